@@ -1,0 +1,114 @@
+// Everything the benchmarks start lives in one temporary folder and dies with them.
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
+const running = new Set();
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+
+/** A mistake of the reader's or of a server under test: shown without a stack trace. */
+export class BenchError extends Error {}
+
+export async function main(run) {
+  try {
+    process.exit((await run()) ?? 0);
+  } catch (error) {
+    const expected = error instanceof BenchError || error.code?.startsWith('ERR_PARSE_ARGS');
+    console.error(expected ? error.message : error);
+    process.exit(1);
+  }
+}
+
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Starts a server and resolves once it prints a line that begins with `readyLine`. */
+export async function startServer(name, command, args, { readyLine, ...options }) {
+  const logFile = join(folder, `${name}.log`);
+  const log = openSync(logFile, 'a');
+  const startedAt = performance.now();
+  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', log], ...options });
+  closeSync(log);
+  running.add(child);
+  const exited = new Promise((resolve) => {
+    child.once('error', resolve);
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  }).finally(() => running.delete(child));
+
+  const ready = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.startsWith(readyLine)) resolve(performance.now() - startedAt);
+    });
+  });
+  const readyAfter = await Promise.race([ready, exited.then((why) => {
+    throw new BenchError(`${name} did not start (${why}):\n${lastLines(logFile)}`);
+  })]);
+
+  return {
+    name,
+    readyAfter,
+    memory: (field) => memory(child.pid, field),
+    lastLog: () => lastLines(logFile),
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+/** `VmRSS` is resident memory now, `VmHWM` its peak, in bytes; null where /proc does not exist. */
+function memory(pid, field) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(status.match(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm'))[1]) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+const lastLines = (file) => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-20).join('\n');
+
+/** Runs a command to its end and resolves to its standard output. */
+export function output(command, args, { input = '', ...options } = {}) {
+  const child = spawn(command, args, { cwd: folder, ...options });
+  running.add(child);
+  child.stdin.on('error', () => {}); // the command may end without reading
+  child.stdin.end(input);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      running.delete(child);
+      if (code === 0) resolve(stdout);
+      else reject(new BenchError(`${command} ${args.join(' ')} failed (${code}):\n${stderr || stdout}`));
+    });
+  });
+}
+
+/** Runs a set-up command in view of the reader. */
+export function setUp(command, args, options = {}) {
+  console.error(`Running: ${command} ${args.join(' ')}`);
+  // Standard output is for figures alone.
+  const { status } = spawnSync(command, args, { stdio: ['ignore', 2, 2], ...options });
+  if (status !== 0) throw new BenchError(`${command} ${args.join(' ')} failed.`);
+}
+
+export const isInstalled = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;

@@ -1,0 +1,229 @@
+//! The audit log: append-only, hash-chained, written in the transaction of the change it records.
+//!
+//! Each entry's MAC covers all of its columns and the MAC of the entry before, under a key that is not in the
+//! database in clear. Whoever edits, removes or reorders rows without that key breaks the chain at the first row
+//! they touched; a cut-off tail shows against the head row, and against the head that the log prints with every
+//! event. Exchanges are not here: they are in the ledger.
+
+use serde_json::{Value, json};
+
+use crate::actor::Actor;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::keys::MacKey;
+use crate::store::{self, StoreError, Transaction};
+
+/// What happened, before it is written.
+#[derive(Debug, Clone)]
+pub struct Event {
+    action: &'static str,
+    target_kind: &'static str,
+    target_id: String,
+    target_name: String,
+    details: Value,
+}
+
+impl Event {
+    /// An event: `action` in the form `credential.revoked`, its target, no details.
+    pub fn new(action: &'static str, target_kind: &'static str, target_id: &str, target_name: &str) -> Self {
+        Self {
+            action,
+            target_kind,
+            target_id: target_id.to_owned(),
+            target_name: target_name.to_owned(),
+            details: json!({}),
+        }
+    }
+
+    /// The same event with details: an object, values before and after for an edit. Never a secret.
+    pub fn with(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+/// Every action that is recorded, for the filter of the activity page.
+pub const ACTIONS: [&str; 13] = [
+    "person.created",
+    "person.renamed",
+    "person.password_changed",
+    "session.started",
+    "session.refused",
+    "session.ended",
+    "credential.generated",
+    "credential.edited",
+    "credential.disabled",
+    "credential.enabled",
+    "credential.revoked",
+    "mcp_server.added",
+    "mcp_server.moved",
+];
+
+/// One written entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from 1 without gaps.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// `person`, `credential`, `command_line`, `setup_link` or `system`.
+    pub actor_kind: String,
+    /// The actor's identifier, may be empty.
+    pub actor_id: String,
+    /// The actor's name at that time.
+    pub actor_name: String,
+    /// What was done: one of [`ACTIONS`].
+    pub action: String,
+    /// What kind of thing it was done to.
+    pub target_kind: String,
+    /// The target's identifier.
+    pub target_id: String,
+    /// The target's name at that time.
+    pub target_name: String,
+    /// Where the actor acted from.
+    pub address: Option<String>,
+    /// With which user agent.
+    pub agent: Option<String>,
+    /// A JSON object.
+    pub details: String,
+    /// The MAC of the entry before.
+    pub previous: String,
+    /// The MAC of this entry.
+    pub mac: String,
+}
+
+impl Entry {
+    fn expected_mac(&self, key: &MacKey) -> String {
+        key.mac_parts(&[
+            &self.seq.to_string(),
+            &self.at.millis().to_string(),
+            &self.actor_kind,
+            &self.actor_id,
+            &self.actor_name,
+            &self.action,
+            &self.target_kind,
+            &self.target_id,
+            &self.target_name,
+            // An absent value and an empty one are different entries.
+            self.address.as_deref().unwrap_or("\0"),
+            self.agent.as_deref().unwrap_or("\0"),
+            &self.details,
+            &self.previous,
+        ])
+    }
+}
+
+/// Appends `event` inside `transaction`.
+pub(crate) async fn append(
+    context: &Context,
+    transaction: &mut Transaction,
+    actor: &Actor,
+    event: &Event,
+    at: Timestamp,
+) -> Result<Entry, StoreError> {
+    let (seq, previous) = store::audit::head_in(transaction).await?;
+    let mut entry = Entry {
+        seq: seq + 1,
+        at,
+        actor_kind: actor.kind().to_owned(),
+        actor_id: actor.id().to_owned(),
+        actor_name: actor.name().to_owned(),
+        action: event.action.to_owned(),
+        target_kind: event.target_kind.to_owned(),
+        target_id: event.target_id.clone(),
+        target_name: event.target_name.clone(),
+        address: actor.address().map(|address| address.to_string()),
+        agent: actor.agent().map(str::to_owned),
+        details: event.details.to_string(),
+        previous,
+        mac: String::new(),
+    };
+    entry.mac = entry.expected_mac(&context.keys.audit);
+    store::audit::append(transaction, &entry).await?;
+    Ok(entry)
+}
+
+/// Which entries to list. Empty: all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Part of the actor's name, or its identifier.
+    pub actor: Option<String>,
+    /// The action, exactly.
+    pub action: Option<String>,
+    /// Part of the target's name, or its identifier.
+    pub target: Option<String>,
+    /// Not before this moment.
+    pub from: Option<Timestamp>,
+    /// Not after this moment.
+    pub until: Option<Timestamp>,
+    /// Only entries with a smaller number: the next page.
+    pub before: Option<i64>,
+}
+
+/// Entries newest first, at most `limit`.
+pub async fn list(context: &Context, filter: &Filter, limit: u16) -> Result<Vec<Entry>, Fault> {
+    Ok(store::audit::list(&context.store, filter, i64::from(limit)).await?)
+}
+
+/// The entry numbered `seq`.
+pub async fn find(context: &Context, seq: i64) -> Result<Option<Entry>, Fault> {
+    Ok(store::audit::find(&context.store, seq).await?)
+}
+
+/// Entries oldest first with a number above `after`, at most `limit`: what an export walks through.
+pub async fn walk(context: &Context, after: i64, limit: u16) -> Result<Vec<Entry>, Fault> {
+    Ok(store::audit::walk(&context.store, after, i64::from(limit)).await?)
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every entry is as it was written; this many.
+    Intact {
+        /// How many entries there are.
+        entries: i64,
+    },
+    /// The first entry that is not.
+    Broken {
+        /// Number of the entry that is missing, changed or out of place.
+        seq: i64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// Recomputes the whole chain.
+pub async fn verify(context: &Context) -> Result<Verdict, Fault> {
+    const PAGE: i64 = 1000;
+    // The head first: entries appended while we walk are beyond it and no contradiction.
+    let (head_seq, head_mac) = store::audit::head(&context.store).await?;
+    let (mut expected_seq, mut previous) = (1, String::new());
+    loop {
+        let entries = store::audit::walk(&context.store, expected_seq - 1, PAGE).await?;
+        for entry in &entries {
+            let broken = |reason| Verdict::Broken { seq: expected_seq, reason };
+            if entry.seq != expected_seq {
+                return Ok(broken("it is missing"));
+            }
+            if entry.previous != previous {
+                return Ok(broken("it does not follow the entry before it"));
+            }
+            if entry.expected_mac(&context.keys.audit) != entry.mac {
+                return Ok(broken("it was changed"));
+            }
+            if entry.seq == head_seq && entry.mac != head_mac {
+                return Ok(broken("it is not the newest entry that was written"));
+            }
+            previous.clone_from(&entry.mac);
+            expected_seq += 1;
+        }
+        if entries.len() < PAGE as usize {
+            break;
+        }
+    }
+    if expected_seq <= head_seq {
+        return Ok(Verdict::Broken { seq: expected_seq, reason: "it is missing" });
+    }
+    Ok(Verdict::Intact { entries: expected_seq - 1 })
+}

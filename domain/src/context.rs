@@ -1,0 +1,131 @@
+//! [`Context`]: what every operation takes, so that nothing reaches for a global.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::actor::Actor;
+use crate::audit::{self, Event};
+use crate::clock::{Clock, Timestamp};
+use crate::keys::{KeyError, Keys, MasterKey};
+use crate::mcp_server;
+use crate::password::HashQueue;
+use crate::random::Random;
+use crate::store::{Store, StoreError, Transaction};
+use crate::token::ledger::Ledger;
+use crate::usage::RefusalRecorder;
+
+/// What the operator chose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The issuer: an origin without a trailing slash. Every URL we name begins with it.
+    pub public_url: String,
+}
+
+impl Settings {
+    /// The token endpoint (RFC 6749 §3.2).
+    pub fn token_endpoint(&self) -> String {
+        format!("{}/mcp/oauth/token", self.public_url)
+    }
+
+    /// The resource identifier of the built-in MCP server (RFC 8707).
+    pub fn built_in_resource(&self) -> String {
+        format!("{}/mcp", self.public_url)
+    }
+}
+
+/// The store, time, randomness, keys and settings of one running instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The instance's keys, opened.
+    pub keys: Arc<Keys>,
+    /// What the operator chose.
+    pub settings: Arc<Settings>,
+    /// Where passwords are hashed, a bounded number at a time.
+    pub hashing: HashQueue,
+    /// Where exchanges are decided and recorded.
+    pub ledger: Ledger,
+    /// Where refused exchanges are counted.
+    pub refusals: RefusalRecorder,
+}
+
+impl Context {
+    /// Opens the keys of `store`, registers the built-in MCP server and starts the ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the master key does not open the database.
+    pub async fn open(
+        store: Store,
+        master: Arc<MasterKey>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        settings: Settings,
+    ) -> Result<Self, KeyError> {
+        let keys = Keys::open(&store, master, clock.as_ref(), random.as_ref()).await?;
+        let context = Self {
+            hashing: HashQueue::new(Arc::clone(&random)),
+            ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random)),
+            refusals: RefusalRecorder::start(store.clone()),
+            store,
+            clock,
+            random,
+            keys: Arc::new(keys),
+            settings: Arc::new(settings),
+        };
+        mcp_server::register_built_in(&context).await?;
+        Ok(context)
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Begins a change. See [`Change`].
+    pub async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
+        Ok(Change { context: self, transaction: self.store.begin().await? })
+    }
+
+    /// Finishes the exchanges and counts under way, then closes the database.
+    pub async fn close(&self) {
+        self.ledger.close(Duration::from_secs(5)).await;
+        self.refusals.close(Duration::from_secs(5)).await;
+        self.store.close().await;
+    }
+}
+
+/// A transaction that can only be committed together with its audit event; dropped, it leaves nothing behind.
+pub struct Change<'context> {
+    context: &'context Context,
+    transaction: Transaction,
+}
+
+impl Change<'_> {
+    /// The transaction, for the statements of the change.
+    pub(crate) fn transaction(&mut self) -> &mut Transaction {
+        &mut self.transaction
+    }
+
+    /// Writes the event, commits, and returns the event's number in the audit log.
+    pub(crate) async fn commit(mut self, actor: &Actor, event: &Event) -> Result<i64, StoreError> {
+        let now = self.context.now();
+        let entry = audit::append(self.context, &mut self.transaction, actor, event, now).await?;
+        self.transaction.commit().await?;
+        // The head in the log, outside the database, is what exposes a tail that was cut off.
+        tracing::info!(
+            seq = entry.seq,
+            head = %entry.mac,
+            actor = %entry.actor_name,
+            action = %entry.action,
+            target = %entry.target_id,
+            "audit"
+        );
+        Ok(entry.seq)
+    }
+}

@@ -1,0 +1,191 @@
+//! Credentials: OAuth clients of MCP servers, from generation to revocation.
+//!
+//! # Layout
+//!
+//! | module | operation |
+//! |---|---|
+//! | [`draft`] | what a person may ask for, checked |
+//! | [`generate`] | a new credential and its secret, shown once |
+//! | [`list`] | search, filter, sort, pages |
+//! | [`inspect`] | one credential with its secrets and what revoking it would end |
+//! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
+//! | [`disable`] | stop it for a while, and let it go on |
+//! | [`revoke`] | end it for ever |
+
+pub mod disable;
+pub mod draft;
+pub mod edit;
+pub mod generate;
+pub mod inspect;
+pub mod list;
+pub mod revoke;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::clock::Timestamp;
+use crate::error::{Fault, FieldError};
+use crate::id::{ClientId, McpServerId, SecretId};
+use crate::scope::Scopes;
+use crate::store::StoreError;
+
+/// A credential that ends within this time counts as expiring.
+pub const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
+/// A credential that was not used for this long counts as idle.
+pub const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// A credential. It holds no secret, hashed or not.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// OAuth client identifier.
+    pub client_id: ClientId,
+    /// Name for people.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// The most that its tokens may be granted.
+    pub scopes: Scopes,
+    /// The MCP servers it may call; the first is the audience when a request names none.
+    pub servers: Vec<McpServerId>,
+    /// How long its tokens live; the server's rule when absent.
+    pub token_lifetime: Option<Duration>,
+    /// From where it may be exchanged; from anywhere when empty.
+    pub ip_ranges: Vec<IpNet>,
+    /// Name of who generated it.
+    pub created_by: String,
+    /// When it was generated.
+    pub created_at: Timestamp,
+    /// A moment that ends the whole credential, whatever its secrets say.
+    pub hard_end_at: Option<Timestamp>,
+    /// The moment after which no secret of it works; `None`: never.
+    pub ends_at: Option<Timestamp>,
+    /// Since when it is stopped, reversibly.
+    pub disabled_at: Option<Timestamp>,
+    /// Since when it is ended, finally.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it was revoked.
+    pub revoke_reason: Option<String>,
+    /// Its first exchange.
+    pub verified_at: Option<Timestamp>,
+    /// Its last exchange, to ten seconds.
+    pub last_used_at: Option<Timestamp>,
+    /// Where its last exchange came from.
+    pub last_used_from: Option<IpAddr>,
+}
+
+/// What a credential is at a moment. Derived, never stored: expiry needs no job to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It works, and was never exchanged.
+    Unverified,
+    /// It works, and was exchanged.
+    InUse,
+    /// It works, and ends within [`EXPIRING_WITHIN`].
+    Expiring,
+    /// Stopped; can go on.
+    Disabled,
+    /// Its time is over.
+    Expired,
+    /// Ended for ever.
+    Revoked,
+}
+
+impl Credential {
+    /// Its status at `now`. The word that matters most wins: final before reversible, ended before ending.
+    pub fn status(&self, now: Timestamp) -> Status {
+        if self.revoked_at.is_some() {
+            Status::Revoked
+        } else if self.ends_at.is_some_and(|end| end <= now) {
+            Status::Expired
+        } else if self.disabled_at.is_some() {
+            Status::Disabled
+        } else if self.verified_at.is_none() {
+            Status::Unverified
+        } else if self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN)) {
+            Status::Expiring
+        } else {
+            Status::InUse
+        }
+    }
+}
+
+/// One client secret, known by its hint.
+#[derive(Debug, Clone)]
+pub struct ClientSecret {
+    /// Its identifier.
+    pub id: SecretId,
+    /// The last characters of the secret.
+    pub hint: String,
+    /// When it was generated.
+    pub created_at: Timestamp,
+    /// When it stops working; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last exchanged.
+    pub last_used_at: Option<Timestamp>,
+    /// From where.
+    pub last_used_from: Option<IpAddr>,
+}
+
+/// Why an operation on a credential was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// There is no such credential.
+    #[error("there is no such credential")]
+    NotFound,
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// A revoked credential cannot be changed.
+    #[error("the credential is revoked")]
+    Revoked,
+    /// The form was sent before and made this credential then.
+    #[error("the form was sent before")]
+    AlreadySubmitted(ClientId),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for CredentialError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Whether an operation changed anything. Both are success: asking twice is not an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did; here is the number of the audit entry.
+    Changed(i64),
+    /// It was so already.
+    Unchanged,
+}
+
+/// The moment after which none of `secrets` can be exchanged, given the credential's own end. Stored with the
+/// credential, so that lists need no join.
+fn end_of(hard_end_at: Option<Timestamp>, secrets: &[(Option<Timestamp>, bool)]) -> Option<Timestamp> {
+    let mut live = secrets.iter().filter(|(_, revoked)| !revoked).map(|(expires_at, _)| *expires_at);
+    let last_secret = live.try_fold(None, |latest: Option<Timestamp>, expires_at| Some(latest.max(Some(expires_at?))));
+    match (hard_end_at, last_secret.flatten()) {
+        (Some(hard), Some(last)) => Some(hard.min(last)),
+        (hard, last) => hard.or(last),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_the_latest_secret_cut_by_the_hard_end() {
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        assert_eq!(end_of(None, &[(at(5), false), (at(9), false)]), at(9));
+        assert_eq!(end_of(None, &[(at(5), false), (None, false)]), None);
+        assert_eq!(end_of(at(7), &[(at(5), false), (None, false)]), at(7));
+        assert_eq!(end_of(at(7), &[(at(5), false), (at(9), true)]), at(5));
+    }
+}

@@ -1,0 +1,40 @@
+//! Stopping a credential for a while. Its secrets stay; its tokens are refused until it is enabled again.
+
+use super::{CredentialError, Outcome};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::context::Context;
+use crate::id::ClientId;
+use crate::store;
+
+/// Stops the credential. When this returns, no exchange that begins later succeeds.
+pub async fn disable(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
+    set(context, actor, client_id, true).await
+}
+
+/// Lets the credential go on.
+pub async fn enable(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
+    set(context, actor, client_id, false).await
+}
+
+async fn set(
+    context: &Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    disabled: bool,
+) -> Result<Outcome, CredentialError> {
+    let mut change = context.begin_change().await?;
+    let credential =
+        store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    if credential.revoked_at.is_some() {
+        return Err(CredentialError::Revoked);
+    }
+    if credential.disabled_at.is_some() == disabled {
+        return Ok(Outcome::Unchanged);
+    }
+    let disabled_at = disabled.then(|| context.now());
+    store::credentials::set_disabled(change.transaction(), client_id, disabled_at).await?;
+    let action = if disabled { "credential.disabled" } else { "credential.enabled" };
+    let event = Event::new(action, "credential", client_id.as_str(), &credential.name);
+    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}

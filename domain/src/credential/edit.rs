@@ -1,0 +1,100 @@
+//! Changing what a credential is called and may do. The audit entry says what was and what is.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::draft::{self, Errors};
+use super::{CredentialError, Outcome, end_of};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::id::ClientId;
+use crate::store;
+
+/// The new values, all of them.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Scopes; none means the servers' default.
+    pub scopes: Vec<String>,
+    /// How long tokens live; the server's rule when absent.
+    pub token_lifetime: Option<Duration>,
+    /// CIDR ranges or single addresses.
+    pub ip_ranges: Vec<String>,
+    /// A moment that ends the whole credential.
+    pub hard_end_at: Option<Timestamp>,
+}
+
+/// Applies `edit`. Tokens that are out keep what they were granted; the next exchange obeys the new values.
+pub async fn edit(
+    context: &Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    edit: &Edit,
+) -> Result<Outcome, CredentialError> {
+    let now = context.now();
+    let mut change = context.begin_change().await?;
+    let transaction = change.transaction();
+    let before = store::credentials::find_in(transaction, client_id).await?.ok_or(CredentialError::NotFound)?;
+    if before.revoked_at.is_some() {
+        return Err(CredentialError::Revoked);
+    }
+    let servers: Vec<_> = store::mcp_servers::list_in(transaction)
+        .await?
+        .into_iter()
+        .filter(|server| before.servers.contains(&server.id))
+        .collect();
+
+    let mut errors = Errors::default();
+    let name = errors.take("name", draft::check_name(&edit.name));
+    let description = errors.take("description", draft::check_description(&edit.description));
+    let scopes = errors.take("scopes", draft::check_scopes(&edit.scopes, &servers));
+    let token_lifetime = errors.take("token_lifetime", draft::check_token_lifetime(edit.token_lifetime));
+    let ip_ranges = errors.take("ip_ranges", draft::check_ip_ranges(&edit.ip_ranges));
+    if edit.hard_end_at.is_some_and(|end| end <= now) && edit.hard_end_at != before.hard_end_at {
+        errors.take::<()>("hard_end_at", Err("Choose a day in the future. To end it now, revoke it.".to_owned()));
+    }
+    let (Some(name), Some(description), Some(scopes), Some(token_lifetime), Some(ip_ranges), []) =
+        (name, description, scopes, token_lifetime, ip_ranges, errors.0.as_slice())
+    else {
+        return Err(CredentialError::Invalid(errors.0));
+    };
+
+    let secrets = store::credentials::secret_ends_in(transaction, client_id).await?;
+    let mut after = before.clone();
+    after.name = name;
+    after.description = description;
+    after.scopes = scopes;
+    after.token_lifetime = token_lifetime;
+    after.ip_ranges = ip_ranges;
+    after.hard_end_at = edit.hard_end_at;
+    after.ends_at = end_of(after.hard_end_at, &secrets);
+
+    let mut changes = Map::new();
+    let mut compare = |field: &str, before: Value, after: Value| {
+        if before != after {
+            changes.insert(field.to_owned(), json!({ "before": before, "after": after }));
+        }
+    };
+    let ranges = |nets: &[ipnet::IpNet]| json!(nets.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let seconds = |lifetime: Option<Duration>| json!(lifetime.map(|lifetime| lifetime.as_secs()));
+    let moment = |moment: Option<Timestamp>| json!(moment.map(Timestamp::rfc3339));
+    compare("name", json!(before.name), json!(after.name));
+    compare("description", json!(before.description), json!(after.description));
+    compare("scopes", json!(before.scopes.to_string()), json!(after.scopes.to_string()));
+    compare("token_lifetime", seconds(before.token_lifetime), seconds(after.token_lifetime));
+    compare("ip_ranges", ranges(&before.ip_ranges), ranges(&after.ip_ranges));
+    compare("hard_end_at", moment(before.hard_end_at), moment(after.hard_end_at));
+    if changes.is_empty() {
+        return Ok(Outcome::Unchanged);
+    }
+    store::credentials::update(transaction, &after).await?;
+    let event =
+        Event::new("credential.edited", "credential", client_id.as_str(), &after.name).with(Value::Object(changes));
+    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}

@@ -1,0 +1,99 @@
+//! Generating a credential: the one moment at which its secret exists in clear.
+
+use serde_json::json;
+
+use super::draft::Draft;
+use super::{Credential, CredentialError, end_of};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::fingerprint;
+use crate::id::{ClientId, SecretId};
+use crate::mcp_server::McpServer;
+use crate::secret::PlainSecret;
+use crate::store::{self, StoreError};
+
+/// A new credential with its secret, to be shown in one answer and dropped.
+#[derive(Debug)]
+pub struct Generated {
+    /// The credential.
+    pub credential: Credential,
+    /// Its secret.
+    pub secret: PlainSecret,
+    /// When the secret stops working; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// The MCP server its tokens are for by default.
+    pub server: McpServer,
+}
+
+/// Generates a credential.
+///
+/// `form_token` is the one-use token of the form it came from: sent twice, the form makes one credential, and the
+/// second answer is [`CredentialError::AlreadySubmitted`].
+pub async fn generate(
+    context: &Context,
+    actor: &Actor,
+    draft: &Draft,
+    form_token: Option<&str>,
+) -> Result<Generated, CredentialError> {
+    let now = context.now();
+    let known = store::mcp_servers::list(&context.store).await?;
+    let checked = draft.check(&known, now).map_err(CredentialError::Invalid)?;
+    let secret = PlainSecret::generate(context.random.as_ref());
+    let credential = Credential {
+        client_id: ClientId::generate(context.random.as_ref()),
+        name: checked.name,
+        description: checked.description,
+        scopes: checked.scopes,
+        servers: checked.servers.iter().map(|server| server.id.clone()).collect(),
+        token_lifetime: checked.token_lifetime,
+        ip_ranges: checked.ip_ranges,
+        created_by: actor.name().to_owned(),
+        created_at: now,
+        hard_end_at: None,
+        ends_at: end_of(None, &[(checked.expires_at, false)]),
+        disabled_at: None,
+        revoked_at: None,
+        revoke_reason: None,
+        verified_at: None,
+        last_used_at: None,
+        last_used_from: None,
+    };
+    let secret_row = store::credentials::NewSecret {
+        id: SecretId::generate(context.random.as_ref()),
+        client_id: credential.client_id.clone(),
+        hash: secret.hash(&context.keys.pepper),
+        hint: secret.hint(),
+        created_at: now,
+        expires_at: checked.expires_at,
+    };
+
+    let mut change = context.begin_change().await?;
+    if let Some(token) = form_token {
+        let hash = fingerprint::of(token.as_bytes());
+        if let Some(earlier) = store::credentials::find_submission(change.transaction(), &hash).await? {
+            return Err(CredentialError::AlreadySubmitted(earlier));
+        }
+        match store::credentials::insert_submission(change.transaction(), &hash, &credential.client_id, now).await {
+            // The same form on another node, between the look-up and here: the reload will find what it made.
+            Err(StoreError::Conflict) => return Err(CredentialError::AlreadySubmitted(credential.client_id)),
+            result => result?,
+        }
+    }
+    store::credentials::insert(change.transaction(), &credential).await?;
+    store::credentials::insert_secret(change.transaction(), &secret_row).await?;
+    let event =
+        Event::new("credential.generated", "credential", credential.client_id.as_str(), &credential.name).with(json!({
+            "secret": secret_row.id.as_str(),
+            "scopes": credential.scopes.to_string(),
+            "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
+            "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+            "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }));
+    change.commit(actor, &event).await?;
+
+    // A checked draft names at least one server.
+    let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
+    Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+}

@@ -1,0 +1,34 @@
+//! Removal of rows that no decision can need any more. Nothing depends on it: whatever ends by time is checked against
+//! the clock where it is used.
+
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::Fault;
+use crate::store;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How long what is kept.
+pub(crate) struct Retention {
+    /// Ledger entries after their token's end.
+    pub ledger: Duration,
+    /// Sessions after their end.
+    pub sessions: Duration,
+    /// Counts by hour.
+    pub hours: Duration,
+    /// Used form tokens, sign-in counts, used setup links.
+    pub traces: Duration,
+}
+
+const RETENTION: Retention = Retention {
+    ledger: Duration::from_secs(90 * 24 * 3600),
+    sessions: DAY,
+    hours: Duration::from_secs(400 * 24 * 3600),
+    traces: DAY,
+};
+
+/// Removes what is older than its retention.
+pub async fn run(context: &Context) -> Result<(), Fault> {
+    Ok(store::housekeeping::run(&context.store, context.now(), &RETENTION).await?)
+}

@@ -1,0 +1,128 @@
+//! Typed, prefixed identifiers. The prefix says what a value is wherever it turns up, and keeps the `sub` of a
+//! credential (`csc_…`) and of a person (`usr_…`) apart (RFC 9068 §5).
+
+use std::fmt;
+
+use crate::base62;
+use crate::clock::Timestamp;
+use crate::random::Random;
+
+macro_rules! identifier {
+    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What every identifier of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new identifier: the prefix and 22 random characters (131 bits).
+            pub fn generate(random: &dyn Random) -> Self {
+                Self(format!("{}{}", $prefix, base62::random(random, 22)))
+            }
+
+            /// Reads an identifier; `None` when the prefix, the length or a character is wrong.
+            pub fn parse(text: &str) -> Option<Self> {
+                let rest = text.strip_prefix($prefix)?;
+                base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier!(
+    /// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret.
+    ClientId,
+    "csc_"
+);
+identifier!(
+    /// One client secret of a credential: names it in pages and the audit log without revealing it.
+    SecretId,
+    "sec_"
+);
+identifier!(
+    /// A person who signs in to the dashboard.
+    PersonId,
+    "usr_"
+);
+identifier!(
+    /// A signed-in browser. Public: the cookie holds another value.
+    SessionId,
+    "ses_"
+);
+identifier!(
+    /// An MCP server (protected resource, RFC 9728).
+    McpServerId,
+    "srv_"
+);
+
+/// The `jti` of an access token (RFC 7519 §4.1.7): its key in the ledger.
+///
+/// It begins with the moment of issue so that the ledger's index grows at one end; wholly random keys cost a
+/// third of the exchange rate.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TokenId(String);
+
+impl TokenId {
+    /// A new token identifier: `tok_`, the moment in nine characters, 17 random ones (101 bits).
+    pub fn generate(random: &dyn Random, now: Timestamp) -> Self {
+        let moment = base62::fixed_width(u64::try_from(now.millis()).unwrap_or(0), 9);
+        Self(format!("tok_{moment}{}", base62::random(random, 17)))
+    }
+
+    /// Reads a token identifier; `None` when it cannot be one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("tok_")?;
+        base62::is_valid(rest, 26).then(|| Self(text.to_owned()))
+    }
+
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRandom;
+
+    #[test]
+    fn only_well_formed_identifiers_are_read() {
+        let random = SeededRandom::new(1);
+        let id = ClientId::generate(&random);
+        assert_eq!(ClientId::parse(id.as_str()), Some(id.clone()));
+        assert_eq!(ClientId::parse(&id.as_str()[..25]), None);
+        assert_eq!(ClientId::parse(&format!("{id}x")), None);
+        assert_eq!(ClientId::parse(&id.as_str().replace("csc_", "usr_")), None);
+        assert_eq!(ClientId::parse("csc_../../../../../etc/passw"), None);
+        assert_eq!(PersonId::parse(id.as_str()), None);
+    }
+
+    #[test]
+    fn token_identifiers_sort_by_time() {
+        let random = SeededRandom::new(1);
+        let earlier = TokenId::generate(&random, Timestamp::from_millis(1_800_000_000_000));
+        let later = TokenId::generate(&random, Timestamp::from_millis(1_800_000_000_001));
+        assert!(earlier < later);
+        assert_eq!(TokenId::parse(later.as_str()), Some(later));
+    }
+}

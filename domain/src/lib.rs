@@ -1,0 +1,48 @@
+//! The rules of Countersign and their storage. Nothing here knows HTTP or HTML.
+//!
+//! # Layout
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`context`] | [`Context`](context::Context): what every operation takes (store, clock, randomness, keys) |
+//! | [`clock`], [`random`] | time and randomness as parameters |
+//! | [`id`], [`secret`] | typed identifiers; client secrets, their checksum and their stored hash |
+//! | [`keys`] | master key, the secrets wrapped under it, signing keys and JWKS |
+//! | [`store`] | every SQL statement, and nothing but |
+//! | [`audit`] | the append-only, hash-chained record of changes |
+//! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
+//! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
+//! | [`credential`] | generate, list, edit, disable, revoke |
+//! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
+//! | [`usage`] | exchanges and refusals by hour |
+//! | [`housekeeping`] | removal of rows that no decision can need any more |
+//! | [`testing`] | fixed clock, seeded randomness, a temporary database |
+//!
+//! A client credential's life: [`credential::generate`] → [`token::grants`] for each exchange →
+//! [`token::verify`] wherever its tokens are used → [`credential::revoke`].
+
+pub mod actor;
+pub mod audit;
+pub mod clock;
+pub mod context;
+pub mod credential;
+pub mod error;
+pub mod housekeeping;
+pub mod id;
+pub mod keys;
+pub mod mcp_server;
+pub mod password;
+pub mod person;
+pub mod random;
+pub mod scope;
+pub mod secret;
+pub mod session;
+pub mod setup;
+pub mod sign_in;
+pub mod store;
+pub mod testing;
+pub mod token;
+pub mod usage;
+
+mod base62;
+mod fingerprint;

@@ -1,0 +1,188 @@
+//! People who sign in to the dashboard.
+
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::{Fault, FieldError};
+use crate::id::{PersonId, SessionId};
+use crate::password::{Password, StoredPassword};
+use crate::store::{self, StoreError};
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Identifier.
+    pub id: PersonId,
+    /// Name as shown.
+    pub name: String,
+    /// What they sign in with, lower case.
+    pub email: String,
+    /// Stored password.
+    pub password: StoredPassword,
+    /// Since when they administer the instance.
+    pub administrator_since: Option<Timestamp>,
+}
+
+/// What a new person's form holds.
+#[derive(Debug)]
+pub struct NewPerson {
+    /// Name as shown; the e-mail address stands in for an empty one.
+    pub name: String,
+    /// What they sign in with.
+    pub email: String,
+    /// The password they chose.
+    pub password: Password,
+}
+
+/// Why a person could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonError {
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// The present password that was given is wrong; nothing was changed.
+    #[error("the present password is wrong")]
+    WrongPassword,
+    /// Not the input.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for PersonError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+const LONGEST_NAME: usize = 100;
+const LONGEST_EMAIL: usize = 254;
+
+/// Makes an administrator.
+pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
+    let person = prepare_administrator(context, new).await?;
+    let mut change = context.begin_change().await?;
+    insert(&mut change, &person, context.now()).await?;
+    change.commit(actor, &created_event(&person)).await?;
+    Ok(person)
+}
+
+/// Checks the form and hashes the password: everything that needs no transaction.
+pub(crate) async fn prepare_administrator(context: &Context, new: NewPerson) -> Result<Person, PersonError> {
+    let email = new.email.trim().to_lowercase();
+    let name = if new.name.trim().is_empty() { email.clone() } else { new.name.trim().to_owned() };
+    let mut errors = Vec::new();
+    if !is_email(&email) {
+        errors.push(FieldError::new("email", "Enter an email address, such as ada@example.com."));
+    }
+    if let Err(message) = check_name(&name) {
+        errors.push(FieldError::new("name", message));
+    }
+    if let Err(message) = new.password.check_choice(&name, &email) {
+        errors.push(FieldError::new("password", message));
+    }
+    if !errors.is_empty() {
+        return Err(PersonError::Invalid(errors));
+    }
+    Ok(Person {
+        id: PersonId::generate(context.random.as_ref()),
+        name,
+        email,
+        password: context.hashing.hash(new.password).await?,
+        administrator_since: Some(context.now()),
+    })
+}
+
+pub(crate) async fn insert(
+    change: &mut crate::context::Change<'_>,
+    person: &Person,
+    now: Timestamp,
+) -> Result<(), PersonError> {
+    store::people::insert(change.transaction(), person, now).await.map_err(|error| match error {
+        StoreError::Conflict => {
+            PersonError::Invalid(vec![FieldError::new("email", "Somebody with this email address exists already.")])
+        }
+        error => error.into(),
+    })
+}
+
+pub(crate) fn created_event(person: &Person) -> Event {
+    Event::new("person.created", "person", person.id.as_str(), &person.name)
+        .with(serde_json::json!({ "email": person.email, "administrator": true }))
+}
+
+/// The person with this identifier.
+pub async fn find(context: &Context, id: &PersonId) -> Result<Option<Person>, Fault> {
+    Ok(store::people::find(&context.store, id).await?)
+}
+
+/// Whether somebody can administer the instance.
+pub async fn has_administrator(context: &Context) -> Result<bool, Fault> {
+    Ok(store::people::administrators(&context.store).await? > 0)
+}
+
+/// Gives the person another name.
+pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &str) -> Result<(), PersonError> {
+    let name = name.trim();
+    check_name(name).map_err(|message| PersonError::Invalid(vec![FieldError::new("name", message)]))?;
+    let mut change = context.begin_change().await?;
+    store::people::set_name(change.transaction(), &person.id, name).await?;
+    let event = Event::new("person.renamed", "person", person.id.as_str(), name)
+        .with(serde_json::json!({ "name": { "before": person.name, "after": name } }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Sets a new password after checking the present one, and ends every session of the person but `keep`.
+///
+/// # Errors
+///
+/// [`PersonError::WrongPassword`] when the present password is wrong, [`PersonError::Invalid`] when the new one is
+/// not acceptable.
+pub async fn change_password(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    keep: &SessionId,
+    present: Password,
+    new: Password,
+) -> Result<(), PersonError> {
+    new.check_choice(&person.name, &person.email)
+        .map_err(|message| PersonError::Invalid(vec![FieldError::new("new_password", message)]))?;
+    if !context.hashing.verify(present, Some(person.password.clone())).await? {
+        return Err(PersonError::WrongPassword);
+    }
+    let stored = context.hashing.hash(new).await?;
+    let now = context.now();
+    let mut change = context.begin_change().await?;
+    store::people::set_password(change.transaction(), &person.id, &stored, now).await?;
+    let ended = store::sessions::end_all_but(change.transaction(), &person.id, keep, now).await?;
+    let event = Event::new("person.password_changed", "person", person.id.as_str(), &person.name)
+        .with(serde_json::json!({ "sessions_ended": ended }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("Enter a name.".to_owned());
+    }
+    if name.chars().count() > LONGEST_NAME {
+        return Err(format!("Use at most {LONGEST_NAME} characters."));
+    }
+    if name.chars().any(char::is_control) {
+        return Err("Use letters, digits and punctuation only.".to_owned());
+    }
+    Ok(())
+}
+
+/// Good enough to catch a slip: something, one `@`, something with a dot or `localhost`, no spaces or controls.
+fn is_email(email: &str) -> bool {
+    email.len() <= LONGEST_EMAIL
+        && email.chars().all(|c| !c.is_whitespace() && !c.is_control())
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !domain.contains('@')
+                && (domain == "localhost" || domain.split('.').filter(|label| !label.is_empty()).count() >= 2)
+        })
+}

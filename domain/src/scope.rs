@@ -1,0 +1,84 @@
+//! OAuth scopes (RFC 6749 §3.3).
+
+use std::fmt;
+
+/// A set of scope tokens, in the order they were given, without repetition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<String>);
+
+impl Scopes {
+    /// Reads a space-separated list; more than one space between tokens is tolerated. `None` when a token has a
+    /// character that RFC 6749 §3.3 does not allow (`"`, `\`, controls, anything that is not ASCII).
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut scopes = Self::default();
+        for token in text.split(' ').filter(|token| !token.is_empty()) {
+            if !token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)) {
+                return None;
+            }
+            scopes.push(token);
+        }
+        Some(scopes)
+    }
+
+    /// The tokens that are in both sets, in this one's order.
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.0.iter().filter(|token| other.contains(token)).cloned().collect())
+    }
+
+    /// Whether the set has `token`.
+    pub fn contains(&self, token: &str) -> bool {
+        self.0.iter().any(|own| own == token)
+    }
+
+    /// Whether the set has no token.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tokens.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    fn push(&mut self, token: &str) {
+        if !self.contains(token) {
+            self.0.push(token.to_owned());
+        }
+    }
+}
+
+impl<'token> FromIterator<&'token str> for Scopes {
+    fn from_iter<I: IntoIterator<Item = &'token str>>(tokens: I) -> Self {
+        let mut scopes = Self::default();
+        tokens.into_iter().for_each(|token| scopes.push(token));
+        scopes
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_as_rfc_6749_writes_them() {
+        let scopes = Scopes::parse("mcp:read  mcp:write mcp:read").expect("valid");
+        assert_eq!(scopes.to_string(), "mcp:read mcp:write");
+        assert!(Scopes::parse("").expect("valid").is_empty());
+        for wrong in ["a\"b", "a\\b", "a\tb", "ä", "a\u{7f}"] {
+            assert_eq!(Scopes::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_intersection_keeps_what_both_have() {
+        let left = Scopes::parse("a b c").expect("valid");
+        let right = Scopes::parse("c a d").expect("valid");
+        assert_eq!(left.intersection(&right).to_string(), "a c");
+    }
+}

@@ -1,0 +1,190 @@
+//! Signing in with a password, slowed down for whoever guesses and not for whoever owns the account.
+//!
+//! Every attempt is counted before its password is looked at, so parallel guesses do not slip through, and taken
+//! back when it succeeds. Strangers share one count per account and one per source address; a browser that signed
+//! in before has a count of its own, so guessing from elsewhere never locks the owner out.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::base62;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::PersonId;
+use crate::password::Password;
+use crate::person::Person;
+use crate::store::{self, StoreError};
+
+/// After this time a count starts anew.
+pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Failures an account takes from unknown browsers within [`WINDOW`].
+pub const ACCOUNT_LIMIT: i64 = 10;
+/// Failures one known browser may make within [`WINDOW`].
+pub const DEVICE_LIMIT: i64 = 10;
+/// Failures one source address may make within [`WINDOW`], over all accounts.
+pub const ADDRESS_LIMIT: i64 = 50;
+
+/// What the sign-in form holds.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What was typed as e-mail address.
+    pub email: String,
+    /// What was typed as password.
+    pub password: Password,
+    /// The source address.
+    pub address: Option<IpAddr>,
+    /// The browser's user agent.
+    pub agent: Option<String>,
+    /// The device token of an earlier sign-in from this browser.
+    pub device: Option<String>,
+}
+
+/// Why somebody is not signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// No such account, or the wrong password: the caller never learns which.
+    #[error("the email address or the password is wrong")]
+    Refused,
+    /// Too many failures; nothing was checked.
+    #[error("too many failed sign-ins")]
+    Throttled {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Checks an attempt and returns who it is.
+pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Person, SignInError> {
+    let email = attempt.email.trim().to_lowercase();
+    let person = store::people::find_by_email(&context.store, &email).await?;
+    let known_device = person.as_ref().is_some_and(|person| {
+        attempt.device.as_deref().is_some_and(|device| device_is_known(context, &person.id, device))
+    });
+    let buckets = buckets(context, &email, attempt.address, attempt.device.as_deref().filter(|_| known_device));
+    count(context, &buckets).await?;
+
+    let stored = person.as_ref().map(|person| person.password.clone());
+    let proved = context.hashing.verify(attempt.password, stored).await?;
+    match person.filter(|_| proved) {
+        Some(person) => {
+            let actor =
+                Actor::person(person.id.clone(), person.name.clone()).at(attempt.address, attempt.agent.as_deref());
+            forgive(context, &buckets, &actor, &person).await?;
+            Ok(person)
+        }
+        None => {
+            record_refusal(context, &attempt.address, attempt.agent.as_deref()).await?;
+            Err(SignInError::Refused)
+        }
+    }
+}
+
+/// Whether `password` is the signed-in person's: asked again before a sensitive action. Counted like a sign-in
+/// from a known browser.
+pub async fn confirm(context: &Context, actor: &Actor, person: &Person, password: Password) -> Result<(), SignInError> {
+    let buckets = [Bucket { name: format!("confirm:{}", person.id), limit: DEVICE_LIMIT }];
+    count(context, &buckets).await?;
+    if !context.hashing.verify(password, Some(person.password.clone())).await? {
+        record_refusal(context, &actor.address(), actor.agent()).await?;
+        return Err(SignInError::Refused);
+    }
+    let mut transaction = context.store.begin().await?;
+    store::people::forget_sign_in_failures(&mut transaction, &buckets[0].name).await?;
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(())
+}
+
+/// A token that lets this browser prove later that the person signed in from it before. It proves nothing else.
+pub fn device_token(context: &Context, person: &PersonId) -> String {
+    let nonce = base62::random(context.random.as_ref(), 22);
+    let mac = context.keys.forms.mac_parts(&["device", person.as_str(), &nonce]);
+    format!("{nonce}.{mac}")
+}
+
+fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
+    device
+        .split_once('.')
+        .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&["device", person.as_str(), nonce], mac))
+}
+
+struct Bucket {
+    name: String,
+    limit: i64,
+}
+
+/// Bucket names hold MACs: people type passwords into the wrong field, and what they typed must not be stored.
+fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device: Option<&str>) -> Vec<Bucket> {
+    if let Some(device) = known_device {
+        let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
+        return vec![Bucket { name: format!("device:{mac}"), limit: DEVICE_LIMIT }];
+    }
+    let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
+    let mut buckets = vec![Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }];
+    if let Some(address) = address {
+        buckets.push(Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT });
+    }
+    buckets
+}
+
+/// One household has one IPv4 address but 2^64 IPv6 addresses.
+fn network_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
+    let now = context.now();
+    let mut transaction = context.store.begin().await?;
+    let mut retry_after = None;
+    for bucket in buckets {
+        let (failures, started_at) =
+            store::people::count_sign_in(&mut transaction, &bucket.name, now, now.minus(WINDOW)).await?;
+        if failures > bucket.limit {
+            retry_after = Some(started_at.plus(WINDOW).since(now).max(Duration::from_secs(1)));
+        }
+    }
+    transaction.commit().await.map_err(StoreError::from)?;
+    match retry_after {
+        Some(retry_after) => Err(SignInError::Throttled { retry_after }),
+        None => Ok(()),
+    }
+}
+
+async fn forgive(context: &Context, buckets: &[Bucket], actor: &Actor, person: &Person) -> Result<(), StoreError> {
+    let mut change = context.begin_change().await?;
+    for bucket in buckets {
+        if bucket.name.starts_with("address:") {
+            store::people::uncount_sign_in(change.transaction(), &bucket.name).await?;
+        } else {
+            store::people::forget_sign_in_failures(change.transaction(), &bucket.name).await?;
+        }
+    }
+    let event = Event::new("session.started", "person", person.id.as_str(), &person.name);
+    change.commit(actor, &event).await.map(drop)
+}
+
+async fn record_refusal(context: &Context, address: &Option<IpAddr>, agent: Option<&str>) -> Result<(), StoreError> {
+    // Which account was tried stays out: an unknown name may be a password typed into the wrong field.
+    let actor = Actor::system().at(*address, agent);
+    let event = Event::new("session.refused", "session", "", "Sign-in")
+        .with(json!({ "reason": "wrong email address or password" }));
+    context.begin_change().await?.commit(&actor, &event).await.map(drop)
+}

@@ -1,0 +1,350 @@
+//! `credentials`, `client_secrets` and `form_submissions`.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{Columns, Store, StoreError, Transaction, millis, to_json};
+use crate::clock::Timestamp;
+use crate::credential::list::{Counts, Cursor, Moments, Show, Sort};
+use crate::credential::{ClientSecret, Credential};
+use crate::id::{ClientId, McpServerId, SecretId};
+use crate::scope::Scopes;
+use crate::secret::SecretHash;
+
+const COLUMNS: &str = "client_id, name, description, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
+    created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
+    last_used_from";
+
+fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
+    let columns = Columns::of("credentials", row);
+    let servers: Vec<String> = columns.json("mcp_servers")?;
+    let ip_ranges: Vec<String> = columns.json("ip_ranges")?;
+    let wrong = |column: &str| StoreError::Inconsistent { table: "credentials", detail: column.to_owned() };
+    Ok(Credential {
+        client_id: columns.parsed("client_id", ClientId::parse)?,
+        name: columns.text("name")?,
+        description: columns.text("description")?,
+        scopes: columns.parsed("scopes", Scopes::parse)?,
+        servers: servers
+            .iter()
+            .map(|id| McpServerId::parse(id).ok_or_else(|| wrong("mcp_servers")))
+            .collect::<Result<_, _>>()?,
+        token_lifetime: row
+            .try_get::<Option<i64>, _>("token_lifetime")?
+            .map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+        ip_ranges: ip_ranges
+            .iter()
+            .map(|range| range.parse().map_err(|_| wrong("ip_ranges")))
+            .collect::<Result<_, _>>()?,
+        created_by: columns.text("created_by")?,
+        created_at: columns.moment("created_at")?,
+        hard_end_at: columns.optional_moment("hard_end_at")?,
+        ends_at: columns.optional_moment("ends_at")?,
+        disabled_at: columns.optional_moment("disabled_at")?,
+        revoked_at: columns.optional_moment("revoked_at")?,
+        revoke_reason: columns.optional_text("revoke_reason")?,
+        verified_at: columns.optional_moment("verified_at")?,
+        last_used_at: columns.optional_moment("last_used_at")?,
+        last_used_from: address(&columns, "last_used_from")?,
+    })
+}
+
+fn address(columns: &Columns<'_>, column: &str) -> Result<Option<IpAddr>, StoreError> {
+    Ok(columns.optional_text(column)?.and_then(|address| address.parse().ok()))
+}
+
+/// What the list searches and sorts by: name and client ID, lower case.
+pub(crate) fn search_text(credential: &Credential) -> String {
+    format!("{} {}", credential.name.to_lowercase(), credential.client_id.as_str().to_lowercase())
+}
+
+/// A LIKE pattern (escape character `\`) for texts that contain `part`, lower case.
+pub(crate) fn contains_pattern(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in part.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credential) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
+                                  token_lifetime, ip_ranges, created_by, created_at, hard_end_at, ends_at)
+         VALUES ($1, $2, $3, $4, 'client_secret', $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(credential.client_id.as_str())
+    .bind(&credential.name)
+    .bind(search_text(credential))
+    .bind(&credential.description)
+    .bind(credential.scopes.to_string())
+    .bind(to_json(&credential.servers.iter().map(McpServerId::as_str).collect::<Vec<_>>()))
+    .bind(seconds(credential.token_lifetime))
+    .bind(to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    .bind(&credential.created_by)
+    .bind(credential.created_at.millis())
+    .bind(millis(credential.hard_end_at))
+    .bind(millis(credential.ends_at))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+fn seconds(lifetime: Option<Duration>) -> Option<i64> {
+    lifetime.map(|lifetime| i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Writes what an edit may change.
+pub(crate) async fn update(transaction: &mut Transaction, credential: &Credential) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE credentials SET name = $1, search_text = $2, description = $3, scopes = $4, token_lifetime = $5,
+                ip_ranges = $6, hard_end_at = $7, ends_at = $8 WHERE client_id = $9",
+    )
+    .bind(&credential.name)
+    .bind(search_text(credential))
+    .bind(&credential.description)
+    .bind(credential.scopes.to_string())
+    .bind(seconds(credential.token_lifetime))
+    .bind(to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    .bind(millis(credential.hard_end_at))
+    .bind(millis(credential.ends_at))
+    .bind(credential.client_id.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_disabled(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    disabled_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE credentials SET disabled_at = $1 WHERE client_id = $2")
+        .bind(millis(disabled_at))
+        .bind(client_id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn revoke(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    now: Timestamp,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE credentials SET revoked_at = $1, revoke_reason = $2 WHERE client_id = $3")
+        .bind(now.millis())
+        .bind(reason)
+        .bind(client_id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query("UPDATE client_secrets SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL")
+        .bind(now.millis())
+        .bind(client_id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn find(store: &Store, client_id: &ClientId) -> Result<Option<Credential>, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM credentials WHERE client_id = $1"));
+    let row = sqlx::query(sql).bind(client_id.as_str()).fetch_optional(store.reads()).await?;
+    row.as_ref().map(credential).transpose()
+}
+
+pub(crate) async fn find_in(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+) -> Result<Option<Credential>, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM credentials WHERE client_id = $1"));
+    let row = sqlx::query(sql).bind(client_id.as_str()).fetch_optional(&mut **transaction).await?;
+    row.as_ref().map(credential).transpose()
+}
+
+const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+
+/// One page. The statement is put together from the constants here alone; every value is a parameter.
+pub(crate) async fn list(
+    store: &Store,
+    search: Option<&str>,
+    show: Show,
+    sort: Sort,
+    after: Option<&Cursor>,
+    moments: &Moments,
+    limit: i64,
+) -> Result<Vec<Credential>, StoreError> {
+    let shown = match show {
+        Show::All => "1 = 1".to_owned(),
+        Show::InUse => format!("{WORKING} AND verified_at IS NOT NULL"),
+        Show::Unverified => format!("{WORKING} AND verified_at IS NULL"),
+        Show::Expiring => format!("{WORKING} AND ends_at <= $3"),
+        Show::NeverExpires => format!("{WORKING} AND ends_at IS NULL"),
+        Show::Idle => format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
+        Show::Disabled => {
+            "revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned()
+        }
+        Show::Expired => "revoked_at IS NULL AND ends_at <= $2".to_owned(),
+        Show::Revoked => "revoked_at IS NOT NULL".to_owned(),
+    };
+    let (key, comparison, direction) = match sort {
+        Sort::Created => ("created_at", "<", "DESC"),
+        Sort::Name => ("search_text", ">", "ASC"),
+        Sort::LastUsed => ("COALESCE(last_used_at, 0)", "<", "DESC"),
+        Sort::Ends => ("COALESCE(ends_at, 9223372036854775807)", ">", "ASC"),
+    };
+    let sql = AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM credentials
+         WHERE ($1 IS NULL OR search_text LIKE $1 ESCAPE '\\') AND {shown}
+           AND ($6 IS NULL OR ({key}, client_id) {comparison} ($5, $6))
+         ORDER BY {key} {direction}, client_id {direction} LIMIT $7"
+    ));
+    let query = sqlx::query(sql)
+        .bind(search.map(contains_pattern))
+        .bind(moments.now.millis())
+        .bind(moments.soon.millis())
+        .bind(moments.idle_since.millis());
+    let query = match (sort, after) {
+        (Sort::Name, after) => query.bind(after.map(|cursor| cursor.key.as_str())),
+        (_, after) => query.bind(after.and_then(|cursor| cursor.key.parse::<i64>().ok())),
+    };
+    query
+        .bind(after.map(|cursor| cursor.client_id.as_str()))
+        .bind(limit)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(credential)
+        .collect()
+}
+
+pub(crate) async fn counts(store: &Store, moments: &Moments) -> Result<Counts, StoreError> {
+    let count = |condition: &str| format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)");
+    let sql = AssertSqlSafe(format!(
+        "SELECT COUNT(*) AS everything, {} AS working, {} AS expiring, {} AS idle, {} AS never_expires,
+                {} AS unverified FROM credentials WHERE $1 = 0 AND $2 > 0",
+        count(WORKING),
+        count(&format!("{WORKING} AND ends_at <= $3")),
+        count(&format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)")),
+        count(&format!("{WORKING} AND ends_at IS NULL")),
+        count(&format!("{WORKING} AND verified_at IS NULL")),
+    ));
+    let row = sqlx::query(sql)
+        .bind(0_i64)
+        .bind(moments.now.millis())
+        .bind(moments.soon.millis())
+        .bind(moments.idle_since.millis())
+        .fetch_one(store.reads())
+        .await?;
+    let columns = Columns::of("credentials", &row);
+    Ok(Counts {
+        all: columns.number("everything")?,
+        working: columns.number("working")?,
+        expiring: columns.number("expiring")?,
+        idle: columns.number("idle")?,
+        never_expires: columns.number("never_expires")?,
+        unverified: columns.number("unverified")?,
+    })
+}
+
+/// A secret to store: its hash, never itself.
+pub(crate) struct NewSecret {
+    pub id: SecretId,
+    pub client_id: ClientId,
+    pub hash: SecretHash,
+    pub hint: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+pub(crate) async fn insert_secret(transaction: &mut Transaction, secret: &NewSecret) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(secret.id.as_str())
+    .bind(secret.client_id.as_str())
+    .bind(secret.hash.as_str())
+    .bind(&secret.hint)
+    .bind(secret.created_at.millis())
+    .bind(millis(secret.expires_at))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<ClientSecret>, StoreError> {
+    sqlx::query(
+        "SELECT id, hint, created_at, expires_at, revoked_at, last_used_at, last_used_from FROM client_secrets
+         WHERE client_id = $1 ORDER BY created_at DESC, id DESC",
+    )
+    .bind(client_id.as_str())
+    .fetch_all(store.reads())
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("client_secrets", row);
+        Ok(ClientSecret {
+            id: columns.parsed("id", SecretId::parse)?,
+            hint: columns.text("hint")?,
+            created_at: columns.moment("created_at")?,
+            expires_at: columns.optional_moment("expires_at")?,
+            revoked_at: columns.optional_moment("revoked_at")?,
+            last_used_at: columns.optional_moment("last_used_at")?,
+            last_used_from: address(&columns, "last_used_from")?,
+        })
+    })
+    .collect()
+}
+
+/// Expiry and whether revoked, of each secret.
+pub(crate) async fn secret_ends_in(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+) -> Result<Vec<(Option<Timestamp>, bool)>, StoreError> {
+    sqlx::query("SELECT expires_at, revoked_at FROM client_secrets WHERE client_id = $1")
+        .bind(client_id.as_str())
+        .fetch_all(&mut **transaction)
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("client_secrets", row);
+            Ok((columns.optional_moment("expires_at")?, columns.optional_moment("revoked_at")?.is_some()))
+        })
+        .collect()
+}
+
+/// What an earlier submission of the same form made.
+pub(crate) async fn find_submission(
+    transaction: &mut Transaction,
+    token_hash: &str,
+) -> Result<Option<ClientId>, StoreError> {
+    sqlx::query("SELECT client_id FROM form_submissions WHERE token_hash = $1")
+        .bind(token_hash)
+        .fetch_optional(&mut **transaction)
+        .await?
+        .map(|row| Columns::of("form_submissions", &row).parsed("client_id", ClientId::parse))
+        .transpose()
+}
+
+pub(crate) async fn insert_submission(
+    transaction: &mut Transaction,
+    token_hash: &str,
+    client_id: &ClientId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO form_submissions (token_hash, client_id, submitted_at) VALUES ($1, $2, $3)")
+        .bind(token_hash)
+        .bind(client_id.as_str())
+        .bind(now.millis())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! Deletions of [`crate::housekeeping`], in bites that never hold the exchange up for long.
+
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+use crate::housekeeping::Retention;
+
+/// Rows a transaction deletes at most.
+const BITE: i64 = 2000;
+
+pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<(), StoreError> {
+    let traces = now.minus(retention.traces).millis();
+    let hours = now.minus(retention.hours).hour();
+    for (sql, before) in [
+        (
+            "DELETE FROM ledger WHERE jti IN (SELECT jti FROM ledger WHERE expires_at < $1 ORDER BY jti LIMIT $2)",
+            now.minus(retention.ledger).millis(),
+        ),
+        (
+            "DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE ends_at < $1 LIMIT $2)",
+            now.minus(retention.sessions).millis(),
+        ),
+        (
+            "DELETE FROM form_submissions WHERE token_hash IN
+                (SELECT token_hash FROM form_submissions WHERE submitted_at < $1 LIMIT $2)",
+            traces,
+        ),
+        (
+            "DELETE FROM sign_in_failures WHERE bucket IN
+                (SELECT bucket FROM sign_in_failures WHERE started_at < $1 LIMIT $2)",
+            traces,
+        ),
+        (
+            "DELETE FROM setup_links WHERE token_hash IN
+                (SELECT token_hash FROM setup_links WHERE expires_at < $1 LIMIT $2)",
+            traces,
+        ),
+        (
+            "DELETE FROM usage_hours WHERE (client_id, hour) IN
+                (SELECT client_id, hour FROM usage_hours WHERE hour < $1 LIMIT $2)",
+            hours,
+        ),
+        (
+            "DELETE FROM refusal_hours WHERE (client_id, hour, cause) IN
+                (SELECT client_id, hour, cause FROM refusal_hours WHERE hour < $1 LIMIT $2)",
+            hours,
+        ),
+    ] {
+        loop {
+            let mut transaction = store.begin_exchange().await?;
+            let deleted = sqlx::query(sql).bind(before).bind(BITE).execute(&mut *transaction).await?.rows_affected();
+            transaction.commit().await?;
+            if deleted < BITE as u64 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}

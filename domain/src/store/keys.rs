@@ -1,0 +1,107 @@
+//! `instance_keys` and `signing_keys`: wrapped values only.
+
+use sqlx::any::AnyRow;
+
+use super::{Columns, Store, StoreError, Transaction, millis};
+use crate::clock::Timestamp;
+
+/// One wrapped key of the instance.
+pub struct InstanceKeyRow {
+    /// What the key is for; authenticated by the wrapping.
+    pub purpose: String,
+    /// Names the key in values made with it.
+    pub key_id: String,
+    /// The key, wrapped under the master key.
+    pub wrapped: String,
+}
+
+/// One wrapped signing key.
+pub struct SigningKeyRow {
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// JWS algorithm (RFC 7518 §3.1).
+    pub alg: String,
+    /// The public half as a JWK.
+    pub public_jwk: String,
+    /// The private half, wrapped under the master key.
+    pub wrapped: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it signs.
+    pub active_from: Timestamp,
+}
+
+const SELECT_INSTANCE_KEYS: &str = "SELECT purpose, key_id, wrapped FROM instance_keys";
+
+pub(crate) async fn instance_keys(store: &Store) -> Result<Vec<InstanceKeyRow>, StoreError> {
+    sqlx::query(SELECT_INSTANCE_KEYS).fetch_all(store.reads()).await?.iter().map(instance_key).collect()
+}
+
+pub(crate) async fn instance_keys_in(transaction: &mut Transaction) -> Result<Vec<InstanceKeyRow>, StoreError> {
+    sqlx::query(SELECT_INSTANCE_KEYS).fetch_all(&mut **transaction).await?.iter().map(instance_key).collect()
+}
+
+fn instance_key(row: &AnyRow) -> Result<InstanceKeyRow, StoreError> {
+    let columns = Columns::of("instance_keys", row);
+    Ok(InstanceKeyRow {
+        purpose: columns.text("purpose")?,
+        key_id: columns.text("key_id")?,
+        wrapped: columns.text("wrapped")?,
+    })
+}
+
+pub(crate) async fn insert_instance_key(
+    transaction: &mut Transaction,
+    key: &InstanceKeyRow,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO instance_keys (purpose, key_id, wrapped, created_at) VALUES ($1, $2, $3, $4)")
+        .bind(&key.purpose)
+        .bind(&key.key_id)
+        .bind(&key.wrapped)
+        .bind(now.millis())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// The keys to publish at `now`: not retired.
+pub(crate) async fn published_signing_keys(store: &Store, now: Timestamp) -> Result<Vec<SigningKeyRow>, StoreError> {
+    sqlx::query(
+        "SELECT kid, alg, public_jwk, wrapped, created_at, active_from FROM signing_keys
+         WHERE retired_at IS NULL OR retired_at > $1 ORDER BY active_from",
+    )
+    .bind(now.millis())
+    .fetch_all(store.reads())
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("signing_keys", row);
+        Ok(SigningKeyRow {
+            kid: columns.text("kid")?,
+            alg: columns.text("alg")?,
+            public_jwk: columns.text("public_jwk")?,
+            wrapped: columns.text("wrapped")?,
+            created_at: columns.moment("created_at")?,
+            active_from: columns.moment("active_from")?,
+        })
+    })
+    .collect()
+}
+
+pub(crate) async fn insert_signing_key(transaction: &mut Transaction, key: &SigningKeyRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO signing_keys (kid, alg, public_jwk, wrapped, created_at, active_from, retired_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&key.kid)
+    .bind(&key.alg)
+    .bind(&key.public_jwk)
+    .bind(&key.wrapped)
+    .bind(key.created_at.millis())
+    .bind(key.active_from.millis())
+    .bind(millis(None))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}

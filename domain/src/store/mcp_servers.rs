@@ -1,0 +1,70 @@
+//! `mcp_servers`.
+
+use std::time::Duration;
+
+use sqlx::any::AnyRow;
+
+use super::{Columns, Store, StoreError, Transaction, to_json};
+use crate::clock::Timestamp;
+use crate::id::McpServerId;
+use crate::mcp_server::{McpServer, ScopeDescription};
+
+const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, built_in_since FROM mcp_servers
+                      ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
+
+pub(crate) async fn list(store: &Store) -> Result<Vec<McpServer>, StoreError> {
+    sqlx::query(SELECT).fetch_all(store.reads()).await?.iter().map(server).collect()
+}
+
+pub(crate) async fn list_in(transaction: &mut Transaction) -> Result<Vec<McpServer>, StoreError> {
+    sqlx::query(SELECT).fetch_all(&mut **transaction).await?.iter().map(server).collect()
+}
+
+fn server(row: &AnyRow) -> Result<McpServer, StoreError> {
+    let columns = Columns::of("mcp_servers", row);
+    let scopes: Vec<(String, String)> = columns.json("scopes")?;
+    Ok(McpServer {
+        id: columns.parsed("id", McpServerId::parse)?,
+        resource: columns.text("resource")?,
+        name: columns.text("name")?,
+        scopes: scopes.into_iter().map(|(name, description)| ScopeDescription { name, description }).collect(),
+        token_lifetime: Duration::from_secs(u64::try_from(columns.number("token_lifetime")?).unwrap_or(0)),
+        built_in: columns.optional_moment("built_in_since")?.is_some(),
+    })
+}
+
+pub(crate) async fn insert(
+    transaction: &mut Transaction,
+    server: &McpServer,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let scopes: Vec<(&str, &str)> =
+        server.scopes.iter().map(|scope| (scope.name.as_str(), scope.description.as_str())).collect();
+    sqlx::query(
+        "INSERT INTO mcp_servers (id, resource, name, scopes, token_lifetime, alg, built_in_since, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'ES256', $6, $7)",
+    )
+    .bind(server.id.as_str())
+    .bind(&server.resource)
+    .bind(&server.name)
+    .bind(to_json(&scopes))
+    .bind(i64::try_from(server.token_lifetime.as_secs()).unwrap_or(i64::MAX))
+    .bind(server.built_in.then(|| now.millis()))
+    .bind(now.millis())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_resource(
+    transaction: &mut Transaction,
+    id: &McpServerId,
+    resource: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE mcp_servers SET resource = $1 WHERE id = $2")
+        .bind(resource)
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

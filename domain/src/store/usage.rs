@@ -1,0 +1,119 @@
+//! `usage_hours` and `refusal_hours`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
+
+use super::{Columns, Store, StoreError, Transaction, to_json};
+use crate::id::ClientId;
+use crate::token::ledger::{Issued, Refusal};
+use crate::usage::{Counted, Hour, Key, RefusalSummary};
+
+pub(crate) async fn count_exchanges(
+    transaction: &mut Transaction,
+    issued: &[Issued],
+    hour: i64,
+) -> Result<(), StoreError> {
+    let mut counts: HashMap<&str, i64> = HashMap::new();
+    for entry in issued {
+        *counts.entry(entry.client_id.as_str()).or_default() += 1;
+    }
+    sqlx::query(
+        "INSERT INTO usage_hours (client_id, hour, exchanges)
+         SELECT key, $2, value FROM json_each($1) WHERE 1 = 1
+         ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges",
+    )
+    .bind(to_json(&counts))
+    .bind(hour)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Adds counted refusals; those of clients that do not exist are left out.
+pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<(), StoreError> {
+    let rows: Vec<_> = counted
+        .iter()
+        .map(|((client_id, hour, refusal), counted)| {
+            json!([
+                client_id.as_str(),
+                hour,
+                refusal.as_str(),
+                counted.count,
+                counted.last_at.millis(),
+                counted.last_address.map(|address| address.to_string()),
+            ])
+        })
+        .collect();
+    // The ledger's connection: these counts need not survive a power cut.
+    let mut transaction = store.begin_exchange().await?;
+    sqlx::query(
+        "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)
+         WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0)
+         ON CONFLICT (client_id, hour, cause) DO UPDATE SET
+            refusals = refusal_hours.refusals + excluded.refusals,
+            last_at = excluded.last_at, last_address = excluded.last_address",
+    )
+    .bind(to_json(&rows))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Hours from `first` on in which anything happened, of one credential or of all.
+pub(crate) async fn hours(store: &Store, client_id: Option<&ClientId>, first: i64) -> Result<Vec<Hour>, StoreError> {
+    let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
+    for (sql, refusals) in [
+        (
+            "SELECT hour, CAST(SUM(exchanges) AS BIGINT) AS n FROM usage_hours
+             WHERE hour >= $1 AND ($2 IS NULL OR client_id = $2) GROUP BY hour",
+            false,
+        ),
+        (
+            "SELECT hour, CAST(SUM(refusals) AS BIGINT) AS n FROM refusal_hours
+             WHERE hour >= $1 AND ($2 IS NULL OR client_id = $2) GROUP BY hour",
+            true,
+        ),
+    ] {
+        let rows = sqlx::query(sql).bind(first).bind(client_id.map(ClientId::as_str)).fetch_all(store.reads()).await?;
+        for row in &rows {
+            let columns = Columns::of("usage_hours", row);
+            let hour = columns.number("hour")?;
+            let entry = hours.entry(hour).or_insert(Hour { hour, ..Hour::default() });
+            let count = if refusals { &mut entry.refusals } else { &mut entry.exchanges };
+            *count = columns.number("n")?;
+        }
+    }
+    Ok(hours.into_values().collect())
+}
+
+pub(crate) async fn refusals(
+    store: &Store,
+    client_id: &ClientId,
+    since: i64,
+) -> Result<Vec<RefusalSummary>, StoreError> {
+    // The address of the newest row: bare columns beside MAX would be SQLite's alone.
+    sqlx::query(
+        "SELECT r.cause AS cause, CAST(SUM(r.refusals) AS BIGINT) AS n, MAX(r.last_at) AS last_at,
+                (SELECT n.last_address FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_address
+         FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC",
+    )
+    .bind(client_id.as_str())
+    .bind(since)
+    .fetch_all(store.reads())
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("refusal_hours", row);
+        Ok(RefusalSummary {
+            cause: columns.parsed("cause", Refusal::parse)?,
+            count: columns.number("n")?,
+            last_at: columns.moment("last_at")?,
+            last_address: columns.optional_text("last_address")?,
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,105 @@
+//! What tests hand to operations in place of the machine's: a clock that stands still until told, randomness from a
+//! seed, and a database of their own.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::clock::{Clock, Timestamp};
+use crate::context::{Context, Settings};
+use crate::keys::MasterKey;
+use crate::random::Random;
+use crate::store::Store;
+
+/// A clock that moves only when a test says so.
+#[derive(Debug)]
+pub struct FixedClock(AtomicI64);
+
+impl FixedClock {
+    /// A clock that shows 2026-11-21T09:00:00Z.
+    pub fn new() -> Self {
+        Self(AtomicI64::new(1_795_251_600_000))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, duration: Duration) {
+        self.0.store(self.now().plus(duration).millis(), Ordering::SeqCst);
+    }
+}
+
+impl Default for FixedClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Random bytes that are the same in every run.
+#[derive(Debug)]
+pub struct SeededRandom(Mutex<StdRng>);
+
+impl SeededRandom {
+    /// The sequence of this seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(StdRng::seed_from_u64(seed)))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
+    }
+}
+
+/// An instance of its own: a database in a new folder that is removed with it.
+pub struct Instance {
+    /// What operations take.
+    pub context: Context,
+    /// The clock behind it.
+    pub clock: Arc<FixedClock>,
+    folder: PathBuf,
+}
+
+impl Instance {
+    /// A new instance, issuer `http://localhost:8080`.
+    pub async fn new() -> Self {
+        let name = crate::base62::random(&crate::random::SystemRandom, 12);
+        let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
+        std::fs::create_dir_all(&folder).expect("a folder for the test's database");
+        let store = Store::open(&format!("sqlite://{}", folder.join("countersign.db").display()))
+            .await
+            .expect("a new database opens");
+        let clock = Arc::new(FixedClock::new());
+        let context = Context::open(
+            store,
+            Arc::new(MasterKey::new(&[42; 32])),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(SeededRandom::new(2026)),
+            Settings { public_url: "http://localhost:8080".to_owned() },
+        )
+        .await
+        .expect("a new instance opens");
+        Self { context, clock, folder }
+    }
+
+    /// The folder of the database.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // A folder that stays behind in the temporary directory is untidy, not wrong.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}

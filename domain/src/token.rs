@@ -1,0 +1,22 @@
+//! Tokens: from a request at the token endpoint to a signed access token, and back.
+//!
+//! # Layout
+//!
+//! | module | step |
+//! |---|---|
+//! | [`form`] | the request's body, read strictly (RFC 6749 Appendix B) |
+//! | [`client_authentication`] | who asks, and with what proof (RFC 6749 §2.3) |
+//! | [`grants`] | one module a grant type |
+//! | [`ledger`] | the decision and its record, in one transaction shared by many requests |
+//! | [`access_token`] | the claims (RFC 9068) and their signature |
+//! | [`verify`] | what a protected resource asks of a token it was sent |
+//! | [`error`] | the errors of RFC 6749 §5.2 |
+
+pub mod access_token;
+pub mod client_authentication;
+pub mod error;
+pub mod form;
+pub mod grants;
+pub mod ledger;
+pub mod resource;
+pub mod verify;

@@ -1,0 +1,63 @@
+//! Access tokens: signed JWTs in the profile of RFC 9068.
+
+use serde::{Deserialize, Serialize};
+
+use super::ledger::Issued;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::keys::KeyError;
+
+/// The claims of an access token (RFC 9068 §2.2).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    /// The issuer.
+    pub iss: String,
+    /// The client: in this grant the client is its own subject.
+    pub sub: String,
+    /// The one MCP server the token is for.
+    pub aud: String,
+    /// The client.
+    pub client_id: String,
+    /// The granted scopes, separated by spaces.
+    pub scope: String,
+    /// The token's key in the ledger.
+    pub jti: String,
+    /// When it was issued, in seconds since the epoch.
+    pub iat: i64,
+    /// When it ends, in seconds since the epoch.
+    pub exp: i64,
+}
+
+/// A successful answer (RFC 6749 §5.1). Its `Debug` shows no token.
+pub struct AccessToken {
+    /// The signed token.
+    pub token: String,
+    /// Seconds from now to its end.
+    pub expires_in: i64,
+    /// The granted scopes.
+    pub scope: String,
+}
+
+impl std::fmt::Debug for AccessToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "AccessToken(redacted, {} s, {})", self.expires_in, self.scope)
+    }
+}
+
+/// Signs the token of a ledger entry with the key that the issuing transaction named.
+pub(super) async fn sign(context: &Context, issued: &Issued) -> Result<AccessToken, Fault> {
+    let key = context.keys.signing.get(&context.store, &issued.kid, context.now()).await?;
+    let claims = Claims {
+        iss: context.settings.public_url.clone(),
+        sub: issued.client_id.to_string(),
+        aud: issued.audience.clone(),
+        client_id: issued.client_id.to_string(),
+        scope: issued.scope.to_string(),
+        jti: issued.jti.as_str().to_owned(),
+        iat: issued.issued_at.seconds(),
+        exp: issued.expires_at.seconds(),
+    };
+    let json = serde_json::to_vec(&claims).map_err(|_| KeyError::Crypto("writing the claims of a token"))?;
+    let expires_in = claims.exp - claims.iat;
+    Ok(AccessToken { token: key.sign_access_token(&json)?, expires_in, scope: claims.scope })
+}

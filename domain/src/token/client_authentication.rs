@@ -1,0 +1,159 @@
+//! Client authentication (RFC 6749 §2.3): which client claims to ask, and with what proof. One mechanism a request.
+//!
+//! What clients really send decides the tolerances: identifiers and secrets are form-decoded in HTTP Basic, which
+//! leaves our alphabet as it is, so clients that do not encode work too; `client_id` may stand beside Basic when it
+//! says the same; and a secret without a `client_id` is enough, because the secret alone finds its row.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::error::OAuthError;
+use super::form::{TokenForm, decode};
+use crate::id::ClientId;
+use crate::secret::PlainSecret;
+
+/// A client and its proof, not verified yet.
+#[derive(Debug)]
+pub struct Presented {
+    /// The `client_id` that was sent. `None` when none was, or it cannot be one of ours.
+    pub client_id: Option<ClientId>,
+    /// Whether any `client_id` was sent.
+    pub names_client: bool,
+    /// The secret, when its form and checksum are right.
+    pub secret: Option<PlainSecret>,
+}
+
+/// Reads what the client presents from the `Authorization` header values and the form.
+///
+/// # Errors
+///
+/// `invalid_request` for two mechanisms or contradicting client identifiers, `invalid_client` for no mechanism or a
+/// malformed one.
+pub fn presented(authorization: &[&[u8]], form: &TokenForm) -> Result<Presented, OAuthError> {
+    let body_id = form.get("client_id");
+    let body_secret = form.get("client_secret");
+    let assertion = assertion(form)?;
+    if body_secret.is_some() && assertion {
+        return Err(TWO_MECHANISMS);
+    }
+    match authorization {
+        [] if assertion => Err(OAuthError::invalid_client("client assertions are not offered")),
+        [] => match body_secret {
+            Some(secret) => Ok(new(body_id, secret)),
+            None => Err(OAuthError::invalid_client("no client authentication")),
+        },
+        [_] if body_secret.is_some() || assertion => Err(TWO_MECHANISMS),
+        [header] => {
+            let (id, secret) = basic(header).ok_or_else(|| OAuthError::invalid_client("malformed Authorization"))?;
+            if body_id.is_some_and(|body_id| body_id != *id) {
+                return Err(OAuthError::invalid_request("client_id is not the one of the Authorization header."));
+            }
+            Ok(new(Some(&id), &secret))
+        }
+        _ => Err(OAuthError::invalid_request("The Authorization header is repeated.")),
+    }
+}
+
+const TWO_MECHANISMS: OAuthError = OAuthError::invalid_request("Use one way of client authentication, not several.");
+
+fn new(client_id: Option<&str>, secret: &str) -> Presented {
+    Presented {
+        client_id: client_id.and_then(ClientId::parse),
+        names_client: client_id.is_some(),
+        secret: PlainSecret::parse(secret),
+    }
+}
+
+/// Whether the form holds a client assertion (RFC 7521 §4.2). Its two parameters come together.
+fn assertion(form: &TokenForm) -> Result<bool, OAuthError> {
+    match (form.get("client_assertion"), form.get("client_assertion_type")) {
+        (None, None) => Ok(false),
+        (Some(_), Some(_)) => Ok(true),
+        _ => Err(OAuthError::invalid_request("client_assertion and client_assertion_type belong together.")),
+    }
+}
+
+/// Reads HTTP Basic credentials (RFC 7617, with the form-decoding of RFC 6749 §2.3.1).
+fn basic(header: &[u8]) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
+    let header = std::str::from_utf8(header).ok()?;
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let id = decode(&decoded[..colon])?;
+    let secret = decode(&decoded[colon + 1..])?;
+    (!id.is_empty() && !secret.is_empty()).then_some((id, secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRandom;
+    use crate::token::error::OAuthErrorCode;
+
+    fn read(authorization: &[&str], body: &str) -> Result<(Option<String>, bool), OAuthErrorCode> {
+        let headers: Vec<&[u8]> = authorization.iter().map(|header| header.as_bytes()).collect();
+        let form = TokenForm::parse(body.as_bytes()).expect("well formed");
+        presented(&headers, &form)
+            .map(|presented| (presented.client_id.map(|id| id.to_string()), presented.secret.is_some()))
+            .map_err(|error| error.code)
+    }
+
+    fn basic_header(scheme: &str, text: &str) -> String {
+        format!("{scheme} {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn every_accepted_form_gives_the_same_client() {
+        let random = SeededRandom::new(11);
+        let (id, secret) = (ClientId::generate(&random).to_string(), PlainSecret::generate(&random));
+        let secret = secret.expose();
+        let expected = Ok((Some(id.clone()), true));
+        let encoded = format!("{}:{}", id.replace('_', "%5F"), secret.replace('_', "%5f"));
+        assert_eq!(read(&[&basic_header("Basic", &format!("{id}:{secret}"))], ""), expected);
+        assert_eq!(read(&[&basic_header("bAsIc", &encoded)], ""), expected);
+        assert_eq!(read(&[&basic_header("Basic", &encoded)], &format!("client_id={id}")), expected);
+        assert_eq!(read(&[], &format!("client_id={id}&client_secret={secret}")), expected);
+        assert_eq!(read(&[], &format!("client_secret={secret}")), Ok((None, true)));
+    }
+
+    #[test]
+    fn malformed_basic_is_a_failed_authentication() {
+        for header in [
+            basic_header("Basic", "no-colon"),
+            basic_header("Basic", ":secret"),
+            basic_header("Basic", "id:"),
+            basic_header("Basic", "id:%zz"),
+            basic_header("Basic", "id:\0"),
+            "Basic not*base64".to_owned(),
+            "Basic  aWQ6c2VjcmV0".to_owned(),
+            "Basic".to_owned(),
+            "Bearer abc".to_owned(),
+            "Digest username=x".to_owned(),
+        ] {
+            assert_eq!(read(&[&header], ""), Err(OAuthErrorCode::InvalidClient), "{header}");
+        }
+    }
+
+    #[test]
+    fn two_mechanisms_are_refused_even_when_both_are_right() {
+        let basic = basic_header("Basic", "id:secret");
+        for (headers, body) in [
+            (vec![basic.as_str()], "client_secret=secret"),
+            (vec![basic.as_str()], "client_assertion=x&client_assertion_type=y"),
+            (vec![], "client_secret=s&client_assertion=x&client_assertion_type=y"),
+            (vec![basic.as_str(), basic.as_str()], ""),
+            (vec![basic.as_str()], "client_id=other"),
+            (vec![], "client_assertion=x"),
+        ] {
+            assert_eq!(read(&headers, body), Err(OAuthErrorCode::InvalidRequest), "{headers:?} {body}");
+        }
+        assert_eq!(read(&[], ""), Err(OAuthErrorCode::InvalidClient));
+        assert_eq!(read(&[], "client_id=csc_x"), Err(OAuthErrorCode::InvalidClient));
+        let known = "client_assertion=x&client_assertion_type=y";
+        assert_eq!(read(&[], known), Err(OAuthErrorCode::InvalidClient));
+    }
+}

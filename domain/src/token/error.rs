@@ -1,0 +1,85 @@
+//! The errors of the token endpoint (RFC 6749 §5.2, RFC 8707 §2).
+
+use std::borrow::Cow;
+
+use crate::error::Fault;
+
+/// The `error` values we answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OAuthErrorCode {
+    /// Malformed, repeated or missing parameters.
+    InvalidRequest,
+    /// Client authentication failed.
+    InvalidClient,
+    /// The client may not use this grant.
+    UnauthorizedClient,
+    /// We do not offer this grant.
+    UnsupportedGrantType,
+    /// Malformed scope, or none of it may be granted.
+    InvalidScope,
+    /// Unknown or forbidden resource (RFC 8707 §2).
+    InvalidTarget,
+    /// Too busy or broken now. Registered for the authorization endpoint, and the only name for it that client
+    /// libraries do not answer by throwing their credentials away.
+    TemporarilyUnavailable,
+    /// A defect of ours.
+    ServerError,
+}
+
+impl OAuthErrorCode {
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+}
+
+/// An error: `description` is sent, `detail` is logged and never sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthError {
+    /// The kind.
+    pub code: OAuthErrorCode,
+    /// What the developer of the client should read. ASCII without quotes and backslashes (RFC 6749 §5.2).
+    pub description: &'static str,
+    /// What the operator should read.
+    pub detail: Cow<'static, str>,
+}
+
+impl OAuthError {
+    /// An error whose detail is its description.
+    pub const fn new(code: OAuthErrorCode, description: &'static str) -> Self {
+        Self { code, description, detail: Cow::Borrowed(description) }
+    }
+
+    /// A malformed request.
+    pub const fn invalid_request(description: &'static str) -> Self {
+        Self::new(OAuthErrorCode::InvalidRequest, description)
+    }
+
+    /// A failed client authentication. The answer is the same whatever failed; only the log knows.
+    pub fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: OAuthErrorCode::InvalidClient,
+            description: "Client authentication failed.",
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<Fault> for OAuthError {
+    fn from(fault: Fault) -> Self {
+        Self {
+            code: OAuthErrorCode::TemporarilyUnavailable,
+            description: "The server cannot answer now. Try again soon.",
+            detail: fault.to_string().into(),
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The ledger: every exchange is decided and recorded in one transaction before its token leaves.
+//!
+//! Requests queue; one task takes as many as are waiting, up to [`LARGEST_BATCH`], and serves them with one
+//! transaction. It reads the state of all their secrets and credentials, decides each, writes the entries of those
+//! granted and commits. So every decision rests on what the database held after its request arrived: there is no
+//! cache that a revocation would have to reach, and the cost of the commit is shared. The alternatives: a transaction
+//! a request caps SQLite at a tenth of the rate; a cache of credential states keeps honouring revoked secrets.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::sync::{mpsc, oneshot};
+
+use super::resource;
+use crate::clock::{Clock, Timestamp};
+use crate::error::Fault;
+use crate::id::{ClientId, McpServerId, SecretId, TokenId};
+use crate::keys::KeyError;
+use crate::mcp_server::McpServer;
+use crate::random::Random;
+use crate::scope::Scopes;
+use crate::secret::SecretHash;
+use crate::store::{self, Store};
+
+/// Most requests that share a transaction.
+pub const LARGEST_BATCH: usize = 64;
+/// Most requests that wait. Beyond it the answer is 503: a longer queue would only make everybody late.
+const QUEUE: usize = 1024;
+/// A secret's last use is written when it is older than this, or from another address.
+const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a client asks for.
+#[derive(Debug)]
+pub struct Ask {
+    /// Finds the secret.
+    pub secret_hash: SecretHash,
+    /// The client that the request names; must be the secret's.
+    pub client_id: Option<ClientId>,
+    /// The scope parameter.
+    pub scope: AskedScope,
+    /// The resource parameter.
+    pub resource: AskedResource,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+}
+
+/// The `scope` parameter.
+#[derive(Debug)]
+pub enum AskedScope {
+    /// Not sent: all that the credential may have.
+    Default,
+    /// Not readable.
+    Malformed,
+    /// These.
+    These(Scopes),
+}
+
+/// The `resource` parameter.
+#[derive(Debug)]
+pub enum AskedResource {
+    /// Not sent: the credential's first MCP server.
+    Default,
+    /// Not a usable identifier, or more than one.
+    Unusable,
+    /// This one, in canonical form.
+    This(String),
+}
+
+/// Why an exchange is refused: what the operator sees. The client sees less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// No such secret, or not the client's.
+    WrongSecret,
+    /// The secret was revoked.
+    SecretRevoked,
+    /// The secret's time is over.
+    SecretExpired,
+    /// The credential was revoked.
+    CredentialRevoked,
+    /// The credential is disabled.
+    CredentialDisabled,
+    /// The credential's time is over.
+    CredentialEnded,
+    /// The address is in none of the credential's ranges.
+    AddressNotAllowed,
+    /// The scope is not readable.
+    ScopeMalformed,
+    /// None of the scopes may be granted.
+    ScopeNotAllowed,
+    /// The MCP server is unknown or not the credential's.
+    TargetNotAllowed,
+}
+
+impl Refusal {
+    /// Every cause.
+    pub const ALL: [Self; 10] = [
+        Self::WrongSecret,
+        Self::SecretRevoked,
+        Self::SecretExpired,
+        Self::CredentialRevoked,
+        Self::CredentialDisabled,
+        Self::CredentialEnded,
+        Self::AddressNotAllowed,
+        Self::ScopeMalformed,
+        Self::ScopeNotAllowed,
+        Self::TargetNotAllowed,
+    ];
+
+    /// The cause as stored and logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongSecret => "wrong_secret",
+            Self::SecretRevoked => "secret_revoked",
+            Self::SecretExpired => "secret_expired",
+            Self::CredentialRevoked => "credential_revoked",
+            Self::CredentialDisabled => "credential_disabled",
+            Self::CredentialEnded => "credential_ended",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::ScopeMalformed => "scope_malformed",
+            Self::ScopeNotAllowed => "scope_not_allowed",
+            Self::TargetNotAllowed => "target_not_allowed",
+        }
+    }
+
+    /// Reads what [`Refusal::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.as_str() == text)
+    }
+}
+
+/// A recorded exchange: what the token will say.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The token's identifier, key of the entry.
+    pub jti: TokenId,
+    /// Whose token.
+    pub client_id: ClientId,
+    /// The secret that was presented.
+    pub secret_id: SecretId,
+    /// The MCP server it is for.
+    pub server_id: McpServerId,
+    /// The server's resource identifier.
+    pub audience: String,
+    /// What was granted.
+    pub scope: Scopes,
+    /// Now, as the transaction saw it.
+    pub issued_at: Timestamp,
+    /// When the token ends.
+    pub expires_at: Timestamp,
+    /// The key that signs at this moment.
+    pub kid: String,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum LedgerError {
+    /// The rules forbid it.
+    Refused {
+        /// The cause.
+        refusal: Refusal,
+        /// The credential it is shown at.
+        client_id: Option<ClientId>,
+    },
+    /// A fault of ours.
+    Fault(Fault),
+}
+
+/// What the issuing transaction reads about a secret and its credential.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretState {
+    pub secret_id: SecretId,
+    pub client_id: ClientId,
+    pub secret_expires_at: Option<Timestamp>,
+    pub secret_revoked_at: Option<Timestamp>,
+    pub secret_last_used_at: Option<Timestamp>,
+    pub secret_last_used_from: Option<IpAddr>,
+    pub scopes: Scopes,
+    pub servers: Vec<McpServerId>,
+    pub token_lifetime: Option<Duration>,
+    pub ip_ranges: Vec<IpNet>,
+    pub hard_end_at: Option<Timestamp>,
+    pub disabled_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    /// The signing key in force; `None` when there is none, which is a fault of ours.
+    pub kid: Option<String>,
+}
+
+struct Pending {
+    ask: Ask,
+    answer: oneshot::Sender<Result<Issued, LedgerError>>,
+}
+
+enum Message {
+    Ask(Pending),
+    Close,
+}
+
+/// The queue to the ledger's task. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Message>,
+}
+
+impl Ledger {
+    /// Starts the ledger's task.
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        tokio::spawn(serve(inbox, Writer { store, clock, random }));
+        Self { queue }
+    }
+
+    /// Decides and records one exchange.
+    pub async fn issue(&self, ask: Ask) -> Result<Issued, LedgerError> {
+        let (answer, decided) = oneshot::channel();
+        self.queue
+            .try_send(Message::Ask(Pending { ask, answer }))
+            .map_err(|_| LedgerError::Fault(Fault::Overloaded("too many exchanges at once")))?;
+        decided.await.map_err(|_| LedgerError::Fault(Fault::Overloaded("shutting down")))?
+    }
+
+    /// Serves what is queued, refuses what comes after, and returns when done or after `limit`.
+    pub(crate) async fn close(&self, limit: Duration) {
+        if self.queue.send(Message::Close).await.is_ok() {
+            // An expired limit leaves requests without an answer, not entries without a token: nothing to undo.
+            let _ = tokio::time::timeout(limit, self.queue.closed()).await;
+        }
+    }
+}
+
+async fn serve(mut inbox: mpsc::Receiver<Message>, writer: Writer) {
+    let mut messages = Vec::with_capacity(LARGEST_BATCH);
+    let mut closing = false;
+    while inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
+        let mut batch = Vec::with_capacity(messages.len());
+        for message in messages.drain(..) {
+            match message {
+                Message::Ask(pending) => batch.push(pending),
+                Message::Close => closing = true,
+            }
+        }
+        if !batch.is_empty() {
+            writer.serve(batch).await;
+        }
+        if closing && inbox.is_empty() {
+            break;
+        }
+    }
+}
+
+struct Writer {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Writer {
+    async fn serve(&self, batch: Vec<Pending>) {
+        let asks: Vec<&Ask> = batch.iter().map(|pending| &pending.ask).collect();
+        match self.decide_and_record(&asks).await {
+            Ok(decisions) => {
+                for (pending, decision) in batch.into_iter().zip(decisions) {
+                    // A client that went away does not want its answer; the entry stands.
+                    let _ = pending.answer.send(decision);
+                }
+            }
+            Err(fault) => {
+                tracing::error!(%fault, requests = batch.len(), "the ledger could not be written");
+                for pending in batch {
+                    let fault = Fault::Overloaded("the ledger could not be written");
+                    let _ = pending.answer.send(Err(LedgerError::Fault(fault)));
+                }
+            }
+        }
+    }
+
+    async fn decide_and_record(&self, asks: &[&Ask]) -> Result<Vec<Result<Issued, LedgerError>>, Fault> {
+        let mut transaction = self.store.begin_exchange().await?;
+        let now = self.clock.now();
+        let hashes: Vec<&SecretHash> = asks.iter().map(|ask| &ask.secret_hash).collect();
+        let states = store::ledger::secret_states(&mut transaction, &hashes, now).await?;
+        let servers = store::mcp_servers::list_in(&mut transaction).await?;
+
+        let mut decisions = Vec::with_capacity(asks.len());
+        let mut granted = Vec::new();
+        let mut uses: HashMap<&SecretId, (&SecretState, &Ask)> = HashMap::new();
+        for (position, ask) in asks.iter().enumerate() {
+            let state = states.get(&position);
+            let decision = decide(state, ask, &servers, now, self.random.as_ref());
+            if let (Ok(issued), Some(state)) = (&decision, state) {
+                granted.push(issued.clone());
+                let stale = state.secret_last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL);
+                if stale || state.secret_last_used_from != ask.address {
+                    uses.insert(&state.secret_id, (state, ask));
+                }
+            }
+            decisions.push(decision);
+        }
+        if !granted.is_empty() {
+            store::ledger::insert(&mut transaction, &granted).await?;
+            store::usage::count_exchanges(&mut transaction, &granted, now.hour()).await?;
+            let uses: Vec<_> =
+                uses.values().map(|(state, ask)| (&state.secret_id, &state.client_id, ask.address)).collect();
+            if !uses.is_empty() {
+                store::ledger::mark_used(&mut transaction, &uses, now).await?;
+            }
+        }
+        transaction.commit().await.map_err(store::StoreError::from)?;
+        Ok(decisions)
+    }
+}
+
+/// The rules of an exchange, in the order of RFC 6749: who, whether at all, what, for whom.
+fn decide(
+    state: Option<&SecretState>,
+    ask: &Ask,
+    servers: &[McpServer],
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<Issued, LedgerError> {
+    let Some(state) = state else {
+        return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: ask.client_id.clone() });
+    };
+    if ask.client_id.as_ref().is_some_and(|named| *named != state.client_id) {
+        return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: ask.client_id.clone() });
+    }
+    let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+    check_alive(state, ask.address, now).map_err(refused)?;
+    let scope = match &ask.scope {
+        AskedScope::Malformed => return Err(refused(Refusal::ScopeMalformed)),
+        AskedScope::Default => state.scopes.clone(),
+        AskedScope::These(asked) => asked.intersection(&state.scopes),
+    };
+    let server = target(state, &ask.resource, servers);
+    // A scope that no server of ours could grant is answered before the target is looked at.
+    if scope.is_empty() {
+        return Err(refused(Refusal::ScopeNotAllowed));
+    }
+    let server = server.ok_or_else(|| refused(Refusal::TargetNotAllowed))?;
+    let scope = scope.intersection(&server.scope_names());
+    if scope.is_empty() {
+        return Err(refused(Refusal::ScopeNotAllowed));
+    }
+    let kid = state.kid.clone().ok_or(LedgerError::Fault(Fault::Keys(KeyError::Missing("signing key"))))?;
+
+    let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
+    let ends = [Some(now.plus(lifetime)), state.secret_expires_at, state.hard_end_at];
+    // A token does not outlive the secret it was made with.
+    let expires_at = ends.into_iter().flatten().min().unwrap_or(now);
+    Ok(Issued {
+        jti: TokenId::generate(random, now),
+        client_id: state.client_id.clone(),
+        secret_id: state.secret_id.clone(),
+        server_id: server.id.clone(),
+        audience: server.resource.clone(),
+        scope,
+        issued_at: now,
+        expires_at,
+        kid,
+        address: ask.address,
+    })
+}
+
+fn check_alive(state: &SecretState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
+    if state.revoked_at.is_some() {
+        return Err(Refusal::CredentialRevoked);
+    }
+    if state.secret_revoked_at.is_some() {
+        return Err(Refusal::SecretRevoked);
+    }
+    if state.disabled_at.is_some() {
+        return Err(Refusal::CredentialDisabled);
+    }
+    if state.hard_end_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::CredentialEnded);
+    }
+    if state.secret_expires_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::SecretExpired);
+    }
+    let allowed = state.ip_ranges.is_empty()
+        || address.is_some_and(|address| state.ip_ranges.iter().any(|range| range.contains(&address)));
+    if allowed { Ok(()) } else { Err(Refusal::AddressNotAllowed) }
+}
+
+fn target<'server>(
+    state: &SecretState,
+    asked: &AskedResource,
+    servers: &'server [McpServer],
+) -> Option<&'server McpServer> {
+    let find = |id: &McpServerId| servers.iter().find(|server| server.id == *id);
+    match asked {
+        AskedResource::Unusable => None,
+        AskedResource::Default => state.servers.first().and_then(find),
+        AskedResource::This(asked) => state
+            .servers
+            .iter()
+            .filter_map(find)
+            .find(|server| resource::canonical(&server.resource).as_deref() == Some(asked)),
+    }
+}

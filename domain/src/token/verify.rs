@@ -1,0 +1,101 @@
+//! What a protected resource asks of a token it was sent: form, signature, type, issuer, audience, time (RFC 9068 §4),
+//! and then the database, so that a revocation is obeyed at once.
+
+use jsonwebtoken::{Algorithm, Validation};
+
+use super::access_token::Claims;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::{ClientId, TokenId};
+use crate::scope::Scopes;
+use crate::store;
+
+/// Longest token that is looked at, in bytes.
+const LONGEST_TOKEN: usize = 8 * 1024;
+
+/// The caller behind a valid token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The credential.
+    pub client_id: ClientId,
+    /// Its present name.
+    pub name: String,
+    /// What the token allows.
+    pub scopes: Scopes,
+    /// When the token ends, in seconds since the epoch.
+    pub expires_at: i64,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Not valid here and now. The detail is for the log.
+    #[error("the token is not valid: {0}")]
+    Invalid(&'static str),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Verifies `token` for the protected resource `audience`.
+pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Caller, VerifyError> {
+    let claims = verify_signature(context, token).await?;
+    let now = context.now();
+    if claims.iss != context.settings.public_url {
+        return Err(VerifyError::Invalid("another issuer"));
+    }
+    if claims.aud != audience {
+        return Err(VerifyError::Invalid("for another audience"));
+    }
+    // No leeway: the clock that issued the token is the one that checks it.
+    if claims.exp <= now.seconds() {
+        return Err(VerifyError::Invalid("expired"));
+    }
+    let jti = TokenId::parse(&claims.jti).ok_or(VerifyError::Invalid("jti"))?;
+    let client_id = ClientId::parse(&claims.client_id).ok_or(VerifyError::Invalid("client_id"))?;
+    let scopes = Scopes::parse(&claims.scope).ok_or(VerifyError::Invalid("scope"))?;
+    let state = store::ledger::token_state(&context.store, &jti)
+        .await
+        .map_err(Fault::from)?
+        .ok_or(VerifyError::Invalid("not in the ledger"))?;
+    if state.credential_revoked_at.is_some() || state.secret_revoked_at.is_some() || state.token_revoked_at.is_some() {
+        return Err(VerifyError::Invalid("revoked"));
+    }
+    if state.credential_disabled_at.is_some() {
+        return Err(VerifyError::Invalid("the credential is disabled"));
+    }
+    if state.hard_end_at.is_some_and(|end| end <= now) {
+        return Err(VerifyError::Invalid("the credential has ended"));
+    }
+    Ok(Caller { client_id, name: state.credential_name, scopes, expires_at: claims.exp })
+}
+
+/// Checks form, type, key and signature. The algorithm is ours to choose, never the token's; the `kid` only selects
+/// among our published keys.
+async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {
+    if token.len() > LONGEST_TOKEN || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
+        return Err(VerifyError::Invalid("not a compact JWS"));
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| VerifyError::Invalid("unreadable header"))?;
+    if header.typ.as_deref() != Some("at+jwt") || header.alg != Algorithm::ES256 {
+        return Err(VerifyError::Invalid("not an access token"));
+    }
+    let kid = header.kid.ok_or(VerifyError::Invalid("no kid"))?;
+    let key = match context.keys.signing.cached(&kid) {
+        Some(key) => key,
+        // Only a published key is fetched anew; a made-up kid costs one read.
+        None => match context.keys.signing.get(&context.store, &kid, context.now()).await {
+            Ok(key) => key,
+            Err(crate::keys::KeyError::Missing(_)) => return Err(VerifyError::Invalid("unknown kid")),
+            Err(error) => return Err(VerifyError::Fault(error.into())),
+        },
+    };
+    let mut validation = Validation::new(Algorithm::ES256);
+    // Issuer, audience and time are compared by the caller, against exact strings and our own clock.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation)
+        .map(|data| data.claims)
+        .map_err(|_| VerifyError::Invalid("bad signature"))
+}

@@ -1,0 +1,159 @@
+//! How much a credential is used and refused, hour by hour: rows that stay few however many requests there are.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::ClientId;
+use crate::store::{self, Store};
+use crate::token::ledger::Refusal;
+
+pub use crate::store::ledger::RecentExchange;
+
+/// Exchanges and refusals in one hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// Hours since the epoch.
+    pub hour: i64,
+    /// Tokens issued.
+    pub exchanges: i64,
+    /// Exchanges refused.
+    pub refusals: i64,
+}
+
+/// The last `hours` hours, oldest first, none left out; of one credential or of all.
+pub async fn hours(context: &Context, client_id: Option<&ClientId>, hours: u16) -> Result<Vec<Hour>, Fault> {
+    let last = context.now().hour();
+    let first = last - i64::from(hours) + 1;
+    let counted = store::usage::hours(&context.store, client_id, first).await?;
+    Ok((first..=last)
+        .map(|hour| {
+            counted.iter().find(|counted| counted.hour == hour).copied().unwrap_or(Hour { hour, ..Hour::default() })
+        })
+        .collect())
+}
+
+/// Refusals of one cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalSummary {
+    /// The cause.
+    pub cause: Refusal,
+    /// How many.
+    pub count: i64,
+    /// When the last one was.
+    pub last_at: Timestamp,
+    /// Where it came from.
+    pub last_address: Option<String>,
+}
+
+/// What was refused to a credential in the last 30 days, by cause, latest first.
+pub async fn refusals(context: &Context, client_id: &ClientId) -> Result<Vec<RefusalSummary>, Fault> {
+    let since = context.now().hour() - 30 * 24;
+    Ok(store::usage::refusals(&context.store, client_id, since).await?)
+}
+
+/// The newest exchanges of a credential.
+pub async fn recent_exchanges(context: &Context, client_id: &ClientId) -> Result<Vec<RecentExchange>, Fault> {
+    Ok(store::ledger::recent(&context.store, client_id, 10).await?)
+}
+
+/// How often counted refusals are written.
+const WRITE_INTERVAL: Duration = Duration::from_millis(500);
+/// Most refusals that wait to be counted. Beyond it they are dropped: a flood of wrong secrets must not use up
+/// memory, nor slow the answers down.
+const QUEUE: usize = 4096;
+
+struct Refused {
+    client_id: ClientId,
+    refusal: Refusal,
+    address: Option<IpAddr>,
+    at: Timestamp,
+}
+
+enum Message {
+    Refused(Refused),
+    Close,
+}
+
+/// Refusals of one credential in one hour for one cause, not yet written.
+pub(crate) struct Counted {
+    pub count: i64,
+    pub last_at: Timestamp,
+    pub last_address: Option<IpAddr>,
+}
+
+/// What refusals are counted by.
+pub(crate) type Key = (ClientId, i64, Refusal);
+
+/// Counts refused exchanges in the background. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RefusalRecorder {
+    queue: mpsc::Sender<Message>,
+}
+
+impl RefusalRecorder {
+    pub(crate) fn start(store: Store) -> Self {
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        tokio::spawn(serve(inbox, store));
+        Self { queue }
+    }
+
+    /// Counts a refusal at the credential it concerns. Without one there is nowhere to show it.
+    pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, address: Option<IpAddr>, at: Timestamp) {
+        if let Some(client_id) = client_id {
+            let refused = Refused { client_id: client_id.clone(), refusal, address, at };
+            // Full or closed: the count is a courtesy, the refusal itself has been answered.
+            let _ = self.queue.try_send(Message::Refused(refused));
+        }
+    }
+
+    pub(crate) async fn close(&self, limit: Duration) {
+        if self.queue.send(Message::Close).await.is_ok() {
+            let _ = tokio::time::timeout(limit, self.queue.closed()).await;
+        }
+    }
+}
+
+async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
+    let mut counted: HashMap<Key, Counted> = HashMap::new();
+    let mut closing = false;
+    while !closing {
+        // Wait for the first one, gather what follows within the interval, write once.
+        let Some(first) = inbox.recv().await else { return };
+        closing = count(&mut counted, first);
+        let deadline = tokio::time::sleep(WRITE_INTERVAL);
+        tokio::pin!(deadline);
+        while !closing {
+            tokio::select! {
+                () = &mut deadline => break,
+                message = inbox.recv() => match message {
+                    Some(message) => closing = count(&mut counted, message),
+                    None => closing = true,
+                },
+            }
+        }
+        if counted.is_empty() {
+            continue;
+        }
+        if let Err(error) = store::usage::count_refusals(&store, &counted).await {
+            tracing::warn!(%error, "refused exchanges could not be counted");
+        }
+        counted.clear();
+    }
+}
+
+/// Adds one refusal; true when the message asks to close.
+fn count(counted: &mut HashMap<Key, Counted>, message: Message) -> bool {
+    let Message::Refused(refused) = message else { return true };
+    let key = (refused.client_id, refused.at.hour(), refused.refusal);
+    let entry = counted.entry(key).or_insert(Counted { count: 0, last_at: refused.at, last_address: None });
+    entry.count += 1;
+    entry.last_at = entry.last_at.max(refused.at);
+    entry.last_address = refused.address;
+    false
+}

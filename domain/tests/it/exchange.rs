@@ -1,0 +1,225 @@
+use std::time::Duration;
+
+use domain::credential::draft::{Draft, Expiry};
+use domain::credential::{Status, disable, edit, inspect, revoke};
+use domain::id::ClientId;
+use domain::testing::Instance;
+use domain::token::error::OAuthErrorCode;
+use domain::token::ledger::Refusal;
+use domain::token::verify::{VerifyError, verify};
+use domain::usage;
+
+use crate::support::{RESOURCE, draft, exchanged, exchanged_from, generated, operator};
+
+#[tokio::test]
+async fn a_secret_becomes_a_token_that_its_server_accepts() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("nightly-index")).await;
+    let client_id = &generated.credential.client_id;
+
+    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    assert_eq!((token.expires_in, token.scope.as_str()), (600, "mcp:read"));
+    let caller = verify(context, &token.token, RESOURCE).await.expect("accepted");
+    assert_eq!((caller.client_id, caller.name.as_str()), (client_id.clone(), "nightly-index"));
+
+    let credential = inspect::find(context, client_id).await.expect("reads").expect("exists");
+    assert_eq!(credential.status(context.now()), Status::InUse);
+    assert_eq!(credential.last_used_at, Some(context.now()));
+    assert_eq!(credential.last_used_from, Some("192.0.2.1".parse().expect("an address")));
+    let impact = inspect::impact(context, &credential).await.expect("reads");
+    assert_eq!((impact.exchanges, impact.addresses, impact.live_tokens), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_token_is_refused_elsewhere_later_and_after_any_change() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("nightly-index")).await;
+    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token").token;
+
+    assert!(matches!(verify(context, &token, "http://localhost:8080/other").await, Err(VerifyError::Invalid(_))));
+    for cut in 1..20 {
+        let truncated = &token[..token.len() - cut];
+        assert!(matches!(verify(context, truncated, RESOURCE).await, Err(VerifyError::Invalid(_))), "{cut}");
+    }
+    instance.clock.advance(Duration::from_secs(599));
+    assert!(verify(context, &token, RESOURCE).await.is_ok());
+    instance.clock.advance(Duration::from_secs(1));
+    assert!(matches!(verify(context, &token, RESOURCE).await, Err(VerifyError::Invalid("expired"))));
+}
+
+#[tokio::test]
+async fn every_failed_authentication_looks_the_same_and_is_told_apart_inside() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let short = Draft { expiry: Expiry::After(Duration::from_secs(3600)), ..draft("short") };
+    let (revoked, disabled) = (generated(context, &draft("a")).await, generated(context, &draft("b")).await);
+    let (expired, narrow) = (
+        generated(context, &short).await,
+        generated(context, &Draft { ip_ranges: vec!["10.0.0.0/8".to_owned()], ..draft("d") }).await,
+    );
+    revoke::revoke(context, &operator(), &revoked.credential.client_id, "leaked").await.expect("revokes");
+    disable::disable(context, &operator(), &disabled.credential.client_id).await.expect("disables");
+    instance.clock.advance(Duration::from_secs(3600));
+
+    let other = format!("&client_id={}", revoked.credential.client_id);
+    let unknown = domain::secret::PlainSecret::generate(context.random.as_ref());
+    let mut descriptions = Vec::new();
+    for (secret, parameters, detail) in [
+        (unknown.expose(), "", Refusal::WrongSecret),
+        ("css_short", "", Refusal::WrongSecret),
+        (narrow.secret.expose(), other.as_str(), Refusal::WrongSecret),
+        (revoked.secret.expose(), "", Refusal::CredentialRevoked),
+        (disabled.secret.expose(), "", Refusal::CredentialDisabled),
+        (expired.secret.expose(), "", Refusal::SecretExpired),
+        (narrow.secret.expose(), "", Refusal::AddressNotAllowed),
+    ] {
+        let error = exchanged(context, secret, parameters).await.expect_err("refused");
+        assert_eq!(error.code, OAuthErrorCode::InvalidClient);
+        assert_eq!(error.detail, detail.as_str());
+        descriptions.push(error.description);
+    }
+    descriptions.dedup();
+    assert_eq!(descriptions.len(), 1);
+    assert!(exchanged_from(context, narrow.secret.expose(), "", "10.9.8.7").await.is_ok());
+}
+
+#[tokio::test]
+async fn revoking_stops_exchanges_and_tokens_and_disabling_does_so_until_enabled() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("nightly-index")).await;
+    let client_id = &generated.credential.client_id;
+    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token").token;
+
+    disable::disable(context, &operator(), client_id).await.expect("disables");
+    assert!(exchanged(context, generated.secret.expose(), "").await.is_err());
+    assert!(verify(context, &token, RESOURCE).await.is_err());
+    disable::enable(context, &operator(), client_id).await.expect("enables");
+    assert!(exchanged(context, generated.secret.expose(), "").await.is_ok());
+    assert!(verify(context, &token, RESOURCE).await.is_ok());
+    revoke::revoke(context, &operator(), client_id, "").await.expect("revokes");
+    assert!(exchanged(context, generated.secret.expose(), "").await.is_err());
+    assert!(verify(context, &token, RESOURCE).await.is_err());
+}
+
+#[tokio::test]
+async fn scopes_are_narrowed_to_what_credential_and_server_allow() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let scopes = vec!["mcp:read".to_owned(), "credentials:read".to_owned()];
+    let generated = generated(context, &Draft { scopes, ..draft("reader") }).await;
+    let secret = generated.secret.expose();
+    let ask = async |parameters: &str| {
+        exchanged(context, secret, parameters).await.map(|token| token.scope).map_err(|error| error.code)
+    };
+
+    assert_eq!(ask("").await, Ok("mcp:read credentials:read".to_owned()));
+    assert_eq!(ask("&scope=").await, Ok("mcp:read credentials:read".to_owned()));
+    assert_eq!(ask("&scope=credentials:read+credentials:write+x").await, Ok("credentials:read".to_owned()));
+    assert_eq!(ask("&scope=credentials:write").await, Err(OAuthErrorCode::InvalidScope));
+    assert_eq!(ask("&scope=a%22b").await, Err(OAuthErrorCode::InvalidScope));
+}
+
+#[tokio::test]
+async fn the_resource_names_one_server_of_the_credential() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("reader")).await;
+    for good in ["http://localhost:8080/mcp", "HTTP://LOCALHOST:8080/mcp"] {
+        assert!(exchanged(context, generated.secret.expose(), &format!("&resource={good}")).await.is_ok(), "{good}");
+    }
+    for wrong in [
+        "&resource=https://evil.example/mcp",
+        "&resource=http://localhost:8080/mcp%23x",
+        "&resource=/mcp",
+        "&resource=http://localhost:8080/mcp&resource=http://localhost:8080/mcp",
+    ] {
+        let error = exchanged(context, generated.secret.expose(), wrong).await.expect_err("refused");
+        assert_eq!(error.code, OAuthErrorCode::InvalidTarget, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_secret() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let expiry = Expiry::After(Duration::from_secs(300));
+    let generated = generated(context, &Draft { expiry, ..draft("short") }).await;
+    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    assert_eq!(token.expires_in, 300);
+}
+
+#[tokio::test]
+async fn an_edit_is_obeyed_by_the_next_exchange() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("reader")).await;
+    let edit = edit::Edit {
+        name: "reader".to_owned(),
+        description: String::new(),
+        scopes: vec!["credentials:read".to_owned()],
+        token_lifetime: Some(Duration::from_secs(120)),
+        ip_ranges: vec!["192.0.2.0/24".to_owned()],
+        hard_end_at: None,
+    };
+    edit::edit(context, &operator(), &generated.credential.client_id, &edit).await.expect("edits");
+    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    assert_eq!((token.expires_in, token.scope.as_str()), (120, "credentials:read"));
+    assert!(exchanged_from(context, generated.secret.expose(), "", "198.51.100.1").await.is_err());
+}
+
+#[tokio::test]
+async fn exchanges_and_refusals_are_counted_by_hour() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("reader")).await;
+    let client_id = generated.credential.client_id.clone();
+    for _ in 0..3 {
+        exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    }
+    let unknown = ClientId::generate(context.random.as_ref());
+    for id in [&client_id, &unknown] {
+        let wrong = domain::secret::PlainSecret::generate(context.random.as_ref());
+        let _ = exchanged(context, wrong.expose(), &format!("&client_id={id}")).await.expect_err("refused");
+    }
+    // Refusals are written in the background; wait until they are.
+    let refusals = loop {
+        let refusals = usage::refusals(context, &client_id).await.expect("reads");
+        if !refusals.is_empty() {
+            break refusals;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((refusals[0].cause, refusals[0].count), (Refusal::WrongSecret, 1));
+    let hours = usage::hours(context, Some(&client_id), 24).await.expect("reads");
+    assert_eq!(hours.len(), 24);
+    assert_eq!((hours[23].exchanges, hours[23].refusals), (3, 1));
+    assert!(usage::refusals(context, &unknown).await.expect("reads").is_empty());
+    assert_eq!(usage::recent_exchanges(context, &client_id).await.expect("reads").len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_exchanges_are_all_served_and_none_begins_after_the_revocation() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("busy")).await;
+    let secret: &'static str = Box::leak(generated.secret.expose().to_owned().into_boxed_str());
+    let run = async |count: usize| {
+        let tasks: Vec<_> = (0..count)
+            .map(|_| {
+                let context = context.clone();
+                tokio::spawn(async move { exchanged(&context, secret, "").await })
+            })
+            .collect();
+        let mut granted = 0;
+        for task in tasks {
+            granted += usize::from(task.await.expect("runs").is_ok());
+        }
+        granted
+    };
+    assert_eq!(run(200).await, 200);
+    revoke::revoke(context, &operator(), &generated.credential.client_id, "").await.expect("revokes");
+    assert_eq!(run(200).await, 0);
+}

@@ -1,0 +1,8 @@
+//! The rules, driven through their public functions on a real database, with a clock that stands still and seeded
+//! randomness. One binary, a module a topic.
+
+mod audit;
+mod credentials;
+mod exchange;
+mod people;
+mod support;

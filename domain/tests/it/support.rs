@@ -1,0 +1,44 @@
+//! Shorthand of the tests.
+
+use std::net::IpAddr;
+
+use domain::actor::Actor;
+use domain::context::Context;
+use domain::credential::draft::Draft;
+use domain::credential::generate::{Generated, generate};
+use domain::token::access_token::AccessToken;
+use domain::token::client_authentication::presented;
+use domain::token::error::OAuthError;
+use domain::token::form::TokenForm;
+use domain::token::grants::client_credentials::exchange;
+
+pub fn operator() -> Actor {
+    Actor::command_line("operator")
+}
+
+pub fn draft(name: &str) -> Draft {
+    Draft { name: name.to_owned(), ..Draft::default() }
+}
+
+pub async fn generated(context: &Context, draft: &Draft) -> Generated {
+    generate(context, &operator(), draft, None).await.expect("a credential is generated")
+}
+
+/// Exchanges `secret` with `parameters` appended to the body, from 192.0.2.1.
+pub async fn exchanged(context: &Context, secret: &str, parameters: &str) -> Result<AccessToken, OAuthError> {
+    exchanged_from(context, secret, parameters, "192.0.2.1").await
+}
+
+pub async fn exchanged_from(
+    context: &Context,
+    secret: &str,
+    parameters: &str,
+    address: &str,
+) -> Result<AccessToken, OAuthError> {
+    let body = format!("client_secret={secret}{parameters}");
+    let form = TokenForm::parse(body.as_bytes())?;
+    let address: IpAddr = address.parse().expect("an address");
+    exchange(context, presented(&[], &form)?, &form, Some(address)).await
+}
+
+pub const RESOURCE: &str = "http://localhost:8080/mcp";

@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@playwright/test';
+import { Countersign, type Credential } from './countersign';
+
+/** The program in the README under the comment `<!-- runs: LANGUAGE -->`. */
+function snippet(language: string): string {
+  const readme = readFileSync('../README.md', 'utf8');
+  const found = new RegExp(`<!-- runs: ${language} -->\\n+\`\`\`\\w*\\n([^]*?)\n\`\`\``).exec(readme);
+  if (!found) throw new Error(`the README has no ${language} program`);
+  return found[1];
+}
+
+/** The same program with one thing changed; the thing must be there. */
+function changed(program: string, from: string, to: string): string {
+  expect(program).toContain(from);
+  return program.replace(from, to);
+}
+
+const interpreters = {
+  python: [process.env.PYTHON ?? '.venv/bin/python', '-'],
+  typescript: [process.execPath, '--input-type=module', '-'],
+  curl: ['bash', '-euo', 'pipefail'],
+};
+
+function run(language: keyof typeof interpreters, program: string, credential: Credential) {
+  const [command, ...args] = interpreters[language];
+  const env = {
+    PATH: process.env.PATH,
+    MCP_CLIENT_ID: credential.client_id,
+    MCP_CLIENT_SECRET: credential.client_secret,
+    MCP_SERVER_URL: credential.mcp_server,
+    MCP_TOKEN_URL: credential.token_endpoint,
+  };
+  return new Promise<{ code: number; output: string; errors: string }>((done) => {
+    const child = execFile(command, args, { env }, (error, output, errors) =>
+      done({ code: error ? 1 : 0, output, errors }),
+    );
+    child.stdin!.end(program);
+  });
+}
+
+let server: Countersign;
+
+test.beforeAll(async () => {
+  server = await Countersign.start();
+});
+
+test.afterAll(async () => {
+  const places = await server.traces();
+  await server.stop();
+  expect(places.concat(await server.traces())).toEqual([]);
+  await server.remove();
+});
+
+const legacy = '2025-11-25';
+const modern = '2026-07-28';
+const pythonVersion = (program: string) => changed(program, 'print([', 'print(client.protocol_version, [');
+const typescriptVersion = (program: string) =>
+  changed(program, 'console.log((', 'console.log(client.getNegotiatedProtocolVersion(), (');
+
+const programs = {
+  'Python SDK, secret in the header': ['python', modern, pythonVersion],
+  'Python SDK, secret in the body': [
+    'python',
+    modern,
+    (program: string) =>
+      changed(pythonVersion(program), 'client_id=', 'token_endpoint_auth_method="client_secret_post", client_id='),
+  ],
+  'Python SDK, handshake': [
+    'python',
+    legacy,
+    (program: string) => changed(pythonVersion(program), 'http_client=http)', 'http_client=http), mode="legacy"'),
+  ],
+  'TypeScript SDK': ['typescript', legacy, typescriptVersion],
+  'TypeScript SDK, negotiated': [
+    'typescript',
+    modern,
+    (program: string) =>
+      changed(typescriptVersion(program), `'1.0.0' }`, `'1.0.0' }, { versionNegotiation: { mode: 'auto' } }`),
+  ],
+  curl: ['curl', '', (program: string) => program],
+} as const;
+
+for (const [name, [language, version, variant]] of Object.entries(programs))
+  test(`${name}: calls a tool until the credential is revoked`, async () => {
+    const credential = await server.createCredential(name);
+    const program = variant(snippet(language));
+    const answer = await run(language, program, credential);
+    expect(answer, answer.errors).toMatchObject({ code: 0 });
+    expect(answer.output).toContain(credential.client_id);
+    expect(answer.output).toContain(version);
+
+    await server.command(['credential', 'revoke', credential.client_id, '--reason', 'replaced']);
+    const refused = await run(language, program, credential);
+    expect(refused.code).not.toBe(0);
+    expect(refused.output).not.toContain(credential.client_id);
+  });
+
+for (const [language, call] of [
+  ['python', 'call_tool("whoami")'],
+  ['typescript', `name: 'whoami'`],
+] as const)
+  test(`the ${language} SDK asks for the scope that a tool needs`, async () => {
+    const credential = await server.createCredential(
+      `steps up from ${language}`, '--scope', 'mcp:read', '--scope', 'credentials:read',
+    );
+    const program = changed(snippet(language), call, call.replace('whoami', 'list_credentials'));
+    const answer = await run(language, program, credential);
+    expect(answer, answer.errors).toMatchObject({ code: 0 });
+    expect(answer.output).toContain(credential.client_id);
+  });
+
+test('the command line prints a credential once, in three forms', async () => {
+  const credential = await server.createCredential('printed');
+  expect(credential).toMatchObject({
+    issuer: server.url,
+    token_endpoint: `${server.url}/mcp/oauth/token`,
+    mcp_server: `${server.url}/mcp`,
+    scope: 'mcp:read',
+  });
+  for (const format of ['text', 'env']) {
+    const printed = await server.command(['credential', 'create', '--name', `as ${format}`, '--format', format]);
+    const id = /csc_[0-9A-Za-z]{22}/.exec(printed)![0];
+    const secret = /css_[0-9A-Za-z]{49}/.exec(printed)![0];
+    expect((await server.exchange(id, secret)).status).toBe(200);
+    server.secret(`secret printed as ${format}`, secret);
+    expect(await server.command(['credential', 'show', id])).not.toContain(secret);
+  }
+});

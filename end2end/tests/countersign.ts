@@ -1,0 +1,157 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { finished } from 'node:stream/promises';
+
+const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/release/countersign');
+
+export type Credential = {
+  client_id: string;
+  client_secret: string;
+  token_endpoint: string;
+  issuer: string;
+  mcp_server: string;
+  scope: string;
+  expires_at: string | null;
+};
+
+/** The real binary on a free port, with a data folder of its own and a log that hides nothing. */
+export class Countersign {
+  url = '';
+  setupLink = '';
+  private readonly secrets = new Map<string, string>();
+  private process!: ChildProcess;
+  private log!: Promise<void>;
+
+  private constructor(private readonly folder: string) {}
+
+  static async start(): Promise<Countersign> {
+    const server = new Countersign(await mkdtemp(join(tmpdir(), 'countersign-')));
+    server.process = spawn(binary, ['serve'], {
+      cwd: server.folder,
+      env: server.environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    process.once('exit', () => server.process.kill('SIGKILL'));
+    const log = createWriteStream(join(server.folder, 'log'));
+    server.process.stderr!.pipe(log);
+    server.log = finished(log);
+    for await (const line of createInterface({ input: server.process.stdout! })) {
+      server.url ||= /^Countersign is ready at (\S+)$/.exec(line)?.[1] ?? '';
+      server.setupLink = /http\S+\/setup\?token=\S+/.exec(line)?.[0] ?? '';
+      if (server.setupLink) break;
+    }
+    if (!server.setupLink) throw new Error(`no setup link:\n${await readFile(join(server.folder, 'log'), 'utf8')}`);
+    server.process.stdout!.resume();
+    server.secret('setup token', new URL(server.setupLink).searchParams.get('token')!);
+    return server;
+  }
+
+  private environment(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH,
+      COUNTERSIGN_LISTEN: '127.0.0.1:0',
+      COUNTERSIGN_DATA_DIR: join(this.folder, 'data'),
+      COUNTERSIGN_LOG: 'trace',
+    };
+  }
+
+  /** Runs another `countersign` command on the same data; fails when the command does. */
+  command(args: string[], input = ''): Promise<string> {
+    const env = { ...this.environment(), COUNTERSIGN_PUBLIC_URL: this.url };
+    return new Promise((done, failed) => {
+      const child = execFile(binary, args, { cwd: this.folder, env }, (error, stdout) =>
+        error ? failed(error) : done(stdout),
+      );
+      child.stdin!.end(input);
+    });
+  }
+
+  async createCredential(name: string, ...options: string[]): Promise<Credential> {
+    const text = await this.command(['credential', 'create', '--name', name, '--format', 'json', ...options]);
+    const credential = JSON.parse(text);
+    this.secret(`secret of ${name}`, credential.client_secret);
+    return credential;
+  }
+
+  exchange(id: string, secret: string, method: 'basic' | 'post' = 'basic'): Promise<Response> {
+    this.secret(`basic header of ${id}`, btoa(`${id}:${secret}`));
+    const body = new URLSearchParams({ grant_type: 'client_credentials' });
+    if (method === 'post') {
+      body.set('client_id', id);
+      body.set('client_secret', secret);
+    }
+    const headers = method === 'basic' ? { Authorization: `Basic ${btoa(`${id}:${secret}`)}` } : undefined;
+    return fetch(`${this.url}/mcp/oauth/token`, { method: 'POST', headers, body });
+  }
+
+  async accessToken(id: string, secret: string, method?: 'basic' | 'post'): Promise<string> {
+    const response = await this.exchange(id, secret, method);
+    const answer = await response.json();
+    if (response.status !== 200) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
+    // The signature alone is enough to find the token, wherever it may have been cut.
+    this.secret(`token of ${id}`, answer.access_token.split('.')[2]);
+    return answer.access_token;
+  }
+
+  callMcp(token: string, method: string, params = {}): Promise<Response> {
+    return fetch(`${this.url}/mcp`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${token}`,
+        'Content-Type': 'application/json',
+        Accept: 'application/json, text/event-stream',
+        'MCP-Protocol-Version': '2025-11-25',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+  }
+
+  /** Remembers what must never be written anywhere, for `traces`. */
+  secret(what: string, value: string) {
+    if (!value) throw new Error(`no value for ${what}`);
+    this.secrets.set(what, value);
+  }
+
+  /** Where the remembered secrets, or `others`, are found on disk: the log, the database with its journal, backups. */
+  async traces(others?: Map<string, string>): Promise<string[]> {
+    const found = [];
+    for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const content = await readFile(path, 'latin1');
+      for (const [what, value] of others ?? this.secrets)
+        if (spellings(value).some((spelling) => content.includes(spelling)))
+          found.push(`${what} in ${relative(this.folder, path)}`);
+    }
+    return found;
+  }
+
+  async stop() {
+    this.process.kill('SIGTERM');
+    const code = this.process.exitCode ?? (await once(this.process, 'exit'))[0];
+    await this.log;
+    if (code !== 0) throw new Error(`the server ended with ${code}`);
+  }
+
+  remove() {
+    return rm(this.folder, { recursive: true });
+  }
+}
+
+/** A value as it may stand in a file read as Latin-1: raw, and as Base64 and URL encoding write it. */
+function spellings(value: string): string[] {
+  const bytes = Buffer.from(value);
+  return [
+    bytes.toString('latin1'),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+    encodeURIComponent(value),
+    new URLSearchParams({ value }).toString().slice('value='.length),
+    JSON.stringify(value).slice(1, -1),
+  ];
+}
