@@ -1,1 +1,27 @@
+//! The dashboard in Leptos, rendered on the server only.
+//!
+//! # Layout
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`visit`] | [`Visit`](visit::Visit): who looks at a page, when, from where; what server functions run with |
+//! | [`render`](mod@render) | from a page to HTML, without a line of script of our own making |
+//! | [`action`] | the typed error of server functions |
+//! | [`pages`] | one module a page: its component, its server functions, its view types |
+//! | [`components`] | layout, fields, notices, tables' cells, charts, snippets |
+//! | [`snippets`] | the texts that connect a program, with or without the secret |
+//! | [`assets`] | style sheet, script and icon, embedded and named by their content |
+//!
+//! Nothing is hydrated: pages work without script, and the security policy allows no inline script. Leptos's own
+//! renderers append one, and serialise every `Resource` into it; so pages await their data, and
+//! [`render::render`] turns the finished view into text.
 
+#![recursion_limit = "256"]
+
+pub mod action;
+pub mod assets;
+pub mod components;
+pub mod pages;
+pub mod render;
+pub mod snippets;
+pub mod visit;

@@ -1,1 +1,31 @@
+//! HTTP and the command line of Countersign.
+//!
+//! # Layout
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`] | the commands, `serve` among them |
+//! | [`config`] | settings: defaults, file, environment, flags |
+//! | [`routes`] | the route table: one row a route, with the permission it needs |
+//! | [`oauth`] | the authorization server: one module an endpoint |
+//! | [`mcp`] | the protected MCP server of this program |
+//! | [`dashboard`] | pages, forms, server functions, sessions |
+//! | [`health`] | `/healthz` and `/readyz` |
+//! | [`http`](mod@http) | what every request passes: limits, addresses, headers, errors, the accept loop |
+//! | [`state`] | what handlers share |
+//!
+//! A request: [`http::accept`] → [`http::envelope`] → the row of [`routes`] → parse → `domain` → encode.
 
+#![recursion_limit = "256"]
+
+pub mod cli;
+pub mod config;
+pub mod dashboard;
+pub mod health;
+pub mod http;
+pub mod mcp;
+pub mod oauth;
+pub mod routes;
+pub mod state;
+
+pub use routes::router;

@@ -1,0 +1,67 @@
+//! What a server function answers when it does not do what it was asked: small, typed, without internals. The server
+//! turns it into a page with the right status.
+
+use domain::credential::CredentialError;
+use domain::credential::list::ListError;
+use domain::error::Fault;
+use leptos::server_fn::codec::JsonEncoding;
+use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
+use serde::{Deserialize, Serialize};
+
+/// Why a server function did nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActionError {
+    /// Nobody is signed in.
+    SignedOut,
+    /// There is no such thing, or it is not for this person to see.
+    NotFound,
+    /// The input is wrong; the message says what to do.
+    Invalid(String),
+    /// A fault of ours; it was logged.
+    Unavailable,
+}
+
+impl FromServerFnError for ActionError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        match error {
+            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
+                Self::Invalid("The request is not complete. Go back, reload the page and try again.".to_owned())
+            }
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+impl From<Fault> for ActionError {
+    fn from(fault: Fault) -> Self {
+        tracing::error!(%fault, "a page could not be served");
+        Self::Unavailable
+    }
+}
+
+impl From<ListError> for ActionError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::BadCursor => Self::Invalid("This link to a page of the list is not valid any more.".to_owned()),
+            ListError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<CredentialError> for ActionError {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::NotFound => Self::NotFound,
+            CredentialError::Invalid(errors) => {
+                Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
+            }
+            CredentialError::Revoked => {
+                Self::Invalid("This credential is revoked. Revoking is final; generate another one.".to_owned())
+            }
+            CredentialError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
+            CredentialError::Fault(fault) => fault.into(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Style sheet, script and icon, embedded. Their names carry a hash of their content, so that browsers keep them for
+//! ever and never show an old one.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+
+/// A file that pages refer to.
+pub struct Asset {
+    /// Its path: `/assets/NAME-HASH.EXTENSION`.
+    pub path: String,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its content.
+    pub content: &'static str,
+}
+
+impl Asset {
+    fn new(name: &str, extension: &str, media_type: &'static str, content: &'static str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        Self { path: format!("/assets/{name}-{:016x}.{extension}", hasher.finish()), media_type, content }
+    }
+}
+
+/// The style sheet.
+pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    const SHEET: &str = concat!(
+        include_str!("../../style/tokens.css"),
+        include_str!("../../style/base.css"),
+        include_str!("../../style/layout.css"),
+        include_str!("../../style/components.css"),
+    );
+    Asset::new("style", "css", "text/css; charset=utf-8", SHEET)
+});
+
+/// The script: copy buttons and other conveniences. Every task works without it.
+pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("enhance", "js", "text/javascript; charset=utf-8", include_str!("../../style/enhance.js"))
+});
+
+/// The icon.
+pub static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../style/favicon.svg")));
+
+/// The asset at `path`.
+pub fn find(path: &str) -> Option<&'static Asset> {
+    [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.path == path)
+}

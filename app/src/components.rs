@@ -1,0 +1,10 @@
+//! What pages are made of.
+
+pub mod chart;
+pub mod field;
+pub mod icon;
+pub mod layout;
+pub mod notice;
+pub mod snippet;
+pub mod status;
+pub mod time;

@@ -1,0 +1,103 @@
+//! Bars by hour: an inline drawing for the eye, a table for everybody else.
+
+use domain::clock::Timestamp;
+use domain::usage::Hour;
+use leptos::prelude::*;
+
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 96.0;
+
+/// A chart of `hours` with the words for both kinds of bars.
+#[component]
+pub fn HourChart(hours: Vec<Hour>, caption: &'static str, issued: &'static str, refused: &'static str) -> AnyView {
+    let highest = hours.iter().map(|hour| hour.exchanges + hour.refusals).max().unwrap_or(0).max(1) as f64;
+    let step = WIDTH / hours.len().max(1) as f64;
+    let bars = hours
+        .iter()
+        .enumerate()
+        .map(|(position, hour)| {
+            let x = format!("{:.1}", position as f64 * step + step * 0.14);
+            let width = format!("{:.1}", step * 0.72);
+            let good = height(hour.exchanges, highest);
+            let bad = height(hour.refusals, highest);
+            view! {
+                {(good > 0.0).then(|| view! {
+                    <rect class="bar" x=x.clone() y=format!("{:.1}", HEIGHT - good) width=width.clone()
+                        height=format!("{good:.1}")/>
+                })}
+                {(bad > 0.0).then(|| view! {
+                    <rect class="bar" data-tone="danger" x=x.clone() y=format!("{:.1}", (HEIGHT - good - bad - 1.0).max(0.0))
+                        width=width.clone() height=format!("{bad:.1}")/>
+                })}
+            }
+        })
+        .collect_view();
+    let total_issued: i64 = hours.iter().map(|hour| hour.exchanges).sum();
+    let total_refused: i64 = hours.iter().map(|hour| hour.refusals).sum();
+    let rows = hours
+        .iter()
+        .map(|hour| {
+            let moment = Timestamp::from_millis(hour.hour * 3_600_000).rfc3339();
+            view! {
+                <tr><th scope="row">{moment[..16].replace('T', " ")}</th><td>{hour.exchanges}</td><td>{hour.refusals}</td></tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <figure class="chart">
+            <svg viewBox="0 0 720 96" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>
+            <div class="axis" aria-hidden="true">
+                <span>{format!("{} h ago", hours.len())}</span><span>"Now"</span>
+            </div>
+            <figcaption class="legend">
+                <span>{format!("{} {issued}", grouped(total_issued))}</span>
+                <span data-tone="danger">{format!("{} {refused}", grouped(total_refused))}</span>
+            </figcaption>
+            <div class="vh">
+                <table>
+                    <caption>{caption}</caption>
+                    <thead><tr><th scope="col">"Hour (UTC)"</th><th scope="col">{issued}</th><th scope="col">{refused}</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </figure>
+    }
+    .into_any()
+}
+
+/// The height of a bar; anything above zero can be seen.
+fn height(count: i64, highest: f64) -> f64 {
+    if count == 0 { 0.0 } else { (count as f64 / highest * (HEIGHT - 8.0)).max(3.0) }
+}
+
+/// `4120` as `4,120`.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// "1 live token", "17 live tokens".
+pub fn counted(number: i64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(4_120), "4,120");
+        assert_eq!(grouped(10_000_000), "10,000,000");
+        assert_eq!(counted(1, "token", "tokens"), "1 token");
+    }
+}

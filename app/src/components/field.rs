@@ -1,0 +1,172 @@
+//! Form fields: label, control, hint and error belong together and say so to assistive technology.
+
+use domain::error::FieldError;
+use leptos::prelude::*;
+
+use super::icon::{Drawing, Icon};
+
+/// The errors of a form, by field.
+#[derive(Debug, Clone, Default)]
+pub struct Errors(pub Vec<FieldError>);
+
+impl Errors {
+    /// What is wrong with `field`.
+    pub fn at(&self, field: &str) -> Option<String> {
+        self.0.iter().find(|error| error.field == field).map(|error| error.message.clone())
+    }
+}
+
+/// `aria-describedby` for a field with a hint and maybe an error.
+fn described_by(id: &str, hint: bool, error: bool) -> Option<String> {
+    let ids: Vec<String> = [(hint, "hint"), (error, "error")]
+        .iter()
+        .filter(|(there, _)| *there)
+        .map(|(_, what)| format!("{id}-{what}"))
+        .collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}
+
+#[component]
+fn Notes(id: &'static str, hint: &'static str, error: Option<String>) -> AnyView {
+    view! {
+        {(!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> })}
+        {error.map(|error| view! {
+            <p class="error" id=format!("{id}-error")><Drawing icon=Icon::Warning/>{error}</p>
+        })}
+    }
+    .into_any()
+}
+
+/// One line of text. `id` is also its name on the wire.
+#[component]
+pub fn TextField(
+    id: &'static str,
+    label: &'static str,
+    #[prop(default = "text")] kind: &'static str,
+    #[prop(into, default = String::new())] value: String,
+    #[prop(default = "off")] autocomplete: &'static str,
+    #[prop(default = "")] hint: &'static str,
+    #[prop(default = false)] required: bool,
+    #[prop(default = None)] error: Option<String>,
+) -> AnyView {
+    let described = described_by(id, !hint.is_empty(), error.is_some());
+    let invalid = error.is_some().then_some("true");
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            <input id=id name=id type=kind value=value autocomplete=autocomplete required=required
+                aria-invalid=invalid aria-describedby=described/>
+            <Notes id hint error/>
+        </div>
+    }
+    .into_any()
+}
+
+/// Several lines of text.
+#[component]
+pub fn TextArea(
+    id: &'static str,
+    label: &'static str,
+    #[prop(into)] value: String,
+    #[prop(default = "")] hint: &'static str,
+    #[prop(default = "")] placeholder: &'static str,
+    #[prop(default = None)] error: Option<String>,
+) -> AnyView {
+    let described = described_by(id, !hint.is_empty(), error.is_some());
+    let invalid = error.is_some().then_some("true");
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            <textarea id=id name=id rows="3" placeholder=placeholder aria-invalid=invalid aria-describedby=described>
+                {text_area_content(&value)}
+            </textarea>
+            <Notes id hint error/>
+        </div>
+    }
+    .into_any()
+}
+
+/// Escapes what stands inside `<textarea>`: Leptos leaves that element's text as it is. A line break goes first because
+/// browsers drop the one that follows the tag.
+fn text_area_content(value: &str) -> String {
+    format!("\n{}", value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
+/// One of a few words.
+#[component]
+pub fn Select(
+    id: &'static str,
+    label: &'static str,
+    options: Vec<(String, String)>,
+    #[prop(into)] chosen: String,
+    #[prop(default = "")] hint: &'static str,
+    #[prop(default = None)] error: Option<String>,
+) -> AnyView {
+    let described = described_by(id, !hint.is_empty(), error.is_some());
+    let invalid = error.is_some().then_some("true");
+    let options = options
+        .into_iter()
+        .map(|(value, word)| {
+            let selected = value == chosen;
+            view! { <option value=value selected=selected>{word}</option> }
+        })
+        .collect_view();
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            <select id=id name=id aria-invalid=invalid aria-describedby=described>{options}</select>
+            <Notes id hint error/>
+        </div>
+    }
+    .into_any()
+}
+
+/// A password, to be typed again before a sensitive action when the last proof is too old.
+#[component]
+pub fn ConfirmPassword(asked: bool, error: Option<String>) -> AnyView {
+    asked
+        .then(|| {
+            view! {
+                <section class="panel body" aria-labelledby="confirm-title">
+                    <h2 id="confirm-title">"Confirm it is you"</h2>
+                    <p class="muted">"Your last sign-in is more than 5 minutes ago. Enter your password to go on."</p>
+                    <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
+                        required=true error/>
+                </section>
+            }
+        })
+        .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_looks_like_markup_stays_text() {
+        let evil = "</textarea></title><script>alert(1)</script>\"'&";
+        let owner = Owner::new_root(None);
+        let html = owner.with(|| {
+            view! {
+                <TextArea id="a" label="A" value=evil error=Some(evil.to_owned())/>
+                <TextField id="b" label="B" value=evil/>
+                <Select id="c" label="C" options=vec![(evil.to_owned(), evil.to_owned())] chosen=evil/>
+            }
+            .to_html()
+        });
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(html.matches("</textarea>").count(), 1, "{html}");
+        assert!(html.contains("&lt;/textarea&gt;&lt;/title&gt;"), "{html}");
+    }
+
+    #[test]
+    fn a_field_names_its_hint_and_its_error() {
+        let owner = Owner::new_root(None);
+        let html = owner.with(|| {
+            view! { <TextField id="name" label="Name" hint="A word." error=Some("Enter a name.".to_owned())/> }
+                .to_html()
+        });
+        assert!(html.contains(r#"aria-describedby="name-hint name-error""#), "{html}");
+        assert!(html.contains(r#"aria-invalid="true""#), "{html}");
+    }
+}

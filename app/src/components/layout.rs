@@ -1,0 +1,90 @@
+//! The document around a page.
+
+use leptos::prelude::*;
+
+use super::icon::{Brand, Drawing, Icon};
+use crate::assets;
+use crate::render::{Frame, Page};
+use crate::visit::{Viewer, Visit};
+
+/// The whole document. The title is text of our own element: the ready-made one of Leptos does not escape it.
+#[component]
+pub fn Document(page: Page) -> impl IntoView {
+    let Page { title, frame, body, .. } = page;
+    let viewer = Visit::current().viewer;
+    let framed = match viewer {
+        Some(viewer) if frame != Frame::Gate => {
+            let width = (frame != Frame::Wide).then_some("narrow");
+            let guard = (frame == Frame::Guarded).then_some("");
+            view! {
+                <div class="frame">
+                    <Rail viewer/>
+                    <main id="main" tabindex="-1" data-width=width data-guard=guard>{body}</main>
+                </div>
+            }
+            .into_any()
+        }
+        _ => view! {
+            <main id="main" class="gate" tabindex="-1"><p class="brand"><Brand/></p>{body}</main>
+        }
+        .into_any(),
+    };
+    view! {
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <title>{format!("{title} · Countersign")}</title>
+                <link rel="icon" href=assets::ICON.path.as_str() type="image/svg+xml"/>
+                <link rel="stylesheet" href=assets::STYLE.path.as_str()/>
+                <script src=assets::SCRIPT.path.as_str()></script>
+            </head>
+            <body>
+                <a class="skip" href="#main">"Skip to content"</a>
+                {framed}
+                <p id="announce" class="vh" role="status"></p>
+            </body>
+        </html>
+    }
+}
+
+/// Navigation, the person, and the way out.
+#[component]
+fn Rail(viewer: Viewer) -> AnyView {
+    let path = Visit::current().path;
+    let item = move |href: &'static str, icon: Icon, label: &'static str| {
+        let page = path.split('?').next().unwrap_or_default();
+        let below = href != "/" && page.starts_with(&format!("{href}/"));
+        let current = if page == href { Some("page") } else { below.then_some("true") };
+        view! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span></a> }
+    };
+    view! {
+        <header class="rail">
+            <a class="brand" href="/"><Brand/></a>
+            <nav aria-label="Main">
+                {item("/", Icon::Overview, "Overview")}
+                {item("/credentials", Icon::Credentials, "Credentials")}
+                {item("/activity", Icon::Activity, "Activity")}
+            </nav>
+            <div class="foot">
+                <a class="item" href="/account"><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
+                <button class="item needs-script" type="button" data-theme-switch="">
+                    <Drawing icon=Icon::Theme/><span>"Theme: system"</span>
+                </button>
+                <form method="post" action="/logout">
+                    <FormToken/>
+                    <button class="item"><Drawing icon=Icon::SignOut/><span>"Sign out"</span></button>
+                </form>
+            </div>
+        </header>
+    }
+    .into_any()
+}
+
+/// The hidden field that proves a form came from a page of this session, and makes it a form of one use where that
+/// matters.
+#[component]
+pub fn FormToken() -> AnyView {
+    view! { <input type="hidden" name="form_token" value=Visit::current().form_token/> }.into_any()
+}

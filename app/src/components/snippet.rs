@@ -1,0 +1,95 @@
+//! Texts to copy or download, one tab each. The tabs are radio buttons, so they work without script.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use leptos::prelude::*;
+
+use super::icon::{Drawing, Icon};
+use crate::snippets::{Connection, Snippet};
+
+/// The tabs of a connection.
+#[component]
+pub fn Snippets(connection: Connection, about: &'static str) -> AnyView {
+    let secret = connection.secret.clone();
+    let tabs = connection
+        .snippets()
+        .into_iter()
+        .enumerate()
+        .map(|(position, snippet)| tab(snippet, position == 0, secret.as_deref()))
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="connect">
+            <header><h2 id="connect">"Connect"</h2><span class="muted">{about}</span></header>
+            <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs}</fieldset>
+        </section>
+    }
+    .into_any()
+}
+
+fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + use<> {
+    let (tab_id, code_id) = (format!("tab-{}", snippet.id), format!("code-{}", snippet.id));
+    // The download is part of the page: fetching it would mean that the server still knew the secret.
+    let href = format!("data:text/plain;charset=utf-8;base64,{}", STANDARD.encode(&snippet.text));
+    let shown = marked(&snippet.text, secret);
+    view! {
+        <input type="radio" name="format" id=tab_id.clone() checked=first/><label for=tab_id>{snippet.tab}</label>
+        <div>
+            <div class="row">
+                <span class="muted">{snippet.about}</span>
+                <button type="button" class="button needs-script" data-size="small" data-copy=code_id.clone()>
+                    <Drawing icon=Icon::Copy/><span>{format!("Copy {}", snippet.tab)}</span>
+                </button>
+                <a class="button" data-size="small" download=snippet.file href=href>
+                    <Drawing icon=Icon::Download/>{format!("Download {}", snippet.file)}
+                </a>
+            </div>
+            <pre id=code_id tabindex="0" role="region" aria-label=format!("{} text", snippet.tab)>{shown}</pre>
+        </div>
+    }
+}
+
+/// The text with each occurrence of the secret in an element of its own, which the script can mask.
+fn marked(text: &str, secret: Option<&str>) -> AnyView {
+    let text = text.trim_end();
+    match secret {
+        None => text.to_owned().into_any(),
+        Some(secret) => text
+            .split(secret)
+            .enumerate()
+            .map(|(position, part)| {
+                let before = (position > 0).then(|| view! { <span data-secret="">{secret.to_owned()}</span> });
+                view! { {before}{part.to_owned()} }
+            })
+            .collect_view()
+            .into_any(),
+    }
+}
+
+/// Waits for the first exchange: with script it notices by itself, without it the link asks again.
+#[component]
+pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
+    let poll = format!("/fn/first_exchange?client_id={}", connection.client_id);
+    view! {
+        <section class="panel" aria-labelledby="try">
+            <header>
+                <h2 id="try">"Try it"</h2>
+                {reload.map(|href| view! {
+                    <a class="button" data-kind="quiet" data-size="small" href=href>"Check again"</a>
+                })}
+            </header>
+            <div class="body">
+                <p class="wait" data-poll=poll data-done="It works. The first exchange arrived.">
+                    "Waiting for the first exchange…"
+                </p>
+                <div class="row" data-spread="">
+                    <p class="muted">"With the secret in the variable MCP_CLIENT_SECRET:"</p>
+                    <button type="button" class="button needs-script" data-size="small" data-copy="try-line">
+                        <Drawing icon=Icon::Copy/><span>"Copy command"</span>
+                    </button>
+                </div>
+                <pre id="try-line" tabindex="0" role="region" aria-label="Command">{connection.try_it()}</pre>
+            </div>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,136 @@
+//! One's own account: name, password, sessions.
+
+use domain::error::FieldError;
+use domain::id::SessionId;
+use domain::session;
+use leptos::prelude::*;
+
+use crate::action::ActionError;
+use crate::components::field::{Errors, TextField};
+use crate::components::layout::FormToken;
+use crate::components::notice::{Done, ErrorSummary};
+use crate::components::time::Moment;
+use crate::render::Page;
+use crate::visit::signed_in;
+
+/// Ends one of one's own other sessions.
+#[server(prefix = "/fn", endpoint = "end_session")]
+pub async fn end_session(session: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let viewer = visit.viewer()?;
+    let id = SessionId::parse(&session).ok_or(ActionError::NotFound)?;
+    if !session::end(&visit.context, &visit.actor()?, &viewer.id, &id).await? {
+        return Err(ActionError::NotFound);
+    }
+    Ok("/account?done=ended".to_owned())
+}
+
+/// The page. `done` names what was just done; `name` is what was typed when it was not accepted.
+pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldError>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let viewer = visit.viewer()?.clone();
+    let sessions = session::list(&visit.context, &viewer.id).await?;
+    let failed = !errors.is_empty();
+    let of = Errors(errors.clone());
+    let done = match done {
+        Some("name") => Some("Name saved."),
+        Some("password") => Some("Password changed. Your other sessions have ended."),
+        Some("ended") => Some("Session ended."),
+        _ => None,
+    };
+    let rows = sessions
+        .into_iter()
+        .map(|session| {
+            let browser = browser_name(session.agent.as_deref());
+            let end = if session.id == viewer.session {
+                view! { <span class="chip" data-tone="ok">"This session"</span> }.into_any()
+            } else {
+                view! {
+                    <form method="post" action="/fn/end_session">
+                        <FormToken/>
+                        <input type="hidden" name="session" value=session.id.to_string()/>
+                        <button class="button" data-size="small">
+                            "End session"<span class="vh">{format!(" on {browser}")}</span>
+                        </button>
+                    </form>
+                }
+                .into_any()
+            };
+            view! {
+                <tr>
+                    <th scope="row">{browser.clone()}</th>
+                    <td data-label="Address">{session.address.map(|address| address.to_string())}</td>
+                    <td data-label="Signed in"><Moment at=session.created_at/></td>
+                    <td data-label="Last seen"><Moment at=session.seen_at/></td>
+                    <td class="corner">{end}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let body = view! {
+        <ErrorSummary errors/>
+        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <div class="head"><div><h1>"Account"</h1><p>{format!("{} · Administrator", viewer.email)}</p></div></div>
+        <div class="split">
+            <section class="panel" aria-labelledby="you">
+                <header><h2 id="you">"Your name"</h2></header>
+                <form method="post" action="/account/name" class="body">
+                    <FormToken/>
+                    <TextField id="name" label="Name" value=name.unwrap_or(viewer.name) autocomplete="name" required=true
+                        error=of.at("name")/>
+                    <div class="row"><button class="button">"Save name"</button></div>
+                </form>
+            </section>
+            <section class="panel" aria-labelledby="pw">
+                <header><h2 id="pw">"Password"</h2></header>
+                <form method="post" action="/account/password" class="body">
+                    <FormToken/>
+                    <input type="hidden" name="username" value=viewer.email autocomplete="username"/>
+                    <TextField id="current_password" label="Current password" kind="password"
+                        autocomplete="current-password" required=true error=of.at("current_password")/>
+                    <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
+                        required=true hint="At least 15 characters. Your other sessions end." error=of.at("new_password")/>
+                    <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
+                </form>
+            </section>
+        </div>
+        <section class="panel" aria-labelledby="sessions">
+            <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
+            <table>
+                <thead><tr>
+                    <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th>
+                    <th scope="col">"Last seen"</th><td class="corner"><span class="vh">"Actions"</span></td>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    };
+    let (title, status) = if failed { ("Error: Account", 422) } else { ("Account", 200) };
+    Ok(Page::new(title, body).with_status(status))
+}
+
+/// The browser's name out of its user agent, as far as that can be told. Only a help to recognise a session.
+fn browser_name(agent: Option<&str>) -> String {
+    let agent = agent.unwrap_or_default();
+    let browser =
+        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]
+            .into_iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| name);
+    let system = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]
+    .into_iter()
+    .find(|(mark, _)| agent.contains(mark))
+    .map(|(_, name)| name);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "Unknown browser".to_owned(),
+    }
+}

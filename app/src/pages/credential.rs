@@ -1,0 +1,429 @@
+//! One credential: what it is, how it is used, how to connect, how to stop it.
+
+use domain::clock::Timestamp;
+use domain::credential::inspect::{self, Impact};
+use domain::credential::{ClientSecret, Credential, Status};
+use domain::id::ClientId;
+use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
+use domain::token::ledger::Refusal;
+use domain::usage::{self, RecentExchange, RefusalSummary};
+use domain::{audit, credential};
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use crate::action::ActionError;
+use crate::components::chart::{HourChart, counted, grouped};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::Done;
+use crate::components::snippet::{Snippets, TryIt};
+use crate::components::status::{ScopeTags, StatusChip};
+use crate::components::time::{Moment, MomentOr, duration};
+use crate::pages::activity::{EntryLine, EntryView};
+use crate::pages::credentials::{server_names, short_resource};
+use crate::render::Page;
+use crate::snippets::Connection;
+use crate::visit::{Visit, signed_in};
+
+/// Whether the credential was exchanged yet. The script of the waiting page asks it.
+#[server(prefix = "/fn", endpoint = "first_exchange", input = GetUrl)]
+pub async fn first_exchange(client_id: String) -> Result<bool, ActionError> {
+    let visit = signed_in()?;
+    Ok(find(&visit, &client_id).await?.verified_at.is_some())
+}
+
+/// Lets a disabled credential go on.
+#[server(prefix = "/fn", endpoint = "enable_credential")]
+pub async fn enable_credential(client_id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
+    credential::disable::enable(&visit.context, &visit.actor()?, &id).await?;
+    Ok(format!("/credentials/{id}?done=enabled"))
+}
+
+/// The credential with this client ID.
+pub(crate) async fn find(visit: &Visit, client_id: &str) -> Result<Credential, ActionError> {
+    let id = ClientId::parse(client_id).ok_or(ActionError::NotFound)?;
+    inspect::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)
+}
+
+/// What connects a program to the credential's first server, without the secret.
+pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpServer>) -> Connection {
+    let settings = &visit.context.settings;
+    Connection {
+        client_id: credential.client_id.to_string(),
+        name: credential.name.clone(),
+        secret: None,
+        token_endpoint: settings.token_endpoint(),
+        mcp_server: server.map_or_else(|| settings.built_in_resource(), |server| server.resource.clone()),
+        issuer: settings.public_url.clone(),
+        scope: credential.scopes.to_string(),
+    }
+}
+
+/// Everything the page shows, read before anything is rendered.
+struct Details {
+    credential: Credential,
+    servers: Vec<McpServer>,
+    secrets: Vec<ClientSecret>,
+    impact: Impact,
+    hours: Vec<usage::Hour>,
+    exchanges: Vec<RecentExchange>,
+    refusals: Vec<RefusalSummary>,
+    changes: Vec<EntryView>,
+}
+
+async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
+    let credential = find(visit, client_id).await?;
+    let (context, id) = (&visit.context, credential.client_id.clone());
+    let filter = audit::Filter { target: Some(id.to_string()), ..audit::Filter::default() };
+    Ok(Details {
+        servers: mcp_server::list(context).await?,
+        secrets: inspect::secrets(context, &id).await?,
+        impact: inspect::impact(context, &credential).await?,
+        hours: usage::hours(context, Some(&id), 72).await?,
+        exchanges: usage::recent_exchanges(context, &id).await?,
+        refusals: usage::refusals(context, &id).await?,
+        changes: audit::list(context, &filter, 5).await?.iter().map(EntryView::of).collect(),
+        credential,
+    })
+}
+
+/// The page. `done` names what was just done.
+pub async fn page(client_id: String, done: Option<String>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let details = read(&visit, &client_id).await?;
+    let status = details.credential.status(visit.now());
+    let server = details.servers.iter().find(|server| details.credential.servers.first() == Some(&server.id));
+    let connection = connection(&visit, &details.credential, server);
+    let title = details.credential.name.clone();
+    let address = format!("/credentials/{client_id}");
+    let done = match done.as_deref() {
+        Some("enabled") => Some("The credential works again."),
+        Some("disabled") => Some("Disabled. Exchanges and live tokens are refused until you enable it again."),
+        Some("revoked") => Some("Revoked. Exchanges are refused and its live tokens have ended."),
+        Some("saved") => Some("Changes saved."),
+        _ => None,
+    };
+    let Details { credential, servers, secrets, impact, hours, exchanges, refusals, changes } = details;
+    let now = visit.now();
+    let waiting = (status == Status::Unverified)
+        .then(|| view! { <TryIt connection=connection.clone() reload=Some(address.clone())/> });
+    let connect = (!matches!(status, Status::Revoked | Status::Expired))
+        .then(|| view! { <Snippets connection about="Without the secret: it was shown once."/> });
+    let body = view! {
+        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <Head credential=credential.clone() status/>
+        <Ended credential=credential.clone() status/>
+        {waiting}
+        <Facts credential=credential.clone() servers=servers.clone() impact=impact.clone()/>
+        <Secrets secrets revoked={status == Status::Revoked} now/>
+        <section class="panel" aria-labelledby="exchanges">
+            <header><h2 id="exchanges">"Exchanges"</h2><span class="muted">"last 72 hours, by hour"</span></header>
+            <HourChart hours caption="Exchanges by hour" issued="exchanges" refused="refused"/>
+        </section>
+        <div class="split">
+            <Recent exchanges servers/>
+            <Changes changes client_id/>
+        </div>
+        <Refused refusals/>
+        {connect}
+        <StopFacts impact status/>
+    };
+    Ok(Page::new(title, body))
+}
+
+#[component]
+fn Head(credential: Credential, status: Status) -> AnyView {
+    let address = format!("/credentials/{}", credential.client_id);
+    let stop = match status {
+        Status::Disabled => view! {
+            <form method="post" action="/fn/enable_credential">
+                <FormToken/>
+                <input type="hidden" name="client_id" value=credential.client_id.to_string()/>
+                <button class="button" data-kind="primary">"Enable"</button>
+            </form>
+        }
+        .into_any(),
+        _ => view! { <a class="button" href=format!("{address}/disable")>"Disable"</a> }.into_any(),
+    };
+    let actions = (status != Status::Revoked).then(|| {
+        view! {
+            <div class="row">
+                <a class="button" href=format!("{address}/edit")>"Edit"</a>
+                {stop}
+                <a class="button" data-kind="danger" href=format!("{address}/revoke")>"Revoke"</a>
+            </div>
+        }
+    });
+    view! {
+        <div class="head">
+            <div>
+                <a href="/credentials">"Back to the list"</a>
+                <div class="title"><h1>{credential.name}</h1><StatusChip status=status.into()/></div>
+                <span class="id">
+                    <code id="cid">{credential.client_id.to_string()}</code>
+                    <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy="cid">
+                        <Drawing icon=Icon::Copy/><span class="vh">"Copy client ID"</span>
+                    </button>
+                </span>
+                {(!credential.description.is_empty()).then(|| view! { <p>{credential.description}</p> })}
+            </div>
+            {actions}
+        </div>
+    }
+    .into_any()
+}
+
+/// Why it does not work, when it does not.
+#[component]
+fn Ended(credential: Credential, status: Status) -> AnyView {
+    let replacement = format!("/credentials/new?from={}", credential.client_id);
+    let entry = format!("/activity?target={}", credential.client_id);
+    match (status, credential.revoked_at, credential.disabled_at) {
+        (Status::Revoked, Some(at), _) => {
+            let reason = match &credential.revoke_reason {
+                Some(reason) => format!(" Reason: {reason}."),
+                None => String::new(),
+            };
+            view! {
+                <div class="notice" data-tone="danger">
+                    <Drawing icon=Icon::Warning/>
+                    <div>
+                        <p><b>"This is final since "<Moment at/>"."</b>{reason}</p>
+                        <p class="row">
+                            <a href=entry>"See the audit entry"</a>
+                            <a href=replacement>"Generate a replacement with the same settings"</a>
+                        </p>
+                    </div>
+                </div>
+            }
+            .into_any()
+        }
+        (Status::Disabled, _, Some(at)) => view! {
+            <div class="notice" data-tone="warn">
+                <Drawing icon=Icon::Warning/>
+                <div><p>"Stopped "<Moment at/>". Exchanges and live tokens are refused until it is enabled again."</p></div>
+            </div>
+        }
+        .into_any(),
+        (Status::Expired, ..) => view! {
+            <div class="notice" data-tone="danger">
+                <Drawing icon=Icon::Warning/>
+                <div>
+                    <p>"Its time is over: no secret of it works any more."</p>
+                    <p><a href=replacement>"Generate a replacement with the same settings"</a></p>
+                </div>
+            </div>
+        }
+        .into_any(),
+        _ => ().into_any(),
+    }
+    .into_any()
+}
+
+#[component]
+fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> AnyView {
+    let first = servers.iter().find(|server| credential.servers.first() == Some(&server.id));
+    let lifetime =
+        credential.token_lifetime.or(first.map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
+    let live = match (impact.live_tokens, impact.last_token_ends_at) {
+        (count @ 1.., Some(at)) => {
+            view! { {grouped(count)}" "<span class="muted">"the last ends "</span><Moment at/> }.into_any()
+        }
+        _ => view! { <span class="muted">"None"</span> }.into_any(),
+    };
+    let ranges: Vec<String> = credential.ip_ranges.iter().map(ToString::to_string).collect();
+    let ranges = if ranges.is_empty() {
+        view! { <span class="muted">"Every address"</span> }.into_any()
+    } else {
+        view! { <code>{ranges.join(", ")}</code> }.into_any()
+    };
+    let used_from =
+        credential.last_used_from.map(|address| view! { " "<span class="muted">{format!("from {address}")}</span> });
+    view! {
+        <dl class="panel facts">
+            <div><dt>"MCP server"</dt><dd>{server_names(&credential, &servers).join(", ")}</dd></div>
+            <div><dt>"Scopes"</dt><dd><ScopeTags scopes=credential.scopes.iter().map(str::to_owned).collect()/></dd></div>
+            <div><dt>"Last used"</dt><dd><MomentOr at=credential.last_used_at otherwise="Never"/>{used_from}</dd></div>
+            <div><dt>"Live tokens"</dt><dd>{live}</dd></div>
+            <div><dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd></div>
+            <div><dt>"Expires"</dt><dd><MomentOr at=credential.ends_at otherwise="Never"/></dd></div>
+            <div><dt>"Allowed IP ranges"</dt><dd>{ranges}</dd></div>
+            <div><dt>"Generated"</dt><dd><Moment at=credential.created_at/>" "
+                <span class="muted">{format!("by {}", credential.created_by)}</span></dd></div>
+        </dl>
+    }
+    .into_any()
+}
+
+#[component]
+fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView {
+    let rows = secrets
+        .into_iter()
+        .map(|secret| {
+            let (word, tone) = if revoked || secret.revoked_at.is_some() {
+                ("Ended", "danger")
+            } else if secret.expires_at.is_some_and(|end| end <= now) {
+                ("Over", "danger")
+            } else if secret.last_used_at.is_some() {
+                ("Current", "ok")
+            } else {
+                ("Unused", "idle")
+            };
+            let from =
+                secret.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            view! {
+                <tr>
+                    <th scope="row"><code>{format!("css_…{}", secret.hint)}</code></th>
+                    <td data-label="Generated"><Moment at=secret.created_at/></td>
+                    <td data-label="Last used"><MomentOr at=secret.last_used_at otherwise="Never"/>{from}</td>
+                    <td data-label="Ends"><MomentOr at=secret.expires_at otherwise="Never"/></td>
+                    <td data-label="State"><span class="chip" data-tone=tone>{word}</span></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="secrets">
+            <header><h2 id="secrets">"Secrets"</h2><span class="muted">"Known by their last characters."</span></header>
+            <table>
+                <thead><tr>
+                    <th scope="col">"Secret"</th><th scope="col">"Generated"</th><th scope="col">"Last used"</th>
+                    <th scope="col">"Ends"</th><th scope="col">"State"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Recent(exchanges: Vec<RecentExchange>, servers: Vec<McpServer>) -> AnyView {
+    let list = if exchanges.is_empty() {
+        view! { <div class="body"><p class="muted">"No exchange yet."</p></div> }.into_any()
+    } else {
+        let rows = exchanges
+            .into_iter()
+            .map(|exchange| {
+                let server = servers.iter().find(|server| exchange.server.as_ref() == Some(&server.id));
+                let server = server.map(|server| short_resource(&server.resource)).unwrap_or_default();
+                view! {
+                    <li class="entry">
+                        <Moment at=exchange.issued_at/>
+                        <span><code>{exchange.scope}</code>" "{server}</span>
+                        <span class="muted">{exchange.address.unwrap_or_default()}</span>
+                    </li>
+                }
+            })
+            .collect_view();
+        view! { <ol class="list">{rows}</ol> }.into_any()
+    };
+    view! {
+        <section class="panel" aria-labelledby="recent-exchanges">
+            <header><h2 id="recent-exchanges">"Recent exchanges"</h2></header>{list}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Changes(changes: Vec<EntryView>, client_id: String) -> AnyView {
+    let rows = changes
+        .into_iter()
+        .map(|mut entry| {
+            entry.target_name.clear();
+            view! { <li class="entry"><EntryLine entry/></li> }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="changes">
+            <header><h2 id="changes">"Recent changes"</h2><a href=format!("/activity?target={client_id}")>"See all entries"</a></header>
+            <ol class="list">{rows}</ol>
+        </section>
+    }
+    .into_any()
+}
+
+/// The words for a cause of refusal.
+fn cause_words(cause: Refusal) -> &'static str {
+    match cause {
+        Refusal::WrongSecret => "Wrong secret",
+        Refusal::SecretRevoked => "Revoked secret tried",
+        Refusal::SecretExpired => "Expired secret tried",
+        Refusal::CredentialRevoked => "Tried after it was revoked",
+        Refusal::CredentialDisabled => "Tried while disabled",
+        Refusal::CredentialEnded => "Tried after its end",
+        Refusal::AddressNotAllowed => "IP address not allowed",
+        Refusal::ScopeMalformed => "Malformed scope",
+        Refusal::ScopeNotAllowed => "Scope not allowed",
+        Refusal::TargetNotAllowed => "MCP server not allowed",
+    }
+}
+
+#[component]
+fn Refused(refusals: Vec<RefusalSummary>) -> AnyView {
+    (!refusals.is_empty()).then(|| {
+        let rows = refusals
+            .into_iter()
+            .map(|refusal| {
+                let from = refusal.last_address.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+                view! {
+                    <tr>
+                        <th scope="row">{cause_words(refusal.cause)}</th>
+                        <td class="number" data-label="Times">{grouped(refusal.count)}</td>
+                        <td data-label="Latest"><Moment at=refusal.last_at/>{from}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <section class="panel" aria-labelledby="refused">
+                <header><h2 id="refused">"Refused exchanges"</h2><span class="muted">"last 30 days"</span></header>
+                <table>
+                    <thead><tr>
+                        <th scope="col">"Cause"</th><th scope="col" class="number">"Times"</th><th scope="col">"Latest"</th>
+                    </tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </section>
+        }
+    })
+    .into_any()
+}
+
+/// The facts as pages that stop a credential state them.
+pub fn impact_facts(impact: &Impact) -> impl IntoView + use<> {
+    let times = if impact.exchanges == 0 { "Never".to_owned() } else { counted(impact.exchanges, "time", "times") };
+    let from =
+        if impact.addresses == 0 { "No address".to_owned() } else { counted(impact.addresses, "address", "addresses") };
+    let live = if impact.live_tokens == 0 {
+        "None".to_owned()
+    } else {
+        counted(impact.live_tokens, "live token", "live tokens")
+    };
+    view! {
+        <dl class="facts">
+            <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
+            <div><dt>"From"</dt><dd>{from}</dd></div>
+            <div><dt>"Tokens that would end"</dt><dd>{live}</dd></div>
+        </dl>
+    }
+}
+
+#[component]
+fn StopFacts(impact: Impact, status: Status) -> AnyView {
+    (status != Status::Revoked).then(|| view! {
+        <section class="panel" data-tone="danger" aria-labelledby="danger">
+            <header><h2 id="danger">"If it leaked"</h2></header>
+            {impact_facts(&impact)}
+            <div class="body"><p class="muted">
+                "Disabling refuses exchanges and live tokens until it is undone. Revoking is final. Both are at the "
+                <a href="#main">"top of this page"</a>". The built-in MCP server refuses the live tokens at once; an MCP "
+                "server that only checks signatures accepts them until they end."
+            </p></div>
+        </section>
+    })
+    .into_any()
+}

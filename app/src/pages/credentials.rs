@@ -1,0 +1,289 @@
+//! The list of credentials.
+
+use domain::clock::Timestamp;
+use domain::credential::Credential;
+use domain::credential::list::{Query, Show, Sort, counts, list};
+use domain::id::McpServerId;
+use domain::mcp_server::{self, McpServer};
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+use serde::{Deserialize, Serialize};
+
+use crate::action::ActionError;
+use crate::components::field::Select;
+use crate::components::icon::{Drawing, Icon};
+use crate::components::status::{ScopeTags, StatusChip, StatusView};
+use crate::components::time::MomentOr;
+use crate::pages::query_string;
+use crate::render::Page;
+use crate::visit::signed_in;
+
+const PAGE_SIZE: u16 = 50;
+
+/// What the address of the list says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CredentialsQuery {
+    /// Part of a name or a client ID.
+    pub q: String,
+    /// Which: one of [`STATUSES`].
+    pub status: String,
+    /// Order: one of [`SORTS`].
+    pub sort: String,
+    /// Where to go on.
+    pub after: String,
+}
+
+const STATUSES: [(&str, &str, Show); 9] = [
+    ("", "All", Show::All),
+    ("in_use", "In use", Show::InUse),
+    ("unverified", "Unverified", Show::Unverified),
+    ("expiring", "Expiring within 14 days", Show::Expiring),
+    ("never_expires", "Never expiring", Show::NeverExpires),
+    ("idle", "Never used or idle", Show::Idle),
+    ("disabled", "Disabled", Show::Disabled),
+    ("expired", "Expired", Show::Expired),
+    ("revoked", "Revoked", Show::Revoked),
+];
+
+const SORTS: [(&str, &str, Sort); 4] = [
+    ("", "Newest first", Sort::Created),
+    ("name", "Name", Sort::Name),
+    ("last_used", "Last used first", Sort::LastUsed),
+    ("expires", "Expiring first", Sort::Ends),
+];
+
+/// One credential in the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialRow {
+    /// Client ID.
+    pub client_id: String,
+    /// Name.
+    pub name: String,
+    /// Its MCP servers, as people write them.
+    pub servers: Vec<String>,
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// Status.
+    pub status: StatusView,
+    /// Whether it can be disabled or revoked.
+    pub can_stop: bool,
+    /// When it was last used, in milliseconds since the epoch.
+    pub last_used_at: Option<i64>,
+    /// From where.
+    pub last_used_from: Option<String>,
+}
+
+/// One page of the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialsView {
+    /// The rows.
+    pub rows: Vec<CredentialRow>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// A resource identifier as people write it: without the scheme.
+pub fn short_resource(resource: &str) -> String {
+    resource.split_once("://").map_or(resource, |(_, rest)| rest).to_owned()
+}
+
+/// The credential's servers, as people write them.
+pub fn server_names(credential: &Credential, servers: &[McpServer]) -> Vec<String> {
+    let find = |id: &McpServerId| servers.iter().find(|server| server.id == *id);
+    credential.servers.iter().filter_map(find).map(|server| short_resource(&server.resource)).collect()
+}
+
+/// Credentials that match a query.
+#[server(prefix = "/fn", endpoint = "credentials", input = GetUrl)]
+pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView, ActionError> {
+    let visit = signed_in()?;
+    let unknown = || ActionError::Invalid("This filter does not exist.".to_owned());
+    let show = STATUSES.iter().find(|(word, ..)| *word == query.status).ok_or_else(unknown)?.2;
+    let sort = SORTS.iter().find(|(word, ..)| *word == query.sort).ok_or_else(unknown)?.2;
+    let cursor = (!query.after.is_empty()).then_some(query.after);
+    let page = list(&visit.context, &Query { search: Some(query.q), show, sort, cursor }, PAGE_SIZE).await?;
+    let servers = mcp_server::list(&visit.context).await?;
+    let now = visit.now();
+    let rows = page
+        .credentials
+        .iter()
+        .map(|credential| CredentialRow {
+            client_id: credential.client_id.to_string(),
+            name: credential.name.clone(),
+            servers: server_names(credential, &servers),
+            scopes: credential.scopes.iter().map(str::to_owned).collect(),
+            status: credential.status(now).into(),
+            can_stop: credential.revoked_at.is_none(),
+            last_used_at: credential.last_used_at.map(Timestamp::millis),
+            last_used_from: credential.last_used_from.map(|address| address.to_string()),
+        })
+        .collect();
+    Ok(CredentialsView { rows, next: page.next })
+}
+
+/// The page.
+pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let CredentialsView { rows, next } = list_credentials(query.clone()).await?;
+    if rows.is_empty() && query == CredentialsQuery::default() && counts(&visit.context).await?.all == 0 {
+        return Ok(Page::new("Credentials", view! { <Empty/> }));
+    }
+    let address = |after: &str| {
+        let parameters = [("q", query.q.as_str()), ("status", &query.status), ("sort", &query.sort), ("after", after)];
+        format!("/credentials?{}", query_string(&parameters))
+    };
+    let next_link = next.as_deref().map(address);
+    let first_link = (!query.after.is_empty()).then(|| address(""));
+    let shown = crate::components::chart::counted(rows.len() as i64, "credential", "credentials");
+    let list = if rows.is_empty() {
+        view! {
+            <div class="body"><p>"No credential matches. Check the spelling, or "<a href="/credentials">"show all"</a>"."</p></div>
+        }
+        .into_any()
+    } else {
+        view! { <Table rows/> }.into_any()
+    };
+    let words = |table: Vec<(&str, &str)>| table.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+    let body = view! {
+        <Head/>
+        <section class="panel" aria-label="List">
+            <form class="toolbar" method="get" action="/credentials" role="search" aria-label="List">
+                <div class="field">
+                    <label for="q">"Search"</label>
+                    <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off"
+                        value=query.q.clone() data-filter="list"/>
+                </div>
+                <Select id="status" label="Status" chosen=query.status.clone()
+                    options=words(STATUSES.iter().map(|(word, label, _)| (*word, *label)).collect())/>
+                <Select id="sort" label="Sort" chosen=query.sort.clone()
+                    options=words(SORTS.iter().map(|(word, label, _)| (*word, *label)).collect())/>
+                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
+            </form>
+            {list}
+        </section>
+        <div class="pager">
+            <span class="muted">{shown}" on this page"</span>
+            <nav class="row" aria-label="Pages">
+                {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}
+                {next_link.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
+            </nav>
+        </div>
+    };
+    Ok(Page::new("Credentials", body))
+}
+
+#[component]
+fn Head() -> AnyView {
+    view! {
+        <div class="head">
+            <div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div>
+            <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a>
+        </div>
+    }
+    .into_any()
+}
+
+/// The table. Ticked rows are stopped together: the form leads to the page that states the facts first.
+#[component]
+fn Table(rows: Vec<CredentialRow>) -> AnyView {
+    let rows = rows.into_iter().enumerate().map(|(position, row)| table_row(position, row)).collect_view();
+    view! {
+        <form method="get" action="/credentials/revoke" id="bulk">
+            <table id="list">
+                <thead>
+                    <tr>
+                        <td class="pick">
+                            <label class="tick needs-script">
+                                <span class="vh">"Select all"</span><input type="checkbox" data-select-all="bulk"/>
+                            </label>
+                        </td>
+                        <th scope="col">"Name and client ID"</th>
+                        <th scope="col">"MCP server"</th>
+                        <th scope="col">"Scopes"</th>
+                        <th scope="col">"Status"</th>
+                        <th scope="col">"Last used"</th>
+                        <td class="corner"><span class="vh">"Actions"</span></td>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            <div class="body">
+                <div class="row"><button class="button" data-size="small">"Revoke selected"</button></div>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+fn table_row(position: usize, row: CredentialRow) -> impl IntoView {
+    let address = format!("/credentials/{}", row.client_id);
+    let code = format!("id-{position}");
+    let pick = row.can_stop.then(|| {
+        view! {
+            <label class="tick">
+                <span class="vh">{format!("Select {}", row.name)}</span>
+                <input type="checkbox" name="client_id" value=row.client_id.clone()/>
+            </label>
+        }
+    });
+    let menu = row.can_stop.then(|| {
+        let stop = if row.status == StatusView::Disabled { ("enable", "Enable") } else { ("disable", "Disable") };
+        view! {
+            <details class="menu" name="row-menu">
+                <summary class="button" data-kind="quiet" data-size="icon">
+                    <Drawing icon=Icon::More/><span class="vh">{format!("Actions for {}", row.name)}</span>
+                </summary>
+                <ul>
+                    <li><a href=format!("{address}/edit")>"Edit"</a></li>
+                    <li><a href=format!("{address}/{}", stop.0)>{stop.1}</a></li>
+                    <li><a data-tone="danger" href=format!("{address}/revoke")>"Revoke"</a></li>
+                </ul>
+            </details>
+        }
+    });
+    let copy_label = format!("Copy client ID of {}", row.name);
+    view! {
+        <tr>
+            <td class="pick">{pick}</td>
+            <th scope="row">
+                <a class="name" href=address>{row.name}</a>
+                <span class="id">
+                    <code id=code.clone()>{row.client_id}</code>
+                    <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy=code>
+                        <Drawing icon=Icon::Copy/><span class="vh">{copy_label}</span>
+                    </button>
+                </span>
+            </th>
+            <td data-label="MCP server">{row.servers.join(", ")}</td>
+            <td data-label="Scopes"><ScopeTags scopes=row.scopes/></td>
+            <td data-label="Status"><StatusChip status=row.status/></td>
+            <td data-label="Last used">
+                <MomentOr at=row.last_used_at.map(Timestamp::from_millis) otherwise="Never"/>
+                {row.last_used_from.map(|address| view! { <div class="sub">"from "{address}</div> })}
+            </td>
+            <td class="corner">{menu}</td>
+        </tr>
+    }
+}
+
+/// Nothing yet: one sentence, one button, the three steps.
+#[component]
+fn Empty() -> AnyView {
+    let step = |icon: Icon, title: &'static str, text: &'static str| {
+        view! { <li><Drawing icon/><h2>{title}</h2><p class="muted">{text}</p></li> }
+    };
+    view! {
+        <div class="head"><div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div></div>
+        <section class="panel empty" aria-label="Get started">
+            <p>"A credential lets one program exchange its secret for short-lived access tokens."</p>
+            <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a>
+            <ol class="flow">
+                {step(Icon::Credentials, "1. Generate", "Name the program. You get a client ID and a secret, shown once.")}
+                {step(Icon::Activity, "2. Exchange", "The program trades the secret for a token that lasts 10 minutes.")}
+                {step(Icon::Check, "3. Connect", "It calls your MCP server with the token. You see every use here.")}
+            </ol>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,77 @@
+//! Pages that say one thing: not found, refused, not available, already done.
+
+use leptos::prelude::*;
+
+use crate::action::ActionError;
+use crate::render::{Frame, Page};
+
+/// A page with a heading, a sentence, and a way on.
+pub fn message(
+    status: u16,
+    title: &'static str,
+    text: impl Into<String>,
+    way_on: Option<(String, &'static str)>,
+) -> Page {
+    let text: String = text.into();
+    let link = way_on
+        .map(|(href, label)| view! { <p class="row"><a class="button" data-kind="primary" href=href>{label}</a></p> });
+    let body = view! {
+        <section class="panel body" aria-labelledby="message">
+            <h1 id="message">{title}</h1>
+            <p class="muted">{text}</p>
+            {link}
+        </section>
+    };
+    Page::new(title, body).framed(Frame::Narrow).with_status(status)
+}
+
+/// The page of an error.
+pub fn of_error(error: ActionError) -> Page {
+    match error {
+        ActionError::SignedOut => {
+            message(401, "Not signed in", "Your session has ended.", Some(("/login".to_owned(), "Sign in")))
+        }
+        ActionError::NotFound => not_found(),
+        ActionError::Invalid(text) => {
+            message(422, "That did not work", text, Some(("/credentials".to_owned(), "Go to the credentials")))
+        }
+        ActionError::Unavailable => message(
+            503,
+            "Not available right now",
+            "The database does not answer. Nothing was changed. Try again in a moment.",
+            None,
+        ),
+    }
+}
+
+/// There is nothing here.
+pub fn not_found() -> Page {
+    message(
+        404,
+        "Not found",
+        "There is nothing at this address, or it is not yours to see.",
+        Some(("/".to_owned(), "Go to the overview")),
+    )
+}
+
+/// A form was refused because it did not come from a page of this session.
+pub fn form_refused() -> Page {
+    message(
+        403,
+        "Form not accepted",
+        "The form did not come from a current page of this site, so nothing was changed. Go back, reload the page and \
+         try again.",
+        Some(("/".to_owned(), "Go to the overview")),
+    )
+}
+
+/// A form of one use was sent again.
+pub fn already_generated(client_id: &str) -> Page {
+    message(
+        409,
+        "Already generated",
+        "This form was sent before. Its credential exists, its secret was shown once and cannot be shown again, and no \
+         second credential was made. If the secret is lost, revoke this credential and generate another.",
+        Some((format!("/credentials/{client_id}"), "Open the credential")),
+    )
+}

@@ -1,0 +1,261 @@
+//! Generating a credential: the name is enough.
+//!
+//! The form is answered by a handler of the server beside this page's route, not by a server function: a plain form
+//! sent to a server function is answered with a redirect, whose body or address would have to carry the secret.
+
+use std::time::Duration;
+
+use domain::clock::Timestamp;
+use domain::credential::draft::{Draft, Expiry};
+use domain::error::FieldError;
+use domain::mcp_server::{self, McpServer};
+use domain::{credential, id::ClientId};
+use leptos::prelude::*;
+
+use crate::action::ActionError;
+use crate::components::field::{ConfirmPassword, Errors, Select, TextArea, TextField};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::pages::credentials::short_resource;
+use crate::render::{Frame, Page};
+use crate::visit::signed_in;
+
+/// What was typed: the fields as they are on the wire.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Resource identifier of the MCP server.
+    pub server: String,
+    /// Ticked scopes.
+    pub scopes: Vec<String>,
+    /// `7`, `30`, `90`, `365`, `date` or `never`.
+    pub expiry: String,
+    /// The day for `date`.
+    pub expires_on: String,
+    /// Seconds; empty: the server's rule.
+    pub token_lifetime: String,
+    /// Address ranges, one a line.
+    pub ip_ranges: String,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+impl Typed {
+    /// What the rules understand.
+    pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let expiry = match self.expiry.as_str() {
+            "" | "90" => Expiry::default(),
+            "never" => Expiry::Never,
+            "date" => Timestamp::end_of_day(&self.expires_on).map(Expiry::At).unwrap_or_else(|| {
+                errors.push(FieldError::new("expires_on", "Choose the day on which the secret stops working."));
+                Expiry::default()
+            }),
+            days => days.parse::<u32>().map(|days| Expiry::After(DAY * days)).unwrap_or_else(|_| {
+                errors.push(FieldError::new("expiry", "Choose one of the times."));
+                Expiry::default()
+            }),
+        };
+        let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Draft {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            servers: if self.server.is_empty() { vec![] } else { vec![self.server.clone()] },
+            scopes: self.scopes.clone(),
+            expiry,
+            token_lifetime,
+            ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
+        })
+    }
+
+    /// The settings of an existing credential, for one like it.
+    async fn like(client_id: &ClientId) -> Result<Self, ActionError> {
+        let visit = signed_in()?;
+        let found = credential::inspect::find(&visit.context, client_id).await?.ok_or(ActionError::NotFound)?;
+        let servers = mcp_server::list(&visit.context).await?;
+        let server = servers.iter().find(|server| found.servers.first() == Some(&server.id));
+        Ok(Self {
+            name: found.name,
+            description: found.description,
+            server: server.map(|server| server.resource.clone()).unwrap_or_default(),
+            scopes: found.scopes.iter().map(str::to_owned).collect(),
+            expiry: String::new(),
+            expires_on: String::new(),
+            token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
+            ip_ranges: found.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        })
+    }
+}
+
+/// Reads the token lifetime field: seconds, or nothing.
+pub fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(|seconds| Some(Duration::from_secs(seconds)))
+            .map_err(|_| FieldError::new("token_lifetime", "Choose one of the times.")),
+    }
+}
+
+/// The empty form, or one filled with the settings of the credential `from`.
+pub async fn page(from: Option<&str>) -> Result<Page, ActionError> {
+    let typed = match from {
+        Some(from) => Typed::like(&ClientId::parse(from).ok_or(ActionError::NotFound)?).await?,
+        None => Typed::default(),
+    };
+    form(typed, Vec::new(), false).await
+}
+
+/// The form with what was typed and what is wrong with it. `ask_password` asks again who it is.
+pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let servers = mcp_server::list(&visit.context).await?;
+    let failed = !errors.is_empty();
+    let of = Errors(errors.clone());
+    let ask_password = ask_password || !visit.is_fresh();
+    let options_open = errors.iter().any(|error| !matches!(error.field, "name" | "your_password"))
+        || !typed.description.is_empty()
+        || !typed.ip_ranges.is_empty();
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head">
+            <div><h1>"New credential"</h1><p>"One credential for one program. A name is enough; the rest has safe defaults."</p></div>
+        </div>
+        <form method="post" action="/credentials/new" class="stack">
+            <FormToken/>
+            <section class="panel" aria-label="Settings">
+                <div class="body">
+                    <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
+                        hint="The job or service that will use it, such as nightly-index."/>
+                    <p class="muted">
+                        "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
+                    </p>
+                </div>
+                <details class="more" open=options_open>
+                    <summary>"More options"</summary>
+                    <div class="body">
+                        <TextField id="description" label="Description" value=typed.description error=of.at("description")
+                            hint="What runs with it and whom to ask."/>
+                        <ServerChoice servers=servers.clone() chosen=typed.server error=of.at("server")/>
+                        <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
+                        <ExpiryChoice chosen=typed.expiry day=typed.expires_on error=of.at("expiry")
+                            day_error=of.at("expires_on")/>
+                        <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime")/>
+                        <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
+                            hint="One address or CIDR range a line. Empty allows every address." error=of.at("ip_ranges")/>
+                    </div>
+                </details>
+            </section>
+            <ConfirmPassword asked=ask_password error=of.at("your_password")/>
+            <div class="row">
+                <button class="button" data-kind="primary">"Generate credentials"</button>
+                <a class="button" data-kind="quiet" href="/credentials">"Cancel"</a>
+            </div>
+        </form>
+    };
+    let (title, status) = if failed { ("Error: New credential", 422) } else { ("New credential", 200) };
+    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+}
+
+#[component]
+fn ServerChoice(servers: Vec<McpServer>, chosen: String, error: Option<String>) -> AnyView {
+    let options = servers
+        .iter()
+        .map(|server| (server.resource.clone(), format!("{} ({})", server.name, short_resource(&server.resource))))
+        .collect();
+    view! { <Select id="server" label="MCP server" options chosen error/> }.into_any()
+}
+
+/// Scopes with what they allow. None ticked: the default.
+#[component]
+pub fn ScopeChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
+    let default: Vec<String> =
+        servers.first().map(|server| server.default_scope_names().map(str::to_owned).collect()).unwrap_or_default();
+    let chosen = if chosen.is_empty() { default } else { chosen };
+    let mut scopes: Vec<_> = servers.into_iter().flat_map(|server| server.scopes).collect();
+    scopes.dedup_by(|left, right| left.name == right.name);
+    let choices = scopes
+        .into_iter()
+        .map(|scope| {
+            let checked = chosen.contains(&scope.name);
+            view! {
+                <label class="choice">
+                    <input type="checkbox" name="scope" value=scope.name.clone() checked=checked/>
+                    <code>{scope.name}</code><span class="hint">{scope.description}</span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack" id="scopes">
+            <legend>"Scopes"</legend>
+            <div>{choices}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+        </fieldset>
+    }
+    .into_any()
+}
+
+#[component]
+fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_error: Option<String>) -> AnyView {
+    let chosen = if chosen.is_empty() { "90".to_owned() } else { chosen };
+    let presets = [
+        ("7", "In 7 days"),
+        ("30", "In 30 days"),
+        ("90", "In 90 days"),
+        ("365", "In 365 days"),
+        ("date", "On a date"),
+        ("never", "Never"),
+    ];
+    let choices = presets
+        .into_iter()
+        .map(|(value, word)| {
+            let checked = value == chosen;
+            view! {
+                <label class="choice"><input type="radio" name="expiry" value=value checked=checked/>{word}</label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack" id="expiry">
+            <legend>"Expires"</legend>
+            <div class="options">{choices}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+            <TextField id="expires_on" label="Date" kind="date" value=day error=day_error
+                hint="Used with “On a date”. The secret works until the end of that day, UTC."/>
+            <p class="hint">"“Never” leaves a secret that works until somebody revokes it. Prefer an end, and a new secret in time."</p>
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// How long tokens live.
+#[component]
+pub fn LifetimeChoice(chosen: String, error: Option<String>) -> AnyView {
+    let mut options: Vec<(String, String)> = [
+        ("", "The MCP server’s rule (10 minutes)"),
+        ("60", "1 minute"),
+        ("300", "5 minutes"),
+        ("600", "10 minutes"),
+        ("1800", "30 minutes"),
+        ("3600", "1 hour"),
+    ]
+    .map(|(value, word)| (value.to_owned(), word.to_owned()))
+    .into();
+    // A lifetime set on the command line may be none of these.
+    if !options.iter().any(|(value, _)| *value == chosen) {
+        options.push((chosen.clone(), format!("{chosen} seconds")));
+    }
+    view! {
+        <Select id="token_lifetime" label="Token lifetime" options chosen error
+            hint="How long a token works after the exchange. Shorter limits what a leaked token can do."/>
+    }
+    .into_any()
+}

@@ -1,0 +1,61 @@
+//! Signing in.
+
+use leptos::prelude::*;
+
+use crate::components::field::TextField;
+use crate::components::layout::FormToken;
+use crate::components::notice::Alert;
+use crate::render::{Frame, Page};
+
+/// What went wrong, if anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// Wrong e-mail address or password; never which.
+    Refused,
+    /// Too many failures.
+    Throttled {
+        /// Minutes to wait.
+        minutes: u64,
+    },
+    /// A fault of ours.
+    Unavailable,
+}
+
+/// The form. `next` is where to go afterwards, `email` what was typed.
+pub fn page(next: String, email: String, problem: Option<Problem>) -> Page {
+    let status = match problem {
+        None => 200,
+        Some(Problem::Refused) => 422,
+        Some(Problem::Throttled { .. }) => 429,
+        Some(Problem::Unavailable) => 503,
+    };
+    let alert = problem.map(|problem| match problem {
+        Problem::Refused => (
+            "Not signed in",
+            "The email address and the password do not match an account. Check both and try again.".to_owned(),
+        ),
+        Problem::Throttled { minutes } => (
+            "Too many failed sign-ins",
+            format!("Wait {minutes} {}, then try again.", if minutes == 1 { "minute" } else { "minutes" }),
+        ),
+        Problem::Unavailable => {
+            ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
+        }
+    });
+    let body = view! {
+        {alert.map(|(title, text)| view! { <Alert title text/> })}
+        <section class="panel body" aria-labelledby="title">
+            <h1 id="title">"Sign in"</h1>
+            <form method="post" action="/login" class="stack">
+                <FormToken/>
+                <input type="hidden" name="next" value=next/>
+                <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
+                <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
+                <button class="button" data-kind="primary">"Sign in"</button>
+            </form>
+        </section>
+        <p class="sub">"Lost access? Run "<code>"countersign admin create"</code>" on the server."</p>
+    };
+    let title = if status == 200 { "Sign in" } else { "Error: Sign in" };
+    Page::new(title, body).framed(Frame::Gate).with_status(status)
+}

@@ -1,0 +1,91 @@
+//! Who looks at a page.
+
+use std::net::IpAddr;
+
+use domain::actor::Actor;
+use domain::clock::Timestamp;
+use domain::context::Context;
+use domain::id::{PersonId, SessionId};
+use domain::session::PROOF_LIFETIME;
+use leptos::prelude::{expect_context, use_context};
+
+use crate::action::ActionError;
+
+/// One request to the dashboard. The server provides it as context to every page and server function.
+#[derive(Clone)]
+pub struct Visit {
+    /// What operations take.
+    pub context: Context,
+    /// Who is signed in.
+    pub viewer: Option<Viewer>,
+    /// A fresh token for the forms of the page.
+    pub form_token: String,
+    /// The path of the page, with its query.
+    pub path: String,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+    /// The browser's user agent.
+    pub agent: Option<String>,
+}
+
+/// A signed-in person.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// Identifier.
+    pub id: PersonId,
+    /// Name.
+    pub name: String,
+    /// E-mail address.
+    pub email: String,
+    /// The session.
+    pub session: SessionId,
+    /// When the person last proved to know the password.
+    pub proved_at: Timestamp,
+}
+
+impl Visit {
+    /// The visit that the present page or server function serves.
+    ///
+    /// # Panics
+    ///
+    /// Outside [`crate::render::render`] and [`crate::render::scoped`], which provide it.
+    pub fn current() -> Self {
+        expect_context::<Self>()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.context.now()
+    }
+
+    /// The signed-in person.
+    ///
+    /// # Errors
+    ///
+    /// [`ActionError::SignedOut`] when nobody is.
+    pub fn viewer(&self) -> Result<&Viewer, ActionError> {
+        self.viewer.as_ref().ok_or(ActionError::SignedOut)
+    }
+
+    /// Whether the password was proved recently enough for a sensitive action.
+    pub fn is_fresh(&self) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| self.now().since(viewer.proved_at) < PROOF_LIFETIME)
+    }
+
+    /// The signed-in person as the actor of a change.
+    ///
+    /// # Errors
+    ///
+    /// [`ActionError::SignedOut`] when nobody is.
+    pub fn actor(&self) -> Result<Actor, ActionError> {
+        let viewer = self.viewer()?;
+        Ok(Actor::person(viewer.id.clone(), viewer.name.clone()).at(self.address, self.agent.as_deref()))
+    }
+}
+
+/// The visit as a server function sees it: of a signed-in person, or none of its business.
+pub fn signed_in() -> Result<Visit, ActionError> {
+    let visit = use_context::<Visit>().ok_or(ActionError::SignedOut)?;
+    visit.viewer()?;
+    Ok(visit)
+}

@@ -1,0 +1,97 @@
+//! `countersign serve`
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use domain::context::Context;
+use domain::{housekeeping, mcp_server, setup};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CliError, instance};
+use crate::config::{Config, ConfigError};
+use crate::http::accept;
+use crate::router;
+use crate::state::AppState;
+
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
+
+pub async fn run(config: Config) -> Result<(), CliError> {
+    let store = instance::open_store(&config).await?;
+    let _only_server = lock(&config)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| ConfigError::new("listen", format!("{}: {error}", config.listen)))?;
+    let address = listener.local_addr().map_err(CliError::failed)?;
+    let public_url = config.public_url.clone().unwrap_or_else(|| instance::default_public_url(address.port()));
+    let context = instance::open_with(&config, store, public_url).await?;
+    mcp_server::move_built_in(&context).await.map_err(CliError::failed)?;
+
+    let state = AppState::new(context.clone(), config.trusted_proxies);
+    let stop = stop_signal(state.clone())?;
+    announce(&context, address).await?;
+    let tidying = tokio::spawn(tidy(context.clone()));
+    accept::serve(listener, router(state), stop).await;
+    tidying.abort();
+    context.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// One server a database: two would each believe they were the only one to write. The lock ends with the process,
+/// however it ends.
+fn lock(config: &Config) -> Result<File, CliError> {
+    let path = config.data_dir.join("countersign.lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| ConfigError::new("data_dir", format!("{}: {error}", path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(ConfigError::new("data_dir", format!("{} is in use by another server", config.data_dir.display()))
+                .into())
+        }
+        Err(TryLockError::Error(error)) => Err(CliError::failed(error)),
+    }
+}
+
+/// Says on standard output that the server is ready, and how to set it up if nobody has.
+async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError> {
+    let public_url = &context.settings.public_url;
+    let mut lines = format!("Countersign is ready at {public_url}\n");
+    if let Some(token) = setup::create_link_token(context).await.map_err(CliError::failed)? {
+        lines += &format!("Create the first administrator at {public_url}/setup?token={token}\n");
+    }
+    let mut output = std::io::stdout();
+    output.write_all(lines.as_bytes()).and_then(|()| output.flush()).map_err(CliError::failed)?;
+    tracing::info!(%address, public_url, version = env!("CARGO_PKG_VERSION"), "ready");
+    Ok(())
+}
+
+/// Resolves when the process is asked to stop. From then on `/readyz` says 503.
+fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests under way are finished first");
+        state.drain();
+    })
+}
+
+async fn tidy(context: Context) {
+    let mut interval = tokio::time::interval(HOUSEKEEPING_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(fault) = housekeeping::run(&context).await {
+            tracing::warn!(%fault, "old rows could not be removed");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Settings: the commented defaults below, then `countersign.toml`, then the environment, then flags.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ipnet::IpNet;
+use serde::Deserialize;
+use url::Url;
+
+/// The defaults, which are also the reference of the configuration file.
+pub const DEFAULTS: &str = include_str!("../countersign.default.toml");
+const FILE: &str = "countersign.toml";
+
+/// Settings as flags and environment variables give them. Also what the file holds.
+#[derive(Args, Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(long, global = true, env = "COUNTERSIGN_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The address people and programs use, without a trailing slash: the issuer of the tokens
+    #[arg(long, global = true, env = "COUNTERSIGN_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Folder of the database and the master key
+    #[arg(long, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// sqlite://PATH
+    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE_URL", value_name = "URL")]
+    database_url: Option<String>,
+    /// File of the master key
+    #[arg(long, global = true, env = "COUNTERSIGN_MASTER_KEY_FILE", value_name = "FILE")]
+    master_key_file: Option<String>,
+    /// Ranges of proxies whose X-Forwarded-For is believed, separated by commas
+    #[arg(long, global = true, env = "COUNTERSIGN_TRUSTED_PROXIES", value_name = "CIDR,…")]
+    trusted_proxies: Option<String>,
+    /// What is logged: error, warn, info, debug, trace, or a filter
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// text or json
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
+/// Settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The issuer, when it was set. Otherwise it follows from the port.
+    pub public_url: Option<String>,
+    /// Folder of the database and the master key.
+    pub data_dir: PathBuf,
+    /// Address of the database.
+    pub database_url: String,
+    /// File of the master key.
+    pub master_key_file: PathBuf,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Filter of the log.
+    pub log: String,
+    /// Form of the log.
+    pub log_format: LogFormat,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    setting: String,
+    problem: String,
+}
+
+impl ConfigError {
+    /// A problem with `setting`.
+    pub fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { setting: setting.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.setting, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Settings {
+    /// Puts flags and environment over the file over the defaults, and checks the result.
+    ///
+    /// `file` is the one that was asked for; without it `countersign.toml` in the working directory is read if it is
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting and says what is wrong with it.
+    pub fn resolve(self, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let defaults: Self = parse(DEFAULTS, "the defaults")?;
+        let file = match file {
+            Some(path) => Some((path.to_owned(), read(path)?)),
+            None if Path::new(FILE).exists() => Some((PathBuf::from(FILE), read(Path::new(FILE))?)),
+            None => None,
+        };
+        let from_file = match file {
+            Some((path, text)) => parse(&text, &path.display().to_string())?,
+            None => Self::default(),
+        };
+        let layered = self.over(from_file).over(defaults);
+        layered.check()
+    }
+
+    fn over(self, lower: Self) -> Self {
+        Self {
+            listen: self.listen.or(lower.listen),
+            public_url: self.public_url.or(lower.public_url),
+            data_dir: self.data_dir.or(lower.data_dir),
+            database_url: self.database_url.or(lower.database_url),
+            master_key_file: self.master_key_file.or(lower.master_key_file),
+            trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
+            log: self.log.or(lower.log),
+            log_format: self.log_format.or(lower.log_format),
+        }
+    }
+
+    fn check(self) -> Result<Config, ConfigError> {
+        let listen = self.listen.unwrap_or_default();
+        let listen = listen.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
+            ConfigError::new("listen", format!("“{listen}” is not an address and a port, such as 127.0.0.1:8080"))
+        })?;
+        let data_dir = PathBuf::from(self.data_dir.unwrap_or_default());
+        let database_url = self
+            .database_url
+            .filter(|url| !url.is_empty())
+            .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("countersign.db").display()));
+        if database_url.strip_prefix("sqlite://").is_none_or(str::is_empty) {
+            return Err(ConfigError::new("database_url", "must be of the form sqlite://PATH"));
+        }
+        let log_format = match self.log_format.as_deref() {
+            Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            _ => return Err(ConfigError::new("log_format", "must be text or json")),
+        };
+        let log = self.log.unwrap_or_default();
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log) {
+            return Err(ConfigError::new("log", format!("“{log}” is not a filter: {error}")));
+        }
+        Ok(Config {
+            listen,
+            public_url: self.public_url.filter(|url| !url.is_empty()).map(|url| check_public_url(&url)).transpose()?,
+            database_url,
+            master_key_file: match self.master_key_file.filter(|file| !file.is_empty()) {
+                Some(file) => PathBuf::from(file),
+                None => data_dir.join("master.key"),
+            },
+            trusted_proxies: check_proxies(&self.trusted_proxies.unwrap_or_default())?,
+            data_dir,
+            log,
+            log_format,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| ConfigError::new(path.display().to_string(), error.to_string()))
+}
+
+fn parse(text: &str, name: &str) -> Result<Settings, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+        ConfigError::new(name, format!("line {line}: {}", error.message().replace('\n', " ")))
+    })
+}
+
+/// Checks the issuer: an origin, https unless it is this machine. It is used byte for byte in every document and token,
+/// so what would be normalised away is refused.
+fn check_public_url(text: &str) -> Result<String, ConfigError> {
+    let wrong = |problem: &str| ConfigError::new("public_url", format!("“{text}” {problem}"));
+    let url = Url::parse(text).map_err(|_| wrong("is not a URL, such as https://auth.example.com"))?;
+    if url.origin().ascii_serialization() != text {
+        return Err(wrong("must be a scheme, a host and maybe a port: lower case, no path, no slash at the end"));
+    }
+    match (url.scheme(), is_loopback(&url)) {
+        ("https", _) | ("http", true) => Ok(text.to_owned()),
+        ("http", false) => Err(wrong("must be https: only localhost may use http")),
+        _ => Err(wrong("must be https")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn check_proxies(text: &str) -> Result<Vec<IpNet>, ConfigError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|range| !range.is_empty())
+        .map(|range| {
+            range
+                .parse::<IpNet>()
+                .or_else(|_| range.parse().map(|address: std::net::IpAddr| IpNet::from(address)))
+                .map_err(|_| {
+                    ConfigError::new("trusted_proxies", format!("“{range}” is not a range such as 10.0.0.0/8"))
+                })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Result<Config, String> {
+        let mut settings: Settings = parse(DEFAULTS, "the defaults").expect("the defaults parse");
+        change(&mut settings);
+        settings.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let config = with(|_| {}).expect("valid");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.public_url, None);
+        assert_eq!(config.database_url, "sqlite://./data/countersign.db");
+        assert_eq!(config.master_key_file, Path::new("./data/master.key"));
+        assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
+        assert!(config.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn the_issuer_is_an_origin_on_https_or_this_machine() {
+        for good in
+            ["https://auth.example.com", "https://auth.example.com:8443", "http://localhost:8080", "http://127.0.0.1"]
+        {
+            assert_eq!(
+                with(|settings| settings.public_url = Some(good.into())).expect(good).public_url.as_deref(),
+                Some(good)
+            );
+        }
+        for wrong in [
+            "auth.example.com",
+            "http://auth.example.com",
+            "https://auth.example.com/",
+            "https://auth.example.com/mcp",
+            "https://AUTH.example.com",
+            "https://auth.example.com:443",
+            "https://user@auth.example.com",
+            "ftp://auth.example.com",
+        ] {
+            let error = with(|settings| settings.public_url = Some(wrong.into())).expect_err(wrong);
+            assert!(error.starts_with("public_url: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let error = with(|settings| settings.listen = Some("8080".into())).expect_err("no address");
+        assert!(error.starts_with("listen: "), "{error}");
+        let error = with(|settings| settings.log_format = Some("xml".into())).expect_err("no format");
+        assert!(error.starts_with("log_format: "), "{error}");
+        let error = with(|settings| settings.trusted_proxies = Some("10.0.0.0/8, proxy".into())).expect_err("no range");
+        assert!(error.starts_with("trusted_proxies: "), "{error}");
+        let error = parse("listne = \"x\"\n", "countersign.toml").expect_err("unknown").to_string();
+        assert!(error.contains("line 1") && error.contains("listne"), "{error}");
+    }
+}

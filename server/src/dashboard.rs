@@ -1,0 +1,13 @@
+//! The dashboard's side of HTTP: who is signed in, which forms are believed, pages, and the forms that validate or
+//! reveal.
+
+pub mod account;
+pub mod assets;
+pub mod credentials;
+pub mod enter;
+pub mod form_token;
+pub mod pages;
+pub mod server_functions;
+pub mod session_store;
+pub mod sign_in;
+pub mod signed_in;

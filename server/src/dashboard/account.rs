@@ -1,0 +1,79 @@
+//! The forms of one's own account.
+
+use app::action::ActionError;
+use app::pages::account;
+use app::visit::Visit;
+use axum::extract::Extension;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::error::FieldError;
+use domain::password::Password;
+use domain::person::{self, PersonError};
+
+use super::pages::respond;
+use crate::http::fields::Fields;
+
+/// `POST /account/name`
+pub async fn rename(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+    let name = fields.get("name");
+    let result =
+        change(&visit, async |person, actor| person::rename(&visit.context, &actor, &person, &name).await).await;
+    answer(visit.clone(), result, "/account?done=name", Some(name)).await
+}
+
+/// `POST /account/password`
+pub async fn change_password(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+    let present = Password::new(fields.get("current_password"));
+    let new = Password::new(fields.get("new_password"));
+    let keep = visit.viewer.as_ref().map(|viewer| viewer.session.clone());
+    let result = change(&visit, async |person, actor| match keep {
+        Some(keep) => person::change_password(&visit.context, &actor, &person, &keep, present, new).await,
+        None => Err(PersonError::WrongPassword),
+    })
+    .await;
+    answer(visit.clone(), result, "/account?done=password", None).await
+}
+
+/// Runs a change of the signed-in person.
+async fn change<Work>(
+    visit: &Visit,
+    work: impl FnOnce(person::Person, domain::actor::Actor) -> Work,
+) -> Result<(), Problem>
+where
+    Work: Future<Output = Result<(), PersonError>>,
+{
+    let actor = visit.actor()?;
+    let found = person::find(&visit.context, &visit.viewer()?.id).await.map_err(ActionError::from)?;
+    Ok(work(found.ok_or(ActionError::NotFound)?, actor).await?)
+}
+
+enum Problem {
+    Person(PersonError),
+    Action(ActionError),
+}
+
+impl From<PersonError> for Problem {
+    fn from(error: PersonError) -> Self {
+        Self::Person(error)
+    }
+}
+
+impl From<ActionError> for Problem {
+    fn from(error: ActionError) -> Self {
+        Self::Action(error)
+    }
+}
+
+async fn answer(visit: Visit, result: Result<(), Problem>, done: &str, name: Option<String>) -> Response {
+    let errors = match result {
+        Ok(()) => return Redirect::to(done).into_response(),
+        Err(Problem::Person(PersonError::Invalid(errors))) => errors,
+        Err(Problem::Person(PersonError::WrongPassword)) => {
+            vec![FieldError::new("current_password", "This is not your present password. Try again.")]
+        }
+        Err(Problem::Person(PersonError::Fault(fault))) => {
+            return respond(visit, async || Err(ActionError::from(fault))).await;
+        }
+        Err(Problem::Action(error)) => return respond(visit, async || Err(error)).await,
+    };
+    respond(visit, || account::page(None, name, errors)).await
+}

@@ -1,0 +1,26 @@
+//! Style sheet, script and icon.
+
+use axum::extract::OriginalUri;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::error;
+
+/// `GET /assets/{name}`. The name carries a hash of the content, so it never changes its meaning.
+pub async fn asset(OriginalUri(uri): OriginalUri) -> Response {
+    match app::assets::find(uri.path()) {
+        Some(asset) => (
+            [(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")],
+            asset.content,
+        )
+            .into_response(),
+        None => error::plain(StatusCode::NOT_FOUND),
+    }
+}
+
+/// `GET /favicon.ico`: browsers ask for it whatever a page says.
+pub async fn favicon() -> Response {
+    let icon = &*app::assets::ICON;
+    ([(header::CONTENT_TYPE, icon.media_type), (header::CACHE_CONTROL, "public, max-age=86400")], icon.content)
+        .into_response()
+}

@@ -1,0 +1,144 @@
+//! The forms of credentials that validate or reveal. Each calls the operation of the domain and renders the page beside
+//! whose route it stands: with the result, or with what was typed and what is wrong with it.
+
+use app::action::ActionError;
+use app::pages::credential::connection;
+use app::pages::reveal::{self, Reveal};
+use app::pages::{edit_credential, message, new_credential};
+use app::visit::Visit;
+use axum::extract::{Extension, Path};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::credential::CredentialError;
+use domain::credential::edit;
+use domain::credential::generate::{self, Generated};
+use domain::error::FieldError;
+use domain::id::ClientId;
+use domain::password::Password;
+use domain::person;
+use domain::sign_in::{self, SignInError};
+use tower_sessions::Session;
+
+use super::pages::respond;
+use super::signed_in::SignedIn;
+use crate::http::fields::Fields;
+
+/// `POST /credentials/new`: generates, and answers with the one page that shows the secret.
+pub async fn generate(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed = new_credential::Typed {
+        name: fields.get("name"),
+        description: fields.get("description"),
+        server: fields.get("server"),
+        scopes: fields.all("scope"),
+        expiry: fields.get("expiry"),
+        expires_on: fields.get("expires_on"),
+        token_lifetime: fields.get("token_lifetime"),
+        ip_ranges: fields.get("ip_ranges"),
+    };
+    match try_generate(&visit, &session, &fields, &typed).await {
+        Ok(generated) => respond(visit.clone(), async || Ok(reveal::page(revealed(&visit, generated)))).await,
+        Err(Refused::Fields { errors, ask_password }) => {
+            respond(visit, || new_credential::form(typed, errors, ask_password)).await
+        }
+        Err(Refused::Operation(CredentialError::AlreadySubmitted(client_id))) => {
+            respond(visit, async || Ok(message::already_generated(client_id.as_str()))).await
+        }
+        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}
+
+/// Why nothing was generated.
+enum Refused {
+    Fields { errors: Vec<FieldError>, ask_password: bool },
+    Operation(CredentialError),
+}
+
+impl From<CredentialError> for Refused {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::Invalid(errors) => Self::Fields { errors, ask_password: false },
+            error => Self::Operation(error),
+        }
+    }
+}
+
+async fn try_generate(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    typed: &new_credential::Typed,
+) -> Result<Generated, Refused> {
+    let draft = typed.draft().map_err(|errors| Refused::Fields { errors, ask_password: false })?;
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
+    let form_token = fields.get("form_token");
+    Ok(generate::generate(&visit.context, &actor, &draft, Some(&form_token)).await?)
+}
+
+/// Asks for the password again when its last proof is too old: whoever finds an open browser must not take a secret away.
+async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
+    let wrong =
+        |message: &str| Refused::Fields { errors: vec![FieldError::new("your_password", message)], ask_password: true };
+    let password = fields.get("your_password");
+    if password.is_empty() {
+        return Err(wrong("Enter your password to go on."));
+    }
+    let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else {
+        return Err(Refused::Operation(CredentialError::NotFound));
+    };
+    let fault = |fault| Refused::Operation(CredentialError::Fault(fault));
+    let person = person::find(&visit.context, &viewer.id).await.map_err(fault)?;
+    let person = person.ok_or(Refused::Operation(CredentialError::NotFound))?;
+    match sign_in::confirm(&visit.context, &actor, &person, Password::new(password)).await {
+        Ok(()) => {}
+        Err(SignInError::Refused) => return Err(wrong("This is not your password. Try again.")),
+        Err(SignInError::Throttled { .. }) => {
+            return Err(wrong("Too many wrong passwords. Wait some minutes, then try again."));
+        }
+        Err(SignInError::Fault(error)) => return Err(fault(error)),
+    }
+    if let Err(error) = SignedIn::renew(session, visit.now()).await {
+        tracing::error!(%error, "a session could not be renewed");
+    }
+    Ok(())
+}
+
+fn revealed(visit: &Visit, generated: Generated) -> Reveal {
+    let mut connection = connection(visit, &generated.credential, Some(&generated.server));
+    connection.secret = Some(generated.secret.expose().to_owned());
+    Reveal { connection, expires_at: generated.expires_at }
+}
+
+/// `POST /credentials/{client_id}/edit`
+pub async fn edit(
+    Extension(visit): Extension<Visit>,
+    Path(client_id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed = edit_credential::Typed {
+        name: fields.get("name"),
+        description: fields.get("description"),
+        scopes: fields.all("scope"),
+        token_lifetime: fields.get("token_lifetime"),
+        ip_ranges: fields.get("ip_ranges"),
+        hard_end_at: fields.get("hard_end_at"),
+    };
+    let result = async {
+        let change = typed.edit().map_err(CredentialError::Invalid)?;
+        let id = ClientId::parse(&client_id).ok_or(CredentialError::NotFound)?;
+        let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
+        edit::edit(&visit.context, &actor, &id, &change).await
+    };
+    match result.await {
+        Ok(_) => Redirect::to(&format!("/credentials/{client_id}?done=saved")).into_response(),
+        Err(CredentialError::Invalid(errors)) => {
+            respond(visit, || edit_credential::form(client_id, typed, errors)).await
+        }
+        Err(error) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}

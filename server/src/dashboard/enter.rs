@@ -1,0 +1,152 @@
+//! The door of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers behind it
+//! find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
+
+use app::pages::message;
+use app::visit::{Viewer, Visit};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use tower_sessions::Session;
+
+use super::form_token::Binding;
+use super::pages;
+use super::signed_in::SignedIn;
+use crate::http::body::{self, LIMIT};
+use crate::http::client_address::ClientAddress;
+use crate::http::cross_site::is_same_origin;
+use crate::http::error;
+use crate::http::fields::Fields;
+use crate::state::AppState;
+
+/// What a route of the dashboard needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Nothing: signing in, setting up.
+    Anybody,
+    /// A signed-in administrator. There are no other people yet.
+    Administrator,
+}
+
+/// The middleware of one route of the dashboard, with the permission that its row of the table names.
+pub async fn enter(
+    State((state, permission)): State<(AppState, Permission)>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let viewer = match SignedIn::viewer(&state.context, &session).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            tracing::error!(%error, "a session could not be read");
+            return error::plain(StatusCode::SERVICE_UNAVAILABLE);
+        }
+    };
+    let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), request.headers(), state.is_https());
+    let visit = visit(&state, viewer, &binding, &request);
+    let mut response = match check(&state, &visit, permission, &binding, request).await {
+        Ok(mut request) => {
+            request.extensions_mut().insert(visit);
+            request.extensions_mut().insert(session);
+            next.run(request).await
+        }
+        Err(response) => response,
+    };
+    if is_new && let Some(cookie) = binding.set_cookie(state.is_https()) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, request: &Request) -> Visit {
+    let headers = request.headers();
+    Visit {
+        context: state.context.clone(),
+        viewer,
+        form_token: binding.token(&state.context),
+        path: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        address: request.extensions().get::<ClientAddress>().and_then(|address| address.0),
+        agent: headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+    }
+}
+
+/// Lets a request through, with its form read, or answers it.
+async fn check(
+    state: &AppState,
+    visit: &Visit,
+    permission: Permission,
+    binding: &Binding,
+    request: Request,
+) -> Result<Request, Response> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
+        return Err(pages::respond(visit.clone(), async || Ok(message::form_refused())).await);
+    }
+    if permission == Permission::Administrator && visit.viewer.is_none() {
+        return Err(to_sign_in(request.method(), request.headers(), request.uri()));
+    }
+    if safe {
+        return Ok(request);
+    }
+    let (mut head, body) = request.into_parts();
+    let body = body::read(body, LIMIT).await.map_err(IntoResponse::into_response)?;
+    let fields = Fields::parse(&body);
+    if !binding.accepts(&state.context, &fields.get("form_token")) {
+        return Err(pages::respond(visit.clone(), async || Ok(message::form_refused())).await);
+    }
+    head.extensions.insert(fields);
+    Ok(Request::from_parts(head, Body::from(body)))
+}
+
+/// Pages lead to the sign-in and back; programs get the status.
+fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepts.starts_with("application/json") {
+        return error::plain(StatusCode::UNAUTHORIZED);
+    }
+    let back = uri.path_and_query().map_or("/", |target| target.as_str());
+    if *method == Method::GET && back != "/" {
+        let encoded: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
+        return Redirect::to(&format!("/login?next={encoded}")).into_response();
+    }
+    Redirect::to("/login").into_response()
+}
+
+/// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
+pub fn safe_return(next: &str) -> String {
+    let path = next.split('?').next().unwrap_or_default();
+    let known = ["/credentials", "/activity", "/account"]
+        .iter()
+        .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    // Ours are made of these characters; whatever else a parser might read differently is not.
+    let plain = next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.?=&%+".contains(&byte));
+    if known && plain && !next.contains("//") { next.to_owned() } else { "/".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_ours_are_returned_to() {
+        for good in
+            ["/credentials", "/credentials/csc_x/revoke", "/credentials?q=a%20b&sort=name", "/activity", "/account"]
+        {
+            assert_eq!(safe_return(good), good);
+        }
+        for wrong in [
+            "//evil.example",
+            "/\\evil.example",
+            "https:evil.example",
+            "/credentials\r\nSet-Cookie: a=b",
+            "/credentialsx",
+            "/credentials//evil.example",
+            "/logout",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert_eq!(safe_return(wrong), "/", "{wrong:?}");
+        }
+    }
+}

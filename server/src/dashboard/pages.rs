@@ -1,0 +1,123 @@
+//! Pages that are only looked at.
+
+use app::action::ActionError;
+use app::pages::activity::ActivityQuery;
+use app::pages::credentials::CredentialsQuery;
+use app::pages::{
+    account, activity, credential, credentials, edit_credential, message, new_credential, overview, stop_credential,
+};
+use app::render::{self, Page};
+use app::visit::Visit;
+use axum::extract::{Extension, Path, RawQuery};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::http::fields::Fields;
+
+/// Renders a page as an answer.
+pub async fn respond<Work>(visit: Visit, page: impl FnOnce() -> Work) -> Response
+where
+    Work: Future<Output = Result<Page, ActionError>>,
+{
+    let rendered = render::render(visit, page).await;
+    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, Html(rendered.html)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if rendered.secret {
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn fields(query: Option<String>) -> Fields {
+    Fields::parse(query.unwrap_or_default().as_bytes())
+}
+
+/// `GET /`
+pub async fn overview(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, overview::page).await
+}
+
+/// `GET /credentials`
+pub async fn credentials(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let fields = fields(query);
+    let query = CredentialsQuery {
+        q: fields.get("q"),
+        status: fields.get("status"),
+        sort: fields.get("sort"),
+        after: fields.get("after"),
+    };
+    respond(visit, || credentials::page(query)).await
+}
+
+/// `GET /credentials/new`
+pub async fn new_credential(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let from = fields(query).find("from").map(str::to_owned);
+    respond(visit, async || new_credential::page(from.as_deref()).await).await
+}
+
+/// `GET /credentials/{client_id}`
+pub async fn credential(
+    Extension(visit): Extension<Visit>,
+    Path(client_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let done = fields(query).find("done").map(str::to_owned);
+    respond(visit, || credential::page(client_id, done)).await
+}
+
+/// `GET /credentials/{client_id}/edit`
+pub async fn edit_credential(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
+    respond(visit, || edit_credential::page(client_id)).await
+}
+
+/// `GET /credentials/{client_id}/disable`
+pub async fn disable_credential(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
+    respond(visit, || stop_credential::disable_page(client_id)).await
+}
+
+/// `GET /credentials/{client_id}/enable`
+pub async fn enable_credential(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
+    respond(visit, || stop_credential::enable_page(client_id)).await
+}
+
+/// `GET /credentials/{client_id}/revoke`
+pub async fn revoke_credential(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
+    respond(visit, || stop_credential::revoke_page(vec![client_id])).await
+}
+
+/// `GET /credentials/revoke`: those ticked in the list.
+pub async fn revoke_credentials(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let client_ids = fields(query).all("client_id");
+    respond(visit, || stop_credential::revoke_page(client_ids)).await
+}
+
+/// `GET /activity`
+pub async fn activity(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let fields = fields(query);
+    let query = ActivityQuery {
+        actor: fields.get("actor"),
+        action: fields.get("action"),
+        target: fields.get("target"),
+        from: fields.get("from"),
+        to: fields.get("to"),
+        before: fields.get("before"),
+    };
+    let verify = fields.find("verify").is_some();
+    respond(visit, || activity::page(query, verify)).await
+}
+
+/// `GET /account`
+pub async fn account(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let done = fields(query).find("done").map(str::to_owned);
+    respond(visit, async || account::page(done.as_deref(), None, Vec::new()).await).await
+}
+
+/// Every address that no route has.
+pub async fn not_found(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, async || Ok(message::not_found())).await
+}

@@ -1,0 +1,64 @@
+//! Server functions as HTTP: called by the script with JSON, by plain forms with a redirect.
+//!
+//! A form's function returns the path to go to next. The stock handling would redirect to the Referer, which the sender
+//! controls, and put errors into the address; here the `Accept` and `Referer` headers do not reach it.
+
+use app::action::ActionError;
+use app::pages::message;
+use app::render;
+use app::visit::Visit;
+use axum::body::Body;
+use axum::extract::{Extension, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use http_body_util::BodyExt;
+use server_fn::axum::get_server_fn_service;
+use server_fn::error::FromServerFnError;
+
+use super::pages;
+use crate::http::error;
+
+/// `GET` or `POST /fn/{name}`
+pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> Response {
+    let from_form = request.method() == Method::POST
+        && request
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    request.headers_mut().remove(header::REFERER);
+    let Some(mut function) = get_server_fn_service(request.uri().path(), request.method().clone()) else {
+        return error::plain(StatusCode::NOT_FOUND);
+    };
+    let response = render::scoped(visit.clone(), || function.run(request)).await;
+    let failed = !response.status().is_success();
+    let Ok(body) = response.into_body().collect().await else {
+        return error::plain(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let body = body.to_bytes();
+    match (failed, from_form) {
+        (true, true) => {
+            let error = ActionError::de(body);
+            pages::respond(visit, async || Ok(message::of_error(error))).await
+        }
+        (true, false) => {
+            let status = status_of(&ActionError::de(body.clone()));
+            (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
+        }
+        (false, true) => match serde_json::from_slice::<String>(&body) {
+            Ok(path) if path.starts_with('/') && !path.starts_with("//") => Redirect::to(&path).into_response(),
+            _ => Redirect::to("/").into_response(),
+        },
+        (false, false) => ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response(),
+    }
+}
+
+fn status_of(error: &ActionError) -> StatusCode {
+    match error {
+        ActionError::SignedOut => StatusCode::UNAUTHORIZED,
+        ActionError::NotFound => StatusCode::NOT_FOUND,
+        ActionError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ActionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

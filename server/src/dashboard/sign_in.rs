@@ -1,0 +1,155 @@
+//! Setting up, signing in, signing out.
+
+use app::action::ActionError;
+use app::pages::setup::{self as setup_page, Typed};
+use app::pages::sign_in::{self as sign_in_page, Problem};
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::actor::Actor;
+use domain::password::Password;
+use domain::person::{NewPerson, Person, PersonError};
+use domain::session;
+use domain::setup::{self, SetupError};
+use domain::sign_in::{self, Attempt, SignInError};
+use tower_sessions::Session;
+
+use super::enter::safe_return;
+use super::form_token::cookie;
+use super::pages::respond;
+use super::signed_in::SignedIn;
+use crate::http::error;
+use crate::http::fields::Fields;
+use crate::state::AppState;
+
+/// `GET /setup?token=…`
+pub async fn setup_form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let token = Fields::parse(query.unwrap_or_default().as_bytes()).get("token");
+    let context = visit.context.clone();
+    let mut response = respond(visit, async || {
+        if !setup::link_is_usable(&context, &token).await? {
+            return Ok(setup_page::unusable());
+        }
+        Ok(setup_page::page(token, Typed::default(), Vec::new()))
+    })
+    .await;
+    // The address of this page is a secret.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// `POST /setup`
+pub async fn setup(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let token = fields.get("token");
+    let typed = Typed { name: fields.get("name"), email: fields.get("email") };
+    let new = NewPerson {
+        name: typed.name.clone(),
+        email: typed.email.clone(),
+        password: Password::new(fields.get("password")),
+    };
+    let actor = Actor::setup_link().at(visit.address, visit.agent.as_deref());
+    match setup::create_first_administrator(&state.context, &actor, &token, new).await {
+        Ok(person) => enter_as(&state, &visit, &session, &person, "/credentials/new").await,
+        Err(SetupError::LinkUnusable) => respond(visit, async || Ok(setup_page::unusable())).await,
+        Err(SetupError::Person(PersonError::Invalid(errors))) => {
+            respond(visit, async || Ok(setup_page::page(token, typed, errors))).await
+        }
+        // Nobody's present password is asked here.
+        Err(SetupError::Person(PersonError::WrongPassword)) => error::plain(StatusCode::INTERNAL_SERVER_ERROR),
+        Err(SetupError::Person(PersonError::Fault(fault))) => {
+            respond(visit, async || Err(ActionError::from(fault))).await
+        }
+    }
+}
+
+/// `GET /login`
+pub async fn sign_in_form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let next = safe_return(&Fields::parse(query.unwrap_or_default().as_bytes()).get("next"));
+    if visit.viewer.is_some() {
+        return Redirect::to(&next).into_response();
+    }
+    respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await
+}
+
+/// `POST /login`
+pub async fn sign_in(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    headers: HeaderMap,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let (next, email) = (safe_return(&fields.get("next")), fields.get("email"));
+    let attempt = Attempt {
+        email: email.clone(),
+        password: Password::new(fields.get("password")),
+        address: visit.address,
+        agent: visit.agent.clone(),
+        device: cookie(&headers, device_cookie(state.is_https())),
+    };
+    let problem = match sign_in::sign_in(&state.context, attempt).await {
+        Ok(person) => return enter_as(&state, &visit, &session, &person, &next).await,
+        Err(SignInError::Refused) => Problem::Refused,
+        Err(SignInError::Throttled { retry_after }) => {
+            Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
+        }
+        Err(SignInError::Fault(fault)) => {
+            tracing::error!(%fault, "a sign-in could not be checked");
+            Problem::Unavailable
+        }
+    };
+    let wait = match problem {
+        Problem::Throttled { minutes } => Some(minutes * 60),
+        _ => None,
+    };
+    let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, Some(problem)))).await;
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// `POST /logout`
+pub async fn sign_out(Extension(visit): Extension<Visit>, Extension(session): Extension<Session>) -> Response {
+    if let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor())
+        && let Err(fault) = session::end(&visit.context, &actor, &viewer.id, &viewer.session).await
+    {
+        return respond(visit, async || Err(ActionError::from(fault))).await;
+    }
+    if let Err(error) = session.flush().await {
+        tracing::error!(%error, "a session could not be ended");
+        return error::plain(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    Redirect::to("/login").into_response()
+}
+
+/// Signs the person in under a new cookie, remembers the browser, and goes on to `next`.
+async fn enter_as(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
+    let signed_in = SignedIn::new(&state.context, person, visit.address, visit.agent.clone());
+    if let Err(error) = signed_in.store(session).await {
+        tracing::error!(%error, "a session could not be stored");
+        return error::plain(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let mut response = Redirect::to(next).into_response();
+    let https = state.is_https();
+    let device = format!(
+        "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{}",
+        device_cookie(https),
+        sign_in::device_token(&state.context, &person.id),
+        if https { "; Secure" } else { "" },
+    );
+    if let Ok(device) = HeaderValue::from_str(&device) {
+        response.headers_mut().append(header::SET_COOKIE, device);
+    }
+    response
+}
+
+fn device_cookie(https: bool) -> &'static str {
+    if https { "__Host-countersign_device" } else { "countersign_device" }
+}

@@ -1,0 +1,107 @@
+//! What a session holds: who signed in, when, from where, and when they last proved it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use app::visit::Viewer;
+use domain::clock::Timestamp;
+use domain::context::Context;
+use domain::error::Fault;
+use domain::id::{PersonId, SessionId};
+use domain::person::{self, Person};
+use domain::session::Session;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tower_sessions::session::Error;
+
+const KEY: &str = "signed_in";
+
+/// The one value in a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SignedIn {
+    session: String,
+    person: String,
+    started_at: i64,
+    proved_at: i64,
+    address: Option<IpAddr>,
+    agent: Option<String>,
+}
+
+impl SignedIn {
+    /// A person who just proved who they are.
+    pub fn new(context: &Context, person: &Person, address: Option<IpAddr>, agent: Option<String>) -> Self {
+        let now = context.now().millis();
+        Self {
+            session: SessionId::generate(context.random.as_ref()).to_string(),
+            person: person.id.to_string(),
+            started_at: now,
+            proved_at: now,
+            address,
+            agent: agent.map(|agent| agent.chars().take(256).collect()),
+        }
+    }
+
+    pub(super) fn from_data(data: &HashMap<String, Value>) -> Option<Self> {
+        serde_json::from_value(data.get(KEY)?.clone()).ok()
+    }
+
+    /// The row of the session. Signing in again under another cookie does not move its end: `created_at` is the sign-in.
+    pub(super) fn session(&self, data: String, now: Timestamp) -> Session {
+        Session {
+            // Both were written by `new`.
+            id: SessionId::parse(&self.session).expect("a session holds its own identifier"),
+            person: PersonId::parse(&self.person).expect("a session holds a person's identifier"),
+            data,
+            address: self.address,
+            agent: self.agent.clone(),
+            created_at: Timestamp::from_millis(self.started_at),
+            seen_at: now,
+        }
+    }
+
+    /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless.
+    pub async fn store(&self, session: &tower_sessions::Session) -> Result<(), Error> {
+        session.cycle_id().await?;
+        session.insert(KEY, self).await
+    }
+
+    /// Notes that the password was proved again, under a new cookie.
+    pub async fn renew(session: &tower_sessions::Session, now: Timestamp) -> Result<(), Error> {
+        if let Some(mut signed_in) = session.get::<Self>(KEY).await? {
+            signed_in.proved_at = now.millis();
+            session.cycle_id().await?;
+            session.insert(KEY, signed_in).await?;
+        }
+        Ok(())
+    }
+
+    /// Who is signed in with this session.
+    pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, ViewerError> {
+        let Some(signed_in) = session.get::<Self>(KEY).await? else {
+            return Ok(None);
+        };
+        let (Some(id), Some(session)) = (PersonId::parse(&signed_in.person), SessionId::parse(&signed_in.session))
+        else {
+            return Ok(None);
+        };
+        let person = person::find(context, &id).await?;
+        Ok(person.filter(|person| person.administrator_since.is_some()).map(|person| Viewer {
+            id: person.id,
+            name: person.name,
+            email: person.email,
+            session,
+            proved_at: Timestamp::from_millis(signed_in.proved_at),
+        }))
+    }
+}
+
+/// Why it cannot be told who is signed in. A fault of ours: never taken for "nobody".
+#[derive(Debug, thiserror::Error)]
+pub enum ViewerError {
+    /// The session could not be read.
+    #[error(transparent)]
+    Session(#[from] Error),
+    /// The person could not be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}

@@ -1,0 +1,338 @@
+//! The protected MCP server of this program, at `/mcp`: streamable HTTP, both protocol eras, stateless.
+//!
+//! It is what a newcomer calls first, and the example of how any MCP server should treat tokens: the 401 challenge comes
+//! before everything else, and the credential's state is asked on every request, so a revocation is obeyed at once.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any_service};
+use domain::actor::Actor;
+use domain::context::Context;
+use domain::credential::{self, list};
+use domain::id::ClientId;
+use domain::mcp_server::{SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE, SCOPE_READ};
+use domain::scope::Scopes;
+use domain::token::verify::{Caller, VerifyError, verify};
+use rmcp::ErrorData;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::{Value, json};
+
+use crate::http::body::{self, LIMIT};
+use crate::http::client_address::ClientAddress;
+use crate::http::error;
+use crate::state::AppState;
+
+/// The extension by which a server says that machines may call it.
+const EXTENSION: &str = "io.modelcontextprotocol/oauth-client-credentials";
+
+/// The service behind the guard.
+pub fn service(context: &Context) -> MethodRouter<AppState> {
+    let host = url::Url::parse(&context.settings.public_url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_default();
+    let mut config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), host])
+        .with_legacy_session_mode(false)
+        .with_json_response(true);
+    config.max_request_body_bytes = LIMIT;
+    let server = McpTools { context: context.clone() };
+    any_service(StreamableHttpService::new(
+        move || Ok(server.clone()),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    ))
+}
+
+/// The guard: preflight, origin, token, scope, in this order, before the protocol looks at anything.
+pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let settings = &state.context.settings;
+    // A browser page of another origin has no business here; programs send no Origin.
+    if request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != settings.public_url.as_bytes()) {
+        return error::plain(StatusCode::FORBIDDEN);
+    }
+    if request.method() == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let caller = match authenticate(&state, request.headers()).await {
+        Ok(caller) => caller,
+        Err(response) => return response,
+    };
+    let (mut head, body) = request.into_parts();
+    let body = match body::read(body, LIMIT).await {
+        Ok(body) => body,
+        Err(error) => return error.into_response(),
+    };
+    if let Some(scope) = missing_scope(&body, &caller.scopes) {
+        return insufficient_scope(&state, scope, &caller.scopes);
+    }
+    head.extensions.insert(caller);
+    next.run(Request::from_parts(head, Body::from(body))).await
+}
+
+/// Who calls, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
+async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Caller, Response> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let token = match (values.next(), values.next()) {
+        (None, _) => return Err(challenge(state, false)),
+        (Some(value), None) => bearer(value),
+        (Some(_), Some(_)) => None,
+    };
+    let token = token.ok_or_else(|| challenge(state, true))?;
+    match verify(&state.context, token, &state.context.settings.built_in_resource()).await {
+        Ok(caller) => Ok(caller),
+        Err(VerifyError::Invalid(reason)) => {
+            tracing::debug!(reason, "a token was refused");
+            Err(challenge(state, true))
+        }
+        Err(VerifyError::Fault(fault)) => {
+            tracing::error!(%fault, "a token could not be checked");
+            Err(error::plain(StatusCode::SERVICE_UNAVAILABLE))
+        }
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn metadata_url(state: &AppState) -> String {
+    format!("{}/.well-known/oauth-protected-resource/mcp", state.context.settings.public_url)
+}
+
+/// 401 with where to get a token. Of a bad token it says so, never why.
+fn challenge(state: &AppState, invalid: bool) -> Response {
+    let error = if invalid { r#", error="invalid_token", error_description="The token is not valid.""# } else { "" };
+    let value = format!(r#"Bearer resource_metadata="{}", scope="{SCOPE_READ}"{error}"#, metadata_url(state));
+    with_challenge(StatusCode::UNAUTHORIZED, &value)
+}
+
+/// 403 with every scope that the next token needs (RFC 6750 §3.1), those it has included: clients ask for exactly what
+/// the challenge names.
+fn insufficient_scope(state: &AppState, missing: &str, held: &Scopes) -> Response {
+    let needed: Scopes = held.iter().chain([missing]).collect();
+    let value = format!(
+        r#"Bearer error="insufficient_scope", scope="{needed}", resource_metadata="{}", error_description="The token lacks a scope.""#,
+        metadata_url(state)
+    );
+    with_challenge(StatusCode::FORBIDDEN, &value)
+}
+
+fn with_challenge(status: StatusCode, value: &str) -> Response {
+    let mut response = error::plain(status);
+    // The parts are our own URL and scope tokens, which are visible ASCII.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// The scope that the body's tool call needs and the token lacks.
+fn missing_scope(body: &Bytes, held: &Scopes) -> Option<&'static str> {
+    let message: Value = serde_json::from_slice(body).ok()?;
+    // A batch was allowed in one old revision of the protocol; each of its calls needs its scope.
+    let messages = match &message {
+        Value::Array(messages) => messages.as_slice(),
+        message => std::slice::from_ref(message),
+    };
+    messages
+        .iter()
+        .filter(|message| message["method"] == "tools/call")
+        .filter_map(|message| scope_of(message["params"]["name"].as_str()?))
+        .find(|scope| !held.contains(scope))
+}
+
+/// The scope that a tool needs beyond a valid token.
+fn scope_of(tool: &str) -> Option<&'static str> {
+    match tool {
+        "list_credentials" => Some(SCOPE_CREDENTIALS_READ),
+        "revoke_credential" => Some(SCOPE_CREDENTIALS_WRITE),
+        _ => None,
+    }
+}
+
+/// The tools.
+#[derive(Clone)]
+struct McpTools {
+    context: Context,
+}
+
+impl ServerHandler for McpTools {
+    fn get_info(&self) -> ServerConfig {
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        capabilities.extensions = Some([(EXTENSION.to_owned(), JsonObject::new())].into());
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("countersign", env!("CARGO_PKG_VERSION")))
+            .with_instructions("Call whoami to see which credential the token belongs to.")
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        request: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let (caller, _) = caller(&request)?;
+        let allowed = |tool: &Tool| scope_of(&tool.name).is_none_or(|scope| caller.scopes.contains(scope));
+        Ok(ListToolsResult::with_all_items(tools().into_iter().filter(allowed).collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        call: CallToolRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (caller, actor) = caller(&request)?;
+        // The guard answered with 403 already; this is for whoever finds a way around it.
+        if scope_of(&call.name).is_some_and(|scope| !caller.scopes.contains(scope)) {
+            return Err(ErrorData::invalid_request("The token lacks a scope.", None));
+        }
+        let argument = |name: &str| {
+            call.arguments
+                .as_ref()
+                .and_then(|arguments| arguments.get(name))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let result = match call.name.as_ref() {
+            "whoami" => Ok(whoami(&caller)),
+            "list_credentials" => self.list_credentials(argument("search")).await,
+            "revoke_credential" => self.revoke_credential(&actor, argument("client_id"), argument("reason")).await,
+            _ => return Err(ErrorData::invalid_params("There is no such tool.", None)),
+        };
+        Ok(match result {
+            Ok(value) => answer(value).into(),
+            Err(problem) => CallToolResult::error(vec![ContentBlock::text(problem)]).into(),
+        })
+    }
+}
+
+/// A result as structured content and as text, for clients of either kind.
+fn answer(value: Value) -> CallToolResult {
+    let mut result = CallToolResult::structured(value.clone());
+    result.content = vec![ContentBlock::text(serde_json::to_string_pretty(&value).unwrap_or_default())];
+    result
+}
+
+/// The caller that the guard let in, and the actor of its changes.
+fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), ErrorData> {
+    let head = request.extensions.get::<axum::http::request::Parts>();
+    let caller = head
+        .and_then(|head| head.extensions.get::<Caller>())
+        .cloned()
+        .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))?;
+    let address = head.and_then(|head| head.extensions.get::<ClientAddress>()).and_then(|address| address.0);
+    let agent = head.and_then(|head| head.headers.get(header::USER_AGENT)).and_then(|agent| agent.to_str().ok());
+    let actor = Actor::credential(caller.client_id.clone(), caller.name.clone()).at(address, agent);
+    Ok((caller, actor))
+}
+
+fn tools() -> Vec<Tool> {
+    let schema = |properties: Value, required: &[&str]| -> JsonObject {
+        let schema = json!({ "type": "object", "properties": properties, "required": required });
+        schema.as_object().cloned().unwrap_or_default()
+    };
+    let read_only = || ToolAnnotations::new().read_only(true).open_world(false);
+    vec![
+        Tool::new(
+            "whoami",
+            "Tells which credential the token in use belongs to, what it allows and when it ends.",
+            schema(json!({}), &[]),
+        )
+        .with_annotations(read_only()),
+        Tool::new(
+            "list_credentials",
+            "Lists the newest credentials of this Countersign, at most 100, with their status. Never their secrets.",
+            schema(json!({ "search": { "type": "string", "description": "Part of a name or a client ID." } }), &[]),
+        )
+        .with_annotations(read_only()),
+        Tool::new(
+            "revoke_credential",
+            "Revokes a credential for ever: its secret stops working and its live tokens are refused.",
+            schema(
+                json!({
+                    "client_id": { "type": "string", "description": "The credential to revoke." },
+                    "reason": { "type": "string", "description": "Why; kept in the audit log." },
+                }),
+                &["client_id"],
+            ),
+        )
+        .with_annotations(ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false)),
+    ]
+}
+
+fn whoami(caller: &Caller) -> Value {
+    json!({
+        "name": caller.name,
+        "client_id": caller.client_id.as_str(),
+        "scope": caller.scopes.to_string(),
+        "expires_at": domain::clock::Timestamp::from_millis(caller.expires_at * 1000).rfc3339(),
+    })
+}
+
+const FAULT: &str = "The server cannot answer now. Try again soon.";
+
+impl McpTools {
+    async fn list_credentials(&self, search: &str) -> Result<Value, String> {
+        let query = list::Query { search: Some(search.to_owned()), ..list::Query::default() };
+        let page = list::list(&self.context, &query, 100).await.map_err(|error| {
+            tracing::error!(%error, "the credentials could not be listed");
+            FAULT.to_owned()
+        })?;
+        let now = self.context.now();
+        let rows: Vec<Value> = page
+            .credentials
+            .iter()
+            .map(|credential| {
+                json!({
+                    "client_id": credential.client_id.as_str(),
+                    "name": credential.name,
+                    "status": status_word(credential.status(now)),
+                    "scope": credential.scopes.to_string(),
+                    "expires_at": credential.ends_at.map(domain::clock::Timestamp::rfc3339),
+                    "last_used_at": credential.last_used_at.map(domain::clock::Timestamp::rfc3339),
+                })
+            })
+            .collect();
+        Ok(json!({ "credentials": rows, "more": page.next.is_some() }))
+    }
+
+    async fn revoke_credential(&self, actor: &Actor, client_id: &str, reason: &str) -> Result<Value, String> {
+        let id = ClientId::parse(client_id).ok_or("client_id must be csc_ and 22 letters or digits.")?;
+        match credential::revoke::revoke(&self.context, actor, &id, reason).await {
+            Ok(_) => Ok(json!({ "client_id": id.as_str(), "status": "revoked" })),
+            Err(credential::CredentialError::Fault(fault)) => {
+                tracing::error!(%fault, "a credential could not be revoked");
+                Err(FAULT.to_owned())
+            }
+            Err(credential::CredentialError::Invalid(errors)) => {
+                Err(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// A status for programs.
+pub fn status_word(status: credential::Status) -> &'static str {
+    match status {
+        credential::Status::Unverified => "unverified",
+        credential::Status::InUse => "in_use",
+        credential::Status::Expiring => "expiring",
+        credential::Status::Disabled => "disabled",
+        credential::Status::Expired => "expired",
+        credential::Status::Revoked => "revoked",
+    }
+}

@@ -1,0 +1,55 @@
+//! The documents by which clients find everything: RFC 8414 for the authorization server, RFC 9728 for the MCP server.
+//!
+//! Every URL begins with the configured public address, never with what a request's Host header says.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::mcp_server::SCOPE_READ;
+use serde_json::json;
+
+use crate::http::error;
+use crate::state::AppState;
+
+const MAX_AGE: &str = "public, max-age=60";
+
+/// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3).
+///
+/// Real clients insist on `authorization_endpoint`, `response_types_supported` and PKCE even when they will only ask
+/// for client credentials; without them they throw the whole document away.
+pub async fn authorization_server(State(state): State<AppState>) -> Response {
+    let issuer = &state.context.settings.public_url;
+    let document = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/mcp/oauth/authorize"),
+        "token_endpoint": state.context.settings.token_endpoint(),
+        "jwks_uri": format!("{issuer}/mcp/oauth/jwks"),
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "scopes_supported": [SCOPE_READ],
+    });
+    ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
+}
+
+/// `GET /.well-known/oauth-protected-resource` and `…/mcp` (RFC 9728 §3): the built-in MCP server.
+pub async fn protected_resource(State(state): State<AppState>) -> Response {
+    let settings = &state.context.settings;
+    let document = json!({
+        "resource": settings.built_in_resource(),
+        "authorization_servers": [settings.public_url],
+        "scopes_supported": [SCOPE_READ],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Countersign",
+        "jwks_uri": format!("{}/mcp/oauth/jwks", settings.public_url),
+    });
+    ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
+}
+
+/// Every other `/.well-known/` path: 404 in JSON. A page in HTML here makes client libraries give up.
+pub async fn unknown() -> Response {
+    error::plain(StatusCode::NOT_FOUND)
+}

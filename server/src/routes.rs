@@ -1,0 +1,124 @@
+//! The route table: one row a route, with what it needs. [`router`] is what the program and the tests both use.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, any, get, post};
+use tower::ServiceBuilder;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{Expiry, SessionManagerLayer};
+
+use crate::dashboard::enter::{Permission, enter};
+use crate::dashboard::session_store::Sessions;
+use crate::dashboard::{account, assets, credentials, pages, server_functions, sign_in};
+use crate::http::cors;
+use crate::http::envelope::envelope;
+use crate::http::error;
+use crate::oauth::{authorize, jwks, metadata, token};
+use crate::state::AppState;
+use crate::{health, mcp};
+
+/// Who may use a route, and what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A page, form or server function: session, origin check, form token.
+    Dashboard(Permission),
+    /// An endpoint of OAuth: no cookie, any origin.
+    OAuth,
+    /// The MCP server: a token of ours.
+    Mcp,
+    /// A file or a health check: nothing.
+    Open,
+}
+
+/// One route.
+pub struct Route {
+    /// The path, in the router's syntax.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    handler: MethodRouter<AppState>,
+}
+
+/// Every route there is.
+pub fn table(state: &AppState) -> Vec<Route> {
+    let row = |path, access, handler| Route { path, access, handler };
+    let anybody = Access::Dashboard(Permission::Anybody);
+    let administrator = Access::Dashboard(Permission::Administrator);
+    vec![
+        row("/mcp/oauth/token", Access::OAuth, any(token::endpoint)),
+        row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
+        row("/mcp/oauth/authorize", Access::OAuth, get(authorize::endpoint)),
+        row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
+        row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
+        row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
+        row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),
+        row("/mcp", Access::Mcp, mcp::service(&state.context)),
+        row("/healthz", Access::Open, get(health::healthz)),
+        row("/readyz", Access::Open, get(health::readyz)),
+        row("/assets/{name}", Access::Open, get(assets::asset)),
+        row("/favicon.ico", Access::Open, get(assets::favicon)),
+        row("/setup", anybody, get(sign_in::setup_form).post(sign_in::setup)),
+        row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
+        row("/logout", anybody, post(sign_in::sign_out)),
+        row("/", administrator, get(pages::overview)),
+        row("/credentials", administrator, get(pages::credentials)),
+        row("/credentials/new", administrator, get(pages::new_credential).post(credentials::generate)),
+        row("/credentials/revoke", administrator, get(pages::revoke_credentials)),
+        row("/credentials/{client_id}", administrator, get(pages::credential)),
+        row("/credentials/{client_id}/edit", administrator, get(pages::edit_credential).post(credentials::edit)),
+        row("/credentials/{client_id}/disable", administrator, get(pages::disable_credential)),
+        row("/credentials/{client_id}/enable", administrator, get(pages::enable_credential)),
+        row("/credentials/{client_id}/revoke", administrator, get(pages::revoke_credential)),
+        row("/activity", administrator, get(pages::activity)),
+        row("/account", administrator, get(pages::account)),
+        row("/account/name", administrator, post(account::rename)),
+        row("/account/password", administrator, post(account::change_password)),
+        row("/fn/overview", administrator, get(server_functions::call)),
+        row("/fn/credentials", administrator, get(server_functions::call)),
+        row("/fn/activity", administrator, get(server_functions::call)),
+        row("/fn/first_exchange", administrator, get(server_functions::call)),
+        row("/fn/enable_credential", administrator, post(server_functions::call)),
+        row("/fn/disable_credential", administrator, post(server_functions::call)),
+        row("/fn/revoke_credentials", administrator, post(server_functions::call)),
+        row("/fn/end_session", administrator, post(server_functions::call)),
+    ]
+}
+
+/// The whole server.
+pub fn router(state: AppState) -> Router {
+    let mut open = Router::new();
+    let mut oauth = Router::new();
+    let mut protected = Router::new();
+    let mut dashboard = Router::new();
+    for Route { path, access, handler } in table(&state) {
+        match access {
+            Access::Open => open = open.route(path, handler),
+            Access::OAuth => oauth = oauth.route(path, handler),
+            Access::Mcp => protected = protected.route(path, handler),
+            Access::Dashboard(permission) => dashboard = dashboard.route(path, with_door(handler, &state, permission)),
+        }
+    }
+    dashboard
+        .fallback_service(with_door(any(pages::not_found), &state, Permission::Anybody).with_state(state.clone()))
+        .merge(open)
+        .merge(oauth.layer(from_fn(cors::public)))
+        .merge(protected.layer(from_fn_with_state(state.clone(), mcp::guard)))
+        .method_not_allowed_fallback(async || error::plain(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(from_fn_with_state(state.clone(), envelope))
+        .with_state(state)
+}
+
+/// Puts session, origin check, permission and form token before a handler of the dashboard.
+fn with_door(handler: MethodRouter<AppState>, state: &AppState, permission: Permission) -> MethodRouter<AppState> {
+    let https = state.is_https();
+    let sessions = SessionManagerLayer::new(Sessions::new(state.context.clone()))
+        .with_name(if https { "__Host-countersign_session" } else { "countersign_session" })
+        .with_secure(https)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_path("/")
+        .with_expiry(Expiry::OnSessionEnd);
+    let door = from_fn_with_state((state.clone(), permission), enter);
+    handler.layer(ServiceBuilder::new().layer(sessions).layer(door))
+}
