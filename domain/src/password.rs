@@ -49,10 +49,12 @@ impl Password {
     /// the product's name.
     pub fn check_choice(&self, name: &str, email: &str) -> Result<(), String> {
         if self.0.chars().count() < SHORTEST_PASSWORD {
-            return Err(format!("Use at least {SHORTEST_PASSWORD} characters. A few unrelated words work well."));
+            return Err(format!(
+                "Passwords need at least {SHORTEST_PASSWORD} characters. A few unrelated words work well."
+            ));
         }
         if self.is_too_long() {
-            return Err(format!("Use at most {LONGEST_PASSWORD} characters."));
+            return Err(format!("Passwords have at most {LONGEST_PASSWORD} characters."));
         }
         if is_predictable(&self.0, name, email) {
             return Err("This password is easy to guess. Choose a few words that have nothing to do with each other, \

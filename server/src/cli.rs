@@ -85,10 +85,11 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), CliError> {
     let config = cli.settings.resolve(cli.config.as_deref())?;
-    start_log(&config)?;
+    let command = cli.command.unwrap_or(Command::Serve);
+    start_log(&config, matches!(command, Command::Serve))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(async {
-        match cli.command.unwrap_or(Command::Serve) {
+        match command {
             Command::Serve => serve::run(config).await,
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Credential(command) => credential::run(&config, command).await,
@@ -103,7 +104,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
 ///
 /// At any level the crates below ours log warnings only: their finer levels print what passes through them, and what
 /// passes here are tokens and cookies.
-fn start_log(config: &Config) -> Result<(), CliError> {
+///
+/// Commands that end at once say what they did themselves: unless asked otherwise they log warnings only.
+fn start_log(config: &Config, serving: bool) -> Result<(), CliError> {
     use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
     use tracing_subscriber::fmt;
     use tracing_subscriber::prelude::*;
@@ -112,7 +115,8 @@ fn start_log(config: &Config) -> Result<(), CliError> {
         let crate_name = metadata.target().split("::").next().unwrap_or_default();
         matches!(crate_name, "server" | "app" | "domain") || *metadata.level() <= tracing::Level::WARN
     });
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| ConfigError::new("log", error.to_string()))?.and(ours);
+    let wanted = if !serving && config.log == "info" { "warn" } else { &config.log };
+    let filter = EnvFilter::try_new(wanted).map_err(|error| ConfigError::new("log", error.to_string()))?.and(ours);
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let layer = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry();

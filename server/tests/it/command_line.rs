@@ -1,0 +1,250 @@
+//! The program itself: exit codes, messages, files.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::PASSWORD;
+
+/// A folder of its own in which commands run.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("countersign-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).current_dir(&self.0).env_clear().env("COUNTERSIGN_LISTEN", "127.0.0.1:0");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("runs")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Starts a server and waits until it is ready; returns it with what it said.
+    fn serve(&self) -> (Running, Vec<String>) {
+        let mut child = self.command(&[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let ready = lines.next().expect("a line").expect("text");
+        let mut said = vec![ready];
+        if !self.path("data/has-administrator").exists() {
+            said.push(lines.next().expect("a line").expect("text"));
+        }
+        (Running(child), said)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn refused(output: &Output, code: i32, words: &[&str]) {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert_eq!(message.trim_end().lines().count(), 1, "one line: {message}");
+    for word in words {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("exists").permissions().mode() & 0o777
+}
+
+#[test]
+fn the_first_start_makes_everything_and_says_where_to_go() {
+    let folder = Folder::new("first");
+    let (running, said) = folder.serve();
+    let url = said[0].strip_prefix("Countersign is ready at ").expect("the ready line");
+    assert!(said[1].contains(&format!("{url}/setup?token=")), "{}", said[1]);
+    assert_eq!(mode(&folder.path("data")), 0o700);
+    for file in ["data/countersign.db", "data/countersign.db-wal", "data/master.key"] {
+        assert_eq!(mode(&folder.path(file)), 0o600, "{file}");
+    }
+    refused(&folder.run(&[]), 2, &["data_dir", "in use by another server"]);
+    let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    assert_eq!(created["issuer"], url, "the command line knows the server's address");
+    drop(running);
+}
+
+#[test]
+fn a_stop_is_exit_code_zero() {
+    let folder = Folder::new("stop");
+    let (mut running, _) = folder.serve();
+    let killed = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(running.0.wait().expect("ends").code(), Some(0));
+}
+
+#[test]
+fn wrong_settings_are_named_in_one_line() {
+    let folder = Folder::new("settings");
+    let with = |name: &str, value: &str| folder.command(&[]).env(name, value).output().expect("runs");
+    refused(&with("COUNTERSIGN_LISTEN", "nonsense"), 2, &["listen", "nonsense"]);
+    refused(&with("COUNTERSIGN_PUBLIC_URL", "http://auth.example.com"), 2, &["public_url", "https"]);
+    refused(&with("COUNTERSIGN_DATABASE_URL", "mysql://x"), 2, &["database_url"]);
+    refused(&with("COUNTERSIGN_LOG_FORMAT", "xml"), 2, &["log_format"]);
+    refused(&with("COUNTERSIGN_MASTER_KEY", "c2hvcnQ="), 2, &["COUNTERSIGN_MASTER_KEY", "32 bytes"]);
+    refused(&folder.run(&["--config", "missing.toml"]), 2, &["missing.toml"]);
+    fs::write(folder.path("countersign.toml"), "listen = \"127.0.0.1:0\"\nlistne = 1\n").expect("writes");
+    refused(&folder.run(&[]), 2, &["countersign.toml", "line 2", "listne"]);
+    fs::write(folder.path("countersign.toml"), "listen = [").expect("writes");
+    refused(&folder.run(&[]), 2, &["countersign.toml", "line 1"]);
+}
+
+#[test]
+fn a_port_in_use_and_a_folder_that_cannot_be_made_are_named() {
+    let folder = Folder::new("port");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    refused(&folder.run(&["--listen", &address]), 2, &["listen", &address]);
+    fs::write(folder.path("file"), "").expect("writes");
+    refused(&folder.run(&["--data-dir", "file/data"]), 2, &["data_dir", "file/data"]);
+}
+
+#[test]
+fn a_database_without_its_master_key_is_refused_and_left_alone() {
+    let folder = Folder::new("key");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    let key = fs::read(folder.path("data/master.key")).expect("a key");
+    fs::remove_file(folder.path("data/master.key")).expect("removes");
+    refused(&folder.run(&[]), 2, &["master_key_file", "missing"]);
+    assert!(!folder.path("data/master.key").exists(), "no new key is made for an old database");
+    fs::write(folder.path("data/master.key"), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("writes");
+    refused(&folder.run(&["credential", "list"]), 2, &["master_key_file", "does not belong to this database"]);
+    fs::write(folder.path("data/master.key"), "nonsense").expect("writes");
+    refused(&folder.run(&["credential", "list"]), 2, &["master_key_file", "32 bytes"]);
+    fs::write(folder.path("data/master.key"), key).expect("writes");
+    assert!(folder.run(&["credential", "list"]).status.success());
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    use sqlx::{Connection, Executor};
+    let folder = Folder::new("newer");
+    assert!(folder.run(&["credential", "list"]).status.success());
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}", folder.path("data/countersign.db").display());
+    let mut connection = sqlx::AnyConnection::connect(&url).await.expect("opens");
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'later', 1, x'00', 0)";
+    connection.execute(newer).await.expect("inserts");
+    connection.close().await.expect("closes");
+    refused(&folder.run(&[]), 1, &["newer version", "9999"]);
+}
+
+#[test]
+fn an_administrator_is_made_without_a_browser() {
+    let folder = Folder::new("admin");
+    let create = |email: &str, password: &str| {
+        let arguments = ["admin", "create", "--email", email, "--name", "Ada", "--password-stdin"];
+        let mut child = folder
+            .command(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        child.stdin.take().expect("its input").write_all(password.as_bytes()).expect("writes");
+        child.wait_with_output().expect("ends")
+    };
+    refused(&create("ada@example.com", "short\n"), 2, &["password", "15"]);
+    refused(&create("nonsense", PASSWORD), 2, &["email"]);
+    assert!(create("ada@example.com", &format!("{PASSWORD}\n")).status.success());
+    refused(&create("ada@example.com", PASSWORD), 2, &["email", "exists"]);
+    fs::write(folder.path("data/has-administrator"), "").expect("writes");
+    let (_running, said) = folder.serve();
+    assert_eq!(said.len(), 1, "no setup link when an administrator exists");
+}
+
+#[test]
+fn a_credential_is_printed_once_in_three_forms_and_managed() {
+    let folder = Folder::new("credential");
+    let json = folder.json(&["credential", "create", "--name", "job", "--format", "json", "--expires-in", "never"]);
+    let mut fields: Vec<&str> = json.as_object().expect("an object").keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    let expected = ["client_id", "client_secret", "expires_at", "issuer", "mcp_server", "scope", "token_endpoint"];
+    assert_eq!(fields, expected);
+    assert_eq!(json["expires_at"], Value::Null);
+    let id = json["client_id"].as_str().expect("a text");
+    let env = text(&folder.run(&["credential", "create", "--name", "b", "--format", "env"]).stdout);
+    assert!(env.starts_with("MCP_CLIENT_ID=csc_") && env.contains("\nMCP_CLIENT_SECRET=css_"));
+    assert!(text(&folder.run(&["credential", "create", "--name", "c"]).stdout).contains("shown this once"));
+
+    let list = folder.run(&["credential", "list", "--format", "json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&list.stdout).expect("JSON").as_array().expect("a list").len(), 3);
+    assert!(!text(&list.stdout).contains("css_"));
+    for (arguments, words) in [
+        (vec!["credential", "disable", id], "Disabled"),
+        (vec!["credential", "enable", id], "Enabled"),
+        (vec!["credential", "revoke", id, "--reason", "leaked"], "Revoked"),
+        (vec!["credential", "revoke", id], "was so already"),
+        (vec!["audit", "verify"], "intact"),
+    ] {
+        let output = folder.run(&arguments);
+        assert!(output.status.success() && text(&output.stdout).contains(words), "{arguments:?}: {output:?}");
+    }
+    let shown = folder.json(&["credential", "show", id, "--format", "json"]);
+    assert_eq!((&shown["status"], &shown["revoke_reason"]), (&"revoked".into(), &"leaked".into()));
+    assert_eq!(text(&folder.run(&["audit", "export"]).stdout).lines().count(), 7);
+
+    refused(&folder.run(&["credential", "show", "csc_0000000000000000000000"]), 1, &["no such credential"]);
+    refused(&folder.run(&["credential", "show", "nonsense"]), 2, &["CLIENT_ID"]);
+    refused(&folder.run(&["credential", "create", "--name", " "]), 2, &["--name"]);
+    refused(
+        &folder.run(&["credential", "create", "--name", "x", "--allow-ip", "nowhere"]),
+        2,
+        &["--ip-ranges", "nowhere"],
+    );
+    assert_eq!(folder.run(&["credential", "create", "--name", "x", "--expires-in", "soon"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_backup_is_whole_private_and_never_overwrites() {
+    let folder = Folder::new("backup");
+    let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    assert!(folder.run(&["backup", "copy.db"]).status.success());
+    assert_eq!(mode(&folder.path("copy.db")), 0o600);
+    refused(&folder.run(&["backup", "copy.db"]), 2, &["exists already"]);
+    let secret = created["client_secret"].as_str().expect("a text");
+    let bytes = fs::read(folder.path("copy.db")).expect("reads");
+    assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    let url = format!("sqlite://{}", folder.path("copy.db").display());
+    let list = folder.json(&["--database-url", &url, "credential", "list", "--format", "json"]);
+    assert_eq!(list[0]["client_id"], created["client_id"]);
+}

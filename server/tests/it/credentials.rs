@@ -1,0 +1,231 @@
+//! Generating, seeing once, listing, editing and stopping credentials in the dashboard.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use domain::credential::list::counts;
+use domain::session::PROOF_LIFETIME;
+
+use crate::support::{App, PASSWORD, between, form_token};
+
+const EVIL: &str = "</title></textarea><script>alert(1)</script>\"'&";
+
+fn secret_of(html: &str) -> String {
+    let start = html.find("css_").expect("a secret");
+    html[start..start + 53].to_owned()
+}
+
+#[tokio::test]
+async fn the_secret_is_in_the_answer_and_nowhere_else() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let token = form_token(&browser.get("/credentials/new").await.body);
+    let fields = [("form_token", token.as_str()), ("name", "nightly-index")];
+    let answer = browser.post("/credentials/new", &fields).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), ("no-store", "no-referrer"));
+    assert!(answer.body.contains("Save your client secret"));
+    let secret = secret_of(&answer.body);
+    let client_id = between(&answer.body, r#"value="csc_"#, "\"");
+
+    let again = browser.post("/credentials/new", &fields).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.body.contains("Already generated") && again.body.contains(&format!("/credentials/csc_{client_id}")));
+    assert_eq!(counts(&app.instance.context).await.expect("reads").all, 1);
+    for path in
+        ["/", "/credentials", "/credentials/new", &format!("/credentials/csc_{client_id}"), "/activity", "/account"]
+    {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(!page.body.contains(&secret), "{path}");
+    }
+    assert!(!again.body.contains(&secret));
+    let answer = app.token(&[], format!("grant_type=client_credentials&client_secret={secret}")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_mistake_keeps_the_input_and_makes_nothing() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let fields = [
+        ("name", "nightly-index"),
+        ("description", EVIL),
+        ("scope", "credentials:read"),
+        ("expiry", "date"),
+        ("expires_on", "2020-01-01"),
+        ("ip_ranges", "10.0.0.0/99\r\n10.0.0.0/8"),
+    ];
+    let answer = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("10.0.0.0/99") && answer.body.contains("value=\"nightly-index\""));
+    assert!(!answer.body.contains("<script>alert"), "what was typed stays text");
+    assert!(answer.body.contains(r##"href="#ip_ranges""##) && answer.body.contains(r#"role="alert""#));
+    assert_eq!(counts(&app.instance.context).await.expect("reads").all, 0);
+}
+
+#[tokio::test]
+async fn a_stale_proof_asks_for_the_password_again() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let fresh = browser.get("/credentials/new").await;
+    assert!(!fresh.body.contains("Your password"));
+    app.instance.clock.advance(PROOF_LIFETIME);
+    let token = form_token(&fresh.body);
+    let send = async |password: &str| {
+        let fields = [("form_token", token.as_str()), ("name", "job"), ("your_password", password)];
+        browser.post("/credentials/new", &fields).await
+    };
+    let cookie = browser.cookie("countersign_session");
+    for wrong in ["", "wrong wrong wrong"] {
+        let answer = send(wrong).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.contains("Your password") && answer.body.contains("value=\"job\""));
+    }
+    assert_eq!(counts(&app.instance.context).await.expect("reads").all, 0);
+    assert_eq!(send(PASSWORD).await.status, StatusCode::OK);
+    assert_ne!(browser.cookie("countersign_session"), cookie, "a new cookie after proving it again");
+    assert!(!browser.get("/credentials/new").await.body.contains("Your password"));
+}
+
+#[tokio::test]
+async fn names_that_look_like_markup_are_text_on_every_page() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let name = "<img src=x onerror=alert(1)>\"'&";
+    let fields = [("name", name), ("description", EVIL)];
+    let reveal = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+    let id = format!("csc_{}", between(&reveal.body, r#"value="csc_"#, "\""));
+    let page = format!("/credentials/{id}");
+    let mut pages = vec![reveal];
+    let query = format!("/credentials?q={}", url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>());
+    for path in [
+        "/",
+        "/credentials",
+        &query,
+        &page,
+        &format!("{page}/edit"),
+        &format!("{page}/disable"),
+        &format!("{page}/revoke"),
+        "/activity",
+        &format!("/credentials/new?from={id}"),
+    ] {
+        pages.push(browser.get(path).await);
+    }
+    for page in pages {
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(!page.body.contains("<img src=x") && !page.body.contains("<script>alert"), "{}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_and_paged_by_its_address() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    assert!(browser.get("/credentials").await.body.contains("A credential lets one program"));
+    for number in 0..55 {
+        app.generated(&format!("job {number:02}"), &[]).await;
+        app.instance.clock.advance(Duration::from_millis(10));
+    }
+    let first = browser.get("/credentials").await;
+    assert!(first.body.len() < 40_000 + 20_000, "{} bytes", first.body.len());
+    assert!(first.body.contains("job 54") && !first.body.contains("job 04"));
+    let next = between(&first.body, r#"href="/credentials?after="#, "\"");
+    let second = browser.get(&format!("/credentials?after={next}")).await;
+    assert!(second.body.contains("job 04") && !second.body.contains("job 05"));
+    let found = browser.get("/credentials?q=JOB+07&sort=name").await;
+    assert!(found.body.contains("job 07") && !found.body.contains("job 08"));
+    assert!(browser.get("/credentials?q=zebra").await.body.contains("No credential matches"));
+    for wrong in ["/credentials?after=forged", "/credentials?sort=nonsense", "/credentials?status=nonsense"] {
+        assert_eq!(browser.get(wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_edited_disabled_enabled_and_revoked() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let generated = app.generated("job", &[]).await;
+    let id = generated.credential.client_id.as_str();
+    let page = format!("/credentials/{id}");
+    assert!(browser.get(&page).await.body.contains(">Unverified<"));
+    let exchange = async || {
+        app.token(&[], format!("grant_type=client_credentials&client_secret={}", generated.secret.expose()))
+            .await
+            .status
+    };
+    assert_eq!(exchange().await, StatusCode::OK);
+    let in_use = browser.get(&page).await.body;
+    assert!(in_use.contains(">In use<") && in_use.contains("192.0.2.1"));
+
+    let edit = format!("{page}/edit");
+    let fields = [("name", "renamed"), ("description", ""), ("scope", "mcp:read"), ("token_lifetime", "300")];
+    let saved = browser.submit(&edit, &edit, &fields).await;
+    assert_eq!(saved.header("location"), format!("{page}?done=saved"));
+    let refused = browser.submit(&edit, &edit, &[("name", "  "), ("scope", "mcp:read")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let act = async |from: &str, function: &str, fields: &[(&str, &str)]| {
+        browser.submit(&format!("{page}{from}"), &format!("/fn/{function}"), fields).await
+    };
+    let answer = act("/disable", "disable_credential", &[("client_id", id)]).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (StatusCode::SEE_OTHER, format!("{page}?done=disabled").as_str())
+    );
+    assert_eq!(exchange().await, StatusCode::UNAUTHORIZED);
+    assert!(browser.get(&page).await.body.contains(">Disabled<"));
+    act("", "enable_credential", &[("client_id", id)]).await;
+    assert_eq!(exchange().await, StatusCode::OK);
+
+    let facts = browser.get(&format!("{page}/revoke")).await.body;
+    assert!(facts.contains("Used 2 times in the last 24 hours from 1 address; 2 live tokens end now."), "{facts}");
+    let answer = act("/revoke", "revoke_credentials", &[("client_ids", id), ("reason", "found in a log")]).await;
+    assert_eq!(answer.header("location"), format!("{page}?done=revoked"));
+    assert_eq!(exchange().await, StatusCode::UNAUTHORIZED);
+    let revoked = browser.get(&page).await.body;
+    assert!(revoked.contains(">Revoked<") && revoked.contains("found in a log"));
+    assert!(revoked.contains("Generate a replacement with the same settings"));
+    let activity = browser.get("/activity").await.body;
+    for word in
+        ["Credential revoked: renamed", "Credential disabled", "Credential enabled", "Credential changed", "job"]
+    {
+        assert!(activity.contains(word), "{word}");
+    }
+    assert!(browser.get("/activity?verify=yes").await.body.contains("Chain intact"));
+}
+
+#[tokio::test]
+async fn several_are_revoked_together_after_their_facts() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let ids = [app.generated("one", &[]).await, app.generated("two", &[]).await]
+        .map(|it| it.credential.client_id.to_string());
+    let page = format!("/credentials/revoke?client_id={}&client_id={}", ids[0], ids[1]);
+    assert!(browser.get(&page).await.body.contains("Revoke 2 credentials?"));
+    let answer =
+        browser.submit(&page, "/fn/revoke_credentials", &[("client_ids", &ids.join(" ")), ("reason", "")]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert!(browser.get("/credentials?status=revoked").await.body.contains("two"));
+    assert_eq!(browser.get("/credentials/revoke").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn server_functions_answer_programs_in_json_and_refuse_nonsense() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let generated = app.generated("job", &[]).await;
+    let id = generated.credential.client_id.as_str();
+    let ask = async || browser.get(&format!("/fn/first_exchange?client_id={id}")).await;
+    assert_eq!(ask().await.body, "false");
+    app.token(&[], format!("grant_type=client_credentials&client_secret={}", generated.secret.expose())).await;
+    assert_eq!(ask().await.body, "true");
+    assert_eq!(browser.get("/fn/first_exchange?client_id=nonsense").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(browser.get("/fn/first_exchange").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let unknown = browser
+        .submit("/credentials/new", "/fn/disable_credential", &[("client_id", "csc_0000000000000000000000")])
+        .await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert_eq!(unknown.header("location"), "");
+    assert_eq!(browser.get("/credentials/csc_0000000000000000000000").await.status, StatusCode::NOT_FOUND);
+}

@@ -1,0 +1,13 @@
+//! The server from outside: the real router on a real database, with a clock that stands still. One binary, a module a
+//! topic.
+
+mod command_line;
+mod credentials;
+mod documents;
+mod headers;
+mod mcp;
+mod routes;
+mod sign_in;
+mod sockets;
+mod support;
+mod token;

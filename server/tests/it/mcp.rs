@@ -1,0 +1,172 @@
+//! The protected MCP server.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use domain::actor::Actor;
+use domain::credential::{disable, revoke};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App};
+
+async fn post(app: &App, token: Option<&str>, message: &Value) -> Answer {
+    let mut request = Request::post("/mcp")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2025-11-25");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    app.send(request.body(Body::from(message.to_string())).expect("a request")).await
+}
+
+fn call(tool: &str, arguments: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } })
+}
+
+fn list() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })
+}
+
+async fn tools(app: &App, token: &str) -> Vec<String> {
+    let answer = post(app, Some(token), &list()).await;
+    let tools = answer.json()["result"]["tools"].as_array().expect("tools").clone();
+    tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_challenge_comes_before_everything_else() {
+    let app = App::new().await;
+    let expected = r#"Bearer resource_metadata="http://localhost:8080/.well-known/oauth-protected-resource/mcp", scope="mcp:read""#;
+    for method in [Method::GET, Method::POST, Method::DELETE, Method::PUT] {
+        let request =
+            Request::builder().method(method.clone()).uri("/mcp").body(Body::from("not json")).expect("a request");
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method}");
+        assert_eq!(answer.header("www-authenticate"), expected);
+    }
+    let (_, token) = app.access_token(&[]).await;
+    for authorization in ["Bearer x", "Bearer ", "Basic eDp5", "Bearer a.b.c", &format!("Bearer {token}x"), &token] {
+        let request =
+            Request::post("/mcp").header("authorization", authorization).body(Body::empty()).expect("a request");
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{authorization}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer "));
+        assert!(answer.header("www-authenticate").contains(r#"error="invalid_token""#));
+    }
+    let in_query = Request::post(format!("/mcp?access_token={token}")).body(Body::empty()).expect("a request");
+    assert_eq!(app.send(in_query).await.status, StatusCode::UNAUTHORIZED);
+    let get =
+        Request::get("/mcp").header("authorization", format!("Bearer {token}")).header("accept", "text/event-stream");
+    assert_eq!(app.send(get.body(Body::empty()).expect("a request")).await.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn both_eras_of_the_protocol_are_spoken() {
+    let app = App::new().await;
+    let (_, token) = app.access_token(&[]).await;
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
+    let answer = post(&app, Some(&token), &initialize).await;
+    let result = &answer.json()["result"];
+    assert_eq!(result["protocolVersion"], "2025-11-25");
+    assert_eq!(result["serverInfo"]["name"], "countersign");
+    assert!(result["capabilities"]["extensions"]["io.modelcontextprotocol/oauth-client-credentials"].is_object());
+
+    let discover = json!({ "jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": { "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {} } } });
+    let request = Request::post("/mcp")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "server/discover")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::from(discover.to_string()))
+        .expect("a request");
+    let answer = app.send(request).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert!(answer.body.contains("2026-07-28"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn tools_are_there_by_scope_and_say_which_scope_is_missing() {
+    let app = App::new().await;
+    let (reader, token) = app.access_token(&["mcp:read"]).await;
+    assert_eq!(tools(&app, &token).await, ["whoami"]);
+    let who = post(&app, Some(&token), &call("whoami", json!({}))).await.json()["result"]["structuredContent"].clone();
+    assert_eq!(who["client_id"], reader.credential.client_id.as_str());
+    assert_eq!((&who["name"], &who["scope"]), (&"job".into(), &"mcp:read".into()));
+    assert_eq!(who["expires_at"], app.instance.context.now().plus(Duration::from_secs(600)).rfc3339());
+
+    for (tool, scope) in [("list_credentials", "credentials:read"), ("revoke_credential", "credentials:write")] {
+        let answer = post(&app, Some(&token), &call(tool, json!({ "client_id": "x" }))).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.contains(r#"error="insufficient_scope""#), "{challenge}");
+        assert!(challenge.contains(&format!(r#"scope="mcp:read {scope}""#)), "{challenge}");
+        let batch = post(&app, Some(&token), &json!([call("whoami", json!({})), call(tool, json!({}))])).await;
+        assert_eq!(batch.status, StatusCode::FORBIDDEN, "a batch is no way around");
+    }
+
+    let (_, token) = app.access_token(&["credentials:read", "credentials:write"]).await;
+    assert_eq!(tools(&app, &token).await, ["whoami", "list_credentials", "revoke_credential"]);
+    let listed = post(&app, Some(&token), &call("list_credentials", json!({ "search": "job" }))).await.json();
+    assert_eq!(listed["result"]["structuredContent"]["credentials"].as_array().expect("a list").len(), 2);
+    assert!(!listed.to_string().contains("css_"));
+}
+
+#[tokio::test]
+async fn a_credential_may_revoke_another_and_the_log_says_so() {
+    let app = App::new().await;
+    let victim = app.generated("leaked", &[]).await;
+    let id = victim.credential.client_id.as_str();
+    let (_, token) = app.access_token(&["credentials:write"]).await;
+    let answer =
+        post(&app, Some(&token), &call("revoke_credential", json!({ "client_id": id, "reason": "leak" }))).await;
+    assert_eq!(answer.json()["result"]["structuredContent"]["status"], "revoked");
+    for wrong in [json!({}), json!({ "client_id": "nonsense" }), json!({ "client_id": 7 })] {
+        let answer = post(&app, Some(&token), &call("revoke_credential", wrong)).await;
+        assert_eq!(answer.json()["result"]["isError"], true);
+    }
+    let filter = domain::audit::Filter { action: Some("credential.revoked".into()), ..Default::default() };
+    let entries = domain::audit::list(&app.instance.context, &filter, 10).await.expect("reads");
+    assert_eq!((entries.len(), entries[0].actor_kind.as_str()), (1, "credential"));
+    assert_eq!(entries[0].address.as_deref(), Some("192.0.2.1"));
+}
+
+#[tokio::test]
+async fn a_live_token_ends_with_its_credential() {
+    let app = App::new().await;
+    let operator = Actor::command_line("operator");
+    let (generated, token) = app.access_token(&[]).await;
+    let id = &generated.credential.client_id;
+    let status = async || post(&app, Some(&token), &list()).await.status;
+    assert_eq!(status().await, StatusCode::OK);
+    disable::disable(&app.instance.context, &operator, id).await.expect("disables");
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+    disable::enable(&app.instance.context, &operator, id).await.expect("enables");
+    assert_eq!(status().await, StatusCode::OK);
+    revoke::revoke(&app.instance.context, &operator, id, "").await.expect("revokes");
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_turned_away() {
+    let app = App::new().await;
+    let (_, token) = app.access_token(&[]).await;
+    for (origin, expected) in
+        [("https://evil.example", StatusCode::FORBIDDEN), ("http://localhost:8080", StatusCode::OK)]
+    {
+        let request = Request::post("/mcp")
+            .header("origin", origin)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from(list().to_string()))
+            .expect("a request");
+        assert_eq!(app.send(request).await.status, expected, "{origin}");
+    }
+}

@@ -1,0 +1,200 @@
+//! First run, signing in, sessions, forms.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use domain::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::setup;
+use domain::sign_in::ACCOUNT_LIMIT;
+
+use crate::support::{App, EMAIL, PASSWORD, form_token};
+
+const SESSION: &str = "countersign_session";
+
+#[tokio::test]
+async fn the_setup_link_makes_the_first_administrator_and_signs_them_in() {
+    let app = App::new().await;
+    let token = setup::create_link_token(&app.instance.context).await.expect("makes").expect("a link");
+    let browser = app.browser();
+    let page = browser.get(&format!("/setup?token={token}")).await;
+    assert_eq!((page.status, page.header("referrer-policy")), (StatusCode::OK, "no-referrer"));
+    let fields = |password| [("token", token.as_str()), ("name", "Ada"), ("email", EMAIL), ("password", password)];
+    let link = format!("/setup?token={token}");
+
+    let short = browser.submit(&link, "/setup", &fields("too short")).await;
+    assert_eq!(short.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(short.body.contains("at least 15 characters") && short.body.contains(EMAIL));
+    assert!(!short.body.contains("too short"), "a password is never shown again");
+
+    let answer = browser.submit(&link, "/setup", &fields(PASSWORD)).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/credentials/new"));
+    assert_eq!(browser.get("/credentials/new").await.status, StatusCode::OK);
+    let again = app.browser().get(&link).await;
+    assert_eq!(again.status, StatusCode::GONE);
+    assert!(!again.body.contains("Create administrator"));
+    assert_eq!(app.get("/setup").await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn wrong_and_unknown_get_one_answer() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    drop(browser);
+    let stranger = app.browser();
+    let wrong = stranger.submit("/login", "/login", &[("email", EMAIL), ("password", "nonsense nonsense")]).await;
+    let unknown = stranger.submit("/login", "/login", &[("email", "bob@example.com"), ("password", PASSWORD)]).await;
+    assert_eq!((wrong.status, unknown.status), (StatusCode::UNPROCESSABLE_ENTITY, StatusCode::UNPROCESSABLE_ENTITY));
+    let message = |body: &str| crate::support::between(body, r#"role="alert""#, "</p>").to_owned();
+    assert_eq!(message(&wrong.body), message(&unknown.body));
+    assert!(!wrong.body.contains("nonsense nonsense"));
+}
+
+#[tokio::test]
+async fn guessing_is_stopped_and_a_known_browser_gets_in() {
+    let app = App::new().await;
+    let known = app.signed_in().await;
+    known.submit("/account", "/logout", &[]).await;
+    let stranger = app.browser();
+    for _ in 0..ACCOUNT_LIMIT {
+        assert_eq!(stranger.sign_in("guess guess guess").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let limited = stranger.sign_in(PASSWORD).await;
+    assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(limited.header("retry-after").parse::<u64>().expect("seconds") > 0);
+    assert_eq!(known.sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_cookie_is_new_at_sign_in_and_dead_after_sign_out() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let first = browser.cookie(SESSION).expect("a session");
+    let answer = browser.submit("/account", "/logout", &[]).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/login"));
+    let replayed = Request::get("/account").header("cookie", format!("{SESSION}={first}"));
+    assert_eq!(app.send(replayed.body(Body::empty()).expect("a request")).await.status, StatusCode::SEE_OTHER);
+
+    browser.cookies.lock().expect("a lock").insert(SESSION.to_owned(), "AAAAAAAAAAAAAAAAAAAAAA".to_owned());
+    let answer = browser.sign_in(PASSWORD).await;
+    let cookie = answer
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .find(|value| value.to_str().is_ok_and(|value| value.starts_with(SESSION)));
+    let cookie = cookie.expect("a session cookie").to_str().expect("ASCII");
+    assert!(!cookie.contains("AAAAAAAAAAAAAAAAAAAAAA"), "a planted cookie is not taken over");
+    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_idle_and_when_old() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let signed_in = async || browser.get("/account").await.status == StatusCode::OK;
+    app.instance.clock.advance(IDLE_LIMIT - Duration::from_secs(1));
+    assert!(signed_in().await);
+    app.instance.clock.advance(IDLE_LIMIT);
+    assert!(!signed_in().await, "idle for half an hour");
+
+    browser.sign_in(PASSWORD).await;
+    let steps = ABSOLUTE_LIMIT.as_secs() / 600;
+    for _ in 0..steps - 1 {
+        app.instance.clock.advance(Duration::from_secs(600));
+        assert!(signed_in().await);
+    }
+    app.instance.clock.advance(Duration::from_secs(600));
+    assert!(!signed_in().await, "twelve hours after sign-in");
+}
+
+#[tokio::test]
+async fn a_request_in_flight_does_not_revive_a_session() {
+    use domain::session::{CookieHash, load, save};
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let cookie = browser.cookie(SESSION).expect("a session");
+    let id: tower_sessions::session::Id = cookie.parse().expect("an identifier");
+    let hash = CookieHash::of(&id.0.to_le_bytes());
+    assert!(load(&app.instance.context, &hash).await.expect("reads").is_some());
+    browser.submit("/account", "/logout", &[]).await;
+    assert!(!save(&app.instance.context, &hash, "{}").await.expect("writes"));
+    assert!(load(&app.instance.context, &hash).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn the_database_holds_neither_cookie_nor_password() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let cookies: Vec<String> = browser.cookies.lock().expect("a lock").values().cloned().collect();
+    for file in std::fs::read_dir(app.instance.folder()).expect("the folder") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("bytes");
+        for canary in cookies.iter().map(String::as_str).chain([PASSWORD]) {
+            assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn forms_are_believed_only_from_a_page_of_this_session() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let own = form_token(&browser.get("/account").await.body);
+    let other = app.browser();
+    let foreign = form_token(&other.get("/login").await.body);
+    let same = [("sec-fetch-site", "same-origin")];
+    for (token, headers) in [
+        ("", &same[..]),
+        ("nonsense", &same),
+        (foreign.as_str(), &same),
+        (own.as_str(), &[("sec-fetch-site", "cross-site")]),
+        (own.as_str(), &[("sec-fetch-site", "same-site")]),
+        (own.as_str(), &[("origin", "https://evil.example")]),
+    ] {
+        let fields = [("form_token", token), ("name", "Mallory")];
+        let answer = browser.post_with("/account/name", &fields, headers).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{token} {headers:?}");
+    }
+    assert!(browser.get("/account").await.body.contains("Ada Lovelace"));
+    let sign_in = [("email", EMAIL), ("password", PASSWORD)];
+    assert_eq!(other.post("/login", &sign_in).await.status, StatusCode::FORBIDDEN, "signing in needs the token too");
+    let fields = [("form_token", own.as_str()), ("name", "Ada King")];
+    assert_eq!(browser.post("/account/name", &fields).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let other = app.browser();
+    other.sign_in(PASSWORD).await;
+    let change = async |current: &str, new: &str| {
+        let fields = [("current_password", current), ("new_password", new)];
+        browser.submit("/account", "/account/password", &fields).await
+    };
+    assert_eq!(change("wrong wrong wrong", "another quiet otter door").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(change(PASSWORD, "short").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(other.get("/account").await.status, StatusCode::OK);
+    assert_eq!(change(PASSWORD, "another quiet otter door").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+    assert_eq!(other.get("/account").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(other.sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn signing_in_leads_back_to_a_page_of_ours_and_nowhere_else() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    browser.submit("/account", "/logout", &[]).await;
+    let answer = browser.get("/credentials?q=a%20b").await;
+    assert_eq!(answer.header("location"), "/login?next=%2Fcredentials%3Fq%3Da%2520b");
+    for (next, expected) in
+        [("/credentials?q=a", "/credentials?q=a"), ("https://evil.example", "/"), ("//evil.example", "/")]
+    {
+        let fields = [("email", EMAIL), ("password", PASSWORD), ("next", next)];
+        let answer = browser.submit("/login", "/login", &fields).await;
+        assert_eq!(answer.header("location"), expected);
+        browser.submit("/account", "/logout", &[]).await;
+    }
+}

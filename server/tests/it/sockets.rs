@@ -1,0 +1,101 @@
+//! The accept loop, through real sockets.
+
+use std::net::SocketAddr;
+
+use server::http::accept;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::support::App;
+
+struct Listening {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+async fn listen(app: &App) -> Listening {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let router = app.router.clone();
+    let served = tokio::spawn(accept::serve(listener, router, async {
+        let _ = stopped.await;
+    }));
+    Listening { address, stop, served }
+}
+
+/// Sends bytes and reads until the server closes.
+async fn talk(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    stream.write_all(bytes).await.expect("writes");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("reads");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn malformed_heads_are_refused_and_the_connection_closed() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let many: String = (0..70).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let huge = format!("x: {}\r\n", "y".repeat(40 * 1024));
+    for (request, status) in [
+        ("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "400"),
+        (format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "431"),
+        (format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{huge}\r\n"), "431"),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(), "400"),
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+    ] {
+        let answer = talk(listening.address, request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_read_behind_a_chunked_request() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let smuggled = "POST /mcp/oauth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
+                    GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let answer = talk(listening.address, smuggled.as_bytes()).await;
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"));
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_before_it_is_read() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let head = "POST /mcp/oauth/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                Content-Length: 3000000\r\n\r\n";
+    let answer = talk(listening.address, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_under_way() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let mut stream = TcpStream::connect(listening.address).await.expect("connects");
+    let body = "grant_type=client_credentials";
+    let head = format!(
+        "POST /mcp/oauth/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("writes");
+    // The server asks for the body: the request is under way.
+    let mut interim = [0u8; 25];
+    stream.read_exact(&mut interim).await.expect("reads");
+    assert!(interim.starts_with(b"HTTP/1.1 100 Continue"));
+    listening.stop.send(()).expect("the server runs");
+    stream.write_all(body.as_bytes()).await.expect("writes");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("reads");
+    assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
+    listening.served.await.expect("ends");
+    assert!(TcpStream::connect(listening.address).await.is_err());
+}

@@ -1,0 +1,212 @@
+//! Shorthand of the tests: an instance with its router, and a browser that keeps cookies.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::actor::Actor;
+use domain::credential::draft::Draft;
+use domain::credential::generate::{Generated, generate};
+use domain::password::Password;
+use domain::person::{NewPerson, create_administrator};
+use domain::testing::Instance;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use server::http::accept::Peer;
+use server::state::AppState;
+use tower::ServiceExt;
+
+pub const EMAIL: &str = "ada@example.com";
+pub const PASSWORD: &str = "quiet otter paints doors";
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
+pub struct App {
+    pub instance: Instance,
+    pub router: Router,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
+    }
+
+    /// The answer as two callers would compare it: everything but the date.
+    pub fn fingerprint(&self) -> (StatusCode, Vec<(String, String)>, String) {
+        let headers = self
+            .headers
+            .iter()
+            .filter(|(name, _)| **name != header::DATE)
+            .map(|(name, value)| (name.to_string(), format!("{value:?}")))
+            .collect();
+        (self.status, headers, self.body.clone())
+    }
+}
+
+impl App {
+    pub async fn new() -> Self {
+        Self::trusting(&[]).await
+    }
+
+    pub async fn trusting(proxies: &[&str]) -> Self {
+        let instance = Instance::new().await;
+        let proxies = proxies.iter().map(|range| range.parse().expect("a range")).collect();
+        let router = server::router(AppState::new(instance.context.clone(), proxies));
+        Self { instance, router }
+    }
+
+    /// Sends a request with a Host, from 192.0.2.1.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        request.headers_mut().entry(header::HOST).or_insert(header::HeaderValue::from_static("localhost:8080"));
+        let peer: SocketAddr = "192.0.2.1:40000".parse().expect("an address");
+        if request.extensions().get::<Peer>().is_none() {
+            request.extensions_mut().insert(Peer(peer));
+        }
+        let response = self.router.clone().oneshot(request).await.expect("the router always answers");
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Answer { status: head.status, headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// `POST /mcp/oauth/token` with these headers and this body.
+    pub async fn token(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let mut request = Request::post("/mcp/oauth/token").header(header::CONTENT_TYPE, FORM);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).expect("a request")).await
+    }
+
+    pub async fn generated(&self, name: &str, scopes: &[&str]) -> Generated {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let draft = Draft { name: name.to_owned(), scopes, ..Draft::default() };
+        generate(&self.instance.context, &Actor::command_line("operator"), &draft, None).await.expect("generates")
+    }
+
+    /// A token of a new credential with these scopes.
+    pub async fn access_token(&self, scopes: &[&str]) -> (Generated, String) {
+        let generated = self.generated("job", scopes).await;
+        let answer = self.token(&[("authorization", &basic(&generated))], "grant_type=client_credentials").await;
+        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+        (generated, token)
+    }
+
+    /// A browser in which the administrator is signed in.
+    pub async fn signed_in(&self) -> Browser<'_> {
+        let new = NewPerson {
+            name: "Ada Lovelace".to_owned(),
+            email: EMAIL.to_owned(),
+            password: Password::new(PASSWORD.to_owned()),
+        };
+        let actor = Actor::command_line("operator");
+        create_administrator(&self.instance.context, &actor, new).await.expect("an administrator");
+        let browser = self.browser();
+        let answer = browser.sign_in(PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        browser
+    }
+
+    pub fn browser(&self) -> Browser<'_> {
+        Browser { app: self, cookies: Mutex::default() }
+    }
+}
+
+pub fn basic(generated: &Generated) -> String {
+    basic_of(generated.credential.client_id.as_str(), generated.secret.expose())
+}
+
+pub fn basic_of(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+/// Keeps cookies, sends what browsers send.
+pub struct Browser<'app> {
+    pub app: &'app App,
+    pub cookies: Mutex<BTreeMap<String, String>>,
+}
+
+impl Browser<'_> {
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let cookies: Vec<String> =
+            self.cookies.lock().expect("a lock").iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().expect("cookies"));
+        }
+        let answer = self.app.send(request).await;
+        for set in answer.headers.get_all(header::SET_COOKIE) {
+            let set = set.to_str().expect("ASCII");
+            let (name, value) = set.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie");
+            if set.contains("Max-Age=0") || value.is_empty() {
+                self.cookies.lock().expect("a lock").remove(name);
+            } else {
+                self.cookies.lock().expect("a lock").insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).header("accept", "text/html").body(Body::empty()).expect("a request")).await
+    }
+
+    /// Opens the page at `page`, and sends its form token with `fields` to `action`.
+    pub async fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = form_token(&self.get(page).await.body);
+        self.post(action, &[&[("form_token", token.as_str())], fields].concat()).await
+    }
+
+    pub async fn post(&self, action: &str, fields: &[(&str, &str)]) -> Answer {
+        self.post_with(action, fields, &[("sec-fetch-site", "same-origin")]).await
+    }
+
+    pub async fn post_with(&self, action: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(action)
+            .header(header::CONTENT_TYPE, FORM)
+            .header(header::ACCEPT, "text/html");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body)).expect("a request")).await
+    }
+
+    pub async fn sign_in(&self, password: &str) -> Answer {
+        self.submit("/login", "/login", &[("email", EMAIL), ("password", password)]).await
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().expect("a lock").get(name).cloned()
+    }
+}
+
+/// The token in the first form of a page.
+pub fn form_token(html: &str) -> String {
+    between(html, r#"name="form_token" value=""#, "\"").to_owned()
+}
+
+/// What stands between two texts.
+pub fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
+    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
+    let length = text[start..].find(after).unwrap_or_else(|| panic!("no {after} after {before}"));
+    &text[start..start + length]
+}

@@ -1,0 +1,303 @@
+//! The token endpoint: the error matrix, the tolerances that real clients need, and what must never differ.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use domain::actor::Actor;
+use domain::credential::draft::{Draft, Expiry};
+use domain::credential::generate::generate;
+use domain::credential::{disable, revoke};
+use domain::id::ClientId;
+use domain::secret::PlainSecret;
+use sqlx::{Connection, Executor};
+
+use crate::support::{App, FORM, basic, basic_of};
+
+const GRANT: &str = "grant_type=client_credentials";
+
+#[tokio::test]
+async fn a_secret_is_exchanged_in_every_way_that_clients_use() {
+    let app = App::new().await;
+    let generated = app.generated("job", &[]).await;
+    let (id, secret) = (generated.credential.client_id.as_str(), generated.secret.expose());
+    let encoded = basic_of(&id.replace('_', "%5F"), &secret.replace('_', "%5F"));
+    let header = basic(&generated);
+    let post = format!("{GRANT}&client_id={id}&client_secret={secret}");
+    for (headers, body) in [
+        (vec![("authorization", header.as_str())], GRANT.to_owned()),
+        (vec![("authorization", encoded.as_str())], GRANT.to_owned()),
+        (vec![("authorization", header.as_str())], format!("{GRANT}&client_id={id}")),
+        (vec![], post.clone()),
+        (vec![], format!("{GRANT}&client_secret={secret}")),
+        (vec![("authorization", header.as_str())], format!("{GRANT}&scope=&resource=&foo=1&foo=2")),
+        (
+            vec![("authorization", header.as_str())],
+            format!("{GRANT}&resource=http://localhost:8080/mcp&scope=mcp:read"),
+        ),
+    ] {
+        let answer = app.token(&headers, body.clone()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{headers:?} {body}: {}", answer.body);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("content-type"), "application/json");
+        let json = answer.json();
+        assert_eq!(json["token_type"], "Bearer");
+        assert_eq!(json["expires_in"], 600);
+        assert_eq!(json["scope"], "mcp:read");
+        assert_eq!(json.as_object().expect("an object").len(), 4, "no refresh token: {json}");
+    }
+    let charset = Request::post("/mcp/oauth/token")
+        .header(header::CONTENT_TYPE, format!("{FORM};charset=UTF-8"))
+        .body(Body::from(post))
+        .expect("a request");
+    assert_eq!(app.send(charset).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_token_is_an_rfc_9068_jwt_that_the_published_key_verifies() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let app = App::new().await;
+    let (generated, token) = app.access_token(&["mcp:read", "credentials:read"]).await;
+    let part = |index: usize| -> serde_json::Value {
+        let part = token.split('.').nth(index).expect("three parts");
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+    };
+    let jwks = app.get("/mcp/oauth/jwks").await;
+    let key = &jwks.json()["keys"][0];
+    assert_eq!(part(0), serde_json::json!({ "alg": "ES256", "typ": "at+jwt", "kid": key["kid"] }));
+    let claims = part(1);
+    let id = generated.credential.client_id.as_str();
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&"http://localhost:8080".into(), &"http://localhost:8080/mcp".into())
+    );
+    assert_eq!((&claims["sub"], &claims["client_id"]), (&id.into(), &id.into()));
+    assert_eq!(claims["scope"], "mcp:read credentials:read");
+    assert_eq!(claims["exp"].as_i64().expect("a number") - claims["iat"].as_i64().expect("a number"), 600);
+    assert_eq!(claims["iat"], app.instance.context.now().seconds());
+    assert!(claims["jti"].as_str().expect("a text").starts_with("tok_"));
+
+    assert_eq!((&key["use"], &key["alg"], &key["kty"]), (&"sig".into(), &"ES256".into(), &"EC".into()));
+    for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+        assert!(key.get(private).is_none(), "{private}");
+    }
+    assert!(jwks.header("cache-control").contains("max-age"));
+}
+
+#[tokio::test]
+async fn malformed_requests_get_a_clear_error_and_no_challenge() {
+    let app = App::new().await;
+    let generated = app.generated("job", &[]).await;
+    let (id, secret) = (generated.credential.client_id.as_str(), generated.secret.expose());
+    let header = basic(&generated);
+    let good = [("authorization", header.as_str())];
+    let twice = [good[0], good[0]];
+    let cases: Vec<(&[(&str, &str)], String, &str)> = vec![
+        (&good, String::new(), "invalid_request"),
+        (&good, "scope=mcp:read".into(), "invalid_request"),
+        (&good, "grant_type=".into(), "invalid_request"),
+        (&good, format!("{GRANT}&{GRANT}"), "invalid_request"),
+        (&good, format!("{GRANT}&scope=a&scope=a"), "invalid_request"),
+        (&good, format!("{GRANT}&scope=%zz"), "invalid_request"),
+        (&good, format!("{GRANT}&scope=%ff%fe"), "invalid_request"),
+        (&good, format!("{GRANT}&scope=%00"), "invalid_request"),
+        (&good, format!("{GRANT}&other=%0a"), "invalid_request"),
+        (&good, "grant_type=password".into(), "unsupported_grant_type"),
+        (&good, "grant_type=authorization_code".into(), "unsupported_grant_type"),
+        (&good, "grant_type=CLIENT_CREDENTIALS".into(), "unsupported_grant_type"),
+        (&good, format!("{GRANT}&client_secret={secret}"), "invalid_request"),
+        (&good, format!("{GRANT}&client_secret=wrong"), "invalid_request"),
+        (&good, format!("{GRANT}&client_assertion=x&client_assertion_type=y"), "invalid_request"),
+        (
+            &good,
+            format!("{GRANT}&client_id={}", ClientId::generate(app.instance.context.random.as_ref())),
+            "invalid_request",
+        ),
+        (&[], format!("{GRANT}&client_secret={secret}&client_assertion=x&client_assertion_type=y"), "invalid_request"),
+        (&[], format!("{GRANT}&client_id={id}&client_assertion=x"), "invalid_request"),
+        (&twice, GRANT.into(), "invalid_request"),
+        (&good, format!("{GRANT}&scope=a\"b"), "invalid_scope"),
+        (&good, format!("{GRANT}&scope=credentials:write"), "invalid_scope"),
+        (&good, format!("{GRANT}&resource=https://evil.example/mcp"), "invalid_target"),
+        (&good, format!("{GRANT}&resource=/mcp"), "invalid_target"),
+        (&good, format!("{GRANT}&resource=http://localhost:8080/mcp%23a"), "invalid_target"),
+        (
+            &good,
+            format!("{GRANT}&resource=http://localhost:8080/mcp&resource=http://localhost:8080/mcp"),
+            "invalid_target",
+        ),
+    ];
+    for (headers, body, error) in cases {
+        let answer = app.token(headers, body.clone()).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (StatusCode::BAD_REQUEST, Some(error)), "{body}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("www-authenticate"), "", "{body}");
+        let description = answer.json()["error_description"].as_str().expect("a description").to_owned();
+        assert!(
+            description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)),
+            "{description}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_a_form_in_a_post_is_read() {
+    let app = App::new().await;
+    let generated = app.generated("job", &[]).await;
+    let body = format!("{GRANT}&client_secret={}", generated.secret.expose());
+    for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD, Method::TRACE] {
+        let request = Request::builder().method(method.clone()).uri(format!("/mcp/oauth/token?{body}"));
+        let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(answer.header("allow"), "POST");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert!(!answer.body.contains("access_token"));
+    }
+    for content_type in ["application/json", "multipart/form-data; boundary=x", "text/plain", ""] {
+        let mut request = Request::post("/mcp/oauth/token");
+        if !content_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        let answer = app.send(request.body(Body::from(body.clone())).expect("a request")).await;
+        assert_eq!(
+            (answer.status, answer.json()["error"].as_str()),
+            (StatusCode::BAD_REQUEST, Some("invalid_request"))
+        );
+    }
+    for (query, sent) in [(body.as_str(), ""), ("scope=mcp:read", body.as_str())] {
+        let request = Request::post(format!("/mcp/oauth/token?{query}")).header(header::CONTENT_TYPE, FORM);
+        let answer = app.send(request.body(Body::from(sent.to_owned())).expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "credentials do not belong into an address");
+    }
+    let large = format!("{body}&padding={}", "x".repeat(16 * 1024));
+    let answer = app.token(&[], large).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.json()["error"], "invalid_request");
+    assert_eq!(answer.header("connection"), "close");
+}
+
+#[tokio::test]
+async fn every_failed_authentication_is_byte_for_byte_the_same() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let operator = Actor::command_line("operator");
+    let [revoked, disabled, good] =
+        [app.generated("a", &[]).await, app.generated("b", &[]).await, app.generated("c", &[]).await];
+    let short = Draft { name: "d".into(), expiry: Expiry::After(Duration::from_secs(60)), ..Draft::default() };
+    let expired = generate(context, &operator, &short, None).await.expect("generates");
+    let elsewhere = Draft { name: "e".into(), ip_ranges: vec!["10.0.0.0/8".into()], ..Draft::default() };
+    let elsewhere = generate(context, &operator, &elsewhere, None).await.expect("generates");
+    revoke::revoke(context, &operator, &revoked.credential.client_id, "").await.expect("revokes");
+    disable::disable(context, &operator, &disabled.credential.client_id).await.expect("disables");
+    app.instance.clock.advance(Duration::from_secs(60));
+
+    let unknown_id = ClientId::generate(context.random.as_ref());
+    let unknown_secret = PlainSecret::generate(context.random.as_ref());
+    let good_id = good.credential.client_id.as_str();
+    let pairs = [
+        (unknown_id.as_str(), unknown_secret.expose()),
+        (good_id, unknown_secret.expose()),
+        (good_id, "wrong"),
+        ("wrong", good.secret.expose()),
+        (good_id, revoked.secret.expose()),
+        (revoked.credential.client_id.as_str(), revoked.secret.expose()),
+        (disabled.credential.client_id.as_str(), disabled.secret.expose()),
+        (expired.credential.client_id.as_str(), expired.secret.expose()),
+        (elsewhere.credential.client_id.as_str(), elsewhere.secret.expose()),
+    ];
+    let mut by_header = Vec::new();
+    let mut by_body = Vec::new();
+    for (id, secret) in pairs {
+        by_header.push(app.token(&[("authorization", &basic_of(id, secret))], GRANT).await.fingerprint());
+        by_body.push(app.token(&[], format!("{GRANT}&client_id={id}&client_secret={secret}")).await.fingerprint());
+    }
+    for malformed in ["Basic", "Basic !", "Basic  eDp5", "Bearer x", "Digest x", "Basic eDo=", "Basic Ong="] {
+        by_header.push(app.token(&[("authorization", malformed)], GRANT).await.fingerprint());
+    }
+    for none in [GRANT.to_owned(), format!("{GRANT}&client_id={good_id}"), format!("{GRANT}&client_secret=")] {
+        by_body.push(app.token(&[], none).await.fingerprint());
+    }
+    for (answers, challenge) in [(&by_header, true), (&by_body, false)] {
+        for answer in answers {
+            assert_eq!(answer, &answers[0]);
+        }
+        assert_eq!(answers[0].0, StatusCode::UNAUTHORIZED);
+        assert!(answers[0].2.contains(r#""error":"invalid_client""#));
+        let has_challenge =
+            answers[0].1.iter().any(|(name, value)| name == "www-authenticate" && value.contains("Basic realm"));
+        assert_eq!(has_challenge, challenge);
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_is_503_and_never_a_wrong_password() {
+    let app = App::new().await;
+    let generated = app.generated("job", &[]).await;
+    let header = basic(&generated);
+    let url = format!("sqlite://{}", app.instance.folder().join("countersign.db").display());
+    let mut connection = sqlx::AnyConnection::connect(&url).await.expect("opens");
+    assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
+
+    connection.execute("ALTER TABLE signing_keys RENAME TO hidden").await.expect("renames");
+    let answer = app.token(&[("authorization", &header)], GRANT).await;
+    assert_eq!(
+        (answer.status, answer.json()["error"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("temporarily_unavailable"))
+    );
+    assert_eq!(answer.header("retry-after"), "1");
+    assert!(!answer.body.contains("signing_keys"), "{}", answer.body);
+    connection.execute("ALTER TABLE hidden RENAME TO signing_keys").await.expect("renames");
+    assert_eq!(app.token(&[("authorization", &header)], GRANT).await.status, StatusCode::OK);
+
+    connection.execute("DELETE FROM signing_keys").await.expect("deletes");
+    let answer = app.token(&[("authorization", &header)], GRANT).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "a lost signing key is not replaced silently");
+    assert_eq!(app.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/mcp/oauth/jwks").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_valid_credentials_are_not() {
+    let app = App::new().await;
+    let generated = app.generated("job", &[]).await;
+    let wrong = basic_of(generated.credential.client_id.as_str(), "wrong");
+    let mut limited = None;
+    for _ in 0..2000 {
+        let answer = app.token(&[("authorization", &wrong)], GRANT).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            limited = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    let limited = limited.expect("a source that only fails is limited");
+    assert_eq!(limited.json()["error"], "temporarily_unavailable");
+    assert!(limited.header("retry-after").parse::<u64>().expect("seconds") >= 1);
+    assert_eq!(app.token(&[("authorization", &basic(&generated))], GRANT).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_address_is_the_one_that_trusted_proxies_vouch_for() {
+    use server::http::accept::Peer;
+    let app = App::trusting(&["10.0.0.0/8"]).await;
+    let context = &app.instance.context;
+    let draft = Draft { name: "a".into(), ip_ranges: vec!["203.0.113.0/24".into()], ..Draft::default() };
+    let generated = generate(context, &Actor::command_line("operator"), &draft, None).await.expect("generates");
+    for (peer, forwarded, status) in [
+        ("10.0.0.1:1", "203.0.113.5", StatusCode::OK),
+        ("10.0.0.1:1", "203.0.113.5, 198.51.100.1", StatusCode::UNAUTHORIZED),
+        ("198.51.100.1:1", "203.0.113.5", StatusCode::UNAUTHORIZED),
+        ("203.0.113.9:1", "198.51.100.1", StatusCode::OK),
+    ] {
+        let mut request = Request::post("/mcp/oauth/token")
+            .header(header::CONTENT_TYPE, FORM)
+            .header(header::AUTHORIZATION, basic(&generated))
+            .header("x-forwarded-for", forwarded)
+            .body(Body::from(GRANT))
+            .expect("a request");
+        request.extensions_mut().insert(Peer(peer.parse().expect("an address")));
+        assert_eq!(app.send(request).await.status, status, "{peer} {forwarded}");
+    }
+}
