@@ -94,7 +94,8 @@ pub fn router(state: AppState) -> Router {
     for Route { path, access, handler } in table(&state) {
         match access {
             Access::Open => open = open.route(path, handler),
-            Access::OAuth => oauth = oauth.route(path, handler),
+            // The layer answers OPTIONS; a method must be there for it to be asked.
+            Access::OAuth => oauth = oauth.route(path, handler.options(async || StatusCode::NO_CONTENT)),
             Access::Mcp => protected = protected.route(path, handler),
             Access::Dashboard(permission) => dashboard = dashboard.route(path, with_door(handler, &state, permission)),
         }

@@ -24,9 +24,9 @@ const MOST_CONNECTIONS: usize = 8192;
 /// Time for a request's head, and for an idle connection to send its next one.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Header fields of a request.
-const MOST_HEADERS: usize = 64;
+pub(super) const MOST_HEADERS: usize = 64;
 /// Bytes of a request's head.
-const LONGEST_HEAD: usize = 32 * 1024;
+pub(super) const LONGEST_HEAD: usize = 32 * 1024;
 /// Time for requests under way after the signal to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 

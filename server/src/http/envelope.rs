@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 
+use super::accept::{LONGEST_HEAD, MOST_HEADERS};
 use super::client_address::ClientAddress;
 use super::error;
 use crate::state::AppState;
@@ -49,8 +50,12 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
 fn refusal(request: &Request) -> Option<StatusCode> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     let host_is_wrong = hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11);
+    let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if host_is_wrong {
         Some(StatusCode::BAD_REQUEST)
+    } else if request.headers().len() > MOST_HEADERS || head > LONGEST_HEAD {
+        // The parser stops reading at these limits, but lets through what arrived in one piece.
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     } else if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         Some(StatusCode::URI_TOO_LONG)
     } else {
@@ -100,11 +105,6 @@ fn secure(headers: &mut HeaderMap, https: bool) {
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }
-}
-
-/// For tests of the router without a socket: a request that passes [`refusal`].
-pub fn with_host(request: axum::http::request::Builder) -> axum::http::request::Builder {
-    request.header(header::HOST, "localhost:8080")
 }
 
 impl IntoResponse for super::body::BodyError {

@@ -93,7 +93,8 @@ async fn malformed_requests_get_a_clear_error_and_no_challenge() {
     let header = basic(&generated);
     let good = [("authorization", header.as_str())];
     let twice = [good[0], good[0]];
-    let cases: Vec<(&[(&str, &str)], String, &str)> = vec![
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: Vec<(Headers<'_>, String, &str)> = vec![
         (&good, String::new(), "invalid_request"),
         (&good, "scope=mcp:read".into(), "invalid_request"),
         (&good, "grant_type=".into(), "invalid_request"),
