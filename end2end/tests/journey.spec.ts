@@ -243,7 +243,7 @@ test('revoking is final and takes the live token with it', async () => {
   await expect(page.getByRole('main')).toContainText(/live token/i);
   await page.getByRole('textbox', { name: 'Reason' }).fill('Found in a public log');
   await page.getByRole('button', { name: 'Revoke credential' }).click();
-  await expect(page).toHaveURL(`${server.url}/credentials/${nightly.id}`);
+  await expect(page).toHaveURL(`${server.url}/credentials/${nightly.id}?done=revoked`);
   await expect(status('Revoked')).toBeVisible();
   await expect(page.getByRole('main')).toContainText('Found in a public log');
 
