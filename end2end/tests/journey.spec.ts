@@ -301,7 +301,7 @@ test('people change their own name and password and end their other sessions', a
   await page.getByLabel('Current password').fill(person.password);
   await page.getByLabel('New password').fill('second & longer 99%');
   await page.getByRole('button', { name: 'Change password' }).click();
-  await expect(page.getByRole('status')).toContainText('assword');
+  await expect(page.getByRole('main').getByRole('status')).toContainText('assword');
   await other.goto(`${server.url}/credentials`);
   await expect(other).toHaveURL(/\/login/);
   await other.context().close();
