@@ -1,36 +1,32 @@
-// Runs before the first paint.
-(() => {
-const D = document, R = D.documentElement.dataset, all = q => D.querySelectorAll(q), listen = addEventListener, id = i => D.getElementById(i)
+{
+const D = document, R = D.documentElement.dataset, listen = addEventListener, id = i => D.getElementById(i)
+const one = (q, n = D) => n.querySelector(q), all = (q, n = D) => [...n.querySelectorAll(q)]
 const say = t => id("announce").textContent = t
-const name = (b, t) => (b.querySelector("span") || b).textContent = t
+const name = (b, t) => b.ariaLabel || ((one("span", b) || b).textContent = t)
 let theme = "", guard
 R.script = ""
 try { theme = localStorage.theme || "" } catch {}
 const paint = () => {
- theme ? R.theme = theme : delete R.theme
- all("[data-theme-switch]").forEach(b => name(b, "Theme: " + (theme || "system")))
+ R.theme = theme
+ all("[data-shade]").map(b => name(b, "Theme: " + (theme || "system")))
 }
 const on = {
  async copy(b) {
-  const n = id(b.dataset.copy)
+  const n = id(b.dataset.copy) || b.previousSibling, old = b.dataset.copied ||= b.textContent.trim() || " "
   // Plain HTTP has no clipboard.
   try { await navigator.clipboard.writeText(n.value ?? n.textContent) } catch {
    n.select ? n.select() : getSelection().selectAllChildren(n)
    if (!D.execCommand("copy")) return say("Selected. Press Ctrl+C")
   }
-  if (n.parentNode.querySelector("[data-secret]")) guard = 0
-  say("Copied")
-  const old = b.dataset.copied ||= b.textContent.trim()
-  name(b, "Copied")
+  if (one("[data-secret]", n.parentNode)) guard = 0
+  say("Copied", name(b, "Copied"))
   setTimeout(() => say("", name(b, old), delete b.dataset.copied), 2e3)
  },
  unmask(b) {
-  const show = !("shown" in id(b.dataset.unmask).dataset)
-  all("[data-secret]").forEach(n => n.toggleAttribute("data-shown", show))
-  name(b, (show ? "Hide" : "Show") + " client secret")
+  all("[data-secret]").map(n => name(b, (n.toggleAttribute("data-shown") ? "Hide" : "Show") + " client secret"))
  },
  stored: () => guard = 0,
- "theme-switch"() {
+ shade() {
   theme = { "": "light", light: "dark" }[theme] || ""
   try { localStorage.theme = theme } catch {}
   paint()
@@ -41,36 +37,40 @@ listen("click", e => {
   const b = e.target.closest(`[data-${k}]`)
   b && on[k](b)
  }
- all(".menu[open]").forEach(m => m.open = m.contains(e.target))
+ all(".menu[open]").map(m => m.open = m.contains(e.target))
 })
 listen("beforeunload", e => guard && e.preventDefault())
-// Expiry stays in days for long.
 const units = [["year", 315e5, 63e6], ["month", 263e4, 105e5], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1, 0]]
-const rel = new Intl.RelativeTimeFormat("en")
-const times = () => all("time[data-relative]").forEach(t => {
- const d = new Date(t.dateTime), s = (d - new Date) / 1e3, [u, n] = units.find(([, n, min = n]) => Math.abs(s) >= min)
- t.textContent = rel.format(Math.round(s / n), u)
- t.title ||= d.toUTCString()
+const times = () => all("time").map(t => {
+ const s = (new Date(t.dateTime) - new Date) / 1e3, [u, n] = units.find(([, n, min = n]) => Math.abs(s) >= min)
+ t.textContent = new Intl.RelativeTimeFormat("en").format(Math.round(s / n), u)
 })
-const poll = (p, end) => setTimeout(async () => {
+const poll = (p, left, d = p.dataset) => setTimeout(async () => {
  try {
-  const r = !D.hidden && await fetch(p.dataset.poll, { headers: { Accept: "application/json" } })
-  if (r && await r.json() === true) return say(p.textContent = p.dataset.done, p.dataset.tone = "ok")
+  if (!D.hidden && await (await fetch(d.poll)).json() === true) return say(p.textContent = d.done, d.tone = "ok")
  } catch {}
- if (Date.now() < end) poll(p, end)
+ left && poll(p, left - 1)
 }, 2e3)
-paint()
+const equip = r => {
+ const [copy, menu] = id("row-tools").content.cloneNode(true).children, a = one("a", r)
+ copy.ariaLabel += a.text
+ menu.firstChild.ariaLabel += a.text
+ all("a", menu).map(l => l.href = a + l.hash.replace("#", "/"))
+ one("code", r).after(copy)
+ one("input", r) && r.lastChild.append(menu)
+}
 listen("DOMContentLoaded", () => {
- guard = all("[data-guard]")[0]
+ guard = one("[data-guard]")
  paint()
+ all("#list tbody tr").map(equip)
  times()
  setInterval(times, 9e3)
- all("[data-error-summary]")[0]?.focus()
- all("[data-poll]").forEach(p => poll(p, Date.now() + 9e5))
+ all("[data-poll]").map(p => poll(p, 450))
 })
 listen("input", ({ target: t }) => {
- const { filter, selectAll: f } = t.dataset
- if (filter) for (const r of id(filter).tBodies[0].rows) r.hidden = !r.textContent.toLowerCase().includes(t.value.toLowerCase())
- if (f) for (const x of id(f).elements) if (!x.closest("[hidden]")) x.checked = t.checked
+ const { filter, all: f } = t.dataset
+ filter && all("tbody tr", id(filter)).map(r => r.hidden = !one("th", r).textContent.toLowerCase().includes(t.value.toLowerCase()))
+ f && all("tr:not([hidden]) input", id(f)).map(x => x.checked = t.checked)
 })
-})()
+paint()
+}

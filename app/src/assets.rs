@@ -33,7 +33,8 @@ pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("style", "css", "text/css; charset=utf-8", SHEET)
 });
 
-/// The script: copy buttons and other conveniences. Every task works without it.
+/// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so
+/// that the chosen theme never flickers.
 pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("enhance", "js", "text/javascript; charset=utf-8", include_str!("../../style/enhance.js"))
 });
@@ -45,4 +46,15 @@ pub static ICON: LazyLock<Asset> =
 /// The asset at `path`.
 pub fn find(path: &str) -> Option<&'static Asset> {
     [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn style_and_script_stay_small() {
+        assert!(STYLE.content.len() < 20_000, "{} bytes of style", STYLE.content.len());
+        assert!(SCRIPT.content.len() < 3_000, "{} bytes of script", SCRIPT.content.len());
+    }
 }

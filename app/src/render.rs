@@ -89,9 +89,13 @@ where
         async move {
             let page = work.await.unwrap_or_else(message::of_error);
             let (status, secret) = (page.status, page.secret);
-            let html = view! { <Document page/> }.to_html();
-            Rendered { status, html: format!("<!DOCTYPE html>{html}"), secret }
+            Rendered { status, html: document(page), secret }
         }
     })
     .await
+}
+
+/// Outside of [`render`], so that it is compiled once and not for every page.
+fn document(page: Page) -> String {
+    format!("<!DOCTYPE html>{}", view! { <Document page/> }.to_html())
 }

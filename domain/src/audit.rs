@@ -3,7 +3,7 @@
 //! Each entry's MAC covers all of its columns and the MAC of the entry before, under a key that is not in the
 //! database in clear. Whoever edits, removes or reorders rows without that key breaks the chain at the first row
 //! they touched; a cut-off tail shows against the head row, and against the head that the log prints with every
-//! event. Exchanges are not here: they are in the ledger.
+//! event, at its start and every hour. Exchanges are not here: they are in the ledger.
 
 use serde_json::{Value, json};
 
@@ -112,6 +112,25 @@ impl Entry {
             &self.previous,
         ])
     }
+}
+
+/// Logs a committed entry. The chain's head in the log, outside the database, is what exposes a tail that was cut off.
+pub(crate) fn log(entry: &Entry) {
+    tracing::info!(
+        seq = entry.seq,
+        head = %entry.mac,
+        actor = %entry.actor_name,
+        action = %entry.action,
+        target = %entry.target_id,
+        "audit"
+    );
+}
+
+/// Logs the head of the chain: what other programs appended, the command line among them, is then in this log too.
+pub async fn log_head(context: &Context) -> Result<(), Fault> {
+    let (seq, head) = store::audit::head(&context.store).await?;
+    tracing::info!(seq, head, "audit head");
+    Ok(())
 }
 
 /// Appends `event` inside `transaction`.

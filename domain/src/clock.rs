@@ -1,6 +1,7 @@
 //! Time as a parameter: operations ask a [`Clock`], tests hand them a fixed one.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
@@ -83,15 +84,19 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The machine's clock, which never goes back while the process runs: a clock that is set back must not prolong
+/// sessions and secrets, nor accept an assertion again.
 #[derive(Debug, Default)]
-pub struct SystemClock;
+pub struct SystemClock {
+    latest: AtomicI64,
+}
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Timestamp(saturating_millis(since_epoch))
+        let now = saturating_millis(since_epoch);
+        Timestamp(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 }
 

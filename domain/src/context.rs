@@ -55,7 +55,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the keys of `store`, registers the built-in MCP server and starts the ledger.
+    /// Opens the keys of `store`, whose schema is up to date, registers the built-in MCP server and starts the ledger.
     ///
     /// # Errors
     ///
@@ -113,19 +113,20 @@ impl Change<'_> {
     }
 
     /// Writes the event, commits, and returns the event's number in the audit log.
-    pub(crate) async fn commit(mut self, actor: &Actor, event: &Event) -> Result<i64, StoreError> {
+    pub(crate) async fn commit(self, actor: &Actor, event: &Event) -> Result<i64, StoreError> {
+        let numbers = self.commit_all(actor, std::slice::from_ref(event)).await?;
+        Ok(numbers.last().copied().unwrap_or_default())
+    }
+
+    /// The same for a change of several things, one event each: all of them or none.
+    pub(crate) async fn commit_all(mut self, actor: &Actor, events: &[Event]) -> Result<Vec<i64>, StoreError> {
         let now = self.context.now();
-        let entry = audit::append(self.context, &mut self.transaction, actor, event, now).await?;
+        let mut entries = Vec::with_capacity(events.len());
+        for event in events {
+            entries.push(audit::append(self.context, &mut self.transaction, actor, event, now).await?);
+        }
         self.transaction.commit().await?;
-        // The head in the log, outside the database, is what exposes a tail that was cut off.
-        tracing::info!(
-            seq = entry.seq,
-            head = %entry.mac,
-            actor = %entry.actor_name,
-            action = %entry.action,
-            target = %entry.target_id,
-            "audit"
-        );
-        Ok(entry.seq)
+        entries.iter().for_each(audit::log);
+        Ok(entries.iter().map(|entry| entry.seq).collect())
     }
 }

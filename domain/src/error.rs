@@ -12,6 +12,9 @@ pub enum Fault {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A stored row makes no sense. Which one stands in the log.
+    #[error("a stored row is damaged")]
+    Damaged,
     /// More work than can be done in time; the caller may try again soon.
     #[error("overloaded: {0}")]
     Overloaded(&'static str),

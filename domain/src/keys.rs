@@ -108,9 +108,20 @@ const PEPPER: &str = "pepper";
 const AUDIT: &str = "audit";
 const FORMS: &str = "forms";
 
-/// Whether the database already holds keys, and so belongs to an existing master key.
+/// Whether the database holds anything, and so belongs to an existing master key. It may be of an older version.
 pub async fn is_initialised(store: &Store) -> Result<bool, StoreError> {
-    Ok(!store::keys::instance_keys(store).await?.is_empty())
+    Ok(!store::keys::is_new_database(store).await?)
+}
+
+/// Whether `master` opens the existing database `store`. Changes nothing, and needs no up-to-date schema.
+///
+/// # Errors
+///
+/// [`KeyError::WrongMasterKey`], [`KeyError::Damaged`] or [`KeyError::Missing`].
+pub async fn check_master_key(store: &Store, master: &MasterKey) -> Result<(), KeyError> {
+    let stored = store::keys::instance_keys(store).await?;
+    let row = stored.iter().find(|row| row.purpose == PEPPER).ok_or(KeyError::Missing(PEPPER))?;
+    master.unwrap(PEPPER, &row.wrapped).map(drop)
 }
 
 impl Keys {

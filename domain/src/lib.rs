@@ -46,3 +46,4 @@ pub mod usage;
 
 mod base62;
 mod fingerprint;
+mod text;

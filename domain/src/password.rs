@@ -225,6 +225,7 @@ impl HashQueue {
 }
 
 fn argon2id() -> Argon2<'static> {
+    // Constants of this file; a unit test runs them.
     let params = Params::new(MEMORY_KIB, ITERATIONS, 1, None).expect("the parameters are within Argon2's limits");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }

@@ -7,7 +7,9 @@ use crate::context::Context;
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, SessionId};
 use crate::password::{Password, StoredPassword};
+use crate::sign_in::{self, SignInError};
 use crate::store::{self, StoreError};
+use crate::text::is_unprintable;
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct Person {
     pub email: String,
     /// Stored password.
     pub password: StoredPassword,
+    /// When it was set.
+    pub password_changed_at: Timestamp,
     /// Since when they administer the instance.
     pub administrator_since: Option<Timestamp>,
 }
@@ -41,9 +45,6 @@ pub enum PersonError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// The present password that was given is wrong; nothing was changed.
-    #[error("the present password is wrong")]
-    WrongPassword,
     /// Not the input.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -62,7 +63,7 @@ const LONGEST_EMAIL: usize = 254;
 pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
     let person = prepare_administrator(context, new).await?;
     let mut change = context.begin_change().await?;
-    insert(&mut change, &person, context.now()).await?;
+    insert(&mut change, &person).await?;
     change.commit(actor, &created_event(&person)).await?;
     Ok(person)
 }
@@ -84,21 +85,19 @@ pub(crate) async fn prepare_administrator(context: &Context, new: NewPerson) -> 
     if !errors.is_empty() {
         return Err(PersonError::Invalid(errors));
     }
+    let now = context.now();
     Ok(Person {
         id: PersonId::generate(context.random.as_ref()),
         name,
         email,
         password: context.hashing.hash(new.password).await?,
-        administrator_since: Some(context.now()),
+        password_changed_at: now,
+        administrator_since: Some(now),
     })
 }
 
-pub(crate) async fn insert(
-    change: &mut crate::context::Change<'_>,
-    person: &Person,
-    now: Timestamp,
-) -> Result<(), PersonError> {
-    store::people::insert(change.transaction(), person, now).await.map_err(|error| match error {
+pub(crate) async fn insert(change: &mut crate::context::Change<'_>, person: &Person) -> Result<(), PersonError> {
+    store::people::insert(change.transaction(), person).await.map_err(|error| match error {
         StoreError::Conflict => {
             PersonError::Invalid(vec![FieldError::new("email", "Somebody with this email address exists already.")])
         }
@@ -137,8 +136,7 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
 ///
 /// # Errors
 ///
-/// [`PersonError::WrongPassword`] when the present password is wrong, [`PersonError::Invalid`] when the new one is
-/// not acceptable.
+/// [`PersonError::Invalid`] when the present password is wrong, was guessed too often, or the new one is not acceptable.
 pub async fn change_password(
     context: &Context,
     actor: &Actor,
@@ -147,10 +145,12 @@ pub async fn change_password(
     present: Password,
     new: Password,
 ) -> Result<(), PersonError> {
-    new.check_choice(&person.name, &person.email)
-        .map_err(|message| PersonError::Invalid(vec![FieldError::new("new_password", message)]))?;
-    if !context.hashing.verify(present, Some(person.password.clone())).await? {
-        return Err(PersonError::WrongPassword);
+    let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);
+    new.check_choice(&person.name, &person.email).map_err(|message| invalid("new_password", message))?;
+    match sign_in::confirm(context, actor, person, present).await {
+        Ok(()) => {}
+        Err(SignInError::Fault(fault)) => return Err(fault.into()),
+        Err(error) => return Err(invalid("current_password", error.to_words())),
     }
     let stored = context.hashing.hash(new).await?;
     let now = context.now();
@@ -170,7 +170,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if name.chars().count() > LONGEST_NAME {
         return Err(format!("Use at most {LONGEST_NAME} characters."));
     }
-    if name.chars().any(char::is_control) {
+    if name.chars().any(is_unprintable) {
         return Err("Use letters, digits and punctuation only.".to_owned());
     }
     Ok(())

@@ -43,6 +43,9 @@ pub struct Session {
     pub id: SessionId,
     /// Who is signed in.
     pub person: PersonId,
+    /// When the password was set that the person signed in with, in milliseconds since the epoch. A session that was
+    /// begun with an older password than the person's present one cannot be stored.
+    pub password_of: i64,
     /// What the session store keeps, as JSON.
     pub data: String,
     /// Where the person signed in from.
@@ -62,11 +65,25 @@ impl Session {
     }
 }
 
-/// Stores a new session; false when the cookie's identifier is taken.
-pub async fn create(context: &Context, cookie: &CookieHash, session: &Session) -> Result<bool, Fault> {
-    match store::sessions::insert(&context.store, cookie, session).await {
-        Ok(()) => Ok(true),
-        Err(store::StoreError::Conflict) => Ok(false),
+/// What became of a session that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is stored under this cookie.
+    Yes,
+    /// The cookie's identifier is taken.
+    Taken,
+    /// It was ended meanwhile, or the person's password was changed: there is nothing to store.
+    Ended,
+}
+
+/// Stores a session under a new cookie: that of a sign-in, or one that [`detach`] took its cookie from.
+///
+/// A session that was ended in between stays ended: a step-up in flight during sign-out must not bring it back.
+pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -> Result<Stored, Fault> {
+    match store::sessions::attach(&context.store, cookie, session).await {
+        Ok(true) => Ok(Stored::Yes),
+        Ok(false) => Ok(Stored::Ended),
+        Err(store::StoreError::Conflict) => Ok(Stored::Taken),
         Err(error) => Err(error.into()),
     }
 }
@@ -89,10 +106,10 @@ pub async fn save(context: &Context, cookie: &CookieHash, data: &str) -> Result<
     Ok(store::sessions::save(&context.store, cookie, data).await?)
 }
 
-/// Ends the session of this cookie, without an event: the identifier was replaced, or the event was written by
-/// [`end`].
-pub async fn retire(context: &Context, cookie: &CookieHash) -> Result<(), Fault> {
-    Ok(store::sessions::retire(&context.store, cookie, context.now()).await?)
+/// Takes the cookie from its session: the cookie is worthless from now on, and the session waits for another one, or
+/// was ended before by [`end`].
+pub async fn detach(context: &Context, cookie: &CookieHash) -> Result<(), Fault> {
+    Ok(store::sessions::detach(&context.store, cookie).await?)
 }
 
 /// The person's live sessions, most recently used first.

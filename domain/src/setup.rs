@@ -67,7 +67,7 @@ pub async fn create_first_administrator(
     if !store::people::consume_setup_link(change.transaction(), &hash, now).await? {
         return Err(SetupError::LinkUnusable);
     }
-    person::insert(&mut change, &person, now).await?;
+    person::insert(&mut change, &person).await?;
     change.commit(actor, &person::created_event(&person)).await?;
     Ok(person)
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::base62;
+use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::PersonId;
@@ -60,6 +61,19 @@ pub enum SignInError {
     Fault(#[from] Fault),
 }
 
+impl SignInError {
+    /// What somebody reads who was asked for their password again.
+    pub fn to_words(&self) -> String {
+        match self {
+            Self::Throttled { retry_after } => {
+                let minutes = retry_after.as_secs().div_ceil(60);
+                format!("Too many wrong passwords. Try again in {minutes} min.")
+            }
+            _ => "This is not your password. Try again.".to_owned(),
+        }
+    }
+}
+
 impl From<StoreError> for SignInError {
     fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
@@ -78,15 +92,16 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Person, Sign
 
     let stored = person.as_ref().map(|person| person.password.clone());
     let proved = context.hashing.verify(attempt.password, stored).await?;
-    match person.filter(|_| proved) {
-        Some(person) => {
+    match person {
+        Some(person) if proved => {
             let actor =
                 Actor::person(person.id.clone(), person.name.clone()).at(attempt.address, attempt.agent.as_deref());
             forgive(context, &buckets, &actor, &person).await?;
             Ok(person)
         }
-        None => {
-            record_refusal(context, &attempt.address, attempt.agent.as_deref()).await?;
+        person => {
+            let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
+            record_refusal(context, &actor, person.as_ref()).await?;
             Err(SignInError::Refused)
         }
     }
@@ -98,7 +113,7 @@ pub async fn confirm(context: &Context, actor: &Actor, person: &Person, password
     let buckets = [Bucket { name: format!("confirm:{}", person.id), limit: DEVICE_LIMIT }];
     count(context, &buckets).await?;
     if !context.hashing.verify(password, Some(person.password.clone())).await? {
-        record_refusal(context, &actor.address(), actor.agent()).await?;
+        record_refusal(context, actor, Some(person)).await?;
         return Err(SignInError::Refused);
     }
     let mut transaction = context.store.begin().await?;
@@ -132,11 +147,10 @@ fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device
         return vec![Bucket { name: format!("device:{mac}"), limit: DEVICE_LIMIT }];
     }
     let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
-    let mut buckets = vec![Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }];
-    if let Some(address) = address {
-        buckets.push(Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT });
-    }
-    buckets
+    let address =
+        address.map(|address| Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT });
+    // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
+    address.into_iter().chain([Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }]).collect()
 }
 
 /// One household has one IPv4 address but 2^64 IPv6 addresses.
@@ -150,22 +164,32 @@ fn network_of(address: IpAddr) -> String {
     }
 }
 
+/// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.
 async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
     let now = context.now();
-    let mut transaction = context.store.begin().await?;
-    let mut retry_after = None;
+    let since = now.minus(WINDOW);
+    // Read before the one writer is asked for: a flood of guesses must not stand in the way of a revocation.
     for bucket in buckets {
-        let (failures, started_at) =
-            store::people::count_sign_in(&mut transaction, &bucket.name, now, now.minus(WINDOW)).await?;
+        let count = store::people::sign_in_count(&context.store, &bucket.name, since).await?;
+        if let Some((failures, started_at)) = count
+            && failures >= bucket.limit
+        {
+            return Err(throttled(started_at, now));
+        }
+    }
+    let mut transaction = context.store.begin().await?;
+    for bucket in buckets {
+        let (failures, started_at) = store::people::count_sign_in(&mut transaction, &bucket.name, now, since).await?;
         if failures > bucket.limit {
-            retry_after = Some(started_at.plus(WINDOW).since(now).max(Duration::from_secs(1)));
+            return Err(throttled(started_at, now));
         }
     }
     transaction.commit().await.map_err(StoreError::from)?;
-    match retry_after {
-        Some(retry_after) => Err(SignInError::Throttled { retry_after }),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+fn throttled(started_at: Timestamp, now: Timestamp) -> SignInError {
+    SignInError::Throttled { retry_after: started_at.plus(WINDOW).since(now).max(Duration::from_secs(1)) }
 }
 
 async fn forgive(context: &Context, buckets: &[Bucket], actor: &Actor, person: &Person) -> Result<(), StoreError> {
@@ -181,10 +205,12 @@ async fn forgive(context: &Context, buckets: &[Bucket], actor: &Actor, person: &
     change.commit(actor, &event).await.map(drop)
 }
 
-async fn record_refusal(context: &Context, address: &Option<IpAddr>, agent: Option<&str>) -> Result<(), StoreError> {
-    // Which account was tried stays out: an unknown name may be a password typed into the wrong field.
-    let actor = Actor::system().at(*address, agent);
-    let event = Event::new("session.refused", "session", "", "Sign-in")
-        .with(json!({ "reason": "wrong email address or password" }));
-    context.begin_change().await?.commit(&actor, &event).await.map(drop)
+/// Names the account when there is one. What was typed instead stays out: it may be a password in the wrong field.
+async fn record_refusal(context: &Context, actor: &Actor, person: Option<&Person>) -> Result<(), StoreError> {
+    let event = match person {
+        Some(person) => Event::new("session.refused", "person", person.id.as_str(), &person.name),
+        None => Event::new("session.refused", "session", "", "Unknown account"),
+    };
+    let event = event.with(json!({ "reason": "wrong email address or password" }));
+    context.begin_change().await?.commit(actor, &event).await.map(drop)
 }

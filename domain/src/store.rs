@@ -63,6 +63,9 @@ pub enum StoreError {
     /// A migration was edited after it had been applied, or failed.
     #[error("the database schema cannot be brought up to date: {0}")]
     Migration(String),
+    /// The database's file cannot be made or opened.
+    #[error("the database file cannot be used: {0}")]
+    File(#[source] std::io::Error),
     /// The address is none that is supported.
     #[error("{0}")]
     Address(String),
@@ -87,18 +90,30 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `sqlite://PATH`, making the file (mode 0600) and bringing its schema up to date.
+    /// Opens the database at `sqlite://PATH`, making the file (mode 0600) when there is none. Its schema stays as it is
+    /// until [`Store::migrate`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let path = sqlite_path(url)?;
-        make_private_file(&path)?;
+        private_file(&path, false)?;
         sqlx::any::install_default_drivers();
         // WAL before anything else: changing the mode needs the file alone.
-        let changes = pool(&path, 1, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").await?;
+        let changes =
+            pool(&path, 1, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;").await?;
         check_sqlite_version(&changes).await?;
-        migrations::run(&changes).await?;
+        check_journal(&changes).await?;
         let ledger = pool(&path, 1, "PRAGMA synchronous = NORMAL;").await?;
         let reads = pool(&path, 4, "PRAGMA query_only = ON;").await?;
         Ok(Self { reads, changes, ledger, path })
+    }
+
+    /// Brings the schema up to date. Programs that start at once do it one after the other.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let lock = private_file(&self.path.with_added_extension("migration"), false)?;
+        let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
+        // Neither a panic nor a shutdown interrupts the waiting.
+        let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
+        migrations::run(&self.changes).await?;
+        lock.unlock().map_err(StoreError::File)
     }
 
     /// Begins a transaction whose commit reaches the disk.
@@ -117,11 +132,22 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a consistent copy to `target`, a path that must not exist yet, and checks the copy.
+    /// Writes a consistent copy (mode 0600) to `target`, a path that must not exist yet, and checks the copy. What could
+    /// not be checked is not left behind.
     pub async fn backup(&self, target: &Path) -> Result<(), StoreError> {
-        let target = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
-        sqlx::query("VACUUM INTO $1").bind(target).execute(&self.changes).await?;
-        let copy = pool(Path::new(target), 1, "PRAGMA query_only = ON;").await?;
+        private_file(target, true)?;
+        let result = self.copy_into(target).await;
+        if result.is_err() {
+            // The first error is the one to tell.
+            let _ = std::fs::remove_file(target);
+        }
+        result
+    }
+
+    async fn copy_into(&self, target: &Path) -> Result<(), StoreError> {
+        let name = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
+        sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
+        let copy = pool(target, 1, "PRAGMA query_only = ON;").await?;
         let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
         copy.close().await;
         if verdict == "ok" { Ok(()) } else { Err(StoreError::Inconsistent { table: "the copy", detail: verdict }) }
@@ -150,16 +176,31 @@ fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
     )
 }
 
-fn make_private_file(path: &Path) -> Result<(), StoreError> {
+/// Opens the file, or makes it so that only its owner may read it. SQLite gives its WAL the same mode.
+fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create(true).create_new(new).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))
+    options.open(path).map_err(StoreError::File)
+}
+
+/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that means
+/// something in a URL.
+fn sqlite_url(path: &Path) -> Result<String, StoreError> {
+    let path = std::path::absolute(path).map_err(StoreError::File)?;
+    let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
+    let mut url = String::from("sqlite://");
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => url.push(char::from(byte)),
+            byte => url += &format!("%{byte:02X}"),
+        }
+    }
+    Ok(url)
 }
 
 async fn pool(path: &Path, connections: u32, pragmas: &'static str) -> Result<AnyPool, StoreError> {
-    let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
@@ -175,9 +216,22 @@ async fn pool(path: &Path, connections: u32, pragmas: &'static str) -> Result<An
                 Ok(())
             })
         })
-        .connect(&format!("sqlite://{path}"))
+        .connect(&sqlite_url(path)?)
         .await?;
     Ok(pool)
+}
+
+/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block writers.
+async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
+    let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
+    let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(pool).await?.try_get(0)?;
+    tracing::debug!(mode, synchronous, "the database's journal");
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Address(format!(
+        "the file system does not allow SQLite's WAL (journal mode {mode}); use a local disk"
+    )))
 }
 
 async fn check_sqlite_version(pool: &AnyPool) -> Result<(), StoreError> {

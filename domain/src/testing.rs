@@ -78,6 +78,7 @@ impl Instance {
         let store = Store::open(&format!("sqlite://{}", folder.join("countersign.db").display()))
             .await
             .expect("a new database opens");
+        store.migrate().await.expect("a new database gets its schema");
         let clock = Arc::new(FixedClock::new());
         let context = Context::open(
             store,

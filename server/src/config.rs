@@ -95,6 +95,13 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl Config {
+    /// The file of the SQLite database.
+    pub fn database_file(&self) -> PathBuf {
+        PathBuf::from(self.database_url.trim_start_matches("sqlite://"))
+    }
+}
+
 impl Settings {
     /// Puts flags and environment over the file over the defaults, and checks the result.
     ///
@@ -134,9 +141,16 @@ impl Settings {
 
     fn check(self) -> Result<Config, ConfigError> {
         let listen = self.listen.unwrap_or_default();
-        let listen = listen.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
+        let listen: SocketAddr = listen.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
             ConfigError::new("listen", format!("“{listen}” is not an address and a port, such as 127.0.0.1:8080"))
         })?;
+        let public_url = self.public_url.filter(|url| !url.is_empty()).map(|url| check_public_url(&url)).transpose()?;
+        if public_url.is_none() && !is_loopback_address(&listen) {
+            return Err(ConfigError::new(
+                "public_url",
+                format!("must be set when {listen} is listened on: others reach it, and need an https address"),
+            ));
+        }
         let data_dir = PathBuf::from(self.data_dir.unwrap_or_default());
         let database_url = self
             .database_url
@@ -156,7 +170,7 @@ impl Settings {
         }
         Ok(Config {
             listen,
-            public_url: self.public_url.filter(|url| !url.is_empty()).map(|url| check_public_url(&url)).transpose()?,
+            public_url,
             database_url,
             master_key_file: match self.master_key_file.filter(|file| !file.is_empty()) {
                 Some(file) => PathBuf::from(file),
@@ -194,6 +208,10 @@ fn check_public_url(text: &str) -> Result<String, ConfigError> {
         ("http", false) => Err(wrong("must be https: only localhost may use http")),
         _ => Err(wrong("must be https")),
     }
+}
+
+fn is_loopback_address(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -270,6 +288,8 @@ mod tests {
     fn a_wrong_setting_is_named() {
         let error = with(|settings| settings.listen = Some("8080".into())).expect_err("no address");
         assert!(error.starts_with("listen: "), "{error}");
+        let error = with(|settings| settings.listen = Some("0.0.0.0:8080".into())).expect_err("others reach it");
+        assert!(error.starts_with("public_url: "), "{error}");
         let error = with(|settings| settings.log_format = Some("xml".into())).expect_err("no format");
         assert!(error.starts_with("log_format: "), "{error}");
         let error = with(|settings| settings.trusted_proxies = Some("10.0.0.0/8, proxy".into())).expect_err("no range");

@@ -12,7 +12,7 @@ use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{account, assets, credentials, pages, server_functions, sign_in};
 use crate::http::cors;
-use crate::http::envelope::envelope;
+use crate::http::envelope::{envelope, oauth_net};
 use crate::http::error;
 use crate::oauth::{authorize, jwks, metadata, token};
 use crate::state::AppState;
@@ -103,7 +103,7 @@ pub fn router(state: AppState) -> Router {
     dashboard
         .fallback_service(with_door(any(pages::not_found), &state, Permission::Anybody).with_state(state.clone()))
         .merge(open)
-        .merge(oauth.layer(from_fn(cors::public)))
+        .merge(oauth.layer(from_fn(oauth_net)).layer(from_fn(cors::public)))
         .merge(protected.layer(from_fn_with_state(state.clone(), mcp::guard)))
         .method_not_allowed_fallback(async || error::plain(StatusCode::METHOD_NOT_ALLOWED))
         .layer(from_fn_with_state(state.clone(), envelope))

@@ -1,7 +1,7 @@
 //! What handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use domain::context::Context;
 use ipnet::IpNet;
@@ -18,17 +18,33 @@ pub struct AppState {
     /// Counts failed client authentications by source.
     pub failures: Arc<FailureLimit>,
     draining: Arc<AtomicBool>,
+    requests: Arc<Requests>,
+}
+
+/// Names requests: a prefix that differs from start to start, and a number.
+struct Requests {
+    prefix: u32,
+    number: AtomicU64,
 }
 
 impl AppState {
     /// The state of a server that starts.
     pub fn new(context: Context, trusted_proxies: Vec<IpNet>) -> Self {
+        let mut prefix = [0; 4];
+        context.random.fill(&mut prefix);
+        let requests = Requests { prefix: u32::from_be_bytes(prefix), number: AtomicU64::new(1) };
         Self {
             context,
             trusted_proxies: trusted_proxies.into(),
             failures: Arc::new(FailureLimit::default()),
             draining: Arc::new(AtomicBool::new(false)),
+            requests: Arc::new(requests),
         }
+    }
+
+    /// A name for the next request, by which its lines of the log are found.
+    pub fn request_id(&self) -> String {
+        format!("{:08x}-{}", self.requests.prefix, self.requests.number.fetch_add(1, Ordering::Relaxed))
     }
 
     /// From now on `/readyz` says 503, so that a load balancer sends nothing new.

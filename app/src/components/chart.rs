@@ -7,9 +7,14 @@ use leptos::prelude::*;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 96.0;
 
-/// A chart of `hours` with the words for both kinds of bars.
+/// A chart of `hours` with the words, for one and for many, of both kinds of bars.
 #[component]
-pub fn HourChart(hours: Vec<Hour>, caption: &'static str, issued: &'static str, refused: &'static str) -> AnyView {
+pub fn HourChart(
+    hours: Vec<Hour>,
+    caption: &'static str,
+    issued: [&'static str; 2],
+    refused: [&'static str; 2],
+) -> AnyView {
     let highest = hours.iter().map(|hour| hour.exchanges + hour.refusals).max().unwrap_or(0).max(1) as f64;
     let step = WIDTH / hours.len().max(1) as f64;
     let bars = hours
@@ -50,13 +55,15 @@ pub fn HourChart(hours: Vec<Hour>, caption: &'static str, issued: &'static str, 
                 <span>{format!("{} h ago", hours.len())}</span><span>"Now"</span>
             </div>
             <figcaption class="legend">
-                <span>{format!("{} {issued}", grouped(total_issued))}</span>
-                <span data-tone="danger">{format!("{} {refused}", grouped(total_refused))}</span>
+                <span>{counted(total_issued, issued[0], issued[1])}</span>
+                <span data-tone="danger">{counted(total_refused, refused[0], refused[1])}</span>
             </figcaption>
             <div class="vh">
                 <table>
                     <caption>{caption}</caption>
-                    <thead><tr><th scope="col">"Hour (UTC)"</th><th scope="col">{issued}</th><th scope="col">{refused}</th></tr></thead>
+                    <thead>
+                        <tr><th scope="col">"Hour (UTC)"</th><th scope="col">{issued[1]}</th><th scope="col">{refused[1]}</th></tr>
+                    </thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>

@@ -69,7 +69,7 @@ fn Rail(viewer: Viewer) -> AnyView {
             </nav>
             <div class="foot">
                 <a class="item" href="/account"><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
-                <button class="item needs-script" type="button" data-theme-switch="">
+                <button class="item needs-script" type="button" data-shade="">
                     <Drawing icon=Icon::Theme/><span>"Theme: system"</span>
                 </button>
                 <form method="post" action="/logout">

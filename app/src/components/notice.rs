@@ -24,7 +24,7 @@ pub fn ErrorSummary(errors: Vec<FieldError>) -> AnyView {
                 .map(|error| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> })
                 .collect_view();
             view! {
-                <div class="notice" data-tone="danger" data-error-summary="" tabindex="-1" role="alert" autofocus=true>
+                <div class="notice" data-tone="danger" tabindex="-1" role="alert" autofocus=true>
                     <Drawing icon=Icon::Warning/>
                     <div><h2>"Some things need your attention"</h2><ul>{lines}</ul></div>
                 </div>
@@ -37,7 +37,7 @@ pub fn ErrorSummary(errors: Vec<FieldError>) -> AnyView {
 #[component]
 pub fn Alert(title: &'static str, text: String) -> AnyView {
     view! {
-        <div class="notice" data-tone="danger" data-error-summary="" tabindex="-1" role="alert" autofocus=true>
+        <div class="notice" data-tone="danger" tabindex="-1" role="alert" autofocus=true>
             <Drawing icon=Icon::Warning/>
             <div><h2>{title}</h2><p>{text}</p></div>
         </div>

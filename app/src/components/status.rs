@@ -51,6 +51,5 @@ pub fn StatusChip(status: StatusView) -> AnyView {
 /// Scopes as tags.
 #[component]
 pub fn ScopeTags(scopes: Vec<String>) -> AnyView {
-    let tags = scopes.into_iter().map(|scope| view! { <span class="scope">{scope}</span>" " }).collect_view();
-    view! { <span class="row">{tags}</span> }.into_any()
+    scopes.into_iter().map(|scope| view! { <span class="scope">{scope}</span>" " }).collect_view().into_any()
 }

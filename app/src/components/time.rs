@@ -10,7 +10,7 @@ use crate::visit::Visit;
 pub fn Moment(at: Timestamp) -> AnyView {
     let exact = at.rfc3339();
     let title = format!("{} UTC", exact.trim_end_matches('Z').replace('T', " "));
-    view! { <time datetime=exact title=title data-relative="">{relative(at, Visit::current().now())}</time> }.into_any()
+    view! { <time datetime=exact title=title>{relative(at, Visit::current().now())}</time> }.into_any()
 }
 
 /// One moment, or a word when there is none.

@@ -120,7 +120,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         <Secrets secrets revoked={status == Status::Revoked} now/>
         <section class="panel" aria-labelledby="exchanges">
             <header><h2 id="exchanges">"Exchanges"</h2><span class="muted">"last 72 hours, by hour"</span></header>
-            <HourChart hours caption="Exchanges by hour" issued="exchanges" refused="refused"/>
+            <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/>
         </section>
         <div class="split">
             <Recent exchanges servers/>
@@ -161,7 +161,7 @@ fn Head(credential: Credential, status: Status) -> AnyView {
             <div>
                 <a href="/credentials">"Back to the list"</a>
                 <div class="title"><h1>{credential.name}</h1><StatusChip status=status.into()/></div>
-                <span class="id">
+                <span class="row">
                     <code id="cid">{credential.client_id.to_string()}</code>
                     <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy="cid">
                         <Drawing icon=Icon::Copy/><span class="vh">"Copy client ID"</span>

@@ -131,7 +131,8 @@ fn Tokens(hours: Vec<Hour>) -> AnyView {
     view! {
         <section class="panel" aria-labelledby="tokens">
             <header><h2 id="tokens">"Tokens"</h2><span class="muted">"last 24 hours, by hour"</span></header>
-            <HourChart hours caption="Tokens by hour" issued="tokens issued" refused="exchanges refused"/>
+            <HourChart hours caption="Tokens by hour" issued=["token issued", "tokens issued"]
+                refused=["exchange refused", "exchanges refused"]/>
         </section>
     }
     .into_any()

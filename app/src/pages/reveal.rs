@@ -61,7 +61,7 @@ pub fn page(reveal: Reveal) -> Page {
                     <button type="button" class="button needs-script" data-kind="primary" data-copy="client-secret">
                         <Drawing icon=Icon::Copy/><span>"Copy client secret"</span>
                     </button>
-                    <button type="button" class="button needs-script" data-unmask="client-secret">
+                    <button type="button" class="button needs-script" data-unmask="">
                         <span>"Show client secret"</span>
                     </button>
                 </div>

@@ -33,9 +33,7 @@ pub async fn disable_credential(client_id: String) -> Result<String, ActionError
 pub async fn revoke_credentials(client_ids: String, reason: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let ids = read_ids(client_ids.split(' '))?;
-    for id in &ids {
-        revoke::revoke(&visit.context, &visit.actor()?, id, &reason).await?;
-    }
+    revoke::revoke_all(&visit.context, &visit.actor()?, &ids, &reason).await?;
     Ok(match ids.as_slice() {
         [id] => format!("/credentials/{id}?done=revoked"),
         _ => "/credentials?status=revoked".to_owned(),

@@ -8,9 +8,12 @@ use crate::clock::Timestamp;
 use crate::error::FieldError;
 use crate::mcp_server::{LONGEST_TOKEN_LIFETIME, McpServer, SHORTEST_TOKEN_LIFETIME};
 use crate::scope::Scopes;
+use crate::text::{is_unprintable, printable};
 
 /// A new secret works this long unless asked otherwise.
 pub const DEFAULT_EXPIRY: Duration = Duration::from_secs(90 * 24 * 3600);
+/// The longest a secret may work, unless it never ends.
+const LONGEST_EXPIRY: Duration = Duration::from_secs(3653 * 24 * 3600);
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
 const MOST_RANGES: usize = 50;
@@ -108,12 +111,6 @@ pub(super) fn check_name(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// Controls, and the marks that reverse or hide text: a name must look like what it is.
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-}
-
 pub(super) fn check_description(description: &str) -> Result<String, String> {
     let description = description.trim().replace("\r\n", "\n");
     if description.chars().count() > LONGEST_DESCRIPTION {
@@ -159,9 +156,11 @@ pub(super) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Sc
 fn check_expiry(expiry: Expiry, now: Timestamp) -> Result<Option<Timestamp>, String> {
     match expiry {
         Expiry::Never => Ok(None),
-        Expiry::After(duration) if duration >= Duration::from_secs(60) => Ok(Some(now.plus(duration))),
-        Expiry::At(moment) if moment > now => Ok(Some(moment)),
-        Expiry::After(_) => Err("Choose at least one minute.".to_owned()),
+        Expiry::After(duration) if duration < Duration::from_secs(60) => Err("Choose at least one minute.".to_owned()),
+        Expiry::After(duration) if duration <= LONGEST_EXPIRY => Ok(Some(now.plus(duration))),
+        Expiry::At(moment) if moment > now && moment <= now.plus(LONGEST_EXPIRY) => Ok(Some(moment)),
+        Expiry::After(_) => Err("Choose at most ten years, or never.".to_owned()),
+        Expiry::At(moment) if moment > now => Err("Choose a day within ten years, or never.".to_owned()),
         Expiry::At(_) => Err("Choose a day in the future.".to_owned()),
     }
 }
@@ -202,7 +201,7 @@ pub(super) fn check_reason(reason: &str) -> Result<Option<String>, String> {
     if reason.chars().count() > LONGEST_REASON {
         return Err(format!("Use at most {LONGEST_REASON} characters."));
     }
-    Ok((!reason.is_empty()).then(|| reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()))
+    Ok((!reason.is_empty()).then(|| printable(reason)))
 }
 
 #[cfg(test)]

@@ -27,6 +27,12 @@ pub struct Generated {
     pub server: McpServer,
 }
 
+/// The credential that the form with this one-use token made when it was sent before.
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>, CredentialError> {
+    let hash = fingerprint::of(form_token.as_bytes());
+    Ok(store::credentials::find_submission(context.store.reads(), &hash).await?)
+}
+
 /// Generates a credential.
 ///
 /// `form_token` is the one-use token of the form it came from: sent twice, the form makes one credential, and the
@@ -72,7 +78,7 @@ pub async fn generate(
     let mut change = context.begin_change().await?;
     if let Some(token) = form_token {
         let hash = fingerprint::of(token.as_bytes());
-        if let Some(earlier) = store::credentials::find_submission(change.transaction(), &hash).await? {
+        if let Some(earlier) = store::credentials::find_submission(&mut **change.transaction(), &hash).await? {
             return Err(CredentialError::AlreadySubmitted(earlier));
         }
         match store::credentials::insert_submission(change.transaction(), &hash, &credential.client_id, now).await {

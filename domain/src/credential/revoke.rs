@@ -19,17 +19,31 @@ pub async fn revoke(
     client_id: &ClientId,
     reason: &str,
 ) -> Result<Outcome, CredentialError> {
+    let numbers = revoke_all(context, actor, std::slice::from_ref(client_id), reason).await?;
+    Ok(numbers.last().map_or(Outcome::Unchanged, |number| Outcome::Changed(*number)))
+}
+
+/// Revokes several credentials in one transaction: all of them, or none when one does not exist. Returns the numbers of
+/// the audit entries, one for each that was not revoked before.
+pub async fn revoke_all(
+    context: &Context,
+    actor: &Actor,
+    client_ids: &[ClientId],
+    reason: &str,
+) -> Result<Vec<i64>, CredentialError> {
     let reason = check_reason(reason)
         .map_err(|message| CredentialError::Invalid(vec![FieldError { field: "reason", message }]))?;
     let now = context.now();
     let mut change = context.begin_change().await?;
-    let credential =
-        store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
-    if credential.revoked_at.is_some() {
-        return Ok(Outcome::Unchanged);
+    let mut events = Vec::with_capacity(client_ids.len());
+    for client_id in client_ids {
+        let credential =
+            store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+        if credential.revoked_at.is_none() {
+            store::credentials::revoke(change.transaction(), client_id, now, reason.as_deref()).await?;
+            let event = Event::new("credential.revoked", "credential", client_id.as_str(), &credential.name);
+            events.push(event.with(json!({ "reason": reason })));
+        }
     }
-    store::credentials::revoke(change.transaction(), client_id, now, reason.as_deref()).await?;
-    let event = Event::new("credential.revoked", "credential", client_id.as_str(), &credential.name)
-        .with(json!({ "reason": reason }));
-    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+    Ok(change.commit_all(actor, &events).await?)
 }

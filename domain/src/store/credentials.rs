@@ -322,13 +322,13 @@ pub(crate) async fn secret_ends_in(
 }
 
 /// What an earlier submission of the same form made.
-pub(crate) async fn find_submission(
-    transaction: &mut Transaction,
+pub(crate) async fn find_submission<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
     token_hash: &str,
 ) -> Result<Option<ClientId>, StoreError> {
     sqlx::query("SELECT client_id FROM form_submissions WHERE token_hash = $1")
         .bind(token_hash)
-        .fetch_optional(&mut **transaction)
+        .fetch_optional(connection)
         .await?
         .map(|row| Columns::of("form_submissions", &row).parsed("client_id", ClientId::parse))
         .transpose()

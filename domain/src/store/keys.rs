@@ -31,6 +31,23 @@ pub struct SigningKeyRow {
     pub active_from: Timestamp,
 }
 
+/// Whether nothing was ever stored here: no schema, or a schema and no rows.
+pub(crate) async fn is_new_database(store: &Store) -> Result<bool, StoreError> {
+    let tables = sqlx::query("SELECT COUNT(*) AS n FROM sqlite_master WHERE name = 'instance_keys'")
+        .fetch_one(store.reads())
+        .await?;
+    if Columns::of("sqlite_master", &tables).number("n")? == 0 {
+        return Ok(true);
+    }
+    let rows = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM instance_keys) + (SELECT COUNT(*) FROM signing_keys)
+              + (SELECT COUNT(*) FROM people) + (SELECT COUNT(*) FROM audit) AS n",
+    )
+    .fetch_one(store.reads())
+    .await?;
+    Ok(Columns::of("instance_keys", &rows).number("n")? == 0)
+}
+
 const SELECT_INSTANCE_KEYS: &str = "SELECT purpose, key_id, wrapped FROM instance_keys";
 
 pub(crate) async fn instance_keys(store: &Store) -> Result<Vec<InstanceKeyRow>, StoreError> {

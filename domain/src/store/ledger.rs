@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::{Columns, Store, StoreError, Transaction, to_json};
 use crate::base62;
@@ -18,14 +19,14 @@ use crate::secret::SecretHash;
 use crate::token::ledger::{Issued, SecretState};
 
 /// The state of the secrets with these hashes and of their credentials, by position in `hashes`; unknown ones are
-/// left out.
+/// left out. A row that makes no sense is the error of its own position: it must not refuse its neighbours.
 pub(crate) async fn secret_states(
     transaction: &mut Transaction,
     hashes: &[&SecretHash],
     now: Timestamp,
-) -> Result<HashMap<usize, SecretState>, StoreError> {
+) -> Result<HashMap<usize, Result<SecretState, String>>, StoreError> {
     let hashes: Vec<&str> = hashes.iter().map(|hash| hash.as_str()).collect();
-    sqlx::query(
+    let rows = sqlx::query(
         "SELECT asked.key AS position, s.id AS secret_id, s.expires_at AS secret_expires_at,
                 s.revoked_at AS secret_revoked_at, s.last_used_at AS secret_last_used_at,
                 s.last_used_from AS secret_last_used_from, c.client_id AS client_id, c.scopes AS scopes,
@@ -40,41 +41,45 @@ pub(crate) async fn secret_states(
     .bind(to_json(&hashes))
     .bind(now.millis())
     .fetch_all(&mut **transaction)
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("client_secrets", row);
-        let servers: Vec<String> = columns.json("mcp_servers")?;
-        let ip_ranges: Vec<String> = columns.json("ip_ranges")?;
-        let position = usize::try_from(columns.number("position")?).unwrap_or(usize::MAX);
-        let lifetime: Option<i64> = row.try_get("token_lifetime")?;
-        let last_used_from = columns.optional_text("secret_last_used_from")?;
-        let state = SecretState {
-            secret_id: columns.parsed("secret_id", SecretId::parse)?,
-            client_id: columns.parsed("client_id", ClientId::parse)?,
-            secret_expires_at: columns.optional_moment("secret_expires_at")?,
-            secret_revoked_at: columns.optional_moment("secret_revoked_at")?,
-            secret_last_used_at: columns.optional_moment("secret_last_used_at")?,
-            secret_last_used_from: last_used_from.and_then(|address| address.parse().ok()),
-            scopes: columns.parsed("scopes", Scopes::parse)?,
-            servers: servers.iter().filter_map(|id| McpServerId::parse(id)).collect(),
-            token_lifetime: lifetime.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
-            // A range that cannot be read must not turn into "from anywhere".
-            ip_ranges: ip_ranges
-                .iter()
-                .map(|range| {
-                    let detail = format!("ip_ranges holds {range:?}");
-                    range.parse().map_err(|_| StoreError::Inconsistent { table: "credentials", detail })
-                })
-                .collect::<Result<_, _>>()?,
-            hard_end_at: columns.optional_moment("hard_end_at")?,
-            disabled_at: columns.optional_moment("disabled_at")?,
-            revoked_at: columns.optional_moment("revoked_at")?,
-            kid: columns.optional_text("kid")?,
-        };
-        Ok((position, state))
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let position = Columns::of("client_secrets", row).number("position")?;
+            let state = secret_state(row).map_err(|error| error.to_string());
+            Ok((usize::try_from(position).unwrap_or(usize::MAX), state))
+        })
+        .collect()
+}
+
+fn secret_state(row: &AnyRow) -> Result<SecretState, StoreError> {
+    let columns = Columns::of("client_secrets", row);
+    let servers: Vec<String> = columns.json("mcp_servers")?;
+    let ip_ranges: Vec<String> = columns.json("ip_ranges")?;
+    let lifetime: Option<i64> = row.try_get("token_lifetime")?;
+    let last_used_from = columns.optional_text("secret_last_used_from")?;
+    Ok(SecretState {
+        secret_id: columns.parsed("secret_id", SecretId::parse)?,
+        client_id: columns.parsed("client_id", ClientId::parse)?,
+        secret_expires_at: columns.optional_moment("secret_expires_at")?,
+        secret_revoked_at: columns.optional_moment("secret_revoked_at")?,
+        secret_last_used_at: columns.optional_moment("secret_last_used_at")?,
+        secret_last_used_from: last_used_from.and_then(|address| address.parse().ok()),
+        scopes: columns.parsed("scopes", Scopes::parse)?,
+        servers: servers.iter().filter_map(|id| McpServerId::parse(id)).collect(),
+        token_lifetime: lifetime.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+        // A range that cannot be read must not turn into "from anywhere".
+        ip_ranges: ip_ranges
+            .iter()
+            .map(|range| {
+                let detail = format!("ip_ranges holds {range:?}");
+                range.parse().map_err(|_| StoreError::Inconsistent { table: "credentials", detail })
+            })
+            .collect::<Result<_, _>>()?,
+        hard_end_at: columns.optional_moment("hard_end_at")?,
+        disabled_at: columns.optional_moment("disabled_at")?,
+        revoked_at: columns.optional_moment("revoked_at")?,
+        kid: columns.optional_text("kid")?,
     })
-    .collect()
 }
 
 pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! `people`, `setup_links` and `sign_in_failures`.
 
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::{Columns, Store, StoreError, Transaction, millis};
 use crate::clock::Timestamp;
@@ -9,7 +9,7 @@ use crate::id::PersonId;
 use crate::password::StoredPassword;
 use crate::person::Person;
 
-pub(crate) async fn insert(transaction: &mut Transaction, person: &Person, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO people (id, email, name, password_hash, administrator_since, created_at, password_changed_at)
          VALUES ($1, $2, $3, $4, $5, $6, $6)",
@@ -19,14 +19,16 @@ pub(crate) async fn insert(transaction: &mut Transaction, person: &Person, now: 
     .bind(&person.name)
     .bind(person.password.as_str())
     .bind(millis(person.administrator_since))
-    .bind(now.millis())
+    .bind(person.password_changed_at.millis())
     .execute(&mut **transaction)
     .await?;
     Ok(())
 }
 
+const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since";
+
 pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>, StoreError> {
-    sqlx::query("SELECT id, email, name, password_hash, administrator_since FROM people WHERE id = $1")
+    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(store.reads())
         .await?
@@ -36,7 +38,7 @@ pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>,
 }
 
 pub(crate) async fn find_by_email(store: &Store, email: &str) -> Result<Option<Person>, StoreError> {
-    sqlx::query("SELECT id, email, name, password_hash, administrator_since FROM people WHERE email = $1")
+    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE email = $1")))
         .bind(email)
         .fetch_optional(store.reads())
         .await?
@@ -52,6 +54,7 @@ fn person(row: &AnyRow) -> Result<Person, StoreError> {
         name: columns.text("name")?,
         email: columns.text("email")?,
         password: StoredPassword::from_stored(columns.text("password_hash")?),
+        password_changed_at: columns.moment("password_changed_at")?,
         administrator_since: columns.optional_moment("administrator_since")?,
     })
 }
@@ -110,7 +113,7 @@ const USABLE_SETUP_LINK: &str = "token_hash = $1 AND used_at IS NULL AND expires
     AND NOT EXISTS (SELECT 1 FROM people WHERE administrator_since IS NOT NULL)";
 
 pub(crate) async fn setup_link_is_usable(store: &Store, token_hash: &str, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM setup_links WHERE {USABLE_SETUP_LINK}"));
+    let sql = AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM setup_links WHERE {USABLE_SETUP_LINK}"));
     let row = sqlx::query(sql).bind(token_hash).bind(now.millis()).fetch_one(store.reads()).await?;
     Ok(row.try_get::<i64, _>("n")? == 1)
 }
@@ -121,9 +124,27 @@ pub(crate) async fn consume_setup_link(
     token_hash: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("UPDATE setup_links SET used_at = $2 WHERE {USABLE_SETUP_LINK}"));
+    let sql = AssertSqlSafe(format!("UPDATE setup_links SET used_at = $2 WHERE {USABLE_SETUP_LINK}"));
     let result = sqlx::query(sql).bind(token_hash).bind(now.millis()).execute(&mut **transaction).await?;
     Ok(result.rows_affected() == 1)
+}
+
+/// The failures counted in `bucket` since `since`, and when the count began.
+pub(crate) async fn sign_in_count(
+    store: &Store,
+    bucket: &str,
+    since: Timestamp,
+) -> Result<Option<(i64, Timestamp)>, StoreError> {
+    sqlx::query("SELECT failures, started_at FROM sign_in_failures WHERE bucket = $1 AND started_at > $2")
+        .bind(bucket)
+        .bind(since.millis())
+        .fetch_optional(store.reads())
+        .await?
+        .map(|row| {
+            let columns = Columns::of("sign_in_failures", &row);
+            Ok((columns.number("failures")?, columns.moment("started_at")?))
+        })
+        .transpose()
 }
 
 /// Counts one more failure in `bucket`, from zero when the count is older than `since`; returns the count.

@@ -7,11 +7,29 @@ use crate::clock::Timestamp;
 use crate::id::{PersonId, SessionId};
 use crate::session::{CookieHash, Session};
 
-pub(crate) async fn insert(store: &Store, cookie: &CookieHash, session: &Session) -> Result<(), StoreError> {
+/// What stands in for the cookie's hash while a session has none. No SHA-256 has this form.
+const DETACHED: &str = "detached ";
+
+/// Gives a detached session its new cookie, or stores a new one; false when it was ended, or the password changed.
+pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
-    sqlx::query(
+    let attached = sqlx::query(
+        "UPDATE sessions SET id_hash = $1, data = $2 WHERE id = $3 AND id_hash = $4 AND revoked_at IS NULL",
+    )
+    .bind(cookie.as_str())
+    .bind(&session.data)
+    .bind(session.id.as_str())
+    .bind(format!("{DETACHED}{}", session.id))
+    .execute(&mut *transaction)
+    .await?;
+    if attached.rows_affected() == 1 {
+        transaction.commit().await?;
+        return Ok(true);
+    }
+    let inserted = sqlx::query(
         "INSERT INTO sessions (id_hash, id, person_id, data, address, agent, created_at, seen_at, ends_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         SELECT $1, $2, id, $4, $5, $6, $7, $8, $9 FROM people
+         WHERE id = $3 AND password_changed_at = $10 AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
     )
     .bind(cookie.as_str())
     .bind(session.id.as_str())
@@ -22,10 +40,11 @@ pub(crate) async fn insert(store: &Store, cookie: &CookieHash, session: &Session
     .bind(session.created_at.millis())
     .bind(session.seen_at.millis())
     .bind(session.ends_at().millis())
+    .bind(session.password_of)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
 }
 
 pub(crate) async fn find_live(
@@ -35,7 +54,8 @@ pub(crate) async fn find_live(
     idle_since: Timestamp,
 ) -> Result<Option<Session>, StoreError> {
     sqlx::query(
-        "SELECT id, person_id, data, address, agent, created_at, seen_at FROM sessions
+        "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
+         FROM sessions AS s JOIN people ON people.id = s.person_id
          WHERE id_hash = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3",
     )
     .bind(cookie.as_str())
@@ -55,7 +75,8 @@ pub(crate) async fn list_live(
     idle_since: Timestamp,
 ) -> Result<Vec<Session>, StoreError> {
     sqlx::query(
-        "SELECT id, person_id, data, address, agent, created_at, seen_at FROM sessions
+        "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
+         FROM sessions AS s JOIN people ON people.id = s.person_id
          WHERE person_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3 ORDER BY seen_at DESC LIMIT 100",
     )
     .bind(person.as_str())
@@ -73,6 +94,7 @@ fn session(row: &AnyRow) -> Result<Session, StoreError> {
     Ok(Session {
         id: columns.parsed("id", SessionId::parse)?,
         person: columns.parsed("person_id", PersonId::parse)?,
+        password_of: columns.number("password_changed_at")?,
         data: columns.text("data")?,
         address: columns.optional_text("address")?.and_then(|address| address.parse().ok()),
         agent: columns.optional_text("agent")?,
@@ -104,10 +126,10 @@ pub(crate) async fn save(store: &Store, cookie: &CookieHash, data: &str) -> Resu
     Ok(result.rows_affected() == 1)
 }
 
-pub(crate) async fn retire(store: &Store, cookie: &CookieHash, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn detach(store: &Store, cookie: &CookieHash) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    sqlx::query("UPDATE sessions SET revoked_at = $1 WHERE id_hash = $2 AND revoked_at IS NULL")
-        .bind(now.millis())
+    sqlx::query("UPDATE sessions SET id_hash = $1 || id WHERE id_hash = $2 AND revoked_at IS NULL")
+        .bind(DETACHED)
         .bind(cookie.as_str())
         .execute(&mut *transaction)
         .await?;

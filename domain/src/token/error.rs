@@ -53,6 +53,8 @@ pub struct OAuthError {
     pub detail: Cow<'static, str>,
 }
 
+const UNAVAILABLE: &str = "The server cannot answer now. Try again soon.";
+
 impl OAuthError {
     /// An error whose detail is its description.
     pub const fn new(code: OAuthErrorCode, description: &'static str) -> Self {
@@ -62,6 +64,14 @@ impl OAuthError {
     /// A malformed request.
     pub const fn invalid_request(description: &'static str) -> Self {
         Self::new(OAuthErrorCode::InvalidRequest, description)
+    }
+
+    /// A fault of ours, by the HTTP status that says which.
+    pub const fn fault(status: u16) -> Self {
+        match status {
+            503 => Self::new(OAuthErrorCode::TemporarilyUnavailable, UNAVAILABLE),
+            _ => Self::new(OAuthErrorCode::ServerError, "The server met a defect. Its operator finds it in the log."),
+        }
     }
 
     /// A failed client authentication. The answer is the same whatever failed; only the log knows.
@@ -78,7 +88,7 @@ impl From<Fault> for OAuthError {
     fn from(fault: Fault) -> Self {
         Self {
             code: OAuthErrorCode::TemporarilyUnavailable,
-            description: "The server cannot answer now. Try again soon.",
+            description: UNAVAILABLE,
             detail: fault.to_string().into(),
         }
     }

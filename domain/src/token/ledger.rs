@@ -289,7 +289,15 @@ impl Writer {
         let mut granted = Vec::new();
         let mut uses: HashMap<&SecretId, (&SecretState, &Ask)> = HashMap::new();
         for (position, ask) in asks.iter().enumerate() {
-            let state = states.get(&position);
+            let state = match states.get(&position) {
+                Some(Ok(state)) => Some(state),
+                Some(Err(detail)) => {
+                    tracing::error!(detail, "an exchange met a damaged row");
+                    decisions.push(Err(LedgerError::Fault(Fault::Damaged)));
+                    continue;
+                }
+                None => None,
+            };
             let decision = decide(state, ask, &servers, now, self.random.as_ref());
             if let (Ok(issued), Some(state)) = (&decision, state) {
                 granted.push(issued.clone());

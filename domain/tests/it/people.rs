@@ -5,6 +5,7 @@ use domain::password::Password;
 use domain::person::{self, NewPerson, PersonError};
 use domain::setup::{self, SetupError};
 use domain::sign_in::{self, ACCOUNT_LIMIT, Attempt, SignInError};
+use domain::store::Store;
 use domain::testing::Instance;
 
 use crate::support::operator;
@@ -49,6 +50,40 @@ async fn a_setup_link_makes_one_administrator_and_ends() {
     assert!(matches!(left.and(right), Err(SetupError::LinkUnusable)));
     assert!(!setup::link_is_usable(context, &token).await.expect("reads"));
     assert_eq!(setup::create_link_token(context).await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn parallel_guesses_are_counted_one_by_one() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    person::create_administrator(context, &operator(), ada(PASSWORD)).await.expect("an administrator");
+    let mut guesses = tokio::task::JoinSet::new();
+    for number in 0..30 {
+        let context = context.clone();
+        let address = format!("192.0.2.{number}");
+        guesses.spawn(async move { sign_in::sign_in(&context, attempt("guess guess guess", &address, None)).await });
+    }
+    let results = guesses.join_all().await;
+    let evaluated = results.iter().filter(|result| matches!(result, Err(SignInError::Refused))).count();
+    assert!(evaluated <= ACCOUNT_LIMIT as usize, "{evaluated} guesses were looked at");
+    assert!(results.iter().all(Result::is_err));
+}
+
+#[tokio::test]
+async fn programs_that_start_at_once_agree_on_one_new_database() {
+    let instance = Instance::new().await;
+    let url = format!("sqlite://{}", instance.folder().join("with a space % and more.db").display());
+    let mut starts = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let url = url.clone();
+        starts.spawn(async move {
+            let store = Store::open(&url).await?;
+            store.migrate().await
+        });
+    }
+    for result in starts.join_all().await {
+        result.expect("each finds or makes the schema");
+    }
 }
 
 #[tokio::test]

@@ -51,6 +51,6 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
 
 /// Whoever runs the command line: their account's name on this machine.
 pub fn operator() -> Actor {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
-    Actor::command_line(format!("{user} (command line)"))
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    Actor::command_line(user.map_or_else(|_| "Command line".to_owned(), |user| format!("{user} (command line)")))
 }

@@ -1,5 +1,5 @@
-//! Opening an instance: data folder, database, master key, in this order, so that nothing is made when something is
-//! wrong.
+//! Opening an instance: data folder, database, master key, and only then its schema, so that an existing instance is not
+//! touched when something is wrong.
 
 use std::fs;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use domain::clock::SystemClock;
 use domain::context::{Context, Settings};
-use domain::keys::{KeyError, MasterKey, is_initialised};
+use domain::keys::{KeyError, MasterKey, check_master_key, is_initialised};
 use domain::mcp_server;
 use domain::random::SystemRandom;
 use domain::store::{Store, StoreError};
@@ -21,15 +21,16 @@ const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 /// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last: the
 /// command line need not know on which port the server listens.
 pub async fn open(config: &Config) -> Result<Context, CliError> {
-    let store = open_store(config).await?;
+    make_private_folder(&config.data_dir)?;
+    let opened = open_store(config).await?;
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
-        None => match mcp_server::built_in_resource(&store).await.map_err(CliError::failed)? {
+        None => match mcp_server::built_in_resource(&opened.store).await.map_err(CliError::failed)? {
             Some(resource) => resource.trim_end_matches("/mcp").to_owned(),
             None => default_public_url(config.listen.port()),
         },
     };
-    open_with(config, store, public_url).await
+    opened.with_issuer(public_url).await
 }
 
 /// The issuer when none is configured.
@@ -37,35 +38,57 @@ pub fn default_public_url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
-/// Makes the data folder if need be and opens the database.
-pub async fn open_store(config: &Config) -> Result<Store, CliError> {
-    make_private_folder(&config.data_dir)?;
-    Store::open(&config.database_url).await.map_err(|error| match error {
+/// A database with an up-to-date schema, and the master key that opens it.
+pub struct Opened {
+    store: Store,
+    master: MasterKey,
+}
+
+/// Opens the database, making it in the data folder if it does not exist yet.
+pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
+    let store = Store::open(&config.database_url).await.map_err(|error| match error {
+        StoreError::File(error) => {
+            ConfigError::new("data_dir", format!("{} cannot be written: {error}", config.database_url)).into()
+        }
         StoreError::Unavailable(error) => {
             CliError::Failed(format!("the database at {} cannot be opened: {error}", config.database_url))
         }
         StoreError::Address(problem) => ConfigError::new("database_url", problem).into(),
         error => CliError::failed(error),
-    })
-}
-
-/// Opens the keys of `store`.
-pub async fn open_with(config: &Config, store: Store, public_url: String) -> Result<Context, CliError> {
+    })?;
     let existing = is_initialised(&store).await.map_err(CliError::failed)?;
     let master = master_key(config, existing)?;
-    let settings = Settings { public_url };
-    Context::open(store, Arc::new(master), Arc::new(SystemClock), Arc::new(SystemRandom), settings).await.map_err(
-        |error| match error {
-            KeyError::WrongMasterKey { .. } => ConfigError::new("master_key_file", error.to_string()).into(),
+    if existing {
+        check_master_key(&store, &master).await.map_err(|error| match error {
+            KeyError::WrongMasterKey { .. } => ConfigError::new(master_key_setting(), error.to_string()).into(),
             error => CliError::failed(error),
-        },
-    )
+        })?;
+    }
+    store.migrate().await.map_err(CliError::failed)?;
+    Ok(Opened { store, master })
 }
 
-fn make_private_folder(folder: &Path) -> Result<(), CliError> {
+impl Opened {
+    /// The instance, whose issuer is `public_url`.
+    pub async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
+        let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
+        Context::open(self.store, Arc::new(self.master), clock, random, Settings { public_url })
+            .await
+            .map_err(CliError::failed)
+    }
+}
+
+/// Makes the data folder when there is none, so that only its owner may look into it.
+pub fn make_private_folder(folder: &Path) -> Result<(), CliError> {
     let problem = |error: std::io::Error| ConfigError::new("data_dir", format!("{}: {error}", folder.display()));
-    if folder.is_dir() {
-        return Ok(());
+    if let Ok(metadata) = folder.metadata() {
+        #[cfg(unix)]
+        if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+            tracing::warn!(folder = %folder.display(), "others may look into the data folder: chmod 700 it");
+        }
+        if metadata.is_dir() {
+            return Ok(());
+        }
     }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -73,6 +96,11 @@ fn make_private_folder(folder: &Path) -> Result<(), CliError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(problem)?;
     Ok(())
+}
+
+/// Which setting the master key comes from.
+fn master_key_setting() -> &'static str {
+    if std::env::var_os(MASTER_KEY_VARIABLE).is_some() { MASTER_KEY_VARIABLE } else { "master_key_file" }
 }
 
 /// The master key from the environment or the file; made when the database is new. An existing database without its key
@@ -114,6 +142,5 @@ fn make_master_key(path: &Path) -> std::io::Result<MasterKey> {
     };
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    // The bytes were made a line ago.
-    Ok(MasterKey::from_base64(&text).expect("a generated key file is readable"))
+    MasterKey::from_base64(&text).ok_or_else(|| std::io::Error::other("was not written as a key"))
 }

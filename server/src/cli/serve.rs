@@ -6,29 +6,34 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use domain::context::Context;
-use domain::{housekeeping, mcp_server, setup};
+use domain::{audit, housekeeping, mcp_server, setup};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, instance};
 use crate::config::{Config, ConfigError};
 use crate::http::accept;
+use crate::http::envelope::log_panics;
 use crate::router;
 use crate::state::AppState;
 
+/// How long connections are still accepted after SIGTERM.
+const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 
 pub async fn run(config: Config) -> Result<(), CliError> {
-    let store = instance::open_store(&config).await?;
+    instance::make_private_folder(&config.data_dir)?;
     let _only_server = lock(&config)?;
+    let opened = instance::open_store(&config).await?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| ConfigError::new("listen", format!("{}: {error}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::failed)?;
     let public_url = config.public_url.clone().unwrap_or_else(|| instance::default_public_url(address.port()));
-    let context = instance::open_with(&config, store, public_url).await?;
+    let context = opened.with_issuer(public_url).await?;
     mcp_server::move_built_in(&context).await.map_err(CliError::failed)?;
 
+    log_panics();
     let state = AppState::new(context.clone(), config.trusted_proxies);
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
@@ -43,17 +48,17 @@ pub async fn run(config: Config) -> Result<(), CliError> {
 /// One server a database: two would each believe they were the only one to write. The lock ends with the process,
 /// however it ends.
 fn lock(config: &Config) -> Result<File, CliError> {
-    let path = config.data_dir.join("countersign.lock");
+    // Beside the database, not the data folder: two folders may share one database.
+    let path = config.database_file().with_added_extension("lock");
     let file = File::options()
         .create(true)
         .append(true)
         .open(&path)
-        .map_err(|error| ConfigError::new("data_dir", format!("{}: {error}", path.display())))?;
+        .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            Err(ConfigError::new("data_dir", format!("{} is in use by another server", config.data_dir.display()))
-                .into())
+            Err(ConfigError::new("data_dir", format!("{} is in use by another server", config.database_url)).into())
         }
         Err(TryLockError::Error(error)) => Err(CliError::failed(error)),
     }
@@ -72,17 +77,22 @@ async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError
     Ok(())
 }
 
-/// Resolves when the process is asked to stop. From then on `/readyz` says 503.
+/// Resolves when the process is asked to stop. From then on `/readyz` says 503. A service manager's SIGTERM leaves load
+/// balancers a moment to see that, while connections are still accepted; somebody at a keyboard does not wait.
 fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let grace = tokio::select! {
+            _ = terminate.recv() => DRAIN_NOTICE,
+            _ = interrupt.recv() => Duration::ZERO,
+        };
         tracing::info!("stopping: requests under way are finished first");
         state.drain();
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            _ = interrupt.recv() => {}
+        }
     })
 }
 
@@ -90,6 +100,9 @@ async fn tidy(context: Context) {
     let mut interval = tokio::time::interval(HOUSEKEEPING_INTERVAL);
     loop {
         interval.tick().await;
+        if let Err(fault) = audit::log_head(&context).await {
+            tracing::warn!(%fault, "the head of the audit log could not be read");
+        }
         if let Err(fault) = housekeeping::run(&context).await {
             tracing::warn!(%fault, "old rows could not be removed");
         }

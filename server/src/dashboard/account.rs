@@ -5,11 +5,12 @@ use app::pages::account;
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::error::FieldError;
 use domain::password::Password;
 use domain::person::{self, PersonError};
+use tower_sessions::Session;
 
 use super::pages::respond;
+use super::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
 /// `POST /account/name`
@@ -21,15 +22,23 @@ pub async fn rename(Extension(visit): Extension<Visit>, Extension(fields): Exten
 }
 
 /// `POST /account/password`
-pub async fn change_password(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+pub async fn change_password(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
     let present = Password::new(fields.get("current_password"));
     let new = Password::new(fields.get("new_password"));
-    let keep = visit.viewer.as_ref().map(|viewer| viewer.session.clone());
-    let result = change(&visit, async |person, actor| match keep {
-        Some(keep) => person::change_password(&visit.context, &actor, &person, &keep, present, new).await,
-        None => Err(PersonError::WrongPassword),
+    let Some(keep) = visit.viewer.as_ref().map(|viewer| viewer.session.clone()) else {
+        return respond(visit, async || Err(ActionError::SignedOut)).await;
+    };
+    let result = change(&visit, async |person, actor| {
+        person::change_password(&visit.context, &actor, &person, &keep, present, new).await
     })
     .await;
+    if result.is_ok() {
+        SignedIn::renew(&session, visit.now()).await;
+    }
     answer(visit.clone(), result, "/account?done=password", None).await
 }
 
@@ -67,9 +76,6 @@ async fn answer(visit: Visit, result: Result<(), Problem>, done: &str, name: Opt
     let errors = match result {
         Ok(()) => return Redirect::to(done).into_response(),
         Err(Problem::Person(PersonError::Invalid(errors))) => errors,
-        Err(Problem::Person(PersonError::WrongPassword)) => {
-            vec![FieldError::new("current_password", "This is not your present password. Try again.")]
-        }
         Err(Problem::Person(PersonError::Fault(fault))) => {
             return respond(visit, async || Err(ActionError::from(fault))).await;
         }

@@ -72,11 +72,15 @@ async fn try_generate(
     typed: &new_credential::Typed,
 ) -> Result<Generated, Refused> {
     let draft = typed.draft().map_err(|errors| Refused::Fields { errors, ask_password: false })?;
+    let form_token = fields.get("form_token");
+    // Before anything else is asked: whoever reloads the page of the secret must hear that it was shown.
+    if let Some(earlier) = generate::made_by_form(&visit.context, &form_token).await? {
+        return Err(CredentialError::AlreadySubmitted(earlier).into());
+    }
     if !visit.is_fresh() {
         confirm(visit, session, fields).await?;
     }
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let form_token = fields.get("form_token");
     Ok(generate::generate(&visit.context, &actor, &draft, Some(&form_token)).await?)
 }
 
@@ -96,15 +100,10 @@ async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<()
     let person = person.ok_or(Refused::Operation(CredentialError::NotFound))?;
     match sign_in::confirm(&visit.context, &actor, &person, Password::new(password)).await {
         Ok(()) => {}
-        Err(SignInError::Refused) => return Err(wrong("This is not your password. Try again.")),
-        Err(SignInError::Throttled { .. }) => {
-            return Err(wrong("Too many wrong passwords. Wait some minutes, then try again."));
-        }
         Err(SignInError::Fault(error)) => return Err(fault(error)),
+        Err(error) => return Err(wrong(&error.to_words())),
     }
-    if let Err(error) = SignedIn::renew(session, visit.now()).await {
-        tracing::error!(%error, "a session could not be renewed");
-    }
+    SignedIn::renew(session, visit.now()).await;
     Ok(())
 }
 

@@ -2,13 +2,13 @@
 //!
 //! The ready-made SQL store keeps the cookie's value as its key, so a stolen backup holds live sessions, and its `save`
 //! inserts what is not there, so a request in flight during sign-out brings the session back. This one keeps a hash,
-//! and saves only what is still alive.
+//! saves only what is still alive, and moves a session to a new cookie only while nobody has ended it.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use domain::context::Context;
-use domain::session::{self, CookieHash, Session};
+use domain::session::{self, CookieHash, Session, Stored};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
@@ -50,14 +50,16 @@ fn backend(error: impl std::fmt::Display) -> Error {
 #[async_trait]
 impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let signed_in = SignedIn::from_data(&record.data).ok_or_else(|| backend("only sign-ins are stored"))?;
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
-        let session: Session = signed_in.session(data, self.context.now());
+        let session: Session = SignedIn::from_data(&record.data)
+            .and_then(|signed_in| signed_in.session(data, self.context.now()))
+            .ok_or_else(|| backend("only sign-ins are stored"))?;
         for _ in 0..TRIES {
-            if session::create(&self.context, &cookie_hash(&record.id), &session).await.map_err(backend)? {
-                return Ok(());
+            match session::attach(&self.context, &cookie_hash(&record.id), &session).await.map_err(backend)? {
+                // Ended: the browser gets a cookie that opens nothing, and is asked to sign in.
+                Stored::Yes | Stored::Ended => return Ok(()),
+                Stored::Taken => record.id = Id::default(),
             }
-            record.id = Id::default();
         }
         Err(backend("no free session identifier"))
     }
@@ -80,6 +82,6 @@ impl SessionStore for Sessions {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        session::retire(&self.context, &cookie_hash(id)).await.map_err(backend)
+        session::detach(&self.context, &cookie_hash(id)).await.map_err(backend)
     }
 }

@@ -60,8 +60,6 @@ pub async fn setup(
         Err(SetupError::Person(PersonError::Invalid(errors))) => {
             respond(visit, async || Ok(setup_page::page(token, typed, errors))).await
         }
-        // Nobody's present password is asked here.
-        Err(SetupError::Person(PersonError::WrongPassword)) => error::plain(StatusCode::INTERNAL_SERVER_ERROR),
         Err(SetupError::Person(PersonError::Fault(fault))) => {
             respond(visit, async || Err(ActionError::from(fault))).await
         }

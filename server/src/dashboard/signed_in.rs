@@ -23,6 +23,7 @@ pub struct SignedIn {
     person: String,
     started_at: i64,
     proved_at: i64,
+    password_of: i64,
     address: Option<IpAddr>,
     agent: Option<String>,
 }
@@ -36,6 +37,7 @@ impl SignedIn {
             person: person.id.to_string(),
             started_at: now,
             proved_at: now,
+            password_of: person.password_changed_at.millis(),
             address,
             agent: agent.map(|agent| agent.chars().take(256).collect()),
         }
@@ -45,18 +47,19 @@ impl SignedIn {
         serde_json::from_value(data.get(KEY)?.clone()).ok()
     }
 
-    /// The row of the session. Signing in again under another cookie does not move its end: `created_at` is the sign-in.
-    pub(super) fn session(&self, data: String, now: Timestamp) -> Session {
-        Session {
-            // Both were written by `new`.
-            id: SessionId::parse(&self.session).expect("a session holds its own identifier"),
-            person: PersonId::parse(&self.person).expect("a session holds a person's identifier"),
+    /// The row of the session; none when its identifiers are not identifiers. Signing in again under another cookie
+    /// does not move its end: `created_at` is the sign-in.
+    pub(super) fn session(&self, data: String, now: Timestamp) -> Option<Session> {
+        Some(Session {
+            id: SessionId::parse(&self.session)?,
+            person: PersonId::parse(&self.person)?,
+            password_of: self.password_of,
             data,
             address: self.address,
             agent: self.agent.clone(),
             created_at: Timestamp::from_millis(self.started_at),
             seen_at: now,
-        }
+        })
     }
 
     /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless.
@@ -65,14 +68,20 @@ impl SignedIn {
         session.insert(KEY, self).await
     }
 
-    /// Notes that the password was proved again, under a new cookie.
-    pub async fn renew(session: &tower_sessions::Session, now: Timestamp) -> Result<(), Error> {
-        if let Some(mut signed_in) = session.get::<Self>(KEY).await? {
-            signed_in.proved_at = now.millis();
-            session.cycle_id().await?;
-            session.insert(KEY, signed_in).await?;
+    /// Notes that the password was proved again, under a new cookie. A failure is logged: what was asked for is done all
+    /// the same, and the next sensitive action asks again.
+    pub async fn renew(session: &tower_sessions::Session, now: Timestamp) {
+        let renewed = async {
+            if let Some(mut signed_in) = session.get::<Self>(KEY).await? {
+                signed_in.proved_at = now.millis();
+                session.cycle_id().await?;
+                session.insert(KEY, signed_in).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = renewed.await {
+            tracing::error!(%error, "a session could not be renewed");
         }
-        Ok(())
     }
 
     /// Who is signed in with this session.

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +18,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// Connections served at a time; further ones wait in the system's queue.
 const MOST_CONNECTIONS: usize = 8192;
 /// Time for a request's head, and for an idle connection to send its next one.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for a client that reads nothing before its connection is given up.
+const WRITE_DEADLINE: Duration = Duration::from_secs(15);
 /// Header fields of a request.
 pub(super) const MOST_HEADERS: usize = 64;
 /// Bytes of a request's head.
@@ -80,11 +84,13 @@ fn connection(
     peer: SocketAddr,
     router: Router,
 ) -> http1::Connection<
-    TokioIo<TcpStream>,
+    TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>,
     impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
 > {
     // Answers are written at once and small: waiting to fill a packet would only add delay.
     let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_DEADLINE));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request.map(Body::new))
@@ -94,5 +100,5 @@ fn connection(
         .header_read_timeout(HEAD_DEADLINE)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }

@@ -7,7 +7,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use domain::token::error::OAuthError;
 use futures::FutureExt;
+use tracing::Instrument;
 
 use super::accept::{LONGEST_HEAD, MOST_HEADERS};
 use super::client_address::ClientAddress;
@@ -30,10 +32,17 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
 
+    let id = state.request_id();
     let mut response = match refusal(&request) {
         Some(status) => close(error::plain(status)),
-        None => answer(request, next).await,
+        None => answer(request, next).instrument(tracing::error_span!("request", id)).await,
     };
+    // Whoever reports a fault can name the lines of the log that belong to it.
+    if response.status().is_server_error()
+        && let Ok(id) = HeaderValue::from_str(&id)
+    {
+        response.headers_mut().insert("x-request-id", id);
+    }
     // A request with both Content-Length and Transfer-Encoding reaches us with the former removed. Whoever put it there
     // may have hidden a second request behind the first, so nothing more is read from such a connection (RFC 9112 §6.1).
     if chunked {
@@ -42,7 +51,7 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
     secure(response.headers_mut(), state.is_https());
     let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
     // The query stays out: the setup link's token stands in one.
-    tracing::debug!(%method, path, status, milliseconds, address = ?address.0, "request");
+    tracing::debug!(id, %method, path, status, milliseconds, address = ?address.0, "request");
     response
 }
 
@@ -63,21 +72,36 @@ fn refusal(request: &Request) -> Option<StatusCode> {
     }
 }
 
+/// The net under everything.
 async fn answer(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    caught(request, next).await.unwrap_or_else(error::plain)
+}
+
+/// The net under the endpoints of OAuth: their faults have the form that clients of OAuth understand.
+pub async fn oauth_net(request: Request, next: Next) -> Response {
+    caught(request, next).await.unwrap_or_else(|status| error::oauth(&OAuthError::fault(status.as_u16()), false))
+}
+
+/// The answer; 500 when there was a panic instead, 503 when none came in time.
+async fn caught(request: Request, next: Next) -> Result<Response, StatusCode> {
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(DEADLINE, work).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => {
-            // The panic's own message may hold anything; it went to standard error, not into the answer.
-            tracing::error!(path, "a request ended in a panic");
-            error::plain(StatusCode::INTERNAL_SERVER_ERROR)
-        }
+        Ok(Ok(response)) => Ok(response),
+        // The hook has logged where.
+        Ok(Err(_)) => Err(StatusCode::INTERNAL_SERVER_ERROR),
         Err(_) => {
-            tracing::error!(path, "a request took too long");
-            error::plain(StatusCode::SERVICE_UNAVAILABLE)
+            tracing::error!("a request took too long");
+            Err(StatusCode::SERVICE_UNAVAILABLE)
         }
     }
+}
+
+/// Logs where a panic happened, as one line. Its message stays out: it may hold whatever was being worked on.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "a defect: the work under way was given up");
+    }));
 }
 
 fn close(mut response: Response) -> Response {

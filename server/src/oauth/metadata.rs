@@ -44,7 +44,6 @@ pub async fn protected_resource(State(state): State<AppState>) -> Response {
         "scopes_supported": [SCOPE_READ],
         "bearer_methods_supported": ["header"],
         "resource_name": "Countersign",
-        "jwks_uri": format!("{}/mcp/oauth/jwks", settings.public_url),
     });
     ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
 }

@@ -128,7 +128,7 @@ async fn the_list_is_filtered_and_paged_by_its_address() {
         app.instance.clock.advance(Duration::from_millis(10));
     }
     let first = browser.get("/credentials").await;
-    assert!(first.body.len() < 100_000, "{} bytes", first.body.len());
+    assert!(first.body.len() < 40_000, "{} bytes", first.body.len());
     assert!(first.body.contains("job 54") && !first.body.contains("job 04"));
     let next = between(&first.body, r#"href="/credentials?after="#, "\"");
     let second = browser.get(&format!("/credentials?after={next}")).await;

@@ -124,6 +124,84 @@ async fn a_request_in_flight_does_not_revive_a_session() {
 }
 
 #[tokio::test]
+async fn a_step_up_in_flight_does_not_revive_a_session() {
+    use domain::session::{self, CookieHash, Stored};
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let context = &app.instance.context;
+    let id: tower_sessions::session::Id = browser.cookie(SESSION).expect("a session").parse().expect("an identifier");
+    let old = CookieHash::of(&id.0.to_le_bytes());
+    let present = session::load(context, &old).await.expect("reads").expect("alive");
+
+    // What a step-up does: the old cookie dies, the new one takes over the session.
+    session::detach(context, &old).await.expect("writes");
+    assert!(session::load(context, &old).await.expect("reads").is_none());
+    let new = CookieHash::of(b"the second cookie");
+    assert_eq!(session::attach(context, &new, &present).await.expect("writes"), Stored::Yes);
+
+    // The same, with the end of the session in between.
+    session::detach(context, &new).await.expect("writes");
+    let actor = domain::actor::Actor::system();
+    assert!(session::end(context, &actor, &present.person, &present.id).await.expect("ends"));
+    let third = CookieHash::of(b"the third cookie");
+    assert_eq!(session::attach(context, &third, &present).await.expect("writes"), Stored::Ended);
+    assert!(session::load(context, &third).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn a_sign_in_with_the_old_password_does_not_survive_its_change() {
+    use domain::password::Password;
+    use domain::session::{self, CookieHash, Stored};
+    use domain::{actor::Actor, person};
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let context = &app.instance.context;
+    let id: tower_sessions::session::Id = browser.cookie(SESSION).expect("a session").parse().expect("an identifier");
+    let hash = CookieHash::of(&id.0.to_le_bytes());
+    let first = session::load(context, &hash).await.expect("reads").expect("alive");
+    let in_flight = session::Session { id: domain::id::SessionId::generate(context.random.as_ref()), ..first.clone() };
+
+    app.instance.clock.advance(Duration::from_secs(1));
+    let ada = person::find(context, &first.person).await.expect("reads").expect("a person");
+    let (present, new) = (Password::new(PASSWORD.into()), Password::new("another quiet otter door".into()));
+    person::change_password(context, &Actor::system(), &ada, &first.id, present, new).await.expect("changes");
+    let stored = session::attach(context, &CookieHash::of(b"in flight"), &in_flight).await.expect("writes");
+    assert_eq!(stored, Stored::Ended);
+}
+
+#[tokio::test]
+async fn the_present_password_cannot_be_guessed_on_the_account_page() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let guess = async |current: &str| {
+        let fields = [("current_password", current), ("new_password", "another quiet otter door")];
+        browser.submit("/account", "/account/password", &fields).await
+    };
+    for _ in 0..domain::sign_in::DEVICE_LIMIT {
+        assert!(guess("guess guess guess").await.body.contains("This is not your password."));
+    }
+    assert!(guess(PASSWORD).await.body.contains("Too many wrong passwords."));
+    let entries = domain::audit::list(&app.instance.context, &domain::audit::Filter::default(), 50).await;
+    let refused = entries.expect("reads").into_iter().filter(|entry| entry.action == "session.refused").count();
+    assert_eq!(refused as i64, domain::sign_in::DEVICE_LIMIT);
+}
+
+#[tokio::test]
+async fn reloading_the_page_of_the_secret_never_makes_another_one() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let token = form_token(&browser.get("/credentials/new").await.body);
+    let fields = [("form_token", token.as_str()), ("name", "nightly")];
+    assert_eq!(browser.post("/credentials/new", &fields).await.status, StatusCode::OK);
+    assert_eq!(browser.post("/credentials/new", &fields).await.status, StatusCode::CONFLICT);
+    // Also when the password would be asked again by now.
+    app.instance.clock.advance(Duration::from_secs(6 * 60));
+    let late = browser.post("/credentials/new", &fields).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert!(!late.body.contains("css_"));
+}
+
+#[tokio::test]
 async fn the_database_holds_neither_cookie_nor_password() {
     let app = App::new().await;
     let browser = app.signed_in().await;
