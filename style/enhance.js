@@ -54,10 +54,10 @@ const poll = (p, left, d = p.dataset) => setTimeout(async () => {
 const equip = r => {
  const [copy, menu] = id("row-tools").content.cloneNode(true).children, a = one("a", r)
  copy.ariaLabel += a.text
- menu.firstChild.ariaLabel += a.text
+ menu.firstElementChild.ariaLabel += a.text
  all("a", menu).map(l => l.href = a + l.hash.replace("#", "/"))
  one("code", r).after(copy)
- one("input", r) && r.lastChild.append(menu)
+ one("input", r) && r.cells[6].append(menu)
 }
 listen("DOMContentLoaded", () => {
  guard = one("[data-guard]")
