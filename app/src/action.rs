@@ -4,6 +4,7 @@
 use domain::credential::CredentialError;
 use domain::credential::list::ListError;
 use domain::error::Fault;
+use domain::mcp_server::McpServerError;
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,15 @@ impl From<ListError> for ActionError {
     }
 }
 
+impl From<McpServerError> for ActionError {
+    fn from(error: McpServerError) -> Self {
+        match error {
+            McpServerError::Invalid(errors) => CredentialError::Invalid(errors).into(),
+            McpServerError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl From<CredentialError> for ActionError {
     fn from(error: CredentialError) -> Self {
         match error {
@@ -60,6 +70,9 @@ impl From<CredentialError> for ActionError {
             CredentialError::Revoked => {
                 Self::Invalid("This credential is revoked. Revoking is final; generate another one.".to_owned())
             }
+            CredentialError::OtherMethod => Self::Invalid(
+                "This credential proves itself in another way. Generate one of the kind you need.".to_owned(),
+            ),
             CredentialError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
             CredentialError::Fault(fault) => fault.into(),
         }

@@ -39,13 +39,17 @@ pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("enhance", "js", "text/javascript; charset=utf-8", include_str!("../../style/enhance.js"))
 });
 
+/// The script of the pages that take public keys.
+pub static KEYS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("keys", "js", "text/javascript; charset=utf-8", include_str!("../../style/keys.js")));
+
 /// The icon.
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../style/favicon.svg")));
 
 /// The asset at `path`.
 pub fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.path == path)
+    [&*STYLE, &*SCRIPT, &*KEYS, &*ICON].into_iter().find(|asset| asset.path == path)
 }
 
 #[cfg(test)]
@@ -55,6 +59,8 @@ mod tests {
     #[test]
     fn style_and_script_stay_small() {
         assert!(STYLE.content.len() < 20_000, "{} bytes of style", STYLE.content.len());
-        assert!(SCRIPT.content.len() < 3_000, "{} bytes of script", SCRIPT.content.len());
+        for script in [&SCRIPT, &KEYS] {
+            assert!(script.content.len() < 3_000, "{} bytes of script", script.content.len());
+        }
     }
 }

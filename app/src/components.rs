@@ -5,6 +5,7 @@ pub mod field;
 pub mod icon;
 pub mod layout;
 pub mod notice;
+pub mod proof;
 pub mod snippet;
 pub mod status;
 pub mod time;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod activity;
+pub mod authenticators;
 pub mod credential;
 pub mod credentials;
 pub mod edit_credential;
@@ -9,6 +10,7 @@ pub mod message;
 pub mod new_credential;
 pub mod overview;
 pub mod reveal;
+pub mod servers;
 pub mod setup;
 pub mod sign_in;
 pub mod stop_credential;

@@ -1,6 +1,9 @@
 //! The texts that connect a program to an MCP server, ready to paste. The programs are the README's, word for word;
 //! the tests run them.
 
+use domain::credential::AuthMethod;
+use domain::mcp_server::McpServer;
+
 /// What the texts are filled with.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -18,6 +21,8 @@ pub struct Connection {
     pub issuer: String,
     /// The granted scopes.
     pub scope: String,
+    /// How the program proves itself.
+    pub method: AuthMethod,
 }
 
 /// One text.
@@ -44,20 +49,109 @@ impl Connection {
         self.secret.as_deref().unwrap_or(PLACEHOLDER)
     }
 
-    /// The command that proves the credential works: it reads the secret from the environment.
+    /// What [`Connection::try_it`] reads from the environment.
+    pub fn try_it_needs(&self) -> &'static str {
+        match self.method {
+            AuthMethod::ClientSecret => "With the secret in the variable MCP_CLIENT_SECRET:",
+            AuthMethod::PrivateKeyJwt => {
+                "With a signed assertion in the variable ASSERTION (the Python and TypeScript texts sign one themselves):"
+            }
+            AuthMethod::Federated => "With the issuer’s token in the variable IDENTITY_TOKEN:",
+        }
+    }
+
+    /// The command that proves the credential works: it reads what proves the program from the environment.
     pub fn try_it(&self) -> String {
+        let Self { token_endpoint, client_id, .. } = self;
+        match self.method {
+            AuthMethod::ClientSecret => format!(
+                "curl {token_endpoint} \\\n  -u \"{client_id}:$MCP_CLIENT_SECRET\" \\\n  -d grant_type=client_credentials"
+            ),
+            AuthMethod::PrivateKeyJwt => self.curl("ASSERTION"),
+            AuthMethod::Federated => self.curl("IDENTITY_TOKEN"),
+        }
+    }
+
+    fn curl(&self, variable: &str) -> String {
         format!(
-            "curl {} \\\n  -u \"{}:$MCP_CLIENT_SECRET\" \\\n  -d grant_type=client_credentials",
+            "curl {} \\\n  -d grant_type=client_credentials \\\n  -d client_id={} \\\n  \
+             -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  \
+             -d \"client_assertion=${variable}\"",
             self.token_endpoint, self.client_id
         )
     }
 
     /// Every text, in the order of the tabs.
     pub fn snippets(&self) -> Vec<Snippet> {
+        match self.method {
+            AuthMethod::ClientSecret => self.secret_snippets(),
+            AuthMethod::PrivateKeyJwt => self.key_snippets(),
+            AuthMethod::Federated => self.federated_snippets(),
+        }
+    }
+
+    fn key_snippets(&self) -> Vec<Snippet> {
+        let Self { client_id, token_endpoint, mcp_server, .. } = self;
+        let env = format!(
+            "MCP_CLIENT_ID={client_id}\nMCP_PRIVATE_KEY_FILE=private-key.pem\nMCP_KEY_ALGORITHM=ES256\n\
+             MCP_TOKEN_URL={token_endpoint}\nMCP_SERVER_URL={mcp_server}\n"
+        );
+        vec![
+            snippet("env", ".env", "Environment file; the algorithm is the key’s", "countersign.env", env),
+            snippet("python", "Python", PYTHON, "client.py", include_str!("../snippets/client_key.py").to_owned()),
+            snippet(
+                "typescript",
+                "TypeScript",
+                TYPESCRIPT,
+                "client.mjs",
+                include_str!("../snippets/client_key.mjs").to_owned(),
+            ),
+            snippet("curl", "curl", "Exchange a signed assertion", "exchange.sh", self.curl("ASSERTION") + "\n"),
+        ]
+    }
+
+    fn federated_snippets(&self) -> Vec<Snippet> {
+        let Self { client_id, token_endpoint, mcp_server, issuer, .. } = self;
+        let env = format!(
+            "MCP_CLIENT_ID={client_id}\nMCP_IDENTITY_TOKEN_FILE=identity-token\nMCP_TOKEN_URL={token_endpoint}\n\
+             MCP_SERVER_URL={mcp_server}\n"
+        );
+        let actions = format!(
+            "permissions:\n  id-token: write\nsteps:\n  - name: Get an access token\n    run: |\n      \
+             IDENTITY_TOKEN=$(curl -sS -H \"Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \\\n        \
+             \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience={issuer}\" | jq -r .value)\n      {}\n",
+            self.curl("IDENTITY_TOKEN").replace('\n', "\n      ")
+        );
+        let kubernetes = format!(
+            "volumes:\n  - name: identity\n    projected:\n      sources:\n        - serviceAccountToken:\n            \
+             audience: {issuer}\n            expirationSeconds: 3600\n            path: identity-token\n"
+        );
+        vec![
+            snippet("env", ".env", "Environment file", "countersign.env", env),
+            snippet("curl", "curl", "Exchange the issuer’s token", "exchange.sh", self.curl("IDENTITY_TOKEN") + "\n"),
+            snippet(
+                "python",
+                "Python",
+                PYTHON,
+                "client.py",
+                include_str!("../snippets/client_federated.py").to_owned(),
+            ),
+            snippet(
+                "typescript",
+                "TypeScript",
+                TYPESCRIPT,
+                "client.mjs",
+                include_str!("../snippets/client_federated.mjs").to_owned(),
+            ),
+            snippet("actions", "GitHub Actions", "In the job that needs the token", "countersign.yml", actions),
+            snippet("kubernetes", "Kubernetes", "In the pod’s specification", "identity.yaml", kubernetes),
+        ]
+    }
+
+    fn secret_snippets(&self) -> Vec<Snippet> {
         let Self { client_id, token_endpoint, mcp_server, issuer, scope, .. } = self;
         let secret = self.secret_or_placeholder();
         let object = object_name(&self.name);
-        let snippet = |id, tab, about, file, text: String| Snippet { id, tab, about, file, text };
         vec![
             snippet(
                 "env",
@@ -90,17 +184,11 @@ impl Connection {
                      -d grant_type=client_credentials \\\n  -d resource={mcp_server}\n"
                 ),
             ),
-            snippet(
-                "python",
-                "Python",
-                "The official SDK (pip install mcp), with the variables of the .env tab",
-                "client.py",
-                include_str!("../snippets/client.py").to_owned(),
-            ),
+            snippet("python", "Python", PYTHON, "client.py", include_str!("../snippets/client.py").to_owned()),
             snippet(
                 "typescript",
                 "TypeScript",
-                "The official SDK (npm install @modelcontextprotocol/client), with the variables of the .env tab",
+                TYPESCRIPT,
                 "client.mjs",
                 include_str!("../snippets/client.mjs").to_owned(),
             ),
@@ -142,6 +230,57 @@ impl Connection {
     }
 }
 
+const PYTHON: &str = "The official SDK (pip install mcp), with the variables of the .env tab";
+const TYPESCRIPT: &str =
+    "The official SDK (npm install @modelcontextprotocol/client), with the variables of the .env tab";
+
+fn snippet(id: &'static str, tab: &'static str, about: &'static str, file: &'static str, text: String) -> Snippet {
+    Snippet { id, tab, about, file, text }
+}
+
+/// The RFC 9728 document that `server` publishes to lead clients to `issuer`.
+pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
+    let scopes: Vec<&str> = server.default_scope_names().collect();
+    let document = serde_json::json!({
+        "resource": server.resource,
+        "authorization_servers": [issuer],
+        "scopes_supported": scopes,
+        "bearer_methods_supported": ["header"],
+        "resource_name": server.name,
+    });
+    format!("{document:#}\n")
+}
+
+/// What the operator of `server` puts in place: the document, and a check of tokens for each SDK.
+pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Snippet> {
+    let filled = |text: &str| {
+        text.replace("{issuer}", issuer).replace("{resource}", &server.resource).replace("{alg}", server.alg.as_str())
+    };
+    vec![
+        snippet(
+            "metadata",
+            "Metadata",
+            "/.well-known/oauth-protected-resource, followed by the path",
+            "metadata.json",
+            document,
+        ),
+        snippet(
+            "python",
+            "Python",
+            "MCPServer of the official SDK",
+            "verify.py",
+            filled(include_str!("../snippets/verify.py")),
+        ),
+        snippet(
+            "typescript",
+            "TypeScript",
+            "requireBearerAuth of the official SDK, with jose",
+            "verify.mjs",
+            filled(include_str!("../snippets/verify.mjs")),
+        ),
+    ]
+}
+
 /// A name that Kubernetes and configuration files accept: lower-case letters, digits and single dashes.
 fn object_name(name: &str) -> String {
     let mut object = String::new();
@@ -169,6 +308,7 @@ mod tests {
             mcp_server: "https://docs.example.com/mcp".to_owned(),
             issuer: "https://auth.example.com".to_owned(),
             scope: "mcp:read".to_owned(),
+            method: AuthMethod::ClientSecret,
         }
     }
 

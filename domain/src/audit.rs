@@ -44,7 +44,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 13] = [
+pub const ACTIONS: [&str; 17] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -53,6 +53,10 @@ pub const ACTIONS: [&str; 13] = [
     "session.ended",
     "credential.generated",
     "credential.edited",
+    "credential.key_added",
+    "credential.key_removed",
+    "credential.identity_added",
+    "credential.identity_removed",
     "credential.disabled",
     "credential.enabled",
     "credential.revoked",

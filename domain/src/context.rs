@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::clock::{Clock, Timestamp};
+use crate::issuer_keys::{Fetch, IssuerKeys};
 use crate::keys::{KeyError, Keys, MasterKey};
 use crate::mcp_server;
 use crate::password::HashQueue;
@@ -52,6 +53,8 @@ pub struct Context {
     pub ledger: Ledger,
     /// Where refused exchanges are counted.
     pub refusals: RefusalRecorder,
+    /// Keys of other issuers.
+    pub issuer_keys: IssuerKeys,
 }
 
 impl Context {
@@ -65,6 +68,7 @@ impl Context {
         master: Arc<MasterKey>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        fetch: Arc<dyn Fetch>,
         settings: Settings,
     ) -> Result<Self, KeyError> {
         let keys = Keys::open(&store, master, clock.as_ref(), random.as_ref()).await?;
@@ -72,6 +76,7 @@ impl Context {
             hashing: HashQueue::new(Arc::clone(&random)),
             ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random)),
             refusals: RefusalRecorder::start(store.clone()),
+            issuer_keys: IssuerKeys::new(fetch),
             store,
             clock,
             random,

@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`draft`] | what a person may ask for, checked |
 //! | [`generate`] | a new credential and its secret, shown once |
+//! | [`keys`] | public keys, for clients that sign assertions |
+//! | [`federated`] | identities of other issuers that stand for a credential |
 //! | [`list`] | search, filter, sort, pages |
 //! | [`inspect`] | one credential with its secrets and what revoking it would end |
 //! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
@@ -15,8 +17,10 @@
 pub mod disable;
 pub mod draft;
 pub mod edit;
+pub mod federated;
 pub mod generate;
 pub mod inspect;
+pub mod keys;
 pub mod list;
 pub mod revoke;
 
@@ -26,15 +30,58 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::clock::Timestamp;
+use crate::context::Change;
 use crate::error::{Fault, FieldError};
 use crate::id::{ClientId, McpServerId, SecretId};
 use crate::scope::Scopes;
-use crate::store::StoreError;
+use crate::store::{self, StoreError};
 
 /// A credential that ends within this time counts as expiring.
 pub const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 /// A credential that was not used for this long counts as idle.
 pub const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How a credential proves itself. Chosen when it is generated; a client of one method cannot use another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMethod {
+    /// A generated secret (`client_secret_basic`, `client_secret_post`).
+    #[default]
+    ClientSecret,
+    /// An assertion signed with its own key (`private_key_jwt`, RFC 7523).
+    PrivateKeyJwt,
+    /// A token of another issuer.
+    Federated,
+}
+
+impl AuthMethod {
+    /// Every method.
+    pub const ALL: [Self; 3] = [Self::ClientSecret, Self::PrivateKeyJwt, Self::Federated];
+
+    /// The method as stored and as forms name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "client_secret",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::Federated => "federated",
+        }
+    }
+
+    /// Reads what [`AuthMethod::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
+    }
+}
+
+/// What a credential's assertions may do beyond the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AssertionRules {
+    /// The token endpoint's URL is accepted as `aud` besides the issuer (RFC 7523 §3 before its revision).
+    pub token_endpoint_audience: bool,
+    /// The same assertion is accepted until it expires.
+    pub reusable: bool,
+    /// An assertion may be the grant (RFC 7523 §2.1).
+    pub jwt_bearer: bool,
+}
 
 /// A credential. It holds no secret, hashed or not.
 #[derive(Debug, Clone)]
@@ -45,6 +92,10 @@ pub struct Credential {
     pub name: String,
     /// What it is for; may be empty.
     pub description: String,
+    /// How it proves itself.
+    pub auth_method: AuthMethod,
+    /// The rules of its assertions.
+    pub assertions: AssertionRules,
     /// The most that its tokens may be granted.
     pub scopes: Scopes,
     /// The MCP servers it may call; the first is the audience when a request names none.
@@ -139,6 +190,9 @@ pub enum CredentialError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
+    /// The credential proves itself in another way.
+    #[error("the credential does not use this kind of authentication")]
+    OtherMethod,
     /// A revoked credential cannot be changed.
     #[error("the credential is revoked")]
     Revoked,
@@ -154,6 +208,31 @@ impl From<StoreError> for CredentialError {
     fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
     }
+}
+
+/// The credential inside a change of its authenticators: it must exist, work this way, and not be revoked.
+async fn find_changeable(
+    change: &mut Change<'_>,
+    client_id: &ClientId,
+    method: AuthMethod,
+) -> Result<Credential, CredentialError> {
+    let credential =
+        store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    if credential.revoked_at.is_some() {
+        return Err(CredentialError::Revoked);
+    }
+    if credential.auth_method != method {
+        return Err(CredentialError::OtherMethod);
+    }
+    Ok(credential)
+}
+
+/// Stores the moment after which none of the credential's authenticators works.
+async fn update_end(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
+    let ends = store::credentials::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
+    let ends_at = end_of(credential.hard_end_at, &ends);
+    store::credentials::set_end(change.transaction(), &credential.client_id, ends_at).await?;
+    Ok(())
 }
 
 /// Whether an operation changed anything. Both are success: asking twice is not an error.

@@ -59,6 +59,16 @@ identifier!(
     "sec_"
 );
 identifier!(
+    /// One public key of a credential.
+    KeyId,
+    "key_"
+);
+identifier!(
+    /// One identity of another issuer that stands for a credential.
+    FederatedIdentityId,
+    "fed_"
+);
+identifier!(
     /// A person who signs in to the dashboard.
     PersonId,
     "usr_"
@@ -73,6 +83,36 @@ identifier!(
     McpServerId,
     "srv_"
 );
+
+/// What proved a client: one of its secrets, keys or federated identities.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum AuthenticatorId {
+    /// A client secret.
+    Secret(SecretId),
+    /// A public key, by an assertion.
+    Key(KeyId),
+    /// An identity of another issuer.
+    Federated(FederatedIdentityId),
+}
+
+impl AuthenticatorId {
+    /// Reads an identifier of any of the three kinds.
+    pub fn parse(text: &str) -> Option<Self> {
+        let secret = SecretId::parse(text).map(Self::Secret);
+        let key = || KeyId::parse(text).map(Self::Key);
+        let federated = || FederatedIdentityId::parse(text).map(Self::Federated);
+        secret.or_else(key).or_else(federated)
+    }
+
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Secret(id) => id.as_str(),
+            Self::Key(id) => id.as_str(),
+            Self::Federated(id) => id.as_str(),
+        }
+    }
+}
 
 /// The `jti` of an access token (RFC 7519 §4.1.7): its key in the ledger.
 ///

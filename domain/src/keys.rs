@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 pub use master::{MASTER_KEY_BYTES, MasterKey};
-pub use signing::{SigningKey, SigningKeys};
+pub use signing::{SigningKey, SigningKeys, TokenAlgorithm};
 
 use crate::clock::{Clock, Timestamp};
 use crate::random::Random;
@@ -173,7 +173,7 @@ async fn initialise(store: &Store, master: &MasterKey, now: Timestamp, random: &
         };
         store::keys::insert_instance_key(&mut transaction, &row, now).await?;
     }
-    let row = signing::generate(master, now, random)?;
+    let row = signing::generate(master, TokenAlgorithm::default(), now, random)?;
     store::keys::insert_signing_key(&mut transaction, &row).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     Ok(())

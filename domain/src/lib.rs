@@ -7,6 +7,7 @@
 //! | [`context`] | [`Context`](context::Context): what every operation takes (store, clock, randomness, keys) |
 //! | [`clock`], [`random`] | time and randomness as parameters |
 //! | [`id`], [`secret`] | typed identifiers; client secrets, their checksum and their stored hash |
+//! | [`public_key`], [`issuer_keys`] | public keys of clients, and of issuers whose tokens stand for them |
 //! | [`keys`] | master key, the secrets wrapped under it, signing keys and JWKS |
 //! | [`store`] | every SQL statement, and nothing but |
 //! | [`audit`] | the append-only, hash-chained record of changes |
@@ -29,10 +30,12 @@ pub mod credential;
 pub mod error;
 pub mod housekeeping;
 pub mod id;
+pub mod issuer_keys;
 pub mod keys;
 pub mod mcp_server;
 pub mod password;
 pub mod person;
+pub mod public_key;
 pub mod random;
 pub mod scope;
 pub mod secret;
@@ -46,4 +49,5 @@ pub mod usage;
 
 mod base62;
 mod fingerprint;
+mod strict_json;
 mod text;

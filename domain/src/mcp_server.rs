@@ -7,10 +7,13 @@ use serde_json::json;
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::context::Context;
-use crate::error::Fault;
+use crate::credential::draft::{check_name, check_token_lifetime};
+use crate::error::{Fault, FieldError};
 use crate::id::McpServerId;
+use crate::keys::TokenAlgorithm;
 use crate::scope::Scopes;
 use crate::store::{self, Store, StoreError};
+use crate::token::resource;
 
 /// One scope that an MCP server understands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct McpServer {
     pub scopes: Vec<ScopeDescription>,
     /// How long its access tokens live when the credential does not say.
     pub token_lifetime: Duration,
+    /// The algorithm that its access tokens are signed with.
+    pub alg: TokenAlgorithm,
     /// Whether it is the one of this program.
     pub built_in: bool,
 }
@@ -95,6 +100,7 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
         name: "Built-in server".to_owned(),
         scopes: built_in_scopes(),
         token_lifetime: DEFAULT_TOKEN_LIFETIME,
+        alg: TokenAlgorithm::default(),
         built_in: true,
     };
     let mut change = context.begin_change().await?;
@@ -106,6 +112,111 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
     let event = Event::new("mcp_server.added", "mcp_server", server.id.as_str(), &server.name)
         .with(json!({ "resource": server.resource }));
     change.commit(&Actor::system(), &event).await.map(drop)
+}
+
+/// What is said of an MCP server to register.
+#[derive(Debug, Clone, Default)]
+pub struct ServerDraft {
+    /// Its name for people.
+    pub name: String,
+    /// Its resource identifier: the URL that clients call.
+    pub resource: String,
+    /// Its scopes, each with what it allows; the first is the default of new credentials.
+    pub scopes: Vec<ScopeDescription>,
+    /// How long its tokens live; ten minutes when absent.
+    pub token_lifetime: Option<Duration>,
+    /// The algorithm of its tokens.
+    pub alg: TokenAlgorithm,
+}
+
+/// Why a server was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum McpServerError {
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for McpServerError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+const MOST_SCOPES: usize = 50;
+const LONGEST_RESOURCE: usize = 500;
+
+impl ServerDraft {
+    fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        if let Err(message) = check_name(&self.name) {
+            errors.push(FieldError::new("name", message));
+        }
+        if self.resource.len() > LONGEST_RESOURCE || resource::canonical(&self.resource).is_none() {
+            let message =
+                "Enter the server’s URL as clients call it, such as https://docs.example.com/mcp, without a #.";
+            errors.push(FieldError::new("resource", message));
+        }
+        let is_one = |scope: &ScopeDescription| Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1);
+        if self.scopes.is_empty() || self.scopes.len() > MOST_SCOPES || !self.scopes.iter().all(is_one) {
+            let message = "Write one scope a line, such as docs:read and what it allows. At least one is needed.";
+            errors.push(FieldError::new("scopes", message));
+        } else if let Some(scope) = self.scopes.iter().find(|scope| scope.name.starts_with("credentials:")) {
+            let message = format!("The scope {} belongs to the built-in server.", scope.name);
+            errors.push(FieldError::new("scopes", message));
+        }
+        if let Err(message) = check_token_lifetime(self.token_lifetime) {
+            errors.push(FieldError::new("token_lifetime", message));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+/// Registers a protected resource. The first one of an algorithm makes its signing key.
+pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Result<McpServer, McpServerError> {
+    draft.check().map_err(McpServerError::Invalid)?;
+    let now = context.now();
+    let server = McpServer {
+        id: McpServerId::generate(context.random.as_ref()),
+        resource: draft.resource.trim().to_owned(),
+        name: draft.name.trim().to_owned(),
+        scopes: draft.scopes.clone(),
+        token_lifetime: draft.token_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME),
+        alg: draft.alg,
+        built_in: false,
+    };
+    let taken = || {
+        let message = "A server with this resource is registered already.";
+        McpServerError::Invalid(vec![FieldError::new("resource", message)])
+    };
+    let mut change = context.begin_change().await?;
+    let present = store::mcp_servers::list_in(change.transaction()).await?;
+    let canonical = resource::canonical(&server.resource);
+    if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {
+        return Err(taken());
+    }
+    match store::mcp_servers::insert(change.transaction(), &server, now).await {
+        Err(StoreError::Conflict) => return Err(taken()),
+        result => result?,
+    }
+    let signing = &context.keys.signing;
+    signing.ensure(change.transaction(), server.alg, now, context.random.as_ref()).await.map_err(Fault::from)?;
+    let event = Event::new("mcp_server.added", "mcp_server", server.id.as_str(), &server.name).with(json!({
+        "resource": server.resource,
+        "scopes": server.scope_names().to_string(),
+        "token_lifetime": server.token_lifetime.as_secs(),
+        "alg": server.alg.as_str(),
+    }));
+    change.commit(actor, &event).await?;
+    Ok(server)
+}
+
+/// The server with this identifier.
+pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServer>, Fault> {
+    Ok(store::mcp_servers::list(&context.store).await?.into_iter().find(|server| server.id == *id))
 }
 
 /// Lets the built-in server follow a changed `public_url`. Only the server does this: the command line, which may

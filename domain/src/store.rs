@@ -16,6 +16,7 @@
 //! locked" when another writer came between.
 
 pub mod audit;
+pub mod authenticators;
 pub mod credentials;
 pub mod housekeeping;
 pub mod keys;

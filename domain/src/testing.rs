@@ -1,7 +1,9 @@
 //! What tests hand to operations in place of the machine's: a clock that stands still until told, randomness from a
 //! seed, and a database of their own.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::clock::{Clock, Timestamp};
 use crate::context::{Context, Settings};
+use crate::issuer_keys::Fetch;
 use crate::keys::MasterKey;
 use crate::random::Random;
 use crate::store::Store;
@@ -60,12 +63,44 @@ impl Random for SeededRandom {
     }
 }
 
+/// Documents by URL, in place of the network; counts how often each was asked for.
+#[derive(Default)]
+pub struct FakeIssuers {
+    documents: Mutex<HashMap<String, String>>,
+    asked: Mutex<HashMap<String, usize>>,
+}
+
+impl FakeIssuers {
+    /// Publishes a document.
+    pub fn publish(&self, url: &str, document: &str) {
+        self.documents.lock().expect("not poisoned").insert(url.to_owned(), document.to_owned());
+    }
+
+    /// How often the document was asked for.
+    pub fn asked(&self, url: &str) -> usize {
+        self.asked.lock().expect("not poisoned").get(url).copied().unwrap_or(0)
+    }
+}
+
+impl Fetch for FakeIssuers {
+    fn get<'call>(
+        &'call self,
+        url: &'call str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+        *self.asked.lock().expect("not poisoned").entry(url.to_owned()).or_default() += 1;
+        let document = self.documents.lock().expect("not poisoned").get(url).cloned();
+        Box::pin(async move { document.map(String::into_bytes).ok_or_else(|| "404".to_owned()) })
+    }
+}
+
 /// An instance of its own: a database in a new folder that is removed with it.
 pub struct Instance {
     /// What operations take.
     pub context: Context,
     /// The clock behind it.
     pub clock: Arc<FixedClock>,
+    /// The documents that other issuers publish.
+    pub issuers: Arc<FakeIssuers>,
     folder: PathBuf,
 }
 
@@ -80,16 +115,18 @@ impl Instance {
             .expect("a new database opens");
         store.migrate().await.expect("a new database gets its schema");
         let clock = Arc::new(FixedClock::new());
+        let issuers = Arc::new(FakeIssuers::default());
         let context = Context::open(
             store,
             Arc::new(MasterKey::new(&[42; 32])),
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::new(SeededRandom::new(2026)),
+            Arc::clone(&issuers) as Arc<dyn Fetch>,
             Settings { public_url: "http://localhost:8080".to_owned() },
         )
         .await
         .expect("a new instance opens");
-        Self { context, clock, folder }
+        Self { context, clock, issuers, folder }
     }
 
     /// The folder of the database.

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`form`] | the request's body, read strictly (RFC 6749 Appendix B) |
 //! | [`client_authentication`] | who asks, and with what proof (RFC 6749 §2.3) |
+//! | [`assertion`], `jws` | JWTs that prove a client or are a grant (RFC 7523) |
 //! | [`grants`] | one module a grant type |
 //! | [`ledger`] | the decision and its record, in one transaction shared by many requests |
 //! | [`access_token`] | the claims (RFC 9068) and their signature |
@@ -13,10 +14,12 @@
 //! | [`error`] | the errors of RFC 6749 §5.2 |
 
 pub mod access_token;
+pub mod assertion;
 pub mod client_authentication;
 pub mod error;
 pub mod form;
 pub mod grants;
+mod jws;
 pub mod ledger;
 pub mod resource;
 pub mod verify;

@@ -49,6 +49,8 @@ pub struct RefusalSummary {
     pub last_at: Timestamp,
     /// Where it came from.
     pub last_address: Option<String>,
+    /// What was wrong with it, where the cause alone does not say.
+    pub last_detail: Option<String>,
 }
 
 /// What was refused to a credential in the last 30 days, by cause, latest first.
@@ -71,6 +73,7 @@ const QUEUE: usize = 4096;
 struct Refused {
     client_id: ClientId,
     refusal: Refusal,
+    detail: Option<String>,
     address: Option<IpAddr>,
     at: Timestamp,
 }
@@ -85,6 +88,7 @@ pub(crate) struct Counted {
     pub count: i64,
     pub last_at: Timestamp,
     pub last_address: Option<IpAddr>,
+    pub last_detail: Option<String>,
 }
 
 /// What refusals are counted by.
@@ -105,8 +109,20 @@ impl RefusalRecorder {
 
     /// Counts a refusal at the credential it concerns. Without one there is nowhere to show it.
     pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, address: Option<IpAddr>, at: Timestamp) {
+        self.record_detail(client_id, refusal, None, address, at);
+    }
+
+    /// The same with what was wrong: names of claims and what was expected of them, nothing of what was sent.
+    pub fn record_detail(
+        &self,
+        client_id: Option<&ClientId>,
+        refusal: Refusal,
+        detail: Option<String>,
+        address: Option<IpAddr>,
+        at: Timestamp,
+    ) {
         if let Some(client_id) = client_id {
-            let refused = Refused { client_id: client_id.clone(), refusal, address, at };
+            let refused = Refused { client_id: client_id.clone(), refusal, detail, address, at };
             // Full or closed: the count is a courtesy, the refusal itself has been answered.
             let _ = self.queue.try_send(Message::Refused(refused));
         }
@@ -151,9 +167,11 @@ async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
 fn count(counted: &mut HashMap<Key, Counted>, message: Message) -> bool {
     let Message::Refused(refused) = message else { return true };
     let key = (refused.client_id, refused.at.hour(), refused.refusal);
-    let entry = counted.entry(key).or_insert(Counted { count: 0, last_at: refused.at, last_address: None });
+    let entry =
+        counted.entry(key).or_insert(Counted { count: 0, last_at: refused.at, last_address: None, last_detail: None });
     entry.count += 1;
     entry.last_at = entry.last_at.max(refused.at);
     entry.last_address = refused.address;
+    entry.last_detail = refused.detail;
     false
 }

@@ -7,6 +7,7 @@ mod credential;
 mod healthcheck;
 mod instance;
 mod serve;
+mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,9 @@ enum Command {
     /// Credentials
     #[command(subcommand)]
     Credential(credential::Command),
+    /// MCP servers
+    #[command(subcommand)]
+    Server(server::Command),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -93,6 +97,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Serve => serve::run(config).await,
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Credential(command) => credential::run(&config, command).await,
+            Command::Server(command) => server::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
             Command::Backup(arguments) => backup::run(&config, &arguments).await,
             Command::Healthcheck => healthcheck::run(&config).await,

@@ -35,6 +35,9 @@ pub struct Settings {
     /// Ranges of proxies whose X-Forwarded-For is believed, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_TRUSTED_PROXIES", value_name = "CIDR,…")]
     trusted_proxies: Option<String>,
+    /// Hosts of token issuers that may be asked over http and at private addresses, separated by commas
+    #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_ISSUERS", value_name = "HOST[:PORT],…")]
+    private_issuers: Option<String>,
     /// What is logged: error, warn, info, debug, trace, or a filter
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -67,6 +70,8 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Hosts of issuers that may be asked over http and at private addresses.
+    pub private_issuers: Vec<String>,
     /// Filter of the log.
     pub log: String,
     /// Form of the log.
@@ -134,6 +139,7 @@ impl Settings {
             database_url: self.database_url.or(lower.database_url),
             master_key_file: self.master_key_file.or(lower.master_key_file),
             trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
+            private_issuers: self.private_issuers.or(lower.private_issuers),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -177,6 +183,7 @@ impl Settings {
                 None => data_dir.join("master.key"),
             },
             trusted_proxies: check_proxies(&self.trusted_proxies.unwrap_or_default())?,
+            private_issuers: check_hosts(&self.private_issuers.unwrap_or_default())?,
             data_dir,
             log,
             log_format,
@@ -234,6 +241,19 @@ fn check_proxies(text: &str) -> Result<Vec<IpNet>, ConfigError> {
                 .map_err(|_| {
                     ConfigError::new("trusted_proxies", format!("“{range}” is not a range such as 10.0.0.0/8"))
                 })
+        })
+        .collect()
+}
+
+fn check_hosts(text: &str) -> Result<Vec<String>, ConfigError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|host| !host.is_empty())
+        .map(|host| match Url::parse(&format!("http://{host}/")) {
+            Ok(url) if url.path() == "/" && url.username().is_empty() => Ok(host.to_ascii_lowercase()),
+            _ => {
+                Err(ConfigError::new("private_issuers", format!("“{host}” is not a host such as gitlab.internal:8443")))
+            }
         })
         .collect()
 }

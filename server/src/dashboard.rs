@@ -8,6 +8,7 @@ pub mod enter;
 pub mod form_token;
 pub mod pages;
 pub mod server_functions;
+pub mod servers;
 pub mod session_store;
 pub mod sign_in;
 pub mod signed_in;

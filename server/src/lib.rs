@@ -25,6 +25,7 @@ pub mod health;
 pub mod http;
 pub mod mcp;
 pub mod oauth;
+pub mod outbound;
 pub mod routes;
 pub mod state;
 

@@ -10,7 +10,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
-use crate::dashboard::{account, assets, credentials, pages, server_functions, sign_in};
+use crate::dashboard::{account, assets, credentials, pages, server_functions, servers, sign_in};
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
 use crate::http::error;
@@ -70,6 +70,15 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/credentials/{client_id}/disable", administrator, get(pages::disable_credential)),
         row("/credentials/{client_id}/enable", administrator, get(pages::enable_credential)),
         row("/credentials/{client_id}/revoke", administrator, get(pages::revoke_credential)),
+        row("/credentials/{client_id}/keys/new", administrator, get(pages::new_key).post(credentials::add_key)),
+        row(
+            "/credentials/{client_id}/identities/new",
+            administrator,
+            get(pages::new_identity).post(credentials::add_identity),
+        ),
+        row("/servers", administrator, get(pages::servers)),
+        row("/servers/new", administrator, get(pages::new_server).post(servers::add)),
+        row("/servers/{id}", administrator, get(pages::server)),
         row("/activity", administrator, get(pages::activity)),
         row("/account", administrator, get(pages::account)),
         row("/account/name", administrator, post(account::rename)),
@@ -81,6 +90,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/enable_credential", administrator, post(server_functions::call)),
         row("/fn/disable_credential", administrator, post(server_functions::call)),
         row("/fn/revoke_credentials", administrator, post(server_functions::call)),
+        row("/fn/remove_key", administrator, post(server_functions::call)),
+        row("/fn/remove_identity", administrator, post(server_functions::call)),
         row("/fn/end_session", administrator, post(server_functions::call)),
     ]
 }

@@ -11,6 +11,8 @@ pub enum Icon {
     Credentials,
     /// Activity.
     Activity,
+    /// MCP servers.
+    Server,
     /// A person.
     Person,
     /// Sign out.
@@ -43,6 +45,11 @@ pub fn Drawing(icon: Icon) -> AnyView {
         }
         .into_any(),
         Icon::Credentials => view! { <circle cx="5" cy="8" r="3"/><path d="M8 8h6v2.5M11.3 8v2"/> }.into_any(),
+        Icon::Server => view! {
+            <rect x="2" y="2.5" width="12" height="4.5" rx="1"/><rect x="2" y="9" width="12" height="4.5" rx="1"/>
+            <path d="M4.5 4.8h.01M4.5 11.3h.01"/>
+        }
+        .into_any(),
         Icon::Person => view! {
             <circle cx="8" cy="5.3" r="2.8"/><path d="M2.6 14c.6-2.9 2.7-4.3 5.4-4.3s4.8 1.4 5.4 4.3"/>
         }

@@ -65,6 +65,7 @@ fn Rail(viewer: Viewer) -> AnyView {
             <nav aria-label="Main">
                 {item("/", Icon::Overview, "Overview")}
                 {item("/credentials", Icon::Credentials, "Credentials")}
+                {item("/servers", Icon::Server, "MCP servers")}
                 {item("/activity", Icon::Activity, "Activity")}
             </nav>
             <div class="foot">

@@ -11,15 +11,25 @@ use crate::snippets::{Connection, Snippet};
 #[component]
 pub fn Snippets(connection: Connection, about: &'static str) -> AnyView {
     let secret = connection.secret.clone();
-    let tabs = connection
-        .snippets()
+    view! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }.into_any()
+}
+
+/// Tabs of texts.
+#[component]
+pub fn Texts(
+    title: &'static str,
+    about: String,
+    texts: Vec<Snippet>,
+    #[prop(default = None)] secret: Option<String>,
+) -> AnyView {
+    let tabs = texts
         .into_iter()
         .enumerate()
         .map(|(position, snippet)| tab(snippet, position == 0, secret.as_deref()))
         .collect_view();
     view! {
         <section class="panel" aria-labelledby="connect">
-            <header><h2 id="connect">"Connect"</h2><span class="muted">{about}</span></header>
+            <header><h2 id="connect">{title}</h2><span class="muted">{about}</span></header>
             <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs}</fieldset>
         </section>
     }
@@ -82,7 +92,7 @@ pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
                     "Waiting for the first exchange…"
                 </p>
                 <div class="row" data-spread="">
-                    <p class="muted">"With the secret in the variable MCP_CLIENT_SECRET:"</p>
+                    <p class="muted">{connection.try_it_needs()}</p>
                     <button type="button" class="button needs-script" data-size="small" data-copy="try-line">
                         <Drawing icon=Icon::Copy/><span>"Copy command"</span>
                     </button>

@@ -1,8 +1,10 @@
 //! One credential: what it is, how it is used, how to connect, how to stop it.
 
 use domain::clock::Timestamp;
+use domain::credential::federated::{self, FederatedIdentity};
 use domain::credential::inspect::{self, Impact};
-use domain::credential::{ClientSecret, Credential, Status};
+use domain::credential::keys::{self, ClientKey};
+use domain::credential::{AuthMethod, ClientSecret, Credential, Status};
 use domain::id::ClientId;
 use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
 use domain::token::ledger::Refusal;
@@ -20,6 +22,7 @@ use crate::components::snippet::{Snippets, TryIt};
 use crate::components::status::{ScopeTags, StatusChip};
 use crate::components::time::{Moment, MomentOr, duration};
 use crate::pages::activity::{EntryLine, EntryView};
+use crate::pages::authenticators::{Identities, Keys};
 use crate::pages::credentials::{server_names, short_resource};
 use crate::render::Page;
 use crate::snippets::Connection;
@@ -58,6 +61,7 @@ pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpSer
         mcp_server: server.map_or_else(|| settings.built_in_resource(), |server| server.resource.clone()),
         issuer: settings.public_url.clone(),
         scope: credential.scopes.to_string(),
+        method: credential.auth_method,
     }
 }
 
@@ -66,6 +70,8 @@ struct Details {
     credential: Credential,
     servers: Vec<McpServer>,
     secrets: Vec<ClientSecret>,
+    keys: Vec<ClientKey>,
+    identities: Vec<FederatedIdentity>,
     impact: Impact,
     hours: Vec<usage::Hour>,
     exchanges: Vec<RecentExchange>,
@@ -80,6 +86,8 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
     Ok(Details {
         servers: mcp_server::list(context).await?,
         secrets: inspect::secrets(context, &id).await?,
+        keys: keys::list(context, &id).await?,
+        identities: federated::list(context, &id).await?,
         impact: inspect::impact(context, &credential).await?,
         hours: usage::hours(context, Some(&id), 72).await?,
         exchanges: usage::recent_exchanges(context, &id).await?,
@@ -103,21 +111,36 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         Some("disabled") => Some("Disabled. Exchanges and live tokens are refused until you enable it again."),
         Some("revoked") => Some("Revoked. Exchanges are refused and its live tokens have ended."),
         Some("saved") => Some("Changes saved."),
+        Some("generated") => Some("Generated. Nothing secret was made: connect the program as shown below."),
+        Some("added") => Some("Added. It works from now on."),
+        Some("removed") => Some("Removed. What it proved is refused from now on."),
         _ => None,
     };
-    let Details { credential, servers, secrets, impact, hours, exchanges, refusals, changes } = details;
+    let Details { credential, servers, secrets, keys, identities, impact, hours, exchanges, refusals, changes } =
+        details;
     let now = visit.now();
     let waiting = (status == Status::Unverified)
         .then(|| view! { <TryIt connection=connection.clone() reload=Some(address.clone())/> });
-    let connect = (!matches!(status, Status::Revoked | Status::Expired))
-        .then(|| view! { <Snippets connection about="Without the secret: it was shown once."/> });
+    let about = match credential.auth_method {
+        AuthMethod::ClientSecret => "Without the secret: it was shown once.",
+        AuthMethod::PrivateKeyJwt => "The private key stays with the program.",
+        AuthMethod::Federated => "The issuer gives the program its token.",
+    };
+    let connect =
+        (!matches!(status, Status::Revoked | Status::Expired)).then(|| view! { <Snippets connection about=about/> });
+    let changeable = status != Status::Revoked;
+    let proof = match credential.auth_method {
+        AuthMethod::ClientSecret => view! { <Secrets secrets revoked={!changeable} now/> }.into_any(),
+        AuthMethod::PrivateKeyJwt => view! { <Keys keys client_id=client_id.clone() changeable now/> }.into_any(),
+        AuthMethod::Federated => view! { <Identities identities client_id=client_id.clone() changeable/> }.into_any(),
+    };
     let body = view! {
         {done.map(|text| view! { <Done text=text.to_owned()/> })}
         <Head credential=credential.clone() status/>
         <Ended credential=credential.clone() status/>
         {waiting}
         <Facts credential=credential.clone() servers=servers.clone() impact=impact.clone()/>
-        <Secrets secrets revoked={status == Status::Revoked} now/>
+        {proof}
         <section class="panel" aria-labelledby="exchanges">
             <header><h2 id="exchanges">"Exchanges"</h2><span class="muted">"last 72 hours, by hour"</span></header>
             <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/>
@@ -350,6 +373,9 @@ fn Changes(changes: Vec<EntryView>, client_id: String) -> AnyView {
 fn cause_words(cause: Refusal) -> &'static str {
     match cause {
         Refusal::WrongSecret => "Wrong secret",
+        Refusal::AssertionRejected => "Assertion rejected",
+        Refusal::AssertionReplayed => "Assertion used twice",
+        Refusal::GrantNotAllowed => "Grant not allowed",
         Refusal::SecretRevoked => "Revoked secret tried",
         Refusal::SecretExpired => "Expired secret tried",
         Refusal::CredentialRevoked => "Tried after it was revoked",
@@ -371,7 +397,10 @@ fn Refused(refusals: Vec<RefusalSummary>) -> AnyView {
                 let from = refusal.last_address.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
                 view! {
                     <tr>
-                        <th scope="row">{cause_words(refusal.cause)}</th>
+                        <th scope="row">
+                            {cause_words(refusal.cause)}
+                            {refusal.last_detail.map(|detail| view! { <div class="sub">{detail}</div> })}
+                        </th>
                         <td class="number" data-label="Times">{grouped(refusal.count)}</td>
                         <td data-label="Latest"><Moment at=refusal.last_at/>{from}</td>
                     </tr>

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use domain::clock::Timestamp;
-use domain::credential::draft::{Draft, Expiry};
+use domain::credential::draft::{Draft, Expiry, Proof};
+use domain::credential::{AssertionRules, AuthMethod};
 use domain::error::FieldError;
 use domain::mcp_server::{self, McpServer};
 use domain::{credential, id::ClientId};
@@ -16,6 +17,8 @@ use crate::action::ActionError;
 use crate::components::field::{ConfirmPassword, Errors, Select, TextArea, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::pages::authenticators::{identity_draft, keys_draft};
 use crate::pages::credentials::short_resource;
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
@@ -39,6 +42,14 @@ pub struct Typed {
     pub token_lifetime: String,
     /// Address ranges, one a line.
     pub ip_ranges: String,
+    /// How it proves itself: the words of [`AuthMethod`].
+    pub method: String,
+    /// For `private_key_jwt`.
+    pub keys: TypedKeys,
+    /// For `federated`.
+    pub identity: TypedIdentity,
+    /// Ticked rules of assertions: `token_endpoint_audience`, `reusable`, `jwt_bearer`.
+    pub assertions: Vec<String>,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -59,6 +70,13 @@ impl Typed {
                 Expiry::default()
             }),
         };
+        let method = match self.method.as_str() {
+            "" => AuthMethod::default(),
+            method => AuthMethod::parse(method).unwrap_or_else(|| {
+                errors.push(FieldError::new("method", "Choose one of the ways."));
+                AuthMethod::default()
+            }),
+        };
         let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
         if !errors.is_empty() {
             return Err(errors);
@@ -71,6 +89,12 @@ impl Typed {
             expiry,
             token_lifetime,
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
+            proof: match method {
+                AuthMethod::ClientSecret => Proof::Secret,
+                AuthMethod::PrivateKeyJwt => Proof::Keys(keys_draft(&self.keys)),
+                AuthMethod::Federated => Proof::Federated(identity_draft(&self.identity)),
+            },
+            assertions: read_rules(&self.assertions),
         })
     }
 
@@ -89,6 +113,9 @@ impl Typed {
             expires_on: String::new(),
             token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
             ip_ranges: found.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            method: found.auth_method.as_str().to_owned(),
+            assertions: rule_words(found.assertions),
+            ..Self::default()
         })
     }
 }
@@ -104,11 +131,37 @@ pub fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
     }
 }
 
-/// The empty form, or one filled with the settings of the credential `from`.
-pub async fn page(from: Option<&str>) -> Result<Page, ActionError> {
-    let typed = match from {
-        Some(from) => Typed::like(&ClientId::parse(from).ok_or(ActionError::NotFound)?).await?,
-        None => Typed::default(),
+/// The rules of assertions that a form's ticks mean.
+pub fn read_rules(ticked: &[String]) -> AssertionRules {
+    let has = |word: &str| ticked.iter().any(|ticked| ticked == word);
+    AssertionRules {
+        token_endpoint_audience: has("token_endpoint_audience"),
+        reusable: has("reusable"),
+        jwt_bearer: has("jwt_bearer"),
+    }
+}
+
+fn rule_words(rules: AssertionRules) -> Vec<String> {
+    [
+        (rules.token_endpoint_audience, "token_endpoint_audience"),
+        (rules.reusable, "reusable"),
+        (rules.jwt_bearer, "jwt_bearer"),
+    ]
+    .into_iter()
+    .filter_map(|(ticked, word)| ticked.then(|| word.to_owned()))
+    .collect()
+}
+
+/// The empty form, one filled with the settings of the credential `from`, or with the example of a kind of issuer.
+pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, ActionError> {
+    let typed = match (from, example) {
+        (Some(from), _) => Typed::like(&ClientId::parse(from).ok_or(ActionError::NotFound)?).await?,
+        (None, Some(word)) => Typed {
+            method: AuthMethod::Federated.as_str().to_owned(),
+            identity: TypedIdentity::example(word),
+            ..Typed::default()
+        },
+        (None, None) => Typed::default(),
     };
     form(typed, Vec::new(), false).await
 }
@@ -122,6 +175,7 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
     let ask_password = ask_password || !visit.is_fresh();
     let options_open = errors.iter().any(|error| !matches!(error.field, "name" | "your_password"))
         || !typed.description.is_empty()
+        || !matches!(typed.method.as_str(), "" | "client_secret")
         || !typed.ip_ranges.is_empty();
     let body = view! {
         <ErrorSummary errors/>
@@ -141,6 +195,13 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
                 <details class="more" open=options_open>
                     <summary>"More options"</summary>
                     <div class="body">
+                        <MethodChoice chosen=typed.method.clone() error=of.at("method")/>
+                        <div class="stack for-key"><KeyFields typed=typed.keys errors=of.clone()/></div>
+                        <div class="stack for-identity">
+                            <IdentityFields typed=typed.identity errors=of.clone()
+                                example="/credentials/new?example=".to_owned()/>
+                        </div>
+                        <RuleChoice ticked=typed.assertions/>
                         <TextField id="description" label="Description" value=typed.description error=of.at("description")
                             hint="What runs with it and whom to ask."/>
                         <ServerChoice servers=servers.clone() chosen=typed.server error=of.at("server")/>
@@ -162,6 +223,78 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
     };
     let (title, status) = if failed { ("Error: New credential", 422) } else { ("New credential", 200) };
     Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+}
+
+#[component]
+fn MethodChoice(chosen: String, error: Option<String>) -> AnyView {
+    let chosen = if chosen.is_empty() { AuthMethod::default().as_str().to_owned() } else { chosen };
+    let methods = [
+        (AuthMethod::ClientSecret, "Client secret", "Generated here, shown once. Every client can use it."),
+        (
+            AuthMethod::PrivateKeyJwt,
+            "Public key",
+            "The program signs with a key that never leaves it. Nothing secret is stored here.",
+        ),
+        (
+            AuthMethod::Federated,
+            "Federated identity",
+            "A CI job, cluster or cloud proves itself with its own token. There is no secret at all.",
+        ),
+    ];
+    let choices = methods
+        .into_iter()
+        .map(|(method, word, hint)| {
+            let checked = method.as_str() == chosen;
+            view! {
+                <label class="choice">
+                    <input type="radio" name="method" value=method.as_str() checked=checked/>{word}
+                    <span class="hint">{hint}</span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack" id="method">
+            <legend>"Authentication"</legend>
+            <div>{choices}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// Exceptions for programs that cannot do better.
+#[component]
+pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
+    let rules = [
+        (
+            "token_endpoint_audience",
+            "Accept the token endpoint as audience",
+            "For programs that follow RFC 7523 before its revision. A token made for another server could then be used here.",
+        ),
+        (
+            "reusable",
+            "Allow the same assertion until it expires",
+            "For programs that send one prepared assertion again and again. Who reads it can use it too.",
+        ),
+        ("jwt_bearer", "Allow the JWT bearer grant", "For programs that send the assertion as the grant itself."),
+    ];
+    let choices = rules
+        .into_iter()
+        .map(|(value, word, hint)| {
+            let checked = ticked.iter().any(|ticked| ticked == value);
+            view! {
+                <label class="choice">
+                    <input type="checkbox" name="assertions" value=value checked=checked/>{word}
+                    <span class="hint">{hint}</span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack for-assertion"><legend>"Assertions"</legend><div>{choices}</div></fieldset>
+    }
+    .into_any()
 }
 
 #[component]
@@ -238,9 +371,13 @@ fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_error: O
 
 /// How long tokens live.
 #[component]
-pub fn LifetimeChoice(chosen: String, error: Option<String>) -> AnyView {
+pub fn LifetimeChoice(
+    chosen: String,
+    error: Option<String>,
+    #[prop(default = "The MCP server’s rule")] default: &'static str,
+) -> AnyView {
     let mut options: Vec<(String, String)> = [
-        ("", "The MCP server’s rule (10 minutes)"),
+        ("", default),
         ("60", "1 minute"),
         ("300", "5 minutes"),
         ("600", "10 minutes"),

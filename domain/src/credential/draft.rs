@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::AssertionRules;
+use super::federated::{CheckedIdentity, FederatedDraft};
+use super::keys::KeysDraft;
 use crate::clock::Timestamp;
+use crate::context::Context;
 use crate::error::FieldError;
 use crate::mcp_server::{LONGEST_TOKEN_LIFETIME, McpServer, SHORTEST_TOKEN_LIFETIME};
+use crate::public_key::PublicKey;
 use crate::scope::Scopes;
 use crate::text::{is_unprintable, printable};
 
@@ -37,6 +42,18 @@ impl Default for Expiry {
     }
 }
 
+/// How the new credential proves itself.
+#[derive(Debug, Clone, Default)]
+pub enum Proof {
+    /// With a secret that is generated.
+    #[default]
+    Secret,
+    /// With keys whose public halves are given.
+    Keys(KeysDraft),
+    /// With tokens of another issuer.
+    Federated(FederatedDraft),
+}
+
 /// What is asked for. Only the name is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
@@ -48,16 +65,21 @@ pub struct Draft {
     pub servers: Vec<String>,
     /// Scopes; the default scope of the servers when empty.
     pub scopes: Vec<String>,
-    /// When the secret stops working.
+    /// When the secret or the keys stop working; of a federated credential, when all of it does.
     pub expiry: Expiry,
     /// How long tokens live; the server's rule when absent.
     pub token_lifetime: Option<Duration>,
     /// CIDR ranges or single addresses.
     pub ip_ranges: Vec<String>,
+    /// How it proves itself.
+    pub proof: Proof,
+    /// The rules of its assertions.
+    pub assertions: AssertionRules,
 }
 
 /// A draft that passed.
 pub(super) struct Checked {
+    pub proof: CheckedProof,
     pub name: String,
     pub description: String,
     pub servers: Vec<McpServer>,
@@ -67,9 +89,29 @@ pub(super) struct Checked {
     pub ip_ranges: Vec<IpNet>,
 }
 
+/// What proves the credential, checked.
+pub(super) enum CheckedProof {
+    Secret,
+    Keys(Vec<(String, PublicKey)>),
+    Federated(Box<CheckedIdentity>),
+}
+
 impl Draft {
-    pub(super) fn check(&self, known: &[McpServer], now: Timestamp) -> Result<Checked, Vec<FieldError>> {
+    pub(super) fn check(
+        &self,
+        context: &Context,
+        known: &[McpServer],
+        now: Timestamp,
+    ) -> Result<Checked, Vec<FieldError>> {
         let mut errors = Errors::default();
+        let proof = match &self.proof {
+            Proof::Secret => Ok(CheckedProof::Secret),
+            Proof::Keys(keys) => keys.check().map(CheckedProof::Keys),
+            Proof::Federated(identity) => {
+                identity.check(context).map(|identity| CheckedProof::Federated(Box::new(identity)))
+            }
+        };
+        let proof = proof.map_err(|wrong| errors.0.extend(wrong)).ok();
         let name = errors.take("name", check_name(&self.name));
         let description = errors.take("description", check_description(&self.description));
         let servers = errors.take("server", check_servers(&self.servers, known)).unwrap_or_default();
@@ -78,10 +120,16 @@ impl Draft {
         let expires_at = errors.take("expiry", check_expiry(self.expiry, now));
         let token_lifetime = errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
         let ip_ranges = errors.take("ip_ranges", check_ip_ranges(&self.ip_ranges));
-        match (name, description, scopes, expires_at, token_lifetime, ip_ranges) {
-            (Some(name), Some(description), Some(scopes), Some(expires_at), Some(token_lifetime), Some(ip_ranges)) => {
-                Ok(Checked { name, description, servers, scopes, expires_at, token_lifetime, ip_ranges })
-            }
+        match (proof, name, description, scopes, expires_at, token_lifetime, ip_ranges) {
+            (
+                Some(proof),
+                Some(name),
+                Some(description),
+                Some(scopes),
+                Some(expires_at),
+                Some(token_lifetime),
+                Some(ip_ranges),
+            ) => Ok(Checked { proof, name, description, servers, scopes, expires_at, token_lifetime, ip_ranges }),
             _ => Err(errors.0),
         }
     }
@@ -97,7 +145,12 @@ impl Errors {
     }
 }
 
-pub(super) fn check_name(name: &str) -> Result<String, String> {
+/// A name that may be empty.
+pub(super) fn check_label(label: &str) -> Result<String, String> {
+    if label.trim().is_empty() { Ok(String::new()) } else { check_name(label) }
+}
+
+pub(crate) fn check_name(name: &str) -> Result<String, String> {
     let name = name.trim();
     if name.is_empty() {
         return Err("Enter a name, such as the job or service that will use it.".to_owned());
@@ -165,7 +218,7 @@ fn check_expiry(expiry: Expiry, now: Timestamp) -> Result<Option<Timestamp>, Str
     }
 }
 
-pub(super) fn check_token_lifetime(lifetime: Option<Duration>) -> Result<Option<Duration>, String> {
+pub(crate) fn check_token_lifetime(lifetime: Option<Duration>) -> Result<Option<Duration>, String> {
     match lifetime {
         Some(lifetime) if !(SHORTEST_TOKEN_LIFETIME..=LONGEST_TOKEN_LIFETIME).contains(&lifetime) => Err(format!(
             "Choose between {} and {} minutes.",

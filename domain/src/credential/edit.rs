@@ -65,7 +65,7 @@ pub async fn edit(
         return Err(CredentialError::Invalid(errors.0));
     };
 
-    let secrets = store::credentials::secret_ends_in(transaction, client_id).await?;
+    let secrets = store::credentials::authenticator_ends_in(transaction, client_id).await?;
     let mut after = before.clone();
     after.name = name;
     after.description = description;

@@ -1,27 +1,27 @@
-//! Generating a credential: the one moment at which its secret exists in clear.
+//! Generating a credential: the one moment at which its secret, if it has one, exists in clear.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::draft::Draft;
-use super::{Credential, CredentialError, end_of};
+use super::draft::{CheckedProof, Draft};
+use super::{AuthMethod, Credential, CredentialError, federated, keys};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::clock::Timestamp;
-use crate::context::Context;
+use crate::context::{Change, Context};
 use crate::fingerprint;
 use crate::id::{ClientId, SecretId};
 use crate::mcp_server::McpServer;
 use crate::secret::PlainSecret;
 use crate::store::{self, StoreError};
 
-/// A new credential with its secret, to be shown in one answer and dropped.
+/// A new credential with its secret, if it has one, to be shown in one answer and dropped.
 #[derive(Debug)]
 pub struct Generated {
     /// The credential.
     pub credential: Credential,
-    /// Its secret.
-    pub secret: PlainSecret,
-    /// When the secret stops working; `None`: never.
+    /// Its secret; none when it proves itself with keys or another issuer's tokens.
+    pub secret: Option<PlainSecret>,
+    /// When what proves it stops working; `None`: never.
     pub expires_at: Option<Timestamp>,
     /// The MCP server its tokens are for by default.
     pub server: McpServer,
@@ -45,10 +45,16 @@ pub async fn generate(
 ) -> Result<Generated, CredentialError> {
     let now = context.now();
     let known = store::mcp_servers::list(&context.store).await?;
-    let checked = draft.check(&known, now).map_err(CredentialError::Invalid)?;
-    let secret = PlainSecret::generate(context.random.as_ref());
+    let checked = draft.check(context, &known, now).map_err(CredentialError::Invalid)?;
+    let (auth_method, hard_end_at) = match &checked.proof {
+        CheckedProof::Secret => (AuthMethod::ClientSecret, None),
+        CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
+        CheckedProof::Federated(_) => (AuthMethod::Federated, checked.expires_at),
+    };
     let credential = Credential {
         client_id: ClientId::generate(context.random.as_ref()),
+        auth_method,
+        assertions: draft.assertions,
         name: checked.name,
         description: checked.description,
         scopes: checked.scopes,
@@ -57,8 +63,8 @@ pub async fn generate(
         ip_ranges: checked.ip_ranges,
         created_by: actor.name().to_owned(),
         created_at: now,
-        hard_end_at: None,
-        ends_at: end_of(None, &[(checked.expires_at, false)]),
+        hard_end_at,
+        ends_at: checked.expires_at,
         disabled_at: None,
         revoked_at: None,
         revoke_reason: None,
@@ -66,15 +72,6 @@ pub async fn generate(
         last_used_at: None,
         last_used_from: None,
     };
-    let secret_row = store::credentials::NewSecret {
-        id: SecretId::generate(context.random.as_ref()),
-        client_id: credential.client_id.clone(),
-        hash: secret.hash(&context.keys.pepper),
-        hint: secret.hint(),
-        created_at: now,
-        expires_at: checked.expires_at,
-    };
-
     let mut change = context.begin_change().await?;
     if let Some(token) = form_token {
         let hash = fingerprint::of(token.as_bytes());
@@ -88,10 +85,10 @@ pub async fn generate(
         }
     }
     store::credentials::insert(change.transaction(), &credential).await?;
-    store::credentials::insert_secret(change.transaction(), &secret_row).await?;
+    let (secret, proof) = add_proof(context, &mut change, &credential, checked.proof, checked.expires_at).await?;
     let event =
         Event::new("credential.generated", "credential", credential.client_id.as_str(), &credential.name).with(json!({
-            "secret": secret_row.id.as_str(),
+            "proof": proof,
             "scopes": credential.scopes.to_string(),
             "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
             "expires_at": checked.expires_at.map(Timestamp::rfc3339),
@@ -102,4 +99,43 @@ pub async fn generate(
     // A checked draft names at least one server.
     let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+}
+
+/// Stores what proves the new credential; returns the secret, if there is one, and what the audit entry says.
+async fn add_proof(
+    context: &Context,
+    change: &mut Change<'_>,
+    credential: &Credential,
+    proof: CheckedProof,
+    expires_at: Option<Timestamp>,
+) -> Result<(Option<PlainSecret>, Value), CredentialError> {
+    match proof {
+        CheckedProof::Secret => {
+            let secret = PlainSecret::generate(context.random.as_ref());
+            let row = store::credentials::NewSecret {
+                id: SecretId::generate(context.random.as_ref()),
+                client_id: credential.client_id.clone(),
+                hash: secret.hash(&context.keys.pepper),
+                hint: secret.hint(),
+                created_at: credential.created_at,
+                expires_at,
+            };
+            store::credentials::insert_secret(change.transaction(), &row).await?;
+            Ok((Some(secret), json!({ "secret": row.id.as_str() })))
+        }
+        CheckedProof::Keys(checked) => {
+            let mut described = Vec::new();
+            for (label, key) in checked {
+                let key = keys::new(context, &credential.client_id, label, key, expires_at, credential.created_at);
+                store::authenticators::insert_key(change.transaction(), &key).await?;
+                described.push(keys::describe(&key));
+            }
+            Ok((None, json!({ "keys": described })))
+        }
+        CheckedProof::Federated(checked) => {
+            let identity = checked.into_identity(context, &credential.client_id);
+            store::authenticators::insert_identity(change.transaction(), &identity).await?;
+            Ok((None, federated::describe(&identity)))
+        }
+    }
 }

@@ -9,12 +9,13 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{Columns, Store, StoreError, Transaction, millis, to_json};
 use crate::clock::Timestamp;
 use crate::credential::list::{Counts, Cursor, Moments, Show, Sort};
-use crate::credential::{ClientSecret, Credential};
+use crate::credential::{AssertionRules, AuthMethod, ClientSecret, Credential};
 use crate::id::{ClientId, McpServerId, SecretId};
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
 
-const COLUMNS: &str = "client_id, name, description, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
+const COLUMNS: &str = "client_id, name, description, auth_method, token_endpoint_audience_since,
+    reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
     last_used_from";
 
@@ -27,6 +28,12 @@ fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
         client_id: columns.parsed("client_id", ClientId::parse)?,
         name: columns.text("name")?,
         description: columns.text("description")?,
+        auth_method: columns.parsed("auth_method", AuthMethod::parse)?,
+        assertions: AssertionRules {
+            token_endpoint_audience: columns.optional_moment("token_endpoint_audience_since")?.is_some(),
+            reusable: columns.optional_moment("reusable_assertions_since")?.is_some(),
+            jwt_bearer: columns.optional_moment("jwt_bearer_since")?.is_some(),
+        },
         scopes: columns.parsed("scopes", Scopes::parse)?,
         servers: servers
             .iter()
@@ -77,8 +84,9 @@ pub(crate) fn contains_pattern(part: &str) -> String {
 pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credential) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
-                                  token_lifetime, ip_ranges, created_by, created_at, hard_end_at, ends_at)
-         VALUES ($1, $2, $3, $4, 'client_secret', $5, $6, $7, $8, $9, $10, $11, $12)",
+                                  token_lifetime, ip_ranges, created_by, created_at, hard_end_at, ends_at,
+                                  token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since)
+         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16)",
     )
     .bind(credential.client_id.as_str())
     .bind(&credential.name)
@@ -92,6 +100,10 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
     .bind(credential.created_at.millis())
     .bind(millis(credential.hard_end_at))
     .bind(millis(credential.ends_at))
+    .bind(credential.auth_method.as_str())
+    .bind(credential.assertions.token_endpoint_audience.then(|| credential.created_at.millis()))
+    .bind(credential.assertions.reusable.then(|| credential.created_at.millis()))
+    .bind(credential.assertions.jwt_bearer.then(|| credential.created_at.millis()))
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -146,11 +158,13 @@ pub(crate) async fn revoke(
         .bind(client_id.as_str())
         .execute(&mut **transaction)
         .await?;
-    sqlx::query("UPDATE client_secrets SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL")
-        .bind(now.millis())
-        .bind(client_id.as_str())
-        .execute(&mut **transaction)
-        .await?;
+    for sql in [
+        "UPDATE client_secrets SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL",
+        "UPDATE client_keys SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL",
+        "UPDATE federated_identities SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL",
+    ] {
+        sqlx::query(sql).bind(now.millis()).bind(client_id.as_str()).execute(&mut **transaction).await?;
+    }
     Ok(())
 }
 
@@ -304,21 +318,37 @@ pub(crate) async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<C
     .collect()
 }
 
-/// Expiry and whether revoked, of each secret.
-pub(crate) async fn secret_ends_in(
+pub(crate) async fn set_end(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    ends_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE credentials SET ends_at = $1 WHERE client_id = $2")
+        .bind(millis(ends_at))
+        .bind(client_id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Expiry and whether revoked, of each secret and key.
+pub(crate) async fn authenticator_ends_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
 ) -> Result<Vec<(Option<Timestamp>, bool)>, StoreError> {
-    sqlx::query("SELECT expires_at, revoked_at FROM client_secrets WHERE client_id = $1")
-        .bind(client_id.as_str())
-        .fetch_all(&mut **transaction)
-        .await?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of("client_secrets", row);
-            Ok((columns.optional_moment("expires_at")?, columns.optional_moment("revoked_at")?.is_some()))
-        })
-        .collect()
+    sqlx::query(
+        "SELECT expires_at, revoked_at FROM client_secrets WHERE client_id = $1
+         UNION ALL SELECT expires_at, revoked_at FROM client_keys WHERE client_id = $1",
+    )
+    .bind(client_id.as_str())
+    .fetch_all(&mut **transaction)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("client_secrets", row);
+        Ok((columns.optional_moment("expires_at")?, columns.optional_moment("revoked_at")?.is_some()))
+    })
+    .collect()
 }
 
 /// What an earlier submission of the same form made.

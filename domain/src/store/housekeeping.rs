@@ -25,6 +25,11 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
             traces,
         ),
         (
+            "DELETE FROM used_assertions WHERE (client_id, jti) IN
+                (SELECT client_id, jti FROM used_assertions WHERE expires_at < $1 LIMIT $2)",
+            now.millis(),
+        ),
+        (
             "DELETE FROM sign_in_failures WHERE bucket IN
                 (SELECT bucket FROM sign_in_failures WHERE started_at < $1 LIMIT $2)",
             traces,

@@ -1,5 +1,7 @@
 //! `instance_keys` and `signing_keys`: wrapped values only.
 
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
 
 use super::{Columns, Store, StoreError, Transaction, millis};
@@ -80,6 +82,27 @@ pub(crate) async fn insert_instance_key(
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+/// The key that signs at `now`, by algorithm.
+pub(crate) async fn active_signing_keys_in(
+    transaction: &mut Transaction,
+    now: Timestamp,
+) -> Result<HashMap<String, String>, StoreError> {
+    sqlx::query(
+        "SELECT alg, kid FROM signing_keys WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)
+         ORDER BY active_from",
+    )
+    .bind(now.millis())
+    .fetch_all(&mut **transaction)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("signing_keys", row);
+        // Of several the newest comes last and stays.
+        Ok((columns.text("alg")?, columns.text("kid")?))
+    })
+    .collect()
 }
 
 /// The keys to publish at `now`: not retired.

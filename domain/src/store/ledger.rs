@@ -1,8 +1,7 @@
 //! `ledger`, and the reads and writes of the issuing transaction. Each statement serves a whole batch, handed over as
 //! one JSON parameter: a placeholder a value costs twice as much.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,57 +12,81 @@ use super::{Columns, Store, StoreError, Transaction, to_json};
 use crate::base62;
 use crate::clock::Timestamp;
 use crate::credential::inspect::Impact;
-use crate::id::{ClientId, McpServerId, SecretId, TokenId};
+use crate::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::scope::Scopes;
-use crate::secret::SecretHash;
-use crate::token::ledger::{Issued, SecretState};
+use crate::token::assertion::SingleUse;
+use crate::token::ledger::{AuthenticatorState, Issued, Proof};
 
-/// The state of the secrets with these hashes and of their credentials, by position in `hashes`; unknown ones are
-/// left out. A row that makes no sense is the error of its own position: it must not refuse its neighbours.
-pub(crate) async fn secret_states(
-    transaction: &mut Transaction,
-    hashes: &[&SecretHash],
-    now: Timestamp,
-) -> Result<HashMap<usize, Result<SecretState, String>>, StoreError> {
-    let hashes: Vec<&str> = hashes.iter().map(|hash| hash.as_str()).collect();
-    let rows = sqlx::query(
-        "SELECT asked.key AS position, s.id AS secret_id, s.expires_at AS secret_expires_at,
-                s.revoked_at AS secret_revoked_at, s.last_used_at AS secret_last_used_at,
-                s.last_used_from AS secret_last_used_from, c.client_id AS client_id, c.scopes AS scopes,
-                c.mcp_servers AS mcp_servers, c.token_lifetime AS token_lifetime, c.ip_ranges AS ip_ranges,
-                c.hard_end_at AS hard_end_at, c.disabled_at AS disabled_at, c.revoked_at AS revoked_at,
-                (SELECT kid FROM signing_keys WHERE active_from <= $2 AND (retired_at IS NULL OR retired_at > $2)
-                 ORDER BY active_from DESC LIMIT 1) AS kid
-         FROM json_each($1) AS asked
-         JOIN client_secrets AS s ON s.hash = asked.value
-         JOIN credentials AS c ON c.client_id = s.client_id",
-    )
-    .bind(to_json(&hashes))
-    .bind(now.millis())
-    .fetch_all(&mut **transaction)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let position = Columns::of("client_secrets", row).number("position")?;
-            let state = secret_state(row).map_err(|error| error.to_string());
-            Ok((usize::try_from(position).unwrap_or(usize::MAX), state))
-        })
-        .collect()
+/// One statement a kind of authenticator, alike but for the table, how a row is found, and whether it has an expiry.
+macro_rules! select_states {
+    ($table:literal, $column:literal, $expires_at:literal) => {
+        concat!(
+            "SELECT asked.value ->> 0 AS position, a.id AS id, ",
+            $expires_at,
+            " AS expires_at, a.revoked_at AS authenticator_revoked_at, a.last_used_at AS last_used_at,
+              a.last_used_from AS last_used_from, c.client_id AS client_id, c.scopes AS scopes,
+              c.mcp_servers AS mcp_servers, c.token_lifetime AS token_lifetime, c.ip_ranges AS ip_ranges,
+              c.hard_end_at AS hard_end_at, c.disabled_at AS disabled_at, c.revoked_at AS revoked_at,
+              c.jwt_bearer_since AS jwt_bearer_since, c.reusable_assertions_since AS reusable_assertions_since
+              FROM json_each($1) AS asked JOIN ",
+            $table,
+            " AS a ON a.",
+            $column,
+            " = asked.value ->> 1 JOIN credentials AS c ON c.client_id = a.client_id"
+        )
+    };
 }
 
-fn secret_state(row: &AnyRow) -> Result<SecretState, StoreError> {
-    let columns = Columns::of("client_secrets", row);
+/// The state of what is presented and of its credentials, by position in `proofs`; unknown ones are left out. A row that
+/// makes no sense is the error of its own position: it must not refuse its neighbours.
+pub(crate) async fn authenticator_states(
+    transaction: &mut Transaction,
+    proofs: &[&Proof],
+) -> Result<HashMap<usize, Result<AuthenticatorState, String>>, StoreError> {
+    let (mut secrets, mut keys, mut identities) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, proof) in proofs.iter().enumerate() {
+        match proof {
+            Proof::Secret(hash) => secrets.push((position, hash.as_str())),
+            Proof::Assertion { authenticator, .. } => match authenticator {
+                AuthenticatorId::Secret(_) => {}
+                AuthenticatorId::Key(id) => keys.push((position, id.as_str())),
+                AuthenticatorId::Federated(id) => identities.push((position, id.as_str())),
+            },
+        }
+    }
+    let mut states = HashMap::with_capacity(proofs.len());
+    for (sql, asked) in [
+        (select_states!("client_secrets", "hash", "a.expires_at"), secrets),
+        (select_states!("client_keys", "id", "a.expires_at"), keys),
+        (select_states!("federated_identities", "id", "CAST(NULL AS BIGINT)"), identities),
+    ] {
+        if asked.is_empty() {
+            continue;
+        }
+        for row in &sqlx::query(sql).bind(to_json(&asked)).fetch_all(&mut **transaction).await? {
+            let position = Columns::of("credentials", row).number("position")?;
+            let state = authenticator_state(row).map_err(|error| error.to_string());
+            states.insert(usize::try_from(position).unwrap_or(usize::MAX), state);
+        }
+    }
+    Ok(states)
+}
+
+fn authenticator_state(row: &AnyRow) -> Result<AuthenticatorState, StoreError> {
+    let columns = Columns::of("credentials", row);
     let servers: Vec<String> = columns.json("mcp_servers")?;
     let ip_ranges: Vec<String> = columns.json("ip_ranges")?;
     let lifetime: Option<i64> = row.try_get("token_lifetime")?;
-    let last_used_from = columns.optional_text("secret_last_used_from")?;
-    Ok(SecretState {
-        secret_id: columns.parsed("secret_id", SecretId::parse)?,
+    let last_used_from = columns.optional_text("last_used_from")?;
+    Ok(AuthenticatorState {
+        id: columns.parsed("id", AuthenticatorId::parse)?,
         client_id: columns.parsed("client_id", ClientId::parse)?,
-        secret_expires_at: columns.optional_moment("secret_expires_at")?,
-        secret_revoked_at: columns.optional_moment("secret_revoked_at")?,
-        secret_last_used_at: columns.optional_moment("secret_last_used_at")?,
-        secret_last_used_from: last_used_from.and_then(|address| address.parse().ok()),
+        expires_at: columns.optional_moment("expires_at")?,
+        authenticator_revoked_at: columns.optional_moment("authenticator_revoked_at")?,
+        last_used_at: columns.optional_moment("last_used_at")?,
+        last_used_from: last_used_from.and_then(|address| address.parse().ok()),
+        jwt_bearer: columns.optional_moment("jwt_bearer_since")?.is_some(),
+        reusable_assertions: columns.optional_moment("reusable_assertions_since")?.is_some(),
         scopes: columns.parsed("scopes", Scopes::parse)?,
         servers: servers.iter().filter_map(|id| McpServerId::parse(id)).collect(),
         token_lifetime: lifetime.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
@@ -78,8 +101,30 @@ fn secret_state(row: &AnyRow) -> Result<SecretState, StoreError> {
         hard_end_at: columns.optional_moment("hard_end_at")?,
         disabled_at: columns.optional_moment("disabled_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
-        kid: columns.optional_text("kid")?,
     })
+}
+
+/// Uses these assertions up; returns those that were not used before.
+pub(crate) async fn use_assertions(
+    transaction: &mut Transaction,
+    used: &[(&ClientId, &SingleUse)],
+) -> Result<HashSet<(String, String)>, StoreError> {
+    let rows: Vec<_> =
+        used.iter().map(|(client, once)| json!([client.as_str(), once.jti, once.until.millis()])).collect();
+    sqlx::query(
+        "INSERT INTO used_assertions (client_id, jti, expires_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1) WHERE 1 = 1
+         ON CONFLICT (client_id, jti) DO NOTHING RETURNING client_id, jti",
+    )
+    .bind(to_json(&rows))
+    .fetch_all(&mut **transaction)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("used_assertions", row);
+        Ok((columns.text("client_id")?, columns.text("jti")?))
+    })
+    .collect()
 }
 
 pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> Result<(), StoreError> {
@@ -89,7 +134,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> 
             json!([
                 entry.jti.as_str(),
                 entry.client_id.as_str(),
-                entry.secret_id.as_str(),
+                entry.authenticator.as_str(),
                 entry.server_id.as_str(),
                 entry.scope.to_string(),
                 entry.issued_at.millis(),
@@ -99,7 +144,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> 
         })
         .collect();
     sqlx::query(
-        "INSERT INTO ledger (jti, client_id, secret_id, server_id, scope, issued_at, expires_at, address)
+        "INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
          FROM json_each($1)",
     )
@@ -109,38 +154,51 @@ pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> 
     Ok(())
 }
 
-/// Notes the last use of these secrets and of their credentials, and a credential's first.
+/// Notes the last use of these authenticators and of their credentials, and a credential's first.
 pub(crate) async fn mark_used(
     transaction: &mut Transaction,
-    uses: &[(&SecretId, &ClientId, Option<IpAddr>)],
+    uses: &[&Issued],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = uses
-        .iter()
-        .map(|(secret, client, address)| {
-            json!([secret.as_str(), client.as_str(), address.map(|address| address.to_string())])
-        })
-        .collect();
-    let rows = to_json(&rows);
-    sqlx::query(
-        "UPDATE client_secrets SET last_used_at = $2, last_used_from = used.address
-         FROM (SELECT value ->> 0 AS id, value ->> 2 AS address FROM json_each($1)) AS used
-         WHERE client_secrets.id = used.id",
-    )
-    .bind(&rows)
-    .bind(now.millis())
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query(
-        "UPDATE credentials SET last_used_at = $2, last_used_from = used.address,
-                verified_at = COALESCE(credentials.verified_at, $2)
-         FROM (SELECT value ->> 1 AS client_id, value ->> 2 AS address FROM json_each($1)) AS used
-         WHERE credentials.client_id = used.client_id",
-    )
-    .bind(&rows)
-    .bind(now.millis())
-    .execute(&mut **transaction)
-    .await?;
+    macro_rules! update {
+        ($table:literal) => {
+            concat!(
+                "UPDATE ",
+                $table,
+                " SET last_used_at = $2, last_used_from = used.address
+                 FROM (SELECT value ->> 0 AS id, value ->> 2 AS address FROM json_each($1)) AS used WHERE ",
+                $table,
+                ".id = used.id"
+            )
+        };
+    }
+    let rows = |wanted: fn(&AuthenticatorId) -> bool| {
+        let rows: Vec<_> = uses
+            .iter()
+            .filter(|issued| wanted(&issued.authenticator))
+            .map(|issued| {
+                let address = issued.address.map(|address| address.to_string());
+                json!([issued.authenticator.as_str(), issued.client_id.as_str(), address])
+            })
+            .collect();
+        (!rows.is_empty()).then(|| to_json(&rows))
+    };
+    for (sql, rows) in [
+        (update!("client_secrets"), rows(|id| matches!(id, AuthenticatorId::Secret(_)))),
+        (update!("client_keys"), rows(|id| matches!(id, AuthenticatorId::Key(_)))),
+        (update!("federated_identities"), rows(|id| matches!(id, AuthenticatorId::Federated(_)))),
+        (
+            "UPDATE credentials SET last_used_at = $2, last_used_from = used.address,
+                    verified_at = COALESCE(credentials.verified_at, $2)
+             FROM (SELECT value ->> 1 AS client_id, value ->> 2 AS address FROM json_each($1)) AS used
+             WHERE credentials.client_id = used.client_id",
+            rows(|_| true),
+        ),
+    ] {
+        if let Some(rows) = rows {
+            sqlx::query(sql).bind(rows).bind(now.millis()).execute(&mut **transaction).await?;
+        }
+    }
     Ok(())
 }
 
@@ -148,7 +206,7 @@ pub(crate) async fn mark_used(
 pub(crate) struct TokenState {
     pub credential_name: String,
     pub token_revoked_at: Option<Timestamp>,
-    pub secret_revoked_at: Option<Timestamp>,
+    pub authenticator_revoked_at: Option<Timestamp>,
     pub credential_disabled_at: Option<Timestamp>,
     pub credential_revoked_at: Option<Timestamp>,
     pub hard_end_at: Option<Timestamp>,
@@ -156,10 +214,13 @@ pub(crate) struct TokenState {
 
 pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
     sqlx::query(
-        "SELECT c.name AS name, l.revoked_at AS token_revoked_at, s.revoked_at AS secret_revoked_at,
-                c.disabled_at AS disabled_at, c.revoked_at AS revoked_at, c.hard_end_at AS hard_end_at
-         FROM ledger AS l JOIN client_secrets AS s ON s.id = l.secret_id
-         JOIN credentials AS c ON c.client_id = l.client_id WHERE l.jti = $1",
+        "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
+                c.revoked_at AS revoked_at, c.hard_end_at AS hard_end_at,
+                COALESCE((SELECT revoked_at FROM client_secrets WHERE id = l.authenticator_id),
+                         (SELECT revoked_at FROM client_keys WHERE id = l.authenticator_id),
+                         (SELECT revoked_at FROM federated_identities WHERE id = l.authenticator_id))
+                    AS authenticator_revoked_at
+         FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id WHERE l.jti = $1",
     )
     .bind(jti.as_str())
     .fetch_optional(store.reads())
@@ -169,7 +230,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
         Ok(TokenState {
             credential_name: columns.text("name")?,
             token_revoked_at: columns.optional_moment("token_revoked_at")?,
-            secret_revoked_at: columns.optional_moment("secret_revoked_at")?,
+            authenticator_revoked_at: columns.optional_moment("authenticator_revoked_at")?,
             credential_disabled_at: columns.optional_moment("disabled_at")?,
             credential_revoked_at: columns.optional_moment("revoked_at")?,
             hard_end_at: columns.optional_moment("hard_end_at")?,

@@ -7,9 +7,10 @@ use sqlx::any::AnyRow;
 use super::{Columns, Store, StoreError, Transaction, to_json};
 use crate::clock::Timestamp;
 use crate::id::McpServerId;
+use crate::keys::TokenAlgorithm;
 use crate::mcp_server::{McpServer, ScopeDescription};
 
-const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, built_in_since FROM mcp_servers
+const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since FROM mcp_servers
                       ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
 
 pub(crate) async fn list(store: &Store) -> Result<Vec<McpServer>, StoreError> {
@@ -29,6 +30,7 @@ fn server(row: &AnyRow) -> Result<McpServer, StoreError> {
         name: columns.text("name")?,
         scopes: scopes.into_iter().map(|(name, description)| ScopeDescription { name, description }).collect(),
         token_lifetime: Duration::from_secs(u64::try_from(columns.number("token_lifetime")?).unwrap_or(0)),
+        alg: columns.parsed("alg", TokenAlgorithm::parse)?,
         built_in: columns.optional_moment("built_in_since")?.is_some(),
     })
 }
@@ -42,7 +44,7 @@ pub(crate) async fn insert(
         server.scopes.iter().map(|scope| (scope.name.as_str(), scope.description.as_str())).collect();
     sqlx::query(
         "INSERT INTO mcp_servers (id, resource, name, scopes, token_lifetime, alg, built_in_since, created_at)
-         VALUES ($1, $2, $3, $4, $5, 'ES256', $6, $7)",
+         VALUES ($1, $2, $3, $4, $5, $8, $6, $7)",
     )
     .bind(server.id.as_str())
     .bind(&server.resource)
@@ -51,6 +53,7 @@ pub(crate) async fn insert(
     .bind(i64::try_from(server.token_lifetime.as_secs()).unwrap_or(i64::MAX))
     .bind(server.built_in.then(|| now.millis()))
     .bind(now.millis())
+    .bind(server.alg.as_str())
     .execute(&mut **transaction)
     .await?;
     Ok(())

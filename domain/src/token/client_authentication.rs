@@ -15,14 +15,22 @@ use crate::secret::PlainSecret;
 
 /// A client and its proof, not verified yet.
 #[derive(Debug)]
-pub struct Presented {
-    /// The `client_id` that was sent. `None` when none was, or it cannot be one of ours.
-    pub client_id: Option<ClientId>,
-    /// Whether any `client_id` was sent.
-    pub names_client: bool,
-    /// The secret, when its form and checksum are right.
-    pub secret: Option<PlainSecret>,
+pub enum Presented {
+    /// `client_secret_basic` or `client_secret_post`.
+    Secret {
+        /// The `client_id` that was sent. `None` when none was, or it cannot be one of ours.
+        client_id: Option<ClientId>,
+        /// Whether any `client_id` was sent.
+        names_client: bool,
+        /// The secret, when its form and checksum are right.
+        secret: Option<PlainSecret>,
+    },
+    /// `private_key_jwt`, or a token of another issuer in its place (RFC 7523 §2.2).
+    Assertion,
 }
+
+/// The one type of assertion there is (RFC 7523 §2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Reads what the client presents from the `Authorization` header values and the form.
 ///
@@ -38,7 +46,10 @@ pub fn presented(authorization: &[&[u8]], form: &TokenForm) -> Result<Presented,
         return Err(TWO_MECHANISMS);
     }
     match authorization {
-        [] if assertion => Err(OAuthError::invalid_client("client assertions are not offered")),
+        [] if assertion => match form.get("client_assertion_type") {
+            Some(JWT_BEARER) => Ok(Presented::Assertion),
+            _ => Err(OAuthError::invalid_client("unknown client_assertion_type")),
+        },
         [] => match body_secret {
             Some(secret) => Ok(new(body_id, secret)),
             None => Err(OAuthError::invalid_client("no client authentication")),
@@ -58,7 +69,7 @@ pub fn presented(authorization: &[&[u8]], form: &TokenForm) -> Result<Presented,
 const TWO_MECHANISMS: OAuthError = OAuthError::invalid_request("Use one way of client authentication, not several.");
 
 fn new(client_id: Option<&str>, secret: &str) -> Presented {
-    Presented {
+    Presented::Secret {
         client_id: client_id.and_then(ClientId::parse),
         names_client: client_id.is_some(),
         secret: PlainSecret::parse(secret),
@@ -97,9 +108,10 @@ mod tests {
     fn read(authorization: &[&str], body: &str) -> Result<(Option<String>, bool), OAuthErrorCode> {
         let headers: Vec<&[u8]> = authorization.iter().map(|header| header.as_bytes()).collect();
         let form = TokenForm::parse(body.as_bytes()).expect("well formed");
-        presented(&headers, &form)
-            .map(|presented| (presented.client_id.map(|id| id.to_string()), presented.secret.is_some()))
-            .map_err(|error| error.code)
+        match presented(&headers, &form).map_err(|error| error.code)? {
+            Presented::Secret { client_id, secret, .. } => Ok((client_id.map(|id| id.to_string()), secret.is_some())),
+            Presented::Assertion => Ok((None, false)),
+        }
     }
 
     fn basic_header(scheme: &str, text: &str) -> String {
@@ -153,7 +165,9 @@ mod tests {
         }
         assert_eq!(read(&[], ""), Err(OAuthErrorCode::InvalidClient));
         assert_eq!(read(&[], "client_id=csc_x"), Err(OAuthErrorCode::InvalidClient));
-        let known = "client_assertion=x&client_assertion_type=y";
-        assert_eq!(read(&[], known), Err(OAuthErrorCode::InvalidClient));
+        let unknown = "client_assertion=x&client_assertion_type=y";
+        assert_eq!(read(&[], unknown), Err(OAuthErrorCode::InvalidClient));
+        let known = format!("client_assertion=x&client_assertion_type={JWT_BEARER}");
+        assert_eq!(read(&[], &known), Ok((None, false)));
     }
 }

@@ -11,6 +11,8 @@ pub enum OAuthErrorCode {
     InvalidRequest,
     /// Client authentication failed.
     InvalidClient,
+    /// The assertion that is the grant is not valid (RFC 7523 §3.1).
+    InvalidGrant,
     /// The client may not use this grant.
     UnauthorizedClient,
     /// We do not offer this grant.
@@ -32,6 +34,7 @@ impl OAuthErrorCode {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",

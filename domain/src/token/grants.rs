@@ -1,31 +1,138 @@
-//! Grant types, one module each.
+//! Grant types, one module each, and what they have in common: a proof goes to the ledger with what is asked for, and
+//! comes back as a token or a refusal.
 
 pub mod client_credentials;
+pub mod jwt_bearer;
 
+use std::net::IpAddr;
+
+use super::access_token::{self, AccessToken};
+use super::assertion::AssertionError;
 use super::error::{OAuthError, OAuthErrorCode};
 use super::form::TokenForm;
+use super::ledger::{Ask, AskedResource, AskedScope, LedgerError, Proof, Refusal};
+use super::resource;
+use crate::context::Context;
+use crate::id::ClientId;
+use crate::scope::Scopes;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The grants we offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// RFC 6749 §4.4.
     ClientCredentials,
+    /// RFC 7523 §2.1.
+    JwtBearer,
 }
 
 impl Grant {
+    /// Every grant, as the metadata lists them.
+    pub const ALL: [Self; 2] = [Self::ClientCredentials, Self::JwtBearer];
+
+    /// The value of `grant_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => JWT_BEARER,
+        }
+    }
+
     /// Reads `grant_type`.
     ///
     /// # Errors
     ///
     /// `invalid_request` when it is absent, `unsupported_grant_type` when we do not offer it.
     pub fn of(form: &TokenForm) -> Result<Self, OAuthError> {
-        match form.get("grant_type") {
-            Some("client_credentials") => Ok(Self::ClientCredentials),
-            Some(_) => Err(OAuthError::new(
-                OAuthErrorCode::UnsupportedGrantType,
-                "This server offers the grant type client_credentials.",
-            )),
-            None => Err(OAuthError::invalid_request("grant_type is missing.")),
+        let asked = form.get("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing."))?;
+        Self::ALL.into_iter().find(|grant| grant.as_str() == asked).ok_or(OAuthError::new(
+            OAuthErrorCode::UnsupportedGrantType,
+            "This server offers client_credentials and urn:ietf:params:oauth:grant-type:jwt-bearer.",
+        ))
+    }
+}
+
+/// Hands the proof to the ledger and signs what comes back.
+async fn issue(
+    context: &Context,
+    grant: Grant,
+    proof: Proof,
+    client_id: Option<ClientId>,
+    form: &TokenForm,
+    address: Option<IpAddr>,
+) -> Result<AccessToken, OAuthError> {
+    let ask = Ask {
+        proof,
+        client_id,
+        jwt_bearer: grant == Grant::JwtBearer,
+        scope: asked_scope(form),
+        resource: asked_resource(form),
+        address,
+    };
+    match context.ledger.issue(ask).await {
+        Ok(entry) => Ok(access_token::sign(context, &entry).await?),
+        Err(LedgerError::Refused { refusal, client_id }) => {
+            context.refusals.record(client_id.as_ref(), refusal, address, context.now());
+            Err(oauth_error(grant, refusal))
         }
+        Err(LedgerError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// The answer to an assertion that proves nothing. Its cause is counted at the credential it concerns.
+fn refuse_assertion(context: &Context, grant: Grant, error: AssertionError, address: Option<IpAddr>) -> OAuthError {
+    match error {
+        AssertionError::OtherClient => {
+            OAuthError::invalid_request("client_id is not the client that the assertion names.")
+        }
+        AssertionError::Rejected { client_id, detail } => {
+            let refusal = Refusal::AssertionRejected;
+            let answer = OAuthError { detail: format!("assertion: {detail}").into(), ..oauth_error(grant, refusal) };
+            context.refusals.record_detail(client_id.as_ref(), refusal, Some(detail), address, context.now());
+            answer
+        }
+        AssertionError::Fault(fault) => fault.into(),
+    }
+}
+
+fn asked_scope(form: &TokenForm) -> AskedScope {
+    match form.get("scope").map(Scopes::parse) {
+        None => AskedScope::Default,
+        Some(None) => AskedScope::Malformed,
+        Some(Some(scopes)) if scopes.is_empty() => AskedScope::Default,
+        Some(Some(scopes)) => AskedScope::These(scopes),
+    }
+}
+
+/// One resource a request (RFC 8707 §2 allows a server to insist on it): a token has one audience.
+fn asked_resource(form: &TokenForm) -> AskedResource {
+    let mut resources = form.resources();
+    match (resources.next(), resources.next()) {
+        (None, _) => AskedResource::Default,
+        (Some(one), None) => resource::canonical(one).map_or(AskedResource::Unusable, AskedResource::This),
+        (Some(_), Some(_)) => AskedResource::Unusable,
+    }
+}
+
+fn oauth_error(grant: Grant, refusal: Refusal) -> OAuthError {
+    match refusal {
+        Refusal::ScopeMalformed => OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed."),
+        Refusal::ScopeNotAllowed => {
+            OAuthError::new(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted.")
+        }
+        Refusal::TargetNotAllowed => OAuthError::new(
+            OAuthErrorCode::InvalidTarget,
+            "resource must name one MCP server that this client may call.",
+        ),
+        Refusal::GrantNotAllowed => {
+            OAuthError::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
+        }
+        // Who is not authenticated but brings a grant has a bad grant (RFC 7523 §3.1).
+        refusal if grant == Grant::JwtBearer => OAuthError {
+            detail: refusal.as_str().into(),
+            ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The assertion is not valid.")
+        },
+        refusal => OAuthError::invalid_client(refusal.as_str()),
     }
 }

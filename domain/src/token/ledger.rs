@@ -1,7 +1,7 @@
 //! The ledger: every exchange is decided and recorded in one transaction before its token leaves.
 //!
 //! Requests queue; one task takes as many as are waiting, up to [`LARGEST_BATCH`], and serves them with one
-//! transaction. It reads the state of all their secrets and credentials, decides each, writes the entries of those
+//! transaction. It reads the state of all their authenticators and credentials, decides each, writes the entries of those
 //! granted and commits. So every decision rests on what the database held after its request arrived: there is no
 //! cache that a revocation would have to reach, and the cost of the commit is shared. The alternatives: a transaction
 //! a request caps SQLite at a tenth of the rate; a cache of credential states keeps honouring revoked secrets.
@@ -14,10 +14,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
+use super::assertion::SingleUse;
 use super::resource;
 use crate::clock::{Clock, Timestamp};
 use crate::error::Fault;
-use crate::id::{ClientId, McpServerId, SecretId, TokenId};
+use crate::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::keys::KeyError;
 use crate::mcp_server::McpServer;
 use crate::random::Random;
@@ -32,13 +33,29 @@ const QUEUE: usize = 1024;
 /// A secret's last use is written when it is older than this, or from another address.
 const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// What proves the client, as far as that can be told before the issuing transaction.
+#[derive(Debug)]
+pub enum Proof {
+    /// A secret: its hash finds it.
+    Secret(SecretHash),
+    /// A verified assertion.
+    Assertion {
+        /// The key or identity it was made with.
+        authenticator: AuthenticatorId,
+        /// What must not be used twice.
+        single_use: Option<SingleUse>,
+    },
+}
+
 /// What a client asks for.
 #[derive(Debug)]
 pub struct Ask {
-    /// Finds the secret.
-    pub secret_hash: SecretHash,
-    /// The client that the request names; must be the secret's.
+    /// What proves it.
+    pub proof: Proof,
+    /// The client that the request names; must be the authenticator's.
     pub client_id: Option<ClientId>,
+    /// Whether the assertion is the grant, which a credential must allow.
+    pub jwt_bearer: bool,
     /// The scope parameter.
     pub scope: AskedScope,
     /// The resource parameter.
@@ -74,9 +91,15 @@ pub enum AskedResource {
 pub enum Refusal {
     /// No such secret, or not the client's.
     WrongSecret,
-    /// The secret was revoked.
+    /// The assertion is not acceptable; the detail says why.
+    AssertionRejected,
+    /// The assertion was used before.
+    AssertionReplayed,
+    /// The credential may not use this grant.
+    GrantNotAllowed,
+    /// The secret, key or identity was revoked.
     SecretRevoked,
-    /// The secret's time is over.
+    /// The secret's or key's time is over.
     SecretExpired,
     /// The credential was revoked.
     CredentialRevoked,
@@ -96,8 +119,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::WrongSecret,
+        Self::AssertionRejected,
+        Self::AssertionReplayed,
+        Self::GrantNotAllowed,
         Self::SecretRevoked,
         Self::SecretExpired,
         Self::CredentialRevoked,
@@ -113,6 +139,9 @@ impl Refusal {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::WrongSecret => "wrong_secret",
+            Self::AssertionRejected => "assertion_rejected",
+            Self::AssertionReplayed => "assertion_replayed",
+            Self::GrantNotAllowed => "grant_not_allowed",
             Self::SecretRevoked => "secret_revoked",
             Self::SecretExpired => "secret_expired",
             Self::CredentialRevoked => "credential_revoked",
@@ -138,8 +167,8 @@ pub struct Issued {
     pub jti: TokenId,
     /// Whose token.
     pub client_id: ClientId,
-    /// The secret that was presented.
-    pub secret_id: SecretId,
+    /// The secret, key or identity that was presented.
+    pub authenticator: AuthenticatorId,
     /// The MCP server it is for.
     pub server_id: McpServerId,
     /// The server's resource identifier.
@@ -170,15 +199,17 @@ pub enum LedgerError {
     Fault(Fault),
 }
 
-/// What the issuing transaction reads about a secret and its credential.
+/// What the issuing transaction reads about an authenticator and its credential.
 #[derive(Debug, Clone)]
-pub(crate) struct SecretState {
-    pub secret_id: SecretId,
+pub(crate) struct AuthenticatorState {
+    pub id: AuthenticatorId,
     pub client_id: ClientId,
-    pub secret_expires_at: Option<Timestamp>,
-    pub secret_revoked_at: Option<Timestamp>,
-    pub secret_last_used_at: Option<Timestamp>,
-    pub secret_last_used_from: Option<IpAddr>,
+    pub expires_at: Option<Timestamp>,
+    pub authenticator_revoked_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+    pub last_used_from: Option<IpAddr>,
+    pub jwt_bearer: bool,
+    pub reusable_assertions: bool,
     pub scopes: Scopes,
     pub servers: Vec<McpServerId>,
     pub token_lifetime: Option<Duration>,
@@ -186,8 +217,6 @@ pub(crate) struct SecretState {
     pub hard_end_at: Option<Timestamp>,
     pub disabled_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// The signing key in force; `None` when there is none, which is a fault of ours.
-    pub kid: Option<String>,
 }
 
 struct Pending {
@@ -281,13 +310,15 @@ impl Writer {
     async fn decide_and_record(&self, asks: &[&Ask]) -> Result<Vec<Result<Issued, LedgerError>>, Fault> {
         let mut transaction = self.store.begin_exchange().await?;
         let now = self.clock.now();
-        let hashes: Vec<&SecretHash> = asks.iter().map(|ask| &ask.secret_hash).collect();
-        let states = store::ledger::secret_states(&mut transaction, &hashes, now).await?;
-        let servers = store::mcp_servers::list_in(&mut transaction).await?;
+        let proofs: Vec<&Proof> = asks.iter().map(|ask| &ask.proof).collect();
+        let states = store::ledger::authenticator_states(&mut transaction, &proofs).await?;
+        let rules = Rules {
+            servers: store::mcp_servers::list_in(&mut transaction).await?,
+            signing: store::keys::active_signing_keys_in(&mut transaction, now).await?,
+            now,
+        };
 
         let mut decisions = Vec::with_capacity(asks.len());
-        let mut granted = Vec::new();
-        let mut uses: HashMap<&SecretId, (&SecretState, &Ask)> = HashMap::new();
         for (position, ask) in asks.iter().enumerate() {
             let state = match states.get(&position) {
                 Some(Ok(state)) => Some(state),
@@ -298,21 +329,23 @@ impl Writer {
                 }
                 None => None,
             };
-            let decision = decide(state, ask, &servers, now, self.random.as_ref());
-            if let (Ok(issued), Some(state)) = (&decision, state) {
-                granted.push(issued.clone());
-                let stale = state.secret_last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL);
-                if stale || state.secret_last_used_from != ask.address {
-                    uses.insert(&state.secret_id, (state, ask));
-                }
-            }
-            decisions.push(decision);
+            decisions.push(rules.decide(state, ask, self.random.as_ref()));
         }
+        refuse_replays(&mut transaction, asks, &states, &mut decisions).await?;
+        let granted: Vec<Issued> = decisions.iter().filter_map(|decision| decision.as_ref().ok()).cloned().collect();
         if !granted.is_empty() {
             store::ledger::insert(&mut transaction, &granted).await?;
             store::usage::count_exchanges(&mut transaction, &granted, now.hour()).await?;
-            let uses: Vec<_> =
-                uses.values().map(|(state, ask)| (&state.secret_id, &state.client_id, ask.address)).collect();
+            let mut uses: HashMap<&AuthenticatorId, &Issued> = HashMap::new();
+            for (position, decision) in decisions.iter().enumerate() {
+                if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
+                    let stale = state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL);
+                    if stale || state.last_used_from != issued.address {
+                        uses.insert(&issued.authenticator, issued);
+                    }
+                }
+            }
+            let uses: Vec<&Issued> = uses.into_values().collect();
             if !uses.is_empty() {
                 store::ledger::mark_used(&mut transaction, &uses, now).await?;
             }
@@ -322,62 +355,106 @@ impl Writer {
     }
 }
 
-/// The rules of an exchange, in the order of RFC 6749: who, whether at all, what, for whom.
-fn decide(
-    state: Option<&SecretState>,
-    ask: &Ask,
-    servers: &[McpServer],
-    now: Timestamp,
-    random: &dyn Random,
-) -> Result<Issued, LedgerError> {
-    let Some(state) = state else {
-        return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: ask.client_id.clone() });
-    };
-    if ask.client_id.as_ref().is_some_and(|named| *named != state.client_id) {
-        return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: ask.client_id.clone() });
+/// Uses up the assertions of the exchanges that were granted, in the same transaction; of two equal ones, in this batch or
+/// ever, the second is refused.
+async fn refuse_replays(
+    transaction: &mut store::Transaction,
+    asks: &[&Ask],
+    states: &HashMap<usize, Result<AuthenticatorState, String>>,
+    decisions: &mut [Result<Issued, LedgerError>],
+) -> Result<(), Fault> {
+    let mut used = Vec::new();
+    for (position, (ask, decision)) in asks.iter().zip(decisions.iter()).enumerate() {
+        if let (Proof::Assertion { single_use: Some(single_use), .. }, Ok(issued)) = (&ask.proof, decision)
+            && matches!(states.get(&position), Some(Ok(state)) if !state.reusable_assertions)
+        {
+            used.push((position, issued.client_id.clone(), single_use));
+        }
     }
-    let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
-    check_alive(state, ask.address, now).map_err(refused)?;
-    let scope = match &ask.scope {
-        AskedScope::Malformed => return Err(refused(Refusal::ScopeMalformed)),
-        AskedScope::Default => state.scopes.clone(),
-        AskedScope::These(asked) => asked.intersection(&state.scopes),
-    };
-    let server = target(state, &ask.resource, servers);
-    // A scope that no server of ours could grant is answered before the target is looked at.
-    if scope.is_empty() {
-        return Err(refused(Refusal::ScopeNotAllowed));
+    if used.is_empty() {
+        return Ok(());
     }
-    let server = server.ok_or_else(|| refused(Refusal::TargetNotAllowed))?;
-    let scope = scope.intersection(&server.scope_names());
-    if scope.is_empty() {
-        return Err(refused(Refusal::ScopeNotAllowed));
+    let rows: Vec<_> = used.iter().map(|(_, client_id, single_use)| (client_id, *single_use)).collect();
+    let mut fresh = store::ledger::use_assertions(transaction, &rows).await?;
+    for (position, client_id, single_use) in used {
+        let key = (client_id.as_str().to_owned(), single_use.jti.clone());
+        if !fresh.remove(&key) {
+            let refusal = Refusal::AssertionReplayed;
+            decisions[position] = Err(LedgerError::Refused { refusal, client_id: Some(client_id) });
+        }
     }
-    let kid = state.kid.clone().ok_or(LedgerError::Fault(Fault::Keys(KeyError::Missing("signing key"))))?;
-
-    let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
-    let ends = [Some(now.plus(lifetime)), state.secret_expires_at, state.hard_end_at];
-    // A token does not outlive the secret it was made with.
-    let expires_at = ends.into_iter().flatten().min().unwrap_or(now);
-    Ok(Issued {
-        jti: TokenId::generate(random, now),
-        client_id: state.client_id.clone(),
-        secret_id: state.secret_id.clone(),
-        server_id: server.id.clone(),
-        audience: server.resource.clone(),
-        scope,
-        issued_at: now,
-        expires_at,
-        kid,
-        address: ask.address,
-    })
+    Ok(())
 }
 
-fn check_alive(state: &SecretState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
+/// What all decisions of a batch rest on.
+struct Rules {
+    servers: Vec<McpServer>,
+    /// The signing key in force, by algorithm.
+    signing: HashMap<String, String>,
+    now: Timestamp,
+}
+
+impl Rules {
+    /// The rules of an exchange, in the order of RFC 6749: who, whether at all, what, for whom.
+    fn decide(
+        &self,
+        state: Option<&AuthenticatorState>,
+        ask: &Ask,
+        random: &dyn Random,
+    ) -> Result<Issued, LedgerError> {
+        let now = self.now;
+        let unknown = || LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: ask.client_id.clone() };
+        let state = state.ok_or_else(unknown)?;
+        if ask.client_id.as_ref().is_some_and(|named| *named != state.client_id) {
+            return Err(unknown());
+        }
+        let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+        check_alive(state, ask.address, now).map_err(refused)?;
+        if ask.jwt_bearer && !state.jwt_bearer {
+            return Err(refused(Refusal::GrantNotAllowed));
+        }
+        let scope = match &ask.scope {
+            AskedScope::Malformed => return Err(refused(Refusal::ScopeMalformed)),
+            AskedScope::Default => state.scopes.clone(),
+            AskedScope::These(asked) => asked.intersection(&state.scopes),
+        };
+        let server = target(state, &ask.resource, &self.servers);
+        // A scope that no server of ours could grant is answered before the target is looked at.
+        if scope.is_empty() {
+            return Err(refused(Refusal::ScopeNotAllowed));
+        }
+        let server = server.ok_or_else(|| refused(Refusal::TargetNotAllowed))?;
+        let scope = scope.intersection(&server.scope_names());
+        if scope.is_empty() {
+            return Err(refused(Refusal::ScopeNotAllowed));
+        }
+        let missing = || LedgerError::Fault(Fault::Keys(KeyError::Missing("signing key")));
+        let kid = self.signing.get(server.alg.as_str()).cloned().ok_or_else(missing)?;
+
+        let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
+        let ends = [Some(now.plus(lifetime)), state.expires_at, state.hard_end_at];
+        // A token does not outlive the secret it was made with.
+        let expires_at = ends.into_iter().flatten().min().unwrap_or(now);
+        Ok(Issued {
+            jti: TokenId::generate(random, now),
+            client_id: state.client_id.clone(),
+            authenticator: state.id.clone(),
+            server_id: server.id.clone(),
+            audience: server.resource.clone(),
+            scope,
+            issued_at: now,
+            expires_at,
+            kid,
+            address: ask.address,
+        })
+    }
+}
+
+fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
     if state.revoked_at.is_some() {
         return Err(Refusal::CredentialRevoked);
     }
-    if state.secret_revoked_at.is_some() {
+    if state.authenticator_revoked_at.is_some() {
         return Err(Refusal::SecretRevoked);
     }
     if state.disabled_at.is_some() {
@@ -386,7 +463,7 @@ fn check_alive(state: &SecretState, address: Option<IpAddr>, now: Timestamp) -> 
     if state.hard_end_at.is_some_and(|end| end <= now) {
         return Err(Refusal::CredentialEnded);
     }
-    if state.secret_expires_at.is_some_and(|end| end <= now) {
+    if state.expires_at.is_some_and(|end| end <= now) {
         return Err(Refusal::SecretExpired);
     }
     let allowed = state.ip_ranges.is_empty()
@@ -395,7 +472,7 @@ fn check_alive(state: &SecretState, address: Option<IpAddr>, now: Timestamp) -> 
 }
 
 fn target<'server>(
-    state: &SecretState,
+    state: &AuthenticatorState,
     asked: &AskedResource,
     servers: &'server [McpServer],
 ) -> Option<&'server McpServer> {

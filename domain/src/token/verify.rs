@@ -1,7 +1,7 @@
 //! What a protected resource asks of a token it was sent: form, signature, type, issuer, audience, time (RFC 9068 §4),
 //! and then the database, so that a revocation is obeyed at once.
 
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Validation;
 
 use super::access_token::Claims;
 use crate::context::Context;
@@ -58,7 +58,10 @@ pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Ca
         .await
         .map_err(Fault::from)?
         .ok_or(VerifyError::Invalid("not in the ledger"))?;
-    if state.credential_revoked_at.is_some() || state.secret_revoked_at.is_some() || state.token_revoked_at.is_some() {
+    if state.credential_revoked_at.is_some()
+        || state.authenticator_revoked_at.is_some()
+        || state.token_revoked_at.is_some()
+    {
         return Err(VerifyError::Invalid("revoked"));
     }
     if state.credential_disabled_at.is_some() {
@@ -77,7 +80,7 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
         return Err(VerifyError::Invalid("not a compact JWS"));
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| VerifyError::Invalid("unreadable header"))?;
-    if header.typ.as_deref() != Some("at+jwt") || header.alg != Algorithm::ES256 {
+    if header.typ.as_deref() != Some("at+jwt") {
         return Err(VerifyError::Invalid("not an access token"));
     }
     let kid = header.kid.ok_or(VerifyError::Invalid("no kid"))?;
@@ -90,7 +93,7 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
             Err(error) => return Err(VerifyError::Fault(error.into())),
         },
     };
-    let mut validation = Validation::new(Algorithm::ES256);
+    let mut validation = Validation::new(key.algorithm());
     // Issuer, audience and time are compared by the caller, against exact strings and our own clock.
     validation.validate_exp = false;
     validation.validate_aud = false;

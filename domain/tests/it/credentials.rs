@@ -23,7 +23,7 @@ async fn a_name_is_enough_and_the_rest_has_defaults() {
     assert_eq!(credential.status(context.now()), Status::Unverified);
     let secrets = inspect::secrets(context, &credential.client_id).await.expect("reads");
     assert_eq!(secrets.len(), 1);
-    assert!(generated.secret.expose().ends_with(&secrets[0].hint));
+    assert!(generated.secret.as_ref().expect("a secret").expose().ends_with(&secrets[0].hint));
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn filters_show_what_their_words_say() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let used = generated(context, &draft("used")).await;
-    exchanged(context, used.secret.expose(), "").await.expect("a token");
+    exchanged(context, used.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     let forever = generated(context, &Draft { expiry: Expiry::Never, ..draft("forever") }).await;
     let soon = Expiry::After(Duration::from_secs(5 * 24 * 3600));
     generated(context, &Draft { expiry: soon, ..draft("soon") }).await;
@@ -200,12 +200,12 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     instance.clock.advance(Duration::from_secs(3600));
     let credential = inspect::find(context, id).await.expect("reads").expect("exists");
     assert_eq!(credential.status(context.now()), Status::Expired);
-    assert!(exchanged(context, generated.secret.expose(), "").await.is_err());
+    assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
     new.hard_end_at = Some(context.now().minus(Duration::from_secs(1)));
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Err(CredentialError::Invalid(_))));
     new.hard_end_at = None;
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
-    assert!(exchanged(context, generated.secret.expose(), "").await.is_ok());
+    assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
 }
 
 #[tokio::test]
@@ -213,12 +213,17 @@ async fn the_database_holds_no_secret() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let generated = generated(context, &draft("job")).await;
-    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token").token;
+    let token =
+        exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token").token;
     let copy = instance.folder().join("copy.db");
     context.store.backup(&copy).await.expect("copies");
     for entry in std::fs::read_dir(instance.folder()).expect("the folder") {
         let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
-        for canary in [generated.secret.expose(), &generated.secret.expose()[4..], &token] {
+        for canary in [
+            generated.secret.as_ref().expect("a secret").expose(),
+            &generated.secret.as_ref().expect("a secret").expose()[4..],
+            &token,
+        ] {
             assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()));
         }
     }

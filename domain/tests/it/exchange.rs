@@ -18,7 +18,7 @@ async fn a_secret_becomes_a_token_that_its_server_accepts() {
     let generated = generated(context, &draft("nightly-index")).await;
     let client_id = &generated.credential.client_id;
 
-    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     assert_eq!((token.expires_in, token.scope.as_str()), (600, "mcp:read"));
     let caller = verify(context, &token.token, RESOURCE).await.expect("accepted");
     assert_eq!((caller.client_id, caller.name.as_str()), (client_id.clone(), "nightly-index"));
@@ -36,7 +36,8 @@ async fn a_token_is_refused_elsewhere_later_and_after_any_change() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let generated = generated(context, &draft("nightly-index")).await;
-    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token").token;
+    let token =
+        exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token").token;
 
     assert!(matches!(verify(context, &token, "http://localhost:8080/other").await, Err(VerifyError::Invalid(_))));
     for cut in 1..20 {
@@ -69,11 +70,11 @@ async fn every_failed_authentication_looks_the_same_and_is_told_apart_inside() {
     for (secret, parameters, detail) in [
         (unknown.expose(), "", Refusal::WrongSecret),
         ("css_short", "", Refusal::WrongSecret),
-        (narrow.secret.expose(), other.as_str(), Refusal::WrongSecret),
-        (revoked.secret.expose(), "", Refusal::CredentialRevoked),
-        (disabled.secret.expose(), "", Refusal::CredentialDisabled),
-        (expired.secret.expose(), "", Refusal::SecretExpired),
-        (narrow.secret.expose(), "", Refusal::AddressNotAllowed),
+        (narrow.secret.as_ref().expect("a secret").expose(), other.as_str(), Refusal::WrongSecret),
+        (revoked.secret.as_ref().expect("a secret").expose(), "", Refusal::CredentialRevoked),
+        (disabled.secret.as_ref().expect("a secret").expose(), "", Refusal::CredentialDisabled),
+        (expired.secret.as_ref().expect("a secret").expose(), "", Refusal::SecretExpired),
+        (narrow.secret.as_ref().expect("a secret").expose(), "", Refusal::AddressNotAllowed),
     ] {
         let error = exchanged(context, secret, parameters).await.expect_err("refused");
         assert_eq!(error.code, OAuthErrorCode::InvalidClient);
@@ -82,7 +83,7 @@ async fn every_failed_authentication_looks_the_same_and_is_told_apart_inside() {
     }
     descriptions.dedup();
     assert_eq!(descriptions.len(), 1);
-    assert!(exchanged_from(context, narrow.secret.expose(), "", "10.9.8.7").await.is_ok());
+    assert!(exchanged_from(context, narrow.secret.as_ref().expect("a secret").expose(), "", "10.9.8.7").await.is_ok());
 }
 
 #[tokio::test]
@@ -91,16 +92,17 @@ async fn revoking_stops_exchanges_and_tokens_and_disabling_does_so_until_enabled
     let context = &instance.context;
     let generated = generated(context, &draft("nightly-index")).await;
     let client_id = &generated.credential.client_id;
-    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token").token;
+    let token =
+        exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token").token;
 
     disable::disable(context, &operator(), client_id).await.expect("disables");
-    assert!(exchanged(context, generated.secret.expose(), "").await.is_err());
+    assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
     assert!(verify(context, &token, RESOURCE).await.is_err());
     disable::enable(context, &operator(), client_id).await.expect("enables");
-    assert!(exchanged(context, generated.secret.expose(), "").await.is_ok());
+    assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
     assert!(verify(context, &token, RESOURCE).await.is_ok());
     revoke::revoke(context, &operator(), client_id, "").await.expect("revokes");
-    assert!(exchanged(context, generated.secret.expose(), "").await.is_err());
+    assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
     assert!(verify(context, &token, RESOURCE).await.is_err());
 }
 
@@ -110,7 +112,7 @@ async fn scopes_are_narrowed_to_what_credential_and_server_allow() {
     let context = &instance.context;
     let scopes = vec!["mcp:read".to_owned(), "credentials:read".to_owned()];
     let generated = generated(context, &Draft { scopes, ..draft("reader") }).await;
-    let secret = generated.secret.expose();
+    let secret = generated.secret.as_ref().expect("a secret").expose();
     let ask = async |parameters: &str| {
         exchanged(context, secret, parameters).await.map(|token| token.scope).map_err(|error| error.code)
     };
@@ -128,7 +130,12 @@ async fn the_resource_names_one_server_of_the_credential() {
     let context = &instance.context;
     let generated = generated(context, &draft("reader")).await;
     for good in ["http://localhost:8080/mcp", "HTTP://LOCALHOST:8080/mcp"] {
-        assert!(exchanged(context, generated.secret.expose(), &format!("&resource={good}")).await.is_ok(), "{good}");
+        assert!(
+            exchanged(context, generated.secret.as_ref().expect("a secret").expose(), &format!("&resource={good}"))
+                .await
+                .is_ok(),
+            "{good}"
+        );
     }
     for wrong in [
         "&resource=https://evil.example/mcp",
@@ -136,7 +143,9 @@ async fn the_resource_names_one_server_of_the_credential() {
         "&resource=/mcp",
         "&resource=http://localhost:8080/mcp&resource=http://localhost:8080/mcp",
     ] {
-        let error = exchanged(context, generated.secret.expose(), wrong).await.expect_err("refused");
+        let error = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), wrong)
+            .await
+            .expect_err("refused");
         assert_eq!(error.code, OAuthErrorCode::InvalidTarget, "{wrong}");
     }
 }
@@ -147,7 +156,7 @@ async fn a_token_ends_with_its_secret() {
     let context = &instance.context;
     let expiry = Expiry::After(Duration::from_secs(300));
     let generated = generated(context, &Draft { expiry, ..draft("short") }).await;
-    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     assert_eq!(token.expires_in, 300);
 }
 
@@ -165,9 +174,13 @@ async fn an_edit_is_obeyed_by_the_next_exchange() {
         hard_end_at: None,
     };
     edit::edit(context, &operator(), &generated.credential.client_id, &edit).await.expect("edits");
-    let token = exchanged(context, generated.secret.expose(), "").await.expect("a token");
+    let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     assert_eq!((token.expires_in, token.scope.as_str()), (120, "credentials:read"));
-    assert!(exchanged_from(context, generated.secret.expose(), "", "198.51.100.1").await.is_err());
+    assert!(
+        exchanged_from(context, generated.secret.as_ref().expect("a secret").expose(), "", "198.51.100.1")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -177,7 +190,7 @@ async fn exchanges_and_refusals_are_counted_by_hour() {
     let generated = generated(context, &draft("reader")).await;
     let client_id = generated.credential.client_id.clone();
     for _ in 0..3 {
-        exchanged(context, generated.secret.expose(), "").await.expect("a token");
+        exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     }
     let unknown = ClientId::generate(context.random.as_ref());
     for id in [&client_id, &unknown] {
@@ -205,7 +218,8 @@ async fn parallel_exchanges_are_all_served_and_none_begins_after_the_revocation(
     let instance = Instance::new().await;
     let context = &instance.context;
     let generated = generated(context, &draft("busy")).await;
-    let secret: &'static str = Box::leak(generated.secret.expose().to_owned().into_boxed_str());
+    let secret: &'static str =
+        Box::leak(generated.secret.as_ref().expect("a secret").expose().to_owned().into_boxed_str());
     let run = async |count: usize| {
         let tasks: Vec<_> = (0..count)
             .map(|_| {

@@ -1,16 +1,21 @@
 //! `countersign credential`
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use domain::clock::Timestamp;
 use domain::context::Context;
-use domain::credential::draft::{Draft, Expiry};
+use domain::credential::draft::{Draft, Expiry, Proof};
+use domain::credential::federated::{self, FederatedDraft};
 use domain::credential::generate::{Generated, generate};
+use domain::credential::keys::{self, KeysDraft};
 use domain::credential::list::{self, Query};
-use domain::credential::{Credential, CredentialError, Outcome, disable, inspect, revoke};
-use domain::id::ClientId;
+use domain::credential::{AssertionRules, Credential, CredentialError, Outcome, disable, inspect, revoke};
+use domain::id::{ClientId, KeyId};
 use domain::mcp_server;
+use domain::public_key::KeyAlgorithm;
+use domain::secret::PlainSecret;
 use serde_json::json;
 
 use super::admin::operator;
@@ -35,6 +40,15 @@ pub enum Command {
         /// text or json
         #[arg(long, value_enum, default_value_t = ListFormat::Text)]
         format: ListFormat,
+    },
+    /// Add a public key to a credential that has keys
+    AddKey(AddKey),
+    /// Remove a public key from a credential
+    RemoveKey {
+        /// The credential
+        client_id: String,
+        /// The key: key_ and 22 characters, as `show` prints it
+        key_id: String,
     },
     /// Stop a credential, reversibly
     Disable {
@@ -79,9 +93,59 @@ pub struct Create {
     /// From where it may be exchanged: a range such as 10.0.0.0/8
     #[arg(long = "allow-ip", value_name = "CIDR")]
     allow_ip: Vec<String>,
+    /// A public key (PEM, JWK or JWKS): the program signs with the private half, and no secret is made
+    #[arg(long, value_name = "FILE", conflicts_with = "federated_issuer")]
+    public_key: Option<PathBuf>,
+    /// The issuer of tokens that stand for the credential; no secret is made
+    #[arg(long, value_name = "URL", requires = "federated_subject")]
+    federated_issuer: Option<String>,
+    /// Their subject; * stands for any text
+    #[arg(long, value_name = "SUBJECT", requires = "federated_issuer")]
+    federated_subject: Option<String>,
+    /// Their audience; the address of this server when not given
+    #[arg(long, value_name = "AUDIENCE", requires = "federated_issuer")]
+    federated_audience: Option<String>,
+    /// A further condition on them: claim=value
+    #[arg(long = "federated-claim", value_name = "CLAIM=VALUE", requires = "federated_issuer")]
+    federated_claims: Vec<String>,
+    /// The issuer's keys (JWKS); fetched from the issuer when not given
+    #[arg(long, value_name = "FILE", requires = "federated_issuer")]
+    federated_jwks: Option<PathBuf>,
+    /// Accept the token endpoint as audience of assertions, besides the issuer
+    #[arg(long)]
+    accept_token_endpoint_audience: bool,
+    /// Accept the same assertion until it expires
+    #[arg(long)]
+    allow_reused_assertions: bool,
+    /// Accept an assertion as the grant itself (RFC 7523)
+    #[arg(long)]
+    allow_jwt_bearer: bool,
     /// text, json or env
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+#[derive(Args)]
+pub struct AddKey {
+    /// The credential
+    client_id: String,
+    /// The key: PEM, JWK or JWKS
+    #[arg(long, value_name = "FILE")]
+    public_key: PathBuf,
+    /// What to call it
+    #[arg(long, default_value = "")]
+    label: String,
+    /// The algorithm to pin an RSA key to: RS256 (default), RS384, RS512 or PS256
+    #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
+    alg: Option<KeyAlgorithm>,
+    /// How long it works; for ever when not given
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    expires_in: Option<Duration>,
+}
+
+fn parse_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    KeyAlgorithm::parse(text)
+        .ok_or_else(|| format!("write one of {}", KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", ")))
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -97,7 +161,7 @@ pub enum ListFormat {
     Json,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number and a unit: s, m, h or d, such as 90d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
@@ -127,6 +191,15 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Create(arguments) => create(context, *arguments).await,
         Command::List { format } => list_all(context, format).await,
         Command::Show { client_id, format } => show(context, &client_id, format).await,
+        Command::AddKey(arguments) => add_key(context, arguments).await,
+        Command::RemoveKey { client_id, key_id } => {
+            let id = parse_id(&client_id)?;
+            let key = KeyId::parse(&key_id)
+                .ok_or_else(|| ConfigError::new("KEY_ID", format!("“{key_id}” is not key_ and 22 characters")))?;
+            keys::remove(context, &operator(), &id, &key).await.map_err(failure)?;
+            println!("Removed {key} from {id}");
+            Ok(())
+        }
         Command::Disable { client_id } => {
             let id = parse_id(&client_id)?;
             report(&id, "Disabled", disable::disable(context, &operator(), &id).await)
@@ -168,8 +241,57 @@ fn report(id: &ClientId, done: &str, result: Result<Outcome, CredentialError>) -
     Ok(())
 }
 
+fn read_file(setting: &str, path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::new(setting, format!("{}: {error}", path.display())).into())
+}
+
+async fn add_key(context: &Context, arguments: AddKey) -> Result<(), CliError> {
+    let id = parse_id(&arguments.client_id)?;
+    let text = read_file("--public-key", &arguments.public_key)?;
+    let draft = KeysDraft { text, label: arguments.label, algorithm: arguments.alg };
+    let expires_at = arguments.expires_in.map(|time| context.now().plus(time));
+    for key in keys::add(context, &operator(), &id, &draft, expires_at).await.map_err(failure)? {
+        println!("Added {key} to {id}");
+    }
+    Ok(())
+}
+
+/// How the new credential proves itself.
+fn proof(arguments: &Create) -> Result<Proof, CliError> {
+    if let Some(path) = &arguments.public_key {
+        let text = read_file("--public-key", path)?;
+        return Ok(Proof::Keys(KeysDraft { text, ..KeysDraft::default() }));
+    }
+    let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
+        return Ok(Proof::Secret);
+    };
+    let jwks = match &arguments.federated_jwks {
+        Some(path) => read_file("--federated-jwks", path)?,
+        None => String::new(),
+    };
+    let split = |claim: &String| {
+        let (name, value) = claim.split_once('=').unwrap_or((claim, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    Ok(Proof::Federated(FederatedDraft {
+        issuer: issuer.clone(),
+        subject: subject.clone(),
+        audience: arguments.federated_audience.clone().unwrap_or_default(),
+        claims: arguments.federated_claims.iter().map(split).collect(),
+        jwks,
+    }))
+}
+
 async fn create(context: &Context, arguments: Create) -> Result<(), CliError> {
+    let proof = proof(&arguments)?;
     let draft = Draft {
+        proof,
+        assertions: AssertionRules {
+            token_endpoint_audience: arguments.accept_token_endpoint_audience,
+            reusable: arguments.allow_reused_assertions,
+            jwt_bearer: arguments.allow_jwt_bearer,
+        },
         name: arguments.name,
         description: arguments.description,
         servers: arguments.mcp_servers,
@@ -183,33 +305,41 @@ async fn create(context: &Context, arguments: Create) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What is printed of a new credential: with its secret, this once.
+/// What is printed of a new credential: with its secret, if it has one, this once.
 fn shown_once(context: &Context, generated: &Generated, format: Format) -> String {
-    let (id, secret) = (&generated.credential.client_id, generated.secret.expose());
+    let id = &generated.credential.client_id;
+    let secret = generated.secret.as_ref().map(PlainSecret::expose);
     let (endpoint, server) = (context.settings.token_endpoint(), &generated.server.resource);
     let expires_at = generated.expires_at.map(Timestamp::rfc3339);
     match format {
         Format::Json => {
-            let object = json!({
+            let mut object = json!({
                 "client_id": id.as_str(),
-                "client_secret": secret,
                 "token_endpoint": endpoint,
                 "issuer": context.settings.public_url,
                 "mcp_server": server,
                 "scope": generated.credential.scopes.to_string(),
                 "expires_at": expires_at,
             });
+            if let Some(secret) = secret {
+                object["client_secret"] = json!(secret);
+            }
             format!("{object:#}\n")
         }
-        Format::Env => format!(
-            "MCP_CLIENT_ID={id}\nMCP_CLIENT_SECRET={secret}\nMCP_TOKEN_URL={endpoint}\nMCP_SERVER_URL={server}\n"
-        ),
-        Format::Text => format!(
-            "Client ID:      {id}\nClient secret:  {secret}\nToken endpoint: {endpoint}\nMCP server:     {server}\n\
-             Scopes:         {}\nExpires:        {}\n\nThe secret is shown this once. Store it now.\n",
-            generated.credential.scopes,
-            expires_at.as_deref().unwrap_or("never"),
-        ),
+        Format::Env => {
+            let secret = secret.map(|secret| format!("MCP_CLIENT_SECRET={secret}\n")).unwrap_or_default();
+            format!("MCP_CLIENT_ID={id}\n{secret}MCP_TOKEN_URL={endpoint}\nMCP_SERVER_URL={server}\n")
+        }
+        Format::Text => {
+            let line = secret.map(|secret| format!("Client secret:  {secret}\n")).unwrap_or_default();
+            let last = secret.map_or("", |_| "\nThe secret is shown this once. Store it now.\n");
+            format!(
+                "Client ID:      {id}\n{line}Token endpoint: {endpoint}\nMCP server:     {server}\n\
+                 Scopes:         {}\nExpires:        {}\n{last}",
+                generated.credential.scopes,
+                expires_at.as_deref().unwrap_or("never"),
+            )
+        }
     }
 }
 
@@ -295,6 +425,41 @@ async fn show(context: &Context, client_id: &str, format: ListFormat) -> Result<
             })
             .collect::<Vec<_>>()
     );
+    object["auth_method"] = json!(credential.auth_method.as_str());
+    let keys = keys::list(context, &id).await.map_err(CliError::failed)?;
+    object["keys"] = json!(
+        keys.iter()
+            .map(|key| {
+                json!({
+                    "id": key.id.as_str(),
+                    "label": key.label,
+                    "alg": key.key.algorithm().as_str(),
+                    "thumbprint": key.key.thumbprint(),
+                    "created_at": key.created_at.rfc3339(),
+                    "expires_at": key.expires_at.map(Timestamp::rfc3339),
+                    "removed_at": key.revoked_at.map(Timestamp::rfc3339),
+                    "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
+                })
+            })
+            .collect::<Vec<_>>()
+    );
+    let identities = federated::list(context, &id).await.map_err(CliError::failed)?;
+    object["identities"] = json!(
+        identities
+            .iter()
+            .map(|identity| {
+                json!({
+                    "id": identity.id.as_str(),
+                    "issuer": identity.issuer,
+                    "subject": identity.subject,
+                    "audience": identity.audience,
+                    "claims": identity.claims,
+                    "removed_at": identity.revoked_at.map(Timestamp::rfc3339),
+                    "last_used_at": identity.last_used_at.map(Timestamp::rfc3339),
+                })
+            })
+            .collect::<Vec<_>>()
+    );
     match format {
         ListFormat::Json => println!("{object:#}"),
         ListFormat::Text => print_text(&object),
@@ -312,12 +477,18 @@ fn print_text(object: &serde_json::Value) {
         other => other.to_string(),
     };
     for (name, value) in object.as_object().into_iter().flatten() {
-        if name != "secrets" {
+        if !matches!(name.as_str(), "secrets" | "keys" | "identities") {
             println!("{:<16}{}", format!("{}:", name.replace('_', " ")), plain(value));
         }
     }
     for secret in object["secrets"].as_array().into_iter().flatten() {
         println!("secret:         {} {}", plain(&secret["hint"]), plain(&secret["id"]));
+    }
+    for key in object["keys"].as_array().into_iter().flatten() {
+        println!("key:            {} {} {}", plain(&key["id"]), plain(&key["alg"]), plain(&key["label"]));
+    }
+    for identity in object["identities"].as_array().into_iter().flatten() {
+        println!("identity:       {} {}", plain(&identity["issuer"]), plain(&identity["subject"]));
     }
 }
 

@@ -15,6 +15,7 @@ use domain::store::{Store, StoreError};
 
 use super::CliError;
 use crate::config::{Config, ConfigError};
+use crate::outbound::Outbound;
 
 const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 
@@ -42,6 +43,7 @@ pub fn default_public_url(port: u16) -> String {
 pub struct Opened {
     store: Store,
     master: MasterKey,
+    fetch: Outbound,
 }
 
 /// Opens the database, making it in the data folder if it does not exist yet.
@@ -65,14 +67,15 @@ pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
         })?;
     }
     store.migrate().await.map_err(CliError::failed)?;
-    Ok(Opened { store, master })
+    Ok(Opened { store, master, fetch: Outbound::new(config.private_issuers.clone()) })
 }
 
 impl Opened {
     /// The instance, whose issuer is `public_url`.
     pub async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
         let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
-        Context::open(self.store, Arc::new(self.master), clock, random, Settings { public_url })
+        let settings = Settings { public_url };
+        Context::open(self.store, Arc::new(self.master), clock, random, Arc::new(self.fetch), settings)
             .await
             .map_err(CliError::failed)
     }

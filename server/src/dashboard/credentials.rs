@@ -2,15 +2,17 @@
 //! whose route it stands: with the result, or with what was typed and what is wrong with it.
 
 use app::action::ActionError;
+use app::components::proof::{TypedIdentity, TypedKeys};
 use app::pages::credential::connection;
 use app::pages::reveal::{self, Reveal};
-use app::pages::{edit_credential, message, new_credential};
+use app::pages::{authenticators, edit_credential, message, new_credential};
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::actor::Actor;
 use domain::credential::CredentialError;
-use domain::credential::edit;
 use domain::credential::generate::{self, Generated};
+use domain::credential::{edit, federated, keys};
 use domain::error::FieldError;
 use domain::id::ClientId;
 use domain::password::Password;
@@ -37,9 +39,19 @@ pub async fn generate(
         expires_on: fields.get("expires_on"),
         token_lifetime: fields.get("token_lifetime"),
         ip_ranges: fields.get("ip_ranges"),
+        method: fields.get("method"),
+        keys: typed_keys(&fields),
+        identity: typed_identity(&fields),
+        assertions: fields.all("assertions"),
     };
     match try_generate(&visit, &session, &fields, &typed).await {
-        Ok(generated) => respond(visit.clone(), async || Ok(reveal::page(revealed(&visit, generated)))).await,
+        Ok(generated) => match revealed(&visit, &generated) {
+            Some(reveal) => respond(visit, async || Ok(reveal::page(reveal))).await,
+            None => {
+                let address = format!("/credentials/{}?done=generated", generated.credential.client_id);
+                Redirect::to(&address).into_response()
+            }
+        },
         Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || new_credential::form(typed, errors, ask_password)).await
         }
@@ -107,10 +119,81 @@ async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<()
     Ok(())
 }
 
-fn revealed(visit: &Visit, generated: Generated) -> Reveal {
+fn revealed(visit: &Visit, generated: &Generated) -> Option<Reveal> {
+    let secret = generated.secret.as_ref()?;
     let mut connection = connection(visit, &generated.credential, Some(&generated.server));
-    connection.secret = Some(generated.secret.expose().to_owned());
-    Reveal { connection, expires_at: generated.expires_at }
+    connection.secret = Some(secret.expose().to_owned());
+    Some(Reveal { connection, expires_at: generated.expires_at })
+}
+
+fn typed_keys(fields: &Fields) -> TypedKeys {
+    TypedKeys { public_key: fields.get("public_key"), label: fields.get("label") }
+}
+
+fn typed_identity(fields: &Fields) -> TypedIdentity {
+    TypedIdentity {
+        issuer: fields.get("issuer"),
+        subject: fields.get("subject"),
+        audience: fields.get("audience"),
+        claims: fields.get("claims"),
+        jwks: fields.get("jwks"),
+    }
+}
+
+/// `POST /credentials/{client_id}/keys/new`
+pub async fn add_key(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(client_id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed = typed_keys(&fields);
+    let result = added(&visit, &session, &fields, &client_id, async |actor, id| {
+        keys::add(&visit.context, &actor, &id, &authenticators::keys_draft(&typed), None).await.map(drop)
+    });
+    match result.await {
+        Ok(()) => Redirect::to(&format!("/credentials/{client_id}?done=added")).into_response(),
+        Err(Refused::Fields { errors, ask_password }) => {
+            respond(visit, || authenticators::new_key(client_id, typed, errors, ask_password)).await
+        }
+        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}
+
+/// `POST /credentials/{client_id}/identities/new`
+pub async fn add_identity(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(client_id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed = typed_identity(&fields);
+    let result = added(&visit, &session, &fields, &client_id, async |actor, id| {
+        federated::add(&visit.context, &actor, &id, &authenticators::identity_draft(&typed)).await.map(drop)
+    });
+    match result.await {
+        Ok(()) => Redirect::to(&format!("/credentials/{client_id}?done=added")).into_response(),
+        Err(Refused::Fields { errors, ask_password }) => {
+            respond(visit, || authenticators::new_identity(client_id, typed, errors, ask_password)).await
+        }
+        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}
+
+/// Adds what proves a credential, after asking again who it is when that is due.
+async fn added<Work: Future<Output = Result<(), CredentialError>>>(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    client_id: &str,
+    work: impl FnOnce(Actor, ClientId) -> Work,
+) -> Result<(), Refused> {
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
+    let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
+    Ok(work(actor, id).await?)
 }
 
 /// `POST /credentials/{client_id}/edit`

@@ -1,10 +1,12 @@
 //! Pages that are only looked at.
 
 use app::action::ActionError;
+use app::components::proof::{TypedIdentity, TypedKeys};
 use app::pages::activity::ActivityQuery;
 use app::pages::credentials::CredentialsQuery;
 use app::pages::{
-    account, activity, credential, credentials, edit_credential, message, new_credential, overview, stop_credential,
+    account, activity, authenticators, credential, credentials, edit_credential, message, new_credential, overview,
+    servers, stop_credential,
 };
 use app::render::{self, Page};
 use app::visit::Visit;
@@ -56,8 +58,40 @@ pub async fn credentials(Extension(visit): Extension<Visit>, RawQuery(query): Ra
 
 /// `GET /credentials/new`
 pub async fn new_credential(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let from = fields(query).find("from").map(str::to_owned);
-    respond(visit, async || new_credential::page(from.as_deref()).await).await
+    let fields = fields(query);
+    let (from, example) = (fields.find("from"), fields.find("example"));
+    respond(visit, async || new_credential::page(from, example).await).await
+}
+
+/// `GET /credentials/{client_id}/keys/new`
+pub async fn new_key(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
+    respond(visit, || authenticators::new_key(client_id, TypedKeys::default(), Vec::new(), false)).await
+}
+
+/// `GET /credentials/{client_id}/identities/new`
+pub async fn new_identity(
+    Extension(visit): Extension<Visit>,
+    Path(client_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let typed = TypedIdentity::example(&fields(query).get("example"));
+    respond(visit, || authenticators::new_identity(client_id, typed, Vec::new(), false)).await
+}
+
+/// `GET /servers`
+pub async fn servers(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, servers::page).await
+}
+
+/// `GET /servers/new`
+pub async fn new_server(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, || servers::form(servers::Typed::default(), Vec::new())).await
+}
+
+/// `GET /servers/{id}`
+pub async fn server(Extension(visit): Extension<Visit>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let done = fields(query).find("done").is_some();
+    respond(visit, || servers::one(id, done)).await
 }
 
 /// `GET /credentials/{client_id}`

@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::mcp_server::SCOPE_READ;
+use domain::public_key::KeyAlgorithm;
+use domain::token::grants::Grant;
 use serde_json::json;
 
 use crate::http::error;
@@ -26,8 +28,9 @@ pub async fn authorization_server(State(state): State<AppState>) -> Response {
         "token_endpoint": state.context.settings.token_endpoint(),
         "jwks_uri": format!("{issuer}/mcp/oauth/jwks"),
         "response_types_supported": ["code"],
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "grant_types_supported": Grant::ALL.map(Grant::as_str),
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": KeyAlgorithm::ALL.map(KeyAlgorithm::as_str),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": [SCOPE_READ],

@@ -8,7 +8,7 @@ use domain::token::access_token::AccessToken;
 use domain::token::client_authentication::presented;
 use domain::token::error::{OAuthError, OAuthErrorCode};
 use domain::token::form::TokenForm;
-use domain::token::grants::{Grant, client_credentials};
+use domain::token::grants::{Grant, client_credentials, jwt_bearer};
 use serde::Serialize;
 
 use crate::http::body::{self, BodyError, TOKEN_LIMIT};
@@ -83,11 +83,15 @@ async fn exchange(state: &AppState, address: ClientAddress, request: Request) ->
         Err(error) if error.code == OAuthErrorCode::InvalidRequest => return Err(error.into()),
         presented => presented,
     };
-    let grant = Grant::of(&form)?;
-    match grant {
+    match Grant::of(&form)? {
         Grant::ClientCredentials => {
             Ok(client_credentials::exchange(&state.context, presented?, &form, address.0).await?)
         }
+        // The assertion says who the client is; a second proof beside it could only contradict it.
+        Grant::JwtBearer if presented.is_ok() || !authorization.is_empty() => {
+            Err(OAuthError::invalid_request("This grant takes no client authentication beside the assertion.").into())
+        }
+        Grant::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, address.0).await?),
     }
 }
 
@@ -118,7 +122,7 @@ fn failure(state: &AppState, address: ClientAddress, error: &OAuthError, basic: 
         }
         code => tracing::debug!(error = code.as_str(), detail = %error.detail, address = ?address.0, "refused"),
     }
-    if error.code == OAuthErrorCode::InvalidClient
+    if matches!(error.code, OAuthErrorCode::InvalidClient | OAuthErrorCode::InvalidGrant)
         && let Some(wait) = state.failures.count(address.0, state.context.now())
     {
         let error = OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "Too many failed attempts. Wait a little.");

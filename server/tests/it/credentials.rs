@@ -150,9 +150,15 @@ async fn a_credential_is_edited_disabled_enabled_and_revoked() {
     let page = format!("/credentials/{id}");
     assert!(browser.get(&page).await.body.contains(">Unverified<"));
     let exchange = async || {
-        app.token(&[], format!("grant_type=client_credentials&client_secret={}", generated.secret.expose()))
-            .await
-            .status
+        app.token(
+            &[],
+            format!(
+                "grant_type=client_credentials&client_secret={}",
+                generated.secret.as_ref().expect("a secret").expose()
+            ),
+        )
+        .await
+        .status
     };
     assert_eq!(exchange().await, StatusCode::OK);
     let in_use = browser.get(&page).await.body;
@@ -218,7 +224,14 @@ async fn server_functions_answer_programs_in_json_and_refuse_nonsense() {
     let id = generated.credential.client_id.as_str();
     let ask = async || browser.get(&format!("/fn/first_exchange?client_id={id}")).await;
     assert_eq!(ask().await.body, "false");
-    app.token(&[], format!("grant_type=client_credentials&client_secret={}", generated.secret.expose())).await;
+    app.token(
+        &[],
+        format!(
+            "grant_type=client_credentials&client_secret={}",
+            generated.secret.as_ref().expect("a secret").expose()
+        ),
+    )
+    .await;
     assert_eq!(ask().await.body, "true");
     assert_eq!(browser.get("/fn/first_exchange?client_id=nonsense").await.status, StatusCode::NOT_FOUND);
     assert_eq!(browser.get("/fn/first_exchange").await.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -19,8 +19,10 @@ async fn the_authorization_server_describes_itself() {
             "token_endpoint": "http://localhost:8080/mcp/oauth/token",
             "jwks_uri": "http://localhost:8080/mcp/oauth/jwks",
             "response_types_supported": ["code"],
-            "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "grant_types_supported": ["client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported":
+                ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
             "scopes_supported": ["mcp:read"],

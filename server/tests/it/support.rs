@@ -130,7 +130,7 @@ impl App {
 }
 
 pub fn basic(generated: &Generated) -> String {
-    basic_of(generated.credential.client_id.as_str(), generated.secret.expose())
+    basic_of(generated.credential.client_id.as_str(), generated.secret.as_ref().expect("a secret").expose())
 }
 
 pub fn basic_of(id: &str, secret: &str) -> String {

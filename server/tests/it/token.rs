@@ -20,7 +20,7 @@ const GRANT: &str = "grant_type=client_credentials";
 async fn a_secret_is_exchanged_in_every_way_that_clients_use() {
     let app = App::new().await;
     let generated = app.generated("job", &[]).await;
-    let (id, secret) = (generated.credential.client_id.as_str(), generated.secret.expose());
+    let (id, secret) = (generated.credential.client_id.as_str(), generated.secret.as_ref().expect("a secret").expose());
     let encoded = basic_of(&id.replace('_', "%5F"), &secret.replace('_', "%5F"));
     let header = basic(&generated);
     let post = format!("{GRANT}&client_id={id}&client_secret={secret}");
@@ -89,7 +89,7 @@ async fn the_token_is_an_rfc_9068_jwt_that_the_published_key_verifies() {
 async fn malformed_requests_get_a_clear_error_and_no_challenge() {
     let app = App::new().await;
     let generated = app.generated("job", &[]).await;
-    let (id, secret) = (generated.credential.client_id.as_str(), generated.secret.expose());
+    let (id, secret) = (generated.credential.client_id.as_str(), generated.secret.as_ref().expect("a secret").expose());
     let header = basic(&generated);
     let good = [("authorization", header.as_str())];
     let twice = [good[0], good[0]];
@@ -146,7 +146,7 @@ async fn malformed_requests_get_a_clear_error_and_no_challenge() {
 async fn only_a_form_in_a_post_is_read() {
     let app = App::new().await;
     let generated = app.generated("job", &[]).await;
-    let body = format!("{GRANT}&client_secret={}", generated.secret.expose());
+    let body = format!("{GRANT}&client_secret={}", generated.secret.as_ref().expect("a secret").expose());
     for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD, Method::TRACE] {
         let request = Request::builder().method(method.clone()).uri(format!("/mcp/oauth/token?{body}"));
         let answer = app.send(request.body(Body::empty()).expect("a request")).await;
@@ -200,12 +200,12 @@ async fn every_failed_authentication_is_byte_for_byte_the_same() {
         (unknown_id.as_str(), unknown_secret.expose()),
         (good_id, unknown_secret.expose()),
         (good_id, "wrong"),
-        ("wrong", good.secret.expose()),
-        (good_id, revoked.secret.expose()),
-        (revoked.credential.client_id.as_str(), revoked.secret.expose()),
-        (disabled.credential.client_id.as_str(), disabled.secret.expose()),
-        (expired.credential.client_id.as_str(), expired.secret.expose()),
-        (elsewhere.credential.client_id.as_str(), elsewhere.secret.expose()),
+        ("wrong", good.secret.as_ref().expect("a secret").expose()),
+        (good_id, revoked.secret.as_ref().expect("a secret").expose()),
+        (revoked.credential.client_id.as_str(), revoked.secret.as_ref().expect("a secret").expose()),
+        (disabled.credential.client_id.as_str(), disabled.secret.as_ref().expect("a secret").expose()),
+        (expired.credential.client_id.as_str(), expired.secret.as_ref().expect("a secret").expose()),
+        (elsewhere.credential.client_id.as_str(), elsewhere.secret.as_ref().expect("a secret").expose()),
     ];
     let mut by_header = Vec::new();
     let mut by_body = Vec::new();

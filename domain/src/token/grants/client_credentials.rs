@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 
+use super::{Grant, issue, oauth_error, refuse_assertion};
 use crate::context::Context;
-use crate::scope::Scopes;
-use crate::token::access_token::{self, AccessToken};
+use crate::token::access_token::AccessToken;
+use crate::token::assertion::{self, Purpose};
 use crate::token::client_authentication::Presented;
-use crate::token::error::{OAuthError, OAuthErrorCode};
+use crate::token::error::OAuthError;
 use crate::token::form::TokenForm;
-use crate::token::ledger::{Ask, AskedResource, AskedScope, LedgerError, Refusal};
-use crate::token::resource;
+use crate::token::ledger::{Proof, Refusal};
+
+const GRANT: Grant = Grant::ClientCredentials;
 
 /// Exchanges what the client presents for an access token.
 ///
@@ -20,63 +22,23 @@ pub async fn exchange(
     form: &TokenForm,
     address: Option<IpAddr>,
 ) -> Result<AccessToken, OAuthError> {
-    let refuse = |refusal: Refusal| {
-        context.refusals.record(presented.client_id.as_ref(), refusal, address, context.now());
-        oauth_error(refusal)
-    };
-    // The checksum first: a mistyped secret costs no look-up.
-    let Some(secret) = &presented.secret else {
-        return Err(refuse(Refusal::WrongSecret));
-    };
-    if presented.names_client && presented.client_id.is_none() {
-        return Err(oauth_error(Refusal::WrongSecret));
-    }
-    let ask = Ask {
-        secret_hash: secret.hash(&context.keys.pepper),
-        client_id: presented.client_id.clone(),
-        scope: asked_scope(form),
-        resource: asked_resource(form),
-        address,
-    };
-    match context.ledger.issue(ask).await {
-        Ok(entry) => Ok(access_token::sign(context, &entry).await?),
-        Err(LedgerError::Refused { refusal, client_id }) => {
-            context.refusals.record(client_id.as_ref(), refusal, address, context.now());
-            Err(oauth_error(refusal))
+    match presented {
+        Presented::Secret { client_id, names_client, secret } => {
+            // The checksum first: a mistyped secret costs no look-up.
+            let Some(secret) = secret.filter(|_| client_id.is_some() || !names_client) else {
+                context.refusals.record(client_id.as_ref(), Refusal::WrongSecret, address, context.now());
+                return Err(oauth_error(GRANT, Refusal::WrongSecret));
+            };
+            let proof = Proof::Secret(secret.hash(&context.keys.pepper));
+            issue(context, GRANT, proof, client_id, form, address).await
         }
-        Err(LedgerError::Fault(fault)) => Err(fault.into()),
-    }
-}
-
-fn asked_scope(form: &TokenForm) -> AskedScope {
-    match form.get("scope").map(Scopes::parse) {
-        None => AskedScope::Default,
-        Some(None) => AskedScope::Malformed,
-        Some(Some(scopes)) if scopes.is_empty() => AskedScope::Default,
-        Some(Some(scopes)) => AskedScope::These(scopes),
-    }
-}
-
-/// One resource a request (RFC 8707 §2 allows a server to insist on it): a token has one audience.
-fn asked_resource(form: &TokenForm) -> AskedResource {
-    let mut resources = form.resources();
-    match (resources.next(), resources.next()) {
-        (None, _) => AskedResource::Default,
-        (Some(one), None) => resource::canonical(one).map_or(AskedResource::Unusable, AskedResource::This),
-        (Some(_), Some(_)) => AskedResource::Unusable,
-    }
-}
-
-fn oauth_error(refusal: Refusal) -> OAuthError {
-    match refusal {
-        Refusal::ScopeMalformed => OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed."),
-        Refusal::ScopeNotAllowed => {
-            OAuthError::new(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted.")
+        Presented::Assertion => {
+            let assertion = form.get("client_assertion").unwrap_or_default();
+            let verified =
+                assertion::verify(context, assertion, form.get("client_id"), Purpose::ClientAuthentication).await;
+            let verified = verified.map_err(|error| refuse_assertion(context, GRANT, error, address))?;
+            let proof = Proof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
+            issue(context, GRANT, proof, Some(verified.client_id), form, address).await
         }
-        Refusal::TargetNotAllowed => OAuthError::new(
-            OAuthErrorCode::InvalidTarget,
-            "resource must name one MCP server that this client may call.",
-        ),
-        refusal => OAuthError::invalid_client(refusal.as_str()),
     }
 }

@@ -1,0 +1,18 @@
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+
+const issuer = '{issuer}';
+const resource = '{resource}';
+const keys = createRemoteJWKSet(new URL(`${issuer}/mcp/oauth/jwks`));
+
+// Pass it to requireBearerAuth({ verifier }).
+export const verifier = {
+  async verifyAccessToken(token) {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer,
+      audience: resource,
+      typ: 'at+jwt',
+      algorithms: ['{alg}'],
+    });
+    return { token, clientId: payload.client_id, scopes: payload.scope.split(' '), expiresAt: payload.exp };
+  },
+};

@@ -1,0 +1,150 @@
+//! The fields of what proves a credential: public keys, and identities of other issuers.
+
+use leptos::prelude::*;
+
+use super::field::{Errors, Select, TextArea, TextField};
+use crate::assets;
+
+/// What was typed about keys.
+#[derive(Debug, Clone, Default)]
+pub struct TypedKeys {
+    /// JWK, JWKS or PEM.
+    pub public_key: String,
+    /// What to call it.
+    pub label: String,
+}
+
+/// What was typed about an identity.
+#[derive(Debug, Clone, Default)]
+pub struct TypedIdentity {
+    /// Issuer.
+    pub issuer: String,
+    /// Subject or pattern.
+    pub subject: String,
+    /// Audience.
+    pub audience: String,
+    /// `name=value`, one a line.
+    pub claims: String,
+    /// Pasted keys of the issuer.
+    pub jwks: String,
+}
+
+/// A place to paste a key, to choose a file, or to make a pair without the private half ever leaving the browser.
+#[component]
+pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
+    let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
+    let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    view! {
+        <script src=assets::KEYS.path.as_str()></script>
+        <TextField id="label" label="Key label" value=typed.label error=errors.at("label")
+            hint="What you call this key, such as runner 2026."/>
+        <TextArea id="public_key" label="Public key" value=typed.public_key error=errors.at("public_key")
+            placeholder="-----BEGIN PUBLIC KEY-----"
+            hint="A JWK, a JWKS, or PEM (public key or certificate): RSA from 2048 bits, EC P-256 or P-384, Ed25519."/>
+        <div class="stack needs-script">
+            <div class="field">
+                <label for="key-file">"Or read it from a file"</label>
+                <input id="key-file" type="file" accept=".pem,.pub,.crt,.cer,.json,.jwk,.jwks"/>
+            </div>
+            <Select id="key-kind" label="Or generate a pair in this browser" options chosen="ES256"/>
+            <div class="row">
+                <button type="button" class="button" id="generate-key">"Generate key pair"</button>
+                <a class="button" id="private-key" download="private-key.pem" hidden=true>"Download private key"</a>
+            </div>
+            <p class="muted" id="key-status" role="status">"The private key is offered for download and never sent."</p>
+        </div>
+        <details>
+            <summary>"Make a pair with openssl"</summary>
+            <pre tabindex="0" role="region" aria-label="Commands">
+                "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem\n"
+                "openssl pkey -in private-key.pem -pubout -out public-key.pem\n"
+            </pre>
+        </details>
+    }
+    .into_any()
+}
+
+/// A kind of issuer with a filled example.
+struct Preset {
+    word: &'static str,
+    label: &'static str,
+    issuer: &'static str,
+    subject: &'static str,
+    claims: &'static str,
+}
+
+const PRESETS: [Preset; 4] = [
+    Preset {
+        word: "github",
+        label: "GitHub Actions",
+        issuer: "https://token.actions.githubusercontent.com",
+        subject: "repo:OWNER/REPOSITORY:ref:refs/heads/main",
+        claims: "repository_owner=OWNER",
+    },
+    Preset {
+        word: "gitlab",
+        label: "GitLab CI",
+        issuer: "https://gitlab.com",
+        subject: "project_path:GROUP/PROJECT:ref_type:branch:ref:main",
+        claims: "ref_protected=true",
+    },
+    Preset {
+        word: "kubernetes",
+        label: "Kubernetes",
+        issuer: "https://kubernetes.default.svc.cluster.local",
+        subject: "system:serviceaccount:NAMESPACE:SERVICE-ACCOUNT",
+        claims: "",
+    },
+    Preset {
+        word: "google",
+        label: "Google Cloud",
+        issuer: "https://accounts.google.com",
+        subject: "UNIQUE-ID-OF-THE-SERVICE-ACCOUNT",
+        claims: "email=NAME@PROJECT.iam.gserviceaccount.com\nemail_verified=true",
+    },
+];
+
+impl TypedIdentity {
+    /// The example of a kind of issuer; empty for a word that is none.
+    pub fn example(word: &str) -> Self {
+        let preset = PRESETS.iter().find(|preset| preset.word == word);
+        preset.map_or_else(Self::default, |preset| Self {
+            issuer: preset.issuer.to_owned(),
+            subject: preset.subject.to_owned(),
+            claims: preset.claims.to_owned(),
+            ..Self::default()
+        })
+    }
+
+    /// The conditions, one a line.
+    pub fn conditions(&self) -> Vec<(String, String)> {
+        let split = |line: &str| {
+            let (name, value) = line.split_once('=').unwrap_or((line, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        self.claims.lines().filter(|line| !line.trim().is_empty()).map(split).collect()
+    }
+}
+
+/// Who may stand for the credential. `example` is the address to which the word of a preset is appended.
+#[component]
+pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
+    let presets = PRESETS
+        .iter()
+        .map(|preset| view! { <a class="button" data-size="small" href=format!("{example}{}", preset.word)>{preset.label}</a> })
+        .collect_view();
+    view! {
+        <div class="row" role="group" aria-label="Examples"><span class="muted">"Start from an example:"</span>{presets}</div>
+        <TextField id="issuer" label="Issuer" value=typed.issuer error=errors.at("issuer")
+            hint="The iss of the tokens, exactly."/>
+        <TextField id="subject" label="Subject" value=typed.subject error=errors.at("subject")
+            hint="The sub of the tokens. * stands for any text; a program must then send its client ID too."/>
+        <TextArea id="claims" label="Further conditions" value=typed.claims error=errors.at("claims")
+            placeholder="ref=refs/heads/main" hint="One claim=value a line; * stands for any text."/>
+        <TextField id="audience" label="Audience" value=typed.audience error=errors.at("audience")
+            hint="The aud that the tokens are asked for. Empty: the address of this server."/>
+        <TextArea id="jwks" label="Issuer’s keys" value=typed.jwks error=errors.at("jwks") placeholder="{\"keys\":[…]}"
+            hint="Empty: fetched from the issuer’s discovery document. Paste the JWKS when this server cannot reach it."/>
+    }
+    .into_any()
+}

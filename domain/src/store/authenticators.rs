@@ -1,0 +1,225 @@
+//! `client_keys` and `federated_identities`.
+
+use std::collections::BTreeMap;
+
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+
+use super::{Columns, Store, StoreError, Transaction, millis, to_json};
+use crate::clock::Timestamp;
+use crate::credential::federated::FederatedIdentity;
+use crate::credential::keys::ClientKey;
+use crate::id::{ClientId, FederatedIdentityId, KeyId};
+use crate::public_key::PublicKey;
+
+/// A client that signs its assertions, and the rules for them.
+pub(crate) struct KeyOwner {
+    pub keys: Vec<(KeyId, PublicKey)>,
+    pub token_endpoint_audience: bool,
+    pub reusable_assertions: bool,
+}
+
+/// The keys of the client that work at `now`; `None` when there is no such client.
+pub(crate) async fn key_owner(
+    store: &Store,
+    client_id: &ClientId,
+    now: Timestamp,
+) -> Result<Option<KeyOwner>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
+                c.reusable_assertions_since AS reusable_assertions_since, k.id AS id, k.jwk AS jwk
+         FROM credentials AS c LEFT JOIN client_keys AS k
+           ON k.client_id = c.client_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+         WHERE c.client_id = $1",
+    )
+    .bind(client_id.as_str())
+    .bind(now.millis())
+    .fetch_all(store.reads())
+    .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let columns = Columns::of("credentials", first);
+    let mut owner = KeyOwner {
+        keys: Vec::with_capacity(rows.len()),
+        token_endpoint_audience: columns.optional_moment("token_endpoint_audience_since")?.is_some(),
+        reusable_assertions: columns.optional_moment("reusable_assertions_since")?.is_some(),
+    };
+    for row in &rows {
+        let columns = Columns::of("client_keys", row);
+        if columns.optional_text("id")?.is_some() {
+            owner.keys.push((columns.parsed("id", KeyId::parse)?, columns.parsed("jwk", PublicKey::from_stored)?));
+        }
+    }
+    Ok(Some(owner))
+}
+
+pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO client_keys (id, client_id, label, jwk, thumbprint, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(key.id.as_str())
+    .bind(key.client_id.as_str())
+    .bind(&key.label)
+    .bind(key.key.to_jwk().to_string())
+    .bind(key.key.thumbprint())
+    .bind(key.created_at.millis())
+    .bind(millis(key.expires_at))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+const SELECT_KEYS: &str =
+    "SELECT id, client_id, label, jwk, created_at, expires_at, revoked_at, last_used_at, last_used_from
+     FROM client_keys WHERE client_id = $1 ORDER BY created_at DESC, id DESC";
+
+/// Every key, removed ones too, newest first.
+pub(crate) async fn keys(store: &Store, client_id: &ClientId) -> Result<Vec<ClientKey>, StoreError> {
+    sqlx::query(SELECT_KEYS).bind(client_id.as_str()).fetch_all(store.reads()).await?.iter().map(client_key).collect()
+}
+
+pub(crate) async fn keys_in(transaction: &mut Transaction, client_id: &ClientId) -> Result<Vec<ClientKey>, StoreError> {
+    let rows = sqlx::query(SELECT_KEYS).bind(client_id.as_str()).fetch_all(&mut **transaction).await?;
+    rows.iter().map(client_key).collect()
+}
+
+fn client_key(row: &AnyRow) -> Result<ClientKey, StoreError> {
+    let columns = Columns::of("client_keys", row);
+    Ok(ClientKey {
+        id: columns.parsed("id", KeyId::parse)?,
+        client_id: columns.parsed("client_id", ClientId::parse)?,
+        label: columns.text("label")?,
+        key: columns.parsed("jwk", PublicKey::from_stored)?,
+        created_at: columns.moment("created_at")?,
+        expires_at: columns.optional_moment("expires_at")?,
+        revoked_at: columns.optional_moment("revoked_at")?,
+        last_used_at: columns.optional_moment("last_used_at")?,
+        last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
+    })
+}
+
+/// Ends a key; false when there is no such live key.
+pub(crate) async fn revoke_key(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    id: &KeyId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let result =
+        sqlx::query("UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND client_id = $3 AND revoked_at IS NULL")
+            .bind(now.millis())
+            .bind(id.as_str())
+            .bind(client_id.as_str())
+            .execute(&mut **transaction)
+            .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+pub(crate) async fn insert_identity(
+    transaction: &mut Transaction,
+    identity: &FederatedIdentity,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO federated_identities (id, client_id, issuer, subject, audience, claims, jwks, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(identity.id.as_str())
+    .bind(identity.client_id.as_str())
+    .bind(&identity.issuer)
+    .bind(&identity.subject)
+    .bind(&identity.audience)
+    .bind(to_json(&identity.claims))
+    .bind(identity.jwks.as_ref().map(ToString::to_string))
+    .bind(identity.created_at.millis())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+const IDENTITY: &str =
+    "SELECT id, client_id, issuer, subject, audience, claims, jwks, created_at, revoked_at, last_used_at,
+     last_used_from FROM federated_identities";
+
+/// Every identity, removed ones too, newest first.
+pub(crate) async fn all_identities(store: &Store, client_id: &ClientId) -> Result<Vec<FederatedIdentity>, StoreError> {
+    let sql = AssertSqlSafe(format!("{IDENTITY} WHERE client_id = $1 ORDER BY created_at DESC, id DESC"));
+    sqlx::query(sql).bind(client_id.as_str()).fetch_all(store.reads()).await?.iter().map(identity).collect()
+}
+
+/// The live identities of this client at `issuer`.
+pub(crate) async fn identities_of(
+    store: &Store,
+    client_id: &ClientId,
+    issuer: &str,
+) -> Result<Vec<FederatedIdentity>, StoreError> {
+    let sql = AssertSqlSafe(format!(
+        "{IDENTITY} WHERE client_id = $1 AND issuer = $2 AND revoked_at IS NULL ORDER BY created_at"
+    ));
+    let rows = sqlx::query(sql).bind(client_id.as_str()).bind(issuer).fetch_all(store.reads()).await?;
+    rows.iter().map(identity).collect()
+}
+
+/// The live identities of all clients for exactly this subject: no patterns, which a text with an asterisk would be.
+pub(crate) async fn identities_with_subject(
+    store: &Store,
+    issuer: &str,
+    subject: &str,
+) -> Result<Vec<FederatedIdentity>, StoreError> {
+    let sql = AssertSqlSafe(format!(
+        "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
+         ORDER BY client_id LIMIT 20"
+    ));
+    let rows = sqlx::query(sql).bind(issuer).bind(subject).fetch_all(store.reads()).await?;
+    rows.iter().map(identity).collect()
+}
+
+fn identity(row: &AnyRow) -> Result<FederatedIdentity, StoreError> {
+    let columns = Columns::of("federated_identities", row);
+    let claims: BTreeMap<String, String> = columns.json("claims")?;
+    let jwks = match columns.optional_text("jwks")? {
+        Some(_) => Some(columns.json("jwks")?),
+        None => None,
+    };
+    Ok(FederatedIdentity {
+        id: columns.parsed("id", FederatedIdentityId::parse)?,
+        client_id: columns.parsed("client_id", ClientId::parse)?,
+        issuer: columns.text("issuer")?,
+        subject: columns.text("subject")?,
+        audience: columns.text("audience")?,
+        claims,
+        jwks,
+        created_at: columns.moment("created_at")?,
+        revoked_at: columns.optional_moment("revoked_at")?,
+        last_used_at: columns.optional_moment("last_used_at")?,
+        last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
+    })
+}
+
+pub(crate) async fn count_identities_in(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM federated_identities WHERE client_id = $1 AND revoked_at IS NULL")
+        .bind(client_id.as_str())
+        .fetch_one(&mut **transaction)
+        .await?;
+    Columns::of("federated_identities", &row).number("n")
+}
+
+/// Ends an identity; false when there is no such live one.
+pub(crate) async fn revoke_identity(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    id: &FederatedIdentityId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "UPDATE federated_identities SET revoked_at = $1 WHERE id = $2 AND client_id = $3 AND revoked_at IS NULL",
+    )
+    .bind(now.millis())
+    .bind(id.as_str())
+    .bind(client_id.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}

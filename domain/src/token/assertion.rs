@@ -1,0 +1,264 @@
+//! Assertions (RFC 7521, RFC 7523): JWTs by which a client proves itself, or that are the grant themselves. One function
+//! decides about all of them: those that a client signs with its own key, and those that another issuer (a CI system, a
+//! cluster, a cloud) signed for a workload.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::jws::{UncheckedJws, seconds, text};
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::credential::federated::FederatedIdentity;
+use crate::error::Fault;
+use crate::id::{AuthenticatorId, ClientId};
+use crate::issuer_keys::IssuerKeysError;
+use crate::public_key::PublicKey;
+use crate::store;
+
+/// How far two clocks may be apart.
+const SKEW: Duration = Duration::from_secs(30);
+/// The furthest end of an assertion that a client signs: its use must be remembered until then.
+const LONGEST_LIFE: Duration = Duration::from_secs(600);
+/// The longest life of an assertion of another issuer.
+const LONGEST_FEDERATED_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// The longest `jti` that is remembered.
+const LONGEST_JTI: usize = 128;
+
+/// What an assertion is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// As `client_assertion`: it authenticates the client (RFC 7523 §2.2).
+    ClientAuthentication,
+    /// As `assertion`: it is the grant (RFC 7523 §2.1).
+    Grant,
+}
+
+/// An assertion that may be used once, until it has expired everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SingleUse {
+    /// Its `jti`.
+    pub jti: String,
+    /// Until when the use must be remembered.
+    pub until: Timestamp,
+}
+
+/// A verified assertion. Whether its client may do anything is for the issuing transaction to decide.
+#[derive(Debug)]
+pub struct Verified {
+    /// The client.
+    pub client_id: ClientId,
+    /// The key or the identity that it was made with.
+    pub authenticator: AuthenticatorId,
+    /// What must not be used twice; absent for tokens of other issuers, which are reusable by nature.
+    pub single_use: Option<SingleUse>,
+}
+
+/// Why an assertion proves nothing.
+#[derive(Debug)]
+pub enum AssertionError {
+    /// The request's `client_id` is not the assertion's subject.
+    OtherClient,
+    /// It is not acceptable.
+    Rejected {
+        /// The credential that it concerns, as far as that is known.
+        client_id: Option<ClientId>,
+        /// What was wrong: names of claims and what was expected of them, nothing of what was sent.
+        detail: String,
+    },
+    /// A fault of ours, or of the issuer whose keys are needed.
+    Fault(Fault),
+}
+
+impl<Error: Into<Fault>> From<Error> for AssertionError {
+    fn from(error: Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+fn rejected(client_id: Option<&ClientId>, detail: impl Into<String>) -> AssertionError {
+    AssertionError::Rejected { client_id: client_id.cloned(), detail: detail.into() }
+}
+
+/// Verifies `assertion`. `client_id` is the request's parameter, if it was sent.
+pub async fn verify(
+    context: &Context,
+    assertion: &str,
+    client_id: Option<&str>,
+    purpose: Purpose,
+) -> Result<Verified, AssertionError> {
+    let jws = UncheckedJws::parse(assertion).map_err(|problem| rejected(None, problem))?;
+    let claims = jws.unchecked_claims();
+    let (Some(iss), Some(sub)) = (text(claims, "iss"), text(claims, "sub")) else {
+        return Err(rejected(None, "iss and sub must be text"));
+    };
+    match ClientId::parse(iss) {
+        Some(issuer) => {
+            if client_id.is_some_and(|named| named != issuer.as_str()) {
+                return Err(AssertionError::OtherClient);
+            }
+            by_own_key(context, &jws, issuer, sub, purpose).await
+        }
+        None => by_other_issuer(context, &jws, iss, sub, client_id).await,
+    }
+}
+
+/// An assertion that the client signed with a registered key.
+async fn by_own_key(
+    context: &Context,
+    jws: &UncheckedJws<'_>,
+    client_id: ClientId,
+    sub: &str,
+    purpose: Purpose,
+) -> Result<Verified, AssertionError> {
+    let reject = |detail: &str| rejected(Some(&client_id), detail);
+    let now = context.now();
+    let Some(owner) = store::authenticators::key_owner(&context.store, &client_id, now).await? else {
+        return Err(rejected(None, "no such client"));
+    };
+    let keys = owner.keys.iter().map(|(id, key)| (id, key));
+    let key = jws.signed_by(keys).ok_or_else(|| reject("the signature is by none of the registered keys"))?;
+    let claims = jws.unchecked_claims();
+    // As a grant the assertion may speak for any subject; the token's subject is the client all the same.
+    if purpose == Purpose::ClientAuthentication && sub != client_id.as_str() {
+        return Err(reject("sub must be the client ID"));
+    }
+    let settings = &context.settings;
+    let mut audiences = HashSet::from([settings.public_url.clone(), format!("{}/", settings.public_url)]);
+    if owner.token_endpoint_audience {
+        audiences.insert(settings.token_endpoint());
+    }
+    if !single_audience(claims).is_some_and(|audience| audiences.contains(audience)) {
+        return Err(reject(&format!("aud must be {}", settings.public_url)));
+    }
+    let end = check_times(claims, now).map_err(|problem| reject(&problem))?;
+    if end.millis() > now.plus(LONGEST_LIFE).millis() {
+        return Err(reject("exp must be within 10 minutes"));
+    }
+    let single_use = match text(claims, "jti") {
+        _ if owner.reusable_assertions => None,
+        Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI => {
+            Some(SingleUse { jti: jti.to_owned(), until: end.plus(SKEW) })
+        }
+        _ => return Err(reject("jti must be text of at most 128 characters")),
+    };
+    Ok(Verified { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
+}
+
+/// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without one
+/// exactly one credential must be registered for exactly this subject.
+async fn by_other_issuer(
+    context: &Context,
+    jws: &UncheckedJws<'_>,
+    iss: &str,
+    sub: &str,
+    client_id: Option<&str>,
+) -> Result<Verified, AssertionError> {
+    let named = match client_id {
+        Some(text) => Some(ClientId::parse(text).ok_or_else(|| rejected(None, "no such client"))?),
+        None => None,
+    };
+    let candidates = match &named {
+        Some(client_id) => store::authenticators::identities_of(&context.store, client_id, iss).await?,
+        None => store::authenticators::identities_with_subject(&context.store, iss, sub).await?,
+    };
+    let mut owners: Vec<&ClientId> = candidates.iter().map(|identity| &identity.client_id).collect();
+    owners.dedup();
+    let owner = match owners.as_slice() {
+        [owner] => *owner,
+        [] => {
+            return Err(rejected(named.as_ref(), "iss is none of the registered issuers, or sub none of its subjects"));
+        }
+        _ => return Err(rejected(None, "several credentials have this iss and sub: send client_id")),
+    };
+    let mut problem = String::new();
+    for identity in &candidates {
+        match matches(context, jws, identity).await {
+            Ok(()) => {
+                let authenticator = AuthenticatorId::Federated(identity.id.clone());
+                return Ok(Verified { client_id: owner.clone(), authenticator, single_use: None });
+            }
+            Err(Mismatch::Detail(detail)) => problem = detail,
+            Err(Mismatch::Fault(fault)) => return Err(AssertionError::Fault(fault)),
+        }
+    }
+    Err(rejected(Some(owner), problem))
+}
+
+enum Mismatch {
+    Detail(String),
+    Fault(Fault),
+}
+
+async fn matches(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<(), Mismatch> {
+    let signature = is_signed(context, jws, identity).await?;
+    let wrong = |detail: String| Err(Mismatch::Detail(detail));
+    if !signature {
+        return wrong(format!("the signature is by none of the keys of {}", identity.issuer));
+    }
+    let claims = jws.unchecked_claims();
+    if single_audience(claims) != Some(identity.audience.as_str()) {
+        return wrong(format!("aud must be {}", identity.audience));
+    }
+    let now = context.now();
+    let end = check_times(claims, now).map_err(Mismatch::Detail)?;
+    if end.millis() > now.plus(LONGEST_FEDERATED_LIFE).millis() {
+        return wrong("exp must be within 24 hours".to_owned());
+    }
+    match identity.first_mismatch(claims) {
+        Some((claim, expected)) => wrong(format!("{claim} must be {expected}")),
+        None => Ok(()),
+    }
+}
+
+async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<bool, Mismatch> {
+    let by = |keys: &[PublicKey]| jws.signed_by(keys.iter().map(|key| ((), key))).is_some();
+    if let Some(jwks) = &identity.jwks {
+        return Ok(by(&PublicKey::read_jwks(jwks)));
+    }
+    let fault = |error: IssuerKeysError| {
+        tracing::warn!(issuer = identity.issuer, %error, "the keys of an issuer are not available");
+        Mismatch::Fault(Fault::Overloaded("the keys of an issuer are not available"))
+    };
+    let now = context.now();
+    let keys = context.issuer_keys.get(&identity.issuer, now).await.map_err(fault)?;
+    if by(&keys) {
+        return Ok(true);
+    }
+    // A key that is new there is a reason to look again, at a bounded rate; a bad signature by a known one is not.
+    if keys.iter().any(|key| key.kid().is_some() && key.kid() == jws.kid()) {
+        return Ok(false);
+    }
+    let keys = context.issuer_keys.get_anew(&identity.issuer, now).await.map_err(fault)?;
+    Ok(by(&keys))
+}
+
+/// The `aud` when it is one value: text, or a list of one.
+fn single_audience(claims: &Map<String, Value>) -> Option<&str> {
+    match claims.get("aud")? {
+        Value::String(audience) => Some(audience),
+        Value::Array(list) => match list.as_slice() {
+            [Value::String(audience)] => Some(audience),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Checks `exp`, `nbf` and `iat`, and returns the end.
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, String> {
+    let read = |name: &str| seconds(claims, name).map_err(|()| format!("{name} must be a whole number of seconds"));
+    let (exp, nbf, iat) = (read("exp")?, read("nbf")?, read("iat")?);
+    let exp = exp.ok_or("exp is missing")?;
+    let skew = SKEW.as_secs() as i64;
+    if exp <= now.seconds() - skew {
+        return Err("exp is over".to_owned());
+    }
+    for (name, moment) in [("nbf", nbf), ("iat", iat)] {
+        if moment.is_some_and(|moment| moment > now.seconds() + skew) {
+            return Err(format!("{name} is in the future"));
+        }
+    }
+    Ok(Timestamp::from_millis(exp.saturating_mul(1000)))
+}
