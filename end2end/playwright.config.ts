@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
 
 const debian = '/usr/bin/chromium';
+/** Tests that open no browser. */
+const programs = ['clients.spec.ts', 'matrix.spec.ts'];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 
 export default defineConfig({
@@ -29,13 +31,13 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'with JavaScript', testIgnore: 'clients.spec.ts' },
+    { name: 'with JavaScript', testIgnore: programs },
     {
       name: 'without JavaScript',
-      testIgnore: 'clients.spec.ts',
+      testIgnore: programs,
       grepInvert: /@scripts/,
       use: { javaScriptEnabled: false },
     },
-    { name: 'clients', testMatch: 'clients.spec.ts' },
+    { name: 'clients', testMatch: programs },
   ],
 });
