@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
-const issuer = '{issuer}';
-const resource = '{resource}';
+const issuer = '__ISSUER__';
+const resource = '__RESOURCE__';
 const keys = createRemoteJWKSet(new URL(`${issuer}/mcp/oauth/jwks`));
 
 // Pass it to requireBearerAuth({ verifier }).
@@ -11,7 +11,7 @@ export const verifier = {
       issuer,
       audience: resource,
       typ: 'at+jwt',
-      algorithms: ['{alg}'],
+      algorithms: ['__ALG__'],
     });
     return { token, clientId: payload.client_id, scopes: payload.scope.split(' '), expiresAt: payload.exp };
   },

@@ -1,8 +1,8 @@
 import jwt
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 
-ISSUER = "{issuer}"
-RESOURCE = "{resource}"
+ISSUER = "__ISSUER__"
+RESOURCE = "__RESOURCE__"
 keys = jwt.PyJWKClient(ISSUER + "/mcp/oauth/jwks")
 
 
@@ -14,7 +14,7 @@ class Countersign(TokenVerifier):
             if jwt.get_unverified_header(token).get("typ") != "at+jwt":
                 return None
             key = keys.get_signing_key_from_jwt(token)
-            claims = jwt.decode(token, key, algorithms=["{alg}"], issuer=ISSUER, audience=RESOURCE)
+            claims = jwt.decode(token, key, algorithms=["__ALG__"], issuer=ISSUER, audience=RESOURCE)
         except jwt.PyJWTError:
             return None
         return AccessToken(

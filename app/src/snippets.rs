@@ -254,7 +254,9 @@ pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
 /// What the operator of `server` puts in place: the document, and a check of tokens for each SDK.
 pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Snippet> {
     let filled = |text: &str| {
-        text.replace("{issuer}", issuer).replace("{resource}", &server.resource).replace("{alg}", server.alg.as_str())
+        text.replace("__ISSUER__", issuer)
+            .replace("__RESOURCE__", &server.resource)
+            .replace("__ALG__", server.alg.as_str())
     };
     vec![
         snippet(

@@ -95,7 +95,7 @@ impl PublicKey {
         if text.len() > LONGEST_TEXT {
             return Err("This is too long to be a key.".to_owned());
         }
-        let keys = if text.contains("PRIVATE KEY-----") {
+        let keys = if holds_private_key(text) {
             return Err(PRIVATE_KEY.to_owned());
         } else if text.starts_with('{') {
             read_json(text)?
@@ -206,6 +206,16 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
     }
+}
+
+/// Whether the text seems to hold a private key: then it is neither read nor shown again.
+pub fn holds_private_key(text: &str) -> bool {
+    let in_jwk = |member: &&str| {
+        text.match_indices(&format!("\"{member}\""))
+            .any(|(at, name)| text[at + name.len()..].trim_start().starts_with(':'))
+    };
+    text.contains("PRIVATE KEY-----")
+        || (text.contains("\"kty\"") && PRIVATE_MEMBERS.iter().any(|member| in_jwk(&member)))
 }
 
 impl std::fmt::Debug for PublicKey {

@@ -29,9 +29,9 @@ export class Countersign {
 
   private constructor(private readonly folder: string) {}
 
-  static async start(): Promise<Countersign> {
+  static async start(...options: string[]): Promise<Countersign> {
     const server = new Countersign(await mkdtemp(join(tmpdir(), 'countersign-')));
-    server.process = spawn(binary, ['serve'], {
+    server.process = spawn(binary, ['serve', ...options], {
       cwd: server.folder,
       env: server.environment(),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +90,13 @@ const workload = async (): Promise<Ready> => {
   return { credential, environment: { ASSERTION: await sign(privateKey, claims) } };
 };
 
+function run(program: string, args: string[], environment: Record<string, string>) {
+  const env = { PATH: process.env.PATH, ...environment };
+  return new Promise<{ code: number; output: string; errors: string }>((done) =>
+    execFile(program, args, { env }, (error, output, errors) => done({ code: error ? 1 : 0, output, errors })),
+  );
+}
+
 const python = (folder: string, environment: string) => (way: string) => [
   process.env.PYTHON ?? `${environment}/bin/python`, `clients/${folder}/ways.py`, way,
 ];
@@ -142,21 +150,61 @@ const clients: Record<string, [(way: string) => string[], Record<string, () => P
   ],
 };
 
+/** The texts of the dashboard, word for word. */
+const text = (file: string) => readFileSync(`../app/snippets/${file}`, 'utf8');
+const shown = (program: string, ...args: string[]) => (file: string) => [program, ...args, text(file)];
+const shownInPython = shown(process.env.PYTHON ?? '.venv/bin/python', '-c');
+const shownInTypeScript = shown(process.execPath, '--input-type=module', '-e');
+
+const withTokenFile = async (): Promise<Ready> => {
+  const { credential, environment } = await workload();
+  return { credential, environment: { MCP_IDENTITY_TOKEN_FILE: await file(environment.ASSERTION) } };
+};
+clients['Python, as shown'] = [
+  shownInPython, { 'client_key.py': key('ES256', 'pem'), 'client_federated.py': withTokenFile },
+];
+clients['TypeScript, as shown'] = [
+  shownInTypeScript, { 'client_key.mjs': key('ES256', 'pem'), 'client_federated.mjs': withTokenFile },
+];
+
+for (const alg of ['ES256', 'EdDSA', 'RS256'])
+  test(`the texts for servers accept the tokens of a server with ${alg}, and no others`, async () => {
+    const resource = `https://${alg.toLowerCase()}.example.com/mcp`;
+    await server.command(['server', 'add', '--name', alg, '--resource', resource, '--scope', 'docs:read', '--alg', alg]);
+    const own = await server.createCredential(`reader of ${alg}`, '--mcp-server', resource);
+    const other = await server.createCredential('another audience');
+    const filled = (program: string) =>
+      program.replaceAll('__ISSUER__', server.url).replaceAll('__RESOURCE__', resource).replaceAll('__ALG__', alg);
+    const python = `${filled(text('verify.py'))}
+import asyncio, os
+print(asyncio.run(Countersign().verify_token(os.environ["TOKEN"])))`;
+    const typescript = `${filled(text('verify.mjs'))}
+console.log(await verifier.verifyAccessToken(process.env.TOKEN).catch(() => 'refused'));`;
+    for (const credential of [own, other]) {
+      const TOKEN = await server.accessToken(credential.client_id, credential.client_secret);
+      for (const [program, ...args] of [
+        [process.env.PYTHON ?? '.venv/bin/python', '-c', python],
+        [process.execPath, '--input-type=module', '-e', typescript],
+      ]) {
+        const answer = await run(program, args, { TOKEN });
+        expect(answer, answer.errors).toMatchObject({ code: 0 });
+        if (credential === own) expect(answer.output).toContain('docs:read');
+        else expect(answer.output).toMatch(/None|refused/);
+      }
+    }
+  });
+
 for (const [client, [command, ways]] of Object.entries(clients))
   for (const [way, prepare] of Object.entries(ways))
     test(`${client}: ${way}`, async () => {
       const { credential, environment } = await prepare();
       const [program, ...args] = command(way);
-      const env = {
-        PATH: process.env.PATH,
+      const answer = await run(program, args, {
         MCP_CLIENT_ID: credential.client_id,
         MCP_SERVER_URL: credential.mcp_server,
         MCP_TOKEN_URL: credential.token_endpoint,
         ...environment,
-      };
-      const answer = await new Promise<{ code: number; output: string; errors: string }>((done) =>
-        execFile(program, args, { env }, (error, output, errors) => done({ code: error ? 1 : 0, output, errors })),
-      );
+      });
       results.push([client, way, answer.code === 0 ? 'connected' : 'FAILED']);
       expect(answer, answer.errors).toMatchObject({ code: 0 });
       expect(answer.output).toContain('whoami');

@@ -110,11 +110,14 @@ test('every page, in each of its states', async ({ page, context }) => {
       await expect(page).toHaveTitle(/\w/);
       await examine(page, `page${kind.replaceAll('/', '-')}`);
       const links = await page.locator('a[href]').evaluateAll((all) =>
-        (all as HTMLAnchorElement[]).filter((a) => a.origin === location.origin && !a.download).map((a) => a.pathname),
+        (all as HTMLAnchorElement[])
+          // Pages, not downloads and documents for programs.
+          .filter((a) => a.origin === location.origin && !a.download && !a.pathname.startsWith('/mcp/'))
+          .map((a) => a.pathname),
       );
       waiting.push(...links);
     }
-    for (const path of ['/', '/credentials', '/credentials/new', '/credentials/csc', '/activity', '/account'])
+    for (const path of ['/', '/credentials', '/credentials/new', '/credentials/csc', '/servers/srv', '/activity', '/account'])
       expect([...seen]).toContain(path);
   });
 

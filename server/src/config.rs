@@ -35,6 +35,9 @@ pub struct Settings {
     /// Ranges of proxies whose X-Forwarded-For is believed, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_TRUSTED_PROXIES", value_name = "CIDR,…")]
     trusted_proxies: Option<String>,
+    /// Origins of web pages that may call the built-in MCP server, separated by commas
+    #[arg(long, global = true, env = "COUNTERSIGN_ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
+    allowed_origins: Option<String>,
     /// Hosts of token issuers that may be asked over http and at private addresses, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_ISSUERS", value_name = "HOST[:PORT],…")]
     private_issuers: Option<String>,
@@ -70,6 +73,8 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Origins of pages that may call the built-in MCP server.
+    pub allowed_origins: Vec<String>,
     /// Hosts of issuers that may be asked over http and at private addresses.
     pub private_issuers: Vec<String>,
     /// Filter of the log.
@@ -139,6 +144,7 @@ impl Settings {
             database_url: self.database_url.or(lower.database_url),
             master_key_file: self.master_key_file.or(lower.master_key_file),
             trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
+            allowed_origins: self.allowed_origins.or(lower.allowed_origins),
             private_issuers: self.private_issuers.or(lower.private_issuers),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
@@ -183,6 +189,7 @@ impl Settings {
                 None => data_dir.join("master.key"),
             },
             trusted_proxies: check_proxies(&self.trusted_proxies.unwrap_or_default())?,
+            allowed_origins: check_origins(&self.allowed_origins.unwrap_or_default())?,
             private_issuers: check_hosts(&self.private_issuers.unwrap_or_default())?,
             data_dir,
             log,
@@ -241,6 +248,21 @@ fn check_proxies(text: &str) -> Result<Vec<IpNet>, ConfigError> {
                 .map_err(|_| {
                     ConfigError::new("trusted_proxies", format!("“{range}” is not a range such as 10.0.0.0/8"))
                 })
+        })
+        .collect()
+}
+
+fn check_origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| match Url::parse(origin) {
+            // Compared byte for byte with what browsers send.
+            Ok(url) if url.origin().ascii_serialization() == origin => Ok(origin.to_owned()),
+            _ => Err(ConfigError::new(
+                "allowed_origins",
+                format!("“{origin}” is not an origin such as https://app.example.com"),
+            )),
         })
         .collect()
 }

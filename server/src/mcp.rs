@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::error;
+use crate::http::{cors, error};
 use crate::state::AppState;
 
 /// The extension by which a server says that machines may call it.
@@ -58,14 +58,23 @@ pub fn service(context: &Context) -> MethodRouter<AppState> {
 
 /// The guard: preflight, origin, token, scope, in this order, before the protocol looks at anything.
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let settings = &state.context.settings;
-    // A browser page of another origin has no business here; programs send no Origin.
-    if request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != settings.public_url.as_bytes()) {
+    // Programs send no Origin. A page of another origin has no business here unless the operator listed it.
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    if origin.as_ref().is_some_and(|origin| !state.allows_origin(origin.as_bytes())) {
         return error::plain(StatusCode::FORBIDDEN);
     }
-    if request.method() == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
+    let mut response = if request.method() == Method::OPTIONS {
+        cors::preflight(request.headers())
+    } else {
+        authorized(state, request, next).await
+    };
+    if let Some(origin) = origin {
+        cors::allow(&mut response, origin);
     }
+    response
+}
+
+async fn authorized(state: AppState, request: Request, next: Next) -> Response {
     let caller = match authenticate(&state, request.headers()).await {
         Ok(caller) => caller,
         Err(response) => return response,

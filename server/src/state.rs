@@ -15,6 +15,8 @@ pub struct AppState {
     pub context: Context,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// Origins of pages that may call the MCP server, besides our own.
+    allowed_origins: Arc<[String]>,
     /// Counts failed client authentications by source.
     pub failures: Arc<FailureLimit>,
     draining: Arc<AtomicBool>,
@@ -29,17 +31,24 @@ struct Requests {
 
 impl AppState {
     /// The state of a server that starts.
-    pub fn new(context: Context, trusted_proxies: Vec<IpNet>) -> Self {
+    pub fn new(context: Context, trusted_proxies: Vec<IpNet>, allowed_origins: Vec<String>) -> Self {
         let mut prefix = [0; 4];
         context.random.fill(&mut prefix);
         let requests = Requests { prefix: u32::from_be_bytes(prefix), number: AtomicU64::new(1) };
         Self {
             context,
             trusted_proxies: trusted_proxies.into(),
+            allowed_origins: allowed_origins.into(),
             failures: Arc::new(FailureLimit::default()),
             draining: Arc::new(AtomicBool::new(false)),
             requests: Arc::new(requests),
         }
+    }
+
+    /// Whether a page of this origin may call the MCP server.
+    pub fn allows_origin(&self, origin: &[u8]) -> bool {
+        origin == self.context.settings.public_url.as_bytes()
+            || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
     /// A name for the next request, by which its lines of the log are found.

@@ -1,5 +1,6 @@
 //! The fields of what proves a credential: public keys, and identities of other issuers.
 
+use domain::public_key::holds_private_key;
 use leptos::prelude::*;
 
 use super::field::{Errors, Select, TextArea, TextField};
@@ -12,6 +13,16 @@ pub struct TypedKeys {
     pub public_key: String,
     /// What to call it.
     pub label: String,
+}
+
+impl TypedKeys {
+    /// The same without a private key: what was pasted by mistake is not sent back.
+    fn without_private_key(mut self) -> Self {
+        if holds_private_key(&self.public_key) {
+            self.public_key.clear();
+        }
+        self
+    }
 }
 
 /// What was typed about an identity.
@@ -32,6 +43,7 @@ pub struct TypedIdentity {
 /// A place to paste a key, to choose a file, or to make a pair without the private half ever leaving the browser.
 #[component]
 pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
+    let typed = typed.without_private_key();
     let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
     let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
     view! {

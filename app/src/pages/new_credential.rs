@@ -148,7 +148,8 @@ fn rule_words(rules: AssertionRules) -> Vec<String> {
         (rules.jwt_bearer, "jwt_bearer"),
     ]
     .into_iter()
-    .filter_map(|(ticked, word)| ticked.then(|| word.to_owned()))
+    .filter(|(ticked, _)| *ticked)
+    .map(|(_, word)| word.to_owned())
     .collect()
 }
 

@@ -70,7 +70,7 @@ pub async fn page() -> Result<Page, ActionError> {
             view! {
                 <tr>
                     <th scope="row"><a class="name" href=format!("/servers/{}", server.id)>{server.name}</a>{built_in}</th>
-                    <td data-label="Resource"><code>{server.resource}</code></td>
+                    <td data-label="Resource">{server.resource}</td>
                     <td data-label="Scopes"><ScopeTags scopes/></td>
                     <td data-label="Tokens">{duration(server.token_lifetime)}<div class="sub">{server.alg.as_str()}</div></td>
                 </tr>
@@ -159,13 +159,13 @@ pub async fn one(id: String, done: bool) -> Result<Page, ActionError> {
         <div class="head">
             <div>
                 <a href="/servers">"Back to the list"</a><h1>{server.name.clone()}</h1>
-                <p><code>{server.resource.clone()}</code></p>
             </div>
         </div>
         <dl class="panel facts">
+            <div><dt>"Resource"</dt><dd>{server.resource.clone()}</dd></div>
             <div><dt>"Token lifetime"</dt><dd>{duration(server.token_lifetime)}</dd></div>
             <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
-            <div><dt>"Issuer"</dt><dd><code>{issuer.clone()}</code></dd></div>
+            <div><dt>"Issuer"</dt><dd>{issuer.clone()}</dd></div>
             <div><dt>"Keys"</dt><dd><a href="/mcp/oauth/jwks">"JWKS"</a></dd></div>
         </dl>
         <section class="panel" aria-labelledby="scopes">

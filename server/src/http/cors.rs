@@ -1,30 +1,37 @@
-//! Cross-origin access (Fetch Standard) to the endpoints that browser-based MCP clients call. They carry no cookie, so
-//! any origin may read them.
+//! Cross-origin access (Fetch Standard) for browser-based MCP clients. The endpoints of OAuth carry no cookie, so any origin
+//! may read them; the MCP server answers the origins that the operator listed.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// Answers preflight requests, and lets any origin read the answer.
 pub async fn public(request: Request, next: Next) -> Response {
-    let mut response = if request.method() == Method::OPTIONS {
-        preflight(request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned())
-    } else {
-        next.run(request).await
-    };
+    let mut response =
+        if request.method() == Method::OPTIONS { preflight(request.headers()) } else { next.run(request).await };
+    allow(&mut response, HeaderValue::from_static("*"));
+    response
+}
+
+/// Lets `origin` read the answer.
+pub fn allow(response: &mut Response, origin: HeaderValue) {
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if origin != "*" {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static("WWW-Authenticate, Retry-After, MCP-Protocol-Version, Mcp-Session-Id"),
     );
     // Other origins are meant to read these; everything else is same-origin by the general headers.
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-    response
 }
 
-fn preflight(asked: Option<HeaderValue>) -> Response {
+/// The answer to a preflight request, before anybody asks for a token. `Authorization` must be named: `*` does not cover it.
+pub fn preflight(headers: &HeaderMap) -> Response {
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let allowed = asked.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));
     (
         StatusCode::NO_CONTENT,

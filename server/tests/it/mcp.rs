@@ -157,9 +157,13 @@ async fn a_live_token_ends_with_its_credential() {
 async fn pages_of_other_origins_are_turned_away() {
     let app = App::new().await;
     let (_, token) = app.access_token(&[]).await;
-    for (origin, expected) in
-        [("https://evil.example", StatusCode::FORBIDDEN), ("http://localhost:8080", StatusCode::OK)]
-    {
+    for (origin, expected) in [
+        ("https://evil.example", StatusCode::FORBIDDEN),
+        ("https://app.example.evil", StatusCode::FORBIDDEN),
+        ("null", StatusCode::FORBIDDEN),
+        ("http://localhost:8080", StatusCode::OK),
+        ("https://app.example", StatusCode::OK),
+    ] {
         let request = Request::post("/mcp")
             .header("origin", origin)
             .header("content-type", "application/json")
@@ -167,6 +171,30 @@ async fn pages_of_other_origins_are_turned_away() {
             .header("authorization", format!("Bearer {token}"))
             .body(Body::from(list().to_string()))
             .expect("a request");
-        assert_eq!(app.send(request).await.status, expected, "{origin}");
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, expected, "{origin}");
+        let readable = if expected == StatusCode::OK { origin } else { "" };
+        assert_eq!(answer.header("access-control-allow-origin"), readable);
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_before_anybody_asks_for_a_token() {
+    let app = App::new().await;
+    for (origin, expected) in
+        [("https://app.example", StatusCode::NO_CONTENT), ("https://evil.example", StatusCode::FORBIDDEN)]
+    {
+        let request = Request::options("/mcp")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type,mcp-protocol-version")
+            .body(Body::empty())
+            .expect("a request");
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, expected);
+        if expected == StatusCode::NO_CONTENT {
+            assert!(answer.header("access-control-allow-headers").contains("authorization"));
+            assert!(answer.header("access-control-expose-headers").contains("WWW-Authenticate"));
+        }
     }
 }

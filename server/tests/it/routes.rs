@@ -13,7 +13,7 @@ async fn nobody_gets_through_a_row_that_needs_somebody() {
     let app = App::new().await;
     let stranger = app.browser();
     let token = form_token(&stranger.get("/login").await.body);
-    let state = AppState::new(app.instance.context.clone(), vec![]);
+    let state = AppState::new(app.instance.context.clone(), vec![], vec![]);
     let mut guarded = 0;
     for route in table(&state) {
         let path = route

@@ -65,7 +65,8 @@ impl App {
     pub async fn trusting(proxies: &[&str]) -> Self {
         let instance = Instance::new().await;
         let proxies = proxies.iter().map(|range| range.parse().expect("a range")).collect();
-        let router = server::router(AppState::new(instance.context.clone(), proxies));
+        let router =
+            server::router(AppState::new(instance.context.clone(), proxies, vec!["https://app.example".to_owned()]));
         Self { instance, router }
     }
 
