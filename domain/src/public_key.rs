@@ -214,8 +214,7 @@ pub fn holds_private_key(text: &str) -> bool {
         text.match_indices(&format!("\"{member}\""))
             .any(|(at, name)| text[at + name.len()..].trim_start().starts_with(':'))
     };
-    text.contains("PRIVATE KEY-----")
-        || (text.contains("\"kty\"") && PRIVATE_MEMBERS.iter().any(|member| in_jwk(&member)))
+    text.contains("PRIVATE KEY-----") || (text.contains("\"kty\"") && PRIVATE_MEMBERS.iter().any(in_jwk))
 }
 
 impl std::fmt::Debug for PublicKey {
