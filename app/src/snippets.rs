@@ -23,6 +23,10 @@ pub struct Connection {
     pub scope: String,
     /// How the program proves itself.
     pub method: AuthMethod,
+    /// The algorithm of its key.
+    pub algorithm: &'static str,
+    /// The audience that its issuer's tokens are asked for.
+    pub audience: String,
 }
 
 /// One text.
@@ -91,13 +95,13 @@ impl Connection {
     }
 
     fn key_snippets(&self) -> Vec<Snippet> {
-        let Self { client_id, token_endpoint, mcp_server, .. } = self;
+        let Self { client_id, token_endpoint, mcp_server, algorithm, .. } = self;
         let env = format!(
-            "MCP_CLIENT_ID={client_id}\nMCP_PRIVATE_KEY_FILE=private-key.pem\nMCP_KEY_ALGORITHM=ES256\n\
+            "MCP_CLIENT_ID={client_id}\nMCP_PRIVATE_KEY_FILE=private-key.pem\nMCP_KEY_ALGORITHM={algorithm}\n\
              MCP_TOKEN_URL={token_endpoint}\nMCP_SERVER_URL={mcp_server}\n"
         );
         vec![
-            snippet("env", ".env", "Environment file; the algorithm is the key’s", "countersign.env", env),
+            snippet("env", ".env", "Environment file", "countersign.env", env),
             snippet("python", "Python", PYTHON, "client.py", include_str!("../snippets/client_key.py").to_owned()),
             snippet(
                 "typescript",
@@ -111,7 +115,7 @@ impl Connection {
     }
 
     fn federated_snippets(&self) -> Vec<Snippet> {
-        let Self { client_id, token_endpoint, mcp_server, issuer, .. } = self;
+        let Self { client_id, token_endpoint, mcp_server, audience, .. } = self;
         let env = format!(
             "MCP_CLIENT_ID={client_id}\nMCP_IDENTITY_TOKEN_FILE=identity-token\nMCP_TOKEN_URL={token_endpoint}\n\
              MCP_SERVER_URL={mcp_server}\n"
@@ -119,12 +123,12 @@ impl Connection {
         let actions = format!(
             "permissions:\n  id-token: write\nsteps:\n  - name: Get an access token\n    run: |\n      \
              IDENTITY_TOKEN=$(curl -sS -H \"Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \\\n        \
-             \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience={issuer}\" | jq -r .value)\n      {}\n",
+             \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience={audience}\" | jq -r .value)\n      {}\n",
             self.curl("IDENTITY_TOKEN").replace('\n', "\n      ")
         );
         let kubernetes = format!(
             "volumes:\n  - name: identity\n    projected:\n      sources:\n        - serviceAccountToken:\n            \
-             audience: {issuer}\n            expirationSeconds: 3600\n            path: identity-token\n"
+             audience: {audience}\n            expirationSeconds: 3600\n            path: identity-token\n"
         );
         vec![
             snippet("env", ".env", "Environment file", "countersign.env", env),
@@ -311,6 +315,8 @@ mod tests {
             issuer: "https://auth.example.com".to_owned(),
             scope: "mcp:read".to_owned(),
             method: AuthMethod::ClientSecret,
+            algorithm: "ES256",
+            audience: "https://auth.example.com".to_owned(),
         }
     }
 

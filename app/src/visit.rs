@@ -53,6 +53,11 @@ impl Visit {
         expect_context::<Self>()
     }
 
+    /// The visit of somebody who is not signed in and fills in no form.
+    pub fn of_nobody(context: Context) -> Self {
+        Self { context, viewer: None, form_token: String::new(), path: String::new(), address: None, agent: None }
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.context.now()

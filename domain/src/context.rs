@@ -117,6 +117,11 @@ impl Change<'_> {
         &mut self.transaction
     }
 
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.context.now()
+    }
+
     /// Writes the event, commits, and returns the event's number in the audit log.
     pub(crate) async fn commit(self, actor: &Actor, event: &Event) -> Result<i64, StoreError> {
         let numbers = self.commit_all(actor, std::slice::from_ref(event)).await?;

@@ -230,7 +230,9 @@ async fn find_changeable(
 /// Stores the moment after which none of the credential's authenticators works.
 async fn update_end(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
     let ends = store::credentials::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
-    let ends_at = end_of(credential.hard_end_at, &ends);
+    // Without anything that could prove it, it has ended; adding something lets it go on.
+    let works = ends.iter().any(|(_, revoked)| !revoked);
+    let ends_at = if works { end_of(credential.hard_end_at, &ends) } else { Some(change.now()) };
     store::credentials::set_end(change.transaction(), &credential.client_id, ends_at).await?;
     Ok(())
 }

@@ -34,18 +34,32 @@ pub trait Fetch: Send + Sync {
 #[error("{0}")]
 pub struct IssuerKeysError(String);
 
+/// Keys and when they were fetched.
+type Fetched = (Arc<Vec<PublicKey>>, Timestamp);
+
 #[derive(Default)]
 struct Entry {
-    keys: Option<(Arc<Vec<PublicKey>>, Timestamp)>,
-    tried: Option<(Timestamp, Option<IssuerKeysError>)>,
+    /// Read by every exchange, so never held while the issuer is asked.
+    keys: Mutex<Option<Fetched>>,
+    /// Held while the issuer is asked: many tokens that arrive at once lead to one request.
+    tried: tokio::sync::Mutex<Option<(Timestamp, Option<IssuerKeysError>)>>,
+}
+
+impl Entry {
+    fn keys(&self) -> Option<Fetched> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Arc<Vec<PublicKey>>> {
+        self.keys().filter(|(_, fetched)| now.since(*fetched) < age).map(|(keys, _)| keys)
+    }
 }
 
 /// The keys of issuers that were needed.
 #[derive(Clone)]
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
-    // One lock an issuer: many tokens that arrive at once lead to one request.
-    entries: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Entry>>>>>,
+    entries: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
 }
 
 impl IssuerKeys {
@@ -73,24 +87,26 @@ impl IssuerKeys {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(entries.entry(issuer.to_owned()).or_default())
         };
-        let mut entry = entry.lock().await;
-        if let Some((keys, fetched)) = &entry.keys
-            && now.since(*fetched) < age
-        {
-            return Ok(Arc::clone(keys));
+        if let Some(keys) = entry.no_older_than(age, now) {
+            return Ok(keys);
         }
-        let just_tried = entry.tried.as_ref().is_some_and(|(at, _)| now.since(*at) < RETRY);
+        let mut tried = entry.tried.lock().await;
+        // Somebody else may have asked while we waited.
+        let just_tried = tried.as_ref().is_some_and(|(at, _)| now.since(*at) < RETRY);
         if !just_tried {
             let outcome = self.fetch_keys(issuer).await;
-            entry.tried = Some((now, outcome.as_ref().err().cloned()));
+            if let Err(error) = &outcome {
+                tracing::warn!(issuer, %error, "the keys of an issuer are not available");
+            }
+            *tried = Some((now, outcome.as_ref().err().cloned()));
             if let Ok(keys) = outcome {
-                entry.keys = Some((Arc::new(keys), now));
+                *entry.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(keys), now));
             }
         }
-        match (&entry.keys, &entry.tried) {
-            (Some((keys, fetched)), _) if now.since(*fetched) < STALE => Ok(Arc::clone(keys)),
-            (_, Some((_, Some(error)))) => Err(error.clone()),
-            _ => Err(IssuerKeysError("the keys are too old".to_owned())),
+        match (entry.no_older_than(STALE, now), tried.as_ref()) {
+            (Some(keys), _) => Ok(keys),
+            (None, Some((_, Some(error)))) => Err(error.clone()),
+            (None, _) => Err(IssuerKeysError("the keys are too old".to_owned())),
         }
     }
 

@@ -149,13 +149,24 @@ impl From<StoreError> for McpServerError {
 const MOST_SCOPES: usize = 50;
 const LONGEST_RESOURCE: usize = 500;
 
+/// Scopes by which the built-in server lets credentials act on this instance, now or later.
+fn is_reserved(scope: &str) -> bool {
+    scope.starts_with("credentials:") || scope.starts_with("tokens:")
+}
+
 impl ServerDraft {
     fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         if let Err(message) = check_name(&self.name) {
             errors.push(FieldError::new("name", message));
         }
-        if self.resource.len() > LONGEST_RESOURCE || resource::canonical(&self.resource).is_none() {
+        // It is compared byte for byte and stands in texts for others to paste: nothing that needs escaping.
+        let is_plain = self
+            .resource
+            .trim()
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?[]!$&()*+,;=%".contains(&byte));
+        if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
             let message =
                 "Enter the server’s URL as clients call it, such as https://docs.example.com/mcp, without a #.";
             errors.push(FieldError::new("resource", message));
@@ -164,7 +175,7 @@ impl ServerDraft {
         if self.scopes.is_empty() || self.scopes.len() > MOST_SCOPES || !self.scopes.iter().all(is_one) {
             let message = "Write one scope a line, such as docs:read and what it allows. At least one is needed.";
             errors.push(FieldError::new("scopes", message));
-        } else if let Some(scope) = self.scopes.iter().find(|scope| scope.name.starts_with("credentials:")) {
+        } else if let Some(scope) = self.scopes.iter().find(|scope| is_reserved(&scope.name)) {
             let message = format!("The scope {} belongs to the built-in server.", scope.name);
             errors.push(FieldError::new("scopes", message));
         }

@@ -228,7 +228,7 @@ fn point_members(curve: &str, point: &[u8]) -> Value {
     json!({ "crv": curve, "kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) })
 }
 
-const PRIVATE_KEY: &str = "This is a private key. Nothing of it was kept. It belongs to the program alone: paste its public half, \
+pub(crate) const PRIVATE_KEY: &str = "This is a private key. Nothing of it was kept. It belongs to the program alone: paste its public half, \
      and make a new pair if you sent this one anywhere.";
 
 fn read_json(text: &str) -> Result<Vec<PublicKey>, String> {
@@ -328,6 +328,9 @@ fn checked(material: Material, algorithm: Option<KeyAlgorithm>, kid: Option<Stri
         }
         Material::P256(point) if point.len() == 65 && point[0] == 4 => KeyAlgorithm::Es256,
         Material::P384(point) if point.len() == 97 && point[0] == 4 => KeyAlgorithm::Es384,
+        Material::Ed25519(key) if key.len() == 32 && is_of_small_order(key) => {
+            return Err("This is not a valid key: anybody could sign for it.".to_owned());
+        }
         Material::Ed25519(key) if key.len() == 32 => KeyAlgorithm::EdDsa,
         _ => return Err("The key has the wrong length, or its point is compressed.".to_owned()),
     };
@@ -339,6 +342,28 @@ fn checked(material: Material, algorithm: Option<KeyAlgorithm>, kid: Option<Stri
             key.with_algorithm(algorithm).ok_or_else(|| "The key’s “alg” does not fit its type.".to_owned())
         }
     }
+}
+
+/// The encodings of the points of small order on edwards25519, without the sign bit: a signature by one of them verifies
+/// whatever was signed.
+fn is_of_small_order(key: &[u8]) -> bool {
+    const LAST: u8 = 0x7F;
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xE8, 0x95, 0x8F, 0xC2, 0xB2, 0x27, 0xB0, 0x45, 0xC3, 0xF4, 0x89, 0xF2, 0xEF, 0x98, 0xF0, 0xD5, 0xDF,
+            0xAC, 0x05, 0xD3, 0xC6, 0x33, 0x39, 0xB1, 0x38, 0x02, 0x88, 0x6D, 0x53, 0xFC, 0x05,
+        ],
+        [
+            0xC7, 0x17, 0x6A, 0x70, 0x3D, 0x4D, 0xD8, 0x4F, 0xBA, 0x3C, 0x0B, 0x76, 0x0D, 0x10, 0x67, 0x0F, 0x2A, 0x20,
+            0x53, 0xFA, 0x2C, 0x39, 0xCC, 0xC6, 0x4E, 0xC7, 0xFD, 0x77, 0x92, 0xAC, 0x03, 0x7A,
+        ],
+    ];
+    let [first, middle @ .., last] = key else { return false };
+    let last = last & LAST;
+    let all = |byte: u8| middle.iter().all(|other| *other == byte);
+    (matches!(first, 0 | 1) && all(0) && last == 0)
+        || (*first >= 0xEC && all(0xFF) && last == LAST)
+        || ORDER_8.iter().any(|point| point[..31] == key[..31] && point[31] == last)
 }
 
 fn parse(material: &Material, algorithm: KeyAlgorithm) -> Option<ParsedPublicKey> {
@@ -428,6 +453,9 @@ mod tests {
             (r#"{"kty":"EC","kty":"EC"}"#, "twice"),
             ("-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----", "damaged"),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI", "JWK"),
+            (r#"{"kty":"OKP","crv":"Ed25519","x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#, "anybody"),
+            (r#"{"kty":"OKP","crv":"Ed25519","x":"7P_______________________________________38"}"#, "anybody"),
+            (r#"{"kty":"OKP","crv":"Ed25519","x":"AQ"}"#, "wrong length"),
             ("", "JWK"),
         ] {
             let error = PublicKey::read_all(text).expect_err(says);

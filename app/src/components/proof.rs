@@ -13,6 +13,10 @@ pub struct TypedKeys {
     pub public_key: String,
     /// What to call it.
     pub label: String,
+    /// When it stops working, where a key is added alone.
+    pub expiry: String,
+    /// The day for `date`.
+    pub expires_on: String,
 }
 
 impl TypedKeys {
@@ -128,6 +132,14 @@ impl TypedIdentity {
         })
     }
 
+    /// The same without a private key: what was pasted by mistake is not sent back.
+    fn without_private_key(mut self) -> Self {
+        if holds_private_key(&self.jwks) {
+            self.jwks.clear();
+        }
+        self
+    }
+
     /// The conditions, one a line.
     pub fn conditions(&self) -> Vec<(String, String)> {
         let split = |line: &str| {
@@ -141,6 +153,7 @@ impl TypedIdentity {
 /// Who may stand for the credential. `example` is the address to which the word of a preset is appended.
 #[component]
 pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
+    let typed = typed.without_private_key();
     let presets = PRESETS
         .iter()
         .map(|preset| view! { <a class="button" data-size="small" href=format!("{example}{}", preset.word)>{preset.label}</a> })

@@ -16,6 +16,7 @@ use crate::components::notice::ErrorSummary;
 use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::components::time::{Moment, MomentOr};
 use crate::pages::credential::find;
+use crate::pages::new_credential::ExpiryChoice;
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
@@ -63,7 +64,12 @@ pub async fn new_key(
     ask_password: bool,
 ) -> Result<Page, ActionError> {
     let of = Errors(errors.clone());
-    let fields = view! { <KeyFields typed errors=of/> }.into_any();
+    let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
+    let fields = view! {
+        <KeyFields typed errors=of.clone()/>
+        <ExpiryChoice chosen day error=of.at("expiry") day_error=of.at("expires_on")/>
+    }
+    .into_any();
     form(client_id, "Add a key", "keys", "Add key", fields, errors, ask_password).await
 }
 

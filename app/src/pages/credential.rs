@@ -62,6 +62,8 @@ pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpSer
         issuer: settings.public_url.clone(),
         scope: credential.scopes.to_string(),
         method: credential.auth_method,
+        algorithm: "ES256",
+        audience: settings.public_url.clone(),
     }
 }
 
@@ -103,7 +105,13 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
     let details = read(&visit, &client_id).await?;
     let status = details.credential.status(visit.now());
     let server = details.servers.iter().find(|server| details.credential.servers.first() == Some(&server.id));
-    let connection = connection(&visit, &details.credential, server);
+    let mut connection = connection(&visit, &details.credential, server);
+    if let Some(key) = details.keys.iter().find(|key| key.revoked_at.is_none()) {
+        connection.algorithm = key.key.algorithm().as_str();
+    }
+    if let Some(identity) = details.identities.iter().find(|identity| identity.revoked_at.is_none()) {
+        connection.audience.clone_from(&identity.audience);
+    }
     let title = details.credential.name.clone();
     let address = format!("/credentials/{client_id}");
     let done = match done.as_deref() {

@@ -2,8 +2,8 @@
 //! credential.
 
 use domain::clock::Timestamp;
-use domain::credential::Credential;
 use domain::credential::edit::Edit;
+use domain::credential::{AuthMethod, Credential};
 use domain::error::FieldError;
 use domain::mcp_server;
 use leptos::prelude::*;
@@ -13,7 +13,7 @@ use crate::components::field::{Errors, TextArea, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
 use crate::pages::credential::find;
-use crate::pages::new_credential::{LifetimeChoice, ScopeChoice, read_lifetime};
+use crate::pages::new_credential::{LifetimeChoice, RuleChoice, ScopeChoice, read_lifetime, read_rules, rule_words};
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
@@ -32,6 +32,8 @@ pub struct Typed {
     pub ip_ranges: String,
     /// The credential's last day; empty: none.
     pub hard_end_at: String,
+    /// Ticked rules of assertions.
+    pub assertions: Vec<String>,
 }
 
 impl Typed {
@@ -43,6 +45,7 @@ impl Typed {
             token_lifetime: credential.token_lifetime.map(|time| time.as_secs().to_string()).unwrap_or_default(),
             ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             hard_end_at: credential.hard_end_at.map(|end| end.rfc3339()[..10].to_owned()).unwrap_or_default(),
+            assertions: rule_words(credential.assertions),
         }
     }
 
@@ -70,6 +73,7 @@ impl Typed {
             token_lifetime,
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
             hard_end_at,
+            assertions: read_rules(&self.assertions),
         })
     }
 }
@@ -96,6 +100,8 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
     let of = Errors(errors.clone());
     let address = format!("/credentials/{client_id}");
     let action = format!("{address}/edit");
+    let rules =
+        (credential.auth_method != AuthMethod::ClientSecret).then(|| view! { <RuleChoice ticked=typed.assertions/> });
     let body = view! {
         <ErrorSummary errors/>
         <div class="head">
@@ -115,6 +121,7 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
                 <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime")/>
                 <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
                     hint="One address or CIDR range a line. Empty allows every address." error=of.at("ip_ranges")/>
+                {rules}
                 <TextField id="hard_end_at" label="Last day" kind="date" value=typed.hard_end_at error=of.at("hard_end_at")
                     hint="Optional. After this day, UTC, nothing of this credential works, whatever its secrets’ own expiry."/>
             </section>

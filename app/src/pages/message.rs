@@ -54,6 +54,17 @@ pub fn not_found() -> Page {
     )
 }
 
+/// Somebody came to sign in to a program; there is no such way in yet.
+pub fn no_interactive_clients() -> Page {
+    message(
+        400,
+        "Nobody to let in here",
+        "A program sent you here to allow it access. This server gives access to machines only: the program needs a \
+         credential of its own, which an administrator generates in the dashboard.",
+        Some(("/".to_owned(), "Open the dashboard")),
+    )
+}
+
 /// A form was refused because it did not come from a page of this session.
 pub fn form_refused() -> Page {
     message(

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use domain::clock::Timestamp;
+use domain::credential;
 use domain::credential::draft::{Draft, Expiry, Proof};
 use domain::credential::{AssertionRules, AuthMethod};
 use domain::error::FieldError;
-use domain::mcp_server::{self, McpServer};
-use domain::{credential, id::ClientId};
+use domain::id::{ClientId, McpServerId};
+use domain::mcp_server::{self, McpServer, ScopeDescription};
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -30,8 +31,8 @@ pub struct Typed {
     pub name: String,
     /// Description.
     pub description: String,
-    /// Resource identifier of the MCP server.
-    pub server: String,
+    /// Resource identifiers of MCP servers; the built-in one when none is ticked.
+    pub servers: Vec<String>,
     /// Ticked scopes.
     pub scopes: Vec<String>,
     /// `7`, `30`, `90`, `365`, `date` or `never`.
@@ -58,18 +59,10 @@ impl Typed {
     /// What the rules understand.
     pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let expiry = match self.expiry.as_str() {
-            "" | "90" => Expiry::default(),
-            "never" => Expiry::Never,
-            "date" => Timestamp::end_of_day(&self.expires_on).map(Expiry::At).unwrap_or_else(|| {
-                errors.push(FieldError::new("expires_on", "Choose the day on which the secret stops working."));
-                Expiry::default()
-            }),
-            days => days.parse::<u32>().map(|days| Expiry::After(DAY * days)).unwrap_or_else(|_| {
-                errors.push(FieldError::new("expiry", "Choose one of the times."));
-                Expiry::default()
-            }),
-        };
+        let expiry = read_expiry(&self.expiry, &self.expires_on).unwrap_or_else(|error| {
+            errors.push(error);
+            Expiry::default()
+        });
         let method = match self.method.as_str() {
             "" => AuthMethod::default(),
             method => AuthMethod::parse(method).unwrap_or_else(|| {
@@ -84,7 +77,7 @@ impl Typed {
         Ok(Draft {
             name: self.name.clone(),
             description: self.description.clone(),
-            servers: if self.server.is_empty() { vec![] } else { vec![self.server.clone()] },
+            servers: self.servers.clone(),
             scopes: self.scopes.clone(),
             expiry,
             token_lifetime,
@@ -103,11 +96,12 @@ impl Typed {
         let visit = signed_in()?;
         let found = credential::inspect::find(&visit.context, client_id).await?.ok_or(ActionError::NotFound)?;
         let servers = mcp_server::list(&visit.context).await?;
-        let server = servers.iter().find(|server| found.servers.first() == Some(&server.id));
+        let resource =
+            |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
         Ok(Self {
             name: found.name,
             description: found.description,
-            server: server.map(|server| server.resource.clone()).unwrap_or_default(),
+            servers: found.servers.iter().filter_map(resource).collect(),
             scopes: found.scopes.iter().map(str::to_owned).collect(),
             expiry: String::new(),
             expires_on: String::new(),
@@ -117,6 +111,21 @@ impl Typed {
             assertions: rule_words(found.assertions),
             ..Self::default()
         })
+    }
+}
+
+/// Reads the choice of an expiry: `7`, `30`, `90`, `365`, `never`, or `date` with a day.
+pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
+    match choice {
+        "" | "90" => Ok(Expiry::default()),
+        "never" => Ok(Expiry::Never),
+        "date" => Timestamp::end_of_day(day)
+            .map(Expiry::At)
+            .ok_or_else(|| FieldError::new("expires_on", "Choose the day on which it stops working.")),
+        days => days
+            .parse::<u32>()
+            .map(|days| Expiry::After(DAY * days))
+            .map_err(|_| FieldError::new("expiry", "Choose one of the times.")),
     }
 }
 
@@ -141,7 +150,8 @@ pub fn read_rules(ticked: &[String]) -> AssertionRules {
     }
 }
 
-fn rule_words(rules: AssertionRules) -> Vec<String> {
+/// The ticks that mean these rules.
+pub fn rule_words(rules: AssertionRules) -> Vec<String> {
     [
         (rules.token_endpoint_audience, "token_endpoint_audience"),
         (rules.reusable, "reusable"),
@@ -205,7 +215,7 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
                         <RuleChoice ticked=typed.assertions/>
                         <TextField id="description" label="Description" value=typed.description error=of.at("description")
                             hint="What runs with it and whom to ask."/>
-                        <ServerChoice servers=servers.clone() chosen=typed.server error=of.at("server")/>
+                        <ServerChoice servers=servers.clone() chosen=typed.servers error=of.at("server")/>
                         <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
                         <ExpiryChoice chosen=typed.expiry day=typed.expires_on error=of.at("expiry")
                             day_error=of.at("expires_on")/>
@@ -299,12 +309,28 @@ pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
 }
 
 #[component]
-fn ServerChoice(servers: Vec<McpServer>, chosen: String, error: Option<String>) -> AnyView {
-    let options = servers
-        .iter()
-        .map(|server| (server.resource.clone(), format!("{} ({})", server.name, short_resource(&server.resource))))
-        .collect();
-    view! { <Select id="server" label="MCP server" options chosen error/> }.into_any()
+fn ServerChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
+    let choices = servers
+        .into_iter()
+        .map(|server| {
+            let checked = chosen.contains(&server.resource) || (chosen.is_empty() && server.built_in);
+            view! {
+                <label class="choice">
+                    <input type="checkbox" name="server" value=server.resource.clone() checked=checked/>
+                    {format!("{} ({})", server.name, short_resource(&server.resource))}
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack" id="server">
+            <legend>"MCP servers"</legend>
+            <p class="hint">"A token is for one of them: the first, unless the program asks for another."</p>
+            <div>{choices}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+        </fieldset>
+    }
+    .into_any()
 }
 
 /// Scopes with what they allow. None ticked: the default.
@@ -312,9 +338,20 @@ fn ServerChoice(servers: Vec<McpServer>, chosen: String, error: Option<String>) 
 pub fn ScopeChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
     let default: Vec<String> =
         servers.first().map(|server| server.default_scope_names().map(str::to_owned).collect()).unwrap_or_default();
-    let chosen = if chosen.is_empty() { default } else { chosen };
-    let mut scopes: Vec<_> = servers.into_iter().flat_map(|server| server.scopes).collect();
-    scopes.dedup_by(|left, right| left.name == right.name);
+    // With several servers to choose from nothing is ticked in advance: it would belong to one of them only.
+    let several = servers.len() > 1;
+    let chosen = if chosen.is_empty() && !several { default } else { chosen };
+    let mut scopes: Vec<ScopeDescription> = Vec::new();
+    for server in servers {
+        for mut scope in server.scopes {
+            if several {
+                scope.description = format!("{} ({})", scope.description, server.name).trim().to_owned();
+            }
+            if !scopes.iter().any(|other| other.name == scope.name) {
+                scopes.push(scope);
+            }
+        }
+    }
     let choices = scopes
         .into_iter()
         .map(|scope| {
@@ -330,6 +367,7 @@ pub fn ScopeChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<S
     view! {
         <fieldset class="stack" id="scopes">
             <legend>"Scopes"</legend>
+            {several.then(|| view! { <p class="hint">"None ticked: the first scope of each MCP server."</p> })}
             <div>{choices}</div>
             {error.map(|error| view! { <p class="error">{error}</p> })}
         </fieldset>
@@ -337,8 +375,9 @@ pub fn ScopeChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<S
     .into_any()
 }
 
+/// When what proves the credential stops working.
 #[component]
-fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_error: Option<String>) -> AnyView {
+pub fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_error: Option<String>) -> AnyView {
     let chosen = if chosen.is_empty() { "90".to_owned() } else { chosen };
     let presets = [
         ("7", "In 7 days"),

@@ -196,7 +196,7 @@ fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>
 
 pub(super) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Scopes, String> {
     if asked.is_empty() {
-        return Ok(servers.iter().take(1).flat_map(McpServer::default_scope_names).collect());
+        return Ok(servers.iter().flat_map(McpServer::default_scope_names).collect());
     }
     for scope in asked {
         if !servers.iter().any(|server| server.scope_names().contains(scope)) {
@@ -206,7 +206,7 @@ pub(super) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Sc
     Ok(asked.iter().map(String::as_str).collect())
 }
 
-fn check_expiry(expiry: Expiry, now: Timestamp) -> Result<Option<Timestamp>, String> {
+pub(super) fn check_expiry(expiry: Expiry, now: Timestamp) -> Result<Option<Timestamp>, String> {
     match expiry {
         Expiry::Never => Ok(None),
         Expiry::After(duration) if duration < Duration::from_secs(60) => Err("Choose at least one minute.".to_owned()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::draft::{self, Errors};
-use super::{CredentialError, Outcome, end_of};
+use super::{AssertionRules, AuthMethod, CredentialError, Outcome, end_of};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::clock::Timestamp;
@@ -28,6 +28,8 @@ pub struct Edit {
     pub ip_ranges: Vec<String>,
     /// A moment that ends the whole credential.
     pub hard_end_at: Option<Timestamp>,
+    /// The rules of its assertions.
+    pub assertions: AssertionRules,
 }
 
 /// Applies `edit`. Tokens that are out keep what they were granted; the next exchange obeys the new values.
@@ -72,7 +74,14 @@ pub async fn edit(
     after.scopes = scopes;
     after.token_lifetime = token_lifetime;
     after.ip_ranges = ip_ranges;
-    after.hard_end_at = edit.hard_end_at;
+    // A form knows days: the same day is no change of the moment.
+    let day = |moment: Option<Timestamp>| moment.map(|moment| moment.rfc3339().chars().take(10).collect::<String>());
+    if day(edit.hard_end_at) != day(before.hard_end_at) {
+        after.hard_end_at = edit.hard_end_at;
+    }
+    if before.auth_method != AuthMethod::ClientSecret {
+        after.assertions = edit.assertions;
+    }
     after.ends_at = end_of(after.hard_end_at, &secrets);
 
     let mut changes = Map::new();
@@ -90,11 +99,21 @@ pub async fn edit(
     compare("token_lifetime", seconds(before.token_lifetime), seconds(after.token_lifetime));
     compare("ip_ranges", ranges(&before.ip_ranges), ranges(&after.ip_ranges));
     compare("hard_end_at", moment(before.hard_end_at), moment(after.hard_end_at));
+    compare("assertions", rules(before.assertions), rules(after.assertions));
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
-    store::credentials::update(transaction, &after).await?;
+    store::credentials::update(transaction, &after, now).await?;
     let event =
         Event::new("credential.edited", "credential", client_id.as_str(), &after.name).with(Value::Object(changes));
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}
+
+/// The rules as the audit entry names them.
+fn rules(rules: AssertionRules) -> Value {
+    json!({
+        "token_endpoint_audience": rules.token_endpoint_audience,
+        "reusable": rules.reusable,
+        "jwt_bearer": rules.jwt_bearer,
+    })
 }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::{Fault, FieldError};
 use crate::id::{ClientId, FederatedIdentityId};
-use crate::public_key::PublicKey;
+use crate::public_key::{PRIVATE_KEY, PublicKey, holds_private_key};
 use crate::store;
 use crate::strict_json;
 
@@ -48,6 +48,11 @@ pub struct FederatedIdentity {
 }
 
 impl FederatedIdentity {
+    /// Whether its subject is, or is like, this one.
+    pub fn has_subject(&self, subject: &str) -> bool {
+        is_like(subject, &self.subject)
+    }
+
     /// The first claim that is not as registered, and what it must be.
     pub fn first_mismatch(&self, claims: &Map<String, Value>) -> Option<(&str, &str)> {
         let expected = self.claims.iter().map(|(name, expected)| (name.as_str(), expected.as_str()));
@@ -117,8 +122,14 @@ impl FederatedDraft {
         let mut errors = Vec::new();
         let mut wrong = |field, message: &str| errors.push(FieldError::new(field, message));
         let (issuer, subject) = (self.issuer.trim(), self.subject.trim());
-        let is_url = Url::parse(issuer)
-            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host() && url.query().is_none());
+        let is_url = Url::parse(issuer).is_ok_and(|url| {
+            matches!(url.scheme(), "https" | "http")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
         if !is_url || issuer.len() > LONGEST_TEXT || issuer == context.settings.public_url {
             wrong(
                 "issuer",
@@ -127,8 +138,8 @@ impl FederatedDraft {
         }
         if subject.is_empty() || subject.len() > LONGEST_TEXT || subject.chars().any(char::is_control) {
             wrong("subject", "Enter the subject of the tokens, such as repo:example/app:ref:refs/heads/main.");
-        } else if subject.chars().all(|character| character == '*') {
-            wrong("subject", "A subject of “*” alone would let everybody in whom the issuer knows. Say more.");
+        } else if subject.contains('*') && subject.chars().filter(|character| character.is_alphanumeric()).count() < 3 {
+            wrong("subject", "This pattern would let everybody in whom the issuer knows. Say more.");
         }
         let audience = match self.audience.trim() {
             "" => context.settings.public_url.clone(),
@@ -146,14 +157,17 @@ impl FederatedDraft {
         let is_condition = |(name, value): (&String, &String)| {
             !name.is_empty() && !value.is_empty() && name.len() + value.len() <= LONGEST_TEXT
         };
-        if claims.len() > MOST_CLAIMS || !claims.iter().all(is_condition) {
-            wrong("claims", "Write one condition a line, such as ref=refs/heads/main; at most ten.");
+        let written = self.claims.iter().filter(|(name, value)| !name.trim().is_empty() || !value.trim().is_empty());
+        if claims.len() > MOST_CLAIMS || !claims.iter().all(is_condition) || written.count() != claims.len() {
+            wrong("claims", "Write one condition a line, such as ref=refs/heads/main; at most ten, each claim once.");
         }
         let jwks = match self.jwks.trim() {
             "" => None,
             text => {
                 let jwks = strict_json::parse(text.as_bytes()).filter(|jwks| !PublicKey::read_jwks(jwks).is_empty());
-                if jwks.is_none() || text.contains("\"d\"") {
+                if holds_private_key(text) {
+                    wrong("jwks", PRIVATE_KEY);
+                } else if jwks.is_none() {
                     wrong("jwks", "Paste the issuer’s JWKS: {\"keys\":[…]} with its public keys.");
                 }
                 // Only what verifies is kept.

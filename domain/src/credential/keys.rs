@@ -1,10 +1,11 @@
 //! Public keys of a credential: several may be registered, so that one can be replaced without a gap.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::draft::check_label;
+use super::draft::{Expiry, check_expiry, check_label};
 use super::{AuthMethod, CredentialError, find_changeable, update_end};
 use crate::actor::Actor;
 use crate::audit::Event;
@@ -53,7 +54,10 @@ impl KeysDraft {
     pub(super) fn check(&self) -> Result<Vec<(String, PublicKey)>, Vec<FieldError>> {
         let field = |field, message| vec![FieldError::new(field, message)];
         let label = check_label(&self.label).map_err(|message| field("label", message))?;
-        let keys = PublicKey::read_all(&self.text).map_err(|message| field("public_key", message))?;
+        let mut keys = PublicKey::read_all(&self.text).map_err(|message| field("public_key", message))?;
+        // Registered twice, a key would go on working after it was removed.
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.thumbprint()));
         keys.into_iter()
             .map(|key| {
                 let key = match self.algorithm {
@@ -80,10 +84,12 @@ pub async fn add(
     actor: &Actor,
     client_id: &ClientId,
     draft: &KeysDraft,
-    expires_at: Option<Timestamp>,
+    expiry: Expiry,
 ) -> Result<Vec<KeyId>, CredentialError> {
     let checked = draft.check().map_err(CredentialError::Invalid)?;
     let now = context.now();
+    let expires_at = check_expiry(expiry, now)
+        .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
     let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;

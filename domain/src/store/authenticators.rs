@@ -159,17 +159,20 @@ pub(crate) async fn identities_of(
     rows.iter().map(identity).collect()
 }
 
-/// The live identities of all clients for exactly this subject: no patterns, which a text with an asterisk would be.
+/// The live identities of all clients that are not stopped or ended, for exactly this subject: no patterns, which a text with an asterisk would be.
 pub(crate) async fn identities_with_subject(
     store: &Store,
     issuer: &str,
     subject: &str,
+    now: Timestamp,
 ) -> Result<Vec<FederatedIdentity>, StoreError> {
     let sql = AssertSqlSafe(format!(
         "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
+         AND EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = federated_identities.client_id
+                     AND c.disabled_at IS NULL AND (c.hard_end_at IS NULL OR c.hard_end_at > $3))
          ORDER BY client_id LIMIT 20"
     ));
-    let rows = sqlx::query(sql).bind(issuer).bind(subject).fetch_all(store.reads()).await?;
+    let rows = sqlx::query(sql).bind(issuer).bind(subject).bind(now.millis()).fetch_all(store.reads()).await?;
     rows.iter().map(identity).collect()
 }
 

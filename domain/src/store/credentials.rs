@@ -114,10 +114,15 @@ fn seconds(lifetime: Option<Duration>) -> Option<i64> {
 }
 
 /// Writes what an edit may change.
-pub(crate) async fn update(transaction: &mut Transaction, credential: &Credential) -> Result<(), StoreError> {
+pub(crate) async fn update(
+    transaction: &mut Transaction,
+    credential: &Credential,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE credentials SET name = $1, search_text = $2, description = $3, scopes = $4, token_lifetime = $5,
-                ip_ranges = $6, hard_end_at = $7, ends_at = $8 WHERE client_id = $9",
+                ip_ranges = $6, hard_end_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
+                reusable_assertions_since = $11, jwt_bearer_since = $12 WHERE client_id = $9",
     )
     .bind(&credential.name)
     .bind(search_text(credential))
@@ -128,6 +133,9 @@ pub(crate) async fn update(transaction: &mut Transaction, credential: &Credentia
     .bind(millis(credential.hard_end_at))
     .bind(millis(credential.ends_at))
     .bind(credential.client_id.as_str())
+    .bind(credential.assertions.token_endpoint_audience.then(|| now.millis()))
+    .bind(credential.assertions.reusable.then(|| now.millis()))
+    .bind(credential.assertions.jwt_bearer.then(|| now.millis()))
     .execute(&mut **transaction)
     .await?;
     Ok(())

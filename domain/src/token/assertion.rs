@@ -67,7 +67,14 @@ pub enum AssertionError {
         /// What was wrong: names of claims and what was expected of them, nothing of what was sent.
         detail: String,
     },
-    /// A fault of ours, or of the issuer whose keys are needed.
+    /// The keys of the issuer are not available: nobody knows whether it is acceptable.
+    NoKeys {
+        /// The credential that it concerns.
+        client_id: ClientId,
+        /// Why there are none.
+        detail: String,
+    },
+    /// A fault of ours.
     Fault(Fault),
 }
 
@@ -161,7 +168,7 @@ async fn by_other_issuer(
     };
     let candidates = match &named {
         Some(client_id) => store::authenticators::identities_of(&context.store, client_id, iss).await?,
-        None => store::authenticators::identities_with_subject(&context.store, iss, sub).await?,
+        None => store::authenticators::identities_with_subject(&context.store, iss, sub, context.now()).await?,
     };
     let mut owners: Vec<&ClientId> = candidates.iter().map(|identity| &identity.client_id).collect();
     owners.dedup();
@@ -172,23 +179,29 @@ async fn by_other_issuer(
         }
         _ => return Err(rejected(None, "several credentials have this iss and sub: send client_id")),
     };
-    let mut problem = String::new();
-    for identity in &candidates {
+    // Of several identities the one whose subject fits is the one that was meant.
+    let is_meant = |identity: &&FederatedIdentity| identity.has_subject(sub);
+    let (meant, others): (Vec<_>, Vec<_>) = candidates.iter().partition(is_meant);
+    let (mut problem, mut unavailable) = (None, None);
+    for identity in meant.into_iter().chain(others) {
         match matches(context, jws, identity).await {
             Ok(()) => {
                 let authenticator = AuthenticatorId::Federated(identity.id.clone());
                 return Ok(Verified { client_id: owner.clone(), authenticator, single_use: None });
             }
-            Err(Mismatch::Detail(detail)) => problem = detail,
-            Err(Mismatch::Fault(fault)) => return Err(AssertionError::Fault(fault)),
+            Err(Mismatch::Detail(detail)) => problem = problem.or(Some(detail)),
+            Err(Mismatch::NoKeys(detail)) => unavailable = unavailable.or(Some(detail)),
         }
     }
-    Err(rejected(Some(owner), problem))
+    match unavailable {
+        Some(detail) => Err(AssertionError::NoKeys { client_id: owner.clone(), detail }),
+        None => Err(rejected(Some(owner), problem.unwrap_or_default())),
+    }
 }
 
 enum Mismatch {
     Detail(String),
-    Fault(Fault),
+    NoKeys(String),
 }
 
 async fn matches(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<(), Mismatch> {
@@ -217,10 +230,7 @@ async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &Federat
     if let Some(jwks) = &identity.jwks {
         return Ok(by(&PublicKey::read_jwks(jwks)));
     }
-    let fault = |error: IssuerKeysError| {
-        tracing::warn!(issuer = identity.issuer, %error, "the keys of an issuer are not available");
-        Mismatch::Fault(Fault::Overloaded("the keys of an issuer are not available"))
-    };
+    let fault = |error: IssuerKeysError| Mismatch::NoKeys(format!("no keys of {}: {error}", identity.issuer));
     let now = context.now();
     let keys = context.issuer_keys.get(&identity.issuer, now).await.map_err(fault)?;
     if by(&keys) {

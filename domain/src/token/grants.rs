@@ -13,6 +13,7 @@ use super::form::TokenForm;
 use super::ledger::{Ask, AskedResource, AskedScope, LedgerError, Proof, Refusal};
 use super::resource;
 use crate::context::Context;
+use crate::error::Fault;
 use crate::id::ClientId;
 use crate::scope::Scopes;
 
@@ -91,6 +92,11 @@ fn refuse_assertion(context: &Context, grant: Grant, error: AssertionError, addr
             let answer = OAuthError { detail: format!("assertion: {detail}").into(), ..oauth_error(grant, refusal) };
             context.refusals.record_detail(client_id.as_ref(), refusal, Some(detail), address, context.now());
             answer
+        }
+        AssertionError::NoKeys { client_id, detail } => {
+            let refusal = Refusal::AssertionRejected;
+            context.refusals.record_detail(Some(&client_id), refusal, Some(detail), address, context.now());
+            Fault::Overloaded("the keys of an issuer are not available").into()
         }
         AssertionError::Fault(fault) => fault.into(),
     }

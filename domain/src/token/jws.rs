@@ -84,9 +84,9 @@ impl<'token> UncheckedJws<'token> {
     }
 }
 
-/// A claim that must be text.
+/// A claim that must be text without control characters: a database may refuse those.
 pub(super) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'claims str> {
-    claims.get(name).and_then(Value::as_str)
+    claims.get(name).and_then(Value::as_str).filter(|text| !text.chars().any(char::is_control))
 }
 
 /// A NumericDate (RFC 7519 §2) that is a whole, positive number of seconds; `Err` when it is anything else.

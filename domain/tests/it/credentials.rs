@@ -194,6 +194,7 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
         token_lifetime: None,
         ip_ranges: vec![],
         hard_end_at: Some(context.now().plus(Duration::from_secs(3600))),
+        assertions: Default::default(),
     };
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Unchanged)));

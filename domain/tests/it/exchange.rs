@@ -172,6 +172,7 @@ async fn an_edit_is_obeyed_by_the_next_exchange() {
         token_lifetime: Some(Duration::from_secs(120)),
         ip_ranges: vec!["192.0.2.0/24".to_owned()],
         hard_end_at: None,
+        assertions: Default::default(),
     };
     edit::edit(context, &operator(), &generated.credential.client_id, &edit).await.expect("edits");
     let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");

@@ -138,9 +138,9 @@ pub struct AddKey {
     /// The algorithm to pin an RSA key to: RS256 (default), RS384, RS512 or PS256
     #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
     alg: Option<KeyAlgorithm>,
-    /// How long it works; for ever when not given
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    expires_in: Option<Duration>,
+    /// How long the key works: 12h, 90d, never
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_expiry)]
+    expires_in: Expiry,
 }
 
 fn parse_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
@@ -250,8 +250,7 @@ async fn add_key(context: &Context, arguments: AddKey) -> Result<(), CliError> {
     let id = parse_id(&arguments.client_id)?;
     let text = read_file("--public-key", &arguments.public_key)?;
     let draft = KeysDraft { text, label: arguments.label, algorithm: arguments.alg };
-    let expires_at = arguments.expires_in.map(|time| context.now().plus(time));
-    for key in keys::add(context, &operator(), &id, &draft, expires_at).await.map_err(failure)? {
+    for key in keys::add(context, &operator(), &id, &draft, arguments.expires_in).await.map_err(failure)? {
         println!("Added {key} to {id}");
     }
     Ok(())

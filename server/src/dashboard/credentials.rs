@@ -33,7 +33,7 @@ pub async fn generate(
     let typed = new_credential::Typed {
         name: fields.get("name"),
         description: fields.get("description"),
-        server: fields.get("server"),
+        servers: fields.all("server"),
         scopes: fields.all("scope"),
         expiry: fields.get("expiry"),
         expires_on: fields.get("expires_on"),
@@ -127,7 +127,12 @@ fn revealed(visit: &Visit, generated: &Generated) -> Option<Reveal> {
 }
 
 fn typed_keys(fields: &Fields) -> TypedKeys {
-    TypedKeys { public_key: fields.get("public_key"), label: fields.get("label") }
+    TypedKeys {
+        public_key: fields.get("public_key"),
+        label: fields.get("label"),
+        expiry: fields.get("expiry"),
+        expires_on: fields.get("expires_on"),
+    }
 }
 
 fn typed_identity(fields: &Fields) -> TypedIdentity {
@@ -149,7 +154,9 @@ pub async fn add_key(
 ) -> Response {
     let typed = typed_keys(&fields);
     let result = added(&visit, &session, &fields, &client_id, async |actor, id| {
-        keys::add(&visit.context, &actor, &id, &authenticators::keys_draft(&typed), None).await.map(drop)
+        let expiry = new_credential::read_expiry(&typed.expiry, &typed.expires_on)
+            .map_err(|error| CredentialError::Invalid(vec![error]))?;
+        keys::add(&visit.context, &actor, &id, &authenticators::keys_draft(&typed), expiry).await.map(drop)
     });
     match result.await {
         Ok(()) => Redirect::to(&format!("/credentials/{client_id}?done=added")).into_response(),
@@ -209,6 +216,7 @@ pub async fn edit(
         token_lifetime: fields.get("token_lifetime"),
         ip_ranges: fields.get("ip_ranges"),
         hard_end_at: fields.get("hard_end_at"),
+        assertions: fields.all("assertions"),
     };
     let result = async {
         let change = typed.edit().map_err(CredentialError::Invalid)?;

@@ -88,7 +88,9 @@ async fn exchange(state: &AppState, address: ClientAddress, request: Request) ->
             Ok(client_credentials::exchange(&state.context, presented?, &form, address.0).await?)
         }
         // The assertion says who the client is; a second proof beside it could only contradict it.
-        Grant::JwtBearer if presented.is_ok() || !authorization.is_empty() => {
+        Grant::JwtBearer
+            if presented.is_ok() || !authorization.is_empty() || form.get("client_assertion").is_some() =>
+        {
             Err(OAuthError::invalid_request("This grant takes no client authentication beside the assertion.").into())
         }
         Grant::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, address.0).await?),

@@ -10,12 +10,12 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
-use domain::credential::AssertionRules;
-use domain::credential::draft::{Draft, Proof};
+use domain::credential::draft::{Draft, Expiry, Proof};
 use domain::credential::federated::FederatedDraft;
 use domain::credential::generate::generate;
 use domain::credential::keys::{self, KeysDraft};
 use domain::credential::revoke;
+use domain::credential::{AssertionRules, Status};
 use domain::id::ClientId;
 use domain::usage;
 use serde_json::{Value, json};
@@ -334,7 +334,9 @@ async fn keys_of_every_kind_are_pinned_to_their_algorithm() {
     let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": x }).to_string();
     let id = created(&app, Proof::Keys(KeysDraft { text: okp, ..KeysDraft::default() }), rules()).await;
     let text = pem("RSA PUBLIC KEY", rsa.public_key().as_ref());
-    keys::add(context, &actor, &id, &KeysDraft { text, ..KeysDraft::default() }, None).await.expect("adds");
+    keys::add(context, &actor, &id, &KeysDraft { text, ..KeysDraft::default() }, Expiry::default())
+        .await
+        .expect("adds");
 
     let sign = |alg: &str, signature: &dyn Fn(&[u8]) -> Vec<u8>| {
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}"}}"#));
@@ -366,7 +368,7 @@ async fn keys_are_replaced_without_a_gap() {
     let token = present(&app, &old.assertion(&claims(&app, &id))).await.json()["access_token"].clone();
     app.instance.clock.advance(std::time::Duration::from_secs(1));
     let draft = KeysDraft { text: new.jwk().to_string(), ..KeysDraft::default() };
-    keys::add(context, &actor, &id, &draft, None).await.expect("adds");
+    keys::add(context, &actor, &id, &draft, Expiry::default()).await.expect("adds");
     for signer in [&old, &new] {
         assert_eq!(present(&app, &signer.assertion(&claims(&app, &id))).await.status, StatusCode::OK);
     }
@@ -377,6 +379,26 @@ async fn keys_are_replaced_without_a_gap() {
     let token = token.as_str().expect("a token");
     let verified = domain::token::verify::verify(context, token, "http://localhost:8080/mcp").await;
     assert!(verified.is_err(), "the removed key's live token ended with it");
+
+    let status = async || {
+        let credential = domain::credential::inspect::find(context, &id).await.expect("reads").expect("exists");
+        credential.status(context.now())
+    };
+    let live = listed[0].id.clone();
+    assert_eq!(status().await, Status::InUse);
+    keys::remove(context, &actor, &id, &live).await.expect("removes");
+    assert_eq!(status().await, Status::Expired, "nothing can prove it any more");
+    keys::add(context, &actor, &id, &draft, Expiry::default()).await.expect("adds");
+    assert_eq!(status().await, Status::InUse);
+}
+
+#[tokio::test]
+async fn a_key_that_is_pasted_twice_is_one_key() {
+    let app = App::new().await;
+    let signer = Signer::new();
+    let text = json!({ "keys": [signer.jwk(), signer.jwk()] }).to_string();
+    let id = created(&app, Proof::Keys(KeysDraft { text, ..KeysDraft::default() }), rules()).await;
+    assert_eq!(keys::list(&app.instance.context, &id).await.expect("reads").len(), 1);
 }
 
 /// A federated credential for GitHub's example claims.
@@ -504,6 +526,8 @@ async fn an_issuer_that_does_not_answer_is_a_fault_and_no_wrong_password() {
         app.token(&[], format!("grant_type=client_credentials&client_id={id}&{CLIENT_ASSERTION}{token}")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.json()["error"], "temporarily_unavailable");
+    let shown = detail(&app, &id).await.expect("the page says why");
+    assert!(shown.starts_with(&format!("no keys of {OTHER_ISSUER}")), "{shown}");
 }
 
 #[tokio::test]
@@ -532,6 +556,10 @@ async fn an_assertion_is_a_grant_where_the_credential_allows_it() {
     assert_eq!(error(&stranger), refused("invalid_grant"));
     let missing = app.token(&[], "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer").await;
     assert_eq!(error(&missing), refused("invalid_request"));
+
+    let beside =
+        format!("{JWT_BEARER}{}&client_assertion=x&client_assertion_type=y", signer.assertion(&claims(&app, &id)));
+    assert_eq!(error(&app.token(&[], beside).await), refused("invalid_request"), "two proofs");
 
     let closed = with_key(&app, &signer, rules()).await;
     let answer = app.token(&[], format!("{JWT_BEARER}{}", signer.assertion(&claims(&app, &closed)))).await;

@@ -103,6 +103,14 @@ async fn the_authorization_endpoint_redirects_nowhere() {
     let answer = app.get("/mcp/oauth/authorize?response_type=code&client_id=x&redirect_uri=https://evil.example").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.header("location"), "");
+    assert_eq!(answer.json()["error"], "unauthorized_client");
+
+    let browser = Request::get("/mcp/oauth/authorize?response_type=code&redirect_uri=https://evil.example")
+        .header("accept", "text/html,application/xhtml+xml");
+    let page = app.send(browser.body(Body::empty()).expect("a request")).await;
+    assert_eq!((page.status, page.header("location")), (StatusCode::BAD_REQUEST, ""));
+    assert!(page.body.contains("<h1") && page.body.contains("machines only"));
+    assert!(!page.body.contains("evil.example"));
 }
 
 #[tokio::test]

@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, test } from '@playwright/test';
+import { Countersign } from './countersign';
+
+/** The protocol's own conformance suite. It sends no token, so a proxy adds one. */
+let server: Countersign;
+let proxy: Server;
+let url: string;
+
+test.beforeAll(async () => {
+  let token = '';
+  proxy = createServer((incoming, outgoing) => {
+    const options = {
+      host: '127.0.0.1',
+      port: new URL(server.url).port,
+      path: incoming.url,
+      method: incoming.method,
+      headers: { ...incoming.headers, authorization: `Bearer ${token}` },
+    };
+    incoming.pipe(
+      request(options, (answer) => {
+        outgoing.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(outgoing);
+      }),
+    );
+  });
+  await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
+  url = `http://localhost:${(proxy.address() as AddressInfo).port}`;
+  server = await Countersign.start('--allowed-origins', url);
+  const { client_id, client_secret } = await server.createCredential('conformance');
+  token = await server.accessToken(client_id, client_secret);
+});
+
+test.afterAll(async () => {
+  proxy.close();
+  await server.stop();
+  await server.remove();
+});
+
+/** The suite needs Node 22; the npm package of this platform brings one where the present one is older. */
+function node(): string {
+  const packaged = resolve(`node_modules/node-${process.platform}-${process.arch}/bin/node`);
+  return existsSync(packaged) ? packaged : process.execPath;
+}
+
+async function conformance(...args: string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
+  const program = resolve('node_modules/@modelcontextprotocol/conformance/dist/index.js');
+  const output = await new Promise<string>((done) =>
+    execFile(node(), [program, ...args, '-o', folder], { cwd: folder }, (_, output, errors) => done(output + errors)),
+  );
+  await rm(folder, { recursive: true });
+  return output;
+}
+
+test('the metadata of the authorization server', async () => {
+  const scenario = 'authorization-server-metadata-endpoint';
+  const output = await conformance('authorization', '--url', server.url, '--scenario', scenario);
+  expect(output).toMatch(/Passed: (\d+)\/\1, 0 failed/);
+});
+
+for (const [version, scenarios] of [
+  ['2025-11-25', ['server-initialize', 'ping', 'tools-list', 'dns-rebinding-protection']],
+  ['2026-07-28', ['tools-list', 'caching', 'http-header-validation', 'dns-rebinding-protection']],
+] as const)
+  for (const scenario of scenarios)
+    test(`the MCP server in ${version}: ${scenario}`, async () => {
+      const output = await conformance(
+        'server', '--url', `${url}/mcp`, '--scenario', scenario, '--spec-version', version,
+      );
+      expect(output).toMatch(/Passed: (\d+)\/\1, 0 failed/);
+    });
