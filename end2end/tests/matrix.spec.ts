@@ -102,6 +102,8 @@ const python = (folder: string, environment: string) => (way: string) => [
 ];
 const typescript = (line: string) => (way: string) => [process.execPath, 'clients/typescript/ways.mjs', line, way];
 
+const rust = (way: string) => [process.env.RUST_CLIENT ?? '../target/rust-client/release/ways', way];
+
 const clients: Record<string, [(way: string) => string[], Record<string, () => Promise<Ready>>]> = {
   'Python mcp 2': [
     python('python', '.venv'),
@@ -137,6 +139,10 @@ const clients: Record<string, [(way: string) => string[], Record<string, () => P
       'key EdDSA, as JWK': key('EdDSA', 'jwk'),
       'prepared assertion': prepared,
     },
+  ],
+  'Rust rmcp 3': [
+    rust,
+    { secret, 'key RS256': key('RS256', 'pem'), 'key ES256': key('ES256', 'pem') },
   ],
   'TypeScript sdk 1': [
     typescript('1'),

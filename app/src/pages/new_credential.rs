@@ -402,8 +402,8 @@ pub fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_erro
             <div class="options">{choices}</div>
             {error.map(|error| view! { <p class="error">{error}</p> })}
             <TextField id="expires_on" label="Date" kind="date" value=day error=day_error
-                hint="Used with “On a date”. The secret works until the end of that day, UTC."/>
-            <p class="hint">"“Never” leaves a secret that works until somebody revokes it. Prefer an end, and a new secret in time."</p>
+                hint="Used with “On a date”. It works until the end of that day, UTC."/>
+            <p class="hint">"“Never” leaves a secret or key that works until somebody revokes it. Prefer an end, and a new one in time."</p>
         </fieldset>
     }
     .into_any()
