@@ -1,14 +1,21 @@
 import jwt
 from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 
 ISSUER = "__ISSUER__"
 RESOURCE = "__RESOURCE__"
 keys = jwt.PyJWKClient(ISSUER + "/mcp/oauth/jwks")
 
+# MCPServer("docs", token_verifier=Countersign(), auth=settings); FastMCP in version 1 takes the same two.
+settings = AuthSettings(
+    issuer_url=ISSUER,
+    resource_server_url=RESOURCE,
+    required_scopes="__SCOPE__".split(),
+    validate_token_resource=True,
+)
+
 
 class Countersign(TokenVerifier):
-    """Pass it to MCPServer(token_verifier=Countersign(), auth=AuthSettings(issuer_url=ISSUER, ...))."""
-
     async def verify_token(self, token):
         try:
             if jwt.get_unverified_header(token).get("typ") != "at+jwt":

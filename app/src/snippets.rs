@@ -100,18 +100,10 @@ impl Connection {
             "MCP_CLIENT_ID={client_id}\nMCP_PRIVATE_KEY_FILE=private-key.pem\nMCP_KEY_ALGORITHM={algorithm}\n\
              MCP_TOKEN_URL={token_endpoint}\nMCP_SERVER_URL={mcp_server}\n"
         );
-        vec![
-            snippet("env", ".env", "Environment file", "countersign.env", env),
-            snippet("python", "Python", PYTHON, "client.py", include_str!("../snippets/client_key.py").to_owned()),
-            snippet(
-                "typescript",
-                "TypeScript",
-                TYPESCRIPT,
-                "client.mjs",
-                include_str!("../snippets/client_key.mjs").to_owned(),
-            ),
-            snippet("curl", "curl", "Exchange a signed assertion", "exchange.sh", self.curl("ASSERTION") + "\n"),
-        ]
+        let mut all = vec![snippet("env", ".env", "Environment file", "countersign.env", env)];
+        all.extend(KEY_PROGRAMS.snippets());
+        all.push(snippet("curl", "curl", "Exchange a signed assertion", "exchange.sh", self.curl("ASSERTION") + "\n"));
+        all
     }
 
     fn federated_snippets(&self) -> Vec<Snippet> {
@@ -123,40 +115,28 @@ impl Connection {
         let actions = format!(
             "permissions:\n  id-token: write\nsteps:\n  - name: Get an access token\n    run: |\n      \
              IDENTITY_TOKEN=$(curl -sS -H \"Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \\\n        \
-             \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience={audience}\" | jq -r .value)\n      {}\n",
+             \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience={audience}\" | sed 's/.*\"value\" *: *\"\\([^\"]*\\)\".*/\\1/')\n      {}\n",
             self.curl("IDENTITY_TOKEN").replace('\n', "\n      ")
         );
         let kubernetes = format!(
             "volumes:\n  - name: identity\n    projected:\n      sources:\n        - serviceAccountToken:\n            \
              audience: {audience}\n            expirationSeconds: 3600\n            path: identity-token\n"
         );
-        vec![
+        let mut all = vec![
             snippet("env", ".env", "Environment file", "countersign.env", env),
             snippet("curl", "curl", "Exchange the issuer’s token", "exchange.sh", self.curl("IDENTITY_TOKEN") + "\n"),
-            snippet(
-                "python",
-                "Python",
-                PYTHON,
-                "client.py",
-                include_str!("../snippets/client_federated.py").to_owned(),
-            ),
-            snippet(
-                "typescript",
-                "TypeScript",
-                TYPESCRIPT,
-                "client.mjs",
-                include_str!("../snippets/client_federated.mjs").to_owned(),
-            ),
             snippet("actions", "GitHub Actions", "In the job that needs the token", "countersign.yml", actions),
             snippet("kubernetes", "Kubernetes", "In the pod’s specification", "identity.yaml", kubernetes),
-        ]
+        ];
+        all.splice(2..2, FEDERATED_PROGRAMS.snippets());
+        all
     }
 
     fn secret_snippets(&self) -> Vec<Snippet> {
         let Self { client_id, token_endpoint, mcp_server, issuer, scope, .. } = self;
         let secret = self.secret_or_placeholder();
         let object = object_name(&self.name);
-        vec![
+        let mut all = vec![
             snippet(
                 "env",
                 ".env",
@@ -187,14 +167,6 @@ impl Connection {
                     "curl {token_endpoint} \\\n  -u \"{client_id}:{secret}\" \\\n  \
                      -d grant_type=client_credentials \\\n  -d resource={mcp_server}\n"
                 ),
-            ),
-            snippet("python", "Python", PYTHON, "client.py", include_str!("../snippets/client.py").to_owned()),
-            snippet(
-                "typescript",
-                "TypeScript",
-                TYPESCRIPT,
-                "client.mjs",
-                include_str!("../snippets/client.mjs").to_owned(),
             ),
             snippet(
                 "actions",
@@ -230,13 +202,76 @@ impl Connection {
                      \"env\": {{ \"MCP_CLIENT_SECRET\": \"{secret}\" }}\n    }}\n  }}\n}}\n"
                 ),
             ),
-        ]
+        ];
+        all.splice(3..3, SECRET_PROGRAMS.snippets());
+        all
     }
 }
 
-const PYTHON: &str = "The official SDK (pip install mcp), with the variables of the .env tab";
-const TYPESCRIPT: &str =
-    "The official SDK (npm install @modelcontextprotocol/client), with the variables of the .env tab";
+/// The programs of one way to authenticate, for the two maintained versions of the official SDKs.
+struct Programs {
+    python: &'static str,
+    typescript: &'static str,
+    python_v1: &'static str,
+    typescript_v1: &'static str,
+}
+
+const SECRET_PROGRAMS: Programs = Programs {
+    python: include_str!("../snippets/client.py"),
+    typescript: include_str!("../snippets/client.mjs"),
+    python_v1: include_str!("../snippets/client_v1.py"),
+    typescript_v1: include_str!("../snippets/client_v1.mjs"),
+};
+
+const KEY_PROGRAMS: Programs = Programs {
+    python: include_str!("../snippets/client_key.py"),
+    typescript: include_str!("../snippets/client_key.mjs"),
+    python_v1: include_str!("../snippets/client_key_v1.py"),
+    typescript_v1: include_str!("../snippets/client_key_v1.mjs"),
+};
+
+const FEDERATED_PROGRAMS: Programs = Programs {
+    python: include_str!("../snippets/client_federated.py"),
+    typescript: include_str!("../snippets/client_federated.mjs"),
+    python_v1: include_str!("../snippets/client_federated_v1.py"),
+    typescript_v1: include_str!("../snippets/client_federated_v1.mjs"),
+};
+
+impl Programs {
+    fn snippets(&self) -> [Snippet; 4] {
+        let program = |id, tab, about, file, text: &str| snippet(id, tab, about, file, text.to_owned());
+        [
+            program(
+                "python",
+                "Python",
+                "pip install mcp, with the variables of the .env tab",
+                "client.py",
+                self.python,
+            ),
+            program(
+                "typescript",
+                "TypeScript",
+                "npm install @modelcontextprotocol/client, with the variables of the .env tab",
+                "client.mjs",
+                self.typescript,
+            ),
+            program(
+                "python-v1",
+                "Python SDK 1",
+                "pip install 'mcp<2', with the variables of the .env tab",
+                "client.py",
+                self.python_v1,
+            ),
+            program(
+                "typescript-v1",
+                "TypeScript SDK 1",
+                "npm install @modelcontextprotocol/sdk, with the variables of the .env tab",
+                "client.mjs",
+                self.typescript_v1,
+            ),
+        ]
+    }
+}
 
 fn snippet(id: &'static str, tab: &'static str, about: &'static str, file: &'static str, text: String) -> Snippet {
     Snippet { id, tab, about, file, text }
@@ -257,32 +292,41 @@ pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
 
 /// What the operator of `server` puts in place: the document, and a check of tokens for each SDK.
 pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Snippet> {
-    let filled = |text: &str| {
-        text.replace("__ISSUER__", issuer)
+    let metadata = server.metadata_url();
+    let path = metadata.find("/.well-known/").map_or("", |start| &metadata[start..]);
+    let scopes: Vec<&str> = server.default_scope_names().collect();
+    let check = |id, tab, about, file, text: &str| {
+        let filled = text
+            .replace("__ISSUER__", issuer)
             .replace("__RESOURCE__", &server.resource)
-            .replace("__ALG__", server.alg.as_str())
+            .replace("__METADATA__", &metadata)
+            .replace("__METADATA_PATH__", path)
+            .replace("__SCOPE__", &scopes.join(" "))
+            .replace("__ALG__", server.alg.as_str());
+        snippet(id, tab, about, file, filled)
     };
     vec![
-        snippet(
-            "metadata",
-            "Metadata",
-            "/.well-known/oauth-protected-resource, followed by the path",
-            "metadata.json",
-            document,
-        ),
-        snippet(
+        snippet("metadata", "Metadata", "What leads clients here (RFC 9728)", "metadata.json", document),
+        check(
             "python",
             "Python",
-            "MCPServer of the official SDK",
+            "The official SDK, version 1 or 2 (pip install mcp)",
             "verify.py",
-            filled(include_str!("../snippets/verify.py")),
+            include_str!("../snippets/verify.py"),
         ),
-        snippet(
+        check(
             "typescript",
             "TypeScript",
-            "requireBearerAuth of the official SDK, with jose",
+            "npm install @modelcontextprotocol/sdk jose express",
             "verify.mjs",
-            filled(include_str!("../snippets/verify.mjs")),
+            include_str!("../snippets/verify.mjs"),
+        ),
+        check(
+            "rust",
+            "Rust",
+            "axum and rmcp, with jsonwebtoken (aws_lc_rs), reqwest (json), serde (derive), serde_json and tokio (sync)",
+            "verify.rs",
+            include_str!("../snippets/verify.rs"),
         ),
     ]
 }

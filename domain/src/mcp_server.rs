@@ -53,6 +53,14 @@ impl McpServer {
     pub fn default_scope_names(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().take(1).map(|scope| scope.name.as_str())
     }
+
+    /// Where it publishes its metadata: the well-known path goes between the host and the path (RFC 9728 §3.1).
+    pub fn metadata_url(&self) -> String {
+        let host = self.resource.find("://").map_or(0, |position| position + "://".len());
+        let path = self.resource[host..].find(['/', '?']).map_or(self.resource.len(), |position| host + position);
+        let (origin, path) = self.resource.split_at(path);
+        format!("{origin}/.well-known/oauth-protected-resource{}", if path == "/" { "" } else { path })
+    }
 }
 
 /// How long access tokens live by default, and the shortest and longest that can be chosen.
@@ -244,4 +252,30 @@ pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
         .with(json!({ "resource": { "before": server.resource, "after": resource } }));
     change.commit(&Actor::system(), &event).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_published_between_host_and_path() {
+        for (resource, expected) in [
+            ("https://docs.example.com/mcp", "https://docs.example.com/.well-known/oauth-protected-resource/mcp"),
+            ("https://docs.example.com", "https://docs.example.com/.well-known/oauth-protected-resource"),
+            ("https://docs.example.com/", "https://docs.example.com/.well-known/oauth-protected-resource"),
+            ("http://[::1]:9/a/b?c", "http://[::1]:9/.well-known/oauth-protected-resource/a/b?c"),
+        ] {
+            let server = McpServer {
+                id: McpServerId::generate(&crate::testing::SeededRandom::new(1)),
+                resource: resource.to_owned(),
+                name: "docs".to_owned(),
+                scopes: Vec::new(),
+                token_lifetime: DEFAULT_TOKEN_LIFETIME,
+                alg: TokenAlgorithm::default(),
+                built_in: false,
+            };
+            assert_eq!(server.metadata_url(), expected);
+        }
+    }
 }

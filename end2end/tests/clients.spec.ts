@@ -1,6 +1,11 @@
 import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from '@playwright/test';
+import { SignJWT } from 'jose';
 import { Countersign, type Credential } from './countersign';
 
 /** The program in the README under the comment `<!-- runs: LANGUAGE -->`. */
@@ -20,6 +25,8 @@ function changed(program: string, from: string, to: string): string {
 const interpreters = {
   python: [process.env.PYTHON ?? '.venv/bin/python', '-'],
   typescript: [process.execPath, '--input-type=module', '-'],
+  python1: [process.env.PYTHON ?? '.venv1/bin/python', '-'],
+  typescript1: [process.execPath, '--input-type=module', '-'],
   curl: ['bash', '-euo', 'pipefail'],
 };
 
@@ -79,6 +86,8 @@ const programs = {
     (program: string) =>
       changed(typescriptVersion(program), `'1.0.0' }`, `'1.0.0' }, { versionNegotiation: { mode: 'auto' } }`),
   ],
+  'Python SDK, version 1': ['python1', '', (program: string) => program],
+  'TypeScript SDK, version 1': ['typescript1', '', (program: string) => program],
   curl: ['curl', '', (program: string) => program],
 } as const;
 
@@ -110,6 +119,44 @@ for (const [language, call] of [
     expect(answer, answer.errors).toMatchObject({ code: 0 });
     expect(answer.output).toContain(credential.client_id);
   });
+
+test('a key signs by hand', async () => {
+  expect(await server.shell(snippet('pair'))).toMatch(/csc_\w{22}/);
+  const pair = changed(snippet('pair'), 'EC -pkeyopt ec_paramgen_curve:P-256', 'RSA -pkeyopt rsa_keygen_bits:3072');
+  const MCP_CLIENT_ID = /csc_\w{22}/.exec(await server.shell(pair))![0];
+  const MCP_TOKEN_URL = `${server.url}/mcp/oauth/token`;
+  const environment = { MCP_CLIENT_ID, MCP_TOKEN_URL, MCP_PRIVATE_KEY_FILE: 'private-key.pem' };
+  const { access_token } = JSON.parse(await server.shell(snippet('assertion'), environment));
+  expect(await (await server.callMcp(access_token, 'tools/call', { name: 'whoami' })).text()).toContain(MCP_CLIENT_ID);
+});
+
+test('a job of GitHub gets a token for its identity', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const jwks = JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] });
+  const created = await server.shell(`printf %s '${jwks}' > jwks.json\n${snippet('identity')} --federated-jwks jwks.json`);
+  const id = /csc_\w{22}/.exec(created)![0];
+  const github = createServer(async (request, response) => {
+    const allowed = request.headers.authorization === 'bearer of-the-job';
+    const value = await new SignJWT({ repository_owner: 'acme' })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuer('https://token.actions.githubusercontent.com')
+      .setSubject('repo:acme/app:ref:refs/heads/main')
+      .setAudience(new URL(request.url!, server.url).searchParams.get('audience')!)
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(privateKey);
+    response.end(JSON.stringify(allowed ? { count: 1, value } : {}));
+  }).listen(0, '127.0.0.1');
+  await once(github, 'listening');
+  const lines = changed(snippet('job').replaceAll('https://auth.example.com', server.url), 'csc_…', id);
+  const answer = await server.shell(lines, {
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'of-the-job',
+    ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${(github.address() as AddressInfo).port}/token?api-version=2.0`,
+  });
+  github.close();
+  const { access_token } = JSON.parse(answer);
+  expect(await (await server.callMcp(access_token, 'tools/call', { name: 'whoami' })).text()).toContain(id);
+});
 
 test('the command line prints a credential once, in three forms', async () => {
   const credential = await server.createCredential('printed');

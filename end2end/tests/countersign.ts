@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 
@@ -69,6 +69,17 @@ export class Countersign {
       );
       child.stdin!.end(input);
     });
+  }
+
+  /** Runs lines of a shell in which `countersign` works on the same data; fails when a line does. */
+  shell(lines: string, environment: Record<string, string> = {}): Promise<string> {
+    const PATH = `${dirname(binary)}:${process.env.PATH}`;
+    const env = { ...this.environment(), COUNTERSIGN_PUBLIC_URL: this.url, ...environment, PATH };
+    return new Promise((done, failed) =>
+      execFile('bash', ['-euo', 'pipefail', '-c', lines], { cwd: this.folder, env }, (error, stdout) =>
+        error ? failed(error) : done(stdout),
+      ),
+    );
   }
 
   async createCredential(name: string, ...options: string[]): Promise<Credential> {

@@ -1,8 +1,10 @@
 import { createPrivateKey, generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test, type Page } from '@playwright/test';
+import { build } from 'esbuild';
 import { SignJWT } from 'jose';
 import { createAdministrator, examine, watch } from './browser';
 import { Countersign } from './countersign';
@@ -15,7 +17,7 @@ let page: Page;
 let problems: string[];
 
 test.beforeAll(async ({ browser }) => {
-  server = await Countersign.start();
+  server = await Countersign.start('--private-issuers', '127.0.0.1');
   const context = await browser.newContext({ acceptDownloads: true });
   problems = watch(context, server);
   page = await context.newPage();
@@ -52,6 +54,21 @@ async function start(method: string, name: string) {
   await page.getByRole('radio', { name: method }).check();
 }
 
+/** A program of the dashboard as the page of the credential or server shows it. */
+const shown = (tab: string) => page.locator(`#code-${tab}`).textContent();
+const written = (file: string) => readFileSync(`../app/snippets/${file}`, 'utf8').trimEnd();
+
+async function expectPrograms(name: string) {
+  for (const [tab, ending] of [['python', '.py'], ['typescript', '.mjs'], ['python-v1', '_v1.py'], ['typescript-v1', '_v1.mjs']])
+    expect(await shown(tab)).toBe(written(name + ending));
+}
+
+async function listening(listener: RequestListener): Promise<[Server, string]> {
+  const other = createServer(listener);
+  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+  return [other, `http://127.0.0.1:${(other.address() as AddressInfo).port}`];
+}
+
 const clientId = () => /csc_\w{22}/.exec(page.url())![0];
 const publicKey = () => page.getByRole('textbox', { name: 'Public key' });
 const submit = (name: string) => page.getByRole('button', { name, exact: true }).click();
@@ -75,6 +92,7 @@ test('a public key is pasted, used, replaced and removed', async () => {
   expect((await exchange({ client_assertion: await assertion(old.privateKey, id) })).status).toBe(200);
   await page.goto(`${server.url}/credentials/${id}`);
   await expect(page.getByRole('row', { name: /runner 2026/ })).toContainText('Current');
+  await expectPrograms('client_key');
   await examine(page, 'credential-key');
 
   const fresh = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -113,6 +131,24 @@ test('a pair is made in the browser, and its private half stays there @scripts',
   expect(answer.status).toBe(200);
 });
 
+test('a key is read from a file, but no private one @scripts', async () => {
+  const { publicKey: open, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await start('Public key', 'from a file');
+  const choose = (name: string, text: string) =>
+    page.getByLabel('Or read it from a file').setInputFiles({ name, mimeType: 'application/x-pem-file', buffer: Buffer.from(text) });
+  await choose('private.pem', privateKey.export({ format: 'pem', type: 'pkcs8' }) as string);
+  await expect(page.locator('#key-status')).toContainText('holds a private key');
+  await expect(publicKey()).toHaveValue('');
+  await choose('private.jwk', JSON.stringify(privateKey.export({ format: 'jwk' })));
+  await expect(page.locator('#key-status')).toContainText('holds a private key');
+  await expect(publicKey()).toHaveValue('');
+  await choose('public.pem', pem(open));
+  await expect(publicKey()).toHaveValue(pem(open));
+  await submit('Generate credentials');
+  await expect(page.getByRole('heading', { name: 'from a file' })).toBeVisible();
+  expect((await exchange({ client_assertion: await assertion(privateKey, clientId()) })).status).toBe(200);
+});
+
 test('a workload of another issuer stands for a credential', async () => {
   test.setTimeout(300_000);
   const issuer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -148,8 +184,98 @@ test('a workload of another issuer stands for a credential', async () => {
     await page.goto(`${server.url}/credentials/${id}`);
     await expect(page.getByText('repository_owner must be acme')).toBeVisible({ timeout: 500 });
   }).toPass();
+  await expectPrograms('client_federated');
   await examine(page, 'credential-federated');
 });
+
+/** What each kind of issuer puts into its tokens, and what replaces the capital words of its example. */
+const workloads = {
+  'GitHub Actions': {
+    words: { OWNER: 'acme', REPOSITORY: 'app' },
+    claims: {
+      jti: randomUUID(), sub: 'repo:acme/app:ref:refs/heads/main', ref: 'refs/heads/main', sha: 'f'.repeat(40),
+      repository: 'acme/app', repository_owner: 'acme', repository_owner_id: '65', run_id: '25', run_attempt: '2',
+      actor: 'ada', workflow: 'deploy', event_name: 'push', ref_type: 'branch', runner_environment: 'github-hosted',
+      job_workflow_ref: 'acme/app/.github/workflows/deploy.yml@refs/heads/main', iss: 'https://token.actions.githubusercontent.com',
+    },
+    wrong: { repository_owner: 'evil' },
+  },
+  'GitLab CI': {
+    words: { GROUP: 'acme', PROJECT: 'app' },
+    claims: {
+      namespace_id: '72', namespace_path: 'acme', project_id: '20', project_path: 'acme/app', user_id: '1', user_login: 'ada',
+      pipeline_id: '574', pipeline_source: 'push', job_id: '302', ref: 'main', ref_type: 'branch',
+      ref_path: 'refs/heads/main', ref_protected: 'true', runner_environment: 'gitlab-hosted',
+      sub: 'project_path:acme/app:ref_type:branch:ref:main', iss: 'https://gitlab.com', jti: randomUUID(),
+    },
+    wrong: { ref_protected: 'false' },
+  },
+  Kubernetes: {
+    words: { NAMESPACE: 'jobs', 'SERVICE-ACCOUNT': 'deploy' },
+    claims: {
+      sub: 'system:serviceaccount:jobs:deploy', jti: randomUUID(),
+      'kubernetes.io': {
+        namespace: 'jobs', node: { name: 'node-1', uid: randomUUID() }, pod: { name: 'deploy-7', uid: randomUUID() },
+        serviceaccount: { name: 'deploy', uid: randomUUID() },
+      },
+    },
+    wrong: { sub: 'system:serviceaccount:jobs:default' },
+  },
+  'Google Cloud': {
+    words: { 'UNIQUE-ID-OF-THE-SERVICE-ACCOUNT': '107517467455664443765', NAME: 'deploy', PROJECT: 'acme' },
+    claims: {
+      azp: '107517467455664443765', sub: '107517467455664443765', email: 'deploy@acme.iam.gserviceaccount.com',
+      email_verified: true, iss: 'https://accounts.google.com',
+    },
+    wrong: { email_verified: false },
+  },
+};
+
+for (const [preset, { words, claims, wrong }] of Object.entries(workloads))
+  test(`the example for ${preset} fits the tokens of its issuer`, async () => {
+    const { publicKey: open, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const jwks = JSON.stringify({ keys: [{ ...open.export({ format: 'jwk' }), kid: 'key-1', alg: 'RS256', use: 'sig' }] });
+    const [host, address] = await listening((request, response) => {
+      const discovery = JSON.stringify({ issuer: address, jwks_uri: `${address}/openid/v1/jwks` });
+      response.setHeader('content-type', 'application/json');
+      response.end(request.url === '/openid/v1/jwks' ? jwks : discovery);
+    });
+    await start('Federated identity', preset);
+    await page.getByRole('link', { name: preset }).click();
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill(preset);
+    for (const name of ['Subject', 'Further conditions']) {
+      const field = page.getByRole('textbox', { name });
+      let value = await field.inputValue();
+      for (const [word, replacement] of Object.entries(words)) value = value.replaceAll(word, replacement);
+      expect(value).not.toMatch(/[A-Z]{3}/);
+      await field.fill(value);
+    }
+    const issuer = page.getByRole('textbox', { name: 'Issuer', exact: true });
+    // A cluster has an address of its own, and its keys are fetched; the others are on the internet.
+    if (preset === 'Kubernetes') await issuer.fill(address);
+    else await page.getByRole('textbox', { name: 'Issuer’s keys' }).fill(jwks);
+    const iss = await issuer.inputValue();
+    await submit('Generate credentials');
+    await expect(page.getByRole('heading', { name: preset })).toBeVisible();
+    const id = clientId();
+
+    const token = (changed: Record<string, unknown> = {}) =>
+      new SignJWT({ iss, ...claims, aud: preset === 'Kubernetes' ? [server.url] : server.url, ...changed })
+        .setProtectedHeader({ alg: 'RS256', kid: 'key-1', typ: 'JWT' })
+        .setIssuedAt()
+        .setExpirationTime(preset === 'GitHub Actions' ? '5m' : '1h')
+        .sign(privateKey);
+    const allowed = await token();
+    expect((await exchange({ client_assertion: allowed })).status).toBe(200);
+    expect((await exchange({ client_id: id, client_assertion: allowed })).status).toBe(200);
+    const [[claim, value]] = Object.entries(wrong);
+    expect((await exchange({ client_id: id, client_assertion: await token({ [claim]: value }) })).status).toBe(401);
+    await expect(async () => {
+      await page.goto(`${server.url}/credentials/${id}`);
+      await expect(page.getByText(`${claim} must be`)).toBeVisible({ timeout: 500 });
+    }).toPass();
+    host.close();
+  });
 
 test('a further MCP server gets tokens of its own', async () => {
   test.setTimeout(300_000);
@@ -187,44 +313,51 @@ test('a further MCP server gets tokens of its own', async () => {
   expect(await granted('https://other.example/mcp')).toBe('invalid_target');
 });
 
-test('a page of an allowed origin gets a token and calls the MCP server @scripts', async ({ browser }) => {
-  const pages = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>app</title>'));
-  await new Promise<void>((done) => pages.listen(0, '127.0.0.1', done));
-  const origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+const browserProgram = `
+import { Client, ClientCredentialsProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+
+globalThis.connect = async (url, clientId, clientSecret, expectedIssuer) => {
+  const authProvider = new ClientCredentialsProvider({ clientId, clientSecret, expectedIssuer });
+  const client = new Client({ name: 'page', version: '1.0.0' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { authProvider }));
+  const { tools } = await client.listTools();
+  const { content } = await client.callTool({ name: 'whoami' });
+  await client.close();
+  return [tools.map((tool) => tool.name), content[0].text];
+};
+`;
+
+test('the SDK in a page of an allowed origin gets a token and calls the MCP server @scripts', async ({ browser }) => {
+  const bundle = await build({
+    stdin: { contents: browserProgram, resolveDir: '.' }, bundle: true, format: 'esm', platform: 'browser', write: false,
+  });
+  const [pages, origin] = await listening((request, response) => {
+    const isProgram = request.url === '/program.js';
+    response.setHeader('content-type', isProgram ? 'text/javascript' : 'text/html');
+    response.end(isProgram ? bundle.outputFiles[0].text : '<title>app</title><script type="module" src="program.js"></script>');
+  });
   const open = await Countersign.start('--allowed-origins', origin);
   const { client_id, client_secret } = await open.createCredential('browser app');
+  const connect = (app: Page) =>
+    app.evaluate(
+      ([url, ...rest]) => (globalThis as any).connect(`${url}/mcp`, ...rest, url).catch(String),
+      [open.url, client_id, client_secret],
+    );
   const app = await browser.newPage();
   await app.goto(origin);
-  const answer = await app.evaluate(
-    async ([url, id, secret]) => {
-      const unauthorized = await fetch(`${url}/mcp`, { method: 'POST', headers: { 'content-type': 'application/json' } });
-      const challenge = unauthorized.headers.get('www-authenticate') ?? '';
-      const where = /resource_metadata="([^"]+)"/.exec(challenge)![1];
-      const [issuer] = (await (await fetch(where)).json()).authorization_servers;
-      const metadata = await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json();
-      const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: id, client_secret: secret });
-      const { access_token } = await (await fetch(metadata.token_endpoint, { method: 'POST', body })).json();
-      const tools = await fetch(`${url}/mcp`, {
-        method: 'POST',
-        headers: {
-          Authorization: `Bearer ${access_token}`,
-          'Content-Type': 'application/json',
-          Accept: 'application/json, text/event-stream',
-          'MCP-Protocol-Version': '2025-11-25',
-        },
-        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }),
-      });
-      return [unauthorized.status, JSON.stringify(await tools.json())] as const;
-    },
-    [open.url, client_id, client_secret],
+  const [tools, who] = await connect(app);
+  expect(tools).toContain('whoami');
+  expect(who).toContain(client_id);
+  // What the SDK reads to find its way is exposed to the page.
+  const challenge = await app.evaluate(
+    async (url) => (await fetch(`${url}/mcp`, { method: 'POST' })).headers.get('www-authenticate'),
+    open.url,
   );
-  expect(answer[0]).toBe(401);
-  expect(answer[1]).toContain('whoami');
+  expect(challenge).toContain('resource_metadata=');
 
   const other = await browser.newPage();
   await other.goto(origin.replace('127.0.0.1', 'localhost'));
-  const blocked = await other.evaluate((url) => fetch(`${url}/mcp`, { method: 'POST' }).catch(String), open.url);
-  expect(blocked).toContain('TypeError');
+  expect(await connect(other)).toContain('TypeError');
   await app.close();
   await other.close();
   pages.close();

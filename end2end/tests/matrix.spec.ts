@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
@@ -158,47 +160,129 @@ const clients: Record<string, [(way: string) => string[], Record<string, () => P
 
 /** The texts of the dashboard, word for word. */
 const text = (file: string) => readFileSync(`../app/snippets/${file}`, 'utf8');
-const shown = (program: string, ...args: string[]) => (file: string) => [program, ...args, text(file)];
-const shownInPython = shown(process.env.PYTHON ?? '.venv/bin/python', '-c');
-const shownInTypeScript = shown(process.execPath, '--input-type=module', '-e');
+const interpreters = {
+  py: [process.env.PYTHON ?? '.venv/bin/python', '-c'],
+  v1py: [process.env.PYTHON ?? '.venv1/bin/python', '-c'],
+  mjs: [process.execPath, '--input-type=module', '-e'],
+};
+const shown = (file: string) => {
+  const [name, kind] = file.split('.');
+  return [...interpreters[kind === 'mjs' ? 'mjs' : name.endsWith('_v1') ? 'v1py' : 'py'], text(file)];
+};
 
 const withTokenFile = async (): Promise<Ready> => {
   const { credential, environment } = await workload();
   return { credential, environment: { MCP_IDENTITY_TOKEN_FILE: await file(environment.ASSERTION) } };
 };
-clients['Python, as shown'] = [
-  shownInPython, { 'client_key.py': key('ES256', 'pem'), 'client_federated.py': withTokenFile },
-];
-clients['TypeScript, as shown'] = [
-  shownInTypeScript, { 'client_key.mjs': key('ES256', 'pem'), 'client_federated.mjs': withTokenFile },
+const prepare = { client: secret, client_key: key('ES256', 'pem'), client_federated: withTokenFile };
+clients['As shown'] = [
+  shown,
+  Object.fromEntries(
+    Object.entries(prepare).flatMap(([name, ready]) =>
+      ['.py', '.mjs', '_v1.py', '_v1.mjs'].map((ending) => [name + ending, ready]),
+    ),
+  ),
 ];
 
-for (const alg of ['ES256', 'EdDSA', 'RS256'])
-  test(`the texts for servers accept the tokens of a server with ${alg}, and no others`, async () => {
-    const resource = `https://${alg.toLowerCase()}.example.com/mcp`;
-    await server.command(['server', 'add', '--name', alg, '--resource', resource, '--scope', 'docs:read', '--alg', alg]);
-    const own = await server.createCredential(`reader of ${alg}`, '--mcp-server', resource);
-    const other = await server.createCredential('another audience');
-    const filled = (program: string) =>
-      program.replaceAll('__ISSUER__', server.url).replaceAll('__RESOURCE__', resource).replaceAll('__ALG__', alg);
-    const python = `${filled(text('verify.py'))}
-import asyncio, os
-print(asyncio.run(Countersign().verify_token(os.environ["TOKEN"])))`;
-    const typescript = `${filled(text('verify.mjs'))}
-console.log(await verifier.verifyAccessToken(process.env.TOKEN).catch(() => 'refused'));`;
-    for (const credential of [own, other]) {
-      const TOKEN = await server.accessToken(credential.client_id, credential.client_secret);
-      for (const [program, ...args] of [
-        [process.env.PYTHON ?? '.venv/bin/python', '-c', python],
-        [process.execPath, '--input-type=module', '-e', typescript],
-      ]) {
-        const answer = await run(program, args, { TOKEN });
-        expect(answer, answer.errors).toMatchObject({ code: 0 });
-        if (credential === own) expect(answer.output).toContain('docs:read');
-        else expect(answer.output).toMatch(/None|refused/);
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as { port: number };
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
+
+type Place = { resource: string; port: number; folder: string; alg: string };
+
+/** Writes the dashboard's text for servers as the page of the server shows it. */
+async function filled(name: string, { resource, folder, alg }: Place): Promise<string> {
+  const path = join(folder, name);
+  const content = text(name)
+    .replaceAll('__ISSUER__', server.url)
+    .replaceAll('__RESOURCE__', resource)
+    .replaceAll('__METADATA__', resource.replace('/mcp', '/.well-known/oauth-protected-resource/mcp'))
+    .replaceAll('__METADATA_PATH__', '/.well-known/oauth-protected-resource/mcp')
+    .replaceAll('__SCOPE__', 'docs:read')
+    .replaceAll('__ALG__', alg);
+  await writeFile(path, content);
+  return path;
+}
+
+const pythonServer = (line: string, environment: string) => async (place: Place) => {
+  await filled('verify.py', place);
+  const program = process.env.PYTHON ?? `${environment}/bin/python`;
+  return [program, 'clients/servers/server.py', line, `${place.port}`];
+};
+
+/** How the server of each SDK is started, behind the dashboard's text for it. */
+const servers: Record<string, (place: Place) => Promise<string[]>> = {
+  'Python mcp 2': pythonServer('2', '.venv'),
+  'Python mcp 1': pythonServer('1', '.venv1'),
+  'TypeScript sdk 1': async (place) => {
+    const document = join(place.folder, 'metadata.json');
+    const scopes_supported = ['docs:read'];
+    await writeFile(
+      document,
+      JSON.stringify({ resource: place.resource, authorization_servers: [server.url], scopes_supported }),
+    );
+    return [process.execPath, 'clients/servers/server.mjs', await filled('verify.mjs', place), document, `${place.port}`];
+  },
+  'Rust rmcp 3': async (place) => {
+    const VERIFY = await filled('verify.rs', place);
+    const build = ['build', '--release', '--locked', '--bin', 'server', '--target-dir', '../target/rust-client'];
+    const built = await run('cargo', [...build, '--manifest-path', 'clients/rust/Cargo.toml'], {
+      ...(process.env as Record<string, string>), VERIFY,
+    });
+    expect(built, built.errors).toMatchObject({ code: 0 });
+    return ['../target/rust-client/release/server', `127.0.0.1:${place.port}`];
+  },
+};
+
+for (const [sdk, start] of Object.entries(servers))
+  for (const alg of ['ES256', 'EdDSA', 'RS256'])
+    test(`a server of ${sdk} takes its tokens with ${alg}, and no others`, async ({}, info) => {
+      test.setTimeout(300_000);
+      const port = await freePort();
+      const place = { resource: `http://127.0.0.1:${port}/mcp`, port, folder: info.outputPath(), alg };
+      await mkdir(place.folder, { recursive: true });
+      const name = `${sdk} with ${alg}`;
+      const { resource } = place;
+      await server.command([
+        'server', 'add', '--name', name, '--resource', resource, '--scope', 'docs:read', '--scope', 'docs:write', '--alg', alg,
+      ]);
+      const own = await server.createCredential(`reader of ${name}`, '--mcp-server', resource);
+      const writer = await server.createCredential(`writer of ${name}`, '--mcp-server', resource, '--scope', 'docs:write');
+      const other = await server.createCredential(`another audience than ${name}`);
+      const [program, ...args] = await start(place);
+      const child = spawn(program, args, {
+        stdio: ['ignore', 'inherit', 'inherit'],
+        env: { PATH: process.env.PATH, PYTHONPATH: place.folder },
+      });
+      try {
+        const ask = (headers = {}) => fetch(resource, { method: 'POST', headers });
+        await expect.poll(() => ask().then(({ status }) => status, String), { timeout: 60_000 }).toBe(401);
+
+        // The client finds the issuer by itself, from the challenge and the document.
+        const connected = await run(interpreters.mjs[0], shown('client.mjs').slice(1), {
+          MCP_CLIENT_ID: own.client_id, MCP_CLIENT_SECRET: own.client_secret, MCP_SERVER_URL: resource,
+          MCP_TOKEN_URL: own.token_endpoint,
+        });
+        expect(connected, connected.errors).toMatchObject({ code: 0 });
+        expect(connected.output).toContain(own.client_id);
+
+        for (const [credential, status] of [[other, 401], [writer, 403]] as const) {
+          const token = await server.accessToken(credential.client_id, credential.client_secret);
+          const refused = await ask({ Authorization: `Bearer ${token}` });
+          expect(refused.status).toBe(status);
+          expect(refused.headers.get('www-authenticate')).toContain('/.well-known/oauth-protected-resource/mcp');
+        }
+      } finally {
+        child.kill();
+        await once(child, 'exit');
       }
-    }
-  });
+    });
 
 for (const [client, [command, ways]] of Object.entries(clients))
   for (const [way, prepare] of Object.entries(ways))

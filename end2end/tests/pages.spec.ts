@@ -129,6 +129,12 @@ test('every page, in each of its states', async ({ page, context }) => {
     }
   });
 
+  await test.step('where programs send people', async () => {
+    expect((await open('/mcp/oauth/authorize?response_type=code&client_id=x'))!.status()).toBe(400);
+    await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
+    await examine(page, 'authorize');
+  });
+
   await test.step('signing in', async () => {
     await page.context().clearCookies();
     await open('/login');

@@ -15,7 +15,6 @@ use crate::components::notice::{Done, ErrorSummary};
 use crate::components::snippet::Texts;
 use crate::components::status::ScopeTags;
 use crate::components::time::duration;
-use crate::pages::credentials::short_resource;
 use crate::pages::new_credential::{LifetimeChoice, read_lifetime};
 use crate::render::{Frame, Page};
 use crate::snippets;
@@ -183,9 +182,6 @@ pub async fn one(id: String, done: bool) -> Result<Page, ActionError> {
 /// What the server's operator puts in place: the document that leads clients here, and the check of tokens.
 fn publish(server: &McpServer, issuer: &str) -> AnyView {
     let document = snippets::resource_metadata(server, issuer);
-    let about = format!(
-        "Serve the document at the path that RFC 9728 gives {}, and check every token.",
-        short_resource(&server.resource)
-    );
+    let about = format!("Serve the document at {} and check every token.", server.metadata_url());
     view! { <Texts title="Protect the server" about texts=snippets::validators(server, issuer, document)/> }.into_any()
 }
