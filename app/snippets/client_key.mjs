@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Client, PrivateKeyJwtProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
@@ -6,7 +7,7 @@ await client.connect(
   new StreamableHTTPClientTransport(new URL(process.env.MCP_SERVER_URL), {
     authProvider: new PrivateKeyJwtProvider({
       clientId: process.env.MCP_CLIENT_ID,
-      privateKey: readFileSync(process.env.MCP_PRIVATE_KEY_FILE, 'utf8'),
+      privateKey: createPrivateKey(readFileSync(process.env.MCP_PRIVATE_KEY_FILE)).export({ format: 'jwk' }),
       algorithm: process.env.MCP_KEY_ALGORITHM,
       expectedIssuer: new URL(process.env.MCP_TOKEN_URL).origin,
     }),

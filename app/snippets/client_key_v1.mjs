@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PrivateKeyJwtProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -8,7 +9,7 @@ await client.connect(
   new StreamableHTTPClientTransport(new URL(process.env.MCP_SERVER_URL), {
     authProvider: new PrivateKeyJwtProvider({
       clientId: process.env.MCP_CLIENT_ID,
-      privateKey: readFileSync(process.env.MCP_PRIVATE_KEY_FILE, 'utf8'),
+      privateKey: createPrivateKey(readFileSync(process.env.MCP_PRIVATE_KEY_FILE)).export({ format: 'jwk' }),
       algorithm: process.env.MCP_KEY_ALGORITHM,
       expectedIssuer: new URL(process.env.MCP_TOKEN_URL).origin,
     }),

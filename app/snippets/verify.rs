@@ -26,9 +26,17 @@ pub struct Claims {
     pub scope: String,
 }
 
-/// The issuer's keys, and when they were fetched.
+/// Keys are fetched again after this time: one that the issuer withdrew is not believed for longer.
+const FRESH: Duration = Duration::from_secs(300);
+/// The issuer is asked at most this often, whatever tokens arrive.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The issuer's keys with the moment of their arrival, and when they were last asked for.
 #[derive(Default)]
-struct Keys(Mutex<Option<(Instant, JwkSet)>>);
+struct Keys {
+    fetched: Mutex<Option<(Instant, JwkSet)>>,
+    asked: Mutex<Option<Instant>>,
+}
 
 /// Lets requests with a valid token through to `mcp`, and tells the others where tokens come from (RFC 9728).
 pub fn protect(mcp: Router) -> Router {
@@ -69,6 +77,7 @@ impl Keys {
             return None;
         }
         let mut validation = Validation::new(Algorithm::__ALG__);
+        validation.leeway = 0;
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[RESOURCE]);
@@ -76,15 +85,29 @@ impl Keys {
         Some(decode(token, &key, &validation).ok()?.claims)
     }
 
-    /// The key of this name. An unknown one is looked for at the issuer, at most twice a minute.
+    /// The key of this name. When there is none the issuer is asked; requests with a known key do not wait for that.
     async fn find(&self, kid: &str) -> Option<DecodingKey> {
-        let mut keys = self.0.lock().await;
-        let known = keys.as_ref().is_some_and(|(_, set)| set.find(kid).is_some());
-        let due = keys.as_ref().is_none_or(|(fetched, _)| fetched.elapsed() > Duration::from_secs(30));
-        if !known && due {
-            let answer = reqwest::get(format!("{ISSUER}/mcp/oauth/jwks")).await.ok()?;
-            *keys = Some((Instant::now(), answer.error_for_status().ok()?.json().await.ok()?));
+        if let Some(key) = self.known(kid).await {
+            return Some(key);
         }
-        DecodingKey::from_jwk(keys.as_ref()?.1.find(kid)?).ok()
+        let mut asked = self.asked.lock().await;
+        if asked.is_none_or(|asked| asked.elapsed() > RETRY) {
+            *asked = Some(Instant::now());
+            let set = fetch().await?;
+            *self.fetched.lock().await = Some((Instant::now(), set));
+        }
+        self.known(kid).await
     }
+
+    async fn known(&self, kid: &str) -> Option<DecodingKey> {
+        let fetched = self.fetched.lock().await;
+        let (at, set) = fetched.as_ref()?;
+        if at.elapsed() < FRESH { DecodingKey::from_jwk(set.find(kid)?).ok() } else { None }
+    }
+}
+
+async fn fetch() -> Option<JwkSet> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().ok()?;
+    let answer = client.get(format!("{ISSUER}/mcp/oauth/jwks")).send().await.ok()?;
+    answer.error_for_status().ok()?.json().await.ok()
 }

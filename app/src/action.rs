@@ -70,6 +70,9 @@ impl From<CredentialError> for ActionError {
             CredentialError::Revoked => {
                 Self::Invalid("This credential is revoked. Revoking is final; generate another one.".to_owned())
             }
+            CredentialError::RotationUnderWay => {
+                Self::Invalid("A rotation is under way. Finish or cancel it before you start another.".to_owned())
+            }
             CredentialError::OtherMethod => Self::Invalid(
                 "This credential proves itself in another way. Generate one of the kind you need.".to_owned(),
             ),

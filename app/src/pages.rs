@@ -10,6 +10,7 @@ pub mod message;
 pub mod new_credential;
 pub mod overview;
 pub mod reveal;
+pub mod rotate;
 pub mod servers;
 pub mod setup;
 pub mod sign_in;

@@ -165,7 +165,8 @@ impl Connection {
                 "exchange.sh",
                 format!(
                     "curl {token_endpoint} \\\n  -u \"{client_id}:{secret}\" \\\n  \
-                     -d grant_type=client_credentials \\\n  -d resource={mcp_server}\n"
+                     -d grant_type=client_credentials \\\n  \
+                     --data-urlencode \"resource={mcp_server}\"\n"
                 ),
             ),
             snippet(

@@ -44,7 +44,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 17] = [
+pub const ACTIONS: [&str; 21] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -57,6 +57,10 @@ pub const ACTIONS: [&str; 17] = [
     "credential.key_removed",
     "credential.identity_added",
     "credential.identity_removed",
+    "credential.rotation_started",
+    "credential.rotation_extended",
+    "credential.rotation_finished",
+    "credential.rotation_cancelled",
     "credential.disabled",
     "credential.enabled",
     "credential.revoked",

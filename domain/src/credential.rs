@@ -11,6 +11,7 @@
 //! | [`list`] | search, filter, sort, pages |
 //! | [`inspect`] | one credential with its secrets and what revoking it would end |
 //! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
+//! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
 //! | [`disable`] | stop it for a while, and let it go on |
 //! | [`revoke`] | end it for ever |
 
@@ -23,6 +24,7 @@ pub mod inspect;
 pub mod keys;
 pub mod list;
 pub mod revoke;
+pub mod rotate;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -124,6 +126,8 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
     /// Where its last exchange came from.
     pub last_used_from: Option<IpAddr>,
+    /// When the last of the secrets or keys that are being replaced stops working.
+    pub rotation_ends_at: Option<Timestamp>,
 }
 
 /// What a credential is at a moment. Derived, never stored: expiry needs no job to happen.
@@ -160,6 +164,11 @@ impl Credential {
             Status::InUse
         }
     }
+
+    /// Whether a secret or key of it is being replaced.
+    pub fn is_rotating(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.rotation_ends_at.is_some_and(|end| end > now)
+    }
 }
 
 /// One client secret, known by its hint.
@@ -173,12 +182,48 @@ pub struct ClientSecret {
     pub created_at: Timestamp,
     /// When it stops working; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// When it stops working because another one took its place.
+    pub retires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it was last exchanged.
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_from: Option<IpAddr>,
+}
+
+impl ClientSecret {
+    /// Its ends.
+    pub fn end(&self) -> AuthenticatorEnd {
+        AuthenticatorEnd {
+            expires_at: self.expires_at,
+            retires_at: self.retires_at,
+            revoked: self.revoked_at.is_some(),
+        }
+    }
+}
+
+/// When a secret or key stops working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuthenticatorEnd {
+    /// By its own expiry.
+    pub expires_at: Option<Timestamp>,
+    /// Because another one took its place.
+    pub retires_at: Option<Timestamp>,
+    /// Whether it was ended before.
+    pub revoked: bool,
+}
+
+impl AuthenticatorEnd {
+    /// The first of the moments; `None`: never.
+    pub fn moment(self) -> Option<Timestamp> {
+        [self.expires_at, self.retires_at].into_iter().flatten().min()
+    }
+
+    /// Whether it works at `now`.
+    pub fn is_live(self, now: Timestamp) -> bool {
+        !self.revoked && self.moment().is_none_or(|end| end > now)
+    }
 }
 
 /// Why an operation on a credential was not done.
@@ -193,6 +238,9 @@ pub enum CredentialError {
     /// The credential proves itself in another way.
     #[error("the credential does not use this kind of authentication")]
     OtherMethod,
+    /// A secret or key is being replaced already.
+    #[error("a rotation is under way; finish or cancel it first")]
+    RotationUnderWay,
     /// A revoked credential cannot be changed.
     #[error("the credential is revoked")]
     Revoked,
@@ -227,13 +275,13 @@ async fn find_changeable(
     Ok(credential)
 }
 
-/// Stores the moment after which none of the credential's authenticators works.
-async fn update_end(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
+/// Stores the moment after which none of the credential's authenticators works, and until when one is being replaced.
+async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
+    let now = change.now();
     let ends = store::credentials::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
-    // Without anything that could prove it, it has ended; adding something lets it go on.
-    let works = ends.iter().any(|(_, revoked)| !revoked);
-    let ends_at = if works { end_of(credential.hard_end_at, &ends) } else { Some(change.now()) };
-    store::credentials::set_end(change.transaction(), &credential.client_id, ends_at).await?;
+    let ends_at = end_of(credential.auth_method, credential.hard_end_at, &ends, now);
+    let rotation = ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max();
+    store::credentials::set_ends(change.transaction(), &credential.client_id, ends_at, rotation).await?;
     Ok(())
 }
 
@@ -246,15 +294,22 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// The moment after which none of `secrets` can be exchanged, given the credential's own end. Stored with the
-/// credential, so that lists need no join.
-fn end_of(hard_end_at: Option<Timestamp>, secrets: &[(Option<Timestamp>, bool)]) -> Option<Timestamp> {
-    let mut live = secrets.iter().filter(|(_, revoked)| !revoked).map(|(expires_at, _)| *expires_at);
-    let last_secret = live.try_fold(None, |latest: Option<Timestamp>, expires_at| Some(latest.max(Some(expires_at?))));
-    match (hard_end_at, last_secret.flatten()) {
-        (Some(hard), Some(last)) => Some(hard.min(last)),
-        (hard, last) => hard.or(last),
-    }
+/// The moment after which none of the authenticators with these `ends` works, given the credential's own end. Stored
+/// with the credential, so that lists need no join.
+fn end_of(
+    method: AuthMethod,
+    hard_end_at: Option<Timestamp>,
+    ends: &[AuthenticatorEnd],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let live = ends.iter().filter(|end| !end.revoked);
+    let last = match method {
+        AuthMethod::Federated => None,
+        // Without anything that could prove it, it has ended; adding something lets it go on.
+        _ if live.clone().count() == 0 => Some(now),
+        _ => live.map(|end| end.moment()).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
+    };
+    [hard_end_at, last].into_iter().flatten().min()
 }
 
 #[cfg(test)]
@@ -264,9 +319,20 @@ mod tests {
     #[test]
     fn the_end_is_the_latest_secret_cut_by_the_hard_end() {
         let at = |millis| Some(Timestamp::from_millis(millis));
-        assert_eq!(end_of(None, &[(at(5), false), (at(9), false)]), at(9));
-        assert_eq!(end_of(None, &[(at(5), false), (None, false)]), None);
-        assert_eq!(end_of(at(7), &[(at(5), false), (None, false)]), at(7));
-        assert_eq!(end_of(at(7), &[(at(5), false), (at(9), true)]), at(5));
+        let now = Timestamp::from_millis(1);
+        let end = |hard: Option<Timestamp>, ends: &[(Option<Timestamp>, Option<Timestamp>, bool)]| {
+            let ends: Vec<_> = ends
+                .iter()
+                .map(|&(expires_at, retires_at, revoked)| AuthenticatorEnd { expires_at, retires_at, revoked })
+                .collect();
+            end_of(AuthMethod::ClientSecret, hard, &ends, now)
+        };
+        assert_eq!(end(None, &[(at(5), None, false), (at(9), None, false)]), at(9));
+        assert_eq!(end(None, &[(at(5), None, false), (None, None, false)]), None);
+        assert_eq!(end(at(7), &[(at(5), None, false), (None, None, false)]), at(7));
+        assert_eq!(end(at(7), &[(at(5), None, false), (at(9), None, true)]), at(5));
+        assert_eq!(end(None, &[(None, at(4), false)]), at(4));
+        assert_eq!(end(None, &[(None, None, true)]), at(1));
+        assert_eq!(end_of(AuthMethod::Federated, None, &[], now), None);
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::public_key::PublicKey;
 use crate::strict_json;
+use crate::text::printable;
 
 /// Fetched keys are asked for anew after this time.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -19,12 +20,16 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 /// An issuer is asked at most this often, whatever tokens arrive.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
+const LONGEST_PROBLEM: usize = 200;
+
 /// Fetches a document. The implementation refuses what an administrator did not allow: plain http, private addresses,
 /// redirects, answers that are long or slow.
 pub trait Fetch: Send + Sync {
-    /// The body of a 200 answer.
+    /// The body of a 200 answer. `issuer` is whose document it is: what was allowed for one issuer is not for another.
     fn get<'call>(
         &'call self,
+        issuer: &'call str,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
 }
@@ -34,6 +39,12 @@ pub trait Fetch: Send + Sync {
 #[error("{0}")]
 pub struct IssuerKeysError(String);
 
+impl IssuerKeysError {
+    fn new(problem: &str) -> Self {
+        Self(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
+    }
+}
+
 /// Keys and when they were fetched.
 type Fetched = (Arc<Vec<PublicKey>>, Timestamp);
 
@@ -41,8 +52,10 @@ type Fetched = (Arc<Vec<PublicKey>>, Timestamp);
 struct Entry {
     /// Read by every exchange, so never held while the issuer is asked.
     keys: Mutex<Option<Fetched>>,
+    /// When the issuer was last asked, and what went wrong.
+    tried: Mutex<Option<(Timestamp, Option<IssuerKeysError>)>>,
     /// Held while the issuer is asked: many tokens that arrive at once lead to one request.
-    tried: tokio::sync::Mutex<Option<(Timestamp, Option<IssuerKeysError>)>>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Entry {
@@ -52,6 +65,43 @@ impl Entry {
 
     fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Arc<Vec<PublicKey>>> {
         self.keys().filter(|(_, fetched)| now.since(*fetched) < age).map(|(keys, _)| keys)
+    }
+
+    fn tried(&self) -> Option<(Timestamp, Option<IssuerKeysError>)> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn was_just_tried(&self, now: Timestamp) -> bool {
+        self.tried().is_some_and(|(at, _)| now.since(at) < RETRY)
+    }
+
+    fn is_failing(&self) -> bool {
+        matches!(self.tried(), Some((_, Some(_))))
+    }
+
+    /// What there is, after the issuer was asked or need not be.
+    fn outcome(&self, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+        match (self.no_older_than(STALE, now), self.tried()) {
+            (Some(keys), _) => Ok(keys),
+            (None, Some((_, Some(error)))) => Err(error),
+            (None, _) => Err(IssuerKeysError::new("the keys are too old")),
+        }
+    }
+
+    /// Asks the issuer, unless that was done while this waited for its turn.
+    async fn refresh(&self, fetch: &dyn Fetch, issuer: &str, now: Timestamp) {
+        let _turn = self.asking.lock().await;
+        if self.was_just_tried(now) {
+            return;
+        }
+        let outcome = fetch_keys(fetch, issuer).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(issuer, %error, "the keys of an issuer are not available");
+        }
+        *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome.as_ref().err().cloned()));
+        if let Ok(keys) = outcome {
+            *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(keys), now));
+        }
     }
 }
 
@@ -90,45 +140,40 @@ impl IssuerKeys {
         if let Some(keys) = entry.no_older_than(age, now) {
             return Ok(keys);
         }
-        let mut tried = entry.tried.lock().await;
-        // Somebody else may have asked while we waited.
-        let just_tried = tried.as_ref().is_some_and(|(at, _)| now.since(*at) < RETRY);
-        if !just_tried {
-            let outcome = self.fetch_keys(issuer).await;
-            if let Err(error) = &outcome {
-                tracing::warn!(issuer, %error, "the keys of an issuer are not available");
-            }
-            *tried = Some((now, outcome.as_ref().err().cloned()));
-            if let Ok(keys) = outcome {
-                *entry.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(keys), now));
-            }
+        if entry.was_just_tried(now) {
+            return entry.outcome(now);
         }
-        match (entry.no_older_than(STALE, now), tried.as_ref()) {
-            (Some(keys), _) => Ok(keys),
-            (None, Some((_, Some(error)))) => Err(error.clone()),
-            (None, _) => Err(IssuerKeysError("the keys are too old".to_owned())),
+        // A task of its own: a client that hangs up must not undo that the issuer was asked, and so ask it ever again.
+        let (fetch, asked) = (Arc::clone(&self.fetch), Arc::clone(&entry));
+        let issuer = issuer.to_owned();
+        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &issuer, now).await });
+        // While an issuer is silent nobody waits for it who can be served with what it said before.
+        let is_served = entry.is_failing() && entry.no_older_than(STALE, now).is_some();
+        if !is_served && refresh.await.is_err() {
+            tracing::error!("asking an issuer for its keys met a defect");
         }
+        entry.outcome(now)
     }
+}
 
-    async fn fetch_keys(&self, issuer: &str) -> Result<Vec<PublicKey>, IssuerKeysError> {
-        let document = self.fetch_json(&discovery_url(issuer)).await?;
-        if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-            return Err(IssuerKeysError("the discovery document is of another issuer".to_owned()));
-        }
-        let Some(jwks_uri) = document.get("jwks_uri").and_then(Value::as_str) else {
-            return Err(IssuerKeysError("the discovery document has no jwks_uri".to_owned()));
-        };
-        let keys = PublicKey::read_jwks(&self.fetch_json(jwks_uri).await?);
-        if keys.is_empty() {
-            return Err(IssuerKeysError(format!("{jwks_uri} has no usable key")));
-        }
-        Ok(keys)
+async fn fetch_keys(fetch: &dyn Fetch, issuer: &str) -> Result<Vec<PublicKey>, IssuerKeysError> {
+    let document = fetch_json(fetch, issuer, &discovery_url(issuer)).await?;
+    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(IssuerKeysError::new("the discovery document is of another issuer"));
     }
+    let Some(jwks_uri) = document.get("jwks_uri").and_then(Value::as_str) else {
+        return Err(IssuerKeysError::new("the discovery document has no jwks_uri"));
+    };
+    let keys = PublicKey::read_jwks(&fetch_json(fetch, issuer, jwks_uri).await?);
+    if keys.is_empty() {
+        return Err(IssuerKeysError::new(&format!("{jwks_uri} has no usable key")));
+    }
+    Ok(keys)
+}
 
-    async fn fetch_json(&self, url: &str) -> Result<Value, IssuerKeysError> {
-        let body = self.fetch.get(url).await.map_err(|problem| IssuerKeysError(format!("{url}: {problem}")))?;
-        strict_json::parse(&body).ok_or_else(|| IssuerKeysError(format!("{url}: not JSON")))
-    }
+async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value, IssuerKeysError> {
+    let body = fetch.get(issuer, url).await.map_err(|problem| IssuerKeysError::new(&format!("{url}: {problem}")))?;
+    strict_json::parse(&body).ok_or_else(|| IssuerKeysError::new(&format!("{url}: not JSON")))
 }
 
 impl std::fmt::Debug for IssuerKeys {
@@ -140,4 +185,49 @@ impl std::fmt::Debug for IssuerKeys {
 /// Where an issuer's discovery document is.
 pub fn discovery_url(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::Semaphore;
+
+    /// An issuer that answers when it is let.
+    struct Slow {
+        asked: Semaphore,
+        may_answer: Semaphore,
+    }
+
+    impl Fetch for Slow {
+        fn get<'call>(
+            &'call self,
+            _: &'call str,
+            url: &'call str,
+        ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+            Box::pin(async move {
+                self.asked.add_permits(1);
+                let _permit = self.may_answer.acquire().await.map_err(|_| "closed")?;
+                Err(format!("{url} is\nbroken {}", "x".repeat(500)))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_does_not_make_the_issuer_be_asked_again() {
+        let slow = Arc::new(Slow { asked: Semaphore::new(0), may_answer: Semaphore::new(0) });
+        let keys = IssuerKeys::new(Arc::clone(&slow) as Arc<dyn Fetch>);
+        let now = Timestamp::from_millis(1_000_000);
+        for _ in 0..20 {
+            let impatient = keys.clone();
+            let call = tokio::spawn(async move { impatient.get("https://issuer.example", now).await });
+            slow.asked.acquire().await.expect("open").forget();
+            call.abort();
+            slow.asked.add_permits(1);
+        }
+        slow.may_answer.add_permits(1);
+        let error = keys.get("https://issuer.example", now).await.expect_err("broken");
+        assert_eq!(slow.asked.available_permits(), 1, "asked once");
+        let text = error.to_string();
+        assert!(!text.contains('\n') && text.chars().count() <= LONGEST_PROBLEM, "{text}");
+    }
 }

@@ -13,6 +13,7 @@ use crate::id::McpServerId;
 use crate::keys::TokenAlgorithm;
 use crate::scope::Scopes;
 use crate::store::{self, Store, StoreError};
+use crate::text::is_pasteable;
 use crate::token::resource;
 
 /// One scope that an MCP server understands.
@@ -62,6 +63,9 @@ impl McpServer {
         format!("{origin}/.well-known/oauth-protected-resource{}", if path == "/" { "" } else { path })
     }
 }
+
+/// The scope of a server for which none is named.
+pub const DEFAULT_SCOPE: &str = "mcp:tools";
 
 /// How long access tokens live by default, and the shortest and longest that can be chosen.
 pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
@@ -168,18 +172,16 @@ impl ServerDraft {
         if let Err(message) = check_name(&self.name) {
             errors.push(FieldError::new("name", message));
         }
-        // It is compared byte for byte and stands in texts for others to paste: nothing that needs escaping.
-        let is_plain = self
-            .resource
-            .trim()
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?[]!$&()*+,;=%".contains(&byte));
+        // It is compared byte for byte.
+        let is_plain = is_pasteable(self.resource.trim());
         if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
             let message =
                 "Enter the server’s URL as clients call it, such as https://docs.example.com/mcp, without a #.";
             errors.push(FieldError::new("resource", message));
         }
-        let is_one = |scope: &ScopeDescription| Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1);
+        let is_one = |scope: &ScopeDescription| {
+            is_pasteable(&scope.name) && Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1)
+        };
         if self.scopes.is_empty() || self.scopes.len() > MOST_SCOPES || !self.scopes.iter().all(is_one) {
             let message = "Write one scope a line, such as docs:read and what it allows. At least one is needed.";
             errors.push(FieldError::new("scopes", message));
@@ -276,6 +278,24 @@ mod tests {
                 built_in: false,
             };
             assert_eq!(server.metadata_url(), expected);
+        }
+    }
+    #[test]
+    fn nothing_is_registered_that_would_mean_something_in_a_shell() {
+        let draft = |resource: &str, scope: &str| ServerDraft {
+            name: "docs".to_owned(),
+            resource: resource.to_owned(),
+            scopes: vec![ScopeDescription { name: scope.to_owned(), description: String::new() }],
+            ..ServerDraft::default()
+        };
+        assert!(draft("https://docs.example.com/mcp?tenant=a", "docs:read").check().is_ok());
+        for resource in
+            ["https://d.example/$(id)", "https://d.example/a;b", "https://d.example/?a=1&b=2", "https://d.example/'"]
+        {
+            assert!(draft(resource, "docs:read").check().is_err(), "{resource}");
+        }
+        for scope in ["it's", "$HOME", "a b", "`id`", "a&b"] {
+            assert!(draft("https://docs.example.com/mcp", scope).check().is_err(), "{scope}");
         }
     }
 }

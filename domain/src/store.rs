@@ -25,6 +25,7 @@ pub mod mcp_servers;
 mod migrations;
 pub mod people;
 pub mod sessions;
+pub mod status_lists;
 pub mod usage;
 
 use std::path::{Path, PathBuf};

@@ -85,6 +85,7 @@ impl FakeIssuers {
 impl Fetch for FakeIssuers {
     fn get<'call>(
         &'call self,
+        _: &'call str,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
         *self.asked.lock().expect("not poisoned").entry(url.to_owned()).or_default() += 1;

@@ -14,6 +14,12 @@ pub(crate) fn is_unprintable(character: char) -> bool {
         )
 }
 
+/// Whether the text needs no quotes and no escaping in a shell, an environment file, YAML, JSON or a program: it stands in
+/// texts that others paste.
+pub(crate) fn is_pasteable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?[]@+,=%".contains(&byte))
+}
+
 /// The text with a space in place of everything unprintable.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if is_unprintable(character) { ' ' } else { character }).collect()

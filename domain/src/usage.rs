@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Timestamp;
 use crate::context::Context;
@@ -80,6 +80,7 @@ struct Refused {
 
 enum Message {
     Refused(Refused),
+    Settle(oneshot::Sender<()>),
     Close,
 }
 
@@ -128,6 +129,15 @@ impl RefusalRecorder {
         }
     }
 
+    /// Waits until what was recorded before is written.
+    pub async fn settle(&self) {
+        let (written, answer) = oneshot::channel();
+        if self.queue.send(Message::Settle(written)).await.is_ok() {
+            // No answer: it is closing, and writes what it has.
+            let _ = answer.await;
+        }
+    }
+
     pub(crate) async fn close(&self, limit: Duration) {
         if self.queue.send(Message::Close).await.is_ok() {
             let _ = tokio::time::timeout(limit, self.queue.closed()).await;
@@ -140,32 +150,39 @@ async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
     let mut closing = false;
     while !closing {
         // Wait for the first one, gather what follows within the interval, write once.
-        let Some(first) = inbox.recv().await else { return };
-        closing = count(&mut counted, first);
+        let Some(mut message) = inbox.recv().await else { return };
         let deadline = tokio::time::sleep(WRITE_INTERVAL);
         tokio::pin!(deadline);
-        while !closing {
-            tokio::select! {
-                () = &mut deadline => break,
-                message = inbox.recv() => match message {
-                    Some(message) => closing = count(&mut counted, message),
-                    None => closing = true,
-                },
+        let mut waiting = None;
+        loop {
+            match message {
+                Message::Refused(refused) => count(&mut counted, refused),
+                Message::Settle(written) => waiting = Some(written),
+                Message::Close => closing = true,
             }
+            if closing || waiting.is_some() {
+                break;
+            }
+            message = tokio::select! {
+                () = &mut deadline => break,
+                next = inbox.recv() => next.unwrap_or(Message::Close),
+            };
         }
-        if counted.is_empty() {
-            continue;
-        }
-        if let Err(error) = store::usage::count_refusals(&store, &counted).await {
+        if !counted.is_empty()
+            && let Err(error) = store::usage::count_refusals(&store, &counted).await
+        {
             tracing::warn!(%error, "refused exchanges could not be counted");
         }
         counted.clear();
+        if let Some(written) = waiting {
+            // Whoever asked may be gone.
+            let _ = written.send(());
+        }
     }
 }
 
-/// Adds one refusal; true when the message asks to close.
-fn count(counted: &mut HashMap<Key, Counted>, message: Message) -> bool {
-    let Message::Refused(refused) = message else { return true };
+/// Adds one refusal.
+fn count(counted: &mut HashMap<Key, Counted>, refused: Refused) {
     let key = (refused.client_id, refused.at.hour(), refused.refusal);
     let entry =
         counted.entry(key).or_insert(Counted { count: 0, last_at: refused.at, last_address: None, last_detail: None });
@@ -173,5 +190,4 @@ fn count(counted: &mut HashMap<Key, Counted>, message: Message) -> bool {
     entry.last_at = entry.last_at.max(refused.at);
     entry.last_address = refused.address;
     entry.last_detail = refused.detail;
-    false
 }

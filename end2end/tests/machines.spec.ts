@@ -191,12 +191,12 @@ test('a workload of another issuer stands for a credential', async () => {
 /** What each kind of issuer puts into its tokens, and what replaces the capital words of its example. */
 const workloads = {
   'GitHub Actions': {
-    words: { OWNER: 'acme', REPOSITORY: 'app' },
+    words: { OWNER: 'acme', REPOSITORY: 'site' },
     claims: {
-      jti: randomUUID(), sub: 'repo:acme/app:ref:refs/heads/main', ref: 'refs/heads/main', sha: 'f'.repeat(40),
-      repository: 'acme/app', repository_owner: 'acme', repository_owner_id: '65', run_id: '25', run_attempt: '2',
+      jti: randomUUID(), sub: 'repo:acme/site:ref:refs/heads/main', ref: 'refs/heads/main', sha: 'f'.repeat(40),
+      repository: 'acme/site', repository_owner: 'acme', repository_owner_id: '65', run_id: '25', run_attempt: '2',
       actor: 'ada', workflow: 'deploy', event_name: 'push', ref_type: 'branch', runner_environment: 'github-hosted',
-      job_workflow_ref: 'acme/app/.github/workflows/deploy.yml@refs/heads/main', iss: 'https://token.actions.githubusercontent.com',
+      job_workflow_ref: 'acme/site/.github/workflows/deploy.yml@refs/heads/main', iss: 'https://token.actions.githubusercontent.com',
     },
     wrong: { repository_owner: 'evil' },
   },

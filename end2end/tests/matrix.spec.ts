@@ -174,15 +174,12 @@ const withTokenFile = async (): Promise<Ready> => {
   const { credential, environment } = await workload();
   return { credential, environment: { MCP_IDENTITY_TOKEN_FILE: await file(environment.ASSERTION) } };
 };
-const prepare = { client: secret, client_key: key('ES256', 'pem'), client_federated: withTokenFile };
-clients['As shown'] = [
-  shown,
-  Object.fromEntries(
-    Object.entries(prepare).flatMap(([name, ready]) =>
-      ['.py', '.mjs', '_v1.py', '_v1.mjs'].map((ending) => [name + ending, ready]),
-    ),
-  ),
-];
+const everyProgram = (name: string, ready: () => Promise<Ready>) =>
+  Object.fromEntries(['.py', '.mjs', '_v1.py', '_v1.mjs'].map((ending) => [name + ending, ready]));
+clients['As shown'] = [shown, { ...everyProgram('client', secret), ...everyProgram('client_federated', withTokenFile) }];
+for (const kind of ['ES256', 'RS256', 'EdDSA'] as const)
+  clients[`As shown, key ${kind}`] = [shown, everyProgram('client_key', key(kind, 'pem'))];
+clients.curl = [() => ['bash', '-euo', 'pipefail', '-c', text('call.sh')], { secret }];
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {

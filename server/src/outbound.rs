@@ -37,13 +37,20 @@ impl Outbound {
         Self { private_hosts, tls: OnceLock::new() }
     }
 
-    async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
+    /// Whether the exception was made for the host of this address.
+    fn is_private(&self, url: &Url) -> bool {
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
+        let named = [host.to_string(), format!("{host}:{port}")];
+        self.private_hosts.iter().any(|allowed| named.contains(allowed))
+    }
+
+    async fn fetch(&self, issuer: &str, url: &str) -> Result<Vec<u8>, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err("no host".to_owned());
         };
-        let named = [host.to_string(), format!("{host}:{port}")];
-        let is_private_host = self.private_hosts.iter().any(|allowed| named.contains(allowed));
+        // A public issuer's document must not send us to a private host, listed or not.
+        let is_private_host = self.is_private(&url) && Url::parse(issuer).is_ok_and(|issuer| self.is_private(&issuer));
         let https = match url.scheme() {
             "https" => true,
             "http" if is_private_host => false,
@@ -63,10 +70,11 @@ impl Outbound {
 impl Fetch for Outbound {
     fn get<'call>(
         &'call self,
+        issuer: &'call str,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
         Box::pin(async move {
-            tokio::time::timeout(DEADLINE, self.fetch(url))
+            tokio::time::timeout(DEADLINE, self.fetch(issuer, url))
                 .await
                 .unwrap_or_else(|_| Err("no answer in time".to_owned()))
         })
@@ -207,7 +215,7 @@ mod tests {
             "file:///etc/passwd".to_owned(),
             "https://".to_owned(),
         ] {
-            assert!(strict.get(&url).await.is_err(), "{url}");
+            assert!(strict.get(&url, &url).await.is_err(), "{url}");
         }
         let asked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(asked.is_err(), "no connection was made");
@@ -235,9 +243,11 @@ mod tests {
         });
         let outbound = Outbound::new(vec![format!("127.0.0.1:{port}")]);
         let url = format!("http://127.0.0.1:{port}/keys");
-        assert_eq!(outbound.get(&url).await.expect("an answer"), b"{}");
-        assert!(outbound.get(&url).await.expect_err("a redirect").contains("302"));
-        assert!(outbound.get(&url).await.expect_err("too long").contains("64 KiB"));
+        // Not on behalf of an issuer that is not listed itself.
+        assert!(outbound.get("https://issuer.example", &url).await.expect_err("refused").contains("only https"));
+        assert_eq!(outbound.get(&url, &url).await.expect("an answer"), b"{}");
+        assert!(outbound.get(&url, &url).await.expect_err("a redirect").contains("302"));
+        assert!(outbound.get(&url, &url).await.expect_err("too long").contains("64 KiB"));
         server.await.expect("three requests, no more");
     }
 }

@@ -48,7 +48,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
     vec![
         row("/mcp/oauth/token", Access::OAuth, any(token::endpoint)),
         row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
-        row("/mcp/oauth/authorize", Access::OAuth, get(authorize::endpoint)),
+        // Reached by people, never by pages of other origins.
+        row("/mcp/oauth/authorize", Access::Open, get(authorize::endpoint)),
         row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
@@ -67,6 +68,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/credentials/revoke", administrator, get(pages::revoke_credentials)),
         row("/credentials/{client_id}", administrator, get(pages::credential)),
         row("/credentials/{client_id}/edit", administrator, get(pages::edit_credential).post(credentials::edit)),
+        row("/credentials/{client_id}/rotate", administrator, get(pages::rotate_credential).post(credentials::rotate)),
         row("/credentials/{client_id}/disable", administrator, get(pages::disable_credential)),
         row("/credentials/{client_id}/enable", administrator, get(pages::enable_credential)),
         row("/credentials/{client_id}/revoke", administrator, get(pages::revoke_credential)),
@@ -90,6 +92,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/enable_credential", administrator, post(server_functions::call)),
         row("/fn/disable_credential", administrator, post(server_functions::call)),
         row("/fn/revoke_credentials", administrator, post(server_functions::call)),
+        row("/fn/finish_rotation", administrator, post(server_functions::call)),
+        row("/fn/extend_rotation", administrator, post(server_functions::call)),
+        row("/fn/cancel_rotation", administrator, post(server_functions::call)),
         row("/fn/remove_key", administrator, post(server_functions::call)),
         row("/fn/remove_identity", administrator, post(server_functions::call)),
         row("/fn/end_session", administrator, post(server_functions::call)),

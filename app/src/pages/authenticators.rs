@@ -3,6 +3,7 @@
 //! The forms that add are answered by handlers of the server, which ask for the password again when it is due.
 
 use domain::clock::Timestamp;
+use domain::credential::AuthenticatorEnd;
 use domain::credential::federated::{self, FederatedDraft, FederatedIdentity};
 use domain::credential::keys::{self, ClientKey, KeysDraft};
 use domain::error::FieldError;
@@ -135,11 +136,12 @@ fn remove_button(action: &'static str, client_id: String, id: String, what: Stri
     .into_any()
 }
 
-fn state(ended: bool, over: bool, used: bool) -> AnyView {
-    let (word, tone) = match (ended, over, used) {
-        (true, ..) => ("Removed", "danger"),
-        (_, true, _) => ("Over", "danger"),
-        (_, _, true) => ("Current", "ok"),
+fn state(end: AuthenticatorEnd, now: Timestamp, used: bool) -> AnyView {
+    let (word, tone) = match (end.is_live(now), used) {
+        _ if end.revoked => ("Removed", "danger"),
+        (false, _) => ("Over", "danger"),
+        _ if end.retires_at.is_some() => ("Retiring", "warn"),
+        (_, true) => ("Current", "ok"),
         _ => ("Unused", "idle"),
     };
     view! { <span class="chip" data-tone=tone>{word}</span> }.into_any()
@@ -154,9 +156,8 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
     let rows = keys
         .into_iter()
         .map(|key| {
-            let ended = key.revoked_at.is_some();
-            let over = key.expires_at.is_some_and(|end| end <= now);
-            let remove = (changeable && !ended)
+            let end = key.end();
+            let remove = (changeable && !end.revoked)
                 .then(|| remove_button("/fn/remove_key", client_id.clone(), key.id.to_string(), key.label.clone()));
             let from = key.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
             let print: String = key.key.thumbprint().chars().take(12).collect();
@@ -166,8 +167,8 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
                     <td data-label="Algorithm">{key.key.algorithm().as_str()}<div class="sub">{key.key.kind()}</div></td>
                     <td data-label="Added"><Moment at=key.created_at/></td>
                     <td data-label="Last used"><MomentOr at=key.last_used_at otherwise="Never"/>{from}</td>
-                    <td data-label="Ends"><MomentOr at=key.expires_at otherwise="Never"/></td>
-                    <td data-label="State">{state(ended, over, key.last_used_at.is_some())}</td>
+                    <td data-label="Ends"><MomentOr at=end.moment() otherwise="Never"/></td>
+                    <td data-label="State">{state(end, now, key.last_used_at.is_some())}</td>
                     <td class="corner">{remove}</td>
                 </tr>
             }
@@ -191,7 +192,7 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
 
 /// The identities that stand for a credential.
 #[component]
-pub fn Identities(identities: Vec<FederatedIdentity>, client_id: String, changeable: bool) -> AnyView {
+pub fn Identities(identities: Vec<FederatedIdentity>, client_id: String, changeable: bool, now: Timestamp) -> AnyView {
     let add = changeable.then(|| {
         let href = format!("/credentials/{client_id}/identities/new");
         view! { <a class="button" data-size="small" href=href>"Add an identity"</a> }
@@ -199,8 +200,8 @@ pub fn Identities(identities: Vec<FederatedIdentity>, client_id: String, changea
     let rows = identities
         .into_iter()
         .map(|identity| {
-            let ended = identity.revoked_at.is_some();
-            let remove = (changeable && !ended).then(|| {
+            let end = AuthenticatorEnd { revoked: identity.revoked_at.is_some(), ..AuthenticatorEnd::default() };
+            let remove = (changeable && !end.revoked).then(|| {
                 remove_button("/fn/remove_identity", client_id.clone(), identity.id.to_string(), identity.subject.clone())
             });
             let from =
@@ -215,7 +216,7 @@ pub fn Identities(identities: Vec<FederatedIdentity>, client_id: String, changea
                     <td data-label="Conditions">{conditions}<div class="sub">{format!("aud={}", identity.audience)}</div></td>
                     <td data-label="Keys">{keys}</td>
                     <td data-label="Last used"><MomentOr at=identity.last_used_at otherwise="Never"/>{from}</td>
-                    <td data-label="State">{state(ended, false, identity.last_used_at.is_some())}</td>
+                    <td data-label="State">{state(end, now, identity.last_used_at.is_some())}</td>
                     <td class="corner">{remove}</td>
                 </tr>
             }

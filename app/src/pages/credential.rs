@@ -4,7 +4,7 @@ use domain::clock::Timestamp;
 use domain::credential::federated::{self, FederatedIdentity};
 use domain::credential::inspect::{self, Impact};
 use domain::credential::keys::{self, ClientKey};
-use domain::credential::{AuthMethod, ClientSecret, Credential, Status};
+use domain::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Status};
 use domain::id::ClientId;
 use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
 use domain::token::ledger::Refusal;
@@ -121,6 +121,9 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         Some("saved") => Some("Changes saved."),
         Some("generated") => Some("Generated. Nothing secret was made: connect the program as shown below."),
         Some("added") => Some("Added. It works from now on."),
+        Some("rotated") => Some("Rotation started. The new key works from now on."),
+        Some("rotation_finished") => Some("Rotation finished. What was replaced is refused from now on."),
+        Some("rotation_cancelled") => Some("Rotation cancelled. What was new is refused from now on."),
         Some("removed") => Some("Removed. What it proved is refused from now on."),
         _ => None,
     };
@@ -140,12 +143,15 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => view! { <Secrets secrets revoked={!changeable} now/> }.into_any(),
         AuthMethod::PrivateKeyJwt => view! { <Keys keys client_id=client_id.clone() changeable now/> }.into_any(),
-        AuthMethod::Federated => view! { <Identities identities client_id=client_id.clone() changeable/> }.into_any(),
+        AuthMethod::Federated => {
+            view! { <Identities identities client_id=client_id.clone() changeable now/> }.into_any()
+        }
     };
     let body = view! {
         {done.map(|text| view! { <Done text=text.to_owned()/> })}
         <Head credential=credential.clone() status/>
         <Ended credential=credential.clone() status/>
+        <Rotation credential=credential.clone() now/>
         {waiting}
         <Facts credential=credential.clone() servers=servers.clone() impact=impact.clone()/>
         {proof}
@@ -178,9 +184,16 @@ fn Head(credential: Credential, status: Status) -> AnyView {
         .into_any(),
         _ => view! { <a class="button" href=format!("{address}/disable")>"Disable"</a> }.into_any(),
     };
+    let rotate = match credential.auth_method {
+        AuthMethod::ClientSecret => Some("Rotate secret"),
+        AuthMethod::PrivateKeyJwt => Some("Rotate key"),
+        AuthMethod::Federated => None,
+    };
+    let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
     let actions = (status != Status::Revoked).then(|| {
         view! {
             <div class="row">
+                {rotate}
                 <a class="button" href=format!("{address}/edit")>"Edit"</a>
                 {stop}
                 <a class="button" data-kind="danger" href=format!("{address}/revoke")>"Revoke"</a>
@@ -253,6 +266,25 @@ fn Ended(credential: Credential, status: Status) -> AnyView {
     .into_any()
 }
 
+/// A rotation that is under way.
+#[component]
+fn Rotation(credential: Credential, now: Timestamp) -> AnyView {
+    let until = credential.rotation_ends_at.filter(|_| credential.is_rotating(now));
+    until
+        .map(|at| {
+            view! {
+                <div class="notice" data-tone="warn">
+                    <Drawing icon=Icon::Warning/>
+                    <div>
+                        <p><b>"Rotation in progress. "</b>"The old one stops working "<Moment at/>"."</p>
+                        <p><a href=format!("/credentials/{}/rotate", credential.client_id)>"Finish, extend or cancel"</a></p>
+                    </div>
+                </div>
+            }
+        })
+        .into_any()
+}
+
 #[component]
 fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> AnyView {
     let first = servers.iter().find(|server| credential.servers.first() == Some(&server.id));
@@ -281,6 +313,7 @@ fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> Any
             <div><dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd></div>
             <div><dt>"Expires"</dt><dd><MomentOr at=credential.ends_at otherwise="Never"/></dd></div>
             <div><dt>"Allowed IP ranges"</dt><dd>{ranges}</dd></div>
+            {exceptions(credential.assertions).map(|text| view! { <div><dt>"Exceptions"</dt><dd>{text}</dd></div> })}
             <div><dt>"Generated"</dt><dd><Moment at=credential.created_at/>" "
                 <span class="muted">{format!("by {}", credential.created_by)}</span></dd></div>
         </dl>
@@ -288,15 +321,29 @@ fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> Any
     .into_any()
 }
 
+/// What its assertions may do beyond the default.
+fn exceptions(rules: AssertionRules) -> Option<String> {
+    let words = [
+        (rules.token_endpoint_audience, "token endpoint as audience"),
+        (rules.reusable, "assertions can be used again"),
+        (rules.jwt_bearer, "JWT bearer grant"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 #[component]
 fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView {
     let rows = secrets
         .into_iter()
         .map(|secret| {
+            let end = secret.end();
             let (word, tone) = if revoked || secret.revoked_at.is_some() {
                 ("Ended", "danger")
-            } else if secret.expires_at.is_some_and(|end| end <= now) {
+            } else if !end.is_live(now) {
                 ("Over", "danger")
+            } else if secret.retires_at.is_some() {
+                ("Retiring", "warn")
             } else if secret.last_used_at.is_some() {
                 ("Current", "ok")
             } else {
@@ -309,7 +356,7 @@ fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView
                     <th scope="row"><code>{format!("css_…{}", secret.hint)}</code></th>
                     <td data-label="Generated"><Moment at=secret.created_at/></td>
                     <td data-label="Last used"><MomentOr at=secret.last_used_at otherwise="Never"/>{from}</td>
-                    <td data-label="Ends"><MomentOr at=secret.expires_at otherwise="Never"/></td>
+                    <td data-label="Ends"><MomentOr at=end.moment() otherwise="Never"/></td>
                     <td data-label="State"><span class="chip" data-tone=tone>{word}</span></td>
                 </tr>
             }
@@ -384,8 +431,9 @@ fn cause_words(cause: Refusal) -> &'static str {
         Refusal::AssertionRejected => "Assertion rejected",
         Refusal::AssertionReplayed => "Assertion used twice",
         Refusal::GrantNotAllowed => "Grant not allowed",
-        Refusal::SecretRevoked => "Revoked secret tried",
-        Refusal::SecretExpired => "Expired secret tried",
+        Refusal::SecretRevoked => "Revoked secret or key tried",
+        Refusal::SecretExpired => "Expired secret or key tried",
+        Refusal::SecretRetired => "Retired secret or key tried",
         Refusal::CredentialRevoked => "Tried after it was revoked",
         Refusal::CredentialDisabled => "Tried while disabled",
         Refusal::CredentialEnded => "Tried after its end",

@@ -76,6 +76,17 @@ pub fn form_refused() -> Page {
     )
 }
 
+/// The form of a rotation was sent again.
+pub fn already_rotated(client_id: &str) -> Page {
+    message(
+        409,
+        "Already rotated",
+        "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
+         was made. If it is lost, cancel the rotation and start another.",
+        Some((format!("/credentials/{client_id}"), "Open the credential")),
+    )
+}
+
 /// A form of one use was sent again.
 pub fn already_generated(client_id: &str) -> Page {
     message(

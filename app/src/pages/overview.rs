@@ -27,14 +27,16 @@ pub struct OverviewCounts {
     pub expiring: i64,
     /// Working, never exchanged.
     pub unverified: i64,
+    /// Working, with a secret or key that is being replaced.
+    pub rotating: i64,
 }
 
 /// Counts of credentials that deserve a look.
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
 pub async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
-    let Counts { all, never_expires, idle, expiring, unverified, .. } = counts(&visit.context).await?;
-    Ok(OverviewCounts { all, never_expires, idle, expiring, unverified })
+    let Counts { all, never_expires, idle, expiring, unverified, rotating, .. } = counts(&visit.context).await?;
+    Ok(OverviewCounts { all, never_expires, idle, expiring, unverified, rotating })
 }
 
 /// The page.
@@ -85,7 +87,7 @@ fn Risks(counts: OverviewCounts) -> AnyView {
                 {card(counts.never_expires, "never expires", "never expire", "never_expires", "danger")}
                 {card(counts.expiring, "expires within 14 days", "expire within 14 days", "expiring", "warn")}
                 {card(counts.idle, "never used or idle for 90 days", "never used or idle for 90 days", "idle", "")}
-                {card(counts.unverified, "not exchanged yet", "not exchanged yet", "unverified", "")}
+                {card(counts.rotating, "rotation in progress", "rotations in progress", "rotating", "")}
             </ul>
         </section>
     }

@@ -17,11 +17,22 @@ pub struct Reveal {
     pub connection: Connection,
     /// When the secret stops working.
     pub expires_at: Option<Timestamp>,
+    /// Why there is a secret to show.
+    pub occasion: Occasion,
+}
+
+/// Why there is a secret to show.
+#[derive(Debug, Clone, Copy)]
+pub enum Occasion {
+    /// The credential is new.
+    Generated,
+    /// The secret takes the place of another one, which works up to this moment, or not any more.
+    Rotated(Option<Timestamp>),
 }
 
 /// The page.
 pub fn page(reveal: Reveal) -> Page {
-    let Reveal { connection, expires_at } = reveal;
+    let Reveal { connection, expires_at, occasion } = reveal;
     let secret = connection.secret_or_placeholder().to_owned();
     let onward = format!("/credentials/{}", connection.client_id);
     let expiry = match expires_at {
@@ -29,18 +40,30 @@ pub fn page(reveal: Reveal) -> Page {
         None => "Never expires".into_any(),
     };
     let scopes = connection.scope.split(' ').map(str::to_owned).collect();
+    let (title, steps, old) = match occasion {
+        Occasion::Generated => ("Save your client secret", ["Generate", "Store the secret", "Connect"], ().into_any()),
+        Occasion::Rotated(until) => {
+            let old = match until {
+                Some(at) => view! { " The old one works until "<Moment at/>"." }.into_any(),
+                None => " The old one stopped working.".into_any(),
+            };
+            ("Save your new client secret", ["Rotate", "Store the new secret", "Move the program to it"], old)
+        }
+    };
+    let [first, second, third] = steps;
+    let is_new = matches!(occasion, Occasion::Generated);
     let body = view! {
-        <ol class="steps"><li data-done="">"Generate"</li><li aria-current="step">"Store the secret"</li><li>"Connect"</li></ol>
+        <ol class="steps"><li data-done="">{first}</li><li aria-current="step">{second}</li><li>{third}</li></ol>
         <div class="head">
             <div>
-                <h1>"Save your client secret"</h1>
-                <p>"For "<b>{connection.name.clone()}</b>". This is the only time it is shown."</p>
+                <h1>{title}</h1>
+                <p>"For "<b>{connection.name.clone()}</b>". This is the only time it is shown."{old}</p>
             </div>
         </div>
         <div class="notice" data-tone="warn">
             <Drawing icon=Icon::Warning/>
             <div><p>
-                <b>"Shown once. "</b>"Only a fingerprint is kept here. If the secret is lost, revoke this credential and generate another."
+                <b>"Shown once. "</b>"Only a fingerprint is kept here. If the secret is lost, rotate it again or revoke the credential."
             </p></div>
         </div>
         <section class="panel body" aria-label="Client ID and secret">
@@ -74,9 +97,9 @@ pub fn page(reveal: Reveal) -> Page {
             </div>
         </section>
         <Snippets connection=connection.clone() about="Ready to paste, with the secret."/>
-        <TryIt connection reload=None/>
+        {is_new.then(|| view! { <TryIt connection reload=None/> })}
     };
-    let mut page = Page::new("Save your client secret", body).framed(Frame::Guarded);
+    let mut page = Page::new(title, body).framed(Frame::Guarded);
     page.secret = true;
     page
 }

@@ -67,7 +67,7 @@ pub async fn edit(
         return Err(CredentialError::Invalid(errors.0));
     };
 
-    let secrets = store::credentials::authenticator_ends_in(transaction, client_id).await?;
+    let ends = store::credentials::authenticator_ends_in(transaction, client_id).await?;
     let mut after = before.clone();
     after.name = name;
     after.description = description;
@@ -82,7 +82,7 @@ pub async fn edit(
     if before.auth_method != AuthMethod::ClientSecret {
         after.assertions = edit.assertions;
     }
-    after.ends_at = end_of(after.hard_end_at, &secrets);
+    after.ends_at = end_of(after.auth_method, after.hard_end_at, &ends, now);
 
     let mut changes = Map::new();
     let mut compare = |field: &str, before: Value, after: Value| {
@@ -110,7 +110,7 @@ pub async fn edit(
 }
 
 /// The rules as the audit entry names them.
-fn rules(rules: AssertionRules) -> Value {
+pub(super) fn rules(rules: AssertionRules) -> Value {
     json!({
         "token_endpoint_audience": rules.token_endpoint_audience,
         "reusable": rules.reusable,

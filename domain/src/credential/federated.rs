@@ -15,6 +15,7 @@ use crate::id::{ClientId, FederatedIdentityId};
 use crate::public_key::{PRIVATE_KEY, PublicKey, holds_private_key};
 use crate::store;
 use crate::strict_json;
+use crate::text::is_pasteable;
 
 const LONGEST_TEXT: usize = 500;
 const MOST_CLAIMS: usize = 10;
@@ -53,6 +54,13 @@ impl FederatedIdentity {
         is_like(subject, &self.subject)
     }
 
+    fn accepts_the_same_as(&self, other: &Self) -> bool {
+        let of = |identity: &Self| {
+            (identity.issuer.clone(), identity.subject.clone(), identity.audience.clone(), identity.claims.clone())
+        };
+        of(self) == of(other)
+    }
+
     /// The first claim that is not as registered, and what it must be.
     pub fn first_mismatch(&self, claims: &Map<String, Value>) -> Option<(&str, &str)> {
         let expected = self.claims.iter().map(|(name, expected)| (name.as_str(), expected.as_str()));
@@ -85,6 +93,34 @@ fn is_like(text: &str, pattern: &str) -> bool {
         }
     }
     rest.ends_with(last)
+}
+
+/// What stands at the beginning of subjects whatever they are of; the owner comes after it.
+const SUBJECT_KINDS: [&str; 3] = ["repo:", "project_path:", "system:serviceaccount:"];
+/// Claims that say whose a token is.
+const OWNER_CLAIMS: [&str; 9] = [
+    "repository_owner",
+    "repository_owner_id",
+    "repository",
+    "repository_id",
+    "namespace_path",
+    "namespace_id",
+    "project_path",
+    "project_id",
+    "email",
+];
+
+/// Whether a pattern is of one owner: issuers such as GitHub sign for everybody.
+fn names_somebody(pattern: &str, claims: &[(String, String)]) -> bool {
+    let is_exact = |(name, value): &(String, String)| {
+        OWNER_CLAIMS.contains(&name.trim()) && !value.trim().is_empty() && !value.contains('*')
+    };
+    let start = pattern.split('*').next().unwrap_or_default();
+    let starts_with_owner = match SUBJECT_KINDS.iter().find_map(|kind| start.strip_prefix(kind)) {
+        Some(rest) => rest.find(['/', ':']).is_some_and(|end| end > 0),
+        None => start.chars().filter(|character| character.is_alphanumeric()).count() >= 3,
+    };
+    starts_with_owner || claims.iter().any(is_exact)
 }
 
 /// What a form or a command says of an identity.
@@ -138,15 +174,19 @@ impl FederatedDraft {
         }
         if subject.is_empty() || subject.len() > LONGEST_TEXT || subject.chars().any(char::is_control) {
             wrong("subject", "Enter the subject of the tokens, such as repo:example/app:ref:refs/heads/main.");
-        } else if subject.contains('*') && subject.chars().filter(|character| character.is_alphanumeric()).count() < 3 {
-            wrong("subject", "This pattern would let everybody in whom the issuer knows. Say more.");
+        } else if subject.contains('*') && !names_somebody(subject, &self.claims) {
+            wrong(
+                "subject",
+                "This pattern would let strangers in. Begin it with whose it is, such as repo:example/*, or name the \
+                 owner under further conditions.",
+            );
         }
         let audience = match self.audience.trim() {
             "" => context.settings.public_url.clone(),
             audience => audience.to_owned(),
         };
-        if audience.len() > LONGEST_TEXT || audience.chars().any(char::is_control) {
-            wrong("audience", "Enter the audience that the tokens are asked for.");
+        if audience.len() > LONGEST_TEXT || !is_pasteable(&audience) {
+            wrong("audience", "Enter the audience that the tokens are asked for, such as https://auth.example.com.");
         }
         let claims: BTreeMap<String, String> = self
             .claims
@@ -214,12 +254,17 @@ pub async fn add(
     let checked = draft.check(context).map_err(CredentialError::Invalid)?;
     let mut change = context.begin_change().await?;
     let credential = super::find_changeable(&mut change, client_id, super::AuthMethod::Federated).await?;
-    let present = store::authenticators::count_identities_in(change.transaction(), client_id).await?;
-    if present >= MOST_IDENTITIES as i64 {
+    let live = store::authenticators::live_identities_in(change.transaction(), client_id).await?;
+    if live.len() >= MOST_IDENTITIES {
         let message = format!("A credential has at most {MOST_IDENTITIES} identities. Remove one first.");
         return Err(CredentialError::Invalid(vec![FieldError::new("issuer", message)]));
     }
     let identity = checked.into_identity(context, client_id);
+    // Registered twice, it would go on working after it was removed.
+    if live.iter().any(|other| other.accepts_the_same_as(&identity)) {
+        let message = "This identity is there already.";
+        return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
+    }
     store::authenticators::insert_identity(change.transaction(), &identity).await?;
     let event = Event::new("credential.identity_added", "credential", client_id.as_str(), &credential.name)
         .with(describe(&identity));
@@ -260,6 +305,30 @@ pub(super) fn describe(identity: &FederatedIdentity) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_names_its_owner() {
+        let none: &[(&str, &str)] = &[];
+        for (pattern, claims, expected) in [
+            ("repo:acme/*", none, true),
+            ("repo:acme/*:ref:refs/heads/main", none, true),
+            ("system:serviceaccount:jobs:*", none, true),
+            ("job-*", none, true),
+            ("repo:*", none, false),
+            ("repo:ac*", none, false),
+            ("repo:*", &[("repository_owner", "acme")], true),
+            ("repo:*", &[("repository_owner", "a*")], false),
+            ("repo:*", &[("ref", "refs/heads/main")], false),
+            ("*:ref:refs/heads/main", none, false),
+            ("project_path:*", &[("ref_protected", "true")], false),
+            ("project_path:*", &[("namespace_path", "acme")], true),
+            ("system:serviceaccount:*", none, false),
+            ("*", none, false),
+        ] {
+            let claims: Vec<_> = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(names_somebody(pattern, &claims), expected, "{pattern} {claims:?}");
+        }
+    }
 
     #[test]
     fn only_the_asterisk_is_special() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::draft::{CheckedProof, Draft};
-use super::{AuthMethod, Credential, CredentialError, federated, keys};
+use super::{AuthMethod, Credential, CredentialError, edit, federated, keys};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::clock::Timestamp;
@@ -71,19 +71,10 @@ pub async fn generate(
         verified_at: None,
         last_used_at: None,
         last_used_from: None,
+        rotation_ends_at: None,
     };
     let mut change = context.begin_change().await?;
-    if let Some(token) = form_token {
-        let hash = fingerprint::of(token.as_bytes());
-        if let Some(earlier) = store::credentials::find_submission(&mut **change.transaction(), &hash).await? {
-            return Err(CredentialError::AlreadySubmitted(earlier));
-        }
-        match store::credentials::insert_submission(change.transaction(), &hash, &credential.client_id, now).await {
-            // The same form on another node, between the look-up and here: the reload will find what it made.
-            Err(StoreError::Conflict) => return Err(CredentialError::AlreadySubmitted(credential.client_id)),
-            result => result?,
-        }
-    }
+    use_form(&mut change, form_token, &credential.client_id).await?;
     store::credentials::insert(change.transaction(), &credential).await?;
     let (secret, proof) = add_proof(context, &mut change, &credential, checked.proof, checked.expires_at).await?;
     let event =
@@ -92,6 +83,8 @@ pub async fn generate(
             "scopes": credential.scopes.to_string(),
             "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
             "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+            "assertions": edit::rules(credential.assertions),
+            "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
             "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }));
     change.commit(actor, &event).await?;
@@ -99,6 +92,44 @@ pub async fn generate(
     // A checked draft names at least one server.
     let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+}
+
+/// Uses up the one-use token of the form that makes or changes this credential.
+pub(super) async fn use_form(
+    change: &mut Change<'_>,
+    form_token: Option<&str>,
+    client_id: &ClientId,
+) -> Result<(), CredentialError> {
+    let Some(token) = form_token else { return Ok(()) };
+    let (now, hash) = (change.now(), fingerprint::of(token.as_bytes()));
+    if let Some(earlier) = store::credentials::find_submission(&mut **change.transaction(), &hash).await? {
+        return Err(CredentialError::AlreadySubmitted(earlier));
+    }
+    match store::credentials::insert_submission(change.transaction(), &hash, client_id, now).await {
+        // The same form on another node, between the look-up and here: the reload will find what it made.
+        Err(StoreError::Conflict) => Err(CredentialError::AlreadySubmitted(client_id.clone())),
+        result => Ok(result?),
+    }
+}
+
+/// Makes a secret for the credential and stores its hash.
+pub(super) async fn add_secret(
+    context: &Context,
+    change: &mut Change<'_>,
+    client_id: &ClientId,
+    expires_at: Option<Timestamp>,
+) -> Result<(SecretId, PlainSecret), CredentialError> {
+    let secret = PlainSecret::generate(context.random.as_ref());
+    let row = store::credentials::NewSecret {
+        id: SecretId::generate(context.random.as_ref()),
+        client_id: client_id.clone(),
+        hash: secret.hash(&context.keys.pepper),
+        hint: secret.hint(),
+        created_at: change.now(),
+        expires_at,
+    };
+    store::credentials::insert_secret(change.transaction(), &row).await?;
+    Ok((row.id, secret))
 }
 
 /// Stores what proves the new credential; returns the secret, if there is one, and what the audit entry says.
@@ -111,17 +142,8 @@ async fn add_proof(
 ) -> Result<(Option<PlainSecret>, Value), CredentialError> {
     match proof {
         CheckedProof::Secret => {
-            let secret = PlainSecret::generate(context.random.as_ref());
-            let row = store::credentials::NewSecret {
-                id: SecretId::generate(context.random.as_ref()),
-                client_id: credential.client_id.clone(),
-                hash: secret.hash(&context.keys.pepper),
-                hint: secret.hint(),
-                created_at: credential.created_at,
-                expires_at,
-            };
-            store::credentials::insert_secret(change.transaction(), &row).await?;
-            Ok((Some(secret), json!({ "secret": row.id.as_str() })))
+            let (id, secret) = add_secret(context, change, &credential.client_id, expires_at).await?;
+            Ok((Some(secret), json!({ "secret": id.as_str() })))
         }
         CheckedProof::Keys(checked) => {
             let mut described = Vec::new();

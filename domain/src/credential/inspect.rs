@@ -17,7 +17,7 @@ pub async fn find(context: &Context, client_id: &ClientId) -> Result<Option<Cred
 
 /// Its secrets, newest first.
 pub async fn secrets(context: &Context, client_id: &ClientId) -> Result<Vec<ClientSecret>, Fault> {
-    Ok(store::credentials::secrets(&context.store, client_id).await?)
+    Ok(store::credentials::secrets(context.store.reads(), client_id).await?)
 }
 
 /// What hangs on a credential: the facts to read before stopping it.

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::draft::{Expiry, check_expiry, check_label};
-use super::{AuthMethod, CredentialError, find_changeable, update_end};
+use super::{AuthMethod, AuthenticatorEnd, CredentialError, find_changeable, update_ends};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::clock::Timestamp;
-use crate::context::Context;
+use crate::context::{Change, Context};
 use crate::error::{Fault, FieldError};
 use crate::id::{ClientId, KeyId};
 use crate::public_key::{KeyAlgorithm, MOST_KEYS, PublicKey};
@@ -31,12 +31,25 @@ pub struct ClientKey {
     pub created_at: Timestamp,
     /// When it stops working; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// When it stops working because another one took its place.
+    pub retires_at: Option<Timestamp>,
     /// When it was removed.
     pub revoked_at: Option<Timestamp>,
     /// When it last signed an accepted assertion.
     pub last_used_at: Option<Timestamp>,
     /// From where that came.
     pub last_used_from: Option<IpAddr>,
+}
+
+impl ClientKey {
+    /// Its ends.
+    pub fn end(&self) -> AuthenticatorEnd {
+        AuthenticatorEnd {
+            expires_at: self.expires_at,
+            retires_at: self.retires_at,
+            revoked: self.revoked_at.is_some(),
+        }
+    }
 }
 
 /// What a form or a command says of keys to add.
@@ -90,9 +103,25 @@ pub async fn add(
     let now = context.now();
     let expires_at = check_expiry(expiry, now)
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
-    let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;
+    let added = insert(context, &mut change, client_id, checked, expires_at).await?;
+    update_ends(&mut change, &credential).await?;
+    let event = Event::new("credential.key_added", "credential", client_id.as_str(), &credential.name)
+        .with(json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() }));
+    change.commit(actor, &event).await?;
+    Ok(added.into_iter().map(|key| key.id).collect())
+}
+
+/// Stores further keys of a credential.
+pub(super) async fn insert(
+    context: &Context,
+    change: &mut Change<'_>,
+    client_id: &ClientId,
+    checked: Vec<(String, PublicKey)>,
+    expires_at: Option<Timestamp>,
+) -> Result<Vec<ClientKey>, CredentialError> {
+    let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
     let mut live = store::authenticators::keys_in(change.transaction(), client_id).await?;
     live.retain(|key| key.revoked_at.is_none());
     if live.len() + checked.len() > MOST_KEYS {
@@ -103,15 +132,11 @@ pub async fn add(
         if live.iter().any(|old| old.key.thumbprint() == key.thumbprint()) {
             return Err(invalid("This key is there already.".to_owned()));
         }
-        let key = new(context, client_id, label, key, expires_at, now);
+        let key = new(context, client_id, label, key, expires_at, change.now());
         store::authenticators::insert_key(change.transaction(), &key).await?;
         added.push(key);
     }
-    update_end(&mut change, &credential).await?;
-    let event = Event::new("credential.key_added", "credential", client_id.as_str(), &credential.name)
-        .with(json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() }));
-    change.commit(actor, &event).await?;
-    Ok(added.into_iter().map(|key| key.id).collect())
+    Ok(added)
 }
 
 /// Removes a key: assertions that it signed are refused from now on, and so are the tokens made with them.
@@ -121,7 +146,7 @@ pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: 
     if !store::authenticators::revoke_key(change.transaction(), client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }
-    update_end(&mut change, &credential).await?;
+    update_ends(&mut change, &credential).await?;
     let event = Event::new("credential.key_removed", "credential", client_id.as_str(), &credential.name)
         .with(json!({ "key": id.as_str() }));
     change.commit(actor, &event).await?;
@@ -143,6 +168,7 @@ pub(super) fn new(
         key,
         created_at: now,
         expires_at,
+        retires_at: None,
         revoked_at: None,
         last_used_at: None,
         last_used_from: None,

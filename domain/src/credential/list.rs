@@ -19,6 +19,8 @@ pub enum Show {
     Unverified,
     /// Working, and ending within [`EXPIRING_WITHIN`].
     Expiring,
+    /// Working, with a secret or key that is being replaced.
+    Rotating,
     /// Working, without an end.
     NeverExpires,
     /// Working, and never used or not for [`IDLE_AFTER`].
@@ -178,6 +180,8 @@ pub struct Counts {
     pub never_expires: i64,
     /// See [`Show::Unverified`].
     pub unverified: i64,
+    /// See [`Show::Rotating`].
+    pub rotating: i64,
 }
 
 /// Counts for the overview.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::{Columns, Store, StoreError, Transaction, millis, to_json};
+use super::{Columns, Store, StoreError, Transaction, millis, status_lists, to_json};
 use crate::clock::Timestamp;
 use crate::credential::federated::FederatedIdentity;
 use crate::credential::keys::ClientKey;
-use crate::id::{ClientId, FederatedIdentityId, KeyId};
+use crate::id::{AuthenticatorId, ClientId, FederatedIdentityId, KeyId};
 use crate::public_key::PublicKey;
 
 /// A client that signs its assertions, and the rules for them.
@@ -19,21 +19,23 @@ pub(crate) struct KeyOwner {
     pub reusable_assertions: bool,
 }
 
-/// The keys of the client that work at `now`; `None` when there is no such client.
+/// The keys of the client that work, or stopped working after `since`: whether they work now is for the issuing
+/// transaction to say. `None` when there is no such client.
 pub(crate) async fn key_owner(
     store: &Store,
     client_id: &ClientId,
-    now: Timestamp,
+    since: Timestamp,
 ) -> Result<Option<KeyOwner>, StoreError> {
     let rows = sqlx::query(
         "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
                 c.reusable_assertions_since AS reusable_assertions_since, k.id AS id, k.jwk AS jwk
          FROM credentials AS c LEFT JOIN client_keys AS k
-           ON k.client_id = c.client_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
-         WHERE c.client_id = $1",
+           ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
+              AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
+         WHERE c.client_id = $1 ORDER BY COALESCE(k.revoked_at, 0), k.created_at DESC LIMIT 20",
     )
     .bind(client_id.as_str())
-    .bind(now.millis())
+    .bind(since.millis())
     .fetch_all(store.reads())
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
@@ -53,9 +55,10 @@ pub(crate) async fn key_owner(
 }
 
 pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey) -> Result<(), StoreError> {
+    let status_index = status_lists::next_index(transaction).await?;
     sqlx::query(
-        "INSERT INTO client_keys (id, client_id, label, jwk, thumbprint, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO client_keys (id, client_id, label, jwk, thumbprint, created_at, expires_at, status_index)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(key.id.as_str())
     .bind(key.client_id.as_str())
@@ -64,13 +67,14 @@ pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey) -
     .bind(key.key.thumbprint())
     .bind(key.created_at.millis())
     .bind(millis(key.expires_at))
+    .bind(status_index)
     .execute(&mut **transaction)
     .await?;
     Ok(())
 }
 
 const SELECT_KEYS: &str =
-    "SELECT id, client_id, label, jwk, created_at, expires_at, revoked_at, last_used_at, last_used_from
+    "SELECT id, client_id, label, jwk, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
      FROM client_keys WHERE client_id = $1 ORDER BY created_at DESC, id DESC";
 
 /// Every key, removed ones too, newest first.
@@ -92,6 +96,7 @@ fn client_key(row: &AnyRow) -> Result<ClientKey, StoreError> {
         key: columns.parsed("jwk", PublicKey::from_stored)?,
         created_at: columns.moment("created_at")?,
         expires_at: columns.optional_moment("expires_at")?,
+        retires_at: columns.optional_moment("retires_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
@@ -115,13 +120,43 @@ pub(crate) async fn revoke_key(
     Ok(result.rows_affected() == 1)
 }
 
+/// Sets or takes away the moment at which a secret or key that is being replaced stops working.
+pub(crate) async fn retire(
+    transaction: &mut Transaction,
+    id: &AuthenticatorId,
+    retires_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let sql = match id {
+        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET retires_at = $1 WHERE id = $2",
+        AuthenticatorId::Key(_) => "UPDATE client_keys SET retires_at = $1 WHERE id = $2",
+        AuthenticatorId::Federated(_) => return Ok(()),
+    };
+    sqlx::query(sql).bind(millis(retires_at)).bind(id.as_str()).execute(&mut **transaction).await?;
+    Ok(())
+}
+
+/// Ends one secret, key or identity.
+pub(crate) async fn end(transaction: &mut Transaction, id: &AuthenticatorId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = match id {
+        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
+        AuthenticatorId::Key(_) => "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
+        AuthenticatorId::Federated(_) => {
+            "UPDATE federated_identities SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
+        }
+    };
+    sqlx::query(sql).bind(now.millis()).bind(id.as_str()).execute(&mut **transaction).await?;
+    Ok(())
+}
+
 pub(crate) async fn insert_identity(
     transaction: &mut Transaction,
     identity: &FederatedIdentity,
 ) -> Result<(), StoreError> {
+    let status_index = status_lists::next_index(transaction).await?;
     sqlx::query(
-        "INSERT INTO federated_identities (id, client_id, issuer, subject, audience, claims, jwks, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO federated_identities
+             (id, client_id, issuer, subject, audience, claims, jwks, created_at, status_index)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(identity.id.as_str())
     .bind(identity.client_id.as_str())
@@ -131,6 +166,7 @@ pub(crate) async fn insert_identity(
     .bind(to_json(&identity.claims))
     .bind(identity.jwks.as_ref().map(ToString::to_string))
     .bind(identity.created_at.millis())
+    .bind(status_index)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -198,15 +234,14 @@ fn identity(row: &AnyRow) -> Result<FederatedIdentity, StoreError> {
     })
 }
 
-pub(crate) async fn count_identities_in(
+/// The identities of a credential that work.
+pub(crate) async fn live_identities_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
-) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM federated_identities WHERE client_id = $1 AND revoked_at IS NULL")
-        .bind(client_id.as_str())
-        .fetch_one(&mut **transaction)
-        .await?;
-    Columns::of("federated_identities", &row).number("n")
+) -> Result<Vec<FederatedIdentity>, StoreError> {
+    let sql = AssertSqlSafe(format!("{IDENTITY} WHERE client_id = $1 AND revoked_at IS NULL ORDER BY created_at"));
+    let rows = sqlx::query(sql).bind(client_id.as_str()).fetch_all(&mut **transaction).await?;
+    rows.iter().map(identity).collect()
 }
 
 /// Ends an identity; false when there is no such live one.

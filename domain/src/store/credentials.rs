@@ -6,10 +6,10 @@ use std::time::Duration;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Columns, Store, StoreError, Transaction, millis, to_json};
+use super::{Columns, Store, StoreError, Transaction, millis, status_lists, to_json};
 use crate::clock::Timestamp;
 use crate::credential::list::{Counts, Cursor, Moments, Show, Sort};
-use crate::credential::{AssertionRules, AuthMethod, ClientSecret, Credential};
+use crate::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
 use crate::id::{ClientId, McpServerId, SecretId};
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
@@ -17,7 +17,7 @@ use crate::secret::SecretHash;
 const COLUMNS: &str = "client_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
-    last_used_from";
+    last_used_from, rotation_ends_at";
 
 fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
     let columns = Columns::of("credentials", row);
@@ -56,6 +56,7 @@ fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
         verified_at: columns.optional_moment("verified_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         last_used_from: address(&columns, "last_used_from")?,
+        rotation_ends_at: columns.optional_moment("rotation_ends_at")?,
     })
 }
 
@@ -208,6 +209,7 @@ pub(crate) async fn list(
         Show::InUse => format!("{WORKING} AND verified_at IS NOT NULL"),
         Show::Unverified => format!("{WORKING} AND verified_at IS NULL"),
         Show::Expiring => format!("{WORKING} AND ends_at <= $3"),
+        Show::Rotating => format!("{WORKING} AND rotation_ends_at > $2"),
         Show::NeverExpires => format!("{WORKING} AND ends_at IS NULL"),
         Show::Idle => format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
         Show::Disabled => {
@@ -251,12 +253,13 @@ pub(crate) async fn counts(store: &Store, moments: &Moments) -> Result<Counts, S
     let count = |condition: &str| format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)");
     let sql = AssertSqlSafe(format!(
         "SELECT COUNT(*) AS everything, {} AS working, {} AS expiring, {} AS idle, {} AS never_expires,
-                {} AS unverified FROM credentials WHERE $1 = 0 AND $2 > 0",
+                {} AS unverified, {} AS rotating FROM credentials WHERE $1 = 0 AND $2 > 0",
         count(WORKING),
         count(&format!("{WORKING} AND ends_at <= $3")),
         count(&format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)")),
         count(&format!("{WORKING} AND ends_at IS NULL")),
         count(&format!("{WORKING} AND verified_at IS NULL")),
+        count(&format!("{WORKING} AND rotation_ends_at > $2")),
     ));
     let row = sqlx::query(sql)
         .bind(0_i64)
@@ -273,6 +276,7 @@ pub(crate) async fn counts(store: &Store, moments: &Moments) -> Result<Counts, S
         idle: columns.number("idle")?,
         never_expires: columns.number("never_expires")?,
         unverified: columns.number("unverified")?,
+        rotating: columns.number("rotating")?,
     })
 }
 
@@ -287,9 +291,10 @@ pub(crate) struct NewSecret {
 }
 
 pub(crate) async fn insert_secret(transaction: &mut Transaction, secret: &NewSecret) -> Result<(), StoreError> {
+    let status_index = status_lists::next_index(transaction).await?;
     sqlx::query(
-        "INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at, status_index)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(secret.id.as_str())
     .bind(secret.client_id.as_str())
@@ -297,18 +302,23 @@ pub(crate) async fn insert_secret(transaction: &mut Transaction, secret: &NewSec
     .bind(&secret.hint)
     .bind(secret.created_at.millis())
     .bind(millis(secret.expires_at))
+    .bind(status_index)
     .execute(&mut **transaction)
     .await?;
     Ok(())
 }
 
-pub(crate) async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<ClientSecret>, StoreError> {
+/// Every secret, ended ones too, newest first.
+pub(crate) async fn secrets<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
+    client_id: &ClientId,
+) -> Result<Vec<ClientSecret>, StoreError> {
     sqlx::query(
-        "SELECT id, hint, created_at, expires_at, revoked_at, last_used_at, last_used_from FROM client_secrets
-         WHERE client_id = $1 ORDER BY created_at DESC, id DESC",
+        "SELECT id, hint, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
+         FROM client_secrets WHERE client_id = $1 ORDER BY created_at DESC, id DESC",
     )
     .bind(client_id.as_str())
-    .fetch_all(store.reads())
+    .fetch_all(connection)
     .await?
     .iter()
     .map(|row| {
@@ -318,6 +328,7 @@ pub(crate) async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<C
             hint: columns.text("hint")?,
             created_at: columns.moment("created_at")?,
             expires_at: columns.optional_moment("expires_at")?,
+            retires_at: columns.optional_moment("retires_at")?,
             revoked_at: columns.optional_moment("revoked_at")?,
             last_used_at: columns.optional_moment("last_used_at")?,
             last_used_from: address(&columns, "last_used_from")?,
@@ -326,27 +337,30 @@ pub(crate) async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<C
     .collect()
 }
 
-pub(crate) async fn set_end(
+/// Stores what follows from the ends of a credential's authenticators.
+pub(crate) async fn set_ends(
     transaction: &mut Transaction,
     client_id: &ClientId,
     ends_at: Option<Timestamp>,
+    rotation_ends_at: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE credentials SET ends_at = $1 WHERE client_id = $2")
+    sqlx::query("UPDATE credentials SET ends_at = $1, rotation_ends_at = $2 WHERE client_id = $3")
         .bind(millis(ends_at))
+        .bind(millis(rotation_ends_at))
         .bind(client_id.as_str())
         .execute(&mut **transaction)
         .await?;
     Ok(())
 }
 
-/// Expiry and whether revoked, of each secret and key.
+/// The ends of each secret and key.
 pub(crate) async fn authenticator_ends_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
-) -> Result<Vec<(Option<Timestamp>, bool)>, StoreError> {
+) -> Result<Vec<AuthenticatorEnd>, StoreError> {
     sqlx::query(
-        "SELECT expires_at, revoked_at FROM client_secrets WHERE client_id = $1
-         UNION ALL SELECT expires_at, revoked_at FROM client_keys WHERE client_id = $1",
+        "SELECT expires_at, retires_at, revoked_at FROM client_secrets WHERE client_id = $1
+         UNION ALL SELECT expires_at, retires_at, revoked_at FROM client_keys WHERE client_id = $1",
     )
     .bind(client_id.as_str())
     .fetch_all(&mut **transaction)
@@ -354,7 +368,11 @@ pub(crate) async fn authenticator_ends_in(
     .iter()
     .map(|row| {
         let columns = Columns::of("client_secrets", row);
-        Ok((columns.optional_moment("expires_at")?, columns.optional_moment("revoked_at")?.is_some()))
+        Ok(AuthenticatorEnd {
+            expires_at: columns.optional_moment("expires_at")?,
+            retires_at: columns.optional_moment("retires_at")?,
+            revoked: columns.optional_moment("revoked_at")?.is_some(),
+        })
     })
     .collect()
 }

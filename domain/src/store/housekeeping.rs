@@ -1,5 +1,7 @@
 //! Deletions of [`crate::housekeeping`], in bites that never hold the exchange up for long.
 
+use std::time::Duration;
+
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::housekeeping::Retention;
@@ -27,7 +29,8 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         (
             "DELETE FROM used_assertions WHERE (client_id, jti) IN
                 (SELECT client_id, jti FROM used_assertions WHERE expires_at < $1 LIMIT $2)",
-            now.millis(),
+            // One that was verified a moment before its end may still wait for its exchange.
+            now.minus(Duration::from_secs(60)).millis(),
         ),
         (
             "DELETE FROM sign_in_failures WHERE bucket IN

@@ -19,11 +19,11 @@ use crate::token::ledger::{AuthenticatorState, Issued, Proof};
 
 /// One statement a kind of authenticator, alike but for the table, how a row is found, and whether it has an expiry.
 macro_rules! select_states {
-    ($table:literal, $column:literal, $expires_at:literal) => {
+    ($table:literal, $column:literal, $ends:literal) => {
         concat!(
-            "SELECT asked.value ->> 0 AS position, a.id AS id, ",
-            $expires_at,
-            " AS expires_at, a.revoked_at AS authenticator_revoked_at, a.last_used_at AS last_used_at,
+            "SELECT asked.value ->> 0 AS position, a.id AS id, a.status_index AS status_index, ",
+            $ends,
+            ", a.revoked_at AS authenticator_revoked_at, a.last_used_at AS last_used_at,
               a.last_used_from AS last_used_from, c.client_id AS client_id, c.scopes AS scopes,
               c.mcp_servers AS mcp_servers, c.token_lifetime AS token_lifetime, c.ip_ranges AS ip_ranges,
               c.hard_end_at AS hard_end_at, c.disabled_at AS disabled_at, c.revoked_at AS revoked_at,
@@ -56,9 +56,16 @@ pub(crate) async fn authenticator_states(
     }
     let mut states = HashMap::with_capacity(proofs.len());
     for (sql, asked) in [
-        (select_states!("client_secrets", "hash", "a.expires_at"), secrets),
-        (select_states!("client_keys", "id", "a.expires_at"), keys),
-        (select_states!("federated_identities", "id", "CAST(NULL AS BIGINT)"), identities),
+        (select_states!("client_secrets", "hash", "a.expires_at AS expires_at, a.retires_at AS retires_at"), secrets),
+        (select_states!("client_keys", "id", "a.expires_at AS expires_at, a.retires_at AS retires_at"), keys),
+        (
+            select_states!(
+                "federated_identities",
+                "id",
+                "CAST(NULL AS BIGINT) AS expires_at, CAST(NULL AS BIGINT) AS retires_at"
+            ),
+            identities,
+        ),
     ] {
         if asked.is_empty() {
             continue;
@@ -81,7 +88,9 @@ fn authenticator_state(row: &AnyRow) -> Result<AuthenticatorState, StoreError> {
     Ok(AuthenticatorState {
         id: columns.parsed("id", AuthenticatorId::parse)?,
         client_id: columns.parsed("client_id", ClientId::parse)?,
+        status_index: columns.number("status_index")?,
         expires_at: columns.optional_moment("expires_at")?,
+        retires_at: columns.optional_moment("retires_at")?,
         authenticator_revoked_at: columns.optional_moment("authenticator_revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         last_used_from: last_used_from.and_then(|address| address.parse().ok()),
@@ -207,6 +216,7 @@ pub(crate) struct TokenState {
     pub credential_name: String,
     pub token_revoked_at: Option<Timestamp>,
     pub authenticator_revoked_at: Option<Timestamp>,
+    pub authenticator_retires_at: Option<Timestamp>,
     pub credential_disabled_at: Option<Timestamp>,
     pub credential_revoked_at: Option<Timestamp>,
     pub hard_end_at: Option<Timestamp>,
@@ -216,11 +226,13 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
     sqlx::query(
         "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
                 c.revoked_at AS revoked_at, c.hard_end_at AS hard_end_at,
-                COALESCE((SELECT revoked_at FROM client_secrets WHERE id = l.authenticator_id),
-                         (SELECT revoked_at FROM client_keys WHERE id = l.authenticator_id),
-                         (SELECT revoked_at FROM federated_identities WHERE id = l.authenticator_id))
-                    AS authenticator_revoked_at
-         FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id WHERE l.jti = $1",
+                COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
+                COALESCE(s.retires_at, k.retires_at) AS retires_at
+         FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id
+              LEFT JOIN client_secrets AS s ON s.id = l.authenticator_id
+              LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
+              LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
+         WHERE l.jti = $1",
     )
     .bind(jti.as_str())
     .fetch_optional(store.reads())
@@ -231,6 +243,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
             credential_name: columns.text("name")?,
             token_revoked_at: columns.optional_moment("token_revoked_at")?,
             authenticator_revoked_at: columns.optional_moment("authenticator_revoked_at")?,
+            authenticator_retires_at: columns.optional_moment("retires_at")?,
             credential_disabled_at: columns.optional_moment("disabled_at")?,
             credential_revoked_at: columns.optional_moment("revoked_at")?,
             hard_end_at: columns.optional_moment("hard_end_at")?,

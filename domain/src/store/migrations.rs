@@ -14,6 +14,7 @@ pub(super) async fn run(pool: &AnyPool) -> Result<(), StoreError> {
         migration(1, "initial", include_str!("../../../migrations/0001_initial.sql")),
         migration(2, "audit append only", include_str!("../../../migrations/sqlite/0002_audit_append_only.sql")),
         migration(3, "keys and federation", include_str!("../../../migrations/0003_keys_and_federation.sql")),
+        migration(4, "rotation and status", include_str!("../../../migrations/0004_rotation_and_status.sql")),
     ]);
     migrator.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),

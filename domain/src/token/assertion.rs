@@ -25,6 +25,8 @@ const LONGEST_LIFE: Duration = Duration::from_secs(600);
 const LONGEST_FEDERATED_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The longest `jti` that is remembered.
 const LONGEST_JTI: usize = 128;
+/// Keys that ended within this time are still recognised, so that the refusal can say what became of them.
+const ENDED_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What an assertion is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +123,7 @@ async fn by_own_key(
 ) -> Result<Verified, AssertionError> {
     let reject = |detail: &str| rejected(Some(&client_id), detail);
     let now = context.now();
-    let Some(owner) = store::authenticators::key_owner(&context.store, &client_id, now).await? else {
+    let Some(owner) = store::authenticators::key_owner(&context.store, &client_id, now.minus(ENDED_KEYS)).await? else {
         return Err(rejected(None, "no such client"));
     };
     let keys = owner.keys.iter().map(|(id, key)| (id, key));

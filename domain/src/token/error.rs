@@ -24,6 +24,9 @@ pub enum OAuthErrorCode {
     /// Too busy or broken now. Registered for the authorization endpoint, and the only name for it that client
     /// libraries do not answer by throwing their credentials away.
     TemporarilyUnavailable,
+    /// The keys of another issuer are not available. On the wire the same as [`Self::TemporarilyUnavailable`]; but
+    /// anybody can cause it by naming such an issuer, so it is counted like a failed authentication.
+    IssuerUnavailable,
     /// A defect of ours.
     ServerError,
 }
@@ -39,7 +42,7 @@ impl OAuthErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::TemporarilyUnavailable | Self::IssuerUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
     }

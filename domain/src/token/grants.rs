@@ -13,7 +13,6 @@ use super::form::TokenForm;
 use super::ledger::{Ask, AskedResource, AskedScope, LedgerError, Proof, Refusal};
 use super::resource;
 use crate::context::Context;
-use crate::error::Fault;
 use crate::id::ClientId;
 use crate::scope::Scopes;
 
@@ -96,7 +95,10 @@ fn refuse_assertion(context: &Context, grant: Grant, error: AssertionError, addr
         AssertionError::NoKeys { client_id, detail } => {
             let refusal = Refusal::AssertionRejected;
             context.refusals.record_detail(Some(&client_id), refusal, Some(detail), address, context.now());
-            Fault::Overloaded("the keys of an issuer are not available").into()
+            OAuthError::new(
+                OAuthErrorCode::IssuerUnavailable,
+                "The keys of the issuer are not available now. Try again soon.",
+            )
         }
         AssertionError::Fault(fault) => fault.into(),
     }

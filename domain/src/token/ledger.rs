@@ -101,6 +101,8 @@ pub enum Refusal {
     SecretRevoked,
     /// The secret's or key's time is over.
     SecretExpired,
+    /// The secret or key was replaced, and the time that it had left then is over.
+    SecretRetired,
     /// The credential was revoked.
     CredentialRevoked,
     /// The credential is disabled.
@@ -119,13 +121,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every cause.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::WrongSecret,
         Self::AssertionRejected,
         Self::AssertionReplayed,
         Self::GrantNotAllowed,
         Self::SecretRevoked,
         Self::SecretExpired,
+        Self::SecretRetired,
         Self::CredentialRevoked,
         Self::CredentialDisabled,
         Self::CredentialEnded,
@@ -144,6 +147,7 @@ impl Refusal {
             Self::GrantNotAllowed => "grant_not_allowed",
             Self::SecretRevoked => "secret_revoked",
             Self::SecretExpired => "secret_expired",
+            Self::SecretRetired => "secret_retired",
             Self::CredentialRevoked => "credential_revoked",
             Self::CredentialDisabled => "credential_disabled",
             Self::CredentialEnded => "credential_ended",
@@ -169,6 +173,8 @@ pub struct Issued {
     pub client_id: ClientId,
     /// The secret, key or identity that was presented.
     pub authenticator: AuthenticatorId,
+    /// The bit of the secret, key or identity in the token status lists.
+    pub status_index: i64,
     /// The MCP server it is for.
     pub server_id: McpServerId,
     /// The server's resource identifier.
@@ -204,7 +210,9 @@ pub enum LedgerError {
 pub(crate) struct AuthenticatorState {
     pub id: AuthenticatorId,
     pub client_id: ClientId,
+    pub status_index: i64,
     pub expires_at: Option<Timestamp>,
+    pub retires_at: Option<Timestamp>,
     pub authenticator_revoked_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
     pub last_used_from: Option<IpAddr>,
@@ -432,13 +440,14 @@ impl Rules {
         let kid = self.signing.get(server.alg.as_str()).cloned().ok_or_else(missing)?;
 
         let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
-        let ends = [Some(now.plus(lifetime)), state.expires_at, state.hard_end_at];
+        let ends = [Some(now.plus(lifetime)), state.expires_at, state.retires_at, state.hard_end_at];
         // A token does not outlive the secret it was made with.
         let expires_at = ends.into_iter().flatten().min().unwrap_or(now);
         Ok(Issued {
             jti: TokenId::generate(random, now),
             client_id: state.client_id.clone(),
             authenticator: state.id.clone(),
+            status_index: state.status_index,
             server_id: server.id.clone(),
             audience: server.resource.clone(),
             scope,
@@ -465,6 +474,9 @@ fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timesta
     }
     if state.expires_at.is_some_and(|end| end <= now) {
         return Err(Refusal::SecretExpired);
+    }
+    if state.retires_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::SecretRetired);
     }
     let allowed = state.ip_ranges.is_empty()
         || address.is_some_and(|address| state.ip_ranges.iter().any(|range| range.contains(&address)));

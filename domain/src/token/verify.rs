@@ -64,6 +64,9 @@ pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Ca
     {
         return Err(VerifyError::Invalid("revoked"));
     }
+    if state.authenticator_retires_at.is_some_and(|end| end <= now) {
+        return Err(VerifyError::Invalid("its secret or key was replaced"));
+    }
     if state.credential_disabled_at.is_some() {
         return Err(VerifyError::Invalid("the credential is disabled"));
     }

@@ -5,4 +5,5 @@ mod audit;
 mod credentials;
 mod exchange;
 mod people;
+mod rotation;
 mod support;

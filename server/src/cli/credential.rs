@@ -11,6 +11,7 @@ use domain::credential::federated::{self, FederatedDraft};
 use domain::credential::generate::{Generated, generate};
 use domain::credential::keys::{self, KeysDraft};
 use domain::credential::list::{self, Query};
+use domain::credential::rotate::{self, Overlap};
 use domain::credential::{AssertionRules, Credential, CredentialError, Outcome, disable, inspect, revoke};
 use domain::id::{ClientId, KeyId};
 use domain::mcp_server;
@@ -40,6 +41,30 @@ pub enum Command {
         /// text or json
         #[arg(long, value_enum, default_value_t = ListFormat::Text)]
         format: ListFormat,
+    },
+    /// Generate a second secret, print it once, and let the old one work for a while
+    Rotate {
+        /// The credential
+        client_id: String,
+        /// How long the old secret goes on working: 15m, 24h, 7d; 0s ends it now
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_duration)]
+        overlap: Duration,
+        /// How long the new secret works: 12h, 90d, never; as long as the old one when not given
+        #[arg(long, value_name = "TIME", value_parser = parse_expiry)]
+        expires_in: Option<Expiry>,
+        /// text, json or env
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// End the old secret of a rotation now
+    FinishRotation {
+        /// The credential
+        client_id: String,
+    },
+    /// End the new secret of a rotation, and let the old one go on
+    CancelRotation {
+        /// The credential
+        client_id: String,
     },
     /// Add a public key to a credential that has keys
     AddKey(AddKey),
@@ -191,6 +216,21 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Create(arguments) => create(context, *arguments).await,
         Command::List { format } => list_all(context, format).await,
         Command::Show { client_id, format } => show(context, &client_id, format).await,
+        Command::Rotate { client_id, overlap, expires_in, format } => {
+            let id = parse_id(&client_id)?;
+            let overlap = Overlap::For(overlap);
+            let generated = rotate::secret(context, &operator(), &id, overlap, expires_in, None).await;
+            print!("{}", shown_once(context, &generated.map_err(failure)?, format));
+            Ok(())
+        }
+        Command::FinishRotation { client_id } => {
+            let id = parse_id(&client_id)?;
+            report(&id, "Finished the rotation of", rotate::finish(context, &operator(), &id).await)
+        }
+        Command::CancelRotation { client_id } => {
+            let id = parse_id(&client_id)?;
+            report(&id, "Cancelled the rotation of", rotate::cancel(context, &operator(), &id).await)
+        }
         Command::AddKey(arguments) => add_key(context, arguments).await,
         Command::RemoveKey { client_id, key_id } => {
             let id = parse_id(&client_id)?;
@@ -417,7 +457,7 @@ async fn show(context: &Context, client_id: &str, format: ListFormat) -> Result<
                     "id": secret.id.as_str(),
                     "hint": format!("css_…{}", secret.hint),
                     "created_at": secret.created_at.rfc3339(),
-                    "expires_at": secret.expires_at.map(Timestamp::rfc3339),
+                    "expires_at": secret.end().moment().map(Timestamp::rfc3339),
                     "revoked_at": secret.revoked_at.map(Timestamp::rfc3339),
                     "last_used_at": secret.last_used_at.map(Timestamp::rfc3339),
                 })
@@ -435,7 +475,7 @@ async fn show(context: &Context, client_id: &str, format: ListFormat) -> Result<
                     "alg": key.key.algorithm().as_str(),
                     "thumbprint": key.key.thumbprint(),
                     "created_at": key.created_at.rfc3339(),
-                    "expires_at": key.expires_at.map(Timestamp::rfc3339),
+                    "expires_at": key.end().moment().map(Timestamp::rfc3339),
                     "removed_at": key.revoked_at.map(Timestamp::rfc3339),
                     "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
                 })

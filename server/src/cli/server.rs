@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use domain::keys::TokenAlgorithm;
-use domain::mcp_server::{self, McpServerError, ScopeDescription, ServerDraft};
+use domain::mcp_server::{self, DEFAULT_SCOPE, McpServerError, ScopeDescription, ServerDraft};
 
 use super::admin::operator;
 use super::credential::parse_duration;
@@ -28,7 +28,7 @@ pub struct Add {
     #[arg(long, value_name = "URI")]
     resource: String,
     /// A scope that it understands; the first is what a new credential gets
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    #[arg(long = "scope", value_name = "SCOPE", default_value = DEFAULT_SCOPE)]
     scopes: Vec<String>,
     /// How long its tokens live: 10m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]

@@ -4,15 +4,15 @@
 use app::action::ActionError;
 use app::components::proof::{TypedIdentity, TypedKeys};
 use app::pages::credential::connection;
-use app::pages::reveal::{self, Reveal};
-use app::pages::{authenticators, edit_credential, message, new_credential};
+use app::pages::reveal::{self, Occasion, Reveal};
+use app::pages::{authenticators, edit_credential, message, new_credential, rotate as rotate_page};
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
-use domain::credential::CredentialError;
 use domain::credential::generate::{self, Generated};
-use domain::credential::{edit, federated, keys};
+use domain::credential::rotate::Overlap;
+use domain::credential::{AuthMethod, CredentialError, edit, federated, inspect, keys, rotate as rotation};
 use domain::error::FieldError;
 use domain::id::ClientId;
 use domain::password::Password;
@@ -45,7 +45,7 @@ pub async fn generate(
         assertions: fields.all("assertions"),
     };
     match try_generate(&visit, &session, &fields, &typed).await {
-        Ok(generated) => match revealed(&visit, &generated) {
+        Ok(generated) => match revealed(&visit, &generated, Occasion::Generated) {
             Some(reveal) => respond(visit, async || Ok(reveal::page(reveal))).await,
             None => {
                 let address = format!("/credentials/{}?done=generated", generated.credential.client_id);
@@ -119,11 +119,11 @@ async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<()
     Ok(())
 }
 
-fn revealed(visit: &Visit, generated: &Generated) -> Option<Reveal> {
+fn revealed(visit: &Visit, generated: &Generated, occasion: Occasion) -> Option<Reveal> {
     let secret = generated.secret.as_ref()?;
     let mut connection = connection(visit, &generated.credential, Some(&generated.server));
     connection.secret = Some(secret.expose().to_owned());
-    Some(Reveal { connection, expires_at: generated.expires_at })
+    Some(Reveal { connection, expires_at: generated.expires_at, occasion })
 }
 
 fn typed_keys(fields: &Fields) -> TypedKeys {
@@ -143,6 +143,63 @@ fn typed_identity(fields: &Fields) -> TypedIdentity {
         claims: fields.get("claims"),
         jwks: fields.get("jwks"),
     }
+}
+
+/// `POST /credentials/{client_id}/rotate`: a new secret is shown, once; new keys lead back to the credential.
+pub async fn rotate(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(client_id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed = rotate_page::Typed {
+        overlap: fields.get("overlap"),
+        overlap_until: fields.get("overlap_until"),
+        keys: typed_keys(&fields),
+    };
+    match try_rotate(&visit, &session, &fields, &client_id, &typed).await {
+        Ok(Some(generated)) => {
+            let occasion = Occasion::Rotated(generated.credential.rotation_ends_at);
+            let reveal = revealed(&visit, &generated, occasion).ok_or(ActionError::NotFound);
+            respond(visit, async || reveal.map(reveal::page)).await
+        }
+        Ok(None) => Redirect::to(&format!("/credentials/{client_id}?done=rotated")).into_response(),
+        Err(Refused::Fields { errors, ask_password }) => {
+            respond(visit, || rotate_page::form(client_id, typed, errors, ask_password)).await
+        }
+        Err(Refused::Operation(CredentialError::AlreadySubmitted(client_id))) => {
+            respond(visit, async || Ok(message::already_rotated(client_id.as_str()))).await
+        }
+        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}
+
+async fn try_rotate(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    client_id: &str,
+    typed: &rotate_page::Typed,
+) -> Result<Option<Generated>, Refused> {
+    let invalid = |error| CredentialError::Invalid(vec![error]);
+    let overlap: Overlap = rotate_page::read_overlap(&typed.overlap, &typed.overlap_until).map_err(invalid)?;
+    let form_token = fields.get("form_token");
+    if let Some(earlier) = generate::made_by_form(&visit.context, &form_token).await? {
+        return Err(CredentialError::AlreadySubmitted(earlier).into());
+    }
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
+    let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
+    let credential = inspect::find(&visit.context, &id).await.map_err(CredentialError::Fault)?;
+    if credential.ok_or(CredentialError::NotFound)?.auth_method == AuthMethod::PrivateKeyJwt {
+        let expiry = new_credential::read_expiry(&typed.keys.expiry, &typed.keys.expires_on).map_err(invalid)?;
+        let draft = authenticators::keys_draft(&typed.keys);
+        rotation::key(&visit.context, &actor, &id, &draft, overlap, expiry).await?;
+        return Ok(None);
+    }
+    Ok(Some(rotation::secret(&visit.context, &actor, &id, overlap, None, Some(&form_token)).await?))
 }
 
 /// `POST /credentials/{client_id}/keys/new`

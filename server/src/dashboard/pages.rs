@@ -6,7 +6,7 @@ use app::pages::activity::ActivityQuery;
 use app::pages::credentials::CredentialsQuery;
 use app::pages::{
     account, activity, authenticators, credential, credentials, edit_credential, message, new_credential, overview,
-    servers, stop_credential,
+    rotate, servers, stop_credential,
 };
 use app::render::{self, Page};
 use app::visit::Visit;
@@ -112,6 +112,16 @@ pub async fn edit_credential(Extension(visit): Extension<Visit>, Path(client_id)
 /// `GET /credentials/{client_id}/disable`
 pub async fn disable_credential(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
     respond(visit, || stop_credential::disable_page(client_id)).await
+}
+
+/// `GET /credentials/{client_id}/rotate`
+pub async fn rotate_credential(
+    Extension(visit): Extension<Visit>,
+    Path(client_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let done = fields(query).find("done").is_some();
+    respond(visit, || rotate::page(client_id, done)).await
 }
 
 /// `GET /credentials/{client_id}/enable`

@@ -39,7 +39,7 @@ pub fn status_of(code: OAuthErrorCode) -> StatusCode {
         | OAuthErrorCode::UnsupportedGrantType
         | OAuthErrorCode::InvalidScope
         | OAuthErrorCode::InvalidTarget => StatusCode::BAD_REQUEST,
-        OAuthErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         OAuthErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -124,9 +124,11 @@ fn failure(state: &AppState, address: ClientAddress, error: &OAuthError, basic: 
         }
         code => tracing::debug!(error = code.as_str(), detail = %error.detail, address = ?address.0, "refused"),
     }
-    if matches!(error.code, OAuthErrorCode::InvalidClient | OAuthErrorCode::InvalidGrant)
-        && let Some(wait) = state.failures.count(address.0, state.context.now())
-    {
+    let is_counted = matches!(
+        error.code,
+        OAuthErrorCode::InvalidClient | OAuthErrorCode::InvalidGrant | OAuthErrorCode::IssuerUnavailable
+    );
+    if is_counted && let Some(wait) = state.failures.count(address.0, state.context.now()) {
         let error = OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "Too many failed attempts. Wait a little.");
         let mut response = error::oauth_with_status(StatusCode::TOO_MANY_REQUESTS, &error, false);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

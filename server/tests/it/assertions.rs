@@ -6,7 +6,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
     RsaKeyPair,
 };
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
@@ -15,8 +16,10 @@ use domain::credential::federated::FederatedDraft;
 use domain::credential::generate::generate;
 use domain::credential::keys::{self, KeysDraft};
 use domain::credential::revoke;
-use domain::credential::{AssertionRules, Status};
+use domain::credential::rotate::{self, Overlap};
+use domain::credential::{AssertionRules, CredentialError, Status, federated};
 use domain::id::ClientId;
+use domain::token::ledger::Refusal;
 use domain::usage;
 use serde_json::{Value, json};
 
@@ -114,6 +117,10 @@ async fn a_signed_assertion_is_exchanged_once() {
     assert!(answer.json().get("refresh_token").is_none());
     assert_refused(&present(&app, &assertion).await, "the second time");
     // What authenticates a client opens no MCP server, and an access token authenticates no client.
+    let fresh = signer.assertion(&claims(&app, &id));
+    let request = Request::post("/mcp").header("authorization", format!("Bearer {fresh}")).body(Body::empty());
+    let answer = app.send(request.expect("a request")).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
     assert_refused(&present(&app, &token).await, "an access token");
     let list = keys::list(&app.instance.context, &id).await.expect("reads");
@@ -459,18 +466,11 @@ async fn a_workload_proves_itself_with_its_own_token() {
     }
 }
 
-/// What the credential's page says of the last refused assertion. Refusals are counted in the background.
+/// What the credential's page says of the last refused assertion.
 async fn detail(app: &App, id: &ClientId) -> Option<String> {
     let context = &app.instance.context;
-    let before = usage::refusals(context, id).await.expect("reads").first().map(|refusal| refusal.count);
-    for _ in 0..200 {
-        let refusals = usage::refusals(context, id).await.expect("reads");
-        if refusals.first().map(|refusal| refusal.count) != before {
-            return refusals[0].last_detail.clone();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    None
+    context.refusals.settle().await;
+    usage::refusals(context, id).await.expect("reads").into_iter().next()?.last_detail
 }
 
 #[tokio::test]
@@ -513,6 +513,88 @@ async fn keys_of_an_issuer_are_fetched_when_needed_and_no_oftener() {
     app.instance.clock.advance(std::time::Duration::from_secs(31));
     assert_eq!(app.token(&[], body(&second.assertion(&github_claims(&app)))).await.status, StatusCode::OK);
     assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
+async fn keys_that_are_known_serve_while_their_issuer_is_silent_for_a_day() {
+    let app = App::new().await;
+    let issuer = Signer::new();
+    let id = federated(&app, &issuer, false, "repo:acme/app:ref:refs/heads/main", rules()).await;
+    let ask = async || {
+        let token = issuer.assertion(&github_claims(&app));
+        app.token(&[], format!("grant_type=client_credentials&client_id={id}&{CLIENT_ASSERTION}{token}")).await.status
+    };
+    assert_eq!(ask().await, StatusCode::OK);
+    app.instance.issuers.publish(&format!("{OTHER_ISSUER}/keys"), "<html>");
+    for _ in 0..3 {
+        app.instance.clock.advance(std::time::Duration::from_secs(2 * 3600));
+        assert_eq!(ask().await, StatusCode::OK);
+    }
+    app.instance.clock.advance(std::time::Duration::from_secs(20 * 3600));
+    assert_eq!(ask().await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn an_identity_is_registered_once_and_a_pattern_names_its_owner() {
+    let app = App::new().await;
+    let issuer = Signer::new();
+    let context = &app.instance.context;
+    let id = federated(&app, &issuer, true, "repo:acme/app:ref:refs/heads/main", rules()).await;
+    let draft = |subject: &str| FederatedDraft {
+        issuer: OTHER_ISSUER.to_owned(),
+        subject: subject.to_owned(),
+        ..FederatedDraft::default()
+    };
+    let actor = Actor::command_line("operator");
+    let second = draft("repo:acme/other:ref:refs/heads/main");
+    federated::add(context, &actor, &id, &second).await.expect("another subject");
+    for (what, draft) in [
+        ("twice", second),
+        ("everybody", draft("repo:*")),
+        ("an audience that is no word", FederatedDraft { audience: "$(id)".to_owned(), ..draft("job") }),
+    ] {
+        let error = federated::add(context, &actor, &id, &draft).await.expect_err(what);
+        assert!(matches!(error, CredentialError::Invalid(_)), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_issuer_is_a_grant_where_the_credential_allows_it() {
+    let app = App::new().await;
+    let issuer = Signer::new();
+    let subject = "repo:acme/app:ref:refs/heads/main";
+    let id = federated(&app, &issuer, true, subject, AssertionRules { jwt_bearer: true, ..rules() }).await;
+    let token = issuer.assertion(&github_claims(&app));
+    for body in [format!("{JWT_BEARER}{token}"), format!("{JWT_BEARER}{token}&client_id={id}")] {
+        let answer = app.token(&[], body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    }
+    let forged = Signer::new().assertion(&github_claims(&app));
+    let answer = app.token(&[], format!("{JWT_BEARER}{forged}")).await;
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid_grant")));
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_with_an_overlap() {
+    let app = App::new().await;
+    let (old, new) = (Signer::new(), Signer::new());
+    let context = &app.instance.context;
+    let id = with_key(&app, &old, rules()).await;
+    let actor = Actor::command_line("operator");
+    let draft = KeysDraft { text: new.jwk().to_string(), ..KeysDraft::default() };
+    let hour = Overlap::For(std::time::Duration::from_secs(3600));
+    rotate::key(context, &actor, &id, &draft, hour, Expiry::default()).await.expect("rotates");
+    for signer in [&old, &new] {
+        assert_eq!(present(&app, &signer.assertion(&claims(&app, &id))).await.status, StatusCode::OK);
+    }
+    let again = rotate::key(context, &actor, &id, &draft, hour, Expiry::default()).await;
+    assert!(again.is_err(), "one at a time");
+    app.instance.clock.advance(std::time::Duration::from_secs(3600));
+    assert_refused(&present(&app, &old.assertion(&claims(&app, &id))).await, "retired");
+    assert_eq!(present(&app, &new.assertion(&claims(&app, &id))).await.status, StatusCode::OK);
+    context.refusals.settle().await;
+    let refusals = usage::refusals(context, &id).await.expect("reads");
+    assert_eq!(refusals.first().map(|refused| refused.cause), Some(Refusal::SecretRetired), "the page says why");
 }
 
 #[tokio::test]

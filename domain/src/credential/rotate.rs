@@ -1,0 +1,253 @@
+//! Rotation: a second secret or key works beside the first, which gets a deadline. While both work, the program is moved
+//! to the new one; the last use of each says when that is done. Then the rotation is finished, extended or cancelled, or
+//! the deadline passes.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
+use super::generate::{self, Generated};
+use super::keys::{self, KeysDraft};
+use super::{
+    AuthMethod, AuthenticatorEnd, ClientSecret, Credential, CredentialError, Outcome, find_changeable, update_ends,
+};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::{Change, Context};
+use crate::error::FieldError;
+use crate::id::{AuthenticatorId, ClientId, KeyId};
+use crate::store;
+
+/// The longest overlap.
+pub const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How long the old secret or key goes on working beside the new one. Its own expiry may come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// Not at all: it ends with the change, and so do the tokens that it made.
+    Nothing,
+    /// This long.
+    For(Duration),
+    /// Up to this moment.
+    Until(Timestamp),
+}
+
+impl Default for Overlap {
+    fn default() -> Self {
+        Self::For(Duration::from_secs(24 * 3600))
+    }
+}
+
+impl Overlap {
+    /// The deadline; `None` when there is no overlap.
+    fn deadline(self, now: Timestamp) -> Result<Option<Timestamp>, CredentialError> {
+        let invalid = |message| Err(CredentialError::Invalid(vec![FieldError::new("overlap", message)]));
+        let latest = now.plus(LONGEST_OVERLAP);
+        match self {
+            Self::Nothing => Ok(None),
+            Self::For(duration) if duration.is_zero() => Ok(None),
+            Self::For(duration) if duration <= LONGEST_OVERLAP => Ok(Some(now.plus(duration))),
+            Self::Until(moment) if moment > now && moment <= latest => Ok(Some(moment)),
+            Self::Until(moment) if moment <= now => invalid("Choose a day in the future."),
+            Self::For(_) | Self::Until(_) => invalid("Choose at most 90 days."),
+        }
+    }
+}
+
+/// A secret or key that works, inside a change.
+struct Live {
+    id: AuthenticatorId,
+    end: AuthenticatorEnd,
+}
+
+async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>, CredentialError> {
+    let (now, id) = (change.now(), &credential.client_id);
+    let all: Vec<Live> = match credential.auth_method {
+        AuthMethod::ClientSecret => store::credentials::secrets(&mut **change.transaction(), id)
+            .await?
+            .into_iter()
+            .map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) })
+            .collect(),
+        AuthMethod::PrivateKeyJwt => store::authenticators::keys_in(change.transaction(), id)
+            .await?
+            .into_iter()
+            .map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) })
+            .collect(),
+        AuthMethod::Federated => return Err(CredentialError::OtherMethod),
+    };
+    Ok(all.into_iter().filter(|one| one.end.is_live(now)).collect())
+}
+
+/// Gives the present secrets or keys their deadline, or ends them. Returns until when one of them works.
+async fn retire(
+    change: &mut Change<'_>,
+    present: &[Live],
+    deadline: Option<Timestamp>,
+) -> Result<Option<Timestamp>, CredentialError> {
+    let now = change.now();
+    if present.iter().any(|one| one.end.retires_at.is_some()) {
+        return Err(CredentialError::RotationUnderWay);
+    }
+    let mut latest = None;
+    for one in present {
+        match deadline {
+            Some(deadline) => {
+                let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
+                store::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
+                latest = latest.max(Some(retires_at));
+            }
+            None => store::authenticators::end(change.transaction(), &one.id, now).await?,
+        }
+    }
+    Ok(latest)
+}
+
+/// Generates a second secret. The present one goes on working for `overlap`; at most two work at a time. Without an
+/// `expiry` the new secret works as long as the present one was meant to.
+///
+/// `form_token` is as for [`generate::generate`].
+pub async fn secret(
+    context: &Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    overlap: Overlap,
+    expiry: Option<Expiry>,
+    form_token: Option<&str>,
+) -> Result<Generated, CredentialError> {
+    let now = context.now();
+    let deadline = overlap.deadline(now)?;
+    let mut change = context.begin_change().await?;
+    let mut credential = find_changeable(&mut change, client_id, AuthMethod::ClientSecret).await?;
+    generate::use_form(&mut change, form_token, client_id).await?;
+    let secrets = store::credentials::secrets(&mut **change.transaction(), client_id).await?;
+    let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
+    let expires_at = check_expiry(expiry, now)
+        .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
+    let present = live(&mut change, &credential).await?;
+    credential.rotation_ends_at = retire(&mut change, &present, deadline).await?;
+    let (id, secret) = generate::add_secret(context, &mut change, client_id, expires_at).await?;
+    update_ends(&mut change, &credential).await?;
+    let event = started(&credential, &present, deadline, &[id.as_str()]);
+    change.commit(actor, &event).await?;
+
+    let servers = store::mcp_servers::list(&context.store).await?;
+    let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
+    // A credential has at least one server, and servers are not removed.
+    let server = server.ok_or(CredentialError::NotFound)?;
+    Ok(Generated { credential, secret: Some(secret), expires_at, server })
+}
+
+/// An expiry as far from now as this secret's was from its beginning.
+fn like(secret: &ClientSecret) -> Expiry {
+    match secret.expires_at {
+        Some(end) => Expiry::After(end.since(secret.created_at).max(Duration::from_secs(60)).min(DEFAULT_EXPIRY * 40)),
+        None => Expiry::Never,
+    }
+}
+
+/// Adds keys in the place of those that work now, which go on working for `overlap`.
+pub async fn key(
+    context: &Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    draft: &KeysDraft,
+    overlap: Overlap,
+    expiry: Expiry,
+) -> Result<Vec<KeyId>, CredentialError> {
+    let checked = draft.check().map_err(CredentialError::Invalid)?;
+    let now = context.now();
+    let deadline = overlap.deadline(now)?;
+    let expires_at = check_expiry(expiry, now)
+        .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
+    let mut change = context.begin_change().await?;
+    let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;
+    let present = live(&mut change, &credential).await?;
+    let added = keys::insert(context, &mut change, client_id, checked, expires_at).await?;
+    retire(&mut change, &present, deadline).await?;
+    update_ends(&mut change, &credential).await?;
+    let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
+    let event = started(&credential, &present, deadline, &ids);
+    change.commit(actor, &event).await?;
+    Ok(added.into_iter().map(|key| key.id).collect())
+}
+
+fn started(credential: &Credential, old: &[Live], deadline: Option<Timestamp>, new: &[&str]) -> Event {
+    event("credential.rotation_started", credential).with(json!({
+        "old": old.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(),
+        "old_works_until": deadline.map_or_else(|| "now".to_owned(), Timestamp::rfc3339),
+        "new": new,
+    }))
+}
+
+fn event(action: &'static str, credential: &Credential) -> Event {
+    Event::new(action, "credential", credential.client_id.as_str(), &credential.name)
+}
+
+/// A change of a rotation that is under way: the credential, what retires, and what takes its place.
+async fn under_way(
+    change: &mut Change<'_>,
+    client_id: &ClientId,
+) -> Result<Option<(Credential, Vec<Live>, Vec<Live>)>, CredentialError> {
+    let credential =
+        store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    if credential.revoked_at.is_some() {
+        return Err(CredentialError::Revoked);
+    }
+    let (old, new): (Vec<_>, Vec<_>) =
+        live(change, &credential).await?.into_iter().partition(|one| one.end.retires_at.is_some());
+    Ok((!old.is_empty()).then_some((credential, old, new)))
+}
+
+/// Gives what is being replaced another deadline: earlier or later, never past its own expiry.
+pub async fn extend(
+    context: &Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    overlap: Overlap,
+) -> Result<Outcome, CredentialError> {
+    let Some(deadline) = overlap.deadline(context.now())? else {
+        return finish(context, actor, client_id).await;
+    };
+    let mut change = context.begin_change().await?;
+    let Some((credential, old, _)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    for one in &old {
+        let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
+        store::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
+    }
+    update_ends(&mut change, &credential).await?;
+    let event = event("credential.rotation_extended", &credential).with(json!({ "until": deadline.rfc3339() }));
+    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}
+
+/// Ends what is being replaced now, with the tokens that it made.
+pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
+    let mut change = context.begin_change().await?;
+    let Some((credential, old, _)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    let ended = end_all(&mut change, &old).await?;
+    update_ends(&mut change, &credential).await?;
+    let event = event("credential.rotation_finished", &credential).with(json!({ "ended": ended }));
+    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}
+
+/// Ends what took the place instead, with the tokens that it made; what was being replaced goes on as before.
+pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
+    let mut change = context.begin_change().await?;
+    let Some((credential, old, new)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    let ended = end_all(&mut change, &new).await?;
+    for one in &old {
+        store::authenticators::retire(change.transaction(), &one.id, None).await?;
+    }
+    update_ends(&mut change, &credential).await?;
+    let event = event("credential.rotation_cancelled", &credential).with(json!({ "ended": ended }));
+    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}
+
+async fn end_all(change: &mut Change<'_>, all: &[Live]) -> Result<Vec<String>, CredentialError> {
+    let now = change.now();
+    for one in all {
+        store::authenticators::end(change.transaction(), &one.id, now).await?;
+    }
+    Ok(all.iter().map(|one| one.id.as_str().to_owned()).collect())
+}

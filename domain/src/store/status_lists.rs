@@ -1,0 +1,51 @@
+//! The bits of the token status lists: each secret, key and identity has one of its own.
+
+use super::{Columns, Store, StoreError, Transaction};
+use crate::clock::Timestamp;
+
+/// Takes the next free bit.
+pub(crate) async fn next_index(transaction: &mut Transaction) -> Result<i64, StoreError> {
+    let row =
+        sqlx::query("UPDATE counters SET value = value + 1 WHERE name = 'status_index' RETURNING value - 1 AS taken")
+            .fetch_one(&mut **transaction)
+            .await?;
+    Columns::of("counters", &row).number("taken")
+}
+
+/// How many bits are taken.
+pub(crate) async fn taken(store: &Store) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT value FROM counters WHERE name = 'status_index'").fetch_one(store.reads()).await?;
+    Columns::of("counters", &row).number("value")
+}
+
+/// The bits from `first` up to but not including `end` whose tokens are not valid at `now`: the authenticator was
+/// revoked, its retirement is over, or its credential is stopped or ended.
+pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+    macro_rules! select {
+        ($table:literal, $retired:literal) => {
+            concat!(
+                "SELECT a.status_index AS status_index FROM ",
+                $table,
+                " AS a JOIN credentials AS c ON c.client_id = a.client_id
+                 WHERE a.status_index >= $1 AND a.status_index < $2
+                   AND (a.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL OR c.disabled_at IS NOT NULL
+                        OR c.hard_end_at <= $3",
+                $retired,
+                ")"
+            )
+        };
+    }
+    let rows = sqlx::query(concat!(
+        select!("client_secrets", " OR a.retires_at <= $3"),
+        " UNION ALL ",
+        select!("client_keys", " OR a.retires_at <= $3"),
+        " UNION ALL ",
+        select!("federated_identities", "")
+    ))
+    .bind(first)
+    .bind(end)
+    .bind(now.millis())
+    .fetch_all(store.reads())
+    .await?;
+    rows.iter().map(|row| Columns::of("client_secrets", row).number("status_index")).collect()
+}
