@@ -30,3 +30,8 @@ INSERT INTO counters (name, value) SELECT 'status_index', (SELECT COUNT(*) FROM 
 CREATE UNIQUE INDEX client_secrets_by_status ON client_secrets (status_index);
 CREATE UNIQUE INDEX client_keys_by_status ON client_keys (status_index);
 CREATE UNIQUE INDEX federated_identities_by_status ON federated_identities (status_index);
+
+-- The built-in server learned a scope.
+UPDATE mcp_servers SET scopes = REPLACE(scopes, ']]',
+        '],["tokens:introspect","Ask whether tokens for its MCP servers are valid (introspection)."]]')
+    WHERE built_in_since IS NOT NULL AND scopes NOT LIKE '%tokens:introspect%';

@@ -44,7 +44,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 21] = [
+pub const ACTIONS: [&str; 22] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -64,6 +64,7 @@ pub const ACTIONS: [&str; 21] = [
     "credential.disabled",
     "credential.enabled",
     "credential.revoked",
+    "token.revoked",
     "mcp_server.added",
     "mcp_server.moved",
 ];

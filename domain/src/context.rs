@@ -13,6 +13,7 @@ use crate::password::HashQueue;
 use crate::random::Random;
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::ledger::Ledger;
+use crate::token::status_list::StatusLists;
 use crate::usage::RefusalRecorder;
 
 /// What the operator chose.
@@ -20,7 +21,12 @@ use crate::usage::RefusalRecorder;
 pub struct Settings {
     /// The issuer: an origin without a trailing slash. Every URL we name begins with it.
     pub public_url: String,
+    /// How long a verifier may keep a token status list, and so how soon a revocation reaches it.
+    pub status_list_ttl: Duration,
 }
+
+/// See [`Settings::status_list_ttl`].
+pub const DEFAULT_STATUS_LIST_TTL: Duration = Duration::from_secs(5);
 
 impl Settings {
     /// The token endpoint (RFC 6749 §3.2).
@@ -55,6 +61,8 @@ pub struct Context {
     pub refusals: RefusalRecorder,
     /// Keys of other issuers.
     pub issuer_keys: IssuerKeys,
+    /// The token status lists as they were signed last.
+    pub status_lists: StatusLists,
 }
 
 impl Context {
@@ -77,6 +85,7 @@ impl Context {
             ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random)),
             refusals: RefusalRecorder::start(store.clone()),
             issuer_keys: IssuerKeys::new(fetch),
+            status_lists: StatusLists::default(),
             store,
             clock,
             random,

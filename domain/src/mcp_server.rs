@@ -81,11 +81,15 @@ pub const SCOPE_CREDENTIALS_READ: &str = "credentials:read";
 /// Scope of the built-in server: revoke credentials of this instance.
 pub const SCOPE_CREDENTIALS_WRITE: &str = "credentials:write";
 
+/// Scope of every MCP server's own credential: ask about the tokens that it is sent (RFC 7662).
+pub const SCOPE_INTROSPECT: &str = "tokens:introspect";
+
 fn built_in_scopes() -> Vec<ScopeDescription> {
     [
         (SCOPE_READ, "Call the built-in MCP server."),
         (SCOPE_CREDENTIALS_READ, "List the credentials of this Countersign."),
         (SCOPE_CREDENTIALS_WRITE, "Revoke credentials of this Countersign."),
+        (SCOPE_INTROSPECT, "Ask whether tokens for its MCP servers are valid (introspection)."),
     ]
     .map(|(name, description)| ScopeDescription { name: name.to_owned(), description: description.to_owned() })
     .into()

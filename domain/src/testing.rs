@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::clock::{Clock, Timestamp};
-use crate::context::{Context, Settings};
+use crate::context::{Context, DEFAULT_STATUS_LIST_TTL, Settings};
 use crate::issuer_keys::Fetch;
 use crate::keys::MasterKey;
 use crate::random::Random;
@@ -123,7 +123,7 @@ impl Instance {
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::new(SeededRandom::new(2026)),
             Arc::clone(&issuers) as Arc<dyn Fetch>,
-            Settings { public_url: "http://localhost:8080".to_owned() },
+            Settings { public_url: "http://localhost:8080".to_owned(), status_list_ttl: DEFAULT_STATUS_LIST_TTL },
         )
         .await
         .expect("a new instance opens");

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use ipnet::IpNet;
@@ -41,6 +42,9 @@ pub struct Settings {
     /// Hosts of token issuers that may be asked over http and at private addresses, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_ISSUERS", value_name = "HOST[:PORT],…")]
     private_issuers: Option<String>,
+    /// Seconds for which servers may keep a token status list: how soon a revocation reaches them
+    #[arg(long, global = true, env = "COUNTERSIGN_STATUS_LIST_TTL", value_name = "SECONDS")]
+    status_list_ttl: Option<u64>,
     /// What is logged: error, warn, info, debug, trace, or a filter
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -77,6 +81,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Hosts of issuers that may be asked over http and at private addresses.
     pub private_issuers: Vec<String>,
+    /// How long servers may keep a token status list.
+    pub status_list_ttl: Duration,
     /// Filter of the log.
     pub log: String,
     /// Form of the log.
@@ -146,6 +152,7 @@ impl Settings {
             trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
             allowed_origins: self.allowed_origins.or(lower.allowed_origins),
             private_issuers: self.private_issuers.or(lower.private_issuers),
+            status_list_ttl: self.status_list_ttl.or(lower.status_list_ttl),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -171,6 +178,12 @@ impl Settings {
         if database_url.strip_prefix("sqlite://").is_none_or(str::is_empty) {
             return Err(ConfigError::new("database_url", "must be of the form sqlite://PATH"));
         }
+        let status_list_ttl = match self.status_list_ttl.unwrap_or_default() {
+            seconds @ 1..=300 => Duration::from_secs(seconds),
+            seconds => {
+                return Err(ConfigError::new("status_list_ttl", format!("{seconds} is not between 1 and 300 seconds")));
+            }
+        };
         let log_format = match self.log_format.as_deref() {
             Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -191,6 +204,7 @@ impl Settings {
             trusted_proxies: check_proxies(&self.trusted_proxies.unwrap_or_default())?,
             allowed_origins: check_origins(&self.allowed_origins.unwrap_or_default())?,
             private_issuers: check_hosts(&self.private_issuers.unwrap_or_default())?,
+            status_list_ttl,
             data_dir,
             log,
             log_format,
@@ -299,6 +313,7 @@ mod tests {
         assert_eq!(config.master_key_file, Path::new("./data/master.key"));
         assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
         assert!(config.trusted_proxies.is_empty());
+        assert_eq!(config.status_list_ttl, domain::context::DEFAULT_STATUS_LIST_TTL);
     }
 
     #[test]
@@ -336,6 +351,8 @@ mod tests {
         assert!(error.starts_with("log_format: "), "{error}");
         let error = with(|settings| settings.trusted_proxies = Some("10.0.0.0/8, proxy".into())).expect_err("no range");
         assert!(error.starts_with("trusted_proxies: "), "{error}");
+        let error = with(|settings| settings.status_list_ttl = Some(0)).expect_err("no time");
+        assert!(error.starts_with("status_list_ttl: "), "{error}");
         let error = parse("listne = \"x\"\n", "countersign.toml").expect_err("unknown").to_string();
         assert!(error.contains("line 1") && error.contains("listne"), "{error}");
     }

@@ -14,7 +14,7 @@ use crate::dashboard::{account, assets, credentials, pages, server_functions, se
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
 use crate::http::error;
-use crate::oauth::{authorize, jwks, metadata, token};
+use crate::oauth::{authorize, introspect, jwks, metadata, revoke, status, token};
 use crate::state::AppState;
 use crate::{health, mcp};
 
@@ -47,6 +47,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
     let administrator = Access::Dashboard(Permission::Administrator);
     vec![
         row("/mcp/oauth/token", Access::OAuth, any(token::endpoint)),
+        row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
+        row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
+        row("/mcp/oauth/status/{number}", Access::OAuth, get(status::endpoint)),
         row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
         // Reached by people, never by pages of other origins.
         row("/mcp/oauth/authorize", Access::Open, get(authorize::endpoint)),

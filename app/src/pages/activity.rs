@@ -84,6 +84,7 @@ fn words(action: &str) -> &str {
         "credential.disabled" => "Credential disabled",
         "credential.enabled" => "Credential enabled",
         "credential.revoked" => "Credential revoked",
+        "token.revoked" => "Token revoked",
         "mcp_server.added" => "MCP server added",
         "mcp_server.moved" => "MCP server moved",
         other => other,

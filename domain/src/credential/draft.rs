@@ -10,7 +10,7 @@ use super::keys::KeysDraft;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::FieldError;
-use crate::mcp_server::{LONGEST_TOKEN_LIFETIME, McpServer, SHORTEST_TOKEN_LIFETIME};
+use crate::mcp_server::{LONGEST_TOKEN_LIFETIME, McpServer, SCOPE_INTROSPECT, SHORTEST_TOKEN_LIFETIME};
 use crate::public_key::PublicKey;
 use crate::scope::Scopes;
 use crate::text::{is_unprintable, printable};
@@ -199,7 +199,9 @@ pub(super) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Sc
         return Ok(servers.iter().flat_map(McpServer::default_scope_names).collect());
     }
     for scope in asked {
-        if !servers.iter().any(|server| server.scope_names().contains(scope)) {
+        // An MCP server's own credential asks about tokens, whichever server it is.
+        let is_known = scope == SCOPE_INTROSPECT || servers.iter().any(|server| server.scope_names().contains(scope));
+        if !is_known {
             return Err(format!("The MCP server has no scope {scope}. Choose from those it lists."));
         }
     }

@@ -154,8 +154,19 @@ impl SigningKey {
     /// `jsonwebtoken::encode` parses and checks the private key anew for every token; holding the opened pair
     /// halves the cost of a signature.
     pub fn sign_access_token(&self, claims: &[u8]) -> Result<String, KeyError> {
-        let mut token = String::with_capacity(self.access_token_header.len() + claims.len() * 4 / 3 + 96);
-        token.push_str(&self.access_token_header);
+        self.sign_after(&self.access_token_header, claims)
+    }
+
+    /// Signs `claims` as a token of another kind (RFC 7515 §4.1.9).
+    pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, KeyError> {
+        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{typ}"}}"#, self.algorithm.as_str(), self.kid);
+        self.sign_after(&format!("{}.", URL_SAFE_NO_PAD.encode(header)), claims)
+    }
+
+    /// Signs `claims` after an encoded header and its dot.
+    fn sign_after(&self, header: &str, claims: &[u8]) -> Result<String, KeyError> {
+        let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 96);
+        token.push_str(header);
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = self.pair.sign(token.as_bytes()).map_err(|_| KeyError::Crypto("signing a token"))?;
         token.push('.');
@@ -230,7 +241,7 @@ impl SigningKeys {
         now: Timestamp,
         random: &dyn Random,
     ) -> Result<(), KeyError> {
-        let active = store::keys::active_signing_keys_in(transaction, now).await?;
+        let active = store::keys::active_signing_keys(&mut **transaction, now).await?;
         if !active.contains_key(algorithm.as_str()) {
             let row = generate(&self.master, algorithm, now, random)?;
             store::keys::insert_signing_key(transaction, &row).await?;

@@ -85,8 +85,8 @@ pub(crate) async fn insert_instance_key(
 }
 
 /// The key that signs at `now`, by algorithm.
-pub(crate) async fn active_signing_keys_in(
-    transaction: &mut Transaction,
+pub(crate) async fn active_signing_keys<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
     now: Timestamp,
 ) -> Result<HashMap<String, String>, StoreError> {
     sqlx::query(
@@ -94,7 +94,7 @@ pub(crate) async fn active_signing_keys_in(
          ORDER BY active_from",
     )
     .bind(now.millis())
-    .fetch_all(&mut **transaction)
+    .fetch_all(connection)
     .await?
     .iter()
     .map(|row| {

@@ -252,6 +252,20 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
     .transpose()
 }
 
+/// Ends one token; false when there is no such live one.
+pub(crate) async fn revoke_token(
+    transaction: &mut Transaction,
+    jti: &TokenId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
+        .bind(now.millis())
+        .bind(jti.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(result.rows_affected() == 1)
+}
+
 /// See [`Impact`]. `day_ago` and `longest_ago` bound the part of the index that is read.
 pub(crate) async fn impact(
     store: &Store,

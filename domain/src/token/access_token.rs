@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Issued;
+use super::status_list::StatusReference;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::keys::KeyError;
@@ -26,6 +27,9 @@ pub struct Claims {
     pub iat: i64,
     /// When it ends, in seconds since the epoch.
     pub exp: i64,
+    /// Where it says whether it was revoked. Tokens of before there were lists have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusReference>,
 }
 
 /// A successful answer (RFC 6749 §5.1). Its `Debug` shows no token.
@@ -56,6 +60,7 @@ pub(super) async fn sign(context: &Context, issued: &Issued) -> Result<AccessTok
         jti: issued.jti.as_str().to_owned(),
         iat: issued.issued_at.seconds(),
         exp: issued.expires_at.seconds(),
+        status: Some(StatusReference::of(&context.settings, issued.status_index)),
     };
     let json = serde_json::to_vec(&claims).map_err(|_| KeyError::Crypto("writing the claims of a token"))?;
     let expires_in = claims.exp - claims.iat;

@@ -21,6 +21,8 @@ pub enum OAuthErrorCode {
     InvalidScope,
     /// Unknown or forbidden resource (RFC 8707 §2).
     InvalidTarget,
+    /// The client may not do this (RFC 6750 §3.1).
+    InsufficientScope,
     /// Too busy or broken now. Registered for the authorization endpoint, and the only name for it that client
     /// libraries do not answer by throwing their credentials away.
     TemporarilyUnavailable,
@@ -42,6 +44,7 @@ impl OAuthErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InsufficientScope => "insufficient_scope",
             Self::TemporarilyUnavailable | Self::IssuerUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }

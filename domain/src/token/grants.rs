@@ -81,7 +81,12 @@ async fn issue(
 }
 
 /// The answer to an assertion that proves nothing. Its cause is counted at the credential it concerns.
-fn refuse_assertion(context: &Context, grant: Grant, error: AssertionError, address: Option<IpAddr>) -> OAuthError {
+pub(super) fn refuse_assertion(
+    context: &Context,
+    grant: Grant,
+    error: AssertionError,
+    address: Option<IpAddr>,
+) -> OAuthError {
     match error {
         AssertionError::OtherClient => {
             OAuthError::invalid_request("client_id is not the client that the assertion names.")

@@ -322,7 +322,7 @@ impl Writer {
         let states = store::ledger::authenticator_states(&mut transaction, &proofs).await?;
         let rules = Rules {
             servers: store::mcp_servers::list_in(&mut transaction).await?,
-            signing: store::keys::active_signing_keys_in(&mut transaction, now).await?,
+            signing: store::keys::active_signing_keys(&mut *transaction, now).await?,
             now,
         };
 
@@ -459,7 +459,7 @@ impl Rules {
     }
 }
 
-fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
     if state.revoked_at.is_some() {
         return Err(Refusal::CredentialRevoked);
     }

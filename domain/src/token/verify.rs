@@ -37,15 +37,31 @@ pub enum VerifyError {
     Fault(#[from] Fault),
 }
 
+/// A token that is valid at this moment, for whatever audience.
+pub(super) struct Verified {
+    pub claims: Claims,
+    pub jti: TokenId,
+    pub client_id: ClientId,
+    pub credential_name: String,
+}
+
 /// Verifies `token` for the protected resource `audience`.
 pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Caller, VerifyError> {
+    let verified = verify_for_any(context, token).await?;
+    if verified.claims.aud != audience {
+        return Err(VerifyError::Invalid("for another audience"));
+    }
+    let scopes = Scopes::parse(&verified.claims.scope).ok_or(VerifyError::Invalid("scope"))?;
+    let Verified { claims, client_id, credential_name, .. } = verified;
+    Ok(Caller { client_id, name: credential_name, scopes, expires_at: claims.exp })
+}
+
+/// Verifies everything but the audience.
+pub(super) async fn verify_for_any(context: &Context, token: &str) -> Result<Verified, VerifyError> {
     let claims = verify_signature(context, token).await?;
     let now = context.now();
     if claims.iss != context.settings.public_url {
         return Err(VerifyError::Invalid("another issuer"));
-    }
-    if claims.aud != audience {
-        return Err(VerifyError::Invalid("for another audience"));
     }
     // No leeway: the clock that issued the token is the one that checks it.
     if claims.exp <= now.seconds() {
@@ -53,7 +69,6 @@ pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Ca
     }
     let jti = TokenId::parse(&claims.jti).ok_or(VerifyError::Invalid("jti"))?;
     let client_id = ClientId::parse(&claims.client_id).ok_or(VerifyError::Invalid("client_id"))?;
-    let scopes = Scopes::parse(&claims.scope).ok_or(VerifyError::Invalid("scope"))?;
     let state = store::ledger::token_state(&context.store, &jti)
         .await
         .map_err(Fault::from)?
@@ -73,7 +88,7 @@ pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Ca
     if state.hard_end_at.is_some_and(|end| end <= now) {
         return Err(VerifyError::Invalid("the credential has ended"));
     }
-    Ok(Caller { client_id, name: state.credential_name, scopes, expires_at: claims.exp })
+    Ok(Verified { claims, jti, client_id, credential_name: state.credential_name })
 }
 
 /// Checks form, type, key and signature. The algorithm is ours to choose, never the token's; the `kid` only selects

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::clock::SystemClock;
 use domain::context::{Context, Settings};
@@ -44,6 +45,7 @@ pub struct Opened {
     store: Store,
     master: MasterKey,
     fetch: Outbound,
+    status_list_ttl: Duration,
 }
 
 /// Opens the database, making it in the data folder if it does not exist yet.
@@ -67,14 +69,19 @@ pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
         })?;
     }
     store.migrate().await.map_err(CliError::failed)?;
-    Ok(Opened { store, master, fetch: Outbound::new(config.private_issuers.clone()) })
+    Ok(Opened {
+        store,
+        master,
+        fetch: Outbound::new(config.private_issuers.clone()),
+        status_list_ttl: config.status_list_ttl,
+    })
 }
 
 impl Opened {
     /// The instance, whose issuer is `public_url`.
     pub async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
         let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
-        let settings = Settings { public_url };
+        let settings = Settings { public_url, status_list_ttl: self.status_list_ttl };
         Context::open(self.store, Arc::new(self.master), clock, random, Arc::new(self.fetch), settings)
             .await
             .map_err(CliError::failed)

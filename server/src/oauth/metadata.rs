@@ -22,6 +22,8 @@ const MAX_AGE: &str = "public, max-age=60";
 /// for client credentials; without them they throw the whole document away.
 pub async fn authorization_server(State(state): State<AppState>) -> Response {
     let issuer = &state.context.settings.public_url;
+    let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str);
     let document = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/mcp/oauth/authorize"),
@@ -29,8 +31,14 @@ pub async fn authorization_server(State(state): State<AppState>) -> Response {
         "jwks_uri": format!("{issuer}/mcp/oauth/jwks"),
         "response_types_supported": ["code"],
         "grant_types_supported": Grant::ALL.map(Grant::as_str),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": KeyAlgorithm::ALL.map(KeyAlgorithm::as_str),
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint": format!("{issuer}/mcp/oauth/introspect"),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint": format!("{issuer}/mcp/oauth/revoke"),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": [SCOPE_READ],

@@ -119,8 +119,7 @@ async fn a_signed_assertion_is_exchanged_once() {
     // What authenticates a client opens no MCP server, and an access token authenticates no client.
     let fresh = signer.assertion(&claims(&app, &id));
     let request = Request::post("/mcp").header("authorization", format!("Bearer {fresh}")).body(Body::empty());
-    let answer = app.send(request.expect("a request")).await;
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(app.send(request.expect("a request")).await.status, StatusCode::UNAUTHORIZED);
     let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
     assert_refused(&present(&app, &token).await, "an access token");
     let list = keys::list(&app.instance.context, &id).await.expect("reads");

@@ -7,6 +7,7 @@ mod credentials;
 mod documents;
 mod headers;
 mod mcp;
+mod revocation;
 mod routes;
 mod sign_in;
 mod sockets;

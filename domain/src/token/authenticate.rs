@@ -1,0 +1,124 @@
+//! A client that proves itself for something else than a token: introspection and revocation. The rules are those of an
+//! exchange, and so is what is counted when they refuse.
+
+use std::net::IpAddr;
+
+use super::assertion::{self, Purpose};
+use super::client_authentication::Presented;
+use super::error::{OAuthError, OAuthErrorCode};
+use super::form::TokenForm;
+use super::grants::{Grant, refuse_assertion};
+use super::ledger::{Proof, Refusal, check_alive};
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::{ClientId, McpServerId};
+use crate::scope::Scopes;
+use crate::store::{self, StoreError};
+
+/// A client that was authenticated.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Who it is.
+    pub client_id: ClientId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The MCP servers of its credential.
+    pub servers: Vec<McpServerId>,
+}
+
+/// What is presented as a proof, with the client that the request names.
+pub(super) async fn proof(
+    context: &Context,
+    grant: Grant,
+    presented: Presented,
+    form: &TokenForm,
+    address: Option<IpAddr>,
+) -> Result<(Proof, Option<ClientId>), OAuthError> {
+    match presented {
+        Presented::Secret { client_id, names_client, secret } => {
+            // The checksum first: a mistyped secret costs no look-up.
+            let Some(secret) = secret.filter(|_| client_id.is_some() || !names_client) else {
+                context.refusals.record(client_id.as_ref(), Refusal::WrongSecret, address, context.now());
+                return Err(OAuthError::invalid_client(Refusal::WrongSecret.as_str()));
+            };
+            Ok((Proof::Secret(secret.hash(&context.keys.pepper)), client_id))
+        }
+        Presented::Assertion => {
+            let assertion = form.get("client_assertion").unwrap_or_default();
+            let verified =
+                assertion::verify(context, assertion, form.get("client_id"), Purpose::ClientAuthentication).await;
+            let verified = verified.map_err(|error| refuse_assertion(context, grant, error, address))?;
+            let proof = Proof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
+            Ok((proof, Some(verified.client_id)))
+        }
+    }
+}
+
+/// Authenticates the client.
+///
+/// # Errors
+///
+/// `invalid_client`, the same whatever failed; `temporarily_unavailable` for faults of ours.
+pub async fn authenticate(
+    context: &Context,
+    presented: Presented,
+    form: &TokenForm,
+    address: Option<IpAddr>,
+) -> Result<Client, OAuthError> {
+    let (proof, named) = proof(context, Grant::ClientCredentials, presented, form, address).await?;
+    match check(context, &proof, named.as_ref(), address).await? {
+        Ok(client) => Ok(client),
+        Err((refusal, client_id)) => {
+            context.refusals.record(client_id.as_ref(), refusal, address, context.now());
+            Err(OAuthError::invalid_client(refusal.as_str()))
+        }
+    }
+}
+
+async fn check(
+    context: &Context,
+    proof: &Proof,
+    named: Option<&ClientId>,
+    address: Option<IpAddr>,
+) -> Result<Result<Client, (Refusal, Option<ClientId>)>, Fault> {
+    let single_use = match proof {
+        Proof::Assertion { single_use, .. } => single_use.as_ref(),
+        Proof::Secret(_) => None,
+    };
+    // Only what uses something up waits for its turn to write.
+    let mut transaction = match single_use {
+        Some(_) => context.store.begin_exchange().await?,
+        None => context.store.reads().begin().await.map_err(StoreError::from)?,
+    };
+    let states = store::ledger::authenticator_states(&mut transaction, &[proof]).await?;
+    let state = match states.into_values().next() {
+        Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
+        Some(Err(_)) => return Err(Fault::Damaged),
+        _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
+    };
+    let refused = |refusal| Ok(Err((refusal, Some(state.client_id.clone()))));
+    if let Err(refusal) = check_alive(&state, address, context.now()) {
+        return refused(refusal);
+    }
+    if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions) {
+        let fresh = store::ledger::use_assertions(&mut transaction, &[(&state.client_id, single_use)]).await?;
+        if fresh.is_empty() {
+            return refused(Refusal::AssertionReplayed);
+        }
+    }
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(Ok(Client { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
+}
+
+impl Client {
+    /// Whether it may ask about tokens.
+    pub(super) fn require_introspection(&self) -> Result<(), OAuthError> {
+        if self.scopes.contains(crate::mcp_server::SCOPE_INTROSPECT) {
+            return Ok(());
+        }
+        Err(OAuthError::new(
+            OAuthErrorCode::InsufficientScope,
+            "The credential needs the scope tokens:introspect to ask about tokens.",
+        ))
+    }
+}

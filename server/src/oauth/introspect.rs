@@ -1,0 +1,54 @@
+//! `POST /mcp/oauth/introspect`: what a token is worth now (RFC 7662).
+
+use axum::Json;
+use axum::extract::{Extension, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use domain::token::access_token::Claims;
+use domain::token::authenticate::authenticate;
+use domain::token::error::OAuthError;
+use domain::token::introspect::introspect;
+use serde_json::{Value, json};
+
+use super::request::{self, Failure};
+use crate::http::client_address::ClientAddress;
+use crate::state::AppState;
+
+/// The endpoint. Whoever asks must authenticate, and hears of tokens for its own MCP servers alone.
+pub async fn endpoint(
+    State(state): State<AppState>,
+    Extension(address): Extension<ClientAddress>,
+    request: Request,
+) -> Response {
+    let basic = request.headers().contains_key(header::AUTHORIZATION);
+    match answer(&state, address, request).await {
+        Ok(claims) => ([(header::CACHE_CONTROL, "no-store")], Json(body(claims))).into_response(),
+        Err(failure) => request::refusal(&state, address, failure, basic),
+    }
+}
+
+async fn answer(state: &AppState, address: ClientAddress, request: Request) -> Result<Option<Claims>, Failure> {
+    let request = request::read(request).await?;
+    let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
+    let caller = authenticate(&state.context, request.presented?, &request.form, address.0).await?;
+    Ok(introspect(&state.context, &caller, token).await?)
+}
+
+/// Of a token that is not active nothing is said but that (§2.2).
+fn body(claims: Option<Claims>) -> Value {
+    match claims {
+        None => json!({ "active": false }),
+        Some(claims) => json!({
+            "active": true,
+            "token_type": "Bearer",
+            "iss": claims.iss,
+            "sub": claims.sub,
+            "aud": claims.aud,
+            "client_id": claims.client_id,
+            "scope": claims.scope,
+            "jti": claims.jti,
+            "iat": claims.iat,
+            "exp": claims.exp,
+        }),
+    }
+}

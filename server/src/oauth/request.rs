@@ -1,0 +1,111 @@
+//! What the endpoints that clients authenticate at have in common: how a request is read, and how it is refused.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use domain::token::client_authentication::{Presented, presented};
+use domain::token::error::{OAuthError, OAuthErrorCode};
+use domain::token::form::TokenForm;
+
+use crate::http::body::{self, BodyError, TOKEN_LIMIT};
+use crate::http::client_address::ClientAddress;
+use crate::http::error;
+use crate::state::AppState;
+
+/// A request that could be read.
+pub struct OAuthRequest {
+    /// Its parameters.
+    pub form: TokenForm,
+    /// What the client presents; a contradiction between mechanisms is refused before, as it is a malformed request.
+    pub presented: Result<Presented, OAuthError>,
+    /// Whether there is an `Authorization` header.
+    pub has_authorization: bool,
+}
+
+/// Why a request is refused.
+pub enum Failure {
+    /// Another method than POST.
+    Method,
+    /// The body did not arrive.
+    Body(BodyError),
+    /// Everything else.
+    OAuth(OAuthError),
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Self {
+        Self::OAuth(error)
+    }
+}
+
+/// Reads a request, in the order of the error matrix: method, content type, query, size, decoding, mechanism.
+pub async fn read(request: Request) -> Result<OAuthRequest, Failure> {
+    if request.method() != Method::POST {
+        return Err(Failure::Method);
+    }
+    if !is_form(request.headers()) {
+        return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded.").into());
+    }
+    // Whatever stands in an address ends up in logs and histories (OAuth 2.1 §2.4.1).
+    if request.uri().query().is_some_and(|query| !query.is_empty()) {
+        return Err(OAuthError::invalid_request("Send the parameters in the body, not in the address.").into());
+    }
+    let (head, body) = request.into_parts();
+    let body = body::read(body, TOKEN_LIMIT).await.map_err(Failure::Body)?;
+    let form = TokenForm::parse(&body)?;
+    let authorization: Vec<&[u8]> =
+        head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+    let presented = match presented(&authorization, &form) {
+        Err(error) if error.code == OAuthErrorCode::InvalidRequest => return Err(error.into()),
+        presented => presented,
+    };
+    Ok(OAuthRequest { form, presented, has_authorization: !authorization.is_empty() })
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The answer to a request that is refused. `basic` is whether it had an `Authorization` header.
+pub fn refusal(state: &AppState, address: ClientAddress, failure: Failure, basic: bool) -> Response {
+    match failure {
+        Failure::Method => {
+            let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Use POST.");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            response
+        }
+        Failure::Body(BodyError::TooLarge) => {
+            let mut response = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 16 KiB.");
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+        Failure::Body(error) => refuse(error.status(), "The body did not arrive."),
+        Failure::OAuth(error) => oauth(state, address, &error, basic),
+    }
+}
+
+fn refuse(status: StatusCode, description: &'static str) -> Response {
+    error::oauth_with_status(status, &OAuthError::invalid_request(description), false)
+}
+
+fn oauth(state: &AppState, address: ClientAddress, error: &OAuthError, basic: bool) -> Response {
+    match error.code {
+        OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::ServerError => {
+            tracing::error!(detail = %error.detail, "a client could not be served");
+        }
+        code => tracing::debug!(error = code.as_str(), detail = %error.detail, address = ?address.0, "refused"),
+    }
+    let is_counted = matches!(
+        error.code,
+        OAuthErrorCode::InvalidClient | OAuthErrorCode::InvalidGrant | OAuthErrorCode::IssuerUnavailable
+    );
+    if is_counted && let Some(wait) = state.failures.count(address.0, state.context.now()) {
+        let error = OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "Too many failed attempts. Wait a little.");
+        let mut response = error::oauth_with_status(StatusCode::TOO_MANY_REQUESTS, &error, false);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        return response;
+    }
+    error::oauth(error, basic)
+}

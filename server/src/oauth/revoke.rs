@@ -1,0 +1,33 @@
+//! `POST /mcp/oauth/revoke`: a client ends a token of its own (RFC 7009).
+
+use axum::extract::{Extension, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::token::authenticate::authenticate;
+use domain::token::error::OAuthError;
+use domain::token::revoke::revoke;
+
+use super::request::{self, Failure};
+use crate::http::client_address::ClientAddress;
+use crate::state::AppState;
+
+/// The endpoint. A token that is unknown or another client's is answered like one that was ended (§2.2);
+/// `token_type_hint` is not needed and not read.
+pub async fn endpoint(
+    State(state): State<AppState>,
+    Extension(address): Extension<ClientAddress>,
+    request: Request,
+) -> Response {
+    let basic = request.headers().contains_key(header::AUTHORIZATION);
+    match end(&state, address, request).await {
+        Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response(),
+        Err(failure) => request::refusal(&state, address, failure, basic),
+    }
+}
+
+async fn end(state: &AppState, address: ClientAddress, request: Request) -> Result<(), Failure> {
+    let request = request::read(request).await?;
+    let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
+    let caller = authenticate(&state.context, request.presented?, &request.form, address.0).await?;
+    Ok(revoke(&state.context, &caller, token, address.0).await.map_err(OAuthError::from)?)
+}
