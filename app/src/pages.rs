@@ -6,6 +6,7 @@ pub mod authenticators;
 pub mod credential;
 pub mod credentials;
 pub mod edit_credential;
+pub mod leaks;
 pub mod message;
 pub mod new_credential;
 pub mod overview;

@@ -44,7 +44,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 22] = [
+pub const ACTIONS: [&str; 23] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -61,6 +61,7 @@ pub const ACTIONS: [&str; 22] = [
     "credential.rotation_extended",
     "credential.rotation_finished",
     "credential.rotation_cancelled",
+    "credential.leaked",
     "credential.disabled",
     "credential.enabled",
     "credential.revoked",

@@ -12,6 +12,7 @@
 //! | [`inspect`] | one credential with its secrets and what revoking it would end |
 //! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
+//! | [`leak`] | secrets and tokens in a pasted text: whose they are, what they reach, ending them |
 //! | [`disable`] | stop it for a while, and let it go on |
 //! | [`revoke`] | end it for ever |
 
@@ -22,6 +23,7 @@ pub mod federated;
 pub mod generate;
 pub mod inspect;
 pub mod keys;
+pub mod leak;
 pub mod list;
 pub mod revoke;
 pub mod rotate;
@@ -190,6 +192,10 @@ pub struct ClientSecret {
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_from: Option<IpAddr>,
+    /// When somebody reported it as leaked.
+    pub leaked_at: Option<Timestamp>,
+    /// Where it was found.
+    pub leaked_where: Option<String>,
 }
 
 impl ClientSecret {

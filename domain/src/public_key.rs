@@ -208,6 +208,14 @@ impl PublicKey {
     }
 }
 
+impl PublicKey {
+    /// The same for an ECDSA signature on P-256 in DER, as protocols other than JOSE have it. Always false for other keys.
+    pub fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        let Material::P256(point) = &self.material else { return false };
+        signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point).verify(message, signature).is_ok()
+    }
+}
+
 /// Whether the text seems to hold a private key: then it is neither read nor shown again.
 pub fn holds_private_key(text: &str) -> bool {
     let in_jwk = |member: &&str| {

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use domain::credential::leak::Policy;
+use domain::public_key::PublicKey;
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
+
+use crate::leak_reports::{LeakReports, read_github_keys};
 
 /// The defaults, which are also the reference of the configuration file.
 pub const DEFAULTS: &str = include_str!("../countersign.default.toml");
@@ -45,6 +49,12 @@ pub struct Settings {
     /// Seconds for which servers may keep a token status list: how soon a revocation reaches them
     #[arg(long, global = true, env = "COUNTERSIGN_STATUS_LIST_TTL", value_name = "SECONDS")]
     status_list_ttl: Option<u64>,
+    /// What happens to a secret that is reported as leaked: revoke or alert
+    #[arg(long, global = true, env = "COUNTERSIGN_LEAK_POLICY", value_name = "POLICY")]
+    leak_policy: Option<String>,
+    /// File of the keys that sign reports of GitHub's secret scanning
+    #[arg(long, global = true, env = "COUNTERSIGN_GITHUB_KEYS_FILE", value_name = "FILE")]
+    github_keys_file: Option<String>,
     /// What is logged: error, warn, info, debug, trace, or a filter
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -83,6 +93,8 @@ pub struct Config {
     pub private_issuers: Vec<String>,
     /// How long servers may keep a token status list.
     pub status_list_ttl: Duration,
+    /// What is done with reports of leaks.
+    pub leak_reports: LeakReports,
     /// Filter of the log.
     pub log: String,
     /// Form of the log.
@@ -153,6 +165,8 @@ impl Settings {
             allowed_origins: self.allowed_origins.or(lower.allowed_origins),
             private_issuers: self.private_issuers.or(lower.private_issuers),
             status_list_ttl: self.status_list_ttl.or(lower.status_list_ttl),
+            leak_policy: self.leak_policy.or(lower.leak_policy),
+            github_keys_file: self.github_keys_file.or(lower.github_keys_file),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -184,6 +198,14 @@ impl Settings {
                 return Err(ConfigError::new("status_list_ttl", format!("{seconds} is not between 1 and 300 seconds")));
             }
         };
+        let leak_reports = LeakReports {
+            policy: match self.leak_policy.as_deref() {
+                Some("revoke") => Policy::Revoke,
+                Some("alert") => Policy::Alert,
+                _ => return Err(ConfigError::new("leak_policy", "must be revoke or alert")),
+            },
+            github_keys: check_github_keys(&self.github_keys_file.unwrap_or_default())?,
+        };
         let log_format = match self.log_format.as_deref() {
             Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -205,6 +227,7 @@ impl Settings {
             allowed_origins: check_origins(&self.allowed_origins.unwrap_or_default())?,
             private_issuers: check_hosts(&self.private_issuers.unwrap_or_default())?,
             status_list_ttl,
+            leak_reports,
             data_dir,
             log,
             log_format,
@@ -279,6 +302,15 @@ fn check_origins(text: &str) -> Result<Vec<String>, ConfigError> {
             )),
         })
         .collect()
+}
+
+fn check_github_keys(file: &str) -> Result<Vec<(String, PublicKey)>, ConfigError> {
+    if file.is_empty() {
+        return Ok(Vec::new());
+    }
+    let problem = |problem: String| ConfigError::new("github_keys_file", format!("{file}: {problem}"));
+    let text = std::fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
+    read_github_keys(&text).map_err(problem)
 }
 
 fn check_hosts(text: &str) -> Result<Vec<String>, ConfigError> {

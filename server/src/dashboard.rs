@@ -6,6 +6,7 @@ pub mod assets;
 pub mod credentials;
 pub mod enter;
 pub mod form_token;
+pub mod leaks;
 pub mod pages;
 pub mod server_functions;
 pub mod servers;

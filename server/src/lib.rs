@@ -10,6 +10,7 @@
 //! | [`oauth`] | the authorization server: one module an endpoint |
 //! | [`mcp`] | the protected MCP server of this program |
 //! | [`dashboard`] | pages, forms, server functions, sessions |
+//! | [`leak_reports`] | `/leaks/report` and `/leaks/github` |
 //! | [`health`] | `/healthz` and `/readyz` |
 //! | [`http`](mod@http) | what every request passes: limits, addresses, headers, errors, the accept loop |
 //! | [`state`] | what handlers share |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod dashboard;
 pub mod health;
 pub mod http;
+pub mod leak_reports;
 pub mod mcp;
 pub mod oauth;
 pub mod outbound;

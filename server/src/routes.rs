@@ -10,13 +10,13 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
-use crate::dashboard::{account, assets, credentials, pages, server_functions, servers, sign_in};
+use crate::dashboard::{account, assets, credentials, leaks, pages, server_functions, servers, sign_in};
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
 use crate::http::error;
 use crate::oauth::{authorize, introspect, jwks, metadata, revoke, status, token};
 use crate::state::AppState;
-use crate::{health, mcp};
+use crate::{health, leak_reports, mcp};
 
 /// Who may use a route, and what stands before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),
         row("/mcp", Access::Mcp, mcp::service(&state.context)),
+        row("/leaks/report", Access::OAuth, post(leak_reports::report)),
+        row("/leaks/github", Access::OAuth, post(leak_reports::github)),
         row("/healthz", Access::Open, get(health::healthz)),
         row("/readyz", Access::Open, get(health::readyz)),
         row("/assets/{name}", Access::Open, get(assets::asset)),
@@ -84,6 +86,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/servers", administrator, get(pages::servers)),
         row("/servers/new", administrator, get(pages::new_server).post(servers::add)),
         row("/servers/{id}", administrator, get(pages::server)),
+        row("/leaks", administrator, get(pages::leaks).post(leaks::find)),
         row("/activity", administrator, get(pages::activity)),
         row("/account", administrator, get(pages::account)),
         row("/account/name", administrator, post(account::rename)),

@@ -7,6 +7,7 @@ use domain::context::Context;
 use ipnet::IpNet;
 
 use crate::http::failure_limit::FailureLimit;
+use crate::leak_reports::LeakReports;
 
 /// The state of the running server. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +20,10 @@ pub struct AppState {
     allowed_origins: Arc<[String]>,
     /// Counts failed client authentications by source.
     pub failures: Arc<FailureLimit>,
+    /// Counts reports of leaks by source.
+    pub leak_reports_by_source: Arc<FailureLimit>,
+    /// What is done with them.
+    pub leak_reports: Arc<LeakReports>,
     draining: Arc<AtomicBool>,
     requests: Arc<Requests>,
 }
@@ -40,9 +45,17 @@ impl AppState {
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
             failures: Arc::new(FailureLimit::default()),
+            leak_reports_by_source: Arc::new(FailureLimit::for_reports()),
+            leak_reports: Arc::default(),
             draining: Arc::new(AtomicBool::new(false)),
             requests: Arc::new(requests),
         }
+    }
+
+    /// The same with other rules for reports of leaks.
+    pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
+        self.leak_reports = Arc::new(leak_reports);
+        self
     }
 
     /// Whether a page of this origin may call the MCP server.

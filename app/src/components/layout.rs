@@ -66,6 +66,7 @@ fn Rail(viewer: Viewer) -> AnyView {
                 {item("/", Icon::Overview, "Overview")}
                 {item("/credentials", Icon::Credentials, "Credentials")}
                 {item("/servers", Icon::Server, "MCP servers")}
+                {item("/leaks", Icon::Warning, "Respond to a leak")}
                 {item("/activity", Icon::Activity, "Activity")}
             </nav>
             <div class="foot">

@@ -81,6 +81,7 @@ fn words(action: &str) -> &str {
         "credential.rotation_extended" => "Rotation deadline changed",
         "credential.rotation_finished" => "Rotation finished",
         "credential.rotation_cancelled" => "Rotation cancelled",
+        "credential.leaked" => "Reported as leaked",
         "credential.disabled" => "Credential disabled",
         "credential.enabled" => "Credential enabled",
         "credential.revoked" => "Credential revoked",

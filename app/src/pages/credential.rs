@@ -4,6 +4,7 @@ use domain::clock::Timestamp;
 use domain::credential::federated::{self, FederatedIdentity};
 use domain::credential::inspect::{self, Impact};
 use domain::credential::keys::{self, ClientKey};
+use domain::credential::leak;
 use domain::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Status};
 use domain::id::ClientId;
 use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
@@ -140,6 +141,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
     let connect =
         (!matches!(status, Status::Revoked | Status::Expired)).then(|| view! { <Snippets connection about=about/> });
     let changeable = status != Status::Revoked;
+    let leaked = leaked(&secrets);
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => view! { <Secrets secrets revoked={!changeable} now/> }.into_any(),
         AuthMethod::PrivateKeyJwt => view! { <Keys keys client_id=client_id.clone() changeable now/> }.into_any(),
@@ -152,6 +154,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         <Head credential=credential.clone() status/>
         <Ended credential=credential.clone() status/>
         <Rotation credential=credential.clone() now/>
+        {leaked}
         {waiting}
         <Facts credential=credential.clone() servers=servers.clone() impact=impact.clone()/>
         {proof}
@@ -264,6 +267,26 @@ fn Ended(credential: Credential, status: Status) -> AnyView {
         _ => ().into_any(),
     }
     .into_any()
+}
+
+/// That somebody reported a secret.
+fn leaked(secrets: &[ClientSecret]) -> AnyView {
+    leak::reported(secrets)
+        .map(|secret| {
+            let ended =
+                if secret.revoked_at.is_some() { "It was ended." } else { "It still works: rotate or revoke it." };
+            let place = secret.leaked_where.as_ref().map(|place| format!(" Found at {place}."));
+            view! {
+                <div class="notice" data-tone="danger">
+                    <Drawing icon=Icon::Warning/>
+                    <div><p>
+                        <b>{format!("The secret css_…{} was reported as leaked ", secret.hint)}
+                        {secret.leaked_at.map(|at| view! { <Moment at/> })}". "</b>{ended}{place}
+                    </p></div>
+                </div>
+            }
+        })
+        .into_any()
 }
 
 /// A rotation that is under way.
@@ -505,8 +528,8 @@ fn StopFacts(impact: Impact, status: Status) -> AnyView {
             {impact_facts(&impact)}
             <div class="body"><p class="muted">
                 "Disabling refuses exchanges and live tokens until it is undone. Revoking is final. Both are at the "
-                <a href="#main">"top of this page"</a>". The built-in MCP server refuses the live tokens at once; an MCP "
-                "server that only checks signatures accepts them until they end."
+                <a href="#main">"top of this page"</a>". The built-in MCP server refuses the live tokens at once, a server "
+                "that reads the status list within seconds; one that only checks signatures accepts them until they end."
             </p></div>
         </section>
     })

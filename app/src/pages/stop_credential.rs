@@ -161,8 +161,8 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
                 </p>
                 {names}
                 <p class="muted">
-                    "The built-in MCP server refuses the live tokens at once. An MCP server that only checks signatures accepts "
-                    "them until they end, within an hour at the latest."
+                    "The built-in MCP server refuses the live tokens at once, a server that reads the status list within seconds. "
+                    "One that only checks signatures accepts them until they end, within an hour at the latest."
                 </p>
                 <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log."/>
                 <div class="row">

@@ -314,27 +314,71 @@ pub(crate) async fn secrets<'connection>(
     client_id: &ClientId,
 ) -> Result<Vec<ClientSecret>, StoreError> {
     sqlx::query(
-        "SELECT id, hint, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
+        "SELECT id, hint, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from, leaked_at,
+                leaked_where
          FROM client_secrets WHERE client_id = $1 ORDER BY created_at DESC, id DESC",
     )
     .bind(client_id.as_str())
     .fetch_all(connection)
     .await?
     .iter()
-    .map(|row| {
-        let columns = Columns::of("client_secrets", row);
-        Ok(ClientSecret {
-            id: columns.parsed("id", SecretId::parse)?,
-            hint: columns.text("hint")?,
-            created_at: columns.moment("created_at")?,
-            expires_at: columns.optional_moment("expires_at")?,
-            retires_at: columns.optional_moment("retires_at")?,
-            revoked_at: columns.optional_moment("revoked_at")?,
-            last_used_at: columns.optional_moment("last_used_at")?,
-            last_used_from: address(&columns, "last_used_from")?,
-        })
-    })
+    .map(client_secret)
     .collect()
+}
+
+fn client_secret(row: &AnyRow) -> Result<ClientSecret, StoreError> {
+    let columns = Columns::of("client_secrets", row);
+    Ok(ClientSecret {
+        id: columns.parsed("id", SecretId::parse)?,
+        hint: columns.text("hint")?,
+        created_at: columns.moment("created_at")?,
+        expires_at: columns.optional_moment("expires_at")?,
+        retires_at: columns.optional_moment("retires_at")?,
+        revoked_at: columns.optional_moment("revoked_at")?,
+        last_used_at: columns.optional_moment("last_used_at")?,
+        last_used_from: address(&columns, "last_used_from")?,
+        leaked_at: columns.optional_moment("leaked_at")?,
+        leaked_where: columns.optional_text("leaked_where")?,
+    })
+}
+
+/// The secret with this hash, and whose it is.
+pub(crate) async fn secret_by_hash<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
+    hash: &SecretHash,
+) -> Result<Option<(ClientId, ClientSecret)>, StoreError> {
+    sqlx::query(
+        "SELECT client_id, id, hint, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from,
+                leaked_at, leaked_where
+         FROM client_secrets WHERE hash = $1",
+    )
+    .bind(hash.as_str())
+    .fetch_optional(connection)
+    .await?
+    .map(|row| {
+        let client_id = Columns::of("client_secrets", &row).parsed("client_id", ClientId::parse)?;
+        Ok((client_id, client_secret(&row)?))
+    })
+    .transpose()
+}
+
+/// Notes that a secret was found somewhere; what was noted first stays.
+pub(crate) async fn mark_leaked(
+    transaction: &mut Transaction,
+    id: &SecretId,
+    found: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE client_secrets SET leaked_where = COALESCE(leaked_where, $2), leaked_at = COALESCE(leaked_at, $1)
+         WHERE id = $3",
+    )
+    .bind(now.millis())
+    .bind(found)
+    .bind(id.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 /// Stores what follows from the ends of a credential's authenticators.

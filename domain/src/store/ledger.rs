@@ -300,6 +300,54 @@ pub(crate) async fn impact(
     })
 }
 
+/// What was done with a credential since a moment.
+pub struct Reach {
+    /// Exchanges.
+    pub exchanges: i64,
+    /// The addresses they came from with how many each, most first.
+    pub addresses: Vec<(String, i64)>,
+    /// The MCP servers the tokens were for, with how many each.
+    pub servers: Vec<(McpServerId, i64)>,
+}
+
+/// See [`Reach`]. At most `most` addresses.
+pub(crate) async fn reach(
+    store: &Store,
+    client_id: &ClientId,
+    since: Timestamp,
+    most: i64,
+) -> Result<Reach, StoreError> {
+    let addresses = sqlx::query(
+        "SELECT COALESCE(address, '') AS address, COUNT(*) AS n FROM ledger WHERE client_id = $1 AND jti >= $2
+         GROUP BY COALESCE(address, '') ORDER BY n DESC, address LIMIT $3",
+    )
+    .bind(client_id.as_str())
+    .bind(first_jti(since))
+    .bind(most)
+    .fetch_all(store.reads())
+    .await?;
+    let servers = sqlx::query(
+        "SELECT server_id, COUNT(*) AS n FROM ledger WHERE client_id = $1 AND jti >= $2
+         GROUP BY server_id ORDER BY n DESC",
+    )
+    .bind(client_id.as_str())
+    .bind(first_jti(since))
+    .fetch_all(store.reads())
+    .await?;
+    let count = |row: &AnyRow| Columns::of("ledger", row).number("n");
+    Ok(Reach {
+        exchanges: servers.iter().map(count).sum::<Result<i64, _>>()?,
+        addresses: addresses
+            .iter()
+            .map(|row| Ok((Columns::of("ledger", row).text("address")?, count(row)?)))
+            .collect::<Result<_, StoreError>>()?,
+        servers: servers
+            .iter()
+            .map(|row| Ok((Columns::of("ledger", row).parsed("server_id", McpServerId::parse)?, count(row)?)))
+            .collect::<Result<_, StoreError>>()?,
+    })
+}
+
 /// The smallest `jti` that can have been issued at `moment`.
 fn first_jti(moment: Timestamp) -> String {
     format!("tok_{}", base62::fixed_width(u64::try_from(moment.millis()).unwrap_or(0), 9))

@@ -15,6 +15,7 @@ pub(super) async fn run(pool: &AnyPool) -> Result<(), StoreError> {
         migration(2, "audit append only", include_str!("../../../migrations/sqlite/0002_audit_append_only.sql")),
         migration(3, "keys and federation", include_str!("../../../migrations/0003_keys_and_federation.sql")),
         migration(4, "rotation and status", include_str!("../../../migrations/0004_rotation_and_status.sql")),
+        migration(5, "leak reports", include_str!("../../../migrations/0005_leak_reports.sql")),
     ]);
     migrator.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::authenticate::Client;
-use super::verify::{VerifyError, verify_for_any};
+use super::verify::{Verified, VerifyError, verify_for_any};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::context::Context;
@@ -17,20 +17,39 @@ use crate::store;
 ///
 /// When this returns the change is on disk: introspection and the built-in MCP server refuse the token from now on.
 pub async fn revoke(context: &Context, caller: &Client, token: &str, address: Option<IpAddr>) -> Result<(), Fault> {
-    let verified = match verify_for_any(context, token).await {
-        Ok(verified) if verified.client_id == caller.client_id => verified,
-        Ok(_) | Err(VerifyError::Invalid(_)) => return Ok(()),
-        Err(VerifyError::Fault(fault)) => return Err(fault),
-    };
+    match valid(context, token).await? {
+        Some(verified) if verified.client_id == caller.client_id => {
+            let actor = Actor::credential(caller.client_id.clone(), verified.credential_name.clone());
+            end(context, &actor.at(address, None), &verified).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends a token that somebody reported as leaked: having it is proof enough. Returns whether it was a live one of ours.
+pub(crate) async fn report(context: &Context, actor: &Actor, token: &str) -> Result<bool, Fault> {
+    match valid(context, token).await? {
+        Some(verified) => end(context, actor, &verified).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault> {
+    match verify_for_any(context, token).await {
+        Ok(verified) => Ok(Some(verified)),
+        Err(VerifyError::Invalid(_)) => Ok(None),
+        Err(VerifyError::Fault(fault)) => Err(fault),
+    }
+}
+
+async fn end(context: &Context, actor: &Actor, verified: &Verified) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
     if !store::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
         return Ok(());
     }
-    let event = Event::new("token.revoked", "credential", caller.client_id.as_str(), &verified.credential_name)
+    let event = Event::new("token.revoked", "credential", verified.client_id.as_str(), &verified.credential_name)
         .with(json!({ "jti": verified.jti.as_str() }));
-    change
-        .commit(&Actor::credential(caller.client_id.clone(), verified.credential_name).at(address, None), &event)
-        .await?;
+    change.commit(actor, &event).await?;
     Ok(())
 }

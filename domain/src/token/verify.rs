@@ -4,6 +4,7 @@
 use jsonwebtoken::Validation;
 
 use super::access_token::Claims;
+use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{ClientId, TokenId};
@@ -35,6 +36,23 @@ pub enum VerifyError {
     /// A fault of ours.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+/// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended or
+/// were revoked are recognised too: their signature says whose they were.
+pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(ClientId, Timestamp, bool)>, Fault> {
+    let claims = match verify_signature(context, token).await {
+        Ok(claims) => claims,
+        Err(VerifyError::Invalid(_)) => return Ok(None),
+        Err(VerifyError::Fault(fault)) => return Err(fault),
+    };
+    let works = match verify_for_any(context, token).await {
+        Ok(_) => true,
+        Err(VerifyError::Invalid(_)) => false,
+        Err(VerifyError::Fault(fault)) => return Err(fault),
+    };
+    let ends_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
+    Ok(ClientId::parse(&claims.client_id).map(|client_id| (client_id, ends_at, works)))
 }
 
 /// A token that is valid at this moment, for whatever audience.

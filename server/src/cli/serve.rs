@@ -34,7 +34,8 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     mcp_server::move_built_in(&context).await.map_err(CliError::failed)?;
 
     log_panics();
-    let state = AppState::new(context.clone(), config.trusted_proxies, config.allowed_origins);
+    let state = AppState::new(context.clone(), config.trusted_proxies, config.allowed_origins)
+        .with_leak_reports(config.leak_reports);
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
     let tidying = tokio::spawn(tidy(context.clone()));

@@ -5,8 +5,8 @@ use app::components::proof::{TypedIdentity, TypedKeys};
 use app::pages::activity::ActivityQuery;
 use app::pages::credentials::CredentialsQuery;
 use app::pages::{
-    account, activity, authenticators, credential, credentials, edit_credential, message, new_credential, overview,
-    rotate, servers, stop_credential,
+    account, activity, authenticators, credential, credentials, edit_credential, leaks, message, new_credential,
+    overview, rotate, servers, stop_credential,
 };
 use app::render::{self, Page};
 use app::visit::Visit;
@@ -138,6 +138,11 @@ pub async fn revoke_credential(Extension(visit): Extension<Visit>, Path(client_i
 pub async fn revoke_credentials(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let client_ids = fields(query).all("client_id");
     respond(visit, || stop_credential::revoke_page(client_ids)).await
+}
+
+/// `GET /leaks`
+pub async fn leaks(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, leaks::page).await
 }
 
 /// `GET /activity`

@@ -10,19 +10,33 @@ use std::time::Duration;
 use domain::clock::Timestamp;
 
 /// Failures that a source may make within [`WINDOW`].
-const LIMIT: u32 = 1200;
+const FAILURES: u32 = 1200;
+/// Reports that a source may make within [`WINDOW`].
+const REPORTS: u32 = 60;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Counters. Sources that share one are limited together; a million sources use no more memory than one.
 const COUNTERS: usize = 4096;
 
 /// Failures by source, in a fixed amount of memory.
 pub struct FailureLimit {
+    limit: u32,
     counters: Mutex<Vec<(i64, u32)>>,
 }
 
 impl Default for FailureLimit {
     fn default() -> Self {
-        Self { counters: Mutex::new(vec![(0, 0); COUNTERS]) }
+        Self::of(FAILURES)
+    }
+}
+
+impl FailureLimit {
+    /// A limit for reports of leaks.
+    pub fn for_reports() -> Self {
+        Self::of(REPORTS)
+    }
+
+    fn of(limit: u32) -> Self {
+        Self { limit, counters: Mutex::new(vec![(0, 0); COUNTERS]) }
     }
 }
 
@@ -37,7 +51,7 @@ impl FailureLimit {
         }
         counter.1 = counter.1.saturating_add(1);
         let ends = Timestamp::from_millis((window + 1).saturating_mul(WINDOW.as_millis() as i64));
-        (counter.1 > LIMIT).then(|| ends.since(now).max(Duration::from_secs(1)))
+        (counter.1 > self.limit).then(|| ends.since(now).max(Duration::from_secs(1)))
     }
 }
 
@@ -61,7 +75,7 @@ mod tests {
         let limit = FailureLimit::default();
         let now = Timestamp::from_millis(1_800_000_000_000);
         let source = "192.0.2.1".parse().ok();
-        for number in 0..LIMIT {
+        for number in 0..FAILURES {
             assert_eq!(limit.count(source, now), None, "{number}");
         }
         assert!(limit.count(source, now).is_some());

@@ -11,6 +11,8 @@ async fn the_authorization_server_describes_itself() {
     let answer = app.get("/.well-known/oauth-authorization-server").await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/json"));
     assert_eq!(answer.header("access-control-allow-origin"), "*");
+    let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"];
     assert_eq!(
         answer.json(),
         serde_json::json!({
@@ -20,14 +22,33 @@ async fn the_authorization_server_describes_itself() {
             "jwks_uri": "http://localhost:8080/mcp/oauth/jwks",
             "response_types_supported": ["code"],
             "grant_types_supported": ["client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported":
-                ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"],
+            "token_endpoint_auth_methods_supported": methods,
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint": "http://localhost:8080/mcp/oauth/introspect",
+            "introspection_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint": "http://localhost:8080/mcp/oauth/revoke",
+            "revocation_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
             "scopes_supported": ["mcp:read"],
         })
     );
+}
+
+#[tokio::test]
+async fn the_page_for_people_is_not_for_pages_of_other_origins() {
+    let app = App::new().await;
+    let answer = app.get("/mcp/oauth/authorize").await;
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+    let preflight = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/mcp/oauth/authorize")
+        .header("origin", "https://evil.example")
+        .header("access-control-request-method", "GET");
+    let answer = app.send(preflight.body(Body::empty()).expect("a request")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]

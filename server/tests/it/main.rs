@@ -6,6 +6,7 @@ mod command_line;
 mod credentials;
 mod documents;
 mod headers;
+mod leaks;
 mod mcp;
 mod revocation;
 mod routes;

@@ -18,6 +18,7 @@ use domain::testing::Instance;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use server::http::accept::Peer;
+use server::leak_reports::LeakReports;
 use server::state::AppState;
 use tower::ServiceExt;
 
@@ -63,10 +64,18 @@ impl App {
     }
 
     pub async fn trusting(proxies: &[&str]) -> Self {
+        Self::with(proxies, LeakReports::default()).await
+    }
+
+    pub async fn with_leak_reports(leak_reports: LeakReports) -> Self {
+        Self::with(&[], leak_reports).await
+    }
+
+    async fn with(proxies: &[&str], leak_reports: LeakReports) -> Self {
         let instance = Instance::new().await;
         let proxies = proxies.iter().map(|range| range.parse().expect("a range")).collect();
-        let router =
-            server::router(AppState::new(instance.context.clone(), proxies, vec!["https://app.example".to_owned()]));
+        let state = AppState::new(instance.context.clone(), proxies, vec!["https://app.example".to_owned()]);
+        let router = server::router(state.with_leak_reports(leak_reports));
         Self { instance, router }
     }
 

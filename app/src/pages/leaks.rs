@@ -1,0 +1,208 @@
+//! Responding to a leak: paste what was found, see whose it is and what it reaches, end it.
+//!
+//! The text is in the request and nowhere else. The form is answered by a handler of the server, because a server
+//! function would need it in an address or a redirect.
+
+use std::time::Duration;
+
+use domain::credential::leak::{self, Evidence, Findings, Leak};
+use domain::mcp_server::{self, McpServer};
+use leptos::prelude::*;
+
+use crate::action::ActionError;
+use crate::components::chart::{counted, grouped};
+use crate::components::field::{Select, TextArea};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::status::{ScopeTags, StatusChip};
+use crate::components::time::Moment;
+use crate::render::Page;
+use crate::visit::{Visit, signed_in};
+
+/// The form.
+pub async fn page() -> Result<Page, ActionError> {
+    signed_in()?;
+    Ok(Page::new("Respond to a leak", form(7)))
+}
+
+/// What `text` gives away, with its use in the last `days`.
+pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let days = days.parse().ok().filter(|days| (1..=90).contains(days)).unwrap_or(7_u32);
+    if text.trim().is_empty() {
+        return Err(ActionError::Invalid(
+            "Paste what was found: a secret, a token, a client ID, or all of a log.".to_owned(),
+        ));
+    }
+    let since = visit.now().minus(Duration::from_secs(24 * 3600) * days);
+    let findings = leak::find(&visit.context, &text, since).await?;
+    let servers = mcp_server::list(&visit.context).await?;
+    let body = view! {
+        <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
+        {revoke_all(&findings)}
+        {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
+        <details class="panel">
+            <summary class="body">"Search another text"</summary>
+            {fields(days)}
+        </details>
+    };
+    Ok(Page::new("Leak", body))
+}
+
+fn form(days: u32) -> AnyView {
+    view! {
+        <div class="head">
+            <div>
+                <h1>"Respond to a leak"</h1>
+                <p>"Paste what was found. It is searched for secrets, tokens and client IDs, and not kept."</p>
+            </div>
+        </div>
+        <section class="panel" aria-label="Search">{fields(days)}</section>
+    }
+    .into_any()
+}
+
+fn fields(days: u32) -> AnyView {
+    let options = [("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
+    let options = options.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    view! {
+        <form method="post" action="/leaks" class="body" autocomplete="off">
+            <FormToken/>
+            <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
+                hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 60 kB. For more: countersign leak FILE."/>
+            <Select id="days" label="Show its use of the last" options chosen=days.to_string()/>
+            <div class="row"><button class="button" data-kind="primary">"Find credential"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// What was found, in a sentence.
+fn summary(findings: &Findings) -> String {
+    let count = i64::try_from(findings.leaks.len()).unwrap_or(i64::MAX);
+    let mut words = match count {
+        0 => "Nothing in the text belongs to this Countersign.".to_owned(),
+        count => format!("The text is about {}.", counted(count, "credential", "credentials")),
+    };
+    if findings.unknown > 0 {
+        let unknown = i64::try_from(findings.unknown).unwrap_or(i64::MAX);
+        words += &format!(
+            " {} of the right form {} not known here: of another instance, perhaps.",
+            counted(unknown, "secret", "secrets"),
+            if unknown == 1 { "is" } else { "are" }
+        );
+    }
+    if findings.more {
+        words += " There is more in it than is looked up at once: search the rest after this.";
+    }
+    words
+}
+
+const REASON: &str = "Leaked";
+
+fn revoke_form(client_ids: String, verb: String) -> AnyView {
+    view! {
+        <form method="post" action="/fn/revoke_credentials">
+            <FormToken/>
+            <input type="hidden" name="client_ids" value=client_ids/>
+            <input type="hidden" name="reason" value=REASON/>
+            <button class="button" data-kind="danger">{verb}</button>
+        </form>
+    }
+    .into_any()
+}
+
+/// All that can be revoked, at once.
+fn revoke_all(findings: &Findings) -> AnyView {
+    let ids: Vec<&str> = findings
+        .leaks
+        .iter()
+        .filter(|leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works))
+        .map(|leak| leak.credential.client_id.as_str())
+        .collect();
+    (ids.len() > 1)
+        .then(|| {
+            let verb = format!("Revoke all {}", ids.len());
+            view! {
+                <div class="notice" data-tone="danger">
+                    <Drawing icon=Icon::Warning/>
+                    <div><p>"Several credentials can be used by whoever has the text."</p>{revoke_form(ids.join(" "), verb)}</div>
+                </div>
+            }
+        })
+        .into_any()
+}
+
+fn evidence_words(evidence: &Evidence) -> AnyView {
+    match evidence {
+        Evidence::Secret { hint, works: true } => {
+            view! { <li><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</li> }.into_any()
+        }
+        Evidence::Secret { hint, works: false } => {
+            view! { <li>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</li> }.into_any()
+        }
+        Evidence::Token { ends_at, works: true } => {
+            view! { <li><b>"An access token of it"</b>" is in the text, and works until "<Moment at=*ends_at/>"."</li> }
+                .into_any()
+        }
+        Evidence::Token { ends_at, works: false } => {
+            view! { <li>"An access token of it is in the text; it does not work any more (its end: "<Moment at=*ends_at/>")."</li> }
+                .into_any()
+        }
+        Evidence::ClientId => {
+            view! { <li>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</li> }.into_any()
+        }
+    }
+}
+
+/// One credential: what was found of it, what it reaches, what can be done.
+fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
+    let Leak { credential, evidence, impact, reach } = leak;
+    let status = credential.status(visit.now());
+    let address = format!("/credentials/{}", credential.client_id);
+    let revoked = credential.revoked_at.is_some();
+    let name_of = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
+    let used: Vec<String> = reach
+        .servers
+        .into_iter()
+        .filter_map(|(id, count)| Some(format!("{} ({})", name_of(id)?, grouped(count))))
+        .collect();
+    let used = if used.is_empty() { "None".to_owned() } else { used.join(", ") };
+    let addresses: Vec<String> =
+        reach.addresses.iter().map(|(address, count)| format!("{address} ({})", grouped(*count))).collect();
+    let addresses = if addresses.is_empty() { "None".to_owned() } else { addresses.join(", ") };
+    let period = counted(i64::from(days), "day", "days");
+    let actions = if revoked {
+        view! { <a class="button" data-kind="primary" href=format!("/credentials/new?from={}", credential.client_id)>
+        "Generate a replacement"</a> }
+        .into_any()
+    } else {
+        let rotate = (credential.auth_method == domain::credential::AuthMethod::ClientSecret)
+            .then(|| view! { <a class="button" href=format!("{address}/rotate")>"Rotate secret"</a> });
+        view! {
+            {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
+            {rotate}
+            <a class="button" href=format!("/credentials/new?from={}", credential.client_id)>"Generate a replacement"</a>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel" aria-label=credential.name.clone()>
+            <header>
+                <h2 class="row"><a href=address>{credential.name.clone()}</a><StatusChip status=status.into()/></h2>
+                <code>{credential.client_id.to_string()}</code>
+            </header>
+            <ul class="body">{evidence.iter().map(evidence_words).collect_view()}</ul>
+            <dl class="facts">
+                <div><dt>"Live tokens"</dt><dd>{grouped(impact.live_tokens)}</dd></div>
+                <div><dt>{format!("Exchanges in {period}")}</dt><dd>{grouped(reach.exchanges)}</dd></div>
+                <div><dt>"MCP servers used"</dt><dd>{used}</dd></div>
+                <div><dt>"From"</dt><dd>{addresses}</dd></div>
+                <div><dt>"May ask for"</dt>
+                    <dd><ScopeTags scopes=credential.scopes.iter().map(str::to_owned).collect()/></dd></div>
+            </dl>
+            <div class="body"><div class="row">{actions}</div></div>
+        </section>
+    }
+    .into_any()
+}

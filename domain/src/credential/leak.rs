@@ -1,0 +1,305 @@
+//! Leaks: secrets, tokens and client IDs are found in whatever text somebody has at hand, by their form and checksum, and
+//! looked up by hash or signature. The text itself goes nowhere.
+
+use std::collections::{BTreeMap, HashSet};
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::inspect::{self, Impact};
+use super::{ClientSecret, Credential, CredentialError, update_ends};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::{AuthenticatorId, ClientId};
+use crate::secret::PlainSecret;
+use crate::store::{self, ledger::Reach};
+use crate::text::printable;
+use crate::token::verify;
+
+/// Most credentials that one text is searched for.
+pub const MOST_CREDENTIALS: usize = 50;
+/// Most secrets and tokens that are looked up.
+const MOST_CANDIDATES: usize = 500;
+/// Addresses that are listed of a credential.
+const MOST_ADDRESSES: i64 = 20;
+/// Longest place of a find that is kept, in characters.
+const LONGEST_PLACE: usize = 500;
+/// `css_` and what follows it.
+const SECRET_LENGTH: usize = 53;
+/// `csc_` and what follows it.
+const CLIENT_ID_LENGTH: usize = 26;
+
+/// What a text holds that can be ours.
+#[derive(Default)]
+struct Scan {
+    secrets: Vec<PlainSecret>,
+    tokens: Vec<Zeroizing<String>>,
+    client_ids: Vec<ClientId>,
+}
+
+/// Logs of HTTP clients hold `Authorization: Basic` in base64, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+fn scan(text: &str) -> Scan {
+    let mut found = Scan::default();
+    scan_secrets(text, &mut found);
+    for (position, _) in text.match_indices(ClientId::PREFIX) {
+        let id = text.get(position..position + CLIENT_ID_LENGTH).and_then(ClientId::parse);
+        if let Some(id) = id.filter(|id| !found.client_ids.contains(id)) {
+            found.client_ids.push(id);
+        }
+    }
+    let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/' | '=');
+    for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
+        if let Ok(decoded) = BASE64.decode(word).map(Zeroizing::new)
+            && let Ok(decoded) = std::str::from_utf8(&decoded)
+        {
+            scan_secrets(decoded, &mut found);
+        }
+    }
+    let is_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    for word in text.split(|character| !is_token(character)) {
+        // A header that begins with {" begins with eyJ.
+        if let Some(start) = word.find("eyJ")
+            && word[start..].matches('.').count() >= 2
+        {
+            let parts: Vec<&str> = word[start..].splitn(4, '.').take(3).collect();
+            found.tokens.push(Zeroizing::new(parts.join(".")));
+        }
+    }
+    found
+}
+
+fn scan_secrets(text: &str, found: &mut Scan) {
+    for (position, _) in text.match_indices("css_") {
+        let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse);
+        // What goes on is another text: the published pattern ends at a word boundary.
+        let ends = !text[position..].chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
+        found.secrets.extend(secret.filter(|_| ends));
+    }
+}
+
+/// What of a credential was in the text.
+#[derive(Debug, Clone)]
+pub enum Evidence {
+    /// A secret of it, known by its hint, and whether it works.
+    Secret {
+        /// Its last characters.
+        hint: String,
+        /// Whether it can be exchanged.
+        works: bool,
+    },
+    /// An access token of it, and when it ends by itself.
+    Token {
+        /// When it ends.
+        ends_at: Timestamp,
+        /// Whether it would be accepted.
+        works: bool,
+    },
+    /// Its client ID, which is no secret.
+    ClientId,
+}
+
+/// A credential that the text gave away, and what that reaches.
+pub struct Leak {
+    /// The credential.
+    pub credential: Credential,
+    /// What was found of it.
+    pub evidence: Vec<Evidence>,
+    /// Live tokens, and use in the last 24 hours.
+    pub impact: Impact,
+    /// Use since the chosen moment.
+    pub reach: Reach,
+}
+
+/// What was found in a text.
+pub struct Findings {
+    /// The credentials, those with a working secret or token first.
+    pub leaks: Vec<Leak>,
+    /// Secrets of the right form that are none of this instance.
+    pub unknown: usize,
+    /// Whether there was more than is looked up at once.
+    pub more: bool,
+}
+
+/// Looks for what the text gives away, and for what was done with it since `since`.
+pub async fn find(context: &Context, text: &str, since: Timestamp) -> Result<Findings, Fault> {
+    let found = scan(text);
+    let now = context.now();
+    let more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
+    let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
+    let (mut unknown, mut seen) = (0, HashSet::new());
+    for secret in found.secrets.iter().take(MOST_CANDIDATES) {
+        let hash = secret.hash(&context.keys.pepper);
+        if !seen.insert(hash.clone()) {
+            continue;
+        }
+        match store::credentials::secret_by_hash(context.store.reads(), &hash).await? {
+            Some((client_id, secret)) => {
+                let works = secret.end().is_live(now);
+                evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
+            }
+            None => unknown += 1,
+        }
+    }
+    for token in found.tokens.iter().take(MOST_CANDIDATES) {
+        if let Some((client_id, ends_at, works)) = verify::whose(context, token).await? {
+            evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
+        }
+    }
+    for client_id in found.client_ids {
+        evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
+    }
+    let mut leaks = Vec::new();
+    for (client_id, evidence) in evidence {
+        if let Some(credential) = inspect::find(context, &client_id).await? {
+            let impact = inspect::impact(context, &credential).await?;
+            let reach = store::ledger::reach(&context.store, &client_id, since, MOST_ADDRESSES).await?;
+            leaks.push(Leak { credential, evidence, impact, reach });
+        }
+    }
+    let works = |leak: &Leak| leak.evidence.iter().any(Evidence::works) && leak.credential.revoked_at.is_none();
+    leaks.sort_by_key(|leak| !works(leak));
+    let more = more || leaks.len() > MOST_CREDENTIALS;
+    leaks.truncate(MOST_CREDENTIALS);
+    Ok(Findings { leaks, unknown, more })
+}
+
+impl Evidence {
+    /// Whether whoever has it can use it.
+    pub fn works(&self) -> bool {
+        match self {
+            Self::Secret { works, .. } | Self::Token { works, .. } => *works,
+            Self::ClientId => false,
+        }
+    }
+}
+
+/// What happens to a secret that somebody reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// It ends at once, with the tokens that it made.
+    #[default]
+    Revoke,
+    /// It is marked, and people decide.
+    Alert,
+}
+
+/// Takes a report of a leak: whoever holds a secret may have it ended. Tokens in the text end too. Returns whether
+/// anything in it was ours, whatever became of it.
+///
+/// `place` is where it was found, as the reporter says.
+pub async fn report(
+    context: &Context,
+    actor: &Actor,
+    text: &str,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, CredentialError> {
+    let place = place.map(|place| printable(&place.chars().take(LONGEST_PLACE).collect::<String>()));
+    let found = scan(text);
+    let mut known = false;
+    for secret in found.secrets.iter().take(MOST_CANDIDATES) {
+        known |= report_secret(context, actor, secret, place.as_deref(), policy).await?;
+    }
+    for token in found.tokens.iter().take(MOST_CANDIDATES) {
+        known |= crate::token::revoke::report(context, actor, token).await?;
+    }
+    Ok(known)
+}
+
+async fn report_secret(
+    context: &Context,
+    actor: &Actor,
+    secret: &PlainSecret,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, CredentialError> {
+    let hash = secret.hash(&context.keys.pepper);
+    // Most reports are noise: they take no turn to write.
+    let Some((client_id, known)) = store::credentials::secret_by_hash(context.store.reads(), &hash).await? else {
+        return Ok(false);
+    };
+    if known.leaked_at.is_some() && (known.revoked_at.is_some() || policy == Policy::Alert) {
+        return Ok(true);
+    }
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let found = store::credentials::secret_by_hash(&mut **change.transaction(), &hash).await?;
+    let Some((_, secret)) = found else { return Ok(false) };
+    let credential =
+        store::credentials::find_in(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
+    store::credentials::mark_leaked(change.transaction(), &secret.id, place, now).await?;
+    let ends = policy == Policy::Revoke && secret.revoked_at.is_none();
+    if ends {
+        let id = AuthenticatorId::Secret(secret.id.clone());
+        store::authenticators::end(change.transaction(), &id, now).await?;
+        update_ends(&mut change, &credential).await?;
+    }
+    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name).with(json!({
+        "secret": secret.id.as_str(),
+        "found_at": place,
+        "revoked": ends,
+    }));
+    change.commit(actor, &event).await?;
+    tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
+    Ok(true)
+}
+
+/// SHA-256 in base64: how GitHub knows a token that neither side wants to repeat.
+pub fn hash(token: &str) -> String {
+    STANDARD.encode(digest::digest(&digest::SHA256, token.as_bytes()))
+}
+
+/// The secret of the credential that was reported last, if one was.
+pub fn reported(secrets: &[ClientSecret]) -> Option<&ClientSecret> {
+    secrets.iter().filter(|secret| secret.leaked_at.is_some()).max_by_key(|secret| secret.leaked_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRandom;
+
+    #[test]
+    fn secrets_are_found_wherever_they_stand() {
+        let random = SeededRandom::new(5);
+        let secret = PlainSecret::generate(&random);
+        let id = ClientId::generate(&random);
+        let plain = secret.expose();
+        for text in [
+            plain.to_owned(),
+            format!("MCP_CLIENT_SECRET={plain}\n"),
+            format!("{{\"client_secret\":\"{plain}\"}}"),
+            format!("log\\ncss_ {plain}, and more"),
+            format!("https://x/?client_secret={plain}&grant_type=y"),
+            format!("ünïcödé {plain}…"),
+            format!("Authorization: Basic {}", STANDARD.encode(format!("{id}:{plain}"))),
+            STANDARD.encode(format!("{id}:{plain}")).trim_end_matches('=').to_owned(),
+        ] {
+            let found = scan(&text);
+            assert_eq!(found.secrets.len(), 1, "{text}");
+            assert_eq!(found.secrets[0].expose(), plain);
+        }
+        for text in [format!("{plain}x"), plain[1..].to_owned(), plain.replace("css_", "css-"), "css_".repeat(100)] {
+            assert!(scan(&text).secrets.is_empty(), "{text}");
+        }
+        let found = scan(&format!("{id} {id} csc_short eyJhbGciOi.eyJ4.c2ln, Bearer eyJa.b.c.d"));
+        assert_eq!(found.client_ids, [id]);
+        let tokens: Vec<&str> = found.tokens.iter().map(|token| token.as_str()).collect();
+        assert_eq!(tokens, ["eyJhbGciOi.eyJ4.c2ln", "eyJa.b.c"]);
+    }
+}

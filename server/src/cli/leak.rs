@@ -1,0 +1,106 @@
+//! `countersign leak`
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use domain::context::Context;
+use domain::credential::leak::{self, Evidence, Leak};
+use domain::credential::revoke;
+use domain::id::ClientId;
+use domain::mcp_server;
+use zeroize::Zeroizing;
+
+use super::admin::operator;
+use super::credential::parse_duration;
+use super::{CliError, instance};
+use crate::config::{Config, ConfigError};
+use crate::mcp::status_word;
+
+/// Largest text that is searched, in bytes.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The text to search: a file, or - for standard input
+    file: PathBuf,
+    /// How far back the use of what is found is shown: 24h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
+    since: Duration,
+    /// Revoke every credential of which a working secret or token is found
+    #[arg(long)]
+    revoke: bool,
+}
+
+pub async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+    let text = read(&arguments.file)?;
+    let context = instance::open(config).await?;
+    let result = respond(&context, &text, arguments).await;
+    context.close().await;
+    result
+}
+
+fn read(file: &PathBuf) -> Result<Zeroizing<String>, CliError> {
+    let problem = |problem: std::io::Error| ConfigError::new("FILE", format!("{}: {problem}", file.display()));
+    let mut bytes = Zeroizing::new(Vec::new());
+    if file.as_os_str() == "-" {
+        std::io::stdin().take(LARGEST).read_to_end(&mut bytes).map_err(problem)?;
+    } else {
+        std::fs::File::open(file).map_err(problem)?.take(LARGEST).read_to_end(&mut bytes).map_err(problem)?;
+    }
+    // What is looked for is ASCII; a log may hold anything.
+    Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result<(), CliError> {
+    let since = context.now().minus(arguments.since);
+    let findings = leak::find(context, text, since).await.map_err(CliError::failed)?;
+    let servers = mcp_server::list(context).await.map_err(CliError::failed)?;
+    let name = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
+    for leak in &findings.leaks {
+        let Leak { credential, evidence, impact, reach } = leak;
+        println!("{}  {}  {}", credential.client_id, status_word(credential.status(context.now())), credential.name);
+        evidence.iter().for_each(|evidence| println!("  {}", words(evidence)));
+        println!("  live tokens: {}; exchanges: {}", impact.live_tokens, reach.exchanges);
+        println!("  scopes: {}", credential.scopes);
+        for (server, count) in &reach.servers {
+            println!("  {count} × {}", name(server.clone()).unwrap_or_default());
+        }
+        for (address, count) in &reach.addresses {
+            println!("  {count} × from {address}");
+        }
+    }
+    if findings.leaks.is_empty() {
+        println!("Nothing in the text belongs to this Countersign.");
+    }
+    if findings.unknown > 0 {
+        println!("{} secrets of the right form are not known here.", findings.unknown);
+    }
+    if findings.more {
+        println!("There is more in the text than is looked up at once: search it in parts.");
+    }
+    if arguments.revoke {
+        let ids: Vec<ClientId> = findings
+            .leaks
+            .iter()
+            .filter(|leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works))
+            .map(|leak| leak.credential.client_id.clone())
+            .collect();
+        let entries = revoke::revoke_all(context, &operator(), &ids, "Leaked").await.map_err(CliError::failed)?;
+        println!("Revoked: {}", entries.len());
+    }
+    Ok(())
+}
+
+fn words(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Secret { hint, works: true } => format!("its secret css_…{hint} is in the text, and works"),
+        Evidence::Secret { hint, works: false } => format!("its secret css_…{hint} is in the text; it does not work"),
+        Evidence::Token { ends_at, works: true } => {
+            format!("an access token of it is in the text, and works until {}", ends_at.rfc3339())
+        }
+        Evidence::Token { .. } => "an access token of it is in the text; it does not work".to_owned(),
+        Evidence::ClientId => "its client ID is in the text; that is no secret".to_owned(),
+    }
+}

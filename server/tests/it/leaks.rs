@@ -1,0 +1,215 @@
+//! Leaks: what a pasted text gives away, and reports from outside.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::credential::generate::Generated;
+use domain::credential::leak::Policy;
+use domain::credential::{Credential, Status, inspect};
+use serde_json::{Value, json};
+use server::leak_reports::{LeakReports, read_github_keys};
+
+use crate::support::{Answer, App, basic};
+
+fn secret(generated: &Generated) -> &str {
+    generated.secret.as_ref().expect("a secret").expose()
+}
+
+async fn exchanges(app: &App, generated: &Generated) -> bool {
+    app.token(&[("authorization", &basic(generated))], "grant_type=client_credentials").await.status == StatusCode::OK
+}
+
+async fn now_is(app: &App, generated: &Generated) -> (Credential, Status) {
+    let context = &app.instance.context;
+    let credential = inspect::find(context, &generated.credential.client_id).await.expect("reads").expect("exists");
+    let status = credential.status(context.now());
+    (credential, status)
+}
+
+#[tokio::test]
+async fn a_pasted_text_shows_whose_secrets_it_holds_and_keeps_nothing() {
+    let app = App::new().await;
+    let (owner, token) = app.access_token(&["mcp:read"]).await;
+    let other = app.generated("other job", &["mcp:read"]).await;
+    let bystander = app.generated("bystander", &["mcp:read"]).await;
+    let unknown = domain::secret::PlainSecret::generate(&domain::random::SystemRandom);
+    let browser = app.signed_in().await;
+    let log = format!(
+        "POST /token Authorization: Basic {}\nBearer {token}\nSECRET={}\n{}\nid {}",
+        basic(&other).trim_start_matches("Basic "),
+        secret(&owner),
+        unknown.expose(),
+        bystander.credential.client_id,
+    );
+    let answer = browser.submit("/leaks", "/leaks", &[("text", &log), ("days", "1")]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let words = answer.body.replace("<!>", "");
+    for expected in [
+        "about 3 credentials",
+        "1 secret of the right form is not known here",
+        "Revoke all 2",
+        "An access token of it</b> is in the text, and works",
+        "That is no secret",
+        "http://localhost:8080/mcp (1)",
+        "192.0.2.1 (1)",
+        owner.credential.client_id.as_str(),
+        other.credential.client_id.as_str(),
+    ] {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+    for leaked in [secret(&owner), secret(&other), unknown.expose(), token.as_str()] {
+        assert!(!answer.body.contains(leaked), "nothing of it is sent back");
+    }
+    let ids = format!("{} {}", owner.credential.client_id, other.credential.client_id);
+    let fields = [("client_ids", ids.as_str()), ("reason", "Leaked")];
+    let answer = browser.submit("/leaks", "/fn/revoke_credentials", &fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    for (generated, works) in [(&owner, false), (&other, false), (&bystander, true)] {
+        assert_eq!(exchanges(&app, generated).await, works);
+    }
+    let again = browser.submit("/leaks", "/leaks", &[("text", secret(&owner))]).await;
+    assert!(again.body.contains("it does not work any more") && again.body.contains("Generate a replacement"));
+    let nothing = browser.submit("/leaks", "/leaks", &[("text", "nothing")]).await;
+    assert!(nothing.body.contains("Nothing in the text belongs to this Countersign."));
+    assert_eq!(browser.submit("/leaks", "/leaks", &[("text", " ")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+async fn reported(app: &App, content_type: &str, body: String) -> Answer {
+    let request = Request::post("/leaks/report").header("content-type", content_type).body(Body::from(body));
+    app.send(request.expect("a request")).await
+}
+
+#[tokio::test]
+async fn whoever_has_a_secret_can_have_it_ended() {
+    let app = App::new().await;
+    let form = "application/x-www-form-urlencoded";
+    let (owner, token) = app.access_token(&["mcp:read"]).await;
+    let other = app.generated("other job", &["mcp:read"]).await;
+    let unknown = domain::secret::PlainSecret::generate(&domain::random::SystemRandom);
+    let mut answers = Vec::new();
+    for text in [unknown.expose(), "css_nonsense", secret(&owner), secret(&owner)] {
+        answers.push(reported(&app, form, format!("token={text}")).await.fingerprint());
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "the answer is the same whatever it was");
+    assert_eq!(answers[0].0, StatusCode::ACCEPTED);
+    assert!(!exchanges(&app, &owner).await);
+    assert!(domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp").await.is_err());
+    let (credential, status) = now_is(&app, &owner).await;
+    assert_eq!((status, credential.revoked_at), (Status::Expired, None), "a new secret can be made for it");
+
+    let body = json!({ "token": secret(&other), "url": "https://example.com/paste/1" }).to_string();
+    assert_eq!(reported(&app, "application/json", body).await.status, StatusCode::ACCEPTED);
+    assert!(!exchanges(&app, &other).await);
+    let browser = app.signed_in().await;
+    let page = browser.get(&format!("/credentials/{}", other.credential.client_id)).await.body.replace("<!>", "");
+    assert!(page.contains("was reported as leaked") && page.contains("https://example.com/paste/1"), "{page}");
+
+    let (_, token) = app.access_token(&["mcp:read"]).await;
+    reported(&app, form, format!("token={token}")).await;
+    assert!(domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp").await.is_err());
+
+    for wrong in ["", "token=", "other=x"] {
+        assert_eq!(reported(&app, form, wrong.to_owned()).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(reported(&app, "application/json", "{".to_owned()).await.status, StatusCode::BAD_REQUEST);
+    let mut limited = reported(&app, form, "token=x".to_owned()).await;
+    for _ in 0..60 {
+        limited = reported(&app, form, "token=x".to_owned()).await;
+    }
+    assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_ne!(limited.header("retry-after"), "");
+    app.instance.clock.advance(Duration::from_secs(60));
+    assert_eq!(reported(&app, form, "token=x".to_owned()).await.status, StatusCode::ACCEPTED);
+}
+
+/// What GitHub sends: a signed list.
+struct GitHub(EcdsaKeyPair);
+
+impl GitHub {
+    fn new() -> Self {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
+        Self(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).expect("a key"))
+    }
+
+    /// The key as GitHub publishes it: PEM in JSON.
+    fn published(&self) -> String {
+        let prefix = [
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+            0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ];
+        let der = [&prefix, self.0.public_key().as_ref()].concat();
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der));
+        json!({ "public_keys": [{ "key_identifier": "current", "key": pem, "is_current": true }] }).to_string()
+    }
+
+    async fn report(&self, app: &App, name: &str, body: &str) -> Answer {
+        let signature = self.0.sign(&SystemRandom::new(), body.as_bytes()).expect("signs");
+        let request = Request::post("/leaks/github")
+            .header("content-type", "application/json")
+            .header("github-public-key-identifier", name)
+            .header("github-public-key-signature", STANDARD.encode(signature.as_ref()));
+        app.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+    }
+}
+
+#[tokio::test]
+async fn github_reports_what_it_found_signed() {
+    let github = GitHub::new();
+    let github_keys = read_github_keys(&github.published()).expect("keys");
+    let app = App::with_leak_reports(LeakReports { policy: Policy::Revoke, github_keys }).await;
+    let owner = app.generated("job", &["mcp:read"]).await;
+    let unknown = domain::secret::PlainSecret::generate(&domain::random::SystemRandom);
+    let find = |token: &str| json!({ "token": token, "type": "countersign_client_secret", "url": "https://github.com/a/b/blob/c/.env", "source": "content" });
+    let body = json!([find(secret(&owner)), find(unknown.expose())]).to_string();
+    assert_eq!(github.report(&app, "unknown", &body).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(GitHub::new().report(&app, "current", &body).await.status, StatusCode::UNAUTHORIZED);
+    let unsigned = Request::post("/leaks/github").body(Body::from(body.clone())).expect("a request");
+    assert_eq!(app.send(unsigned).await.status, StatusCode::UNAUTHORIZED);
+    assert!(exchanges(&app, &owner).await, "nothing was done without a signature");
+    assert_eq!(github.report(&app, "current", "{}").await.status, StatusCode::BAD_REQUEST);
+
+    let answer = github.report(&app, "current", &body).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let labels: Vec<(String, String)> = answer
+        .json()
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|label: &Value| {
+            let text = |name: &str| label[name].as_str().expect("text").to_owned();
+            (text("token_hash"), text("label"))
+        })
+        .collect();
+    let hash = |token: &str| STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()));
+    assert_eq!(
+        labels,
+        [(hash(secret(&owner)), "true_positive".to_owned()), (hash(unknown.expose()), "false_positive".to_owned())]
+    );
+    assert!(!answer.body.contains(secret(&owner)));
+    assert!(!exchanges(&app, &owner).await);
+    assert_eq!(
+        App::new().await.send(Request::post("/leaks/github").body(Body::empty()).expect("a request")).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn where_people_decide_a_report_ends_nothing() {
+    let app = App::with_leak_reports(LeakReports { policy: Policy::Alert, github_keys: Vec::new() }).await;
+    let owner = app.generated("job", &["mcp:read"]).await;
+    for _ in 0..2 {
+        let answer = reported(&app, "application/x-www-form-urlencoded", format!("token={}", secret(&owner))).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+    }
+    assert!(exchanges(&app, &owner).await);
+    let browser = app.signed_in().await;
+    let page = browser.get(&format!("/credentials/{}", owner.credential.client_id)).await.body.replace("<!>", "");
+    assert!(page.contains("It still works: rotate or revoke it."), "{page}");
+}
