@@ -1,3 +1,8 @@
+import base64
+import time
+import urllib.request
+import zlib
+
 import jwt
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
@@ -15,14 +20,47 @@ settings = AuthSettings(
 )
 
 
+def decode(token, typ, algorithms, **expected):
+    if jwt.get_unverified_header(token).get("typ") != typ:
+        raise jwt.InvalidTokenError("another type")
+    return jwt.decode(token, keys.get_signing_key_from_jwt(token), algorithms=algorithms, **expected)
+
+
+class StatusLists:
+    """Says which tokens were revoked. Each list is fetched again when its time to live is over."""
+
+    def __init__(self):
+        self.lists = {}
+
+    def fetch(self, uri):
+        with urllib.request.urlopen(uri, timeout=5) as answer:
+            claims = decode(answer.read().decode(), "statuslist+jwt", ["ES256"], subject=uri)
+        packed = claims["status_list"]["lst"]
+        bits = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        return bits, time.time() + claims["ttl"], claims["exp"]
+
+    def is_revoked(self, uri, idx):
+        bits, fresh_until, end = self.lists.get(uri, (None, 0, 0))
+        if time.time() >= fresh_until:
+            try:
+                bits, fresh_until, end = self.lists[uri] = self.fetch(uri)
+            except OSError:
+                # While the issuer cannot be reached, the last list is believed until its end.
+                if time.time() >= end:
+                    raise
+        return bool(bits[idx // 8] >> idx % 8 & 1)
+
+
+lists = StatusLists()
+
+
 class Countersign(TokenVerifier):
     async def verify_token(self, token):
         try:
-            if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+            claims = decode(token, "at+jwt", ["__ALG__"], issuer=ISSUER, audience=RESOURCE)
+            if lists.is_revoked(**claims["status"]["status_list"]):
                 return None
-            key = keys.get_signing_key_from_jwt(token)
-            claims = jwt.decode(token, key, algorithms=["__ALG__"], issuer=ISSUER, audience=RESOURCE)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, OSError):
             return None
         return AccessToken(
             token=token,

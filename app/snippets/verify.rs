@@ -1,5 +1,7 @@
+use std::collections::HashMap;
+use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -7,9 +9,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::read::ZlibDecoder;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -24,18 +30,51 @@ const SCOPE: &str = "__SCOPE__";
 pub struct Claims {
     pub client_id: String,
     pub scope: String,
+    status: Status,
+}
+
+#[derive(Clone, Deserialize)]
+struct Status {
+    status_list: Bit,
+}
+
+#[derive(Clone, Deserialize)]
+struct Bit {
+    idx: usize,
+    uri: String,
+}
+
+/// A signed list of which tokens were revoked.
+#[derive(Deserialize)]
+struct ListClaims {
+    sub: String,
+    exp: u64,
+    ttl: u64,
+    status_list: Packed,
+}
+
+#[derive(Deserialize)]
+struct Packed {
+    lst: String,
+}
+
+struct List {
+    bits: Vec<u8>,
+    fresh_until: Instant,
+    end: u64,
 }
 
 /// Keys are fetched again after this time: one that the issuer withdrew is not believed for longer.
 const FRESH: Duration = Duration::from_secs(300);
-/// The issuer is asked at most this often, whatever tokens arrive.
+/// The issuer is asked for keys at most this often, whatever tokens arrive.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// The issuer's keys with the moment of their arrival, and when they were last asked for.
+/// What was fetched from the issuer.
 #[derive(Default)]
-struct Keys {
-    fetched: Mutex<Option<(Instant, JwkSet)>>,
-    asked: Mutex<Option<Instant>>,
+struct Issuer {
+    keys: Mutex<Option<(Instant, JwkSet)>>,
+    asked_for_keys: Mutex<Option<Instant>>,
+    lists: Mutex<HashMap<String, List>>,
 }
 
 /// Lets requests with a valid token through to `mcp`, and tells the others where tokens come from (RFC 9728).
@@ -46,16 +85,16 @@ pub fn protect(mcp: Router) -> Router {
         "scopes_supported": SCOPE.split(' ').collect::<Vec<_>>(),
         "bearer_methods_supported": ["header"],
     });
-    mcp.layer(from_fn_with_state(Arc::new(Keys::default()), authorize))
+    mcp.layer(from_fn_with_state(Arc::new(Issuer::default()), authorize))
         .route(METADATA_PATH, get(async move || Json(document)))
 }
 
-async fn authorize(State(keys): State<Arc<Keys>>, mut request: Request, next: Next) -> Response {
+async fn authorize(State(issuer): State<Arc<Issuer>>, mut request: Request, next: Next) -> Response {
     let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(token) = value.and_then(|value| value.strip_prefix("Bearer ")) else {
         return refuse(StatusCode::UNAUTHORIZED, "");
     };
-    let Some(claims) = keys.verify(token).await else {
+    let Some(claims) = issuer.verify(token).await else {
         return refuse(StatusCode::UNAUTHORIZED, ", error=\"invalid_token\"");
     };
     if !SCOPE.split(' ').all(|needed| claims.scope.split(' ').any(|scope| scope == needed)) {
@@ -70,44 +109,76 @@ fn refuse(status: StatusCode, error: &str) -> Response {
     (status, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
 }
 
-impl Keys {
+impl Issuer {
     async fn verify(&self, token: &str) -> Option<Claims> {
-        let head = decode_header(token).ok()?;
-        if head.typ.as_deref() != Some("at+jwt") {
-            return None;
-        }
         let mut validation = Validation::new(Algorithm::__ALG__);
-        validation.leeway = 0;
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[RESOURCE]);
-        let key = self.find(&head.kid?).await?;
+        let claims: Claims = self.decode(token, "at+jwt", validation).await?;
+        if self.is_revoked(&claims.status.status_list).await? { None } else { Some(claims) }
+    }
+
+    async fn decode<T: DeserializeOwned>(&self, token: &str, typ: &str, mut validation: Validation) -> Option<T> {
+        let head = decode_header(token).ok()?;
+        if head.typ.as_deref() != Some(typ) {
+            return None;
+        }
+        validation.leeway = 0;
+        let key = self.key(&head.kid?).await?;
         Some(decode(token, &key, &validation).ok()?.claims)
     }
 
-    /// The key of this name. When there is none the issuer is asked; requests with a known key do not wait for that.
-    async fn find(&self, kid: &str) -> Option<DecodingKey> {
-        if let Some(key) = self.known(kid).await {
-            return Some(key);
+    /// The bit of a token. Its list is fetched again when its time to live is over; while the issuer cannot be reached,
+    /// the last one is believed until its end.
+    async fn is_revoked(&self, bit: &Bit) -> Option<bool> {
+        let mut lists = self.lists.lock().await;
+        if lists.get(&bit.uri).is_none_or(|list| list.fresh_until <= Instant::now()) {
+            if let Some(list) = self.fetch_list(&bit.uri).await {
+                lists.insert(bit.uri.clone(), list);
+            }
         }
-        let mut asked = self.asked.lock().await;
-        if asked.is_none_or(|asked| asked.elapsed() > RETRY) {
-            *asked = Some(Instant::now());
-            let set = fetch().await?;
-            *self.fetched.lock().await = Some((Instant::now(), set));
+        let list = lists.get(&bit.uri)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+        if list.fresh_until <= Instant::now() && list.end <= now {
+            return None;
         }
-        self.known(kid).await
+        Some(list.bits.get(bit.idx / 8)? >> (bit.idx % 8) & 1 == 1)
     }
 
-    async fn known(&self, kid: &str) -> Option<DecodingKey> {
-        let fetched = self.fetched.lock().await;
-        let (at, set) = fetched.as_ref()?;
+    async fn fetch_list(&self, uri: &str) -> Option<List> {
+        let token = fetch(uri).await?.text().await.ok()?;
+        let claims: ListClaims = self.decode(&token, "statuslist+jwt", Validation::new(Algorithm::ES256)).await?;
+        let mut bits = Vec::new();
+        ZlibDecoder::new(URL_SAFE_NO_PAD.decode(&claims.status_list.lst).ok()?.as_slice())
+            .read_to_end(&mut bits)
+            .ok()?;
+        let fresh_until = Instant::now() + Duration::from_secs(claims.ttl);
+        if claims.sub == uri { Some(List { bits, fresh_until, end: claims.exp }) } else { None }
+    }
+
+    /// The key of this name. When there is none the issuer is asked; requests with a known key do not wait for that.
+    async fn key(&self, kid: &str) -> Option<DecodingKey> {
+        if let Some(key) = self.known_key(kid).await {
+            return Some(key);
+        }
+        let mut asked = self.asked_for_keys.lock().await;
+        if asked.is_none_or(|asked| asked.elapsed() > RETRY) {
+            *asked = Some(Instant::now());
+            let set = fetch(&format!("{ISSUER}/mcp/oauth/jwks")).await?.json().await.ok()?;
+            *self.keys.lock().await = Some((Instant::now(), set));
+        }
+        self.known_key(kid).await
+    }
+
+    async fn known_key(&self, kid: &str) -> Option<DecodingKey> {
+        let keys = self.keys.lock().await;
+        let (at, set) = keys.as_ref()?;
         if at.elapsed() < FRESH { DecodingKey::from_jwk(set.find(kid)?).ok() } else { None }
     }
 }
 
-async fn fetch() -> Option<JwkSet> {
+async fn fetch(url: &str) -> Option<reqwest::Response> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().ok()?;
-    let answer = client.get(format!("{ISSUER}/mcp/oauth/jwks")).send().await.ok()?;
-    answer.error_for_status().ok()?.json().await.ok()
+    client.get(url).send().await.ok()?.error_for_status().ok()
 }

@@ -325,7 +325,7 @@ pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Sni
         check(
             "rust",
             "Rust",
-            "axum and rmcp, with jsonwebtoken (aws_lc_rs), reqwest (json), serde (derive), serde_json and tokio (sync)",
+            "axum and rmcp, with base64, flate2, jsonwebtoken (aws_lc_rs), reqwest (json), serde (derive), serde_json, tokio (sync)",
             "verify.rs",
             include_str!("../snippets/verify.rs"),
         ),

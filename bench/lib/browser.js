@@ -1,7 +1,10 @@
 import { request } from 'node:http';
 import { BenchError } from './processes.js';
 
-/** Signs in through the form as a browser without JavaScript does; resolves to a function that fetches a page. */
+/**
+ * Signs in through the form as a browser without JavaScript does; resolves to a function that fetches a page, whose
+ * `submit` sends the form of a page.
+ */
 export async function signIn(origin, email, password) {
   const cookies = new Map();
 
@@ -30,29 +33,35 @@ export async function signIn(origin, email, password) {
   const form = findForm(`${await page('/login')}`, 'password');
   form.fields.set(form.nameOf('email'), email);
   form.fields.set(form.nameOf('password'), password);
-  const { status } = await send(
-    'POST',
-    form.action ?? '/login',
-    {
+  await post(form.action ?? '/login', form.fields);
+  page.submit = async (path, action, values) => {
+    const form = findForm(`${await page(path)}`, 'text', action);
+    for (const [name, value] of Object.entries(values)) form.fields.set(name, value);
+    await post(action, form.fields);
+  };
+  return page;
+
+  async function post(action, fields) {
+    const headers = {
       'Content-Type': 'application/x-www-form-urlencoded',
       Origin: origin,
       'Sec-Fetch-Site': 'same-origin',
       'Sec-Fetch-Mode': 'navigate',
       'Sec-Fetch-Dest': 'document',
-    },
-    `${form.fields}`,
-  );
-  if (status !== 303 && status !== 302) throw new BenchError(`Signing in answered ${status}.`);
-  return page;
+    };
+    const { status } = await send('POST', action, headers, `${fields}`);
+    if (status !== 303 && status !== 302) throw new BenchError(`POST ${action} answered ${status}.`);
+  }
 }
 
 const cookieHeader = (cookies) => [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
 
-/** The first form that holds an input of this type, with the hidden fields filled in. */
-function findForm(html, type) {
+/** The first form that holds an input of this type, and has this action if one is asked for, with the hidden fields filled in. */
+function findForm(html, type, action) {
   for (const [, formTag, content] of html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs)) {
     const inputs = [...content.matchAll(/<input\b([^>]*)>/g)].map(([, tag]) => attributes(tag));
     if (!inputs.some((input) => input.type === type)) continue;
+    if (action && attributes(formTag).action !== action) continue;
     const hidden = inputs.filter((input) => input.type === 'hidden');
     return {
       action: attributes(formTag).action,

@@ -1,0 +1,171 @@
+import { expect, test, type Page } from '@playwright/test';
+import { createAdministrator, examine, generate, press, watch } from './browser';
+import { Countersign } from './countersign';
+
+/** What people do with a secret that must be replaced: with time to spare, and after it has leaked. */
+test.describe.configure({ mode: 'serial' });
+
+let server: Countersign;
+let page: Page;
+let problems: string[];
+
+test.beforeAll(async ({ browser }) => {
+  server = await Countersign.start();
+  const context = await browser.newContext();
+  problems = watch(context, server);
+  page = await context.newPage();
+  await createAdministrator(page, server);
+});
+
+test.afterEach(() => expect(problems).toEqual([]));
+
+test.afterAll(async () => {
+  await page.context().close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+});
+
+const open = (path: string) => page.goto(server.url + path);
+const works = async (id: string, secret: string) => (await server.exchange(id, secret)).status === 200;
+
+async function rotate(id: string, overlap: string): Promise<string> {
+  await open(`/credentials/${id}`);
+  await press(page, 'Rotate secret');
+  await page.getByLabel('Overlap').selectOption({ label: overlap });
+  await page.getByRole('button', { name: 'Rotate secret' }).click();
+  await expect(page.getByRole('heading', { name: 'Save your new client secret' })).toBeVisible();
+  const secret = await page.getByRole('textbox', { name: 'Client secret' }).inputValue();
+  server.secret(`new secret of ${id}`, secret);
+  return secret;
+}
+
+test('a secret is rotated while the program goes on', async () => {
+  test.setTimeout(300_000);
+  const old = await generate(page, server, 'nightly-index');
+  expect(await works(old.id, old.secret)).toBe(true);
+  await open(`/credentials/${old.id}/rotate`);
+  await page.getByLabel('Overlap').selectOption({ label: 'Until the date below' });
+  await page.getByRole('button', { name: 'Rotate secret' }).click();
+  await expect(page.getByRole('alert')).toContainText('Choose the day');
+  await examine(page, 'rotate-mistake');
+
+  const secret = await rotate(old.id, '24 hours');
+  await examine(page, 'rotate-reveal');
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Already rotated' })).toBeVisible();
+  await examine(page, 'rotate-again');
+  expect(await works(old.id, old.secret)).toBe(true);
+
+  await open(`/credentials/${old.id}`);
+  await expect(page.getByText('Rotation in progress.')).toBeVisible();
+  await examine(page, 'credential-rotating');
+  await open('/');
+  await page.getByRole('link', { name: /1\s*rotation in progress/ }).click();
+  await expect(page.getByRole('rowheader', { name: 'nightly-index' })).toBeVisible();
+
+  await open(`/credentials/${old.id}/rotate`);
+  await expect(page.getByText('The new one was not used yet.')).toBeVisible();
+  expect(await works(old.id, secret)).toBe(true);
+  await page.reload();
+  await expect(page.getByText(/It is safe to finish|Both were used/)).toBeVisible();
+  await examine(page, 'rotation');
+  await page.getByLabel('From now').selectOption({ label: '7 days' });
+  await press(page, 'Change deadline');
+  await expect(page.getByRole('status').first()).toContainText('The deadline is changed.');
+  await press(page, 'Finish now');
+  await expect(page.getByRole('status').first()).toContainText('Rotation finished.');
+  expect(await works(old.id, old.secret)).toBe(false);
+  expect(await works(old.id, secret)).toBe(true);
+  await expect(async () => {
+    await open(`/credentials/${old.id}`);
+    await expect(page.getByText('Revoked secret or key tried')).toBeVisible({ timeout: 500 });
+  }).toPass();
+});
+
+test('a rotation is cancelled, and one without an overlap ends the old secret', async () => {
+  const old = await generate(page, server, 'release-pipeline');
+  const cancelled = await rotate(old.id, '1 hour');
+  await open(`/credentials/${old.id}/rotate`);
+  await press(page, 'Cancel rotation');
+  await expect(page.getByRole('status').first()).toContainText('Rotation cancelled.');
+  expect(await works(old.id, cancelled)).toBe(false);
+  expect(await works(old.id, old.secret)).toBe(true);
+  const replaced = await rotate(old.id, 'None: the old one stops now');
+  expect(await works(old.id, old.secret)).toBe(false);
+  expect(await works(old.id, replaced)).toBe(true);
+});
+
+test('the command line rotates, finishes and cancels', async () => {
+  const old = await server.createCredential('by command');
+  const rotated = async () => {
+    const printed = JSON.parse(await server.command(['credential', 'rotate', old.client_id, '--format', 'json']));
+    server.secret('secret that the command line rotated to', printed.client_secret);
+    return printed.client_secret as string;
+  };
+  const first = await rotated();
+  for (const secret of [old.client_secret, first]) expect(await works(old.client_id, secret)).toBe(true);
+  await expect(server.command(['credential', 'rotate', old.client_id])).rejects.toThrow();
+  await server.command(['credential', 'cancel-rotation', old.client_id]);
+  expect(await works(old.client_id, first)).toBe(false);
+  const second = await rotated();
+  await server.command(['credential', 'finish-rotation', old.client_id]);
+  expect(await works(old.client_id, old.client_secret)).toBe(false);
+  expect(await works(old.client_id, second)).toBe(true);
+});
+
+test('a leaked secret is found and ended', async () => {
+  test.setTimeout(300_000);
+  const leaked = await generate(page, server, 'support-desk');
+  const access = await server.accessToken(leaked.id, leaked.secret);
+  const other = await server.createCredential('data-sync');
+  await open('/');
+  await page.getByRole('link', { name: 'Respond to a leak' }).click();
+  await examine(page, 'leaks');
+  await page.getByRole('textbox', { name: 'Leaked text' }).fill('nothing of ours');
+  await press(page, 'Find credential');
+  await expect(page.getByText('Nothing in the text belongs to this Countersign.')).toBeVisible();
+  await examine(page, 'leaks-nothing');
+
+  await open('/leaks');
+  const log = `2026-11-21 curl -u ${leaked.id}:${leaked.secret} https://auth\nsecond: ${other.client_secret}`;
+  await page.getByRole('textbox', { name: 'Leaked text' }).fill(log);
+  await press(page, 'Find credential');
+  await expect(page.getByRole('link', { name: 'support-desk' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Revoke all 2' })).toBeVisible();
+  await examine(page, 'leaks-several');
+  expect(await page.content()).not.toContain(leaked.secret);
+  expect(page.url()).toBe(`${server.url}/leaks`);
+
+  await open('/leaks');
+  await page.getByRole('textbox', { name: 'Leaked text' }).fill(leaked.secret);
+  await press(page, 'Find credential');
+  await page.getByRole('button', { name: 'Revoke credential' }).click();
+  await expect(page.getByRole('main').getByText('Revoked', { exact: true }).first()).toBeVisible();
+  expect(await works(leaked.id, leaked.secret)).toBe(false);
+  expect((await server.callMcp(access, 'tools/list')).status).toBe(401);
+  await page.getByRole('link', { name: 'Generate a replacement with the same settings' }).click();
+  await expect(page.getByRole('textbox', { name: 'Name', exact: true })).toHaveValue('support-desk');
+});
+
+test('whoever finds a secret reports it, and its page says so', async () => {
+  const found = await server.createCredential('docs-search');
+  const body = new URLSearchParams({ token: found.client_secret, url: 'https://paste.example/1' });
+  expect((await fetch(`${server.url}/leaks/report`, { method: 'POST', body })).status).toBe(202);
+  expect(await works(found.client_id, found.client_secret)).toBe(false);
+  await open(`/credentials/${found.client_id}`);
+  await expect(page.getByText('was reported as leaked')).toBeVisible();
+  await examine(page, 'credential-leaked');
+});
+
+test('the command line searches a file', async () => {
+  const lost = await server.createCredential('old-crawler');
+  const text = `export MCP_CLIENT_SECRET="${lost.client_secret}"\n`;
+  const found = await server.command(['leak', '-'], text);
+  expect(found).toContain(lost.client_id);
+  expect(found).toContain('is in the text, and works');
+  expect(found).not.toContain(lost.client_secret);
+  expect(await works(lost.client_id, lost.client_secret)).toBe(true);
+  expect(await server.command(['leak', '-', '--revoke'], text)).toContain('Revoked: 1');
+  expect(await works(lost.client_id, lost.client_secret)).toBe(false);
+});
