@@ -13,6 +13,7 @@ pub mod overview;
 pub mod reveal;
 pub mod rotate;
 pub mod servers;
+pub mod settings;
 pub mod setup;
 pub mod sign_in;
 pub mod stop_credential;

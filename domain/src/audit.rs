@@ -44,7 +44,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 23] = [
+pub const ACTIONS: [&str; 26] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -66,6 +66,9 @@ pub const ACTIONS: [&str; 23] = [
     "credential.enabled",
     "credential.revoked",
     "token.revoked",
+    "signing_key.rotated",
+    "emergency.stopped",
+    "emergency.undone",
     "mcp_server.added",
     "mcp_server.moved",
 ];

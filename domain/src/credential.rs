@@ -13,12 +13,14 @@
 //! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
 //! | [`leak`] | secrets and tokens in a pasted text: whose they are, what they reach, ending them |
+//! | [`emergency`] | stop many at once |
 //! | [`disable`] | stop it for a while, and let it go on |
 //! | [`revoke`] | end it for ever |
 
 pub mod disable;
 pub mod draft;
 pub mod edit;
+pub mod emergency;
 pub mod federated;
 pub mod generate;
 pub mod inspect;

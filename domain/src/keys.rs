@@ -5,6 +5,7 @@
 //! under, so that a wrong key is told apart from a damaged row and the master key can be replaced.
 
 mod master;
+pub mod rotation;
 mod signing;
 
 use std::sync::Arc;

@@ -18,6 +18,7 @@
 pub mod audit;
 pub mod authenticators;
 pub mod credentials;
+pub mod emergency;
 pub mod housekeeping;
 pub mod keys;
 pub mod ledger;

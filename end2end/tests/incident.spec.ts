@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { createAdministrator, examine, generate, press, watch } from './browser';
 import { Countersign } from './countersign';
@@ -11,7 +12,7 @@ let problems: string[];
 
 test.beforeAll(async ({ browser }) => {
   server = await Countersign.start();
-  const context = await browser.newContext();
+  const context = await browser.newContext({ acceptDownloads: true });
   problems = watch(context, server);
   page = await context.newPage();
   await createAdministrator(page, server);
@@ -156,6 +157,73 @@ test('whoever finds a secret reports it, and its page says so', async () => {
   await open(`/credentials/${found.client_id}`);
   await expect(page.getByText('was reported as leaked')).toBeVisible();
   await examine(page, 'credential-leaked');
+});
+
+test('everything stops, and goes on', async () => {
+  const job = await server.createCredential('still running');
+  await open('/settings');
+  await examine(page, 'settings');
+  await page.getByLabel('Generated before').fill('2020-01-01');
+  await press(page, 'Count what it ends');
+  await expect(page.getByText('There is nothing to stop.')).toBeVisible();
+  await open('/settings');
+  await press(page, 'Count what it ends');
+  await expect(page.getByRole('heading', { name: /^Stop \d+ credentials\?$/ })).toBeVisible();
+  await page.getByRole('textbox', { name: 'Reason' }).fill('Drill');
+  await page.getByRole('textbox', { name: 'Type STOP to confirm' }).fill('stop');
+  await page.getByRole('button', { name: /^Stop \d+ credentials$/ }).click();
+  await expect(page.getByRole('alert')).toContainText('Type STOP to confirm.');
+  await examine(page, 'stop-mistake');
+  expect(await works(job.client_id, job.client_secret)).toBe(true);
+  await page.getByRole('textbox', { name: 'Type STOP to confirm' }).fill('STOP');
+  await page.getByRole('button', { name: /^Stop \d+ credentials$/ }).click();
+  await expect(page.getByRole('status').first()).toContainText(/^Stopped: \d+ credentials/);
+  await examine(page, 'stopped');
+  expect(await works(job.client_id, job.client_secret)).toBe(false);
+  await press(page, 'Undo: enable them again');
+  await expect(page.getByRole('status').first()).toContainText(/^Enabled again: \d+ credentials/);
+  expect(await works(job.client_id, job.client_secret)).toBe(true);
+});
+
+test('a leaked signing key is replaced', async () => {
+  const job = await server.createCredential('holds a token');
+  const token = await server.accessToken(job.client_id, job.client_secret);
+  const keys = async () => (await (await fetch(`${server.url}/mcp/oauth/jwks`)).json()).keys.map((key: any) => key.kid);
+  const [old] = await keys();
+  await open('/settings');
+  await press(page, 'Rotate ES256');
+  await expect(page.getByRole('status').first()).toContainText('A new key is published.');
+  expect(await keys()).toHaveLength(2);
+  await page.getByText('The key has leaked').click();
+  await press(page, 'Replace ES256 now');
+  await expect(page.getByRole('status').first()).toContainText('The key is replaced.');
+  expect(await keys()).toHaveLength(1);
+  expect(await keys()).not.toContain(old);
+  expect((await server.callMcp(token, 'tools/list')).status).toBe(401);
+  expect((await server.callMcp(await server.accessToken(job.client_id, job.client_secret), 'tools/list')).status).toBe(200);
+  await examine(page, 'settings-keys');
+  const fresh = await server.accessToken(job.client_id, job.client_secret);
+  await server.command(['keys', 'rotate', '--emergency']);
+  await expect.poll(async () => (await server.callMcp(fresh, 'tools/list')).status).toBe(401);
+  expect(await server.command(['keys', 'list'])).toContain('ES256');
+});
+
+test('the audit log is exported as the page shows it', async () => {
+  for (const [format, check] of [
+    ['CSV', (text: string) => expect(text.split('\r\n')[0]).toBe('seq,at,actor_kind,actor_id,actor_name,action,target_kind,target_id,target_name,address,agent,details,previous,mac')],
+    ['JSONL', (text: string) => text.trim().split('\n').forEach((line) => expect(JSON.parse(line).action).toBe('credential.leaked'))],
+  ] as const) {
+    await open('/activity?action=credential.leaked');
+    const waiting = page.waitForEvent('download');
+    await press(page, `Export ${format}`);
+    const text = await readFile(await (await waiting).path(), 'utf8');
+    expect(text.trim().split('\n').length).toBe(format === 'CSV' ? 2 : 1);
+    check(text);
+  }
+  const lines = (await server.command(['audit', 'export'])).trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).seq)).toEqual(lines.map((_, index) => index + 1));
+  expect(await server.command(['audit', 'export', '--format', 'csv'])).toContain('emergency.stopped');
+  expect(await server.command(['audit', 'verify'])).toContain('intact');
 });
 
 test('the command line searches a file', async () => {

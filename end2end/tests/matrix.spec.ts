@@ -254,7 +254,7 @@ for (const [sdk, start] of Object.entries(servers))
       const other = await server.createCredential(`another audience than ${name}`);
       const [program, ...args] = await start(place);
       const child = spawn(program, args, {
-        stdio: ['ignore', 'inherit', 'inherit'],
+        stdio: "ignore",
         env: { PATH: process.env.PATH, PYTHONPATH: place.folder },
       });
       try {

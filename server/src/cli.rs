@@ -6,6 +6,7 @@ mod backup;
 mod credential;
 mod healthcheck;
 mod instance;
+mod keys;
 mod leak;
 mod serve;
 mod server;
@@ -43,6 +44,9 @@ enum Command {
     /// MCP servers
     #[command(subcommand)]
     Server(server::Command),
+    /// Signing keys
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Find what a text gives away: secrets, tokens and client IDs
     Leak(leak::Arguments),
     /// The audit log
@@ -101,6 +105,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Credential(command) => credential::run(&config, command).await,
             Command::Server(command) => server::run(&config, command).await,
+            Command::Keys(command) => keys::run(&config, command).await,
             Command::Leak(arguments) => leak::run(&config, &arguments).await,
             Command::Audit(command) => audit::run(&config, command).await,
             Command::Backup(arguments) => backup::run(&config, &arguments).await,

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod assets;
+pub mod audit_export;
 pub mod credentials;
 pub mod enter;
 pub mod form_token;
@@ -11,5 +12,6 @@ pub mod pages;
 pub mod server_functions;
 pub mod servers;
 pub mod session_store;
+pub mod settings;
 pub mod sign_in;
 pub mod signed_in;

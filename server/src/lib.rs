@@ -4,6 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`audit_export`] | entries of the audit log as lines of JSON or CSV |
 //! | [`cli`] | the commands, `serve` among them |
 //! | [`config`] | settings: defaults, file, environment, flags |
 //! | [`routes`] | the route table: one row a route, with the permission it needs |
@@ -19,6 +20,7 @@
 
 #![recursion_limit = "256"]
 
+pub mod audit_export;
 pub mod cli;
 pub mod config;
 pub mod dashboard;

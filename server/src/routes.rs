@@ -10,7 +10,9 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
-use crate::dashboard::{account, assets, credentials, leaks, pages, server_functions, servers, sign_in};
+use crate::dashboard::{
+    account, assets, audit_export, credentials, leaks, pages, server_functions, servers, settings, sign_in,
+};
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
 use crate::http::error;
@@ -88,6 +90,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/servers/{id}", administrator, get(pages::server)),
         row("/leaks", administrator, get(pages::leaks).post(leaks::find)),
         row("/activity", administrator, get(pages::activity)),
+        row("/activity/export", administrator, get(audit_export::export)),
+        row("/settings", administrator, get(pages::settings)),
+        row("/settings/stop", administrator, get(pages::stop).post(settings::stop)),
         row("/account", administrator, get(pages::account)),
         row("/account/name", administrator, post(account::rename)),
         row("/account/password", administrator, post(account::change_password)),
@@ -98,6 +103,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/enable_credential", administrator, post(server_functions::call)),
         row("/fn/disable_credential", administrator, post(server_functions::call)),
         row("/fn/revoke_credentials", administrator, post(server_functions::call)),
+        row("/fn/rotate_signing_key", administrator, post(server_functions::call)),
+        row("/fn/undo_emergency_stop", administrator, post(server_functions::call)),
         row("/fn/finish_rotation", administrator, post(server_functions::call)),
         row("/fn/extend_rotation", administrator, post(server_functions::call)),
         row("/fn/cancel_rotation", administrator, post(server_functions::call)),

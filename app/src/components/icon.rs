@@ -31,6 +31,8 @@ pub enum Icon {
     More,
     /// Download.
     Download,
+    /// Settings.
+    Settings,
     /// Not done yet.
     Circle,
 }
@@ -64,6 +66,11 @@ pub fn Drawing(icon: Icon) -> AnyView {
         }
         .into_any(),
         Icon::Search => view! { <circle cx="7" cy="7" r="4.5"/><path d="M10.5 10.5L14 14"/> }.into_any(),
+        Icon::Settings => view! {
+            <circle cx="8" cy="8" r="2.2"/>
+            <path d="M8 1.8v2M8 12.2v2M1.8 8h2M12.2 8h2M3.6 3.6l1.4 1.4M11 11l1.4 1.4M12.4 3.6L11 5M5 11l-1.4 1.4"/>
+        }
+        .into_any(),
         Icon::Circle => view! { <circle cx="8" cy="8" r="5.5"/> }.into_any(),
         Icon::Activity => view! { <path d="M1.8 8.5h2.7l2-5.5 3 10 1.8-4.5h2.9"/> }.into_any(),
         Icon::SignOut => view! { <path d="M6 2.5H3.2v11H6M7 8h6.8M11 5.2L13.8 8 11 10.8"/> }.into_any(),

@@ -70,6 +70,7 @@ fn Rail(viewer: Viewer) -> AnyView {
                 {item("/activity", Icon::Activity, "Activity")}
             </nav>
             <div class="foot">
+                <a class="item" href="/settings"><Drawing icon=Icon::Settings/><span>"Settings"</span></a>
                 <a class="item" href="/account"><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
                 <button class="item needs-script" type="button" data-shade="">
                     <Drawing icon=Icon::Theme/><span>"Theme: system"</span>

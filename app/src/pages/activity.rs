@@ -85,6 +85,9 @@ fn words(action: &str) -> &str {
         "credential.disabled" => "Credential disabled",
         "credential.enabled" => "Credential enabled",
         "credential.revoked" => "Credential revoked",
+        "signing_key.rotated" => "Signing key rotated",
+        "emergency.stopped" => "Emergency stop",
+        "emergency.undone" => "Emergency stop undone",
         "token.revoked" => "Token revoked",
         "mcp_server.added" => "MCP server added",
         "mcp_server.moved" => "MCP server moved",
@@ -146,12 +149,23 @@ pub struct ActivityView {
 #[server(prefix = "/fn", endpoint = "activity", input = GetUrl)]
 pub async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError> {
     let visit = signed_in()?;
+    let filter = filter(&query)?;
+    let mut entries: Vec<EntryView> =
+        audit::list(&visit.context, &filter, PAGE_SIZE + 1).await?.iter().map(EntryView::of).collect();
+    let more = entries.len() > usize::from(PAGE_SIZE);
+    entries.truncate(usize::from(PAGE_SIZE));
+    let next = entries.last().filter(|_| more).map(|entry| entry.seq);
+    Ok(ActivityView { entries, next })
+}
+
+/// What the filter form means.
+pub fn filter(query: &ActivityQuery) -> Result<Filter, ActionError> {
     let text = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
     let day = |text: &str, read: fn(&str) -> Option<Timestamp>| match text.trim() {
         "" => Ok(None),
         text => read(text).map(Some).ok_or_else(|| ActionError::Invalid("Write days as 2026-11-21.".to_owned())),
     };
-    let filter = Filter {
+    Ok(Filter {
         actor: text(&query.actor),
         action: text(&query.action),
         target: text(&query.target),
@@ -160,13 +174,7 @@ pub async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError>
         before: text(&query.before)
             .map(|before| before.parse().map_err(|_| ActionError::Invalid("This link is not valid.".to_owned())))
             .transpose()?,
-    };
-    let mut entries: Vec<EntryView> =
-        audit::list(&visit.context, &filter, PAGE_SIZE + 1).await?.iter().map(EntryView::of).collect();
-    let more = entries.len() > usize::from(PAGE_SIZE);
-    entries.truncate(usize::from(PAGE_SIZE));
-    let next = entries.last().filter(|_| more).map(|entry| entry.seq);
-    Ok(ActivityView { entries, next })
+    })
 }
 
 /// The page.
@@ -189,6 +197,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
             ])
         )
     };
+    let export = |format: &str| link(None).replacen("/activity?", &format!("/activity/export?format={format}&"), 1);
     let mut actions = vec![(String::new(), "All".to_owned())];
     actions.extend(ACTIONS.iter().map(|action| ((*action).to_owned(), words(action).to_owned())));
     let next_link = next.map(|next| link(Some(next)));
@@ -218,6 +227,8 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
         <div class="pager">
             <span class="row">
                 <ChainState verdict/>
+                <a class="button" href=export("csv") download="countersign-audit.csv"><Drawing icon=Icon::Download/>"Export CSV"</a>
+                <a class="button" href=export("jsonl") download="countersign-audit.jsonl"><Drawing icon=Icon::Download/>"Export JSONL"</a>
             </span>
             <nav class="row" aria-label="Pages">
                 {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}

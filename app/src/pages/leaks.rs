@@ -41,10 +41,9 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
         <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
         {revoke_all(&findings)}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
-        <details class="panel">
-            <summary class="body">"Search another text"</summary>
-            {fields(days)}
-        </details>
+        <section class="panel" aria-label="Search another text">
+            <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
+        </section>
     };
     Ok(Page::new("Leak", body))
 }
@@ -136,21 +135,21 @@ fn revoke_all(findings: &Findings) -> AnyView {
 fn evidence_words(evidence: &Evidence) -> AnyView {
     match evidence {
         Evidence::Secret { hint, works: true } => {
-            view! { <li><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</li> }.into_any()
+            view! { <p><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</p> }.into_any()
         }
         Evidence::Secret { hint, works: false } => {
-            view! { <li>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</li> }.into_any()
+            view! { <p>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</p> }.into_any()
         }
         Evidence::Token { ends_at, works: true } => {
-            view! { <li><b>"An access token of it"</b>" is in the text, and works until "<Moment at=*ends_at/>"."</li> }
+            view! { <p><b>"An access token of it"</b>" is in the text, and works until "<Moment at=*ends_at/>"."</p> }
                 .into_any()
         }
         Evidence::Token { ends_at, works: false } => {
-            view! { <li>"An access token of it is in the text; it does not work any more (its end: "<Moment at=*ends_at/>")."</li> }
+            view! { <p>"An access token of it is in the text; it does not work any more (its end: "<Moment at=*ends_at/>")."</p> }
                 .into_any()
         }
         Evidence::ClientId => {
-            view! { <li>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</li> }.into_any()
+            view! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }.into_any()
         }
     }
 }
@@ -192,7 +191,7 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
                 <h2 class="row"><a href=address>{credential.name.clone()}</a><StatusChip status=status.into()/></h2>
                 <code>{credential.client_id.to_string()}</code>
             </header>
-            <ul class="body">{evidence.iter().map(evidence_words).collect_view()}</ul>
+            <div class="body">{evidence.iter().map(evidence_words).collect_view()}</div>
             <dl class="facts">
                 <div><dt>"Live tokens"</dt><dd>{grouped(impact.live_tokens)}</dd></div>
                 <div><dt>{format!("Exchanges in {period}")}</dt><dd>{grouped(reach.exchanges)}</dd></div>

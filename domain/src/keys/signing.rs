@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
@@ -188,12 +189,22 @@ impl std::fmt::Debug for SigningKey {
 #[derive(Debug)]
 pub struct SigningKeys {
     master: Arc<MasterKey>,
-    opened: RwLock<HashMap<String, Arc<SigningKey>>>,
+    opened: RwLock<Opened>,
 }
+
+/// The opened keys and when they were read.
+#[derive(Debug, Default)]
+struct Opened {
+    keys: HashMap<String, Arc<SigningKey>>,
+    read_at: Option<Timestamp>,
+}
+
+/// Opened keys are read again after this time: another program may have dropped one of them.
+const BELIEVED: Duration = Duration::from_secs(5);
 
 impl SigningKeys {
     pub(super) fn new(master: Arc<MasterKey>) -> Self {
-        Self { master, opened: RwLock::new(HashMap::new()) }
+        Self { master, opened: RwLock::default() }
     }
 
     /// Reads the published keys again.
@@ -204,33 +215,40 @@ impl SigningKeys {
     /// opened before is dropped in both cases: a key that is gone from the database must not sign.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), KeyError> {
         let rows = store::keys::published_signing_keys(store, now).await?;
-        let mut opened = HashMap::new();
+        let before = std::mem::take(&mut self.opened.write().unwrap_or_else(PoisonError::into_inner).keys);
+        let mut keys = HashMap::new();
         let mut result = Ok(());
         for row in &rows {
-            match SigningKey::open(&self.master, row) {
-                Ok(key) => drop(opened.insert(row.kid.clone(), Arc::new(key))),
+            let opened = match before.get(&row.kid) {
+                Some(key) => Ok(Arc::clone(key)),
+                None => SigningKey::open(&self.master, row).map(Arc::new),
+            };
+            match opened {
+                Ok(key) => drop(keys.insert(row.kid.clone(), key)),
                 Err(error) => result = Err(error),
             }
         }
         if result.is_ok() && !rows.iter().any(|row| row.active_from <= now) {
             result = Err(KeyError::Missing(PURPOSE));
         }
-        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Opened { keys, read_at: Some(now) };
         result
     }
 
     /// The opened key named `kid`, read from the database when it is new here.
     pub async fn get(&self, store: &Store, kid: &str, now: Timestamp) -> Result<Arc<SigningKey>, KeyError> {
-        if let Some(key) = self.cached(kid) {
+        if let Some(key) = self.cached(kid, now) {
             return Ok(key);
         }
         self.reload(store, now).await?;
-        self.cached(kid).ok_or(KeyError::Missing(PURPOSE))
+        self.cached(kid, now).ok_or(KeyError::Missing(PURPOSE))
     }
 
-    /// The opened key named `kid`, without asking the database.
-    pub fn cached(&self, kid: &str) -> Option<Arc<SigningKey>> {
-        self.opened.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    /// The opened key named `kid`, if the database was asked a moment ago.
+    pub fn cached(&self, kid: &str, now: Timestamp) -> Option<Arc<SigningKey>> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        opened.read_at.filter(|read_at| now.since(*read_at) < BELIEVED)?;
+        opened.keys.get(kid).cloned()
     }
 
     /// Makes the first key of `algorithm` inside `transaction`, unless there is one.
@@ -249,11 +267,25 @@ impl SigningKeys {
         Ok(())
     }
 
+    /// Stores a further key of `algorithm` inside `transaction`, which signs from `active_from` on.
+    pub(crate) async fn add(
+        &self,
+        transaction: &mut Transaction,
+        algorithm: TokenAlgorithm,
+        active_from: Timestamp,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<String, KeyError> {
+        let row = SigningKeyRow { active_from, ..generate(&self.master, algorithm, now, random)? };
+        store::keys::insert_signing_key(transaction, &row).await?;
+        Ok(row.kid)
+    }
+
     /// The public keys as a JWK set (RFC 7517 §5), from the database at this moment.
     pub async fn jwks(&self, store: &Store, now: Timestamp) -> Result<Value, KeyError> {
         self.reload(store, now).await?;
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<&Arc<SigningKey>> = opened.values().collect();
+        let mut keys: Vec<&Arc<SigningKey>> = opened.keys.values().collect();
         keys.sort_by(|left, right| left.kid.cmp(&right.kid));
         Ok(serde_json::json!({ "keys": keys.iter().map(|key| &key.public_jwk).collect::<Vec<_>>() }))
     }

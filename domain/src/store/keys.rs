@@ -129,6 +129,61 @@ pub(crate) async fn published_signing_keys(store: &Store, now: Timestamp) -> Res
     .collect()
 }
 
+/// A signing key, as an administrator sees it.
+#[derive(Debug, Clone)]
+pub struct SigningKeyState {
+    /// RFC 7638 thumbprint: the `kid` of tokens.
+    pub kid: String,
+    /// JWS algorithm.
+    pub alg: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it signs, until a newer one does.
+    pub active_from: Timestamp,
+    /// When it leaves the JWKS.
+    pub retired_at: Option<Timestamp>,
+}
+
+/// Every signing key, newest first; those that left the JWKS before `since` are left out.
+pub(crate) async fn signing_key_states<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
+    since: Timestamp,
+) -> Result<Vec<SigningKeyState>, StoreError> {
+    sqlx::query(
+        "SELECT kid, alg, created_at, active_from, retired_at FROM signing_keys
+         WHERE retired_at IS NULL OR retired_at > $1 ORDER BY alg, active_from DESC, kid",
+    )
+    .bind(since.millis())
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("signing_keys", row);
+        Ok(SigningKeyState {
+            kid: columns.text("kid")?,
+            alg: columns.text("alg")?,
+            created_at: columns.moment("created_at")?,
+            active_from: columns.moment("active_from")?,
+            retired_at: columns.optional_moment("retired_at")?,
+        })
+    })
+    .collect()
+}
+
+/// Lets the keys of `alg` leave the JWKS at `retired_at`, if they would not earlier.
+pub(crate) async fn retire_signing_keys(
+    transaction: &mut Transaction,
+    alg: &str,
+    retired_at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE signing_keys SET retired_at = $1 WHERE alg = $2 AND (retired_at IS NULL OR retired_at > $1)")
+        .bind(retired_at.millis())
+        .bind(alg)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn insert_signing_key(transaction: &mut Transaction, key: &SigningKeyRow) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO signing_keys (kid, alg, public_jwk, wrapped, created_at, active_from, retired_at)

@@ -349,7 +349,7 @@ pub(crate) async fn reach(
 }
 
 /// The smallest `jti` that can have been issued at `moment`.
-fn first_jti(moment: Timestamp) -> String {
+pub(super) fn first_jti(moment: Timestamp) -> String {
     format!("tok_{}", base62::fixed_width(u64::try_from(moment.millis()).unwrap_or(0), 9))
 }
 

@@ -120,14 +120,11 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
         return Err(VerifyError::Invalid("not an access token"));
     }
     let kid = header.kid.ok_or(VerifyError::Invalid("no kid"))?;
-    let key = match context.keys.signing.cached(&kid) {
-        Some(key) => key,
-        // Only a published key is fetched anew; a made-up kid costs one read.
-        None => match context.keys.signing.get(&context.store, &kid, context.now()).await {
-            Ok(key) => key,
-            Err(crate::keys::KeyError::Missing(_)) => return Err(VerifyError::Invalid("unknown kid")),
-            Err(error) => return Err(VerifyError::Fault(error.into())),
-        },
+    // A made-up kid costs one read.
+    let key = match context.keys.signing.get(&context.store, &kid, context.now()).await {
+        Ok(key) => key,
+        Err(crate::keys::KeyError::Missing(_)) => return Err(VerifyError::Invalid("unknown kid")),
+        Err(error) => return Err(VerifyError::Fault(error.into())),
     };
     let mut validation = Validation::new(key.algorithm());
     // Issuer, audience and time are compared by the caller, against exact strings and our own clock.

@@ -3,6 +3,7 @@
 
 mod audit;
 mod credentials;
+mod emergency;
 mod exchange;
 mod people;
 mod rotation;

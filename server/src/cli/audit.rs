@@ -1,20 +1,24 @@
 //! `countersign audit`
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use clap::Subcommand;
 use domain::audit::{self, Verdict};
-use serde_json::{Value, json};
 
 use super::{CliError, instance};
+use crate::audit_export::Format;
 use crate::config::Config;
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Prove that no entry was changed, removed or reordered
     Verify,
-    /// Print every entry, oldest first, one JSON object a line
-    Export,
+    /// Print every entry, oldest first
+    Export {
+        /// jsonl (one JSON object a line) or csv
+        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        format: Format,
+    },
 }
 
 pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
@@ -30,36 +34,32 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
             }
             Err(error) => Err(error),
         },
-        Command::Export => export(&context).await,
+        Command::Export { format } => export(&context, format).await,
     };
     context.close().await;
     result
 }
 
-async fn export(context: &domain::context::Context) -> Result<(), CliError> {
+async fn export(context: &domain::context::Context, format: Format) -> Result<(), CliError> {
     const PAGE: u16 = 1000;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    // Progress is for people: it would spoil a log.
+    let watched = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
+    output.write_all(format.head().as_bytes()).map_err(CliError::failed)?;
     let mut after = 0;
     loop {
         let entries = audit::walk(context, after, PAGE).await.map_err(CliError::failed)?;
         for entry in &entries {
-            let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
-            let line = json!({
-                "seq": entry.seq,
-                "at": entry.at.rfc3339(),
-                "actor": { "kind": entry.actor_kind, "id": entry.actor_id, "name": entry.actor_name },
-                "action": entry.action,
-                "target": { "kind": entry.target_kind, "id": entry.target_id, "name": entry.target_name },
-                "address": entry.address,
-                "agent": entry.agent,
-                "details": details,
-                "previous": entry.previous,
-                "mac": entry.mac,
-            });
-            writeln!(output, "{line}").map_err(CliError::failed)?;
+            output.write_all(format.line(entry).as_bytes()).map_err(CliError::failed)?;
             after = entry.seq;
         }
+        if watched {
+            eprint!("\r{after} entries");
+        }
         if entries.len() < usize::from(PAGE) {
+            if watched {
+                eprintln!();
+            }
             return output.flush().map_err(CliError::failed);
         }
     }

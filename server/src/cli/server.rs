@@ -38,7 +38,7 @@ pub struct Add {
     alg: TokenAlgorithm,
 }
 
-fn parse_algorithm(text: &str) -> Result<TokenAlgorithm, String> {
+pub(super) fn parse_algorithm(text: &str) -> Result<TokenAlgorithm, String> {
     TokenAlgorithm::parse(text)
         .ok_or_else(|| format!("write one of {}", TokenAlgorithm::ALL.map(TokenAlgorithm::as_str).join(", ")))
 }

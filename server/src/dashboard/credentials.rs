@@ -62,9 +62,16 @@ pub async fn generate(
     }
 }
 
-/// Why nothing was generated.
-enum Refused {
-    Fields { errors: Vec<FieldError>, ask_password: bool },
+/// Why nothing was done.
+pub enum Refused {
+    /// Something typed is wrong, or the password is asked for.
+    Fields {
+        /// What is wrong.
+        errors: Vec<FieldError>,
+        /// Whether to ask for the password.
+        ask_password: bool,
+    },
+    /// The rules or the database refused.
     Operation(CredentialError),
 }
 
@@ -97,7 +104,7 @@ async fn try_generate(
 }
 
 /// Asks for the password again when its last proof is too old: whoever finds an open browser must not take a secret away.
-async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
+pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
     let wrong =
         |message: &str| Refused::Fields { errors: vec![FieldError::new("your_password", message)], ask_password: true };
     let password = fields.get("your_password");

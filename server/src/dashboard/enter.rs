@@ -116,7 +116,7 @@ fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
 /// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
 pub fn safe_return(next: &str) -> String {
     let path = next.split('?').next().unwrap_or_default();
-    let known = ["/credentials", "/servers", "/leaks", "/activity", "/account"]
+    let known = ["/credentials", "/servers", "/leaks", "/activity", "/settings", "/account"]
         .iter()
         .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     // Ours are made of these characters; whatever else a parser might read differently is not.

@@ -6,7 +6,7 @@ use app::pages::activity::ActivityQuery;
 use app::pages::credentials::CredentialsQuery;
 use app::pages::{
     account, activity, authenticators, credential, credentials, edit_credential, leaks, message, new_credential,
-    overview, rotate, servers, stop_credential,
+    overview, rotate, servers, settings, stop_credential,
 };
 use app::render::{self, Page};
 use app::visit::Visit;
@@ -158,6 +158,23 @@ pub async fn activity(Extension(visit): Extension<Visit>, RawQuery(query): RawQu
     };
     let verify = fields.find("verify").is_some();
     respond(visit, || activity::page(query, verify)).await
+}
+
+/// `GET /settings`
+pub async fn settings(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let fields = fields(query);
+    let outcome = settings::Outcome {
+        done: fields.get("done"),
+        count: fields.get("count"),
+        stopped_at: fields.get("stopped_at"),
+    };
+    respond(visit, || settings::page(outcome)).await
+}
+
+/// `GET /settings/stop`
+pub async fn stop(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let typed = super::settings::typed(&fields(query));
+    respond(visit, || settings::stop_page(typed, Vec::new(), false)).await
 }
 
 /// `GET /account`

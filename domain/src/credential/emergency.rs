@@ -1,0 +1,119 @@
+//! The emergency stop: many credentials at once, chosen by MCP server and age, in one transaction.
+
+use serde_json::json;
+
+use super::CredentialError;
+use super::draft::check_reason;
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::{Fault, FieldError};
+use crate::id::McpServerId;
+use crate::mcp_server::LONGEST_TOKEN_LIFETIME;
+use crate::store;
+
+/// Up to this many, each credential gets an audit entry of its own. Beyond it the entry of the stop alone has to do: an
+/// emergency must not wait for the log.
+const MOST_ENTRIES: usize = 2000;
+
+/// Which credentials. Empty: all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Those that may call this MCP server.
+    pub server: Option<McpServerId>,
+    /// Those generated before this moment.
+    pub created_before: Option<Timestamp>,
+}
+
+/// What is done to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// Reversible.
+    Disable,
+    /// Final.
+    Revoke,
+}
+
+impl Means {
+    /// The word on the wire and in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    /// Reads a word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Disable, Self::Revoke].into_iter().find(|means| means.as_str() == text)
+    }
+}
+
+/// What a stop would end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preview {
+    /// Credentials that are neither disabled (or, to be revoked, only disabled) nor revoked.
+    pub credentials: i64,
+    /// Their live tokens.
+    pub live_tokens: i64,
+}
+
+/// Counts what a stop would end.
+pub async fn preview(context: &Context, selection: &Selection, means: Means) -> Result<Preview, Fault> {
+    let now = context.now();
+    let longest_ago = now.minus(LONGEST_TOKEN_LIFETIME);
+    Ok(store::emergency::preview(&context.store, selection, means, now, longest_ago).await?)
+}
+
+/// Stops every credential of the selection. When this returns the change is on disk. Returns how many were stopped, and the
+/// moment by which [`undo`] knows them.
+pub async fn stop(
+    context: &Context,
+    actor: &Actor,
+    selection: &Selection,
+    means: Means,
+    reason: &str,
+) -> Result<(u64, Timestamp), CredentialError> {
+    let reason =
+        check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let mut stopped = store::emergency::list(change.transaction(), selection, means, MOST_ENTRIES as i64 + 1).await?;
+    let count = store::emergency::stop(change.transaction(), selection, means, now, reason.as_deref()).await?;
+    if stopped.len() > MOST_ENTRIES {
+        stopped.clear();
+    }
+    let action = match means {
+        Means::Disable => "credential.disabled",
+        Means::Revoke => "credential.revoked",
+    };
+    let mut events: Vec<Event> = stopped
+        .iter()
+        .map(|(id, name)| {
+            Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
+        })
+        .collect();
+    events.push(Event::new("emergency.stopped", "instance", "", "").with(json!({
+        "means": means.as_str(),
+        "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
+        "created_before": selection.created_before.map(Timestamp::rfc3339),
+        "credentials": count,
+        "reason": reason,
+    })));
+    change.commit_all(actor, &events).await?;
+    Ok((count, now))
+}
+
+/// Lets the credentials go on that a stop at this moment disabled. Returns how many.
+pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64, CredentialError> {
+    let mut change = context.begin_change().await?;
+    let count = store::emergency::undo(change.transaction(), stopped_at).await?;
+    if count == 0 {
+        return Err(CredentialError::NotFound);
+    }
+    let event = Event::new("emergency.undone", "instance", "", "")
+        .with(json!({ "stopped_at": stopped_at.rfc3339(), "credentials": count }));
+    change.commit(actor, &event).await?;
+    Ok(count)
+}
