@@ -75,6 +75,7 @@ struct Issuer {
     keys: Mutex<Option<(Instant, JwkSet)>>,
     asked_for_keys: Mutex<Option<Instant>>,
     lists: Mutex<HashMap<String, List>>,
+    asking_for_list: Mutex<()>,
 }
 
 /// Lets requests with a valid token through to `mcp`, and tells the others where tokens come from (RFC 9728).
@@ -132,18 +133,40 @@ impl Issuer {
     /// The bit of a token. Its list is fetched again when its time to live is over; while the issuer cannot be reached,
     /// the last one is believed until its end.
     async fn is_revoked(&self, bit: &Bit) -> Option<bool> {
-        let mut lists = self.lists.lock().await;
-        if lists.get(&bit.uri).is_none_or(|list| list.fresh_until <= Instant::now()) {
-            if let Some(list) = self.fetch_list(&bit.uri).await {
-                lists.insert(bit.uri.clone(), list);
+        if !self.has_fresh_list(&bit.uri).await {
+            // One request asks, the others wait for what it learns.
+            let _turn = self.asking_for_list.lock().await;
+            if !self.has_fresh_list(&bit.uri).await {
+                self.refresh_list(&bit.uri).await;
             }
         }
+        let lists = self.lists.lock().await;
         let list = lists.get(&bit.uri)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-        if list.fresh_until <= Instant::now() && list.end <= now {
+        if list.end <= now {
             return None;
         }
         Some(list.bits.get(bit.idx / 8)? >> (bit.idx % 8) & 1 == 1)
+    }
+
+    async fn has_fresh_list(&self, uri: &str) -> bool {
+        self.lists.lock().await.get(uri).is_some_and(|list| list.fresh_until > Instant::now())
+    }
+
+    async fn refresh_list(&self, uri: &str) {
+        let fetched = self.fetch_list(uri).await;
+        let mut lists = self.lists.lock().await;
+        match fetched {
+            Some(list) => drop(lists.insert(uri.to_owned(), list)),
+            None => {
+                let list = lists.entry(uri.to_owned()).or_insert_with(|| List {
+                    bits: Vec::new(),
+                    fresh_until: Instant::now(),
+                    end: 0,
+                });
+                list.fresh_until = Instant::now() + Duration::from_secs(5);
+            }
+        }
     }
 
     async fn fetch_list(&self, uri: &str) -> Option<List> {
@@ -179,6 +202,6 @@ impl Issuer {
 }
 
 async fn fetch(url: &str) -> Option<reqwest::Response> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().ok()?;
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().ok()?;
     client.get(url).send().await.ok()?.error_for_status().ok()
 }

@@ -48,6 +48,14 @@ impl Format {
         }
     }
 
+    /// The name under which a browser keeps it.
+    pub const fn disposition(self) -> &'static str {
+        match self {
+            Self::Jsonl => "attachment; filename=\"countersign-audit.jsonl\"",
+            Self::Csv => "attachment; filename=\"countersign-audit.csv\"",
+        }
+    }
+
     /// What comes before the entries.
     pub fn head(self) -> String {
         match self {

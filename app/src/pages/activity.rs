@@ -2,6 +2,7 @@
 
 use domain::audit::{self, ACTIONS, Entry, Filter, Verdict};
 use domain::clock::Timestamp;
+use domain::error::FieldError;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,12 @@ use std::collections::BTreeMap;
 
 use crate::action::ActionError;
 use crate::components::chart::grouped;
-use crate::components::field::{Select, TextField};
+use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
 use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
 use crate::components::time::Moment;
-use crate::render::Page;
+use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
 const PAGE_SIZE: u16 = 50;
@@ -197,7 +200,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
             ])
         )
     };
-    let export = |format: &str| link(None).replacen("/activity?", &format!("/activity/export?format={format}&"), 1);
+    let export = link(None).replacen("/activity?", "/activity/export?", 1);
     let mut actions = vec![(String::new(), "All".to_owned())];
     actions.extend(ACTIONS.iter().map(|action| ((*action).to_owned(), words(action).to_owned())));
     let next_link = next.map(|next| link(Some(next)));
@@ -227,8 +230,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
         <div class="pager">
             <span class="row">
                 <ChainState verdict/>
-                <a class="button" href=export("csv") download="countersign-audit.csv"><Drawing icon=Icon::Download/>"Export CSV"</a>
-                <a class="button" href=export("jsonl") download="countersign-audit.jsonl"><Drawing icon=Icon::Download/>"Export JSONL"</a>
+                <a class="button" href=export><Drawing icon=Icon::Download/>"Export"</a>
             </span>
             <nav class="row" aria-label="Pages">
                 {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}
@@ -237,6 +239,41 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
         </div>
     };
     Ok(Page::new("Activity", body))
+}
+
+/// Asks for the form of the export. The entries are those that the filter of the list shows.
+pub async fn export_page(
+    query: ActivityQuery,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let is_filtered =
+        [&query.actor, &query.action, &query.target, &query.from, &query.to].iter().any(|part| !part.trim().is_empty());
+    let lead =
+        if is_filtered { "The entries that the filter shows, newest first." } else { "Every entry, newest first." };
+    let formats = [("csv", "CSV, for spreadsheets"), ("jsonl", "JSON lines, for programs")];
+    let options = formats.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href="/activity">"Back to the activity"</a><h1>"Export the audit log"</h1><p>{lead}</p></div></div>
+        <form method="post" action="/activity/export" class="stack">
+            <FormToken/>
+            <input type="hidden" name="actor" value=query.actor/>
+            <input type="hidden" name="action" value=query.action/>
+            <input type="hidden" name="target" value=query.target/>
+            <input type="hidden" name="from" value=query.from/>
+            <input type="hidden" name="to" value=query.to/>
+            <section class="panel body" aria-label="Export">
+                <Select id="format" label="Format" options chosen="csv"/>
+            </section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <div class="row"><button class="button" data-kind="primary">"Export"</button></div>
+        </form>
+    };
+    Ok(Page::new("Export the audit log", body).framed(Frame::Narrow).with_status(status))
 }
 
 /// Whether the chain of entries is as it was written. Walking a long chain takes a while, so it is asked for.

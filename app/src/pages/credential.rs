@@ -141,7 +141,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
     let connect =
         (!matches!(status, Status::Revoked | Status::Expired)).then(|| view! { <Snippets connection about=about/> });
     let changeable = status != Status::Revoked;
-    let leaked = leaked(&secrets);
+    let leaked = leaked(&secrets, !changeable, visit.now());
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => view! { <Secrets secrets revoked={!changeable} now/> }.into_any(),
         AuthMethod::PrivateKeyJwt => view! { <Keys keys client_id=client_id.clone() changeable now/> }.into_any(),
@@ -270,11 +270,11 @@ fn Ended(credential: Credential, status: Status) -> AnyView {
 }
 
 /// That somebody reported a secret.
-fn leaked(secrets: &[ClientSecret]) -> AnyView {
+fn leaked(secrets: &[ClientSecret], revoked: bool, now: Timestamp) -> AnyView {
     leak::reported(secrets)
         .map(|secret| {
-            let ended =
-                if secret.revoked_at.is_some() { "It was ended." } else { "It still works: rotate or revoke it." };
+            let works = !revoked && secret.end().is_live(now);
+            let ended = if works { "It still works: rotate or revoke it." } else { "It does not work any more." };
             let place = secret.leaked_where.as_ref().map(|place| format!(" Found at {place}."));
             view! {
                 <div class="notice" data-tone="danger">

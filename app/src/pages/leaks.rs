@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use domain::credential::AuthMethod;
 use domain::credential::leak::{self, Evidence, Findings, Leak};
 use domain::mcp_server::{self, McpServer};
 use leptos::prelude::*;
@@ -68,7 +69,7 @@ fn fields(days: u32) -> AnyView {
         <form method="post" action="/leaks" class="body" autocomplete="off">
             <FormToken/>
             <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
-                hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 60 kB. For more: countersign leak FILE."/>
+                hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 20 kB. For more: countersign leak FILE."/>
             <Select id="days" label="Show its use of the last" options chosen=days.to_string()/>
             <div class="row"><button class="button" data-kind="primary">"Find credential"</button></div>
         </form>
@@ -176,8 +177,12 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
         "Generate a replacement"</a> }
         .into_any()
     } else {
-        let rotate = (credential.auth_method == domain::credential::AuthMethod::ClientSecret)
-            .then(|| view! { <a class="button" href=format!("{address}/rotate")>"Rotate secret"</a> });
+        let rotate = match credential.auth_method {
+            AuthMethod::ClientSecret => Some("Rotate secret"),
+            AuthMethod::PrivateKeyJwt => Some("Rotate key"),
+            AuthMethod::Federated => None,
+        };
+        let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
         view! {
             {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
             {rotate}

@@ -65,6 +65,17 @@ pub fn no_interactive_clients() -> Page {
     )
 }
 
+/// A form held more than is read.
+pub fn too_large() -> Page {
+    message(
+        413,
+        "Too much at once",
+        "The form is larger than is read here, and nothing was changed. To search a whole file for leaked secrets, use the \
+         command line: countersign leak FILE.",
+        Some(("/leaks".to_owned(), "Search a shorter text")),
+    )
+}
+
 /// A form was refused because it did not come from a page of this session.
 pub fn form_refused() -> Page {
     message(

@@ -6,10 +6,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::clock::Timestamp;
-use domain::credential::rotate::{self, Overlap};
+use domain::credential::rotate::Overlap;
 use domain::credential::{AuthMethod, AuthenticatorEnd, Credential, CredentialError, inspect, keys};
 use domain::error::FieldError;
-use domain::id::ClientId;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -50,48 +49,35 @@ pub fn read_overlap(choice: &str, day: &str) -> Result<Overlap, FieldError> {
     }
 }
 
-fn parse(client_id: &str) -> Result<ClientId, ActionError> {
-    ClientId::parse(client_id).ok_or(ActionError::NotFound)
+/// What is done with a rotation that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Ends the old secret or keys.
+    Finish,
+    /// Gives them another deadline.
+    Extend,
+    /// Ends the new ones.
+    Cancel,
 }
 
-/// Ends the old secret or keys now.
-#[server(prefix = "/fn", endpoint = "finish_rotation")]
-pub async fn finish_rotation(client_id: String) -> Result<String, ActionError> {
-    let visit = signed_in()?;
-    let id = parse(&client_id)?;
-    rotate::finish(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("/credentials/{id}?done=rotation_finished"))
+impl Step {
+    /// Reads the word of a form.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "finish" => Some(Self::Finish),
+            "extend" => Some(Self::Extend),
+            "cancel" => Some(Self::Cancel),
+            _ => None,
+        }
+    }
 }
 
-/// Ends the new secret or keys, and lets the old ones go on.
-#[server(prefix = "/fn", endpoint = "cancel_rotation")]
-pub async fn cancel_rotation(client_id: String) -> Result<String, ActionError> {
-    let visit = signed_in()?;
-    let id = parse(&client_id)?;
-    rotate::cancel(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("/credentials/{id}?done=rotation_cancelled"))
-}
-
-/// Gives the old secret or keys another deadline.
-#[server(prefix = "/fn", endpoint = "extend_rotation")]
-pub async fn extend_rotation(
-    client_id: String,
-    deadline: String,
-    overlap_until: String,
-) -> Result<String, ActionError> {
-    let visit = signed_in()?;
-    let id = parse(&client_id)?;
-    let overlap = read_overlap(&deadline, &overlap_until).map_err(|error| CredentialError::Invalid(vec![error]))?;
-    rotate::extend(&visit.context, &visit.actor()?, &id, overlap).await?;
-    Ok(format!("/credentials/{id}/rotate?done=extended"))
-}
-
-/// The page: the form, or the rotation that is under way.
-pub async fn page(client_id: String, done: bool) -> Result<Page, ActionError> {
+/// The page: the form, or the rotation that is under way. `again` asks for the form in any case.
+pub async fn page(client_id: String, done: bool, again: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    if credential.is_rotating(visit.now()) {
-        return under_way(&visit, &credential, done).await;
+    if credential.is_rotating(visit.now()) && !again {
+        return under_way(client_id, done, Vec::new(), false).await;
     }
     form(client_id, Typed::default(), Vec::new(), false).await
 }
@@ -209,13 +195,20 @@ async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec
 fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
     let started = new.iter().map(|side| side.created_at).max();
     let new_used = new.iter().any(|side| side.last_used_at.is_some());
-    let old_used_since = old.iter().any(|side| side.last_used_at.is_some_and(|used| Some(used) > started));
-    match (new_used, old_used_since) {
-        (false, _) => ("warn", "The new one was not used yet. Finishing now would stop the program."),
-        (true, true) => {
+    let old_used_since = old.iter().any(|side| side.last_used_at.is_some_and(|used| Some(used) >= started));
+    match (new.is_empty(), new_used, old_used_since) {
+        (true, ..) => (
+            "danger",
+            "The new one does not work any more, and the old one ends soon. Cancel to keep the old one, or rotate again.",
+        ),
+        (_, false, _) => ("warn", "The new one was not used yet. Finishing now would stop the program."),
+        (_, true, true) => {
             ("warn", "Both were used since the rotation began: some part of the program still has the old one.")
         }
-        (true, false) => ("ok", "Only the new one was used since the rotation began. It is safe to finish."),
+        (_, true, false) => (
+            "ok",
+            "Only the new one was used since the rotation began. When every part of the program has run since, it is safe to finish.",
+        ),
     }
 }
 
@@ -237,15 +230,72 @@ fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
         .into_any()
 }
 
-async fn under_way(visit: &Visit, credential: &Credential, done: bool) -> Result<Page, ActionError> {
-    let (old, new) = sides(visit, credential).await?;
+/// A form that is sent with one button.
+fn step(address: &str, word: &'static str, fields: AnyView, kind: Option<&'static str>, verb: &'static str) -> AnyView {
+    view! {
+        <form method="post" action=format!("{address}/rotation") class="stack">
+            <FormToken/>
+            <input type="hidden" name="step" value=word/>
+            {fields}
+            <div class="row"><button class="button" data-kind=kind>{verb}</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// A rotation that is under way, with what is wrong with what was typed.
+pub async fn under_way(
+    client_id: String,
+    done: bool,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
+    let (old, new) = sides(&visit, &credential).await?;
     let (tone, advice) = advice(&old, &new);
     let icon = if tone == "ok" { Icon::Check } else { Icon::Warning };
-    let id = credential.client_id.to_string();
+    let address = format!("/credentials/{client_id}");
+    let of = Errors(errors.clone());
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let password = || {
+        // Each form that needs it asks for it: the fields of others are not sent.
+        (ask_password || !visit.is_fresh())
+            .then(|| {
+                view! {
+                    <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
+                        required=true error=of.at("your_password")
+                        hint="Your last sign-in is more than 5 minutes ago."/>
+                }
+            })
+            .into_any()
+    };
+    let finish = (!new.is_empty()).then(|| {
+        view! {
+            <section class="panel body" aria-labelledby="finish">
+                <h2 id="finish">"Finish"</h2>
+                <p class="muted">"The old one and the tokens that it made stop working at once."</p>
+                {step(&address, "finish", ().into_any(), Some("primary"), "Finish now")}
+            </section>
+        }
+    });
+    let again = new.is_empty().then(|| {
+        view! { <p><a class="button" data-kind="primary" href=format!("{address}/rotate?again=yes")>"Rotate again"</a></p> }
+    });
+    let extend = view! {
+        <Select id="deadline" label="From now" options=deadlines(None) chosen="86400" error=of.at("overlap")
+            hint="Never past the old one’s own expiry."/>
+        <TextField id="overlap_until" label="Last day" kind="date" error=of.at("overlap_until")
+            hint="For “Until the date below”: until the end of that day, UTC."/>
+        {password()}
+    }
+    .into_any();
+    let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
     let body = view! {
         {done.then(|| view! { <Done text="The deadline is changed.".to_owned()/> })}
-        {head(credential, "Rotation in progress", "The old one and the new one both work.")}
-        <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p></div></div>
+        <ErrorSummary errors/>
+        {head(&credential, "Rotation in progress", lead)}
+        <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p>{again}</div></div>
         <section class="panel" aria-label="What is replaced, and by what">
             <table>
                 <thead><tr>
@@ -255,36 +305,16 @@ async fn under_way(visit: &Visit, credential: &Credential, done: bool) -> Result
                 <tbody>{side_rows(&old, "old")}{side_rows(&new, "new")}</tbody>
             </table>
         </section>
-        <section class="panel body" aria-labelledby="finish">
-            <h2 id="finish">"Finish"</h2>
-            <p class="muted">"The old one and the tokens that it made stop working at once."</p>
-            <form method="post" action="/fn/finish_rotation">
-                <FormToken/>
-                <input type="hidden" name="client_id" value=id.clone()/>
-                <button class="button" data-kind="primary">"Finish now"</button>
-            </form>
-        </section>
+        {finish}
         <section class="panel body" aria-labelledby="extend">
             <h2 id="extend">"Another deadline"</h2>
-            <form method="post" action="/fn/extend_rotation" class="stack">
-                <FormToken/>
-                <input type="hidden" name="client_id" value=id.clone()/>
-                <Select id="deadline" label="From now" options=deadlines(None) chosen="86400"
-                    hint="Never past the old one’s own expiry."/>
-                <TextField id="overlap_until" label="Last day" kind="date"
-                    hint="For “Until the date below”: until the end of that day, UTC."/>
-                <div class="row"><button class="button">"Change deadline"</button></div>
-            </form>
+            {step(&address, "extend", extend, None, "Change deadline")}
         </section>
         <section class="panel body" aria-labelledby="cancel">
             <h2 id="cancel">"Cancel"</h2>
             <p class="muted">"The new one and the tokens that it made stop working at once; the old one goes on as before."</p>
-            <form method="post" action="/fn/cancel_rotation">
-                <FormToken/>
-                <input type="hidden" name="client_id" value=id/>
-                <button class="button" data-kind="danger">"Cancel rotation"</button>
-            </form>
+            {step(&address, "cancel", password(), Some("danger"), "Cancel rotation")}
         </section>
     };
-    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow))
+    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).with_status(status))
 }

@@ -22,20 +22,6 @@ use crate::visit::{Visit, signed_in};
 /// What has to be typed before many credentials are stopped.
 pub const CONFIRMATION: &str = "STOP";
 
-/// Makes a new signing key. `haste` is `ordered` or `emergency`.
-#[server(prefix = "/fn", endpoint = "rotate_signing_key")]
-pub async fn rotate_signing_key(algorithm: String, haste: String) -> Result<String, ActionError> {
-    let visit = signed_in()?;
-    let algorithm = TokenAlgorithm::parse(&algorithm).ok_or(ActionError::NotFound)?;
-    let haste = match haste.as_str() {
-        "ordered" => Haste::Ordered,
-        "emergency" => Haste::Emergency,
-        _ => return Err(ActionError::NotFound),
-    };
-    rotation::rotate(&visit.context, &visit.actor()?, algorithm, haste).await?;
-    Ok(format!("/settings?done={}", if haste == Haste::Emergency { "replaced" } else { "rotated" }))
-}
-
 /// Lets the credentials go on that an emergency stop disabled. `stopped_at` is in milliseconds since the epoch.
 #[server(prefix = "/fn", endpoint = "undo_emergency_stop")]
 pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
@@ -64,8 +50,6 @@ pub struct Outcome {
     pub done: String,
     /// How many credentials.
     pub count: String,
-    /// When they were stopped, in milliseconds since the epoch.
-    pub stopped_at: String,
 }
 
 /// The page.
@@ -75,6 +59,7 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     let servers = servers(&visit).await?;
     let body = view! {
         {done(&outcome)}
+        {undoable(emergency::undoable(&visit.context).await?)}
         <div class="head"><div><h1>"Settings"</h1><p>"Signing keys, and what to do when everything has to stop."</p></div></div>
         <SigningKeys keys now=visit.now()/>
         <section class="panel" data-tone="danger" aria-labelledby="stop">
@@ -105,16 +90,31 @@ fn done(outcome: &Outcome) -> AnyView {
         "undone" => format!("Enabled again: {credentials}."),
         _ => return ().into_any(),
     };
-    let undo = (outcome.done == "disabled" && count > 0).then(|| {
-        view! {
-            <form method="post" action="/fn/undo_emergency_stop">
-                <FormToken/>
-                <input type="hidden" name="stopped_at" value=outcome.stopped_at.clone()/>
-                <button class="button" data-size="small">"Undo: enable them again"</button>
-            </form>
-        }
-    });
-    view! { <Done text/>{undo} }.into_any()
+    view! { <Done text/> }.into_any()
+}
+
+/// Stops that can be undone.
+fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
+    stops
+        .into_iter()
+        .map(|(at, count)| {
+            let credentials = counted(count, "credential is", "credentials are");
+            view! {
+                <div class="notice" data-tone="warn">
+                    <Drawing icon=Icon::Warning/>
+                    <div>
+                        <p><b>"Emergency stop "<Moment at/>". "</b>{credentials}" still disabled by it."</p>
+                        <form method="post" action="/fn/undo_emergency_stop">
+                            <FormToken/>
+                            <input type="hidden" name="stopped_at" value=at.millis().to_string()/>
+                            <button class="button" data-size="small">"Undo: enable them again"</button>
+                        </form>
+                    </div>
+                </div>
+            }
+        })
+        .collect_view()
+        .into_any()
 }
 
 #[component]
@@ -148,21 +148,12 @@ fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
             }
         })
         .collect_view();
-    let button = |algorithm: &str, haste: &'static str, kind: Option<&'static str>, word: String| {
-        view! {
-            <form method="post" action="/fn/rotate_signing_key">
-                <FormToken/>
-                <input type="hidden" name="algorithm" value=algorithm.to_owned()/>
-                <input type="hidden" name="haste" value=haste/>
-                <button class="button" data-kind=kind>{word}</button>
-            </form>
-        }
+    let link = |algorithm: &str, haste: &'static str, word: String| {
+        let href = format!("/settings/keys?algorithm={algorithm}&haste={haste}");
+        view! { <a class="button" href=href>{word}</a> }
     };
-    let ordered = algorithms.iter().map(|alg| button(alg, "ordered", None, format!("Rotate {alg}"))).collect_view();
-    let emergency = algorithms
-        .iter()
-        .map(|alg| button(alg, "emergency", Some("danger"), format!("Replace {alg} now")))
-        .collect_view();
+    let ordered = algorithms.iter().map(|alg| link(alg, "ordered", format!("Rotate {alg}"))).collect_view();
+    let emergency = algorithms.iter().map(|alg| link(alg, "emergency", format!("Replace {alg}"))).collect_view();
     view! {
         <section class="panel" aria-labelledby="keys">
             <header><h2 id="keys">"Signing keys"</h2><a href="/mcp/oauth/jwks">"JWKS"</a></header>
@@ -176,17 +167,67 @@ fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
             <div class="body">
                 <p class="muted">"In good order: a new key is published now and signs in 24 hours. Nobody notices."</p>
                 <div class="row">{ordered}</div>
-                <details>
-                    <summary>"The key has leaked"</summary>
-                    <div class="stack">
-                        <p>"Replacing it drops the old key from the JWKS at once. Every token that it signed is refused; programs get new ones by themselves."</p>
-                        <div class="row">{emergency}</div>
-                    </div>
-                </details>
+                <p class="muted">"When a key has leaked: the old key leaves the JWKS at once."</p>
+                <div class="row">{emergency}</div>
             </div>
         </section>
     }
     .into_any()
+}
+
+/// Reads how a key is replaced.
+pub fn read_haste(word: &str) -> Option<Haste> {
+    match word {
+        "ordered" => Some(Haste::Ordered),
+        "emergency" => Some(Haste::Emergency),
+        _ => None,
+    }
+}
+
+/// Asks before a signing key is replaced.
+pub async fn keys_page(
+    algorithm: String,
+    haste: String,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let (Some(chosen), Some(how)) = (TokenAlgorithm::parse(&algorithm), read_haste(&haste)) else {
+        return Err(ActionError::NotFound);
+    };
+    let name = chosen.as_str();
+    let (title, kind, words) = match how {
+        Haste::Ordered => (
+            format!("Rotate {name}"),
+            "primary",
+            "A new key is published now and signs in 24 hours. The present one leaves when its last token has ended. Nobody notices.",
+        ),
+        Haste::Emergency => (
+            format!("Replace {name} now"),
+            "danger",
+            "The old key leaves the JWKS now. This server refuses the tokens that it signed at once. A server that verifies \
+             tokens itself still trusts the key until it reads the JWKS again: within five minutes with the programs \
+             shown here. Programs get new tokens by themselves.",
+        ),
+    };
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href="/settings">"Back to the settings"</a><h1>{format!("{title}?")}</h1></div></div>
+        <form method="post" action="/settings/keys" class="stack">
+            <FormToken/>
+            <input type="hidden" name="algorithm" value=algorithm/>
+            <input type="hidden" name="haste" value=haste/>
+            <section class="panel body" aria-label="What happens"><p>{words}</p></section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <div class="row">
+                <button class="button" data-kind=kind>{title.clone()}</button>
+                <a class="button" data-kind="quiet" href="/settings">"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
 }
 
 /// What was chosen and typed.
@@ -247,7 +288,7 @@ fn selection_fields(servers: Vec<(String, String)>, typed: &Typed, of: &Errors) 
 }
 
 /// Counts what a stop would end, and asks.
-pub async fn stop_page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let status = if errors.is_empty() { 200 } else { 422 };
     let (selection, means) = match typed.selection() {
@@ -284,7 +325,6 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>, ask_password: bool
                     hint="Optional. Kept in the audit log."/>
                 <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation.clone() required=true
                     error=of.at("confirmation")/>
-                <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
                 <div class="row">
                     <button class="button" data-kind="danger">{verb}</button>
                     <a class="button" data-kind="quiet" href="/settings">"Cancel"</a>

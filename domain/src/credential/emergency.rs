@@ -1,11 +1,11 @@
 //! The emergency stop: many credentials at once, chosen by MCP server and age, in one transaction.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::CredentialError;
 use super::draft::check_reason;
 use crate::actor::Actor;
-use crate::audit::Event;
+use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::{Fault, FieldError};
@@ -99,10 +99,28 @@ pub async fn stop(
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
         "created_before": selection.created_before.map(Timestamp::rfc3339),
         "credentials": count,
+        "stopped_at": now.millis(),
         "reason": reason,
     })));
     change.commit_all(actor, &events).await?;
     Ok((count, now))
+}
+
+/// Stops of the last weeks that disabled credentials which still are: the moment, and how many.
+pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
+    let filter = audit::Filter { action: Some("emergency.stopped".to_owned()), ..audit::Filter::default() };
+    let mut stops = Vec::new();
+    for entry in audit::list(context, &filter, 10).await? {
+        let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
+        let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
+        if let Some(at) = at.map(Timestamp::from_millis) {
+            let count = store::emergency::stopped_at(&context.store, at).await?;
+            if count > 0 {
+                stops.push((at, count));
+            }
+        }
+    }
+    Ok(stops)
 }
 
 /// Lets the credentials go on that a stop at this moment disabled. Returns how many.

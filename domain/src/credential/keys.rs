@@ -105,6 +105,10 @@ pub async fn add(
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;
+    // Cancelling a rotation ends what is new: that must not be a key which had nothing to do with it.
+    if credential.is_rotating(now) {
+        return Err(CredentialError::RotationUnderWay);
+    }
     let added = insert(context, &mut change, client_id, checked, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     let event = Event::new("credential.key_added", "credential", client_id.as_str(), &credential.name)
@@ -123,7 +127,8 @@ pub(super) async fn insert(
 ) -> Result<Vec<ClientKey>, CredentialError> {
     let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
     let mut live = store::authenticators::keys_in(change.transaction(), client_id).await?;
-    live.retain(|key| key.revoked_at.is_none());
+    let now = change.now();
+    live.retain(|key| key.end().is_live(now));
     if live.len() + checked.len() > MOST_KEYS {
         return Err(invalid(format!("A credential has at most {MOST_KEYS} keys. Remove one first.")));
     }

@@ -9,6 +9,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::json;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::inspect::{self, Impact};
@@ -27,7 +28,7 @@ use crate::token::verify;
 /// Most credentials that one text is searched for.
 pub const MOST_CREDENTIALS: usize = 50;
 /// Most secrets and tokens that are looked up.
-const MOST_CANDIDATES: usize = 500;
+const MOST_CANDIDATES: usize = 2000;
 /// Addresses that are listed of a credential.
 const MOST_ADDRESSES: i64 = 20;
 /// Longest place of a find that is kept, in characters.
@@ -37,12 +38,24 @@ const SECRET_LENGTH: usize = 53;
 /// `csc_` and what follows it.
 const CLIENT_ID_LENGTH: usize = 26;
 
-/// What a text holds that can be ours.
+/// What a text holds that can be ours, each thing once.
 #[derive(Default)]
 struct Scan {
     secrets: Vec<PlainSecret>,
     tokens: Vec<Zeroizing<String>>,
     client_ids: Vec<ClientId>,
+    seen: HashSet<String>,
+}
+
+impl Scan {
+    /// Whether this was not found before. What was found is remembered by its hash.
+    fn is_new(&mut self, found: &str) -> bool {
+        self.seen.insert(hash(found))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.secrets.is_empty() && self.tokens.is_empty()
+    }
 }
 
 /// Logs of HTTP clients hold `Authorization: Basic` in base64, with or without padding.
@@ -58,26 +71,21 @@ fn scan(text: &str) -> Scan {
     scan_secrets(text, &mut found);
     for (position, _) in text.match_indices(ClientId::PREFIX) {
         let id = text.get(position..position + CLIENT_ID_LENGTH).and_then(ClientId::parse);
-        if let Some(id) = id.filter(|id| !found.client_ids.contains(id)) {
+        if let Some(id) = id.filter(|id| found.is_new(id.as_str())) {
             found.client_ids.push(id);
         }
     }
-    let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/' | '=');
-    for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
-        if let Ok(decoded) = BASE64.decode(word).map(Zeroizing::new)
-            && let Ok(decoded) = std::str::from_utf8(&decoded)
-        {
-            scan_secrets(decoded, &mut found);
-        }
-    }
+    scan_encoded(text, &mut found);
     let is_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     for word in text.split(|character| !is_token(character)) {
         // A header that begins with {" begins with eyJ.
         if let Some(start) = word.find("eyJ")
             && word[start..].matches('.').count() >= 2
         {
-            let parts: Vec<&str> = word[start..].splitn(4, '.').take(3).collect();
-            found.tokens.push(Zeroizing::new(parts.join(".")));
+            let token = Zeroizing::new(word[start..].splitn(4, '.').take(3).collect::<Vec<_>>().join("."));
+            if found.is_new(&token) {
+                found.tokens.push(token);
+            }
         }
     }
     found
@@ -88,8 +96,49 @@ fn scan_secrets(text: &str, found: &mut Scan) {
         let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse);
         // What goes on is another text: the published pattern ends at a word boundary.
         let ends = !text[position..].chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
-        found.secrets.extend(secret.filter(|_| ends));
+        if let Some(secret) = secret.filter(|secret| ends && found.is_new(secret.expose())) {
+            found.secrets.push(secret);
+        }
     }
+}
+
+/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read from
+/// each of four positions, whole and between its slashes.
+fn scan_encoded(text: &str, found: &mut Scan) {
+    let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/');
+    for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
+        let parts = word.split('/').filter(|part| part.len() > SECRET_LENGTH && part.len() < word.len());
+        for part in parts.chain([word]) {
+            for start in 0..4 {
+                let part = &part[start..];
+                let whole = part.len() - usize::from(part.len() % 4 == 1);
+                if let Ok(decoded) = BASE64.decode(&part[..whole]).map(Zeroizing::new) {
+                    scan_secrets(&Zeroizing::new(String::from_utf8_lossy(&decoded).into_owned()), found);
+                }
+            }
+        }
+    }
+}
+
+/// Where something was found, without what was found: an address may hold it in its query, its path or before the host.
+fn place(text: &str) -> Option<String> {
+    let text: String = printable(&text.chars().take(LONGEST_PLACE).collect::<String>()).trim().to_owned();
+    if text.is_empty() {
+        return None;
+    }
+    let without = match Url::parse(&text) {
+        Ok(url) if url.has_host() => {
+            let origin = url.origin().ascii_serialization();
+            let whole = format!("{origin}{}", url.path());
+            if holds_something(&whole) { origin } else { whole }
+        }
+        _ => text,
+    };
+    Some(if holds_something(&without) { "(withheld: it held what was found)".to_owned() } else { without })
+}
+
+fn holds_something(text: &str) -> bool {
+    !scan(text).is_empty() || text.contains("css_")
 }
 
 /// What of a credential was in the text.
@@ -139,14 +188,11 @@ pub struct Findings {
 pub async fn find(context: &Context, text: &str, since: Timestamp) -> Result<Findings, Fault> {
     let found = scan(text);
     let now = context.now();
-    let more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
+    let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
     let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
-    let (mut unknown, mut seen) = (0, HashSet::new());
+    let mut unknown = 0;
     for secret in found.secrets.iter().take(MOST_CANDIDATES) {
         let hash = secret.hash(&context.keys.pepper);
-        if !seen.insert(hash.clone()) {
-            continue;
-        }
         match store::credentials::secret_by_hash(context.store.reads(), &hash).await? {
             Some((client_id, secret)) => {
                 let works = secret.end().is_live(now);
@@ -160,21 +206,30 @@ pub async fn find(context: &Context, text: &str, since: Timestamp) -> Result<Fin
             evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
         }
     }
+    // A client ID is no secret: those come last, and only as many as are shown.
     for client_id in found.client_ids {
+        if evidence.len() > MOST_CREDENTIALS {
+            more = true;
+            break;
+        }
         evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
     }
-    let mut leaks = Vec::new();
+    let mut given_away = Vec::new();
     for (client_id, evidence) in evidence {
         if let Some(credential) = inspect::find(context, &client_id).await? {
-            let impact = inspect::impact(context, &credential).await?;
-            let reach = store::ledger::reach(&context.store, &client_id, since, MOST_ADDRESSES).await?;
-            leaks.push(Leak { credential, evidence, impact, reach });
+            given_away.push((credential, evidence));
         }
     }
-    let works = |leak: &Leak| leak.evidence.iter().any(Evidence::works) && leak.credential.revoked_at.is_none();
-    leaks.sort_by_key(|leak| !works(leak));
-    let more = more || leaks.len() > MOST_CREDENTIALS;
-    leaks.truncate(MOST_CREDENTIALS);
+    given_away.sort_by_key(|(credential, evidence)| {
+        !(credential.revoked_at.is_none() && evidence.iter().any(Evidence::works))
+    });
+    more |= given_away.len() > MOST_CREDENTIALS;
+    let mut leaks = Vec::new();
+    for (credential, evidence) in given_away.into_iter().take(MOST_CREDENTIALS) {
+        let impact = inspect::impact(context, &credential).await?;
+        let reach = store::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
+        leaks.push(Leak { credential, evidence, impact, reach });
+    }
     Ok(Findings { leaks, unknown, more })
 }
 
@@ -209,14 +264,14 @@ pub async fn report(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<bool, CredentialError> {
-    let place = place.map(|place| printable(&place.chars().take(LONGEST_PLACE).collect::<String>()));
+    let place = place.and_then(self::place);
     let found = scan(text);
     let mut known = false;
     for secret in found.secrets.iter().take(MOST_CANDIDATES) {
         known |= report_secret(context, actor, secret, place.as_deref(), policy).await?;
     }
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
-        known |= crate::token::revoke::report(context, actor, token).await?;
+        known |= report_token(context, actor, token, place.as_deref(), policy).await?;
     }
     Ok(known)
 }
@@ -233,7 +288,9 @@ async fn report_secret(
     let Some((client_id, known)) = store::credentials::secret_by_hash(context.store.reads(), &hash).await? else {
         return Ok(false);
     };
-    if known.leaked_at.is_some() && (known.revoked_at.is_some() || policy == Policy::Alert) {
+    let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
+    let says_nothing_new = place.is_none() || known.leaked_where.is_some();
+    if known.leaked_at.is_some() && is_done && says_nothing_new {
         return Ok(true);
     }
     let mut change = context.begin_change().await?;
@@ -256,6 +313,30 @@ async fn report_secret(
     }));
     change.commit(actor, &event).await?;
     tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
+    Ok(true)
+}
+
+/// A token that was reported. It ends by its entry in the ledger, also while its credential is disabled.
+async fn report_token(
+    context: &Context,
+    actor: &Actor,
+    token: &str,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, CredentialError> {
+    let Some((client_id, jti)) = verify::signed(context, token).await? else { return Ok(false) };
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let credential =
+        store::credentials::find_in(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
+    let ends = policy == Policy::Revoke && store::ledger::revoke_token(change.transaction(), &jti, now).await?;
+    if policy == Policy::Revoke && !ends {
+        return Ok(true);
+    }
+    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name)
+        .with(json!({ "token": jti.as_str(), "found_at": place, "revoked": ends }));
+    change.commit(actor, &event).await?;
+    tracing::warn!(%client_id, revoked = ends, "a token was reported as leaked");
     Ok(true)
 }
 
@@ -289,6 +370,10 @@ mod tests {
             format!("ünïcödé {plain}…"),
             format!("Authorization: Basic {}", STANDARD.encode(format!("{id}:{plain}"))),
             STANDARD.encode(format!("{id}:{plain}")).trim_end_matches('=').to_owned(),
+            format!("MCP_BASIC_AUTH={}", STANDARD.encode(format!("{id}:{plain}"))),
+            format!("Basic%20{}", STANDARD.encode(format!("{id}:{plain}"))),
+            format!("/a/path/{}/b", STANDARD.encode(format!("{id}:{plain}"))),
+            format!("{plain}\n").repeat(700),
         ] {
             let found = scan(&text);
             assert_eq!(found.secrets.len(), 1, "{text}");
@@ -301,5 +386,25 @@ mod tests {
         assert_eq!(found.client_ids, [id]);
         let tokens: Vec<&str> = found.tokens.iter().map(|token| token.as_str()).collect();
         assert_eq!(tokens, ["eyJhbGciOi.eyJ4.c2ln", "eyJa.b.c"]);
+    }
+
+    #[test]
+    fn a_place_does_not_hold_what_was_found() {
+        let secret = PlainSecret::generate(&SeededRandom::new(5));
+        let plain = secret.expose();
+        let encoded = STANDARD.encode(format!("csc_x:{plain}"));
+        for (text, expected) in [
+            ("https://paste.example/1".to_owned(), Some("https://paste.example/1")),
+            (format!("https://h.example/cb?client_secret={plain}"), Some("https://h.example/cb")),
+            (format!("https://csc_x:{plain}@h.example/a#b"), Some("https://h.example/a")),
+            (format!("https://h.example/{plain}/x"), Some("https://h.example")),
+            (format!("https://h.example/{encoded}"), Some("https://h.example")),
+            (format!("commit {plain}"), Some("(withheld: it held what was found)")),
+            (format!("commit {encoded}"), Some("(withheld: it held what was found)")),
+            ("content".to_owned(), Some("content")),
+            (" ".to_owned(), None),
+        ] {
+            assert_eq!(place(&text).as_deref(), expected, "{text}");
+        }
     }
 }

@@ -87,7 +87,9 @@ async fn retire(
     deadline: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, CredentialError> {
     let now = change.now();
-    if present.iter().any(|one| one.end.retires_at.is_some()) {
+    // What retires alone, because what took its place has ended, is replaced once more.
+    let retiring = present.iter().filter(|one| one.end.retires_at.is_some()).count();
+    if retiring > 0 && retiring < present.len() {
         return Err(CredentialError::RotationUnderWay);
     }
     let mut latest = None;
@@ -224,7 +226,11 @@ pub async fn extend(
 /// Ends what is being replaced now, with the tokens that it made.
 pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     let mut change = context.begin_change().await?;
-    let Some((credential, old, _)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    let Some((credential, old, new)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    if new.is_empty() {
+        let message = "The new one does not work any more: nothing would be left. Cancel, or rotate again.";
+        return Err(CredentialError::Invalid(vec![FieldError::new("step", message)]));
+    }
     let ended = end_all(&mut change, &old).await?;
     update_ends(&mut change, &credential).await?;
     let event = event("credential.rotation_finished", &credential).with(json!({ "ended": ended }));

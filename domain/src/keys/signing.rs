@@ -190,6 +190,7 @@ impl std::fmt::Debug for SigningKey {
 pub struct SigningKeys {
     master: Arc<MasterKey>,
     opened: RwLock<Opened>,
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// The opened keys and when they were read.
@@ -204,7 +205,7 @@ const BELIEVED: Duration = Duration::from_secs(5);
 
 impl SigningKeys {
     pub(super) fn new(master: Arc<MasterKey>) -> Self {
-        Self { master, opened: RwLock::default() }
+        Self { master, opened: RwLock::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// Reads the published keys again.
@@ -214,13 +215,23 @@ impl SigningKeys {
     /// [`KeyError::Missing`] when no key may sign now, [`KeyError::Damaged`] when one cannot be opened. What was
     /// opened before is dropped in both cases: a key that is gone from the database must not sign.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), KeyError> {
-        let rows = store::keys::published_signing_keys(store, now).await?;
-        let before = std::mem::take(&mut self.opened.write().unwrap_or_else(PoisonError::into_inner).keys);
-        let mut keys = HashMap::new();
+        self.read(store, now).await.1
+    }
+
+    /// Reads the published keys and opens those that are new here. What could be opened is returned beside the error.
+    async fn read(&self, store: &Store, now: Timestamp) -> (Vec<Arc<SigningKey>>, Result<(), KeyError>) {
+        // One after the other: the last to write here must be the last that read.
+        let _turn = self.reading.lock().await;
+        let rows = match store::keys::published_signing_keys(store, now).await {
+            Ok(rows) => rows,
+            Err(error) => return (Vec::new(), Err(error.into())),
+        };
         let mut result = Ok(());
+        let mut keys = HashMap::new();
         for row in &rows {
-            let opened = match before.get(&row.kid) {
-                Some(key) => Ok(Arc::clone(key)),
+            let known = self.opened.read().unwrap_or_else(PoisonError::into_inner).keys.get(&row.kid).cloned();
+            let opened = match known {
+                Some(key) => Ok(key),
                 None => SigningKey::open(&self.master, row).map(Arc::new),
             };
             match opened {
@@ -231,8 +242,9 @@ impl SigningKeys {
         if result.is_ok() && !rows.iter().any(|row| row.active_from <= now) {
             result = Err(KeyError::Missing(PURPOSE));
         }
+        let published = keys.values().cloned().collect();
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Opened { keys, read_at: Some(now) };
-        result
+        (published, result)
     }
 
     /// The opened key named `kid`, read from the database when it is new here.
@@ -283,9 +295,8 @@ impl SigningKeys {
 
     /// The public keys as a JWK set (RFC 7517 §5), from the database at this moment.
     pub async fn jwks(&self, store: &Store, now: Timestamp) -> Result<Value, KeyError> {
-        self.reload(store, now).await?;
-        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<&Arc<SigningKey>> = opened.keys.values().collect();
+        let (mut keys, result) = self.read(store, now).await;
+        result?;
         keys.sort_by(|left, right| left.kid.cmp(&right.kid));
         Ok(serde_json::json!({ "keys": keys.iter().map(|key| &key.public_jwk).collect::<Vec<_>>() }))
     }

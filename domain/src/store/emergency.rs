@@ -42,7 +42,8 @@ pub(crate) async fn preview(
         .await?;
     let sql = format!(
         "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $3 AND l.expires_at > $4 AND l.revoked_at IS NULL
-         AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition})"
+         AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition}) AND {}",
+        super::ledger::is_of_live_authenticator!("$4")
     );
     let tokens = sqlx::query(AssertSqlSafe(sql))
         .bind(pattern(selection.server.as_ref()))
@@ -115,6 +116,15 @@ pub(crate) async fn stop(
         count = query.execute(&mut **transaction).await?.rows_affected();
     }
     Ok(count)
+}
+
+/// How many were disabled at exactly this moment and still are.
+pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL")
+        .bind(moment.millis())
+        .fetch_one(store.reads())
+        .await?;
+    Columns::of("credentials", &row).number("n")
 }
 
 /// Lets go on what was disabled at exactly this moment.

@@ -2,6 +2,7 @@
 //! one JSON parameter: a placeholder a value costs twice as much.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -211,6 +212,29 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
+/// Notes that a client proved itself for something else than a token.
+pub(crate) async fn mark_authenticated(
+    transaction: &mut Transaction,
+    state: &AuthenticatorState,
+    address: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let address = address.map(|address| address.to_string());
+    let authenticator = match &state.id {
+        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
+        AuthenticatorId::Key(_) => "UPDATE client_keys SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
+        AuthenticatorId::Federated(_) => {
+            "UPDATE federated_identities SET last_used_at = $1, last_used_from = $2 WHERE id = $3"
+        }
+    };
+    let credential = "UPDATE credentials SET last_used_at = $1, last_used_from = $2,
+                             verified_at = COALESCE(verified_at, $1) WHERE client_id = $3";
+    for (sql, id) in [(authenticator, state.id.as_str()), (credential, state.client_id.as_str())] {
+        sqlx::query(sql).bind(now.millis()).bind(address.as_deref()).bind(id).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
 /// What a protected resource must know of a token beyond its signature.
 pub(crate) struct TokenState {
     pub credential_name: String,
@@ -266,6 +290,23 @@ pub(crate) async fn revoke_token(
     Ok(result.rows_affected() == 1)
 }
 
+/// Condition: what the token `l` was made with still works at the moment in this parameter.
+macro_rules! is_of_live_authenticator {
+    ($now:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM client_secrets AS a WHERE a.id = l.authenticator_id
+                         AND (a.revoked_at IS NOT NULL OR a.retires_at <= ",
+            $now,
+            ")) AND NOT EXISTS (SELECT 1 FROM client_keys AS a WHERE a.id = l.authenticator_id
+                         AND (a.revoked_at IS NOT NULL OR a.retires_at <= ",
+            $now,
+            ")) AND NOT EXISTS (SELECT 1 FROM federated_identities AS a WHERE a.id = l.authenticator_id
+                         AND a.revoked_at IS NOT NULL)"
+        )
+    };
+}
+pub(super) use is_of_live_authenticator;
+
 /// See [`Impact`]. `day_ago` and `longest_ago` bound the part of the index that is read.
 pub(crate) async fn impact(
     store: &Store,
@@ -282,10 +323,11 @@ pub(crate) async fn impact(
     .bind(first_jti(day_ago))
     .fetch_one(store.reads())
     .await?;
-    let live = sqlx::query(
-        "SELECT COUNT(*) AS tokens, MAX(expires_at) AS last_end FROM ledger
-         WHERE client_id = $1 AND jti >= $2 AND expires_at > $3 AND revoked_at IS NULL",
-    )
+    let live = sqlx::query(concat!(
+        "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end FROM ledger AS l
+         WHERE l.client_id = $1 AND l.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
+        is_of_live_authenticator!("$3")
+    ))
     .bind(client_id.as_str())
     .bind(first_jti(longest_ago))
     .bind(now.millis())

@@ -18,6 +18,29 @@ pub(crate) async fn taken(store: &Store) -> Result<i64, StoreError> {
     Columns::of("counters", &row).number("value")
 }
 
+/// The next moment after `now` at which a bit from `first` up to `end` changes by the clock.
+pub(crate) async fn next_change(
+    store: &Store,
+    first: i64,
+    end: i64,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query(
+        "SELECT MIN(moment) AS moment FROM (
+             SELECT MIN(retires_at) AS moment FROM client_secrets
+             WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
+             UNION ALL SELECT MIN(retires_at) FROM client_keys
+             WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
+             UNION ALL SELECT MIN(hard_end_at) FROM credentials WHERE hard_end_at > $3) AS moments",
+    )
+    .bind(first)
+    .bind(end)
+    .bind(now.millis())
+    .fetch_one(store.reads())
+    .await?;
+    Columns::of("client_secrets", &row).optional_moment("moment")
+}
+
 /// The bits from `first` up to but not including `end` whose tokens are not valid at `now`: the authenticator was
 /// revoked, its retirement is over, or its credential is stopped or ended.
 pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Vec<i64>, StoreError> {

@@ -8,7 +8,7 @@ use super::client_authentication::Presented;
 use super::error::{OAuthError, OAuthErrorCode};
 use super::form::TokenForm;
 use super::grants::{Grant, refuse_assertion};
-use super::ledger::{Proof, Refusal, check_alive};
+use super::ledger::{Proof, Refusal, check_alive, is_stale};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{ClientId, McpServerId};
@@ -106,7 +106,18 @@ async fn check(
             return refused(Refusal::AssertionReplayed);
         }
     }
+    let now = context.now();
+    let writes = single_use.is_some();
+    if writes {
+        store::ledger::mark_authenticated(&mut transaction, &state, address, now).await?;
+    }
     transaction.commit().await.map_err(StoreError::from)?;
+    let is_news = state.retires_at.is_some() || is_stale(state.last_used_at, now) || state.last_used_from != address;
+    if !writes && is_news {
+        let mut transaction = context.store.begin_exchange().await?;
+        store::ledger::mark_authenticated(&mut transaction, &state, address, now).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+    }
     Ok(Ok(Client { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
 }
 

@@ -347,7 +347,8 @@ impl Writer {
             let mut uses: HashMap<&AuthenticatorId, &Issued> = HashMap::new();
             for (position, decision) in decisions.iter().enumerate() {
                 if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
-                    let stale = state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL);
+                    // While it is being replaced, people watch for every use.
+                    let stale = state.retires_at.is_some() || is_stale(state.last_used_at, now);
                     if stale || state.last_used_from != issued.address {
                         uses.insert(&issued.authenticator, issued);
                     }
@@ -361,6 +362,11 @@ impl Writer {
         transaction.commit().await.map_err(store::StoreError::from)?;
         Ok(decisions)
     }
+}
+
+/// Whether a last use is worth writing.
+pub(super) fn is_stale(last_used_at: Option<Timestamp>, now: Timestamp) -> bool {
+    last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
 }
 
 /// Uses up the assertions of the exchanges that were granted, in the same transaction; of two equal ones, in this batch or

@@ -26,14 +26,6 @@ pub async fn revoke(context: &Context, caller: &Client, token: &str, address: Op
     }
 }
 
-/// Ends a token that somebody reported as leaked: having it is proof enough. Returns whether it was a live one of ours.
-pub(crate) async fn report(context: &Context, actor: &Actor, token: &str) -> Result<bool, Fault> {
-    match valid(context, token).await? {
-        Some(verified) => end(context, actor, &verified).await.map(|()| true),
-        None => Ok(false),
-    }
-}
-
 async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault> {
     match verify_for_any(context, token).await {
         Ok(verified) => Ok(Some(verified)),

@@ -24,10 +24,10 @@ use crate::store;
 
 /// Bits of a list: 16 KiB before compression.
 pub const SIZE: i64 = 1 << 17;
-/// A list that did not change is signed anew after this time, so that what ends by the clock gets its bit.
+/// A list that did not change is signed anew after this time, so that its end stays far away.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
 /// How long a list can be believed while we cannot be reached.
-const LIFE: Duration = Duration::from_secs(600);
+const LIFE: Duration = Duration::from_secs(300);
 /// The type of the signed list.
 const TYPE: &str = "statuslist+jwt";
 
@@ -68,6 +68,14 @@ pub struct StatusList {
     /// The audit entry up to which it is true.
     seq: i64,
     signed_at: Timestamp,
+    /// When a bit changes by the clock.
+    changes_at: Option<Timestamp>,
+}
+
+impl StatusList {
+    fn is_true(&self, seq: i64, now: Timestamp) -> bool {
+        self.seq == seq && now.since(self.signed_at) < SIGNED_FOR && self.changes_at.is_none_or(|moment| moment > now)
+    }
 }
 
 /// The lists as they were signed last. Cheap to clone.
@@ -83,7 +91,7 @@ pub async fn publish(context: &Context, number: i64) -> Result<Option<Arc<Status
     let now = context.now();
     let lists = &context.status_lists.0;
     let signed = lists.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
-    if let Some(list) = signed.filter(|list| list.seq == seq && now.since(list.signed_at) < SIGNED_FOR) {
+    if let Some(list) = signed.filter(|list| list.is_true(seq, now)) {
         return Ok(Some(list));
     }
     let taken = store::status_lists::taken(&context.store).await?;
@@ -104,6 +112,7 @@ async fn sign(context: &Context, number: i64, seq: i64, now: Timestamp) -> Resul
         // The lowest bit of a byte comes first.
         bits[position / 8] |= 1 << (position % 8);
     }
+    let changes_at = store::status_lists::next_change(&context.store, first, first + SIZE, now).await?;
     let active = store::keys::active_signing_keys(context.store.reads(), now).await?;
     let kid = active.get(TokenAlgorithm::default().as_str()).ok_or(KeyError::Missing("signing key"))?;
     let key = context.keys.signing.get(&context.store, kid, now).await?;
@@ -116,7 +125,7 @@ async fn sign(context: &Context, number: i64, seq: i64, now: Timestamp) -> Resul
     });
     let token = key.sign(TYPE, claims.to_string().as_bytes())?;
     let etag = format!("\"{}\"", fingerprint::of(token.as_bytes()));
-    Ok(StatusList { token, etag, seq, signed_at: now })
+    Ok(StatusList { token, etag, seq, signed_at: now, changes_at })
 }
 
 /// DEFLATE in the ZLIB format, as the draft has it.

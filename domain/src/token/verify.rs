@@ -55,6 +55,16 @@ pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Clie
     Ok(ClientId::parse(&claims.client_id).map(|client_id| (client_id, ends_at, works)))
 }
 
+/// The client and the ledger entry of a token of ours that has not ended by itself, whatever became of it.
+pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<(ClientId, TokenId)>, Fault> {
+    let claims = match verify_signature(context, token).await {
+        Ok(claims) if claims.exp > context.now().seconds() => claims,
+        Ok(_) | Err(VerifyError::Invalid(_)) => return Ok(None),
+        Err(VerifyError::Fault(fault)) => return Err(fault),
+    };
+    Ok(ClientId::parse(&claims.client_id).zip(TokenId::parse(&claims.jti)))
+}
+
 /// A token that is valid at this moment, for whatever audience.
 pub(super) struct Verified {
     pub claims: Claims,

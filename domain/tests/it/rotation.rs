@@ -7,7 +7,7 @@ use domain::credential::draft::{Draft, Expiry};
 use domain::credential::generate::Generated;
 use domain::credential::list::{Query, Show, counts, list};
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{CredentialError, Outcome, Status, inspect, revoke};
+use domain::credential::{CredentialError, Outcome, Status, inspect, leak, revoke};
 use domain::id::ClientId;
 use domain::testing::Instance;
 use domain::token::ledger::Refusal;
@@ -154,4 +154,38 @@ async fn what_cannot_be_rotated_is_refused_and_changes_nothing() {
     assert!(matches!(result, Err(CredentialError::Revoked)));
     assert!(matches!(rotate::finish(context, &operator(), id).await, Err(CredentialError::Revoked)));
     assert_eq!(inspect::secrets(context, id).await.expect("reads").len(), 2);
+}
+
+#[tokio::test]
+async fn a_rotation_whose_new_secret_ended_goes_on() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let old = generated(context, &draft("nightly-index")).await;
+    let id = &old.credential.client_id;
+    let new = rotated(context, id, Overlap::For(HOUR)).await;
+    leak::report(context, &operator(), secret(&new), None, leak::Policy::Revoke).await.expect("reports");
+    assert!(matches!(rotate::finish(context, &operator(), id).await, Err(CredentialError::Invalid(_))));
+    assert!(works(context, &old).await.is_ok(), "nothing was ended");
+    let newer = rotated(context, id, Overlap::For(HOUR * 2)).await;
+    instance.clock.advance(HOUR + Duration::from_secs(60));
+    assert!(works(context, &old).await.is_ok(), "the later deadline counts");
+    assert!(works(context, &newer).await.is_ok());
+    instance.clock.advance(HOUR);
+    assert!(works(context, &old).await.is_err());
+}
+
+#[tokio::test]
+async fn every_use_of_what_is_being_replaced_is_noted() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let old = generated(context, &draft("nightly-index")).await;
+    let id = &old.credential.client_id;
+    works(context, &old).await.expect("a use before the rotation");
+    instance.clock.advance(Duration::from_secs(5));
+    rotated(context, id, Overlap::default()).await;
+    instance.clock.advance(Duration::from_secs(1));
+    works(context, &old).await.expect("and a moment after it");
+    let secrets = inspect::secrets(context, id).await.expect("reads");
+    let retiring = secrets.iter().find(|secret| secret.retires_at.is_some()).expect("the old one");
+    assert_eq!(retiring.last_used_at, Some(context.now()));
 }

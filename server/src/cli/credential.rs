@@ -46,6 +46,9 @@ pub enum Command {
     Rotate {
         /// The credential
         client_id: String,
+        /// The new public key (PEM, JWK or JWKS), for a credential that has keys
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
         /// How long the old secret goes on working: 15m, 24h, 7d; 0s ends it now
         #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_duration)]
         overlap: Duration,
@@ -55,6 +58,14 @@ pub enum Command {
         /// text, json or env
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+    },
+    /// Give the old secret of a rotation another deadline
+    ExtendRotation {
+        /// The credential
+        client_id: String,
+        /// How long it goes on working from now: 24h, 7d
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        overlap: Duration,
     },
     /// End the old secret of a rotation now
     FinishRotation {
@@ -216,12 +227,26 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Create(arguments) => create(context, *arguments).await,
         Command::List { format } => list_all(context, format).await,
         Command::Show { client_id, format } => show(context, &client_id, format).await,
-        Command::Rotate { client_id, overlap, expires_in, format } => {
+        Command::Rotate { client_id, public_key: Some(file), overlap, expires_in, .. } => {
+            let id = parse_id(&client_id)?;
+            let draft = KeysDraft { text: read_file("--public-key", &file)?, ..KeysDraft::default() };
+            let (overlap, expiry) = (Overlap::For(overlap), expires_in.unwrap_or_default());
+            for key in rotate::key(context, &operator(), &id, &draft, overlap, expiry).await.map_err(failure)? {
+                println!("Added {key} to {id}; the others retire");
+            }
+            Ok(())
+        }
+        Command::Rotate { client_id, public_key: None, overlap, expires_in, format } => {
             let id = parse_id(&client_id)?;
             let overlap = Overlap::For(overlap);
             let generated = rotate::secret(context, &operator(), &id, overlap, expires_in, None).await;
             print!("{}", shown_once(context, &generated.map_err(failure)?, format));
             Ok(())
+        }
+        Command::ExtendRotation { client_id, overlap } => {
+            let id = parse_id(&client_id)?;
+            let result = rotate::extend(context, &operator(), &id, Overlap::For(overlap)).await;
+            report(&id, "Changed the deadline of", result)
         }
         Command::FinishRotation { client_id } => {
             let id = parse_id(&client_id)?;

@@ -77,9 +77,6 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
     if findings.unknown > 0 {
         println!("{} secrets of the right form are not known here.", findings.unknown);
     }
-    if findings.more {
-        println!("There is more in the text than is looked up at once: search it in parts.");
-    }
     if arguments.revoke {
         let ids: Vec<ClientId> = findings
             .leaks
@@ -89,6 +86,9 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
             .collect();
         let entries = revoke::revoke_all(context, &operator(), &ids, "Leaked").await.map_err(CliError::failed)?;
         println!("Revoked: {}", entries.len());
+    }
+    if findings.more {
+        return Err(CliError::failed("there is more in the text than is looked up at once: run it again, or in parts"));
     }
     Ok(())
 }

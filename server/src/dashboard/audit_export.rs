@@ -1,36 +1,56 @@
 //! The audit log as a file. It is written as it is read, so a long one needs no memory and begins at once.
 
-use app::pages::activity::{ActivityQuery, filter};
+use app::action::ActionError;
+use app::pages::activity::{self, ActivityQuery};
 use app::pages::message;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::audit;
 use futures::stream;
+use tower_sessions::Session;
 
+use super::credentials::{Refused, confirm};
 use super::pages::respond;
 use crate::audit_export::Format;
 use crate::http::fields::Fields;
 
 const PAGE: u16 = 500;
 
-/// `GET /activity/export`: the entries that the filter of the page shows, newest first.
-pub async fn export(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    let query = ActivityQuery {
+/// The filter that fields hold.
+pub fn query(fields: &Fields) -> ActivityQuery {
+    ActivityQuery {
         actor: fields.get("actor"),
         action: fields.get("action"),
         target: fields.get("target"),
         from: fields.get("from"),
         to: fields.get("to"),
         before: String::new(),
-    };
+    }
+}
+
+/// `POST /activity/export`: the entries that the filter of the page shows, newest first.
+pub async fn export(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let query = query(&fields);
     let Some(format) = Format::parse(&fields.get("format")) else {
         return respond(visit, async || Ok(message::not_found())).await;
     };
-    let filter = match filter(&query) {
+    if !visit.is_fresh() {
+        match confirm(&visit, &session, &fields).await {
+            Ok(()) => {}
+            Err(Refused::Fields { errors, ask_password }) => {
+                return respond(visit, || activity::export_page(query, errors, ask_password)).await;
+            }
+            Err(Refused::Operation(error)) => return respond(visit, async || Err(ActionError::from(error))).await,
+        }
+    }
+    let filter = match activity::filter(&query) {
         Ok(filter) => filter,
         Err(error) => return respond(visit, async || Err(error)).await,
     };
@@ -51,6 +71,10 @@ pub async fn export(Extension(visit): Extension<Visit>, RawQuery(query): RawQuer
         }
     });
     let body = Body::from_stream(stream::StreamExt::chain(head, pages));
-    let headers = [(header::CONTENT_TYPE, format.media_type()), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_DISPOSITION, format.disposition()),
+    ];
     (headers, body).into_response()
 }

@@ -5,6 +5,7 @@ use app::action::ActionError;
 use app::components::proof::{TypedIdentity, TypedKeys};
 use app::pages::credential::connection;
 use app::pages::reveal::{self, Occasion, Reveal};
+use app::pages::rotate::Step;
 use app::pages::{authenticators, edit_credential, message, new_credential, rotate as rotate_page};
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
@@ -179,6 +180,49 @@ pub async fn rotate(
         }
         Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
     }
+}
+
+/// `POST /credentials/{client_id}/rotation`: finishes, extends or cancels it. Ending the old secret must not wait for a
+/// password; what keeps it alive does.
+pub async fn change_rotation(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(client_id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    match try_change_rotation(&visit, &session, &fields, &client_id).await {
+        Ok(Step::Finish) => Redirect::to(&format!("/credentials/{client_id}?done=rotation_finished")).into_response(),
+        Ok(Step::Extend) => Redirect::to(&format!("/credentials/{client_id}/rotate?done=extended")).into_response(),
+        Ok(Step::Cancel) => Redirect::to(&format!("/credentials/{client_id}?done=rotation_cancelled")).into_response(),
+        Err(Refused::Fields { errors, ask_password }) => {
+            respond(visit, || rotate_page::under_way(client_id, false, errors, ask_password)).await
+        }
+        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}
+
+async fn try_change_rotation(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    client_id: &str,
+) -> Result<Step, Refused> {
+    let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
+    let step = Step::parse(&fields.get("step")).ok_or(CredentialError::NotFound)?;
+    let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
+    if step != Step::Finish && !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    match step {
+        Step::Finish => rotation::finish(&visit.context, &actor, &id).await?,
+        Step::Extend => {
+            let overlap = rotate_page::read_overlap(&fields.get("deadline"), &fields.get("overlap_until"))
+                .map_err(|error| CredentialError::Invalid(vec![error]))?;
+            rotation::extend(&visit.context, &actor, &id, overlap).await?
+        }
+        Step::Cancel => rotation::cancel(&visit.context, &actor, &id).await?,
+    };
+    Ok(step)
 }
 
 async fn try_rotate(

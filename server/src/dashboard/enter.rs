@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::form_token::Binding;
 use super::pages;
 use super::signed_in::SignedIn;
-use crate::http::body::{self, LIMIT};
+use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::cross_site::is_same_origin;
 use crate::http::error;
@@ -90,7 +90,11 @@ async fn check(
         return Ok(request);
     }
     let (mut head, body) = request.into_parts();
-    let body = body::read(body, LIMIT).await.map_err(IntoResponse::into_response)?;
+    let body = match body::read(body, LIMIT).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => return Err(pages::respond(visit.clone(), async || Ok(message::too_large())).await),
+        Err(error) => return Err(error.into_response()),
+    };
     let fields = Fields::parse(&body);
     if !binding.accepts(&state.context, &fields.get("form_token")) {
         return Err(pages::respond(visit.clone(), async || Ok(message::form_refused())).await);

@@ -120,8 +120,9 @@ pub async fn rotate_credential(
     Path(client_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let done = fields(query).find("done").is_some();
-    respond(visit, || rotate::page(client_id, done)).await
+    let fields = fields(query);
+    let (done, again) = (fields.find("done").is_some(), fields.find("again").is_some());
+    respond(visit, || rotate::page(client_id, done, again)).await
 }
 
 /// `GET /credentials/{client_id}/enable`
@@ -163,18 +164,27 @@ pub async fn activity(Extension(visit): Extension<Visit>, RawQuery(query): RawQu
 /// `GET /settings`
 pub async fn settings(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let fields = fields(query);
-    let outcome = settings::Outcome {
-        done: fields.get("done"),
-        count: fields.get("count"),
-        stopped_at: fields.get("stopped_at"),
-    };
+    let outcome = settings::Outcome { done: fields.get("done"), count: fields.get("count") };
     respond(visit, || settings::page(outcome)).await
+}
+
+/// `GET /settings/keys`: asks before a signing key is replaced.
+pub async fn rotate_keys(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let fields = fields(query);
+    let (algorithm, haste) = (fields.get("algorithm"), fields.get("haste"));
+    respond(visit, || settings::keys_page(algorithm, haste, Vec::new(), false)).await
+}
+
+/// `GET /activity/export`: asks for the form of the export.
+pub async fn export(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let query = super::audit_export::query(&fields(query));
+    respond(visit, || activity::export_page(query, Vec::new(), false)).await
 }
 
 /// `GET /settings/stop`
 pub async fn stop(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let typed = super::settings::typed(&fields(query));
-    respond(visit, || settings::stop_page(typed, Vec::new(), false)).await
+    respond(visit, || settings::stop_page(typed, Vec::new())).await
 }
 
 /// `GET /account`

@@ -1,21 +1,23 @@
-//! The form of the emergency stop: typed confirmation, and the password again when it is due.
+//! The forms of the settings: signing keys, which ask for the password again when it is due, and the emergency stop, which
+//! asks for a word instead: an incident must not wait for a password.
 
 use app::action::ActionError;
 use app::pages::settings::{self, CONFIRMATION, Typed};
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::clock::Timestamp;
 use domain::credential::CredentialError;
 use domain::credential::emergency::{self, Means};
 use domain::error::FieldError;
+use domain::keys::TokenAlgorithm;
+use domain::keys::rotation::{self, Haste};
 use tower_sessions::Session;
 
 use super::credentials::{Refused, confirm};
 use super::pages::respond;
 use crate::http::fields::Fields;
 
-/// What the fields hold.
+/// What the fields of a stop hold.
 pub fn typed(fields: &Fields) -> Typed {
     Typed {
         server: fields.get("server"),
@@ -26,40 +28,56 @@ pub fn typed(fields: &Fields) -> Typed {
     }
 }
 
-/// `POST /settings/stop`
-pub async fn stop(
+/// `POST /settings/keys`
+pub async fn rotate_keys(
     Extension(visit): Extension<Visit>,
     Extension(session): Extension<Session>,
     Extension(fields): Extension<Fields>,
 ) -> Response {
-    let typed = typed(&fields);
-    match try_stop(&visit, &session, &fields, &typed).await {
-        Ok((means, count, at)) => {
-            let done = if means == Means::Disable { "disabled" } else { "revoked" };
-            Redirect::to(&format!("/settings?done={done}&count={count}&stopped_at={}", at.millis())).into_response()
+    let (algorithm, haste) = (fields.get("algorithm"), fields.get("haste"));
+    let (Some(chosen), Some(how)) = (TokenAlgorithm::parse(&algorithm), settings::read_haste(&haste)) else {
+        return respond(visit, async || Err(ActionError::NotFound)).await;
+    };
+    if !visit.is_fresh() {
+        match confirm(&visit, &session, &fields).await {
+            Ok(()) => {}
+            Err(Refused::Fields { errors, ask_password }) => {
+                return respond(visit, || settings::keys_page(algorithm, haste, errors, ask_password)).await;
+            }
+            Err(Refused::Operation(error)) => return respond(visit, async || Err(ActionError::from(error))).await,
         }
-        Err(Refused::Fields { errors, ask_password }) => {
-            respond(visit, || settings::stop_page(typed, errors, ask_password)).await
-        }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+    let result = match visit.actor() {
+        Ok(actor) => rotation::rotate(&visit.context, &actor, chosen, how).await.map_err(ActionError::from),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(_) if how == Haste::Emergency => Redirect::to("/settings?done=replaced").into_response(),
+        Ok(_) => Redirect::to("/settings?done=rotated").into_response(),
+        Err(error) => respond(visit, async || Err(error)).await,
     }
 }
 
-async fn try_stop(
-    visit: &Visit,
-    session: &Session,
-    fields: &Fields,
-    typed: &Typed,
-) -> Result<(Means, u64, Timestamp), Refused> {
+/// `POST /settings/stop`
+pub async fn stop(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+    let typed = typed(&fields);
+    match try_stop(&visit, &typed).await {
+        Ok((means, count)) => {
+            let done = if means == Means::Disable { "disabled" } else { "revoked" };
+            Redirect::to(&format!("/settings?done={done}&count={count}")).into_response()
+        }
+        Err(CredentialError::Invalid(errors)) => respond(visit, || settings::stop_page(typed, errors)).await,
+        Err(error) => respond(visit, async || Err(ActionError::from(error))).await,
+    }
+}
+
+async fn try_stop(visit: &Visit, typed: &Typed) -> Result<(Means, u64), CredentialError> {
     let invalid = |error| CredentialError::Invalid(vec![error]);
     let (selection, means) = typed.selection().map_err(invalid)?;
     if typed.confirmation.trim() != CONFIRMATION {
-        return Err(invalid(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm."))).into());
-    }
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
+        return Err(invalid(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm."))));
     }
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let (count, at) = emergency::stop(&visit.context, &actor, &selection, means, &typed.reason).await?;
-    Ok((means, count, at))
+    let (count, _) = emergency::stop(&visit.context, &actor, &selection, means, &typed.reason).await?;
+    Ok((means, count))
 }

@@ -201,6 +201,25 @@ async fn github_reports_what_it_found_signed() {
 }
 
 #[tokio::test]
+async fn the_place_of_a_find_does_not_keep_what_was_found() {
+    let app = App::with_leak_reports(LeakReports { policy: Policy::Alert, github_keys: Vec::new() }).await;
+    let (owner, token) = app.access_token(&["mcp:read"]).await;
+    let url = format!("https://h.example/cb?client_secret={}&access_token={token}", secret(&owner));
+    for found in [secret(&owner), token.as_str()] {
+        let body = json!({ "token": found, "url": url }).to_string();
+        assert_eq!(reported(&app, "application/json", body).await.status, StatusCode::ACCEPTED);
+    }
+    let entries =
+        domain::audit::list(&app.instance.context, &domain::audit::Filter::default(), 50).await.expect("lists");
+    assert_eq!(entries.iter().filter(|entry| entry.action == "credential.leaked").count(), 2);
+    for entry in entries {
+        assert!(!entry.details.contains(secret(&owner)) && !entry.details.contains(&token), "{}", entry.details);
+    }
+    let verdict = domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp").await;
+    assert!(verdict.is_ok(), "people decide about tokens too");
+}
+
+#[tokio::test]
 async fn where_people_decide_a_report_ends_nothing() {
     let app = App::with_leak_reports(LeakReports { policy: Policy::Alert, github_keys: Vec::new() }).await;
     let owner = app.generated("job", &["mcp:read"]).await;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
 use domain::credential::generate::Generated;
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{disable, revoke};
+use domain::credential::{disable, inspect, revoke};
 use domain::keys::TokenAlgorithm;
 use domain::mcp_server::{self, ScopeDescription, ServerDraft};
 use domain::token::verify::verify;
@@ -58,6 +58,8 @@ async fn introspection_tells_what_a_token_is_worth_at_this_moment() {
     for claim in ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp"] {
         assert_eq!(active[claim], expected[claim], "{claim}");
     }
+    let asked = inspect::find(context, &server.credential.client_id).await.expect("reads").expect("exists");
+    assert_eq!(asked.last_used_at, Some(context.now()), "asking is use");
     let inactive = json!({ "active": false });
     for cut in 1..30 {
         assert_eq!(introspected(&app, &server, &token[..token.len() - cut]).await, inactive, "{cut}");
@@ -196,16 +198,39 @@ async fn the_status_list_has_a_bit_for_what_was_revoked_replaced_or_disabled() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_jwks_is_whole_however_many_ask_for_it() {
+    let app = Arc::new(App::new().await);
+    let (_, token) = app.access_token(&["mcp:read"]).await;
+    let token = Arc::new(token);
+    let readers: Vec<_> = (0..16)
+        .map(|_| {
+            let (app, token) = (Arc::clone(&app), Arc::clone(&token));
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    let jwks = app.get("/mcp/oauth/jwks").await.json();
+                    assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(1));
+                    assert!(verify(&app.instance.context, &token, RESOURCE).await.is_ok());
+                }
+            })
+        })
+        .collect();
+    for reader in readers {
+        reader.await.expect("never without a key");
+    }
+}
+
 #[tokio::test]
 async fn a_retirement_that_comes_by_the_clock_reaches_the_status_list() {
     let app = App::new().await;
     let (owner, token) = app.access_token(&["mcp:read"]).await;
-    let minute = Overlap::For(Duration::from_secs(60));
+    let soon = Overlap::For(Duration::from_secs(90));
     let id = &owner.credential.client_id;
-    rotate::secret(&app.instance.context, &operator(), id, minute, None, None).await.expect("rotates");
-    assert_eq!(bit(&app, &token).await, 0);
-    app.instance.clock.advance(Duration::from_secs(60));
-    assert_eq!(bit(&app, &token).await, 1);
+    rotate::secret(&app.instance.context, &operator(), id, soon, None, None).await.expect("rotates");
+    for (seconds, expected) in [(0, 0), (60, 0), (29, 0), (1, 1)] {
+        app.instance.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(bit(&app, &token).await, expected, "after {seconds} more seconds");
+    }
 }
 
 /// 32 clients exchange without pause while their credential is revoked.

@@ -1,10 +1,16 @@
 //! The route table as nobody: nothing but what it says is open.
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use axum::middleware::from_fn;
+use axum::routing::get;
+use http_body_util::BodyExt;
 use server::dashboard::enter::Permission;
+use server::http::envelope::oauth_net;
 use server::routes::{Access, table};
 use server::state::AppState;
+use tower::ServiceExt;
 
 use crate::support::{App, form_token};
 
@@ -66,4 +72,36 @@ async fn reading_changes_nothing() {
         assert_eq!(browser.get(path).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
     assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_defect_is_answered_in_json_and_spoils_nothing_else() {
+    async fn defect() -> StatusCode {
+        panic!("a defect")
+    }
+    let router =
+        Router::new().route("/defect", get(defect)).route("/fine", get(async || "fine")).layer(from_fn(oauth_net));
+    let ask = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        let response = router.clone().oneshot(request).await.expect("always answers");
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    };
+    let (status, body) = ask("/defect").await;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, body["error"].as_str()), (StatusCode::INTERNAL_SERVER_ERROR, Some("server_error")));
+    assert_eq!(ask("/fine").await, (StatusCode::OK, "fine".to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_about_to_stop_is_not_ready_and_serves_on() {
+    let app = App::new().await;
+    let state = AppState::new(app.instance.context.clone(), vec![], vec![]);
+    let app = App { router: server::router(state.clone()), ..app };
+    assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
+    state.drain();
+    assert_eq!(app.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(app.get("/mcp/oauth/jwks").await.status, StatusCode::OK);
 }
