@@ -79,7 +79,9 @@ test('a public key is pasted, used, replaced and removed', async () => {
   const old = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await start('Public key', 'signer');
   await expect(page.getByRole('textbox', { name: 'Issuer', exact: true })).toBeHidden();
-  await publicKey().fill(old.privateKey.export({ format: 'pem', type: 'pkcs8' }) as string);
+  const hidden = old.privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
+  server.secret('private key that was pasted', hidden.split('\n')[1]);
+  await publicKey().fill(hidden);
   await submit('Generate credentials');
   await expect(page.getByRole('alert')).toContainText('private key');
   await expect(publicKey()).toHaveValue('');

@@ -192,7 +192,13 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
 
 /// The identities that stand for a credential.
 #[component]
-pub fn Identities(identities: Vec<FederatedIdentity>, client_id: String, changeable: bool, now: Timestamp) -> AnyView {
+pub fn Identities(
+    identities: Vec<FederatedIdentity>,
+    client_id: String,
+    changeable: bool,
+    shared: bool,
+    now: Timestamp,
+) -> AnyView {
     let add = changeable.then(|| {
         let href = format!("/credentials/{client_id}/identities/new");
         view! { <a class="button" data-size="small" href=href>"Add an identity"</a> }
@@ -225,6 +231,9 @@ pub fn Identities(identities: Vec<FederatedIdentity>, client_id: String, changea
     view! {
         <section class="panel" aria-labelledby="identities">
             <header><h2 id="identities">"Federated identities"</h2>{add}</header>
+            {shared.then(|| view! {
+                <div class="body"><p>"Another credential has the same issuer and subject: programs must send the client ID."</p></div>
+            })}
             <table>
                 <thead><tr>
                     <th scope="col">"Subject and issuer"</th><th scope="col">"Conditions"</th><th scope="col">"Keys"</th>

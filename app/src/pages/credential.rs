@@ -75,6 +75,7 @@ struct Details {
     secrets: Vec<ClientSecret>,
     keys: Vec<ClientKey>,
     identities: Vec<FederatedIdentity>,
+    shared: bool,
     impact: Impact,
     hours: Vec<usage::Hour>,
     exchanges: Vec<RecentExchange>,
@@ -86,11 +87,13 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
     let credential = find(visit, client_id).await?;
     let (context, id) = (&visit.context, credential.client_id.clone());
     let filter = audit::Filter { target: Some(id.to_string()), ..audit::Filter::default() };
+    let identities = federated::list(context, &id).await?;
     Ok(Details {
+        shared: federated::is_shared(context, &identities).await?,
+        identities,
         servers: mcp_server::list(context).await?,
         secrets: inspect::secrets(context, &id).await?,
         keys: keys::list(context, &id).await?,
-        identities: federated::list(context, &id).await?,
         impact: inspect::impact(context, &credential).await?,
         hours: usage::hours(context, Some(&id), 72).await?,
         exchanges: usage::recent_exchanges(context, &id).await?,
@@ -128,7 +131,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         Some("removed") => Some("Removed. What it proved is refused from now on."),
         _ => None,
     };
-    let Details { credential, servers, secrets, keys, identities, impact, hours, exchanges, refusals, changes } =
+    let Details { credential, servers, secrets, keys, identities, shared, impact, hours, exchanges, refusals, changes } =
         details;
     let now = visit.now();
     let waiting = (status == Status::Unverified)
@@ -146,7 +149,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         AuthMethod::ClientSecret => view! { <Secrets secrets revoked={!changeable} now/> }.into_any(),
         AuthMethod::PrivateKeyJwt => view! { <Keys keys client_id=client_id.clone() changeable now/> }.into_any(),
         AuthMethod::Federated => {
-            view! { <Identities identities client_id=client_id.clone() changeable now/> }.into_any()
+            view! { <Identities identities client_id=client_id.clone() changeable shared now/> }.into_any()
         }
     };
     let body = view! {

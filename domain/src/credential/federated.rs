@@ -244,6 +244,19 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<Federat
     Ok(store::authenticators::all_identities(&context.store, client_id).await?)
 }
 
+/// Whether another working credential has an identity for exactly the issuer and subject of one of these. A program that
+/// does not send its client ID is refused then: nobody could tell which of them it means.
+pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
+    for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
+        let all =
+            store::authenticators::identities_with_subject(&context.store, &own.issuer, &own.subject, context.now());
+        if all.await?.iter().any(|other| other.client_id != own.client_id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Adds an identity to a federated credential.
 pub async fn add(
     context: &Context,

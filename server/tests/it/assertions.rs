@@ -488,8 +488,15 @@ async fn without_a_client_id_exactly_one_credential_must_have_the_subject() {
     let access = answer.json()["access_token"].as_str().expect("a token").to_owned();
     let caller = domain::token::verify::verify(&app.instance.context, &access, "http://localhost:8080/mcp").await;
     assert_eq!(caller.expect("valid").client_id, exact);
+    let context = &app.instance.context;
+    let shared = async || {
+        let identities = federated::list(context, &exact).await.expect("reads");
+        federated::is_shared(context, &identities).await.expect("reads")
+    };
+    assert!(!shared().await);
     federated(&app, &issuer, true, "repo:acme/app:ref:refs/heads/main", rules()).await;
     assert_refused(&present(&app, &token).await, "two credentials");
+    assert!(shared().await, "the page says so");
 }
 
 #[tokio::test]
