@@ -64,6 +64,23 @@ pub async fn recent_exchanges(context: &Context, client_id: &ClientId) -> Result
     Ok(store::ledger::recent(&context.store, client_id, 10).await?)
 }
 
+/// Refusals of one cause in one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusalHour {
+    /// The beginning of the hour.
+    pub hour: Timestamp,
+    /// The cause.
+    pub cause: Refusal,
+    /// How many.
+    pub count: i64,
+}
+
+/// What was refused to a credential in the last `hours` hours, by hour and cause, latest first.
+pub async fn refusals_by_hour(context: &Context, client_id: &ClientId, hours: u16) -> Result<Vec<RefusalHour>, Fault> {
+    let first = context.now().hour() - i64::from(hours) + 1;
+    Ok(store::usage::refusals_by_hour(&context.store, client_id, first).await?)
+}
+
 /// How often counted refusals are written.
 const WRITE_INTERVAL: Duration = Duration::from_millis(500);
 /// Most refusals that wait to be counted. Beyond it they are dropped: a flood of wrong secrets must not use up

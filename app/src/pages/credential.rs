@@ -9,7 +9,7 @@ use domain::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, S
 use domain::id::ClientId;
 use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
 use domain::token::ledger::Refusal;
-use domain::usage::{self, RecentExchange, RefusalSummary};
+use domain::usage::{self, RecentExchange, RefusalHour, RefusalSummary};
 use domain::{audit, credential};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
@@ -80,6 +80,7 @@ struct Details {
     hours: Vec<usage::Hour>,
     exchanges: Vec<RecentExchange>,
     refusals: Vec<RefusalSummary>,
+    refusal_hours: Vec<RefusalHour>,
     changes: Vec<EntryView>,
 }
 
@@ -98,6 +99,7 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
         hours: usage::hours(context, Some(&id), 72).await?,
         exchanges: usage::recent_exchanges(context, &id).await?,
         refusals: usage::refusals(context, &id).await?,
+        refusal_hours: usage::refusals_by_hour(context, &id, 72).await?,
         changes: audit::list(context, &filter, 5).await?.iter().map(EntryView::of).collect(),
         credential,
     })
@@ -131,8 +133,20 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         Some("removed") => Some("Removed. What it proved is refused from now on."),
         _ => None,
     };
-    let Details { credential, servers, secrets, keys, identities, shared, impact, hours, exchanges, refusals, changes } =
-        details;
+    let Details {
+        credential,
+        servers,
+        secrets,
+        keys,
+        identities,
+        shared,
+        impact,
+        hours,
+        exchanges,
+        refusals,
+        refusal_hours,
+        changes,
+    } = details;
     let now = visit.now();
     let waiting = (status == Status::Unverified)
         .then(|| view! { <TryIt connection=connection.clone() reload=Some(address.clone())/> });
@@ -169,7 +183,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
             <Recent exchanges servers/>
             <Changes changes client_id/>
         </div>
-        <Refused refusals/>
+        <Refused refusals hours=refusal_hours/>
         {connect}
         <StopFacts impact status/>
     };
@@ -471,7 +485,8 @@ fn cause_words(cause: Refusal) -> &'static str {
 }
 
 #[component]
-fn Refused(refusals: Vec<RefusalSummary>) -> AnyView {
+fn Refused(refusals: Vec<RefusalSummary>, hours: Vec<RefusalHour>) -> AnyView {
+    let by_hour = (!hours.is_empty()).then(|| by_hour(hours));
     (!refusals.is_empty()).then(|| {
         let rows = refusals
             .into_iter()
@@ -498,9 +513,39 @@ fn Refused(refusals: Vec<RefusalSummary>) -> AnyView {
                     </tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
+                {by_hour}
             </section>
         }
     })
+    .into_any()
+}
+
+/// Refusals hour by hour, behind a summary.
+fn by_hour(hours: Vec<RefusalHour>) -> AnyView {
+    let rows = hours
+        .into_iter()
+        .map(|hour| {
+            view! {
+                <tr>
+                    <th scope="row">{cause_words(hour.cause)}</th>
+                    <td class="number" data-label="Times">{grouped(hour.count)}</td>
+                    <td data-label="In the hour from"><Moment at=hour.hour/></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <details class="more">
+            <summary>"By hour, last 72 hours"</summary>
+            <table>
+                <thead><tr>
+                    <th scope="col">"Cause"</th><th scope="col" class="number">"Times"</th>
+                    <th scope="col">"In the hour from"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </details>
+    }
     .into_any()
 }
 

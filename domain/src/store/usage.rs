@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::json;
 
 use super::{Columns, Store, StoreError, Transaction, to_json};
+use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::token::ledger::{Issued, Refusal};
-use crate::usage::{Counted, Hour, Key, RefusalSummary};
+use crate::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary};
 
 pub(crate) async fn count_exchanges(
     transaction: &mut Transaction,
@@ -117,6 +118,32 @@ pub(crate) async fn refusals(
             last_at: columns.moment("last_at")?,
             last_address: columns.optional_text("last_address")?,
             last_detail: columns.optional_text("last_detail")?,
+        })
+    })
+    .collect()
+}
+
+/// By hour from `first` on and by cause, newest first.
+pub(crate) async fn refusals_by_hour(
+    store: &Store,
+    client_id: &ClientId,
+    first: i64,
+) -> Result<Vec<RefusalHour>, StoreError> {
+    sqlx::query(
+        "SELECT hour, cause, refusals FROM refusal_hours WHERE client_id = $1 AND hour >= $2
+         ORDER BY hour DESC, refusals DESC, cause",
+    )
+    .bind(client_id.as_str())
+    .bind(first)
+    .fetch_all(store.reads())
+    .await?
+    .iter()
+    .map(|row| {
+        let columns = Columns::of("refusal_hours", row);
+        Ok(RefusalHour {
+            hour: Timestamp::from_millis(columns.number("hour")?.saturating_mul(3_600_000)),
+            cause: columns.parsed("cause", Refusal::parse)?,
+            count: columns.number("refusals")?,
         })
     })
     .collect()
