@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::id::{ClientId, PersonId};
-use crate::text::is_unprintable;
+use crate::origin;
 
 /// Who acts, and from where. Made where the request was authenticated, and nowhere else.
 #[derive(Debug, Clone)]
@@ -23,9 +23,6 @@ enum ActorKind {
     SetupLink,
     System,
 }
-
-/// The longest user agent that is kept, in characters.
-const LONGEST_AGENT: usize = 256;
 
 impl Actor {
     /// A signed-in person.
@@ -56,7 +53,7 @@ impl Actor {
     /// The same actor, acting from `address` with `agent` (the User-Agent header).
     pub fn at(mut self, address: Option<IpAddr>, agent: Option<&str>) -> Self {
         self.address = address;
-        self.agent = agent.map(|agent| agent.chars().filter(|c| !is_unprintable(*c)).take(LONGEST_AGENT).collect());
+        self.agent = agent.map(origin::shown);
         self
     }
 

@@ -130,6 +130,8 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
     /// Where its last exchange came from.
     pub last_used_from: Option<IpAddr>,
+    /// With which program, as it says itself.
+    pub last_used_agent: Option<String>,
     /// When the last of the secrets or keys that are being replaced stops working.
     pub rotation_ends_at: Option<Timestamp>,
 }

@@ -11,6 +11,7 @@
 //! | [`keys`] | master key, the secrets wrapped under it, signing keys and JWKS |
 //! | [`store`] | every SQL statement, and nothing but |
 //! | [`audit`] | the append-only, hash-chained record of changes |
+//! | [`origin`] | address and user agent of a request |
 //! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |
@@ -33,6 +34,7 @@ pub mod id;
 pub mod issuer_keys;
 pub mod keys;
 pub mod mcp_server;
+pub mod origin;
 pub mod password;
 pub mod person;
 pub mod public_key;

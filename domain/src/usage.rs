@@ -1,7 +1,6 @@
 //! How much a credential is used and refused, hour by hour: rows that stay few however many requests there are.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::ClientId;
+use crate::origin::Origin;
 use crate::store::{self, Store};
 use crate::token::ledger::Refusal;
 
@@ -49,6 +49,8 @@ pub struct RefusalSummary {
     pub last_at: Timestamp,
     /// Where it came from.
     pub last_address: Option<String>,
+    /// With which program, as it says itself.
+    pub last_agent: Option<String>,
     /// What was wrong with it, where the cause alone does not say.
     pub last_detail: Option<String>,
 }
@@ -91,7 +93,7 @@ struct Refused {
     client_id: ClientId,
     refusal: Refusal,
     detail: Option<String>,
-    address: Option<IpAddr>,
+    origin: Origin,
     at: Timestamp,
 }
 
@@ -105,7 +107,7 @@ enum Message {
 pub(crate) struct Counted {
     pub count: i64,
     pub last_at: Timestamp,
-    pub last_address: Option<IpAddr>,
+    pub last_origin: Origin,
     pub last_detail: Option<String>,
 }
 
@@ -126,8 +128,8 @@ impl RefusalRecorder {
     }
 
     /// Counts a refusal at the credential it concerns. Without one there is nowhere to show it.
-    pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, address: Option<IpAddr>, at: Timestamp) {
-        self.record_detail(client_id, refusal, None, address, at);
+    pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, origin: &Origin, at: Timestamp) {
+        self.record_detail(client_id, refusal, None, origin, at);
     }
 
     /// The same with what was wrong: names of claims and what was expected of them, nothing of what was sent.
@@ -136,11 +138,11 @@ impl RefusalRecorder {
         client_id: Option<&ClientId>,
         refusal: Refusal,
         detail: Option<String>,
-        address: Option<IpAddr>,
+        origin: &Origin,
         at: Timestamp,
     ) {
         if let Some(client_id) = client_id {
-            let refused = Refused { client_id: client_id.clone(), refusal, detail, address, at };
+            let refused = Refused { client_id: client_id.clone(), refusal, detail, origin: origin.clone(), at };
             // Full or closed: the count is a courtesy, the refusal itself has been answered.
             let _ = self.queue.try_send(Message::Refused(refused));
         }
@@ -201,10 +203,14 @@ async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
 /// Adds one refusal.
 fn count(counted: &mut HashMap<Key, Counted>, refused: Refused) {
     let key = (refused.client_id, refused.at.hour(), refused.refusal);
-    let entry =
-        counted.entry(key).or_insert(Counted { count: 0, last_at: refused.at, last_address: None, last_detail: None });
+    let entry = counted.entry(key).or_insert(Counted {
+        count: 0,
+        last_at: refused.at,
+        last_origin: Origin::default(),
+        last_detail: None,
+    });
     entry.count += 1;
     entry.last_at = entry.last_at.max(refused.at);
-    entry.last_address = refused.address;
+    entry.last_origin = refused.origin;
     entry.last_detail = refused.detail;
 }

@@ -344,11 +344,12 @@ fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> Any
     };
     let used_from =
         credential.last_used_from.map(|address| view! { " "<span class="muted">{format!("from {address}")}</span> });
+    let used_with = credential.last_used_agent.as_ref().map(|agent| view! { <div class="sub">{agent.clone()}</div> });
     view! {
         <dl class="panel facts">
             <div><dt>"MCP server"</dt><dd>{server_names(&credential, &servers).join(", ")}</dd></div>
             <div><dt>"Scopes"</dt><dd><ScopeTags scopes=credential.scopes.iter().map(str::to_owned).collect()/></dd></div>
-            <div><dt>"Last used"</dt><dd><MomentOr at=credential.last_used_at otherwise="Never"/>{used_from}</dd></div>
+            <div><dt>"Last used"</dt><dd><MomentOr at=credential.last_used_at otherwise="Never"/>{used_from}{used_with}</dd></div>
             <div><dt>"Live tokens"</dt><dd>{live}</dd></div>
             <div><dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd></div>
             <div><dt>"Expires"</dt><dd><MomentOr at=credential.ends_at otherwise="Never"/></dd></div>
@@ -492,6 +493,7 @@ fn Refused(refusals: Vec<RefusalSummary>, hours: Vec<RefusalHour>) -> AnyView {
             .into_iter()
             .map(|refusal| {
                 let from = refusal.last_address.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+                let with = refusal.last_agent.map(|agent| view! { <div class="sub">{agent}</div> });
                 view! {
                     <tr>
                         <th scope="row">
@@ -499,7 +501,7 @@ fn Refused(refusals: Vec<RefusalSummary>, hours: Vec<RefusalHour>) -> AnyView {
                             {refusal.last_detail.map(|detail| view! { <div class="sub">{detail}</div> })}
                         </th>
                         <td class="number" data-label="Times">{grouped(refusal.count)}</td>
-                        <td data-label="Latest"><Moment at=refusal.last_at/>{from}</td>
+                        <td data-label="Latest"><Moment at=refusal.last_at/>{from}{with}</td>
                     </tr>
                 }
             })

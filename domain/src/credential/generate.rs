@@ -71,6 +71,7 @@ pub async fn generate(
         verified_at: None,
         last_used_at: None,
         last_used_from: None,
+        last_used_agent: None,
         rotation_ends_at: None,
     };
     let mut change = context.begin_change().await?;

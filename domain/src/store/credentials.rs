@@ -17,7 +17,7 @@ use crate::secret::SecretHash;
 const COLUMNS: &str = "client_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
-    last_used_from, rotation_ends_at";
+    last_used_from, last_used_agent, rotation_ends_at";
 
 fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
     let columns = Columns::of("credentials", row);
@@ -56,6 +56,7 @@ fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
         verified_at: columns.optional_moment("verified_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         last_used_from: address(&columns, "last_used_from")?,
+        last_used_agent: columns.optional_text("last_used_agent")?,
         rotation_ends_at: columns.optional_moment("rotation_ends_at")?,
     })
 }

@@ -2,7 +2,6 @@
 //! one JSON parameter: a placeholder a value costs twice as much.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,6 +13,7 @@ use crate::base62;
 use crate::clock::Timestamp;
 use crate::credential::inspect::Impact;
 use crate::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
+use crate::origin::Origin;
 use crate::scope::Scopes;
 use crate::token::assertion::SingleUse;
 use crate::token::ledger::{AuthenticatorState, Issued, Proof};
@@ -149,7 +149,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> 
                 entry.scope.to_string(),
                 entry.issued_at.millis(),
                 entry.expires_at.millis(),
-                entry.address.map(|address| address.to_string()),
+                entry.origin.address.map(|address| address.to_string()),
             ])
         })
         .collect();
@@ -187,8 +187,8 @@ pub(crate) async fn mark_used(
             .iter()
             .filter(|issued| wanted(&issued.authenticator))
             .map(|issued| {
-                let address = issued.address.map(|address| address.to_string());
-                json!([issued.authenticator.as_str(), issued.client_id.as_str(), address])
+                let address = issued.origin.address.map(|address| address.to_string());
+                json!([issued.authenticator.as_str(), issued.client_id.as_str(), address, issued.origin.agent])
             })
             .collect();
         (!rows.is_empty()).then(|| to_json(&rows))
@@ -198,9 +198,10 @@ pub(crate) async fn mark_used(
         (update!("client_keys"), rows(|id| matches!(id, AuthenticatorId::Key(_)))),
         (update!("federated_identities"), rows(|id| matches!(id, AuthenticatorId::Federated(_)))),
         (
-            "UPDATE credentials SET last_used_at = $2, last_used_from = used.address,
+            "UPDATE credentials SET last_used_at = $2, last_used_from = used.address, last_used_agent = used.agent,
                     verified_at = COALESCE(credentials.verified_at, $2)
-             FROM (SELECT value ->> 1 AS client_id, value ->> 2 AS address FROM json_each($1)) AS used
+             FROM (SELECT value ->> 1 AS client_id, value ->> 2 AS address, value ->> 3 AS agent
+                   FROM json_each($1)) AS used
              WHERE credentials.client_id = used.client_id",
             rows(|_| true),
         ),
@@ -216,10 +217,10 @@ pub(crate) async fn mark_used(
 pub(crate) async fn mark_authenticated(
     transaction: &mut Transaction,
     state: &AuthenticatorState,
-    address: Option<IpAddr>,
+    origin: &Origin,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let address = address.map(|address| address.to_string());
+    let address = origin.address.map(|address| address.to_string());
     let authenticator = match &state.id {
         AuthenticatorId::Secret(_) => "UPDATE client_secrets SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
         AuthenticatorId::Key(_) => "UPDATE client_keys SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
@@ -227,11 +228,22 @@ pub(crate) async fn mark_authenticated(
             "UPDATE federated_identities SET last_used_at = $1, last_used_from = $2 WHERE id = $3"
         }
     };
-    let credential = "UPDATE credentials SET last_used_at = $1, last_used_from = $2,
-                             verified_at = COALESCE(verified_at, $1) WHERE client_id = $3";
-    for (sql, id) in [(authenticator, state.id.as_str()), (credential, state.client_id.as_str())] {
-        sqlx::query(sql).bind(now.millis()).bind(address.as_deref()).bind(id).execute(&mut **transaction).await?;
-    }
+    sqlx::query(authenticator)
+        .bind(now.millis())
+        .bind(address.as_deref())
+        .bind(state.id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE credentials SET last_used_at = $1, last_used_from = $2, last_used_agent = $3,
+                verified_at = COALESCE(verified_at, $1) WHERE client_id = $4",
+    )
+    .bind(now.millis())
+    .bind(address.as_deref())
+    .bind(origin.agent.as_deref())
+    .bind(state.client_id.as_str())
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 

@@ -42,20 +42,23 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
                 refusal.as_str(),
                 counted.count,
                 counted.last_at.millis(),
-                counted.last_address.map(|address| address.to_string()),
+                counted.last_origin.address.map(|address| address.to_string()),
                 counted.last_detail,
+                counted.last_origin.agent,
             ])
         })
         .collect();
     // The ledger's connection: these counts need not survive a power cut.
     let mut transaction = store.begin_exchange().await?;
     sqlx::query(
-        "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each($1)
+        "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+         FROM json_each($1)
          WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0)
          ON CONFLICT (client_id, hour, cause) DO UPDATE SET
             refusals = refusal_hours.refusals + excluded.refusals,
-            last_at = excluded.last_at, last_address = excluded.last_address, last_detail = excluded.last_detail",
+            last_at = excluded.last_at, last_address = excluded.last_address, last_detail = excluded.last_detail,
+            last_agent = excluded.last_agent",
     )
     .bind(to_json(&rows))
     .execute(&mut *transaction)
@@ -102,7 +105,9 @@ pub(crate) async fn refusals(
                 (SELECT n.last_address FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
                  ORDER BY n.last_at DESC LIMIT 1) AS last_address,
                 (SELECT n.last_detail FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
-                 ORDER BY n.last_at DESC LIMIT 1) AS last_detail
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_detail,
+                (SELECT n.last_agent FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_agent
          FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC",
     )
     .bind(client_id.as_str())
@@ -117,6 +122,7 @@ pub(crate) async fn refusals(
             count: columns.number("n")?,
             last_at: columns.moment("last_at")?,
             last_address: columns.optional_text("last_address")?,
+            last_agent: columns.optional_text("last_agent")?,
             last_detail: columns.optional_text("last_detail")?,
         })
     })

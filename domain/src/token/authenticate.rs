@@ -1,8 +1,6 @@
 //! A client that proves itself for something else than a token: introspection and revocation. The rules are those of an
 //! exchange, and so is what is counted when they refuse.
 
-use std::net::IpAddr;
-
 use super::assertion::{self, Purpose};
 use super::client_authentication::Presented;
 use super::error::{OAuthError, OAuthErrorCode};
@@ -12,6 +10,7 @@ use super::ledger::{Proof, Refusal, check_alive, is_stale};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{ClientId, McpServerId};
+use crate::origin::Origin;
 use crate::scope::Scopes;
 use crate::store::{self, StoreError};
 
@@ -32,13 +31,13 @@ pub(super) async fn proof(
     grant: Grant,
     presented: Presented,
     form: &TokenForm,
-    address: Option<IpAddr>,
+    origin: &Origin,
 ) -> Result<(Proof, Option<ClientId>), OAuthError> {
     match presented {
         Presented::Secret { client_id, names_client, secret } => {
             // The checksum first: a mistyped secret costs no look-up.
             let Some(secret) = secret.filter(|_| client_id.is_some() || !names_client) else {
-                context.refusals.record(client_id.as_ref(), Refusal::WrongSecret, address, context.now());
+                context.refusals.record(client_id.as_ref(), Refusal::WrongSecret, origin, context.now());
                 return Err(OAuthError::invalid_client(Refusal::WrongSecret.as_str()));
             };
             Ok((Proof::Secret(secret.hash(&context.keys.pepper)), client_id))
@@ -47,7 +46,7 @@ pub(super) async fn proof(
             let assertion = form.get("client_assertion").unwrap_or_default();
             let verified =
                 assertion::verify(context, assertion, form.get("client_id"), Purpose::ClientAuthentication).await;
-            let verified = verified.map_err(|error| refuse_assertion(context, grant, error, address))?;
+            let verified = verified.map_err(|error| refuse_assertion(context, grant, error, origin))?;
             let proof = Proof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
             Ok((proof, Some(verified.client_id)))
         }
@@ -63,13 +62,13 @@ pub async fn authenticate(
     context: &Context,
     presented: Presented,
     form: &TokenForm,
-    address: Option<IpAddr>,
+    origin: &Origin,
 ) -> Result<Client, OAuthError> {
-    let (proof, named) = proof(context, Grant::ClientCredentials, presented, form, address).await?;
-    match check(context, &proof, named.as_ref(), address).await? {
+    let (proof, named) = proof(context, Grant::ClientCredentials, presented, form, origin).await?;
+    match check(context, &proof, named.as_ref(), origin).await? {
         Ok(client) => Ok(client),
         Err((refusal, client_id)) => {
-            context.refusals.record(client_id.as_ref(), refusal, address, context.now());
+            context.refusals.record(client_id.as_ref(), refusal, origin, context.now());
             Err(OAuthError::invalid_client(refusal.as_str()))
         }
     }
@@ -79,7 +78,7 @@ async fn check(
     context: &Context,
     proof: &Proof,
     named: Option<&ClientId>,
-    address: Option<IpAddr>,
+    origin: &Origin,
 ) -> Result<Result<Client, (Refusal, Option<ClientId>)>, Fault> {
     let single_use = match proof {
         Proof::Assertion { single_use, .. } => single_use.as_ref(),
@@ -97,7 +96,7 @@ async fn check(
         _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
     };
     let refused = |refusal| Ok(Err((refusal, Some(state.client_id.clone()))));
-    if let Err(refusal) = check_alive(&state, address, context.now()) {
+    if let Err(refusal) = check_alive(&state, origin.address, context.now()) {
         return refused(refusal);
     }
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions) {
@@ -109,13 +108,14 @@ async fn check(
     let now = context.now();
     let writes = single_use.is_some();
     if writes {
-        store::ledger::mark_authenticated(&mut transaction, &state, address, now).await?;
+        store::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
     }
     transaction.commit().await.map_err(StoreError::from)?;
-    let is_news = state.retires_at.is_some() || is_stale(state.last_used_at, now) || state.last_used_from != address;
+    let is_news =
+        state.retires_at.is_some() || is_stale(state.last_used_at, now) || state.last_used_from != origin.address;
     if !writes && is_news {
         let mut transaction = context.store.begin_exchange().await?;
-        store::ledger::mark_authenticated(&mut transaction, &state, address, now).await?;
+        store::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
     }
     Ok(Ok(Client { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))

@@ -4,8 +4,6 @@
 pub mod client_credentials;
 pub mod jwt_bearer;
 
-use std::net::IpAddr;
-
 use super::access_token::{self, AccessToken};
 use super::assertion::AssertionError;
 use super::error::{OAuthError, OAuthErrorCode};
@@ -14,6 +12,7 @@ use super::ledger::{Ask, AskedResource, AskedScope, LedgerError, Proof, Refusal}
 use super::resource;
 use crate::context::Context;
 use crate::id::ClientId;
+use crate::origin::Origin;
 use crate::scope::Scopes;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -60,7 +59,7 @@ async fn issue(
     proof: Proof,
     client_id: Option<ClientId>,
     form: &TokenForm,
-    address: Option<IpAddr>,
+    origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
     let ask = Ask {
         proof,
@@ -68,12 +67,12 @@ async fn issue(
         jwt_bearer: grant == Grant::JwtBearer,
         scope: asked_scope(form),
         resource: asked_resource(form),
-        address,
+        origin: origin.clone(),
     };
     match context.ledger.issue(ask).await {
         Ok(entry) => Ok(access_token::sign(context, &entry).await?),
         Err(LedgerError::Refused { refusal, client_id }) => {
-            context.refusals.record(client_id.as_ref(), refusal, address, context.now());
+            context.refusals.record(client_id.as_ref(), refusal, origin, context.now());
             Err(oauth_error(grant, refusal))
         }
         Err(LedgerError::Fault(fault)) => Err(fault.into()),
@@ -81,12 +80,7 @@ async fn issue(
 }
 
 /// The answer to an assertion that proves nothing. Its cause is counted at the credential it concerns.
-pub(super) fn refuse_assertion(
-    context: &Context,
-    grant: Grant,
-    error: AssertionError,
-    address: Option<IpAddr>,
-) -> OAuthError {
+pub(super) fn refuse_assertion(context: &Context, grant: Grant, error: AssertionError, origin: &Origin) -> OAuthError {
     match error {
         AssertionError::OtherClient => {
             OAuthError::invalid_request("client_id is not the client that the assertion names.")
@@ -94,12 +88,12 @@ pub(super) fn refuse_assertion(
         AssertionError::Rejected { client_id, detail } => {
             let refusal = Refusal::AssertionRejected;
             let answer = OAuthError { detail: format!("assertion: {detail}").into(), ..oauth_error(grant, refusal) };
-            context.refusals.record_detail(client_id.as_ref(), refusal, Some(detail), address, context.now());
+            context.refusals.record_detail(client_id.as_ref(), refusal, Some(detail), origin, context.now());
             answer
         }
         AssertionError::NoKeys { client_id, detail } => {
             let refusal = Refusal::AssertionRejected;
-            context.refusals.record_detail(Some(&client_id), refusal, Some(detail), address, context.now());
+            context.refusals.record_detail(Some(&client_id), refusal, Some(detail), origin, context.now());
             OAuthError::new(
                 OAuthErrorCode::IssuerUnavailable,
                 "The keys of the issuer are not available now. Try again soon.",

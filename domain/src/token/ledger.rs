@@ -21,6 +21,7 @@ use crate::error::Fault;
 use crate::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::keys::KeyError;
 use crate::mcp_server::McpServer;
+use crate::origin::Origin;
 use crate::random::Random;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
@@ -61,7 +62,7 @@ pub struct Ask {
     /// The resource parameter.
     pub resource: AskedResource,
     /// Where the request came from.
-    pub address: Option<IpAddr>,
+    pub origin: Origin,
 }
 
 /// The `scope` parameter.
@@ -188,7 +189,7 @@ pub struct Issued {
     /// The key that signs at this moment.
     pub kid: String,
     /// Where the request came from.
-    pub address: Option<IpAddr>,
+    pub origin: Origin,
 }
 
 /// Why there is no token.
@@ -349,7 +350,7 @@ impl Writer {
                 if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
                     // While it is being replaced, people watch for every use.
                     let stale = state.retires_at.is_some() || is_stale(state.last_used_at, now);
-                    if stale || state.last_used_from != issued.address {
+                    if stale || state.last_used_from != issued.origin.address {
                         uses.insert(&issued.authenticator, issued);
                     }
                 }
@@ -423,7 +424,7 @@ impl Rules {
             return Err(unknown());
         }
         let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
-        check_alive(state, ask.address, now).map_err(refused)?;
+        check_alive(state, ask.origin.address, now).map_err(refused)?;
         if ask.jwt_bearer && !state.jwt_bearer {
             return Err(refused(Refusal::GrantNotAllowed));
         }
@@ -460,7 +461,7 @@ impl Rules {
             issued_at: now,
             expires_at,
             kid,
-            address: ask.address,
+            origin: ask.origin.clone(),
         })
     }
 }

@@ -450,6 +450,7 @@ fn summary(credential: &Credential, now: Timestamp) -> serde_json::Value {
         "expires_at": credential.ends_at.map(Timestamp::rfc3339),
         "last_used_at": credential.last_used_at.map(Timestamp::rfc3339),
         "last_used_from": credential.last_used_from.map(|address| address.to_string()),
+        "last_used_agent": credential.last_used_agent,
     })
 }
 

@@ -28,9 +28,9 @@ pub async fn endpoint(
 }
 
 async fn answer(state: &AppState, address: ClientAddress, request: Request) -> Result<Option<Claims>, Failure> {
-    let request = request::read(request).await?;
+    let request = request::read(request, address).await?;
     let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
-    let caller = authenticate(&state.context, request.presented?, &request.form, address.0).await?;
+    let caller = authenticate(&state.context, request.presented?, &request.form, &request.origin).await?;
     Ok(introspect(&state.context, &caller, token).await?)
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use domain::origin::Origin;
 use domain::token::client_authentication::{Presented, presented};
 use domain::token::error::{OAuthError, OAuthErrorCode};
 use domain::token::form::TokenForm;
@@ -20,6 +21,8 @@ pub struct OAuthRequest {
     pub presented: Result<Presented, OAuthError>,
     /// Whether there is an `Authorization` header.
     pub has_authorization: bool,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// Why a request is refused.
@@ -39,7 +42,7 @@ impl From<OAuthError> for Failure {
 }
 
 /// Reads a request, in the order of the error matrix: method, content type, query, size, decoding, mechanism.
-pub async fn read(request: Request) -> Result<OAuthRequest, Failure> {
+pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, Failure> {
     if request.method() != Method::POST {
         return Err(Failure::Method);
     }
@@ -59,7 +62,9 @@ pub async fn read(request: Request) -> Result<OAuthRequest, Failure> {
         Err(error) if error.code == OAuthErrorCode::InvalidRequest => return Err(error.into()),
         presented => presented,
     };
-    Ok(OAuthRequest { form, presented, has_authorization: !authorization.is_empty() })
+    let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let origin = Origin::new(address.0, agent);
+    Ok(OAuthRequest { form, presented, has_authorization: !authorization.is_empty(), origin })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -26,8 +26,8 @@ pub async fn endpoint(
 }
 
 async fn end(state: &AppState, address: ClientAddress, request: Request) -> Result<(), Failure> {
-    let request = request::read(request).await?;
+    let request = request::read(request, address).await?;
     let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
-    let caller = authenticate(&state.context, request.presented?, &request.form, address.0).await?;
+    let caller = authenticate(&state.context, request.presented?, &request.form, &request.origin).await?;
     Ok(revoke(&state.context, &caller, token, address.0).await.map_err(OAuthError::from)?)
 }

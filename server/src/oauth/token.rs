@@ -36,19 +36,17 @@ pub async fn endpoint(
 }
 
 async fn exchange(state: &AppState, address: ClientAddress, request: Request) -> Result<AccessToken, Failure> {
-    let request = request::read(request).await?;
-    let (form, presented) = (request.form, request.presented);
+    let request = request::read(request, address).await?;
+    let (form, presented, origin) = (request.form, request.presented, request.origin);
     match Grant::of(&form)? {
-        Grant::ClientCredentials => {
-            Ok(client_credentials::exchange(&state.context, presented?, &form, address.0).await?)
-        }
+        Grant::ClientCredentials => Ok(client_credentials::exchange(&state.context, presented?, &form, &origin).await?),
         // The assertion says who the client is; a second proof beside it could only contradict it.
         Grant::JwtBearer
             if presented.is_ok() || request.has_authorization || form.get("client_assertion").is_some() =>
         {
             Err(OAuthError::invalid_request("This grant takes no client authentication beside the assertion.").into())
         }
-        Grant::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, address.0).await?),
+        Grant::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, &origin).await?),
     }
 }
 

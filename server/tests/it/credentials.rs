@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::credential::list::counts;
 use domain::session::PROOF_LIFETIME;
 
-use crate::support::{App, PASSWORD, between, form_token};
+use crate::support::{App, PASSWORD, basic, between, form_token};
 
 const EVIL: &str = "</title></textarea><script>alert(1)</script>\"'&";
 
@@ -241,4 +241,24 @@ async fn server_functions_answer_programs_in_json_and_refuse_nonsense() {
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert_eq!(unknown.header("location"), "");
     assert_eq!(browser.get("/credentials/csc_0000000000000000000000").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_page_says_from_where_and_with_what_it_was_used_and_refused() {
+    let app = App::new().await;
+    let job = app.generated("job", &["mcp:read"]).await;
+    let grant = "grant_type=client_credentials";
+    let used = app.token(&[("authorization", &basic(&job)), ("user-agent", "job/1.0 <b>")], grant).await;
+    assert_eq!(used.status, StatusCode::OK);
+    let header = basic(&job);
+    let refused = [("authorization", header.as_str()), ("user-agent", "scanner/2.0")];
+    app.token(&refused, format!("{grant}&scope=other:scope")).await;
+    app.instance.context.refusals.settle().await;
+    let browser = app.signed_in().await;
+    let page = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body.replace("<!>", "");
+    for expected in
+        ["job/1.0 &lt;b&gt;", "scanner/2.0", "from 192.0.2.1", "By hour, last 72 hours", "Scope not allowed"]
+    {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
 }

@@ -1,9 +1,8 @@
 //! The client credentials grant (RFC 6749 §4.4). It returns no refresh token (§4.4.3): the client can ask again.
 
-use std::net::IpAddr;
-
 use super::{Grant, issue};
 use crate::context::Context;
+use crate::origin::Origin;
 use crate::token::access_token::AccessToken;
 use crate::token::authenticate;
 use crate::token::client_authentication::Presented;
@@ -14,13 +13,13 @@ const GRANT: Grant = Grant::ClientCredentials;
 
 /// Exchanges what the client presents for an access token.
 ///
-/// `address` is where the request came from, as far as that can be trusted.
+/// `origin` is where the request came from.
 pub async fn exchange(
     context: &Context,
     presented: Presented,
     form: &TokenForm,
-    address: Option<IpAddr>,
+    origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
-    let (proof, client_id) = authenticate::proof(context, GRANT, presented, form, address).await?;
-    issue(context, GRANT, proof, client_id, form, address).await
+    let (proof, client_id) = authenticate::proof(context, GRANT, presented, form, origin).await?;
+    issue(context, GRANT, proof, client_id, form, origin).await
 }
