@@ -185,7 +185,7 @@ test('a workload of another issuer stands for a credential', async () => {
   await expect(async () => {
     await page.goto(`${server.url}/credentials/${id}`);
     await expect(page.getByText('repository_owner must be acme')).toBeVisible({ timeout: 500 });
-  }).toPass();
+  }).toPass({ timeout: 30_000 });
   await expectPrograms('client_federated');
   await examine(page, 'credential-federated');
 });
@@ -275,7 +275,7 @@ for (const [preset, { words, claims, wrong }] of Object.entries(workloads))
     await expect(async () => {
       await page.goto(`${server.url}/credentials/${id}`);
       await expect(page.getByText(`${claim} must be`)).toBeVisible({ timeout: 500 });
-    }).toPass();
+    }).toPass({ timeout: 30_000 });
     host.close();
   });
 

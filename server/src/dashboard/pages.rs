@@ -13,6 +13,7 @@ use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use domain::keys::TokenAlgorithm;
 
 use crate::http::fields::Fields;
 
@@ -171,7 +172,8 @@ pub async fn settings(Extension(visit): Extension<Visit>, RawQuery(query): RawQu
 /// `GET /settings/keys`: asks before a signing key is replaced.
 pub async fn rotate_keys(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let fields = fields(query);
-    let (algorithm, haste) = (fields.get("algorithm"), fields.get("haste"));
+    let algorithm = fields.find("algorithm").unwrap_or(TokenAlgorithm::default().as_str()).to_owned();
+    let haste = fields.find("haste").unwrap_or("ordered").to_owned();
     respond(visit, || settings::keys_page(algorithm, haste, Vec::new(), false)).await
 }
 
