@@ -94,46 +94,63 @@ async fn malformed_requests_get_a_clear_error_and_no_challenge() {
     let good = [("authorization", header.as_str())];
     let twice = [good[0], good[0]];
     type Headers<'a> = &'a [(&'a str, &'a str)];
-    let cases: Vec<(Headers<'_>, String, &str)> = vec![
-        (&good, String::new(), "invalid_request"),
-        (&good, "scope=mcp:read".into(), "invalid_request"),
-        (&good, "grant_type=".into(), "invalid_request"),
-        (&good, format!("{GRANT}&{GRANT}"), "invalid_request"),
-        (&good, format!("{GRANT}&scope=a&scope=a"), "invalid_request"),
-        (&good, format!("{GRANT}&scope=%zz"), "invalid_request"),
-        (&good, format!("{GRANT}&scope=%ff%fe"), "invalid_request"),
-        (&good, format!("{GRANT}&scope=%00"), "invalid_request"),
-        (&good, format!("{GRANT}&other=%0a"), "invalid_request"),
-        (&good, "grant_type=password".into(), "unsupported_grant_type"),
-        (&good, "grant_type=authorization_code".into(), "unsupported_grant_type"),
-        (&good, "grant_type=CLIENT_CREDENTIALS".into(), "unsupported_grant_type"),
-        (&good, format!("{GRANT}&client_secret={secret}"), "invalid_request"),
-        (&good, format!("{GRANT}&client_secret=wrong"), "invalid_request"),
-        (&good, format!("{GRANT}&client_assertion=x&client_assertion_type=y"), "invalid_request"),
+    let cases: Vec<(&str, Headers<'_>, String, &str)> = vec![
+        ("empty body", &good, String::new(), "invalid_request"),
+        ("grant_type missing", &good, "scope=mcp:read".into(), "invalid_request"),
+        ("grant_type without a value", &good, "grant_type=".into(), "invalid_request"),
+        ("a repeated parameter", &good, format!("{GRANT}&{GRANT}"), "invalid_request"),
+        ("a repeated parameter with one value", &good, format!("{GRANT}&scope=a&scope=a"), "invalid_request"),
+        ("a bad percent escape", &good, format!("{GRANT}&scope=%zz"), "invalid_request"),
+        ("invalid UTF-8", &good, format!("{GRANT}&scope=%ff%fe"), "invalid_request"),
+        ("NUL", &good, format!("{GRANT}&scope=%00"), "invalid_request"),
+        ("a control character in an unknown parameter", &good, format!("{GRANT}&other=%0a"), "invalid_request"),
+        ("grant_type password", &good, "grant_type=password".into(), "unsupported_grant_type"),
+        ("a grant that is not offered", &good, "grant_type=authorization_code".into(), "unsupported_grant_type"),
+        ("grant_type in other letters", &good, "grant_type=CLIENT_CREDENTIALS".into(), "unsupported_grant_type"),
+        ("Basic and the secret in the body", &good, format!("{GRANT}&client_secret={secret}"), "invalid_request"),
+        ("Basic and a wrong secret in the body", &good, format!("{GRANT}&client_secret=wrong"), "invalid_request"),
         (
+            "Basic and an assertion",
+            &good,
+            format!("{GRANT}&client_assertion=x&client_assertion_type=y"),
+            "invalid_request",
+        ),
+        (
+            "Basic and another client_id in the body",
             &good,
             format!("{GRANT}&client_id={}", ClientId::generate(app.instance.context.random.as_ref())),
             "invalid_request",
         ),
-        (&[], format!("{GRANT}&client_secret={secret}&client_assertion=x&client_assertion_type=y"), "invalid_request"),
-        (&[], format!("{GRANT}&client_id={id}&client_assertion=x"), "invalid_request"),
-        (&twice, GRANT.into(), "invalid_request"),
-        (&good, format!("{GRANT}&scope=a\"b"), "invalid_scope"),
-        (&good, format!("{GRANT}&scope=credentials:write"), "invalid_scope"),
-        (&good, format!("{GRANT}&resource=https://evil.example/mcp"), "invalid_target"),
-        (&good, format!("{GRANT}&resource=/mcp"), "invalid_target"),
-        (&good, format!("{GRANT}&resource=http://localhost:8080/mcp%23a"), "invalid_target"),
         (
+            "secret and assertion",
+            &[],
+            format!("{GRANT}&client_secret={secret}&client_assertion=x&client_assertion_type=y"),
+            "invalid_request",
+        ),
+        ("assertion without its type", &[], format!("{GRANT}&client_id={id}&client_assertion=x"), "invalid_request"),
+        ("two Authorization headers", &twice, GRANT.into(), "invalid_request"),
+        ("a malformed scope", &good, format!("{GRANT}&scope=a\"b"), "invalid_scope"),
+        ("a scope that is not allowed at all", &good, format!("{GRANT}&scope=credentials:write"), "invalid_scope"),
+        ("an unknown resource", &good, format!("{GRANT}&resource=https://evil.example/mcp"), "invalid_target"),
+        ("a relative resource", &good, format!("{GRANT}&resource=/mcp"), "invalid_target"),
+        (
+            "a resource with a fragment",
+            &good,
+            format!("{GRANT}&resource=http://localhost:8080/mcp%23a"),
+            "invalid_target",
+        ),
+        (
+            "two resources",
             &good,
             format!("{GRANT}&resource=http://localhost:8080/mcp&resource=http://localhost:8080/mcp"),
             "invalid_target",
         ),
     ];
-    for (headers, body, error) in cases {
-        let answer = app.token(headers, body.clone()).await;
-        assert_eq!((answer.status, answer.json()["error"].as_str()), (StatusCode::BAD_REQUEST, Some(error)), "{body}");
+    for (what, headers, body, error) in cases {
+        let answer = app.token(headers, body).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (StatusCode::BAD_REQUEST, Some(error)), "{what}");
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.header("www-authenticate"), "", "{body}");
+        assert_eq!(answer.header("www-authenticate"), "", "{what}");
         let description = answer.json()["error_description"].as_str().expect("a description").to_owned();
         assert!(
             description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)),
@@ -197,36 +214,58 @@ async fn every_failed_authentication_is_byte_for_byte_the_same() {
     let unknown_secret = PlainSecret::generate(context.random.as_ref());
     let good_id = good.credential.client_id.as_str();
     let pairs = [
-        (unknown_id.as_str(), unknown_secret.expose()),
-        (good_id, unknown_secret.expose()),
-        (good_id, "wrong"),
-        ("wrong", good.secret.as_ref().expect("a secret").expose()),
-        (good_id, revoked.secret.as_ref().expect("a secret").expose()),
-        (revoked.credential.client_id.as_str(), revoked.secret.as_ref().expect("a secret").expose()),
-        (disabled.credential.client_id.as_str(), disabled.secret.as_ref().expect("a secret").expose()),
-        (expired.credential.client_id.as_str(), expired.secret.as_ref().expect("a secret").expose()),
-        (elsewhere.credential.client_id.as_str(), elsewhere.secret.as_ref().expect("a secret").expose()),
+        ("an unknown client", unknown_id.as_str(), unknown_secret.expose()),
+        ("an unknown secret", good_id, unknown_secret.expose()),
+        ("a malformed secret", good_id, "wrong"),
+        ("a malformed client_id", "wrong", good.secret.as_ref().expect("a secret").expose()),
+        ("another client's secret", good_id, revoked.secret.as_ref().expect("a secret").expose()),
+        (
+            "a revoked credential",
+            revoked.credential.client_id.as_str(),
+            revoked.secret.as_ref().expect("a secret").expose(),
+        ),
+        (
+            "a disabled credential",
+            disabled.credential.client_id.as_str(),
+            disabled.secret.as_ref().expect("a secret").expose(),
+        ),
+        (
+            "an expired secret",
+            expired.credential.client_id.as_str(),
+            expired.secret.as_ref().expect("a secret").expose(),
+        ),
+        (
+            "an address that is not allowed",
+            elsewhere.credential.client_id.as_str(),
+            elsewhere.secret.as_ref().expect("a secret").expose(),
+        ),
     ];
     let mut by_header = Vec::new();
     let mut by_body = Vec::new();
-    for (id, secret) in pairs {
-        by_header.push(app.token(&[("authorization", &basic_of(id, secret))], GRANT).await.fingerprint());
-        by_body.push(app.token(&[], format!("{GRANT}&client_id={id}&client_secret={secret}")).await.fingerprint());
+    for (what, id, secret) in pairs {
+        by_header.push((what, app.token(&[("authorization", &basic_of(id, secret))], GRANT).await.fingerprint()));
+        let body = format!("{GRANT}&client_id={id}&client_secret={secret}");
+        by_body.push((what, app.token(&[], body).await.fingerprint()));
     }
     for malformed in ["Basic", "Basic !", "Basic  eDp5", "Bearer x", "Digest x", "Basic eDo=", "Basic Ong="] {
-        by_header.push(app.token(&[("authorization", malformed)], GRANT).await.fingerprint());
+        by_header.push((malformed, app.token(&[("authorization", malformed)], GRANT).await.fingerprint()));
     }
-    for none in [GRANT.to_owned(), format!("{GRANT}&client_id={good_id}"), format!("{GRANT}&client_secret=")] {
-        by_body.push(app.token(&[], none).await.fingerprint());
+    for (what, none) in [
+        ("no client authentication", GRANT.to_owned()),
+        ("client_id alone", format!("{GRANT}&client_id={good_id}")),
+        ("a secret without a value", format!("{GRANT}&client_secret=")),
+    ] {
+        by_body.push((what, app.token(&[], none).await.fingerprint()));
     }
     for (answers, challenge) in [(&by_header, true), (&by_body, false)] {
-        for answer in answers {
-            assert_eq!(answer, &answers[0]);
+        let (_, first) = &answers[0];
+        for (what, answer) in answers {
+            assert_eq!(answer, first, "{what}");
         }
-        assert_eq!(answers[0].0, StatusCode::UNAUTHORIZED);
-        assert!(answers[0].2.contains(r#""error":"invalid_client""#));
+        assert_eq!(first.0, StatusCode::UNAUTHORIZED);
+        assert!(first.2.contains(r#""error":"invalid_client""#));
         let has_challenge =
-            answers[0].1.iter().any(|(name, value)| name == "www-authenticate" && value.contains("Basic realm"));
+            first.1.iter().any(|(name, value)| name == "www-authenticate" && value.contains("Basic realm"));
         assert_eq!(has_challenge, challenge);
     }
 }
