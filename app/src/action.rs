@@ -4,7 +4,10 @@
 use domain::credential::CredentialError;
 use domain::credential::list::ListError;
 use domain::error::Fault;
+use domain::invitation::InvitationError;
 use domain::mcp_server::McpServerError;
+use domain::person::PersonError;
+use domain::team::TeamError;
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
@@ -16,6 +19,8 @@ pub enum ActionError {
     SignedOut,
     /// There is no such thing, or it is not for this person to see.
     NotFound,
+    /// It can be looked at, and needs a role that the person does not have.
+    Forbidden,
     /// The input is wrong; the message says what to do.
     Invalid(String),
     /// A fault of ours; it was logged.
@@ -60,10 +65,46 @@ impl From<McpServerError> for ActionError {
     }
 }
 
+impl From<PersonError> for ActionError {
+    fn from(error: PersonError) -> Self {
+        match error {
+            PersonError::NotFound => Self::NotFound,
+            PersonError::Invalid(errors) => CredentialError::Invalid(errors).into(),
+            PersonError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<TeamError> for ActionError {
+    fn from(error: TeamError) -> Self {
+        match error {
+            TeamError::NotFound => Self::NotFound,
+            TeamError::Forbidden => Self::Forbidden,
+            TeamError::Invalid(errors) => CredentialError::Invalid(errors).into(),
+            TeamError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<InvitationError> for ActionError {
+    fn from(error: InvitationError) -> Self {
+        match error {
+            InvitationError::NotFound => Self::NotFound,
+            InvitationError::Forbidden => Self::Forbidden,
+            InvitationError::LinkUnusable => Self::Invalid("This invitation does not work any more.".to_owned()),
+            InvitationError::ForSomebodyElse => Self::Invalid("This invitation is for somebody else.".to_owned()),
+            InvitationError::AccountExists => Self::Invalid("Sign in first, then open the link again.".to_owned()),
+            InvitationError::Invalid(errors) => CredentialError::Invalid(errors).into(),
+            InvitationError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl From<CredentialError> for ActionError {
     fn from(error: CredentialError) -> Self {
         match error {
             CredentialError::NotFound => Self::NotFound,
+            CredentialError::Forbidden => Self::Forbidden,
             CredentialError::Invalid(errors) => {
                 Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
             }

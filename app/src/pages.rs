@@ -6,10 +6,12 @@ pub mod authenticators;
 pub mod credential;
 pub mod credentials;
 pub mod edit_credential;
+pub mod invitation;
 pub mod leaks;
 pub mod message;
 pub mod new_credential;
 pub mod overview;
+pub mod people;
 pub mod reveal;
 pub mod rotate;
 pub mod servers;
@@ -17,6 +19,7 @@ pub mod settings;
 pub mod setup;
 pub mod sign_in;
 pub mod stop_credential;
+pub mod teams;
 
 /// A query string of those parameters that have a value.
 fn query_string(parameters: &[(&str, &str)]) -> String {

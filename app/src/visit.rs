@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use domain::actor::Actor;
+use domain::authority::{Authority, Role};
 use domain::clock::Timestamp;
 use domain::context::Context;
-use domain::id::{PersonId, SessionId};
+use domain::id::{PersonId, SessionId, TeamId};
 use domain::session::PROOF_LIFETIME;
 use leptos::prelude::{expect_context, use_context};
 
@@ -37,6 +38,8 @@ pub struct Viewer {
     pub name: String,
     /// E-mail address.
     pub email: String,
+    /// What they may see and do.
+    pub authority: Authority,
     /// The session.
     pub session: SessionId,
     /// When the person last proved to know the password.
@@ -70,6 +73,20 @@ impl Visit {
     /// [`ActionError::SignedOut`] when nobody is.
     pub fn viewer(&self) -> Result<&Viewer, ActionError> {
         self.viewer.as_ref().ok_or(ActionError::SignedOut)
+    }
+
+    /// What the signed-in person may see and do.
+    ///
+    /// # Errors
+    ///
+    /// [`ActionError::SignedOut`] when nobody is.
+    pub fn authority(&self) -> Result<&Authority, ActionError> {
+        Ok(&self.viewer()?.authority)
+    }
+
+    /// Whether the signed-in person has `role` in this team: pages show nobody what will be refused. The rules decide.
+    pub fn may(&self, team: &TeamId, role: Role) -> bool {
+        self.viewer.as_ref().is_some_and(|viewer| viewer.authority.require(team, role).is_ok())
     }
 
     /// Whether the password was proved recently enough for a sensitive action.

@@ -81,6 +81,22 @@ impl Actor {
         }
     }
 
+    /// The person, if it is one.
+    pub fn person_id(&self) -> Option<&PersonId> {
+        match &self.kind {
+            ActorKind::Person(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The credential, if it is one.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        match &self.kind {
+            ActorKind::Credential(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The actor's name at this moment.
     pub fn name(&self) -> &str {
         &self.name

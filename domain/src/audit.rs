@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use crate::actor::Actor;
+use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
@@ -44,10 +45,20 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 26] = [
+pub const ACTIONS: [&str; 36] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
+    "person.disabled",
+    "person.enabled",
+    "person.administrator_changed",
+    "team.created",
+    "team.renamed",
+    "team.removed",
+    "team.role_changed",
+    "invitation.created",
+    "invitation.accepted",
+    "invitation.withdrawn",
     "session.started",
     "session.refused",
     "session.ended",
@@ -193,9 +204,10 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-/// Entries newest first, at most `limit`.
-pub async fn list(context: &Context, filter: &Filter, limit: u16) -> Result<Vec<Entry>, Fault> {
-    Ok(store::audit::list(&context.store, filter, i64::from(limit)).await?)
+/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to the credentials of its teams and
+/// to the teams, and what the person did.
+pub async fn list(context: &Context, authority: &Authority, filter: &Filter, limit: u16) -> Result<Vec<Entry>, Fault> {
+    Ok(store::audit::list(&context.store, authority.key(), filter, i64::from(limit)).await?)
 }
 
 /// The entry numbered `seq`.

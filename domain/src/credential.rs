@@ -35,10 +35,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::actor::Actor;
+use crate::authority::{Denied, Role};
 use crate::clock::Timestamp;
 use crate::context::Change;
 use crate::error::{Fault, FieldError};
-use crate::id::{ClientId, McpServerId, SecretId};
+use crate::id::{ClientId, McpServerId, SecretId, TeamId};
 use crate::scope::Scopes;
 use crate::store::{self, StoreError};
 
@@ -94,6 +96,8 @@ pub struct AssertionRules {
 pub struct Credential {
     /// OAuth client identifier.
     pub client_id: ClientId,
+    /// The team that owns it.
+    pub team: TeamId,
     /// Name for people.
     pub name: String,
     /// What it is for; may be empty.
@@ -245,6 +249,9 @@ pub enum CredentialError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
+    /// It can be looked at; the role for this is missing.
+    #[error("the role does not allow it")]
+    Forbidden,
     /// The credential proves itself in another way.
     #[error("the credential does not use this kind of authentication")]
     OtherMethod,
@@ -268,14 +275,37 @@ impl From<StoreError> for CredentialError {
     }
 }
 
-/// The credential inside a change of its authenticators: it must exist, work this way, and not be revoked.
-async fn find_changeable(
+impl From<Denied> for CredentialError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unseen => Self::NotFound,
+            Denied::TooLittle => Self::Forbidden,
+        }
+    }
+}
+
+/// The credential inside a change by `actor`, who needs `role` in its team.
+async fn find_for(
     change: &mut Change<'_>,
+    actor: &Actor,
     client_id: &ClientId,
-    method: AuthMethod,
+    role: Role,
 ) -> Result<Credential, CredentialError> {
     let credential =
         store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    change.authority(actor).await?.require(&credential.team, role)?;
+    Ok(credential)
+}
+
+/// The same for a change of its authenticators: the credential must work this way, and not be revoked.
+async fn find_changeable(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    client_id: &ClientId,
+    method: AuthMethod,
+    role: Role,
+) -> Result<Credential, CredentialError> {
+    let credential = find_for(change, actor, client_id, role).await?;
     if credential.revoked_at.is_some() {
         return Err(CredentialError::Revoked);
     }

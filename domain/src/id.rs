@@ -74,6 +74,16 @@ identifier!(
     "usr_"
 );
 identifier!(
+    /// A team, which owns credentials.
+    TeamId,
+    "team_"
+);
+identifier!(
+    /// An invitation. Public: the link holds another value.
+    InvitationId,
+    "inv_"
+);
+identifier!(
     /// A signed-in browser. Public: the cookie holds another value.
     SessionId,
     "ses_"
@@ -83,6 +93,20 @@ identifier!(
     McpServerId,
     "srv_"
 );
+
+impl TeamId {
+    /// The team that every instance has.
+    pub fn first() -> Self {
+        Self(format!("{}{}", Self::PREFIX, "0".repeat(22)))
+    }
+}
+
+impl PersonId {
+    /// Stands where nobody does: no person is ever generated with it, as they are random.
+    pub(crate) fn nobody() -> Self {
+        Self(format!("{}{}", Self::PREFIX, "0".repeat(22)))
+    }
+}
 
 /// What proved a client: one of its secrets, keys or federated identities.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

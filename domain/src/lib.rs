@@ -13,6 +13,7 @@
 //! | [`audit`] | the append-only, hash-chained record of changes |
 //! | [`origin`] | address and user agent of a request |
 //! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
+//! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |
 //! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
@@ -25,12 +26,14 @@
 
 pub mod actor;
 pub mod audit;
+pub mod authority;
 pub mod clock;
 pub mod context;
 pub mod credential;
 pub mod error;
 pub mod housekeeping;
 pub mod id;
+pub mod invitation;
 pub mod issuer_keys;
 pub mod keys;
 pub mod mcp_server;
@@ -45,6 +48,7 @@ pub mod session;
 pub mod setup;
 pub mod sign_in;
 pub mod store;
+pub mod team;
 pub mod testing;
 pub mod token;
 pub mod usage;

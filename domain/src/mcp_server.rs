@@ -50,6 +50,11 @@ impl McpServer {
         self.scopes.iter().map(|scope| scope.name.as_str()).collect()
     }
 
+    /// Leaves out the scopes that only administrators grant, for a form of somebody else.
+    pub fn drop_privileged_scopes(&mut self) {
+        self.scopes.retain(|scope| !PRIVILEGED_SCOPES.contains(&scope.name.as_str()));
+    }
+
     /// The scopes a new credential gets unless others are chosen.
     pub fn default_scope_names(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().take(1).map(|scope| scope.name.as_str())
@@ -81,14 +86,17 @@ pub const SCOPE_CREDENTIALS_READ: &str = "credentials:read";
 /// Scope of the built-in server: revoke credentials of this instance.
 pub const SCOPE_CREDENTIALS_WRITE: &str = "credentials:write";
 
+/// Scopes that reach other credentials: only administrators grant them.
+pub const PRIVILEGED_SCOPES: [&str; 2] = [SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE];
+
 /// Scope of every MCP server's own credential: ask about the tokens that it is sent (RFC 7662).
 pub const SCOPE_INTROSPECT: &str = "tokens:introspect";
 
 fn built_in_scopes() -> Vec<ScopeDescription> {
     [
         (SCOPE_READ, "Call the built-in MCP server."),
-        (SCOPE_CREDENTIALS_READ, "List the credentials of this Countersign."),
-        (SCOPE_CREDENTIALS_WRITE, "Revoke credentials of this Countersign."),
+        (SCOPE_CREDENTIALS_READ, "List the credentials of its team."),
+        (SCOPE_CREDENTIALS_WRITE, "Revoke credentials of its team."),
         (SCOPE_INTROSPECT, "Ask whether tokens for its MCP servers are valid (introspection)."),
     ]
     .map(|(name, description)| ScopeDescription { name: name.to_owned(), description: description.to_owned() })

@@ -1,5 +1,7 @@
 //! People who sign in to the dashboard.
 
+pub mod manage;
+
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::clock::Timestamp;
@@ -26,6 +28,8 @@ pub struct Person {
     pub password_changed_at: Timestamp,
     /// Since when they administer the instance.
     pub administrator_since: Option<Timestamp>,
+    /// Since when they cannot sign in.
+    pub disabled_at: Option<Timestamp>,
 }
 
 /// What a new person's form holds.
@@ -45,6 +49,9 @@ pub enum PersonError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
+    /// There is no such person for whoever asks.
+    #[error("there is no such person")]
+    NotFound,
     /// Not the input.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -61,21 +68,29 @@ const LONGEST_EMAIL: usize = 254;
 
 /// Makes an administrator.
 pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
-    let person = prepare_administrator(context, new).await?;
+    let mut person = prepare(context, new).await?;
+    person.administrator_since = Some(context.now());
     let mut change = context.begin_change().await?;
     insert(&mut change, &person).await?;
     change.commit(actor, &created_event(&person)).await?;
     Ok(person)
 }
 
-/// Checks the form and hashes the password: everything that needs no transaction.
-pub(crate) async fn prepare_administrator(context: &Context, new: NewPerson) -> Result<Person, PersonError> {
+/// An e-mail address as it is stored.
+pub(crate) fn check_email(email: &str) -> Result<String, FieldError> {
+    let email = email.trim().to_lowercase();
+    if is_email(&email) {
+        return Ok(email);
+    }
+    Err(FieldError::new("email", "Enter an email address, such as ada@example.com."))
+}
+
+/// Checks the form and hashes the password: everything that needs no transaction. The person administers nothing.
+pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person, PersonError> {
     let email = new.email.trim().to_lowercase();
     let name = if new.name.trim().is_empty() { email.clone() } else { new.name.trim().to_owned() };
     let mut errors = Vec::new();
-    if !is_email(&email) {
-        errors.push(FieldError::new("email", "Enter an email address, such as ada@example.com."));
-    }
+    errors.extend(check_email(&email).err());
     if let Err(message) = check_name(&name) {
         errors.push(FieldError::new("name", message));
     }
@@ -92,7 +107,8 @@ pub(crate) async fn prepare_administrator(context: &Context, new: NewPerson) -> 
         email,
         password: context.hashing.hash(new.password).await?,
         password_changed_at: now,
-        administrator_since: Some(now),
+        administrator_since: None,
+        disabled_at: None,
     })
 }
 
@@ -107,7 +123,7 @@ pub(crate) async fn insert(change: &mut crate::context::Change<'_>, person: &Per
 
 pub(crate) fn created_event(person: &Person) -> Event {
     Event::new("person.created", "person", person.id.as_str(), &person.name)
-        .with(serde_json::json!({ "email": person.email, "administrator": true }))
+        .with(serde_json::json!({ "email": person.email, "administrator": person.administrator_since.is_some() }))
 }
 
 /// The person with this identifier.
@@ -156,7 +172,7 @@ pub async fn change_password(
     let now = context.now();
     let mut change = context.begin_change().await?;
     store::people::set_password(change.transaction(), &person.id, &stored, now).await?;
-    let ended = store::sessions::end_all_but(change.transaction(), &person.id, keep, now).await?;
+    let ended = store::sessions::end_all(change.transaction(), &person.id, Some(keep), now).await?;
     let event = Event::new("person.password_changed", "person", person.id.as_str(), &person.name)
         .with(serde_json::json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;

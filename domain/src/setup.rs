@@ -60,8 +60,9 @@ pub async fn create_first_administrator(
     if !link_is_usable(context, token).await.map_err(PersonError::from)? {
         return Err(SetupError::LinkUnusable);
     }
-    let person = person::prepare_administrator(context, new).await?;
+    let mut person = person::prepare(context, new).await?;
     let now = context.now();
+    person.administrator_since = Some(now);
     let mut change = context.begin_change().await?;
     let hash = fingerprint::of(token.as_bytes());
     if !store::people::consume_setup_link(change.transaction(), &hash, now).await? {

@@ -93,7 +93,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Person, Sign
     let stored = person.as_ref().map(|person| person.password.clone());
     let proved = context.hashing.verify(attempt.password, stored).await?;
     match person {
-        Some(person) if proved => {
+        Some(person) if proved && person.disabled_at.is_none() => {
             let actor =
                 Actor::person(person.id.clone(), person.name.clone()).at(attempt.address, attempt.agent.as_deref());
             forgive(context, &buckets, &actor, &person).await?;

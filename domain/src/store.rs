@@ -20,6 +20,7 @@ pub mod authenticators;
 pub mod credentials;
 pub mod emergency;
 pub mod housekeeping;
+pub(crate) mod invitations;
 pub mod keys;
 pub mod ledger;
 pub mod mcp_servers;
@@ -27,6 +28,7 @@ mod migrations;
 pub mod people;
 pub mod sessions;
 pub mod status_lists;
+pub(crate) mod teams;
 pub mod usage;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
@@ -26,11 +27,20 @@ pub struct Hour {
     pub refusals: i64,
 }
 
-/// The last `hours` hours, oldest first, none left out; of one credential or of all.
-pub async fn hours(context: &Context, client_id: Option<&ClientId>, hours: u16) -> Result<Vec<Hour>, Fault> {
+/// Whose use is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// That of one credential.
+    Credential(&'a ClientId),
+    /// That of all which an authority sees.
+    All(&'a Authority),
+}
+
+/// The last `hours` hours, oldest first, none left out.
+pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Vec<Hour>, Fault> {
     let last = context.now().hour();
     let first = last - i64::from(hours) + 1;
-    let counted = store::usage::hours(&context.store, client_id, first).await?;
+    let counted = store::usage::hours(&context.store, whose, first).await?;
     Ok((first..=last)
         .map(|hour| {
             counted.iter().find(|counted| counted.hour == hour).copied().unwrap_or(Hour { hour, ..Hour::default() })

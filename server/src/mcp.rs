@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any_service};
 use domain::actor::Actor;
+use domain::authority;
 use domain::context::Context;
 use domain::credential::{self, list};
 use domain::id::ClientId;
@@ -217,7 +218,7 @@ impl ServerHandler for McpTools {
         };
         let result = match call.name.as_ref() {
             "whoami" => Ok(whoami(&caller)),
-            "list_credentials" => self.list_credentials(argument("search")).await,
+            "list_credentials" => self.list_credentials(&actor, argument("search")).await,
             "revoke_credential" => self.revoke_credential(&actor, argument("client_id"), argument("reason")).await,
             _ => return Err(ErrorData::invalid_params("There is no such tool.", None)),
         };
@@ -263,13 +264,13 @@ fn tools() -> Vec<Tool> {
         .with_annotations(read_only()),
         Tool::new(
             "list_credentials",
-            "Lists the newest credentials of this Countersign, at most 100, with their status. Never their secrets.",
+            "Lists the newest credentials of the caller’s team, at most 100, with their status. Never their secrets.",
             schema(json!({ "search": { "type": "string", "description": "Part of a name or a client ID." } }), &[]),
         )
         .with_annotations(read_only()),
         Tool::new(
             "revoke_credential",
-            "Revokes a credential for ever: its secret stops working and its live tokens are refused.",
+            "Revokes a credential of the caller’s team for ever: its secret stops working and its live tokens are refused.",
             schema(
                 json!({
                     "client_id": { "type": "string", "description": "The credential to revoke." },
@@ -294,12 +295,14 @@ fn whoami(caller: &Caller) -> Value {
 const FAULT: &str = "The server cannot answer now. Try again soon.";
 
 impl McpTools {
-    async fn list_credentials(&self, search: &str) -> Result<Value, String> {
-        let query = list::Query { search: Some(search.to_owned()), ..list::Query::default() };
-        let page = list::list(&self.context, &query, 100).await.map_err(|error| {
+    async fn list_credentials(&self, actor: &Actor, search: &str) -> Result<Value, String> {
+        let unavailable = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "the credentials could not be listed");
             FAULT.to_owned()
-        })?;
+        };
+        let authority = authority::of(&self.context, actor).await.map_err(|fault| unavailable(&fault))?;
+        let query = list::Query { search: Some(search.to_owned()), ..list::Query::default() };
+        let page = list::list(&self.context, &authority, &query, 100).await.map_err(|error| unavailable(&error))?;
         let now = self.context.now();
         let rows: Vec<Value> = page
             .credentials

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, any, get, post};
+use domain::authority::Role;
 use tower::ServiceBuilder;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, SessionManagerLayer};
@@ -11,7 +12,8 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, assets, audit_export, credentials, leaks, pages, server_functions, servers, settings, sign_in,
+    account, assets, audit_export, credentials, invitation, leaks, pages, people, server_functions, servers, settings,
+    sign_in, teams,
 };
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
@@ -46,6 +48,8 @@ pub struct Route {
 pub fn table(state: &AppState) -> Vec<Route> {
     let row = |path, access, handler| Route { path, access, handler };
     let anybody = Access::Dashboard(Permission::Anybody);
+    let person = Access::Dashboard(Permission::Person);
+    let [viewer, member, manager] = Role::ALL.map(|role| Access::Dashboard(Permission::Role(role)));
     let administrator = Access::Dashboard(Permission::Administrator);
     vec![
         row("/mcp/oauth/token", Access::OAuth, any(token::endpoint)),
@@ -69,46 +73,63 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/setup", anybody, get(sign_in::setup_form).post(sign_in::setup)),
         row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
         row("/logout", anybody, post(sign_in::sign_out)),
-        row("/", administrator, get(pages::overview)),
-        row("/credentials", administrator, get(pages::credentials)),
-        row("/credentials/new", administrator, get(pages::new_credential).post(credentials::generate)),
-        row("/credentials/revoke", administrator, get(pages::revoke_credentials)),
-        row("/credentials/{client_id}", administrator, get(pages::credential)),
-        row("/credentials/{client_id}/edit", administrator, get(pages::edit_credential).post(credentials::edit)),
-        row("/credentials/{client_id}/rotate", administrator, get(pages::rotate_credential).post(credentials::rotate)),
-        row("/credentials/{client_id}/rotation", administrator, post(credentials::change_rotation)),
-        row("/credentials/{client_id}/disable", administrator, get(pages::disable_credential)),
-        row("/credentials/{client_id}/enable", administrator, get(pages::enable_credential)),
-        row("/credentials/{client_id}/revoke", administrator, get(pages::revoke_credential)),
-        row("/credentials/{client_id}/keys/new", administrator, get(pages::new_key).post(credentials::add_key)),
+        row("/invitation", anybody, get(invitation::form).post(invitation::accept)),
+        row("/", person, get(pages::overview)),
+        row("/credentials", person, get(pages::credentials)),
+        row("/credentials/new", member, get(pages::new_credential).post(credentials::generate)),
+        row("/credentials/revoke", member, get(pages::revoke_credentials)),
+        row("/credentials/{client_id}", viewer, get(pages::credential)),
+        row("/credentials/{client_id}/edit", manager, get(pages::edit_credential).post(credentials::edit)),
+        row("/credentials/{client_id}/rotate", member, get(pages::rotate_credential).post(credentials::rotate)),
+        row("/credentials/{client_id}/rotation", member, post(credentials::change_rotation)),
+        row("/credentials/{client_id}/disable", member, get(pages::disable_credential)),
+        row("/credentials/{client_id}/enable", member, get(pages::enable_credential)),
+        row("/credentials/{client_id}/revoke", member, get(pages::revoke_credential)),
+        row("/credentials/{client_id}/keys/new", manager, get(pages::new_key).post(credentials::add_key)),
         row(
             "/credentials/{client_id}/identities/new",
-            administrator,
+            manager,
             get(pages::new_identity).post(credentials::add_identity),
         ),
-        row("/servers", administrator, get(pages::servers)),
+        row("/servers", person, get(pages::servers)),
         row("/servers/new", administrator, get(pages::new_server).post(servers::add)),
-        row("/servers/{id}", administrator, get(pages::server)),
-        row("/leaks", administrator, get(pages::leaks).post(leaks::find)),
-        row("/activity", administrator, get(pages::activity)),
-        row("/activity/export", administrator, get(pages::export).post(audit_export::export)),
+        row("/servers/{id}", person, get(pages::server)),
+        row("/leaks", person, get(pages::leaks).post(leaks::find)),
+        row("/activity", person, get(pages::activity)),
+        row("/activity/export", person, get(pages::export).post(audit_export::export)),
+        row("/teams", person, get(teams::list)),
+        row("/teams/new", administrator, get(teams::new_form).post(teams::create)),
+        row("/teams/{team_id}", viewer, get(teams::one)),
+        row("/teams/{team_id}/name", manager, post(teams::rename)),
+        row("/teams/{team_id}/invite", manager, get(teams::invite_form).post(teams::invite)),
+        row("/teams/{team_id}/members/{person_id}", manager, get(teams::member).post(teams::set_role)),
+        row("/people", administrator, get(people::list)),
+        row("/people/invite", administrator, get(teams::invite_anywhere_form).post(teams::invite_anywhere)),
+        row("/people/{person_id}", administrator, get(people::one)),
+        row("/people/{person_id}/change", administrator, get(people::change_form).post(people::change)),
+        row("/people/{person_id}/teams", administrator, post(teams::add_to_team)),
         row("/settings", administrator, get(pages::settings)),
         row("/settings/keys", administrator, get(pages::rotate_keys).post(settings::rotate_keys)),
         row("/settings/stop", administrator, get(pages::stop).post(settings::stop)),
-        row("/account", administrator, get(pages::account)),
-        row("/account/name", administrator, post(account::rename)),
-        row("/account/password", administrator, post(account::change_password)),
-        row("/fn/overview", administrator, get(server_functions::call)),
-        row("/fn/credentials", administrator, get(server_functions::call)),
-        row("/fn/activity", administrator, get(server_functions::call)),
-        row("/fn/first_exchange", administrator, get(server_functions::call)),
-        row("/fn/enable_credential", administrator, post(server_functions::call)),
-        row("/fn/disable_credential", administrator, post(server_functions::call)),
-        row("/fn/revoke_credentials", administrator, post(server_functions::call)),
+        row("/account", person, get(pages::account)),
+        row("/account/name", person, post(account::rename)),
+        row("/account/password", person, post(account::change_password)),
+        row("/fn/overview", person, get(server_functions::call)),
+        row("/fn/credentials", person, get(server_functions::call)),
+        row("/fn/activity", person, get(server_functions::call)),
+        row("/fn/first_exchange", person, get(server_functions::call)),
+        // What these are about is in their forms: the operation asks for the role in its team.
+        row("/fn/enable_credential", member, post(server_functions::call)),
+        row("/fn/disable_credential", member, post(server_functions::call)),
+        row("/fn/revoke_credentials", member, post(server_functions::call)),
+        row("/fn/remove_key", manager, post(server_functions::call)),
+        row("/fn/remove_identity", manager, post(server_functions::call)),
+        row("/fn/withdraw_invitation", manager, post(server_functions::call)),
+        row("/fn/remove_member", manager, post(server_functions::call)),
+        row("/fn/remove_team", administrator, post(server_functions::call)),
+        row("/fn/end_sessions_of", administrator, post(server_functions::call)),
         row("/fn/undo_emergency_stop", administrator, post(server_functions::call)),
-        row("/fn/remove_key", administrator, post(server_functions::call)),
-        row("/fn/remove_identity", administrator, post(server_functions::call)),
-        row("/fn/end_session", administrator, post(server_functions::call)),
+        row("/fn/end_session", person, post(server_functions::call)),
     ]
 }
 

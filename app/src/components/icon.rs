@@ -13,6 +13,8 @@ pub enum Icon {
     Activity,
     /// MCP servers.
     Server,
+    /// Teams.
+    Teams,
     /// A person.
     Person,
     /// Sign out.
@@ -54,6 +56,11 @@ pub fn Drawing(icon: Icon) -> AnyView {
         .into_any(),
         Icon::Person => view! {
             <circle cx="8" cy="5.3" r="2.8"/><path d="M2.6 14c.6-2.9 2.7-4.3 5.4-4.3s4.8 1.4 5.4 4.3"/>
+        }
+        .into_any(),
+        Icon::Teams => view! {
+            <circle cx="5.5" cy="5.5" r="2.5"/><path d="M1 13.5c.5-2.6 2.2-3.8 4.5-3.8s4 1.2 4.5 3.8"/>
+            <path d="M10.5 3.2a2.4 2.4 0 010 4.6M12 10c1.7.5 2.7 1.7 3 3.5"/>
         }
         .into_any(),
         Icon::Theme => view! {

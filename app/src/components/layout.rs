@@ -53,6 +53,7 @@ pub fn Document(page: Page) -> impl IntoView {
 #[component]
 fn Rail(viewer: Viewer) -> AnyView {
     let path = Visit::current().path;
+    let administers = viewer.authority.is_administrator();
     let item = move |href: &'static str, icon: Icon, label: &'static str| {
         let page = path.split('?').next().unwrap_or_default();
         let below = href != "/" && page.starts_with(&format!("{href}/"));
@@ -68,9 +69,13 @@ fn Rail(viewer: Viewer) -> AnyView {
                 {item("/servers", Icon::Server, "MCP servers")}
                 {item("/leaks", Icon::Warning, "Respond to a leak")}
                 {item("/activity", Icon::Activity, "Activity")}
+                {item("/teams", Icon::Teams, "Teams")}
+                {administers.then(|| item("/people", Icon::Person, "People"))}
             </nav>
             <div class="foot">
-                <a class="item" href="/settings"><Drawing icon=Icon::Settings/><span>"Settings"</span></a>
+                {administers.then(|| view! {
+                    <a class="item" href="/settings"><Drawing icon=Icon::Settings/><span>"Settings"</span></a>
+                })}
                 <a class="item" href="/account"><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
                 <button class="item needs-script" type="button" data-shade="">
                     <Drawing icon=Icon::Theme/><span>"Theme: system"</span>

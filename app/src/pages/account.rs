@@ -10,6 +10,7 @@ use crate::components::field::{Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::time::Moment;
+use crate::pages::teams::membership_words;
 use crate::render::Page;
 use crate::visit::signed_in;
 
@@ -70,7 +71,7 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
     let body = view! {
         <ErrorSummary errors/>
         {done.map(|text| view! { <Done text=text.to_owned()/> })}
-        <div class="head"><div><h1>"Account"</h1><p>{format!("{} · Administrator", viewer.email)}</p></div></div>
+        <div class="head"><div><h1>"Account"</h1><p>{format!("{} · {}", viewer.email, membership_words(&viewer.authority))}</p></div></div>
         <div class="split">
             <section class="panel" aria-labelledby="you">
                 <header><h2 id="you">"Your name"</h2></header>
@@ -110,7 +111,7 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
 }
 
 /// The browser's name out of its user agent, as far as that can be told. Only a help to recognise a session.
-fn browser_name(agent: Option<&str>) -> String {
+pub(crate) fn browser_name(agent: Option<&str>) -> String {
     let agent = agent.unwrap_or_default();
     let browser =
         [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]

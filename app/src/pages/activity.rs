@@ -68,7 +68,17 @@ pub struct EntryView {
 /// The words for an action.
 fn words(action: &str) -> &str {
     match action {
-        "person.created" => "Administrator created",
+        "person.created" => "Account created",
+        "person.disabled" => "Person disabled",
+        "person.enabled" => "Person enabled",
+        "person.administrator_changed" => "Administration changed",
+        "team.created" => "Team created",
+        "team.renamed" => "Team renamed",
+        "team.removed" => "Team removed",
+        "team.role_changed" => "Role changed",
+        "invitation.created" => "Invited",
+        "invitation.accepted" => "Invitation accepted",
+        "invitation.withdrawn" => "Invitation withdrawn",
         "person.renamed" => "Name changed",
         "person.password_changed" => "Password changed",
         "session.started" => "Signed in",
@@ -153,8 +163,11 @@ pub struct ActivityView {
 pub async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError> {
     let visit = signed_in()?;
     let filter = filter(&query)?;
-    let mut entries: Vec<EntryView> =
-        audit::list(&visit.context, &filter, PAGE_SIZE + 1).await?.iter().map(EntryView::of).collect();
+    let mut entries: Vec<EntryView> = audit::list(&visit.context, visit.authority()?, &filter, PAGE_SIZE + 1)
+        .await?
+        .iter()
+        .map(EntryView::of)
+        .collect();
     let more = entries.len() > usize::from(PAGE_SIZE);
     entries.truncate(usize::from(PAGE_SIZE));
     let next = entries.last().filter(|_| more).map(|entry| entry.seq);
@@ -184,7 +197,9 @@ pub fn filter(query: &ActivityQuery) -> Result<Filter, ActionError> {
 pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let ActivityView { entries, next } = activity(query.clone()).await?;
-    let verdict = if verify { Some(audit::verify(&visit.context).await?) } else { None };
+    // The chain is of everybody's entries.
+    let administers = visit.authority()?.is_administrator();
+    let verdict = if verify && administers { Some(audit::verify(&visit.context).await?) } else { None };
     let link = |before: Option<i64>| {
         let mut query = query.clone();
         query.before = before.map(|before| before.to_string()).unwrap_or_default();
@@ -214,7 +229,11 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
     };
     let body = view! {
         <div class="head">
-            <div><h1>"Activity"</h1><p>"Every change and who made it. Entries cannot be edited or removed."</p></div>
+            <div><h1>"Activity"</h1><p>{if administers {
+                "Every change and who made it. Entries cannot be edited or removed."
+            } else {
+                "Every change in your teams and who made it, and what you did. Entries cannot be edited or removed."
+            }}</p></div>
         </div>
         <section class="panel" aria-label="Entries">
             <form class="toolbar" method="get" action="/activity" role="search" aria-label="Filter entries">
@@ -229,7 +248,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
         </section>
         <div class="pager">
             <span class="row">
-                <ChainState verdict/>
+                {administers.then(|| view! { <ChainState verdict/> })}
                 <a class="button" href=export><Drawing icon=Icon::Download/>"Export"</a>
             </span>
             <nav class="row" aria-label="Pages">

@@ -1,5 +1,6 @@
 //! One credential: what it is, how it is used, how to connect, how to stop it.
 
+use domain::authority::Role;
 use domain::clock::Timestamp;
 use domain::credential::federated::{self, FederatedIdentity};
 use domain::credential::inspect::{self, Impact};
@@ -8,8 +9,9 @@ use domain::credential::leak;
 use domain::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Status};
 use domain::id::ClientId;
 use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
+use domain::team::{self, Team};
 use domain::token::ledger::Refusal;
-use domain::usage::{self, RecentExchange, RefusalHour, RefusalSummary};
+use domain::usage::{self, RecentExchange, RefusalHour, RefusalSummary, Whose};
 use domain::{audit, credential};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
@@ -48,7 +50,7 @@ pub async fn enable_credential(client_id: String) -> Result<String, ActionError>
 /// The credential with this client ID.
 pub(crate) async fn find(visit: &Visit, client_id: &str) -> Result<Credential, ActionError> {
     let id = ClientId::parse(client_id).ok_or(ActionError::NotFound)?;
-    inspect::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)
+    inspect::find(&visit.context, visit.authority()?, &id).await?.ok_or(ActionError::NotFound)
 }
 
 /// What connects a program to the credential's first server, without the secret.
@@ -71,6 +73,7 @@ pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpSer
 /// Everything the page shows, read before anything is rendered.
 struct Details {
     credential: Credential,
+    team: Option<Team>,
     servers: Vec<McpServer>,
     secrets: Vec<ClientSecret>,
     keys: Vec<ClientKey>,
@@ -92,15 +95,16 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
     Ok(Details {
         shared: federated::is_shared(context, &identities).await?,
         identities,
+        team: team::find(context, visit.authority()?, &credential.team).await?,
         servers: mcp_server::list(context).await?,
         secrets: inspect::secrets(context, &id).await?,
         keys: keys::list(context, &id).await?,
         impact: inspect::impact(context, &credential).await?,
-        hours: usage::hours(context, Some(&id), 72).await?,
+        hours: usage::hours(context, Whose::Credential(&id), 72).await?,
         exchanges: usage::recent_exchanges(context, &id).await?,
         refusals: usage::refusals(context, &id).await?,
         refusal_hours: usage::refusals_by_hour(context, &id, 72).await?,
-        changes: audit::list(context, &filter, 5).await?.iter().map(EntryView::of).collect(),
+        changes: audit::list(context, visit.authority()?, &filter, 5).await?.iter().map(EntryView::of).collect(),
         credential,
     })
 }
@@ -135,6 +139,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
     };
     let Details {
         credential,
+        team,
         servers,
         secrets,
         keys,
@@ -158,22 +163,26 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
     let connect =
         (!matches!(status, Status::Revoked | Status::Expired)).then(|| view! { <Snippets connection about=about/> });
     let changeable = status != Status::Revoked;
+    let manages = changeable && visit.may(&credential.team, Role::Manager);
+    let member = visit.may(&credential.team, Role::Member);
     let leaked = leaked(&secrets, !changeable, visit.now());
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => view! { <Secrets secrets revoked={!changeable} now/> }.into_any(),
-        AuthMethod::PrivateKeyJwt => view! { <Keys keys client_id=client_id.clone() changeable now/> }.into_any(),
+        AuthMethod::PrivateKeyJwt => {
+            view! { <Keys keys client_id=client_id.clone() changeable=manages now/> }.into_any()
+        }
         AuthMethod::Federated => {
-            view! { <Identities identities client_id=client_id.clone() changeable shared now/> }.into_any()
+            view! { <Identities identities client_id=client_id.clone() changeable=manages shared now/> }.into_any()
         }
     };
     let body = view! {
         {done.map(|text| view! { <Done text=text.to_owned()/> })}
-        <Head credential=credential.clone() status/>
-        <Ended credential=credential.clone() status/>
-        <Rotation credential=credential.clone() now/>
+        <Head credential=credential.clone() status works={changeable && member} manages/>
+        <Ended credential=credential.clone() status member/>
+        <Rotation credential=credential.clone() now member/>
         {leaked}
         {waiting}
-        <Facts credential=credential.clone() servers=servers.clone() impact=impact.clone()/>
+        <Facts credential=credential.clone() team servers=servers.clone() impact=impact.clone()/>
         {proof}
         <section class="panel" aria-labelledby="exchanges">
             <header><h2 id="exchanges">"Exchanges"</h2><span class="muted">"last 72 hours, by hour"</span></header>
@@ -191,7 +200,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
 }
 
 #[component]
-fn Head(credential: Credential, status: Status) -> AnyView {
+fn Head(credential: Credential, status: Status, works: bool, manages: bool) -> AnyView {
     let address = format!("/credentials/{}", credential.client_id);
     let stop = match status {
         Status::Disabled => view! {
@@ -210,11 +219,11 @@ fn Head(credential: Credential, status: Status) -> AnyView {
         AuthMethod::Federated => None,
     };
     let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
-    let actions = (status != Status::Revoked).then(|| {
+    let actions = works.then(|| {
         view! {
             <div class="row">
                 {rotate}
-                <a class="button" href=format!("{address}/edit")>"Edit"</a>
+                {manages.then(|| view! { <a class="button" href=format!("{address}/edit")>"Edit"</a> })}
                 {stop}
                 <a class="button" data-kind="danger" href=format!("{address}/revoke")>"Revoke"</a>
             </div>
@@ -241,8 +250,10 @@ fn Head(credential: Credential, status: Status) -> AnyView {
 
 /// Why it does not work, when it does not.
 #[component]
-fn Ended(credential: Credential, status: Status) -> AnyView {
+fn Ended(credential: Credential, status: Status, member: bool) -> AnyView {
     let replacement = format!("/credentials/new?from={}", credential.client_id);
+    let replace =
+        move || member.then(|| view! { <a href=replacement>"Generate a replacement with the same settings"</a> });
     let entry = format!("/activity?target={}", credential.client_id);
     match (status, credential.revoked_at, credential.disabled_at) {
         (Status::Revoked, Some(at), _) => {
@@ -257,7 +268,7 @@ fn Ended(credential: Credential, status: Status) -> AnyView {
                         <p><b>"This is final since "<Moment at/>"."</b>{reason}</p>
                         <p class="row">
                             <a href=entry>"See the audit entry"</a>
-                            <a href=replacement>"Generate a replacement with the same settings"</a>
+                            {replace()}
                         </p>
                     </div>
                 </div>
@@ -276,7 +287,7 @@ fn Ended(credential: Credential, status: Status) -> AnyView {
                 <Drawing icon=Icon::Warning/>
                 <div>
                     <p>"Its time is over: no secret of it works any more."</p>
-                    <p><a href=replacement>"Generate a replacement with the same settings"</a></p>
+                    <p>{replace()}</p>
                 </div>
             </div>
         }
@@ -308,7 +319,7 @@ fn leaked(secrets: &[ClientSecret], revoked: bool, now: Timestamp) -> AnyView {
 
 /// A rotation that is under way.
 #[component]
-fn Rotation(credential: Credential, now: Timestamp) -> AnyView {
+fn Rotation(credential: Credential, now: Timestamp, member: bool) -> AnyView {
     let until = credential.rotation_ends_at.filter(|_| credential.is_rotating(now));
     until
         .map(|at| {
@@ -317,7 +328,10 @@ fn Rotation(credential: Credential, now: Timestamp) -> AnyView {
                     <Drawing icon=Icon::Warning/>
                     <div>
                         <p><b>"Rotation in progress. "</b>"The old one stops working "<Moment at/>"."</p>
-                        <p><a href=format!("/credentials/{}/rotate", credential.client_id)>"Finish, extend or cancel"</a></p>
+                        {member.then(|| {
+                            let href = format!("/credentials/{}/rotate", credential.client_id);
+                            view! { <p><a href=href>"Finish, extend or cancel"</a></p> }
+                        })}
                     </div>
                 </div>
             }
@@ -326,7 +340,7 @@ fn Rotation(credential: Credential, now: Timestamp) -> AnyView {
 }
 
 #[component]
-fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> AnyView {
+fn Facts(credential: Credential, team: Option<Team>, servers: Vec<McpServer>, impact: Impact) -> AnyView {
     let first = servers.iter().find(|server| credential.servers.first() == Some(&server.id));
     let lifetime =
         credential.token_lifetime.or(first.map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
@@ -347,6 +361,10 @@ fn Facts(credential: Credential, servers: Vec<McpServer>, impact: Impact) -> Any
     let used_with = credential.last_used_agent.as_ref().map(|agent| view! { <div class="sub">{agent.clone()}</div> });
     view! {
         <dl class="panel facts">
+            {team.map(|team| {
+                let href = format!("/teams/{}", team.id);
+                view! { <div><dt>"Team"</dt><dd><a href=href>{team.name}</a></dd></div> }
+            })}
             <div><dt>"MCP server"</dt><dd>{server_names(&credential, &servers).join(", ")}</dd></div>
             <div><dt>"Scopes"</dt><dd><ScopeTags scopes=credential.scopes.iter().map(str::to_owned).collect()/></dd></div>
             <div><dt>"Last used"</dt><dd><MomentOr at=credential.last_used_at otherwise="Never"/>{used_from}{used_with}</dd></div>

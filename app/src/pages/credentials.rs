@@ -1,10 +1,12 @@
 //! The list of credentials.
 
+use domain::authority::Role;
 use domain::clock::Timestamp;
 use domain::credential::Credential;
 use domain::credential::list::{Query, Show, Sort, counts, list};
-use domain::id::McpServerId;
+use domain::id::{McpServerId, TeamId};
 use domain::mcp_server::{self, McpServer};
+use domain::team;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,8 @@ pub struct CredentialsQuery {
     pub q: String,
     /// Which: one of [`STATUSES`].
     pub status: String,
+    /// Identifier of a team.
+    pub team: String,
     /// Order: one of [`SORTS`].
     pub sort: String,
     /// Where to go on.
@@ -61,13 +65,15 @@ pub struct CredentialRow {
     pub client_id: String,
     /// Name.
     pub name: String,
+    /// Name of its team, when there are several to tell apart.
+    pub team: Option<String>,
     /// Its MCP servers, as people write them.
     pub servers: Vec<String>,
     /// Scopes.
     pub scopes: Vec<String>,
     /// Status.
     pub status: StatusView,
-    /// Whether it can be disabled or revoked.
+    /// Whether it can be disabled or revoked, by who looks.
     pub can_stop: bool,
     /// When it was last used, in milliseconds since the epoch.
     pub last_used_at: Option<i64>,
@@ -102,8 +108,16 @@ pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView
     let unknown = || ActionError::Invalid("This filter does not exist.".to_owned());
     let show = STATUSES.iter().find(|(word, ..)| *word == query.status).ok_or_else(unknown)?.2;
     let sort = SORTS.iter().find(|(word, ..)| *word == query.sort).ok_or_else(unknown)?.2;
+    let team = match query.team.as_str() {
+        "" => None,
+        id => Some(TeamId::parse(id).ok_or_else(unknown)?),
+    };
     let cursor = (!query.after.is_empty()).then_some(query.after);
-    let page = list(&visit.context, &Query { search: Some(query.q), show, sort, cursor }, PAGE_SIZE).await?;
+    let authority = visit.authority()?;
+    let query = Query { search: Some(query.q), team, show, sort, cursor };
+    let page = list(&visit.context, authority, &query, PAGE_SIZE).await?;
+    let teams = team::list(&visit.context, authority).await?;
+    let several = teams.len() > 1;
     let servers = mcp_server::list(&visit.context).await?;
     let now = visit.now();
     let rows = page
@@ -112,10 +126,11 @@ pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView
         .map(|credential| CredentialRow {
             client_id: credential.client_id.to_string(),
             name: credential.name.clone(),
+            team: teams.iter().find(|team| several && team.id == credential.team).map(|team| team.name.clone()),
             servers: server_names(credential, &servers),
             scopes: credential.scopes.iter().map(str::to_owned).collect(),
             status: credential.status(now).into(),
-            can_stop: credential.revoked_at.is_none(),
+            can_stop: credential.revoked_at.is_none() && visit.may(&credential.team, Role::Member),
             last_used_at: credential.last_used_at.map(Timestamp::millis),
             last_used_from: credential.last_used_from.map(|address| address.to_string()),
         })
@@ -127,11 +142,21 @@ pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView
 pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let CredentialsView { rows, next } = list_credentials(query.clone()).await?;
-    if rows.is_empty() && query == CredentialsQuery::default() && counts(&visit.context).await?.all == 0 {
-        return Ok(Page::new("Credentials", view! { <Empty/> }));
+    let can_generate = visit.authority()?.has_anywhere(Role::Member);
+    if rows.is_empty()
+        && query == CredentialsQuery::default()
+        && counts(&visit.context, visit.authority()?).await?.all == 0
+    {
+        return Ok(Page::new("Credentials", view! { <Empty can_generate/> }));
     }
     let address = |after: &str| {
-        let parameters = [("q", query.q.as_str()), ("status", &query.status), ("sort", &query.sort), ("after", after)];
+        let parameters = [
+            ("q", query.q.as_str()),
+            ("status", &query.status),
+            ("team", &query.team),
+            ("sort", &query.sort),
+            ("after", after),
+        ];
         format!("/credentials?{}", query_string(&parameters))
     };
     let next_link = next.as_deref().map(address);
@@ -143,11 +168,18 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        view! { <Table rows/> }.into_any()
+        let tools = RowTools { stop: can_generate, edit: visit.authority()?.has_anywhere(Role::Manager) };
+        view! { <Table rows tools/> }.into_any()
     };
+    let teams = team::list(&visit.context, visit.authority()?).await?;
+    let team = (teams.len() > 1).then(|| {
+        let all = [(String::new(), "All".to_owned())];
+        let options = all.into_iter().chain(teams.into_iter().map(|team| (team.id.to_string(), team.name))).collect();
+        view! { <Select id="team" label="Team" options chosen=query.team.clone()/> }
+    });
     let words = |table: Vec<(&str, &str)>| table.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
     let body = view! {
-        <Head/>
+        <Head can_generate/>
         <section class="panel" aria-label="List">
             <form class="toolbar" method="get" action="/credentials" role="search" aria-label="List">
                 <div class="field">
@@ -157,6 +189,7 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
                 </div>
                 <Select id="status" label="Status" chosen=query.status.clone()
                     options=words(STATUSES.iter().map(|(word, label, _)| (*word, *label)).collect())/>
+                {team}
                 <Select id="sort" label="Sort" chosen=query.sort.clone()
                     options=words(SORTS.iter().map(|(word, label, _)| (*word, *label)).collect())/>
                 <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
@@ -175,14 +208,18 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
 }
 
 #[component]
-fn Head() -> AnyView {
+fn Head(can_generate: bool) -> AnyView {
     view! {
         <div class="head">
             <div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div>
-            <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a>
+            {can_generate.then(generate)}
         </div>
     }
     .into_any()
+}
+
+fn generate() -> AnyView {
+    view! { <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a> }.into_any()
 }
 
 /// The table. Ticked rows are stopped together: the form leads to the page that states the facts first.
@@ -190,7 +227,8 @@ fn Head() -> AnyView {
 /// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds the
 /// tools of a row from the template; without it, the name leads to the page that has them all.
 #[component]
-fn Table(rows: Vec<CredentialRow>) -> AnyView {
+fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
+    let server = if rows.iter().any(|row| row.team.is_some()) { "MCP server and team" } else { "MCP server" };
     let rows = rows.into_iter().map(table_row).collect_view();
     view! {
         <form method="get" action="/credentials/revoke" id="bulk">
@@ -203,7 +241,7 @@ fn Table(rows: Vec<CredentialRow>) -> AnyView {
                             </label>
                         </td>
                         <th scope="col">"Name and client ID"</th>
-                        <th scope="col">"MCP server"</th>
+                        <th scope="col">{server}</th>
                         <th scope="col">"Scopes"</th>
                         <th scope="col">"Status"</th>
                         <th scope="col">"Last used"</th>
@@ -212,19 +250,27 @@ fn Table(rows: Vec<CredentialRow>) -> AnyView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            <RowTools/>
-            <div class="body">
-                <div class="row"><button class="button" data-size="small">"Revoke selected"</button></div>
-            </div>
+            {row_tools(tools)}
+            {tools.stop.then(|| view! {
+                <div class="body">
+                    <div class="row"><button class="button" data-size="small">"Revoke selected"</button></div>
+                </div>
+            })}
         </form>
     }
     .into_any()
 }
 
+/// What the person may do in some team: a row with a box to tick gets the menu.
+#[derive(Clone, Copy)]
+struct RowTools {
+    stop: bool,
+    edit: bool,
+}
+
 /// What the script puts into each row: the copy button beside the client ID, and the menu. It completes the labels with
 /// the credential's name and the links with its address.
-#[component]
-fn RowTools() -> AnyView {
+fn row_tools(tools: RowTools) -> AnyView {
     view! {
         <template id="row-tools">
             <button type="button" class="button" data-kind="quiet" data-size="icon" data-copy="" aria-label="Copy client ID of ">
@@ -235,7 +281,7 @@ fn RowTools() -> AnyView {
                     <Drawing icon=Icon::More/>
                 </summary>
                 <ul>
-                    <li><a href="#edit">"Edit"</a></li>
+                    {tools.edit.then(|| view! { <li><a href="#edit">"Edit"</a></li> })}
                     <li><a href="#disable">"Disable"</a></li>
                     <li><a href="#enable">"Enable"</a></li>
                     <li><a data-tone="danger" href="#revoke">"Revoke"</a></li>
@@ -259,7 +305,7 @@ fn table_row(row: CredentialRow) -> AnyView {
             <th scope="row">
                 <a class="name" href=format!("/credentials/{}", row.client_id)>{row.name}</a><code>{row.client_id}</code>
             </th>
-            <td>{row.servers.join(", ")}</td>
+            <td>{row.servers.join(", ")}{row.team.map(|team| view! { <div class="sub">{team}</div> })}</td>
             <td><ScopeTags scopes=row.scopes/></td>
             <td><StatusChip status=row.status/></td>
             <td>
@@ -273,7 +319,7 @@ fn table_row(row: CredentialRow) -> AnyView {
 
 /// Nothing yet: one sentence, one button, the three steps.
 #[component]
-fn Empty() -> AnyView {
+fn Empty(can_generate: bool) -> AnyView {
     let step = |icon: Icon, title: &'static str, text: &'static str| {
         view! { <li><Drawing icon/><h2>{title}</h2><p class="muted">{text}</p></li> }
     };
@@ -281,7 +327,11 @@ fn Empty() -> AnyView {
         <div class="head"><div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div></div>
         <section class="panel empty" aria-label="Get started">
             <p>"A credential lets one program exchange its secret for short-lived access tokens."</p>
-            <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a>
+            {if can_generate {
+                generate()
+            } else {
+                view! { <p class="muted">"You can look at what your teams own. There is nothing yet."</p> }.into_any()
+            }}
             <ol class="flow">
                 {step(Icon::Credentials, "1. Generate", "Name the program. You get a client ID and a secret, shown once.")}
                 {step(Icon::Activity, "2. Exchange", "The program trades the secret for a token that lasts 10 minutes.")}

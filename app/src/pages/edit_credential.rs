@@ -1,6 +1,7 @@
 //! Editing a credential: what it is called and what it may do. Which MCP servers it is for stays: that would be another
 //! credential.
 
+use domain::authority::Role;
 use domain::clock::Timestamp;
 use domain::credential::edit::Edit;
 use domain::credential::{AuthMethod, Credential};
@@ -13,13 +14,17 @@ use crate::components::field::{Errors, TextArea, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
 use crate::pages::credential::find;
-use crate::pages::new_credential::{LifetimeChoice, RuleChoice, ScopeChoice, read_lifetime, read_rules, rule_words};
+use crate::pages::new_credential::{
+    LifetimeChoice, RuleChoice, ScopeChoice, read_lifetime, read_rules, read_team, rule_words, team_choice,
+};
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
 /// What was typed: the fields as they are on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
+    /// Identifier of the team that owns it.
+    pub team: String,
     /// Name.
     pub name: String,
     /// Description.
@@ -39,6 +44,7 @@ pub struct Typed {
 impl Typed {
     fn of(credential: &Credential) -> Self {
         Self {
+            team: credential.team.to_string(),
             name: credential.name.clone(),
             description: credential.description.clone(),
             scopes: credential.scopes.iter().map(str::to_owned).collect(),
@@ -53,6 +59,7 @@ impl Typed {
     pub fn edit(&self) -> Result<Edit, Vec<FieldError>> {
         let mut errors = Vec::new();
         let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
+        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
         let hard_end_at = match self.hard_end_at.trim() {
             "" => None,
             day => {
@@ -67,6 +74,7 @@ impl Typed {
             return Err(errors);
         }
         Ok(Edit {
+            team,
             name: self.name.clone(),
             description: self.description.clone(),
             scopes: self.scopes.clone(),
@@ -98,6 +106,7 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
         .collect();
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
+    let team = team_choice(&visit, Role::Manager, typed.team.clone(), of.at("team")).await?;
     let address = format!("/credentials/{client_id}");
     let action = format!("{address}/edit");
     let rules =
@@ -115,6 +124,7 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
             <FormToken/>
             <section class="panel body" aria-label="Settings">
                 <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")/>
+                {team}
                 <TextField id="description" label="Description" value=typed.description error=of.at("description")
                     hint="What runs with it and whom to ask."/>
                 <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use domain::authority::Role;
 use domain::credential::AuthMethod;
 use domain::credential::leak::{self, Evidence, Findings, Leak};
 use domain::mcp_server::{self, McpServer};
@@ -36,11 +37,11 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
         ));
     }
     let since = visit.now().minus(Duration::from_secs(24 * 3600) * days);
-    let findings = leak::find(&visit.context, &text, since).await?;
+    let findings = leak::find(&visit.context, visit.authority()?, &text, since).await?;
     let servers = mcp_server::list(&visit.context).await?;
     let body = view! {
         <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
-        {revoke_all(&findings)}
+        {revoke_all(&visit, &findings)}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
         <section class="panel" aria-label="Search another text">
             <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
@@ -81,6 +82,7 @@ fn fields(days: u32) -> AnyView {
 fn summary(findings: &Findings) -> String {
     let count = i64::try_from(findings.leaks.len()).unwrap_or(i64::MAX);
     let mut words = match count {
+        0 if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
         0 => "Nothing in the text belongs to this Countersign.".to_owned(),
         count => format!("The text is about {}.", counted(count, "credential", "credentials")),
     };
@@ -90,6 +92,14 @@ fn summary(findings: &Findings) -> String {
             " {} of the right form {} not known here: of another instance, perhaps.",
             counted(unknown, "secret", "secrets"),
             if unknown == 1 { "is" } else { "are" }
+        );
+    }
+    if findings.elsewhere > 0 {
+        let elsewhere = i64::try_from(findings.elsewhere).unwrap_or(i64::MAX);
+        words += &format!(
+            " It also gives away {} of teams that you are not in: tell an administrator, or send it to /leaks/report, \
+             which takes it from anybody.",
+            counted(elsewhere, "credential", "credentials")
         );
     }
     if findings.more {
@@ -113,11 +123,12 @@ fn revoke_form(client_ids: String, verb: String) -> AnyView {
 }
 
 /// All that can be revoked, at once.
-fn revoke_all(findings: &Findings) -> AnyView {
+fn revoke_all(visit: &Visit, findings: &Findings) -> AnyView {
     let ids: Vec<&str> = findings
         .leaks
         .iter()
         .filter(|leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works))
+        .filter(|leak| visit.may(&leak.credential.team, Role::Member))
         .map(|leak| leak.credential.client_id.as_str())
         .collect();
     (ids.len() > 1)
@@ -172,7 +183,10 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
         reach.addresses.iter().map(|(address, count)| format!("{address} ({})", grouped(*count))).collect();
     let addresses = if addresses.is_empty() { "None".to_owned() } else { addresses.join(", ") };
     let period = counted(i64::from(days), "day", "days");
-    let actions = if revoked {
+    let actions = if !visit.may(&credential.team, Role::Member) {
+        view! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
+            .into_any()
+    } else if revoked {
         view! { <a class="button" data-kind="primary" href=format!("/credentials/new?from={}", credential.client_id)>
         "Generate a replacement"</a> }
         .into_any()

@@ -32,6 +32,7 @@ pub fn of_error(error: ActionError) -> Page {
             message(401, "Not signed in", "Your session has ended.", Some(("/login".to_owned(), "Sign in")))
         }
         ActionError::NotFound => not_found(),
+        ActionError::Forbidden => forbidden(),
         ActionError::Invalid(text) => {
             message(422, "That did not work", text, Some(("/credentials".to_owned(), "Go to the credentials")))
         }
@@ -51,6 +52,16 @@ pub fn not_found() -> Page {
         "Not found",
         "There is nothing at this address, or it is not yours to see.",
         Some(("/".to_owned(), "Go to the overview")),
+    )
+}
+
+/// The person may look at this and not do that.
+pub fn forbidden() -> Page {
+    message(
+        403,
+        "Your role does not allow this",
+        "You can look at this, and nothing was changed. Ask a manager of the team, or an administrator.",
+        Some(("/teams".to_owned(), "See your teams")),
     )
 }
 

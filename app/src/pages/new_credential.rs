@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
+use domain::authority::Role;
 use domain::clock::Timestamp;
 use domain::credential;
 use domain::credential::draft::{Draft, Expiry, Proof};
 use domain::credential::{AssertionRules, AuthMethod};
 use domain::error::FieldError;
-use domain::id::{ClientId, McpServerId};
+use domain::id::{ClientId, McpServerId, TeamId};
 use domain::mcp_server::{self, McpServer, ScopeDescription};
+use domain::team;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -22,11 +24,13 @@ use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKe
 use crate::pages::authenticators::{identity_draft, keys_draft};
 use crate::pages::credentials::short_resource;
 use crate::render::{Frame, Page};
-use crate::visit::signed_in;
+use crate::visit::{Visit, signed_in};
 
 /// What was typed: the fields as they are on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
+    /// Identifier of the team that owns it.
+    pub team: String,
     /// Name.
     pub name: String,
     /// Description.
@@ -71,10 +75,12 @@ impl Typed {
             }),
         };
         let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
+        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
         if !errors.is_empty() {
             return Err(errors);
         }
         Ok(Draft {
+            team,
             name: self.name.clone(),
             description: self.description.clone(),
             servers: self.servers.clone(),
@@ -94,11 +100,14 @@ impl Typed {
     /// The settings of an existing credential, for one like it.
     async fn like(client_id: &ClientId) -> Result<Self, ActionError> {
         let visit = signed_in()?;
-        let found = credential::inspect::find(&visit.context, client_id).await?.ok_or(ActionError::NotFound)?;
+        let found = credential::inspect::find(&visit.context, visit.authority()?, client_id)
+            .await?
+            .ok_or(ActionError::NotFound)?;
         let servers = mcp_server::list(&visit.context).await?;
         let resource =
             |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
         Ok(Self {
+            team: found.team.to_string(),
             name: found.name,
             description: found.description,
             servers: found.servers.iter().filter_map(resource).collect(),
@@ -127,6 +136,37 @@ pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
             .map(|days| Expiry::After(DAY * days))
             .map_err(|_| FieldError::new("expiry", "Choose one of the times.")),
     }
+}
+
+/// Reads the choice of a team.
+pub fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
+    match id {
+        "" => Ok(None),
+        id => TeamId::parse(id).map(Some).ok_or_else(|| FieldError::new("team", "Choose one of the list.")),
+    }
+}
+
+/// The teams in which the person has `role`, to choose from; nothing when there is no choice.
+pub async fn team_choice(
+    visit: &Visit,
+    role: Role,
+    chosen: String,
+    error: Option<String>,
+) -> Result<AnyView, ActionError> {
+    let teams: Vec<_> = team::list(&visit.context, visit.authority()?)
+        .await?
+        .into_iter()
+        .filter(|team| visit.may(&team.id, role))
+        .map(|team| (team.id.to_string(), team.name))
+        .collect();
+    if teams.len() < 2 && error.is_none() {
+        return Ok(().into_any());
+    }
+    let chosen = if chosen.is_empty() { TeamId::first().to_string() } else { chosen };
+    Ok(view! {
+        <Select id="team" label="Team" options=teams chosen error hint="It owns the credential: its people see it, its members can stop it."/>
+    }
+    .into_any())
 }
 
 /// Reads the token lifetime field: seconds, or nothing.
@@ -180,11 +220,15 @@ pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, Act
 /// The form with what was typed and what is wrong with it. `ask_password` asks again who it is.
 pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let servers = mcp_server::list(&visit.context).await?;
+    let mut servers = mcp_server::list(&visit.context).await?;
+    if !visit.authority()?.is_administrator() {
+        servers.iter_mut().for_each(McpServer::drop_privileged_scopes);
+    }
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
+    let team = team_choice(&visit, Role::Member, typed.team.clone(), of.at("team")).await?;
     let ask_password = ask_password || !visit.is_fresh();
-    let options_open = errors.iter().any(|error| !matches!(error.field, "name" | "your_password"))
+    let options_open = errors.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password"))
         || !typed.description.is_empty()
         || !matches!(typed.method.as_str(), "" | "client_secret")
         || !typed.ip_ranges.is_empty();
@@ -199,6 +243,7 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
                 <div class="body">
                     <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
                         hint="The job or service that will use it, such as nightly-index."/>
+                    {team}
                     <p class="muted">
                         "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
                     </p>

@@ -1,7 +1,8 @@
 //! Overview: what needs attention, and what happened lately.
 
+use domain::authority::Role;
 use domain::credential::list::{Counts, counts};
-use domain::usage::{self, Hour};
+use domain::usage::{self, Hour, Whose};
 use domain::{audit, error::Fault};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
@@ -35,7 +36,8 @@ pub struct OverviewCounts {
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
 pub async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
-    let Counts { all, never_expires, idle, expiring, unverified, rotating, .. } = counts(&visit.context).await?;
+    let Counts { all, never_expires, idle, expiring, unverified, rotating, .. } =
+        counts(&visit.context, visit.authority()?).await?;
     Ok(OverviewCounts { all, never_expires, idle, expiring, unverified, rotating })
 }
 
@@ -43,20 +45,33 @@ pub async fn read_overview() -> Result<OverviewCounts, ActionError> {
 pub async fn page() -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let counts = read_overview().await?;
-    let hours = usage::hours(&visit.context, None, 24).await?;
-    let latest: Result<Vec<EntryView>, Fault> = audit::list(&visit.context, &audit::Filter::default(), 6)
-        .await
-        .map(|entries| entries.iter().map(EntryView::of).collect());
+    let hours = usage::hours(&visit.context, Whose::All(visit.authority()?), 24).await?;
+    let latest: Result<Vec<EntryView>, Fault> =
+        audit::list(&visit.context, visit.authority()?, &audit::Filter::default(), 6)
+            .await
+            .map(|entries| entries.iter().map(EntryView::of).collect());
     let used = counts.all > counts.unverified;
-    let lead = if used {
-        "What needs attention, and what happened in the last 24 hours."
-    } else {
+    let authority = visit.authority()?;
+    // The steps end with the master key, which is an administrator's matter.
+    let begins = !used && authority.is_administrator();
+    let lead = if begins {
         "Three steps to the first call of an MCP server."
+    } else {
+        "What needs attention, and what happened in the last 24 hours."
     };
+    let alone = (!authority.has_anywhere(Role::Viewer)).then(|| {
+        view! {
+            <div class="notice" data-tone="warn">
+                <Drawing icon=Icon::Warning/>
+                <div><p>"You are in no team yet. Ask an administrator or a manager for an invitation."</p></div>
+            </div>
+        }
+    });
     let body = view! {
         <div class="head"><div><h1>"Overview"</h1><p>{lead}</p></div></div>
+        {alone}
         <Risks counts/>
-        {(!used).then(|| view! { <NextSteps generated={counts.all > 0}/> })}
+        {begins.then(|| view! { <NextSteps generated={counts.all > 0}/> })}
         <Tokens hours/>
         <section class="panel" aria-labelledby="latest">
             <header><h2 id="latest">"Latest changes"</h2><a href="/activity">"See all entries"</a></header>

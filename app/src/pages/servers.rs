@@ -79,7 +79,9 @@ pub async fn page() -> Result<Page, ActionError> {
     let body = view! {
         <div class="head">
             <div><h1>"MCP servers"</h1><p>"The servers that tokens are for. A token for one is refused by the others."</p></div>
-            <a class="button" data-kind="primary" href="/servers/new">"Add an MCP server"</a>
+            {visit.authority()?.is_administrator().then(|| view! {
+                <a class="button" data-kind="primary" href="/servers/new">"Add an MCP server"</a>
+            })}
         </div>
         <section class="panel" aria-label="MCP servers">
             <table>

@@ -3,10 +3,12 @@
 use domain::clock::Timestamp;
 use domain::credential::emergency::{self, Means, Preview, Selection};
 use domain::error::FieldError;
-use domain::id::McpServerId;
+use domain::id::{McpServerId, PersonId};
 use domain::keys::TokenAlgorithm;
 use domain::keys::rotation::{self, Haste, RotationError, SigningKeyState};
 use domain::mcp_server;
+use domain::person::manage;
+use domain::team;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -16,6 +18,7 @@ use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::time::{Moment, MomentOr};
+use crate::pages::new_credential::read_team;
 use crate::render::{Frame, Page};
 use crate::visit::{Visit, signed_in};
 
@@ -56,7 +59,7 @@ pub struct Outcome {
 pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let keys = rotation::list(&visit.context).await?;
-    let servers = servers(&visit).await?;
+    let choices = Choices::read(&visit).await?;
     let body = view! {
         {done(&outcome)}
         {undoable(emergency::undoable(&visit.context).await?)}
@@ -66,7 +69,7 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
             <header><h2 id="stop">"Emergency stop"</h2></header>
             <form method="get" action="/settings/stop" class="body">
                 <p class="muted">"Stops many credentials at once. The next page counts what it ends before anything happens."</p>
-                {selection_fields(servers, &Typed::default(), &Errors::default())}
+                {selection_fields(choices, &Typed::default(), &Errors::default())}
                 <div class="row"><button class="button">"Count what it ends"</button></div>
             </form>
         </section>
@@ -233,6 +236,10 @@ pub async fn keys_page(
 /// What was chosen and typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
+    /// Identifier of a team; empty: all.
+    pub team: String,
+    /// Identifier of a person; empty: whoever made them.
+    pub made_by: String,
     /// Identifier of an MCP server; empty: all.
     pub server: String,
     /// Day before which the credentials were generated; empty: all.
@@ -263,21 +270,72 @@ impl Typed {
             "" => Means::Disable,
             word => Means::parse(word).ok_or_else(|| FieldError::new("means", "Choose one of the list."))?,
         };
-        Ok((Selection { server, created_before }, means))
+        let team = read_team(&self.team)?;
+        let made_by = match self.made_by.as_str() {
+            "" => None,
+            id => Some(PersonId::parse(id).ok_or_else(|| FieldError::new("made_by", "Choose one of the list."))?),
+        };
+        Ok((Selection { team, made_by, server, created_before }, means))
     }
 }
 
-async fn servers(visit: &Visit) -> Result<Vec<(String, String)>, ActionError> {
-    let all = [(String::new(), "All MCP servers".to_owned())];
-    let servers = mcp_server::list(&visit.context).await?;
-    Ok(all.into_iter().chain(servers.into_iter().map(|server| (server.id.to_string(), server.name))).collect())
+/// What a stop can be limited to, as values and words.
+struct Choices {
+    teams: Vec<(String, String)>,
+    people: Vec<(String, String)>,
+    servers: Vec<(String, String)>,
 }
 
-fn selection_fields(servers: Vec<(String, String)>, typed: &Typed, of: &Errors) -> AnyView {
+impl Choices {
+    async fn read(visit: &Visit) -> Result<Self, ActionError> {
+        let with = |all: &str, rest: Vec<(String, String)>| {
+            [(String::new(), all.to_owned())].into_iter().chain(rest).collect::<Vec<_>>()
+        };
+        let teams = team::list(&visit.context, visit.authority()?).await?;
+        let people = manage::list(&visit.context).await?;
+        let servers = mcp_server::list(&visit.context).await?;
+        let person = |listed: manage::Listed| {
+            (listed.person.id.to_string(), format!("{} ({})", listed.person.name, listed.person.email))
+        };
+        Ok(Self {
+            teams: with("All teams", teams.into_iter().map(|team| (team.id.to_string(), team.name)).collect()),
+            people: with("Anybody", people.into_iter().map(person).collect()),
+            servers: with(
+                "All MCP servers",
+                servers.into_iter().map(|server| (server.id.to_string(), server.name)).collect(),
+            ),
+        })
+    }
+}
+
+impl Choices {
+    /// What was chosen, in words.
+    fn limits(self, typed: &Typed) -> Vec<(&'static str, String)> {
+        let word = |options: Vec<(String, String)>, chosen: &str| {
+            options.into_iter().find(|(value, _)| value == chosen && !chosen.is_empty()).map(|(_, word)| word)
+        };
+        let day = (!typed.created_before.is_empty()).then(|| typed.created_before.clone());
+        [
+            ("Team", word(self.teams, &typed.team)),
+            ("Made by", word(self.people, &typed.made_by)),
+            ("MCP server", word(self.servers, &typed.server)),
+            ("Generated before", day),
+        ]
+        .into_iter()
+        .filter_map(|(label, value)| Some((label, value?)))
+        .collect()
+    }
+}
+
+fn selection_fields(choices: Choices, typed: &Typed, of: &Errors) -> AnyView {
+    let Choices { teams, people, servers } = choices;
     let means =
         [("disable", "Disable: they can be enabled again"), ("revoke", "Revoke: final, with every secret they have")];
     let means = means.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
     view! {
+        <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=of.at("team")/>
+        <Select id="made_by" label="Made by" options=people chosen=typed.made_by.clone() error=of.at("made_by")
+            hint="Credentials that they generated, or whose present secret, key or identity they made."/>
         <Select id="server" label="MCP server" options=servers chosen=typed.server.clone() error=of.at("server")
             hint="Credentials that may call it."/>
         <TextField id="created_before" label="Generated before" kind="date" value=typed.created_before.clone()
@@ -296,6 +354,7 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         Err(error) => return Err(ActionError::Invalid(error.message)),
     };
     let Preview { credentials, live_tokens } = emergency::preview(&visit.context, &selection, means).await?;
+    let limits = Choices::read(&visit).await?.limits(&typed);
     let of = Errors(errors.clone());
     let count = counted(credentials, "credential", "credentials");
     let tokens = counted(live_tokens, "live token", "live tokens");
@@ -317,6 +376,8 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         view! {
             <form method="post" action="/settings/stop" class="stack">
                 <FormToken/>
+                <input type="hidden" name="team" value=typed.team.clone()/>
+                <input type="hidden" name="made_by" value=typed.made_by.clone()/>
                 <input type="hidden" name="server" value=typed.server.clone()/>
                 <input type="hidden" name="created_before" value=typed.created_before.clone()/>
                 <input type="hidden" name="means" value=means.as_str()/>
@@ -339,6 +400,7 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         <section class="panel" data-tone="danger" aria-labelledby="counted">
             <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What it ends"</h2></header>
             <dl class="facts">
+                {limits.into_iter().map(|(word, value)| view! { <div><dt>{word}</dt><dd>{value}</dd></div> }).collect_view()}
                 <div><dt>"Credentials"</dt><dd>{count}</dd></div>
                 <div><dt>"Live tokens"</dt><dd>{tokens}</dd></div>
             </dl>

@@ -19,7 +19,7 @@ pub struct Typed {
     pub email: String,
 }
 
-const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated words work well.";
+pub(crate) const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated words work well.";
 const _: () = assert!(SHORTEST_PASSWORD == 15, "the hint names the length");
 
 /// The form. `token` is the link's.

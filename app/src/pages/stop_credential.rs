@@ -182,7 +182,7 @@ async fn read(visit: &Visit, ids: &[ClientId]) -> Result<(Vec<Credential>, Impac
     let mut credentials = Vec::with_capacity(ids.len());
     let mut sum = Impact::default();
     for id in ids {
-        let credential = inspect::find(&visit.context, id).await?.ok_or(ActionError::NotFound)?;
+        let credential = inspect::find(&visit.context, visit.authority()?, id).await?.ok_or(ActionError::NotFound)?;
         let impact = inspect::impact(&visit.context, &credential).await?;
         sum.exchanges += impact.exchanges;
         sum.addresses += impact.addresses;

@@ -1,8 +1,9 @@
 //! Stopping a credential for a while. Its secrets stay; its tokens are refused until it is enabled again.
 
-use super::{CredentialError, Outcome};
+use super::{CredentialError, Outcome, find_for};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::context::Context;
 use crate::id::ClientId;
 use crate::store;
@@ -24,8 +25,7 @@ async fn set(
     disabled: bool,
 ) -> Result<Outcome, CredentialError> {
     let mut change = context.begin_change().await?;
-    let credential =
-        store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    let credential = find_for(&mut change, actor, client_id, Role::Member).await?;
     if credential.revoked_at.is_some() {
         return Err(CredentialError::Revoked);
     }

@@ -10,6 +10,7 @@ use super::keys::KeysDraft;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::FieldError;
+use crate::id::TeamId;
 use crate::mcp_server::{LONGEST_TOKEN_LIFETIME, McpServer, SCOPE_INTROSPECT, SHORTEST_TOKEN_LIFETIME};
 use crate::public_key::PublicKey;
 use crate::scope::Scopes;
@@ -57,6 +58,8 @@ pub enum Proof {
 /// What is asked for. Only the name is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
+    /// The team that owns it; see [`super::generate::generate`] for what happens without one.
+    pub team: Option<TeamId>,
     /// Name for people.
     pub name: String,
     /// What it is for.

@@ -5,17 +5,21 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::draft::{self, Errors};
-use super::{AssertionRules, AuthMethod, CredentialError, Outcome, end_of};
+use super::generate::check_privileges;
+use super::{AssertionRules, AuthMethod, CredentialError, Outcome, end_of, find_for};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::clock::Timestamp;
 use crate::context::Context;
-use crate::id::ClientId;
+use crate::id::{ClientId, TeamId};
 use crate::store;
 
 /// The new values, all of them.
 #[derive(Debug, Clone)]
 pub struct Edit {
+    /// The team that shall own it; the one that does when absent.
+    pub team: Option<TeamId>,
     /// Name for people.
     pub name: String,
     /// What it is for.
@@ -41,11 +45,16 @@ pub async fn edit(
 ) -> Result<Outcome, CredentialError> {
     let now = context.now();
     let mut change = context.begin_change().await?;
-    let transaction = change.transaction();
-    let before = store::credentials::find_in(transaction, client_id).await?.ok_or(CredentialError::NotFound)?;
+    let before = find_for(&mut change, actor, client_id, Role::Manager).await?;
     if before.revoked_at.is_some() {
         return Err(CredentialError::Revoked);
     }
+    let team = edit.team.as_ref().unwrap_or(&before.team);
+    let authority = change.authority(actor).await?;
+    authority.require(team, Role::Manager)?;
+    let new_team = store::teams::find(&mut **change.transaction(), team).await?.ok_or(CredentialError::NotFound)?;
+    let old_team = store::teams::find(&mut **change.transaction(), &before.team).await?;
+    let transaction = change.transaction();
     let servers: Vec<_> = store::mcp_servers::list_in(transaction)
         .await?
         .into_iter()
@@ -66,9 +75,11 @@ pub async fn edit(
     else {
         return Err(CredentialError::Invalid(errors.0));
     };
+    check_privileges(&authority, &scopes, Some(&before.scopes))?;
 
     let ends = store::credentials::authenticator_ends_in(transaction, client_id).await?;
     let mut after = before.clone();
+    after.team = team.clone();
     after.name = name;
     after.description = description;
     after.scopes = scopes;
@@ -93,6 +104,7 @@ pub async fn edit(
     let ranges = |nets: &[ipnet::IpNet]| json!(nets.iter().map(ToString::to_string).collect::<Vec<_>>());
     let seconds = |lifetime: Option<Duration>| json!(lifetime.map(|lifetime| lifetime.as_secs()));
     let moment = |moment: Option<Timestamp>| json!(moment.map(Timestamp::rfc3339));
+    compare("team", json!(old_team.map(|team| team.name)), json!(new_team.name));
     compare("name", json!(before.name), json!(after.name));
     compare("description", json!(before.description), json!(after.description));
     compare("scopes", json!(before.scopes.to_string()), json!(after.scopes.to_string()));

@@ -1,4 +1,4 @@
-//! The emergency stop: many credentials at once, chosen by MCP server and age, in one transaction.
+//! The emergency stop: many credentials at once, chosen by team, maker, MCP server and age, in one transaction.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,11 @@ use super::CredentialError;
 use super::draft::check_reason;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
+use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::{Fault, FieldError};
-use crate::id::McpServerId;
+use crate::id::{McpServerId, PersonId, TeamId};
 use crate::mcp_server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
@@ -20,6 +21,10 @@ const MOST_ENTRIES: usize = 2000;
 /// Which credentials. Empty: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
+    /// Those of this team.
+    pub team: Option<TeamId>,
+    /// Those that this person generated, or of which they made a secret, a key or an identity that was not revoked.
+    pub made_by: Option<PersonId>,
     /// Those that may call this MCP server.
     pub server: Option<McpServerId>,
     /// Those generated before this moment.
@@ -78,8 +83,10 @@ pub async fn stop(
     let reason =
         check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
     let mut change = context.begin_change().await?;
+    change.authority(actor).await?.require_administrator()?;
     let now = change.now();
-    let mut stopped = store::emergency::list(change.transaction(), selection, means, MOST_ENTRIES as i64 + 1).await?;
+    let most = MOST_ENTRIES as i64 + 1;
+    let mut stopped = store::emergency::list(change.transaction(), selection, means, now, most).await?;
     let count = store::emergency::stop(change.transaction(), selection, means, now, reason.as_deref()).await?;
     if stopped.len() > MOST_ENTRIES {
         stopped.clear();
@@ -96,6 +103,8 @@ pub async fn stop(
         .collect();
     events.push(Event::new("emergency.stopped", "instance", "", "").with(json!({
         "means": means.as_str(),
+        "team": selection.team.as_ref().map(TeamId::as_str),
+        "made_by": selection.made_by.as_ref().map(PersonId::as_str),
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
         "created_before": selection.created_before.map(Timestamp::rfc3339),
         "credentials": count,
@@ -110,7 +119,7 @@ pub async fn stop(
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
     let filter = audit::Filter { action: Some("emergency.stopped".to_owned()), ..audit::Filter::default() };
     let mut stops = Vec::new();
-    for entry in audit::list(context, &filter, 10).await? {
+    for entry in audit::list(context, &Authority::Everything, &filter, 10).await? {
         let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
         let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
         if let Some(at) = at.map(Timestamp::from_millis) {
@@ -126,6 +135,7 @@ pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault>
 /// Lets the credentials go on that a stop at this moment disabled. Returns how many.
 pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64, CredentialError> {
     let mut change = context.begin_change().await?;
+    change.authority(actor).await?.require_administrator()?;
     let count = store::emergency::undo(change.transaction(), stopped_at).await?;
     if count == 0 {
         return Err(CredentialError::NotFound);

@@ -8,6 +8,7 @@ use url::Url;
 use super::CredentialError;
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::{Fault, FieldError};
@@ -266,7 +267,8 @@ pub async fn add(
 ) -> Result<FederatedIdentityId, CredentialError> {
     let checked = draft.check(context).map_err(CredentialError::Invalid)?;
     let mut change = context.begin_change().await?;
-    let credential = super::find_changeable(&mut change, client_id, super::AuthMethod::Federated).await?;
+    let credential =
+        super::find_changeable(&mut change, actor, client_id, super::AuthMethod::Federated, Role::Manager).await?;
     let live = store::authenticators::live_identities_in(change.transaction(), client_id).await?;
     if live.len() >= MOST_IDENTITIES {
         let message = format!("A credential has at most {MOST_IDENTITIES} identities. Remove one first.");
@@ -278,7 +280,7 @@ pub async fn add(
         let message = "This identity is there already.";
         return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
     }
-    store::authenticators::insert_identity(change.transaction(), &identity).await?;
+    store::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
     let event = Event::new("credential.identity_added", "credential", client_id.as_str(), &credential.name)
         .with(describe(&identity));
     change.commit(actor, &event).await?;
@@ -293,7 +295,8 @@ pub async fn remove(
     id: &FederatedIdentityId,
 ) -> Result<(), CredentialError> {
     let mut change = context.begin_change().await?;
-    let credential = super::find_changeable(&mut change, client_id, super::AuthMethod::Federated).await?;
+    let credential =
+        super::find_changeable(&mut change, actor, client_id, super::AuthMethod::Federated, Role::Manager).await?;
     if !store::authenticators::revoke_identity(change.transaction(), client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }

@@ -6,13 +6,17 @@ use super::draft::{CheckedProof, Draft};
 use super::{AuthMethod, Credential, CredentialError, edit, federated, keys};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::{Authority, Role};
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
+use crate::error::FieldError;
 use crate::fingerprint;
-use crate::id::{ClientId, SecretId};
-use crate::mcp_server::McpServer;
+use crate::id::{ClientId, SecretId, TeamId};
+use crate::mcp_server::{McpServer, PRIVILEGED_SCOPES};
+use crate::scope::Scopes;
 use crate::secret::PlainSecret;
 use crate::store::{self, StoreError};
+use crate::team::Team;
 
 /// A new credential with its secret, if it has one, to be shown in one answer and dropped.
 #[derive(Debug)]
@@ -51,7 +55,12 @@ pub async fn generate(
         CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
         CheckedProof::Federated(_) => (AuthMethod::Federated, checked.expires_at),
     };
+    let mut change = context.begin_change().await?;
+    let authority = change.authority(actor).await?;
+    check_privileges(&authority, &checked.scopes, None)?;
+    let team = owner(&mut change, &authority, draft.team.as_ref()).await?;
     let credential = Credential {
+        team: team.id,
         client_id: ClientId::generate(context.random.as_ref()),
         auth_method,
         assertions: draft.assertions,
@@ -74,13 +83,14 @@ pub async fn generate(
         last_used_agent: None,
         rotation_ends_at: None,
     };
-    let mut change = context.begin_change().await?;
     use_form(&mut change, form_token, &credential.client_id).await?;
-    store::credentials::insert(change.transaction(), &credential).await?;
-    let (secret, proof) = add_proof(context, &mut change, &credential, checked.proof, checked.expires_at).await?;
+    store::credentials::insert(change.transaction(), &credential, actor.id()).await?;
+    let (secret, proof) =
+        add_proof(context, &mut change, actor, &credential, checked.proof, checked.expires_at).await?;
     let event =
         Event::new("credential.generated", "credential", credential.client_id.as_str(), &credential.name).with(json!({
             "proof": proof,
+            "team": team.name,
             "scopes": credential.scopes.to_string(),
             "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
             "expires_at": checked.expires_at.map(Timestamp::rfc3339),
@@ -93,6 +103,49 @@ pub async fn generate(
     // A checked draft names at least one server.
     let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+}
+
+/// The team that will own it: the one that was chosen, or the only one there is to choose. Administrators who choose none
+/// generate for the first team.
+async fn owner(
+    change: &mut Change<'_>,
+    authority: &Authority,
+    chosen: Option<&TeamId>,
+) -> Result<Team, CredentialError> {
+    let id = match (chosen, authority) {
+        (Some(team), _) => team.clone(),
+        (None, Authority::Everything) => TeamId::first(),
+        (None, Authority::Team(team)) => team.clone(),
+        (None, Authority::Person { roles, .. }) => {
+            let mut own = roles.iter().filter(|(_, role)| **role >= Role::Member).map(|(team, _)| team.clone());
+            match (own.next(), own.next()) {
+                (None, _) => return Err(CredentialError::Forbidden),
+                (Some(team), None) => team,
+                (Some(_), Some(_)) => {
+                    let error = FieldError::new("team", "Choose the team that owns it.");
+                    return Err(CredentialError::Invalid(vec![error]));
+                }
+            }
+        }
+    };
+    authority.require(&id, Role::Member)?;
+    store::teams::find(&mut **change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
+}
+
+/// Scopes that reach other credentials are granted by administrators. Those that a credential has already may stay.
+pub(super) fn check_privileges(
+    authority: &Authority,
+    scopes: &Scopes,
+    before: Option<&Scopes>,
+) -> Result<(), CredentialError> {
+    let is_new = |scope: &&str| scopes.contains(scope) && !before.is_some_and(|before| before.contains(scope));
+    match PRIVILEGED_SCOPES.iter().find(|scope| is_new(scope)) {
+        Some(scope) if !authority.is_administrator() => Err(CredentialError::Invalid(vec![FieldError::new(
+            "scopes",
+            format!("Only an administrator grants {scope}."),
+        )])),
+        _ => Ok(()),
+    }
 }
 
 /// Uses up the one-use token of the form that makes or changes this credential.
@@ -117,6 +170,7 @@ pub(super) async fn use_form(
 pub(super) async fn add_secret(
     context: &Context,
     change: &mut Change<'_>,
+    actor: &Actor,
     client_id: &ClientId,
     expires_at: Option<Timestamp>,
 ) -> Result<(SecretId, PlainSecret), CredentialError> {
@@ -128,6 +182,7 @@ pub(super) async fn add_secret(
         hint: secret.hint(),
         created_at: change.now(),
         expires_at,
+        maker: actor.id().to_owned(),
     };
     store::credentials::insert_secret(change.transaction(), &row).await?;
     Ok((row.id, secret))
@@ -137,27 +192,28 @@ pub(super) async fn add_secret(
 async fn add_proof(
     context: &Context,
     change: &mut Change<'_>,
+    actor: &Actor,
     credential: &Credential,
     proof: CheckedProof,
     expires_at: Option<Timestamp>,
 ) -> Result<(Option<PlainSecret>, Value), CredentialError> {
     match proof {
         CheckedProof::Secret => {
-            let (id, secret) = add_secret(context, change, &credential.client_id, expires_at).await?;
+            let (id, secret) = add_secret(context, change, actor, &credential.client_id, expires_at).await?;
             Ok((Some(secret), json!({ "secret": id.as_str() })))
         }
         CheckedProof::Keys(checked) => {
             let mut described = Vec::new();
             for (label, key) in checked {
                 let key = keys::new(context, &credential.client_id, label, key, expires_at, credential.created_at);
-                store::authenticators::insert_key(change.transaction(), &key).await?;
+                store::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
                 described.push(keys::describe(&key));
             }
             Ok((None, json!({ "keys": described })))
         }
         CheckedProof::Federated(checked) => {
             let identity = checked.into_identity(context, &credential.client_id);
-            store::authenticators::insert_identity(change.transaction(), &identity).await?;
+            store::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
             Ok((None, federated::describe(&identity)))
         }
     }

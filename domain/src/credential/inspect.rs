@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{ClientSecret, Credential};
+use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
@@ -10,9 +11,10 @@ use crate::id::ClientId;
 use crate::mcp_server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
-/// The credential with this client ID.
-pub async fn find(context: &Context, client_id: &ClientId) -> Result<Option<Credential>, Fault> {
-    Ok(store::credentials::find(&context.store, client_id).await?)
+/// The credential with this client ID, for those who see its team.
+pub async fn find(context: &Context, authority: &Authority, client_id: &ClientId) -> Result<Option<Credential>, Fault> {
+    let found = store::credentials::find(&context.store, client_id).await?;
+    Ok(found.filter(|credential| authority.role_in(&credential.team).is_some()))
 }
 
 /// Its secrets, newest first.

@@ -9,6 +9,7 @@ use super::draft::{Expiry, check_expiry, check_label};
 use super::{AuthMethod, AuthenticatorEnd, CredentialError, find_changeable, update_ends};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
 use crate::error::{Fault, FieldError};
@@ -104,12 +105,12 @@ pub async fn add(
     let expires_at = check_expiry(expiry, now)
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
     let mut change = context.begin_change().await?;
-    let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;
+    let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
     // Cancelling a rotation ends what is new: that must not be a key which had nothing to do with it.
     if credential.is_rotating(now) {
         return Err(CredentialError::RotationUnderWay);
     }
-    let added = insert(context, &mut change, client_id, checked, expires_at).await?;
+    let added = insert(context, &mut change, actor, client_id, checked, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     let event = Event::new("credential.key_added", "credential", client_id.as_str(), &credential.name)
         .with(json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() }));
@@ -121,6 +122,7 @@ pub async fn add(
 pub(super) async fn insert(
     context: &Context,
     change: &mut Change<'_>,
+    actor: &Actor,
     client_id: &ClientId,
     checked: Vec<(String, PublicKey)>,
     expires_at: Option<Timestamp>,
@@ -138,7 +140,7 @@ pub(super) async fn insert(
             return Err(invalid("This key is there already.".to_owned()));
         }
         let key = new(context, client_id, label, key, expires_at, change.now());
-        store::authenticators::insert_key(change.transaction(), &key).await?;
+        store::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
         added.push(key);
     }
     Ok(added)
@@ -147,7 +149,7 @@ pub(super) async fn insert(
 /// Removes a key: assertions that it signed are refused from now on, and so are the tokens made with them.
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<(), CredentialError> {
     let mut change = context.begin_change().await?;
-    let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;
+    let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
     if !store::authenticators::revoke_key(change.transaction(), client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }

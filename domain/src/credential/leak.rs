@@ -16,6 +16,7 @@ use super::inspect::{self, Impact};
 use super::{ClientSecret, Credential, CredentialError, update_ends};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
@@ -180,12 +181,15 @@ pub struct Findings {
     pub leaks: Vec<Leak>,
     /// Secrets of the right form that are none of this instance.
     pub unknown: usize,
+    /// Credentials whose secrets or tokens are in the text, and whose teams the authority does not see.
+    pub elsewhere: usize,
     /// Whether there was more than is looked up at once.
     pub more: bool,
 }
 
-/// Looks for what the text gives away, and for what was done with it since `since`.
-pub async fn find(context: &Context, text: &str, since: Timestamp) -> Result<Findings, Fault> {
+/// Looks for what the text gives away, and for what was done with it since `since`. What `authority` does not see is
+/// only counted, and only when the text proves it: whoever holds a secret may have it ended by [`report`].
+pub async fn find(context: &Context, authority: &Authority, text: &str, since: Timestamp) -> Result<Findings, Fault> {
     let found = scan(text);
     let now = context.now();
     let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
@@ -214,10 +218,12 @@ pub async fn find(context: &Context, text: &str, since: Timestamp) -> Result<Fin
         }
         evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
     }
-    let mut given_away = Vec::new();
+    let (mut given_away, mut elsewhere) = (Vec::new(), 0);
     for (client_id, evidence) in evidence {
-        if let Some(credential) = inspect::find(context, &client_id).await? {
-            given_away.push((credential, evidence));
+        match inspect::find(context, authority, &client_id).await? {
+            Some(credential) => given_away.push((credential, evidence)),
+            None if evidence.iter().any(Evidence::is_proof) => elsewhere += 1,
+            None => {}
         }
     }
     given_away.sort_by_key(|(credential, evidence)| {
@@ -230,10 +236,15 @@ pub async fn find(context: &Context, text: &str, since: Timestamp) -> Result<Fin
         let reach = store::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
         leaks.push(Leak { credential, evidence, impact, reach });
     }
-    Ok(Findings { leaks, unknown, more })
+    Ok(Findings { leaks, unknown, elsewhere, more })
 }
 
 impl Evidence {
+    /// Whether it shows that the text holds more than what anybody may know.
+    fn is_proof(&self) -> bool {
+        !matches!(self, Self::ClientId)
+    }
+
     /// Whether whoever has it can use it.
     pub fn works(&self) -> bool {
         match self {

@@ -1,10 +1,12 @@
 //! The list of credentials: search, filter, sort, and pages by key rather than by number, so that a page costs the
 //! same however far down it is and nothing is shown twice when rows are added.
 
+use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::credential::{Credential, EXPIRING_WITHIN, IDLE_AFTER};
 use crate::error::Fault;
+use crate::id::TeamId;
 use crate::store;
 
 /// Which credentials to list.
@@ -70,6 +72,8 @@ pub struct Cursor {
 pub struct Query {
     /// Part of the name or the client ID.
     pub search: Option<String>,
+    /// Those of one team.
+    pub team: Option<TeamId>,
     /// Which.
     pub show: Show,
     /// In which order.
@@ -111,23 +115,22 @@ impl Moments {
     }
 }
 
-/// One page of at most `limit` credentials.
-pub async fn list(context: &Context, query: &Query, limit: u16) -> Result<Page, ListError> {
+/// One page of at most `limit` credentials that `authority` sees.
+pub async fn list(context: &Context, authority: &Authority, query: &Query, limit: u16) -> Result<Page, ListError> {
     let cursor = query.cursor.as_deref().map(|text| read_cursor(context, query.sort, text)).transpose()?;
     let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
     let limit = usize::from(limit);
     let moments = Moments::at(context.now());
-    let mut rows = store::credentials::list(
-        &context.store,
+    let selected = store::credentials::Selected {
+        key: authority.key(),
+        team: query.team.as_ref(),
         search,
-        query.show,
-        query.sort,
-        cursor.as_ref(),
-        &moments,
-        limit as i64 + 1,
-    )
-    .await
-    .map_err(Fault::from)?;
+        show: query.show,
+        sort: query.sort,
+        after: cursor.as_ref(),
+    };
+    let mut rows =
+        store::credentials::list(&context.store, &selected, &moments, limit as i64 + 1).await.map_err(Fault::from)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| write_cursor(context, query.sort, row));
@@ -184,7 +187,7 @@ pub struct Counts {
     pub rotating: i64,
 }
 
-/// Counts for the overview.
-pub async fn counts(context: &Context) -> Result<Counts, Fault> {
-    Ok(store::credentials::counts(&context.store, &Moments::at(context.now())).await?)
+/// Counts of what `authority` sees, for the overview.
+pub async fn counts(context: &Context, authority: &Authority) -> Result<Counts, Fault> {
+    Ok(store::credentials::counts(&context.store, authority.key(), &Moments::at(context.now())).await?)
 }

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::draft::check_reason;
-use super::{CredentialError, Outcome};
+use super::{CredentialError, Outcome, find_for};
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::context::Context;
 use crate::error::FieldError;
 use crate::id::ClientId;
@@ -37,8 +38,7 @@ pub async fn revoke_all(
     let mut change = context.begin_change().await?;
     let mut events = Vec::with_capacity(client_ids.len());
     for client_id in client_ids {
-        let credential =
-            store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+        let credential = find_for(&mut change, actor, client_id, Role::Member).await?;
         if credential.revoked_at.is_none() {
             store::credentials::revoke(change.transaction(), client_id, now, reason.as_deref()).await?;
             let event = Event::new("credential.revoked", "credential", client_id.as_str(), &credential.name);

@@ -10,10 +10,12 @@ use super::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use super::generate::{self, Generated};
 use super::keys::{self, KeysDraft};
 use super::{
-    AuthMethod, AuthenticatorEnd, ClientSecret, Credential, CredentialError, Outcome, find_changeable, update_ends,
+    AuthMethod, AuthenticatorEnd, ClientSecret, Credential, CredentialError, Outcome, find_changeable, find_for,
+    update_ends,
 };
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
 use crate::error::FieldError;
@@ -121,7 +123,7 @@ pub async fn secret(
     let now = context.now();
     let deadline = overlap.deadline(now)?;
     let mut change = context.begin_change().await?;
-    let mut credential = find_changeable(&mut change, client_id, AuthMethod::ClientSecret).await?;
+    let mut credential = find_changeable(&mut change, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
     generate::use_form(&mut change, form_token, client_id).await?;
     let secrets = store::credentials::secrets(&mut **change.transaction(), client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
@@ -129,7 +131,7 @@ pub async fn secret(
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
     let present = live(&mut change, &credential).await?;
     credential.rotation_ends_at = retire(&mut change, &present, deadline).await?;
-    let (id, secret) = generate::add_secret(context, &mut change, client_id, expires_at).await?;
+    let (id, secret) = generate::add_secret(context, &mut change, actor, client_id, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     let event = started(&credential, &present, deadline, &[id.as_str()]);
     change.commit(actor, &event).await?;
@@ -164,9 +166,9 @@ pub async fn key(
     let expires_at = check_expiry(expiry, now)
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
     let mut change = context.begin_change().await?;
-    let credential = find_changeable(&mut change, client_id, AuthMethod::PrivateKeyJwt).await?;
+    let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Member).await?;
     let present = live(&mut change, &credential).await?;
-    let added = keys::insert(context, &mut change, client_id, checked, expires_at).await?;
+    let added = keys::insert(context, &mut change, actor, client_id, checked, expires_at).await?;
     retire(&mut change, &present, deadline).await?;
     update_ends(&mut change, &credential).await?;
     let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
@@ -190,10 +192,10 @@ fn event(action: &'static str, credential: &Credential) -> Event {
 /// A change of a rotation that is under way: the credential, what retires, and what takes its place.
 async fn under_way(
     change: &mut Change<'_>,
+    actor: &Actor,
     client_id: &ClientId,
 ) -> Result<Option<(Credential, Vec<Live>, Vec<Live>)>, CredentialError> {
-    let credential =
-        store::credentials::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    let credential = find_for(change, actor, client_id, Role::Member).await?;
     if credential.revoked_at.is_some() {
         return Err(CredentialError::Revoked);
     }
@@ -213,7 +215,9 @@ pub async fn extend(
         return finish(context, actor, client_id).await;
     };
     let mut change = context.begin_change().await?;
-    let Some((credential, old, _)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    let Some((credential, old, _)) = under_way(&mut change, actor, client_id).await? else {
+        return Ok(Outcome::Unchanged);
+    };
     for one in &old {
         let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
         store::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
@@ -226,7 +230,9 @@ pub async fn extend(
 /// Ends what is being replaced now, with the tokens that it made.
 pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     let mut change = context.begin_change().await?;
-    let Some((credential, old, new)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    let Some((credential, old, new)) = under_way(&mut change, actor, client_id).await? else {
+        return Ok(Outcome::Unchanged);
+    };
     if new.is_empty() {
         let message = "The new one does not work any more: nothing would be left. Cancel, or rotate again.";
         return Err(CredentialError::Invalid(vec![FieldError::new("step", message)]));
@@ -240,7 +246,9 @@ pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> R
 /// Ends what took the place instead, with the tokens that it made; what was being replaced goes on as before.
 pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     let mut change = context.begin_change().await?;
-    let Some((credential, old, new)) = under_way(&mut change, client_id).await? else { return Ok(Outcome::Unchanged) };
+    let Some((credential, old, new)) = under_way(&mut change, actor, client_id).await? else {
+        return Ok(Outcome::Unchanged);
+    };
     let ended = end_all(&mut change, &new).await?;
     for one in &old {
         store::authenticators::retire(change.transaction(), &one.id, None).await?;

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Columns, Store, StoreError, Transaction};
+use super::{Columns, Store, StoreError, Transaction, teams};
 use crate::audit::{Entry, Filter};
 
 /// The newest link of the chain: its number and its MAC. The row stays locked until the transaction ends.
@@ -51,8 +51,13 @@ pub(crate) async fn append(transaction: &mut Transaction, entry: &Entry) -> Resu
 }
 
 /// Entries newest first, those before `filter.before` when it is set.
-pub(crate) async fn list(store: &Store, filter: &Filter, limit: i64) -> Result<Vec<Entry>, StoreError> {
-    sqlx::query(
+pub(crate) async fn list(
+    store: &Store,
+    key: Option<&str>,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    sqlx::query(concat!(
         "SELECT * FROM audit
          WHERE ($1 IS NULL OR seq < $1)
            AND ($2 IS NULL OR LOWER(actor_name) LIKE $2 ESCAPE '\\' OR actor_id = $3)
@@ -60,8 +65,16 @@ pub(crate) async fn list(store: &Store, filter: &Filter, limit: i64) -> Result<V
            AND ($5 IS NULL OR LOWER(target_name) LIKE $5 ESCAPE '\\' OR target_id = $6)
            AND ($7 IS NULL OR at >= $7)
            AND ($8 IS NULL OR at <= $8)
+           AND ($10 IS NULL OR actor_id = $10
+                OR (target_kind = 'credential'
+                    AND target_id IN (SELECT client_id FROM credentials WHERE team_id IN ",
+        teams::of!("$10"),
+        "))
+                OR (target_kind = 'team' AND target_id IN ",
+        teams::of!("$10"),
+        "))
          ORDER BY seq DESC LIMIT $9",
-    )
+    ))
     .bind(filter.before)
     .bind(filter.actor.as_deref().map(super::credentials::contains_pattern))
     .bind(filter.actor.as_deref())
@@ -71,6 +84,7 @@ pub(crate) async fn list(store: &Store, filter: &Filter, limit: i64) -> Result<V
     .bind(super::millis(filter.from))
     .bind(super::millis(filter.until))
     .bind(limit)
+    .bind(key)
     .fetch_all(store.reads())
     .await?
     .iter()

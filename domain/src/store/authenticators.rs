@@ -54,11 +54,12 @@ pub(crate) async fn key_owner(
     Ok(Some(owner))
 }
 
-pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey) -> Result<(), StoreError> {
+pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, maker: &str) -> Result<(), StoreError> {
     let status_index = status_lists::next_index(transaction).await?;
     sqlx::query(
-        "INSERT INTO client_keys (id, client_id, label, jwk, thumbprint, created_at, expires_at, status_index)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO client_keys (id, client_id, label, jwk, thumbprint, created_at, expires_at, status_index,
+                                  created_by_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(key.id.as_str())
     .bind(key.client_id.as_str())
@@ -68,6 +69,7 @@ pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey) -
     .bind(key.created_at.millis())
     .bind(millis(key.expires_at))
     .bind(status_index)
+    .bind(maker)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -151,12 +153,13 @@ pub(crate) async fn end(transaction: &mut Transaction, id: &AuthenticatorId, now
 pub(crate) async fn insert_identity(
     transaction: &mut Transaction,
     identity: &FederatedIdentity,
+    maker: &str,
 ) -> Result<(), StoreError> {
     let status_index = status_lists::next_index(transaction).await?;
     sqlx::query(
         "INSERT INTO federated_identities
-             (id, client_id, issuer, subject, audience, claims, jwks, created_at, status_index)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (id, client_id, issuer, subject, audience, claims, jwks, created_at, status_index, created_by_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(identity.id.as_str())
     .bind(identity.client_id.as_str())
@@ -167,6 +170,7 @@ pub(crate) async fn insert_identity(
     .bind(identity.jwks.as_ref().map(ToString::to_string))
     .bind(identity.created_at.millis())
     .bind(status_index)
+    .bind(maker)
     .execute(&mut **transaction)
     .await?;
     Ok(())

@@ -6,15 +6,15 @@ use std::time::Duration;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Columns, Store, StoreError, Transaction, millis, status_lists, to_json};
+use super::{Columns, Store, StoreError, Transaction, millis, status_lists, teams, to_json};
 use crate::clock::Timestamp;
 use crate::credential::list::{Counts, Cursor, Moments, Show, Sort};
 use crate::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
-use crate::id::{ClientId, McpServerId, SecretId};
+use crate::id::{ClientId, McpServerId, SecretId, TeamId};
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
 
-const COLUMNS: &str = "client_id, name, description, auth_method, token_endpoint_audience_since,
+const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
     last_used_from, last_used_agent, rotation_ends_at";
@@ -26,6 +26,7 @@ fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
     let wrong = |column: &str| StoreError::Inconsistent { table: "credentials", detail: column.to_owned() };
     Ok(Credential {
         client_id: columns.parsed("client_id", ClientId::parse)?,
+        team: columns.parsed("team_id", TeamId::parse)?,
         name: columns.text("name")?,
         description: columns.text("description")?,
         auth_method: columns.parsed("auth_method", AuthMethod::parse)?,
@@ -83,12 +84,17 @@ pub(crate) fn contains_pattern(part: &str) -> String {
     pattern
 }
 
-pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credential) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    transaction: &mut Transaction,
+    credential: &Credential,
+    maker: &str,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
                                   token_lifetime, ip_ranges, created_by, created_at, hard_end_at, ends_at,
-                                  token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since)
-         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16)",
+                                  token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since,
+                                  team_id, created_by_id)
+         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18)",
     )
     .bind(credential.client_id.as_str())
     .bind(&credential.name)
@@ -106,6 +112,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
     .bind(credential.assertions.token_endpoint_audience.then(|| credential.created_at.millis()))
     .bind(credential.assertions.reusable.then(|| credential.created_at.millis()))
     .bind(credential.assertions.jwt_bearer.then(|| credential.created_at.millis()))
+    .bind(credential.team.as_str())
+    .bind(maker)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -124,7 +132,7 @@ pub(crate) async fn update(
     sqlx::query(
         "UPDATE credentials SET name = $1, search_text = $2, description = $3, scopes = $4, token_lifetime = $5,
                 ip_ranges = $6, hard_end_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
-                reusable_assertions_since = $11, jwt_bearer_since = $12 WHERE client_id = $9",
+                reusable_assertions_since = $11, jwt_bearer_since = $12, team_id = $13 WHERE client_id = $9",
     )
     .bind(&credential.name)
     .bind(search_text(credential))
@@ -138,6 +146,7 @@ pub(crate) async fn update(
     .bind(credential.assertions.token_endpoint_audience.then(|| now.millis()))
     .bind(credential.assertions.reusable.then(|| now.millis()))
     .bind(credential.assertions.jwt_bearer.then(|| now.millis()))
+    .bind(credential.team.as_str())
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -195,16 +204,35 @@ pub(crate) async fn find_in(
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
+/// Whose credentials: a part of a statement with the parameters `$8` (see [`Authority::key`](crate::authority::Authority)) and `$9` (a team). What is not
+/// limited is left out, so that the index of what is can be used.
+fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
+    match (key, team) {
+        (None, None) => "$8 IS NULL AND $9 IS NULL",
+        (Some(_), None) => concat!("$9 IS NULL AND team_id IN ", teams::of!("$8")),
+        (None, Some(_)) => "$8 IS NULL AND team_id = $9",
+        (Some(_), Some(_)) => concat!("team_id = $9 AND team_id IN ", teams::of!("$8")),
+    }
+}
+
+/// What [`list`] lists.
+pub(crate) struct Selected<'query> {
+    pub key: Option<&'query str>,
+    pub team: Option<&'query TeamId>,
+    pub search: Option<&'query str>,
+    pub show: Show,
+    pub sort: Sort,
+    pub after: Option<&'query Cursor>,
+}
+
 /// One page. The statement is put together from the constants here alone; every value is a parameter.
 pub(crate) async fn list(
     store: &Store,
-    search: Option<&str>,
-    show: Show,
-    sort: Sort,
-    after: Option<&Cursor>,
+    selected: &Selected<'_>,
     moments: &Moments,
     limit: i64,
 ) -> Result<Vec<Credential>, StoreError> {
+    let Selected { key: whose, team, search, show, sort, after } = *selected;
     let shown = match show {
         Show::All => "1 = 1".to_owned(),
         Show::InUse => format!("{WORKING} AND verified_at IS NOT NULL"),
@@ -227,9 +255,10 @@ pub(crate) async fn list(
     };
     let sql = AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM credentials
-         WHERE ($1 IS NULL OR search_text LIKE $1 ESCAPE '\\') AND {shown}
+         WHERE ($1 IS NULL OR search_text LIKE $1 ESCAPE '\\') AND {shown} AND {}
            AND ($6 IS NULL OR ({key}, client_id) {comparison} ($5, $6))
-         ORDER BY {key} {direction}, client_id {direction} LIMIT $7"
+         ORDER BY {key} {direction}, client_id {direction} LIMIT $7",
+        owned(whose, team)
     ));
     let query = sqlx::query(sql)
         .bind(search.map(contains_pattern))
@@ -243,6 +272,8 @@ pub(crate) async fn list(
     query
         .bind(after.map(|cursor| cursor.client_id.as_str()))
         .bind(limit)
+        .bind(whose)
+        .bind(team.map(TeamId::as_str))
         .fetch_all(store.reads())
         .await?
         .iter()
@@ -250,20 +281,24 @@ pub(crate) async fn list(
         .collect()
 }
 
-pub(crate) async fn counts(store: &Store, moments: &Moments) -> Result<Counts, StoreError> {
+pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) -> Result<Counts, StoreError> {
     let count = |condition: &str| format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)");
     let sql = AssertSqlSafe(format!(
         "SELECT COUNT(*) AS everything, {} AS working, {} AS expiring, {} AS idle, {} AS never_expires,
-                {} AS unverified, {} AS rotating FROM credentials WHERE $1 = 0 AND $2 > 0",
+                {} AS unverified, {} AS rotating FROM credentials WHERE $2 > 0 AND {}",
         count(WORKING),
         count(&format!("{WORKING} AND ends_at <= $3")),
         count(&format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)")),
         count(&format!("{WORKING} AND ends_at IS NULL")),
         count(&format!("{WORKING} AND verified_at IS NULL")),
         count(&format!("{WORKING} AND rotation_ends_at > $2")),
+        match key {
+            None => "$1 IS NULL",
+            Some(_) => concat!("team_id IN ", teams::of!("$1")),
+        }
     ));
     let row = sqlx::query(sql)
-        .bind(0_i64)
+        .bind(key)
         .bind(moments.now.millis())
         .bind(moments.soon.millis())
         .bind(moments.idle_since.millis())
@@ -289,13 +324,15 @@ pub(crate) struct NewSecret {
     pub hint: String,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
+    /// Who made it, and so has seen it.
+    pub maker: String,
 }
 
 pub(crate) async fn insert_secret(transaction: &mut Transaction, secret: &NewSecret) -> Result<(), StoreError> {
     let status_index = status_lists::next_index(transaction).await?;
     sqlx::query(
-        "INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at, status_index)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at, status_index, created_by_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(secret.id.as_str())
     .bind(secret.client_id.as_str())
@@ -304,6 +341,7 @@ pub(crate) async fn insert_secret(transaction: &mut Transaction, secret: &NewSec
     .bind(secret.created_at.millis())
     .bind(millis(secret.expires_at))
     .bind(status_index)
+    .bind(&secret.maker)
     .execute(&mut **transaction)
     .await?;
     Ok(())

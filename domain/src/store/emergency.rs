@@ -5,20 +5,45 @@ use sqlx::AssertSqlSafe;
 use super::{Columns, Store, StoreError, Transaction, millis};
 use crate::clock::Timestamp;
 use crate::credential::emergency::{Means, Preview, Selection};
-use crate::id::{ClientId, McpServerId};
+use crate::id::{ClientId, McpServerId, PersonId, TeamId};
 
-/// The credentials of a selection that can still be stopped. `$1` and `$2` are its parts.
+macro_rules! of_selection {
+    ($more:literal) => {
+        concat!(
+            "revoked_at IS NULL",
+            $more,
+            " AND ($1 IS NULL OR mcp_servers LIKE $1 ESCAPE '\\') AND ($2 IS NULL OR created_at < $2)
+              AND ($3 IS NULL OR team_id = $3)
+              AND ($4 IS NULL OR created_by_id = $4 OR client_id IN (
+                   SELECT client_id FROM client_secrets
+                   WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
+                   UNION ALL SELECT client_id FROM client_keys
+                   WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
+                   UNION ALL SELECT client_id FROM federated_identities
+                   WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)))"
+        )
+    };
+}
+
+/// The credentials of a selection that can still be stopped, in the parameters that [`bind`] binds. What the stop itself
+/// revoked a statement before, at `$5`, counts as not revoked.
 fn condition(means: Means) -> &'static str {
     match means {
-        Means::Disable => {
-            "revoked_at IS NULL AND disabled_at IS NULL AND ($1 IS NULL OR mcp_servers LIKE $1 ESCAPE '\\')
-             AND ($2 IS NULL OR created_at < $2)"
-        }
-        Means::Revoke => {
-            "revoked_at IS NULL AND ($1 IS NULL OR mcp_servers LIKE $1 ESCAPE '\\')
-             AND ($2 IS NULL OR created_at < $2)"
-        }
+        Means::Disable => of_selection!(" AND disabled_at IS NULL"),
+        Means::Revoke => of_selection!(""),
     }
+}
+
+type Query<'query> = sqlx::query::Query<'query, sqlx::Any, sqlx::any::AnyArguments>;
+
+/// A statement with the parameters of a selection, `$1` to `$5`.
+fn query<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(pattern(selection.server.as_ref()))
+        .bind(millis(selection.created_before))
+        .bind(selection.team.as_ref().map(TeamId::as_str))
+        .bind(selection.made_by.as_ref().map(PersonId::as_str))
+        .bind(now.millis())
 }
 
 /// The list of servers is JSON; an identifier in it stands between quotes.
@@ -35,23 +60,14 @@ pub(crate) async fn preview(
 ) -> Result<Preview, StoreError> {
     let condition = condition(means);
     let sql = format!("SELECT COUNT(*) AS n FROM credentials WHERE {condition}");
-    let credentials = sqlx::query(AssertSqlSafe(sql))
-        .bind(pattern(selection.server.as_ref()))
-        .bind(millis(selection.created_before))
-        .fetch_one(store.reads())
-        .await?;
+    let credentials = query(sql, selection, now).fetch_one(store.reads()).await?;
     let sql = format!(
-        "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $3 AND l.expires_at > $4 AND l.revoked_at IS NULL
+        "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $6 AND l.expires_at > $5 AND l.revoked_at IS NULL
          AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition}) AND {}",
-        super::ledger::is_of_live_authenticator!("$4")
+        super::ledger::is_of_live_authenticator!("$5")
     );
-    let tokens = sqlx::query(AssertSqlSafe(sql))
-        .bind(pattern(selection.server.as_ref()))
-        .bind(millis(selection.created_before))
-        .bind(super::ledger::first_jti(longest_ago))
-        .bind(now.millis())
-        .fetch_one(store.reads())
-        .await?;
+    let tokens =
+        query(sql, selection, now).bind(super::ledger::first_jti(longest_ago)).fetch_one(store.reads()).await?;
     Ok(Preview {
         credentials: Columns::of("credentials", &credentials).number("n")?,
         live_tokens: Columns::of("ledger", &tokens).number("n")?,
@@ -63,12 +79,11 @@ pub(crate) async fn list(
     transaction: &mut Transaction,
     selection: &Selection,
     means: Means,
+    now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(ClientId, String)>, StoreError> {
-    let sql = format!("SELECT client_id, name FROM credentials WHERE {} ORDER BY client_id LIMIT $3", condition(means));
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(pattern(selection.server.as_ref()))
-        .bind(millis(selection.created_before))
+    let sql = format!("SELECT client_id, name FROM credentials WHERE {} ORDER BY client_id LIMIT $6", condition(means));
+    query(sql, selection, now)
         .bind(limit)
         .fetch_all(&mut **transaction)
         .await?
@@ -91,29 +106,26 @@ pub(crate) async fn stop(
     let condition = condition(means);
     let mut statements = Vec::new();
     match means {
-        Means::Disable => statements.push(format!("UPDATE credentials SET disabled_at = $3 WHERE {condition}")),
+        Means::Disable => statements.push(format!("UPDATE credentials SET disabled_at = $5 WHERE {condition}")),
         Means::Revoke => {
             for table in ["client_secrets", "client_keys", "federated_identities"] {
                 statements.push(format!(
-                    "UPDATE {table} SET revoked_at = $3 WHERE revoked_at IS NULL
+                    "UPDATE {table} SET revoked_at = $5 WHERE revoked_at IS NULL
                      AND client_id IN (SELECT client_id FROM credentials WHERE {condition})"
                 ));
             }
             // Last: the condition asks for what is not revoked.
-            statements.push(format!("UPDATE credentials SET revoked_at = $3, revoke_reason = $4 WHERE {condition}"));
+            statements.push(format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $6 WHERE {condition}"));
         }
     }
     let mut count = 0;
     for sql in statements {
-        let with_reason = sql.contains("$4");
-        let mut query = sqlx::query(AssertSqlSafe(sql))
-            .bind(pattern(selection.server.as_ref()))
-            .bind(millis(selection.created_before))
-            .bind(now.millis());
+        let with_reason = sql.contains("$6");
+        let mut statement = query(sql, selection, now);
         if with_reason {
-            query = query.bind(reason);
+            statement = statement.bind(reason);
         }
-        count = query.execute(&mut **transaction).await?.rows_affected();
+        count = statement.execute(&mut **transaction).await?.rows_affected();
     }
     Ok(count)
 }

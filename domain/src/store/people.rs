@@ -25,7 +25,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Re
     Ok(())
 }
 
-const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since";
+const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since, disabled_at";
 
 pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>, StoreError> {
     sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE id = $1")))
@@ -35,6 +35,64 @@ pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>,
         .as_ref()
         .map(person)
         .transpose()
+}
+
+pub(crate) async fn find_in(transaction: &mut Transaction, id: &PersonId) -> Result<Option<Person>, StoreError> {
+    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE id = $1")))
+        .bind(id.as_str())
+        .fetch_optional(&mut **transaction)
+        .await?
+        .as_ref()
+        .map(person)
+        .transpose()
+}
+
+/// Everybody, by name, with when they were last seen.
+pub(crate) async fn list(store: &Store) -> Result<Vec<(Person, Option<Timestamp>)>, StoreError> {
+    sqlx::query(AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, (SELECT MAX(seen_at) FROM sessions WHERE person_id = people.id) AS seen_at
+         FROM people ORDER BY LOWER(name), id"
+    )))
+    .fetch_all(store.reads())
+    .await?
+    .iter()
+    .map(|row| Ok((person(row)?, Columns::of("people", row).optional_moment("seen_at")?)))
+    .collect()
+}
+
+/// How many can administer the instance.
+pub(crate) async fn active_administrators(transaction: &mut Transaction) -> Result<i64, StoreError> {
+    let row =
+        sqlx::query("SELECT COUNT(*) AS n FROM people WHERE administrator_since IS NOT NULL AND disabled_at IS NULL")
+            .fetch_one(&mut **transaction)
+            .await?;
+    Ok(row.try_get("n")?)
+}
+
+pub(crate) async fn set_administrator(
+    transaction: &mut Transaction,
+    id: &PersonId,
+    since: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE people SET administrator_since = $1 WHERE id = $2")
+        .bind(millis(since))
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_disabled(
+    transaction: &mut Transaction,
+    id: &PersonId,
+    at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE people SET disabled_at = $1 WHERE id = $2")
+        .bind(millis(at))
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 pub(crate) async fn find_by_email(store: &Store, email: &str) -> Result<Option<Person>, StoreError> {
@@ -56,6 +114,7 @@ fn person(row: &AnyRow) -> Result<Person, StoreError> {
         password: StoredPassword::from_stored(columns.text("password_hash")?),
         password_changed_at: columns.moment("password_changed_at")?,
         administrator_since: columns.optional_moment("administrator_since")?,
+        disabled_at: columns.optional_moment("disabled_at")?,
     })
 }
 

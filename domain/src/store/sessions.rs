@@ -29,7 +29,7 @@ pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session
     let inserted = sqlx::query(
         "INSERT INTO sessions (id_hash, id, person_id, data, address, agent, created_at, seen_at, ends_at)
          SELECT $1, $2, id, $4, $5, $6, $7, $8, $9 FROM people
-         WHERE id = $3 AND password_changed_at = $10 AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
+         WHERE id = $3 AND password_changed_at = $10 AND disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
     )
     .bind(cookie.as_str())
     .bind(session.id.as_str())
@@ -56,7 +56,7 @@ pub(crate) async fn find_live(
     sqlx::query(
         "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
          FROM sessions AS s JOIN people ON people.id = s.person_id
-         WHERE id_hash = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3",
+         WHERE id_hash = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3 AND people.disabled_at IS NULL",
     )
     .bind(cookie.as_str())
     .bind(now.millis())
@@ -153,18 +153,18 @@ pub(crate) async fn end(
     Ok(result.rows_affected() > 0)
 }
 
-/// Ends the person's sessions but one; returns how many.
-pub(crate) async fn end_all_but(
+/// Ends the person's sessions, but `keep` if there is one to keep; returns how many.
+pub(crate) async fn end_all(
     transaction: &mut Transaction,
     person: &PersonId,
-    keep: &SessionId,
+    keep: Option<&SessionId>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let result =
         sqlx::query("UPDATE sessions SET revoked_at = $1 WHERE person_id = $2 AND id <> $3 AND revoked_at IS NULL")
             .bind(now.millis())
             .bind(person.as_str())
-            .bind(keep.as_str())
+            .bind(keep.map_or("", SessionId::as_str))
             .execute(&mut **transaction)
             .await?;
     Ok(result.rows_affected())

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 
-use super::{Columns, Store, StoreError, Transaction, to_json};
+use super::{Columns, Store, StoreError, Transaction, teams, to_json};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::token::ledger::{Issued, Refusal};
-use crate::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary};
+use crate::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
 
 pub(crate) async fn count_exchanges(
     transaction: &mut Transaction,
@@ -67,22 +68,24 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
     Ok(())
 }
 
-/// Hours from `first` on in which anything happened, of one credential or of all.
-pub(crate) async fn hours(store: &Store, client_id: Option<&ClientId>, first: i64) -> Result<Vec<Hour>, StoreError> {
+/// Hours from `first` on in which anything happened.
+pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result<Vec<Hour>, StoreError> {
+    let (parameter, limit) = match whose {
+        Whose::Credential(id) => (Some(id.as_str()), "client_id = $2"),
+        Whose::All(authority) => match authority.key() {
+            None => (None, "$2 IS NULL"),
+            key => (
+                key,
+                concat!("client_id IN (SELECT client_id FROM credentials WHERE team_id IN ", teams::of!("$2"), ")"),
+            ),
+        },
+    };
     let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
-    for (sql, refusals) in [
-        (
-            "SELECT hour, CAST(SUM(exchanges) AS BIGINT) AS n FROM usage_hours
-             WHERE hour >= $1 AND ($2 IS NULL OR client_id = $2) GROUP BY hour",
-            false,
-        ),
-        (
-            "SELECT hour, CAST(SUM(refusals) AS BIGINT) AS n FROM refusal_hours
-             WHERE hour >= $1 AND ($2 IS NULL OR client_id = $2) GROUP BY hour",
-            true,
-        ),
-    ] {
-        let rows = sqlx::query(sql).bind(first).bind(client_id.map(ClientId::as_str)).fetch_all(store.reads()).await?;
+    for (column, table, refusals) in [("exchanges", "usage_hours", false), ("refusals", "refusal_hours", true)] {
+        let sql = AssertSqlSafe(format!(
+            "SELECT hour, CAST(SUM({column}) AS BIGINT) AS n FROM {table} WHERE hour >= $1 AND {limit} GROUP BY hour"
+        ));
+        let rows = sqlx::query(sql).bind(first).bind(parameter).fetch_all(store.reads()).await?;
         for row in &rows {
             let columns = Columns::of("usage_hours", row);
             let hour = columns.number("hour")?;

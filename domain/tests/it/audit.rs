@@ -1,4 +1,5 @@
 use domain::audit::{Filter, Verdict, list, verify};
+use domain::authority::Authority;
 use domain::credential::{edit, revoke};
 use domain::testing::Instance;
 use sqlx::{Connection, Executor};
@@ -29,6 +30,7 @@ async fn changes_are_listed_with_who_what_and_the_values_before_and_after() {
     let context = &instance.context;
     let generated = generated(context, &draft("job")).await;
     let new = edit::Edit {
+        team: None,
         name: "other".to_owned(),
         description: String::new(),
         scopes: vec!["mcp:read".to_owned()],
@@ -40,14 +42,14 @@ async fn changes_are_listed_with_who_what_and_the_values_before_and_after() {
     edit::edit(context, &operator(), &generated.credential.client_id, &new).await.expect("edits");
     revoke::revoke(context, &operator(), &generated.credential.client_id, "leaked").await.expect("revokes");
 
-    let all = list(context, &Filter::default(), 50).await.expect("reads");
+    let all = list(context, &Authority::Everything, &Filter::default(), 50).await.expect("reads");
     let actions: Vec<_> = all.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions, ["credential.revoked", "credential.edited", "credential.generated", "mcp_server.added"]);
     assert_eq!(all[0].actor_name, "operator");
     assert_eq!(all[0].details, r#"{"reason":"leaked"}"#);
     assert_eq!(all[1].details, r#"{"name":{"after":"other","before":"job"}}"#);
 
-    let only = |filter| async move { list(context, &filter, 50).await.expect("reads").len() };
+    let only = |filter| async move { list(context, &Authority::Everything, &filter, 50).await.expect("reads").len() };
     assert_eq!(only(Filter { actor: Some("OPERA".into()), ..Filter::default() }).await, 3);
     assert_eq!(only(Filter { action: Some("credential.revoked".into()), ..Filter::default() }).await, 1);
     assert_eq!(only(Filter { target: Some("othe".into()), ..Filter::default() }).await, 2);

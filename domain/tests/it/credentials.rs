@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use domain::authority::Authority;
 use domain::credential::draft::{Draft, Expiry};
 use domain::credential::generate::generate;
 use domain::credential::list::{ListError, Query, Show, Sort, counts, list};
@@ -42,7 +43,7 @@ async fn everything_wrong_is_told_at_once_and_nothing_is_made() {
     };
     let fields: Vec<_> = errors.iter().map(|error| error.field).collect();
     assert_eq!(fields, ["name", "scopes", "expiry", "token_lifetime", "ip_ranges"]);
-    assert_eq!(counts(context).await.expect("reads").all, 0);
+    assert_eq!(counts(context, &Authority::Everything).await.expect("reads").all, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +66,7 @@ async fn a_form_sent_many_times_at_once_makes_one_credential() {
     }
     assert_eq!(made.len(), 1);
     assert_eq!(made, repeated);
-    assert_eq!(counts(context).await.expect("reads").all, 1);
+    assert_eq!(counts(context, &Authority::Everything).await.expect("reads").all, 1);
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn the_list_finds_sorts_and_pages_without_gaps() {
         let mut query = Query { sort, ..Query::default() };
         let mut seen = Vec::new();
         loop {
-            let page = list(context, &query, 7).await.expect("a page");
+            let page = list(context, &Authority::Everything, &query, 7).await.expect("a page");
             seen.extend(page.credentials.into_iter().map(|credential| credential.name));
             query.cursor = page.next;
             if query.cursor.is_none() {
@@ -98,7 +99,7 @@ async fn the_list_finds_sorts_and_pages_without_gaps() {
 
     let found = async |search: &str| {
         let query = Query { search: Some(search.to_owned()), ..Query::default() };
-        list(context, &query, 50).await.expect("a page").credentials.len()
+        list(context, &Authority::Everything, &query, 50).await.expect("a page").credentials.len()
     };
     assert_eq!(found("job 1").await, 10);
     assert_eq!(found("%").await, 1);
@@ -115,10 +116,11 @@ async fn a_forged_cursor_is_refused() {
     for number in 0..3 {
         generated(context, &draft(&format!("Job {number}"))).await;
     }
-    let page = list(context, &Query::default(), 1).await.expect("a page");
+    let page = list(context, &Authority::Everything, &Query::default(), 1).await.expect("a page");
     let cursor = page.next.expect("a second page");
     let with = async |cursor: &str, sort| {
-        list(context, &Query { cursor: Some(cursor.to_owned()), sort, ..Query::default() }, 1).await
+        list(context, &Authority::Everything, &Query { cursor: Some(cursor.to_owned()), sort, ..Query::default() }, 1)
+            .await
     };
     assert!(with(&cursor, Sort::Created).await.is_ok());
     assert!(matches!(with(&cursor, Sort::Name).await, Err(ListError::BadCursor)));
@@ -154,11 +156,11 @@ async fn filters_show_what_their_words_say() {
         (Show::Revoked, vec!["ended"]),
     ] {
         let query = Query { show, sort: Sort::Name, ..Query::default() };
-        let page = list(context, &query, 50).await.expect("a page");
+        let page = list(context, &Authority::Everything, &query, 50).await.expect("a page");
         let names: Vec<_> = page.credentials.iter().map(|credential| credential.name.as_str()).collect();
         assert_eq!(names, expected, "{show:?}");
     }
-    let counts = counts(context).await.expect("reads");
+    let counts = counts(context, &Authority::Everything).await.expect("reads");
     assert_eq!((counts.all, counts.working, counts.expiring), (6, 3, 1));
     assert_eq!((counts.idle, counts.never_expires, counts.unverified), (2, 1, 2));
     assert_eq!(forever.expires_at, None);
@@ -175,7 +177,7 @@ async fn asking_twice_changes_nothing_and_a_revoked_credential_stays_so() {
     assert!(matches!(revoke::revoke(context, &operator(), id, " leaked ").await, Ok(Outcome::Changed(_))));
     assert!(matches!(revoke::revoke(context, &operator(), id, "again").await, Ok(Outcome::Unchanged)));
     assert!(matches!(disable::enable(context, &operator(), id).await, Err(CredentialError::Revoked)));
-    let credential = inspect::find(context, id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert_eq!(credential.revoke_reason.as_deref(), Some("leaked"));
     let unknown = ClientId::generate(context.random.as_ref());
     assert!(matches!(revoke::revoke(context, &operator(), &unknown, "").await, Err(CredentialError::NotFound)));
@@ -188,6 +190,7 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     let generated = generated(context, &Draft { expiry: Expiry::Never, ..draft("job") }).await;
     let id = &generated.credential.client_id;
     let mut new = edit::Edit {
+        team: None,
         name: "job".to_owned(),
         description: String::new(),
         scopes: vec!["mcp:read".to_owned()],
@@ -199,7 +202,7 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Unchanged)));
     instance.clock.advance(Duration::from_secs(3600));
-    let credential = inspect::find(context, id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert_eq!(credential.status(context.now()), Status::Expired);
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
     new.hard_end_at = Some(context.now().minus(Duration::from_secs(1)));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::audit::{self, Filter};
+use domain::authority::Authority;
 use domain::credential::emergency::{self, Means, Preview, Selection};
 use domain::credential::{Status, disable, inspect};
 use domain::keys::TokenAlgorithm;
@@ -60,7 +61,10 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     assert!(exchanged(context, &secret(&new), "").await.is_ok());
     assert_eq!(emergency::undo(context, &operator(), at).await.expect("undoes"), 1);
     assert!(exchanged(context, &secret(&old), "").await.is_ok());
-    let credential = inspect::find(context, &paused.credential.client_id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, &paused.credential.client_id)
+        .await
+        .expect("reads")
+        .expect("exists");
     assert_eq!(credential.status(context.now()), Status::Disabled, "what was disabled before stays so");
     assert!(emergency::undo(context, &operator(), at).await.is_err(), "nothing is left to undo");
 
@@ -76,11 +80,15 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
         assert!(secrets.iter().all(|secret| secret.revoked_at.is_some()));
     }
     let of_one = Filter { target: Some(old.credential.client_id.to_string()), ..Filter::default() };
-    let actions: Vec<String> =
-        audit::list(context, &of_one, 10).await.expect("lists").into_iter().map(|entry| entry.action).collect();
+    let actions: Vec<String> = audit::list(context, &Authority::Everything, &of_one, 10)
+        .await
+        .expect("lists")
+        .into_iter()
+        .map(|entry| entry.action)
+        .collect();
     assert_eq!(actions, ["credential.revoked", "credential.disabled", "credential.generated"]);
     let stops = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
-    assert_eq!(audit::list(context, &stops, 10).await.expect("lists").len(), 3);
+    assert_eq!(audit::list(context, &Authority::Everything, &stops, 10).await.expect("lists").len(), 3);
 }
 
 fn kid(token: &str) -> String {

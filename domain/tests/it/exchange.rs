@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use domain::authority::Authority;
 use domain::credential::draft::{Draft, Expiry};
 use domain::credential::{Status, disable, edit, inspect, revoke};
 use domain::id::ClientId;
@@ -23,7 +24,7 @@ async fn a_secret_becomes_a_token_that_its_server_accepts() {
     let caller = verify(context, &token.token, RESOURCE).await.expect("accepted");
     assert_eq!((caller.client_id, caller.name.as_str()), (client_id.clone(), "nightly-index"));
 
-    let credential = inspect::find(context, client_id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, client_id).await.expect("reads").expect("exists");
     assert_eq!(credential.status(context.now()), Status::InUse);
     assert_eq!(credential.last_used_at, Some(context.now()));
     assert_eq!(credential.last_used_from, Some("192.0.2.1".parse().expect("an address")));
@@ -166,6 +167,7 @@ async fn an_edit_is_obeyed_by_the_next_exchange() {
     let context = &instance.context;
     let generated = generated(context, &draft("reader")).await;
     let edit = edit::Edit {
+        team: None,
         name: "reader".to_owned(),
         description: String::new(),
         scopes: vec!["credentials:read".to_owned()],
@@ -207,7 +209,7 @@ async fn exchanges_and_refusals_are_counted_by_hour() {
         tokio::task::yield_now().await;
     };
     assert_eq!((refusals[0].cause, refusals[0].count), (Refusal::WrongSecret, 1));
-    let hours = usage::hours(context, Some(&client_id), 24).await.expect("reads");
+    let hours = usage::hours(context, usage::Whose::Credential(&client_id), 24).await.expect("reads");
     assert_eq!(hours.len(), 24);
     assert_eq!((hours[23].exchanges, hours[23].refusals), (3, 1));
     assert!(usage::refusals(context, &unknown).await.expect("reads").is_empty());

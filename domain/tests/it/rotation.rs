@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::authority::Authority;
 use domain::context::Context;
 use domain::credential::draft::{Draft, Expiry};
 use domain::credential::generate::Generated;
@@ -44,12 +45,12 @@ async fn both_secrets_work_until_the_deadline() {
     assert_eq!(new.expires_at, old.expires_at, "as long as the old one was meant to");
     let (by_old, by_new) = (works(context, &old).await.expect("old"), works(context, &new).await.expect("new"));
 
-    let credential = inspect::find(context, id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert!(credential.is_rotating(context.now()));
     assert_eq!(credential.status(context.now()), Status::InUse);
-    assert_eq!(counts(context).await.expect("counts").rotating, 1);
+    assert_eq!(counts(context, &Authority::Everything).await.expect("counts").rotating, 1);
     let query = Query { show: Show::Rotating, ..Query::default() };
-    assert_eq!(list(context, &query, 10).await.expect("lists").credentials.len(), 1);
+    assert_eq!(list(context, &Authority::Everything, &query, 10).await.expect("lists").credentials.len(), 1);
     let third = rotate::secret(context, &operator(), id, Overlap::default(), None, None).await;
     assert!(matches!(third, Err(CredentialError::RotationUnderWay)), "at most two");
 
@@ -63,9 +64,9 @@ async fn both_secrets_work_until_the_deadline() {
         assert!(!is_accepted(context, &token).await, "no token outlives what made it");
     }
     assert!(!is_accepted(context, &by_new).await, "ten minutes are over");
-    let credential = inspect::find(context, id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert!(!credential.is_rotating(context.now()));
-    assert_eq!(counts(context).await.expect("counts").rotating, 0);
+    assert_eq!(counts(context, &Authority::Everything).await.expect("counts").rotating, 0);
     rotated(context, id, Overlap::For(HOUR)).await;
 }
 
@@ -98,7 +99,7 @@ async fn cancelling_ends_the_new_secret_and_keeps_the_old_one() {
     assert_eq!(works(context, &new).await, Err(Refusal::SecretRevoked.as_str().to_owned()));
     instance.clock.advance(HOUR * 2);
     assert!(works(context, &old).await.is_ok());
-    let credential = inspect::find(context, id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert_eq!(credential.ends_at, old.expires_at);
 }
 
@@ -117,7 +118,7 @@ async fn the_deadline_moves_but_never_past_the_secrets_own_end() {
     instance.clock.advance(HOUR);
     assert_eq!(works(context, &old).await, Err(Refusal::SecretExpired.as_str().to_owned()));
     assert!(works(context, &new).await.is_ok());
-    let credential = inspect::find(context, id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert_eq!(credential.ends_at, None, "the new one never ends");
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use domain::authority::Authority;
 use domain::clock::Timestamp;
 use domain::context::Context;
 use domain::credential::draft::{Draft, Expiry, Proof};
@@ -13,10 +14,11 @@ use domain::credential::keys::{self, KeysDraft};
 use domain::credential::list::{self, Query};
 use domain::credential::rotate::{self, Overlap};
 use domain::credential::{AssertionRules, Credential, CredentialError, Outcome, disable, inspect, revoke};
-use domain::id::{ClientId, KeyId};
+use domain::id::{ClientId, KeyId, TeamId};
 use domain::mcp_server;
 use domain::public_key::KeyAlgorithm;
 use domain::secret::PlainSecret;
+use domain::team::{self, Team};
 use serde_json::json;
 
 use super::admin::operator;
@@ -114,6 +116,9 @@ pub struct Create {
     /// What runs with it and whom to ask
     #[arg(long, default_value = "")]
     description: String,
+    /// Name of the team that owns it; the first team when not given
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// Resource identifier of an MCP server; the built-in one when not given
     #[arg(long = "mcp-server", value_name = "URI")]
     mcp_servers: Vec<String>,
@@ -349,7 +354,12 @@ fn proof(arguments: &Create) -> Result<Proof, CliError> {
 
 async fn create(context: &Context, arguments: Create) -> Result<(), CliError> {
     let proof = proof(&arguments)?;
+    let team = match &arguments.team {
+        Some(name) => Some(team_named(context, name).await?),
+        None => None,
+    };
     let draft = Draft {
+        team,
         proof,
         assertions: AssertionRules {
             token_endpoint_audience: arguments.accept_token_endpoint_audience,
@@ -367,6 +377,16 @@ async fn create(context: &Context, arguments: Create) -> Result<(), CliError> {
     let generated = generate(context, &operator(), &draft, None).await.map_err(failure)?;
     print!("{}", shown_once(context, &generated, arguments.format));
     Ok(())
+}
+
+async fn team_named(context: &Context, name: &str) -> Result<TeamId, CliError> {
+    let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;
+    let is_meant = |team: &&Team| team.name.to_lowercase() == name.to_lowercase();
+    let found = teams.iter().find(is_meant).map(|team| team.id.clone());
+    found.ok_or_else(|| {
+        let names: Vec<&str> = teams.iter().map(|team| team.name.as_str()).collect();
+        ConfigError::new("--team", format!("there is no team {name}; there is {}", names.join(", "))).into()
+    })
 }
 
 /// What is printed of a new credential: with its secret, if it has one, this once.
@@ -411,7 +431,7 @@ async fn list_all(context: &Context, format: ListFormat) -> Result<(), CliError>
     let mut query = Query::default();
     let mut rows = Vec::new();
     loop {
-        let page = list::list(context, &query, 500).await.map_err(CliError::failed)?;
+        let page = list::list(context, &Authority::Everything, &query, 500).await.map_err(CliError::failed)?;
         rows.extend(page.credentials);
         query.cursor = page.next;
         if query.cursor.is_none() {
@@ -456,7 +476,7 @@ fn summary(credential: &Credential, now: Timestamp) -> serde_json::Value {
 
 async fn show(context: &Context, client_id: &str, format: ListFormat) -> Result<(), CliError> {
     let id = parse_id(client_id)?;
-    let credential = inspect::find(context, &id)
+    let credential = inspect::find(context, &Authority::Everything, &id)
         .await
         .map_err(CliError::failed)?
         .ok_or_else(|| CliError::failed(CredentialError::NotFound))?;
@@ -464,6 +484,8 @@ async fn show(context: &Context, client_id: &str, format: ListFormat) -> Result<
     let servers = mcp_server::list(context).await.map_err(CliError::failed)?;
     let mut object = summary(&credential, context.now());
     object["description"] = json!(credential.description);
+    let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;
+    object["team"] = json!(teams.iter().find(|team| team.id == credential.team).map(|team| &team.name));
     object["created_by"] = json!(credential.created_by);
     object["mcp_servers"] = json!(
         servers

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use domain::authority::Authority;
 use domain::context::Context;
 use domain::credential::leak::{self, Evidence, Leak};
 use domain::credential::revoke;
@@ -55,7 +56,7 @@ fn read(file: &PathBuf) -> Result<Zeroizing<String>, CliError> {
 
 async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result<(), CliError> {
     let since = context.now().minus(arguments.since);
-    let findings = leak::find(context, text, since).await.map_err(CliError::failed)?;
+    let findings = leak::find(context, &Authority::Everything, text, since).await.map_err(CliError::failed)?;
     let servers = mcp_server::list(context).await.map_err(CliError::failed)?;
     let name = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
     for leak in &findings.leaks {

@@ -76,9 +76,7 @@ async fn answer(visit: Visit, result: Result<(), Problem>, done: &str, name: Opt
     let errors = match result {
         Ok(()) => return Redirect::to(done).into_response(),
         Err(Problem::Person(PersonError::Invalid(errors))) => errors,
-        Err(Problem::Person(PersonError::Fault(fault))) => {
-            return respond(visit, async || Err(ActionError::from(fault))).await;
-        }
+        Err(Problem::Person(error)) => return respond(visit, async || Err(ActionError::from(error))).await,
         Err(Problem::Action(error)) => return respond(visit, async || Err(error)).await,
     };
     respond(visit, || account::page(None, name, errors)).await

@@ -54,12 +54,16 @@ pub async fn export(
         Ok(filter) => filter,
         Err(error) => return respond(visit, async || Err(error)).await,
     };
+    let authority = match visit.authority() {
+        Ok(authority) => authority.clone(),
+        Err(error) => return respond(visit, async || Err(error)).await,
+    };
     let head = stream::once(async move { Ok::<_, std::io::Error>(Bytes::from(format.head())) });
     let pages = stream::try_unfold(Some(filter), move |filter| {
-        let context = visit.context.clone();
+        let (context, authority) = (visit.context.clone(), authority.clone());
         async move {
             let Some(mut filter) = filter else { return Ok(None) };
-            let entries = audit::list(&context, &filter, PAGE).await.map_err(|fault| {
+            let entries = audit::list(&context, &authority, &filter, PAGE).await.map_err(|fault| {
                 // The answer has begun: all that can be done is to break it off, so that it is not taken for whole.
                 tracing::error!(%fault, "an export of the audit log broke off");
                 std::io::Error::other("the database does not answer")

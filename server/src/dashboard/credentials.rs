@@ -32,6 +32,7 @@ pub async fn generate(
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let typed = new_credential::Typed {
+        team: fields.get("team"),
         name: fields.get("name"),
         description: fields.get("description"),
         servers: fields.all("server"),
@@ -243,7 +244,8 @@ async fn try_rotate(
     }
     let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let credential = inspect::find(&visit.context, &id).await.map_err(CredentialError::Fault)?;
+    let authority = visit.authority().map_err(|_| CredentialError::NotFound)?;
+    let credential = inspect::find(&visit.context, authority, &id).await.map_err(CredentialError::Fault)?;
     if credential.ok_or(CredentialError::NotFound)?.auth_method == AuthMethod::PrivateKeyJwt {
         let expiry = new_credential::read_expiry(&typed.keys.expiry, &typed.keys.expires_on).map_err(invalid)?;
         let draft = authenticators::keys_draft(&typed.keys);
@@ -318,6 +320,7 @@ pub async fn edit(
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let typed = edit_credential::Typed {
+        team: fields.get("team"),
         name: fields.get("name"),
         description: fields.get("description"),
         scopes: fields.all("scope"),

@@ -1,13 +1,18 @@
 //! The door of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers behind it
 //! find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
 
+use app::action::ActionError;
 use app::pages::message;
 use app::visit::{Viewer, Visit};
+use axum::RequestExt;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::authority::{Denied, Role};
+use domain::credential::inspect;
+use domain::id::{ClientId, TeamId};
 use tower_sessions::Session;
 
 use super::form_token::Binding;
@@ -25,7 +30,11 @@ use crate::state::AppState;
 pub enum Permission {
     /// Nothing: signing in, setting up.
     Anybody,
-    /// A signed-in administrator. There are no other people yet.
+    /// To be signed in. What is seen is what the person's roles allow.
+    Person,
+    /// This role: in the team of the credential, or in the team, that the path names; in any team when it names none.
+    Role(Role),
+    /// To administer the instance.
     Administrator,
 }
 
@@ -83,8 +92,12 @@ async fn check(
     if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
         return Err(pages::respond(visit.clone(), async || Ok(message::form_refused())).await);
     }
-    if permission == Permission::Administrator && visit.viewer.is_none() {
+    if permission != Permission::Anybody && visit.viewer.is_none() {
         return Err(to_sign_in(request.method(), request.headers(), request.uri()));
+    }
+    let mut request = request;
+    if let Err(error) = permitted(visit, permission, &mut request).await {
+        return Err(pages::respond(visit.clone(), async || Err(error)).await);
     }
     if safe {
         return Ok(request);
@@ -101,6 +114,34 @@ async fn check(
     }
     head.extensions.insert(fields);
     Ok(Request::from_parts(head, Body::from(body)))
+}
+
+/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in its
+/// own transaction: this keeps pages of what would be refused from being shown.
+async fn permitted(visit: &Visit, permission: Permission, request: &mut Request) -> Result<(), ActionError> {
+    let needed = match permission {
+        Permission::Anybody | Permission::Person => return Ok(()),
+        Permission::Administrator if visit.authority()?.is_administrator() => return Ok(()),
+        Permission::Administrator => return Err(ActionError::NotFound),
+        Permission::Role(role) => role,
+    };
+    let authority = visit.authority()?;
+    let parameters = request.extract_parts::<RawPathParams>().await.map_err(|_| ActionError::NotFound)?;
+    let named = |wanted: &str| parameters.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let team = if let Some(id) = named("client_id") {
+        let id = ClientId::parse(id).ok_or(ActionError::NotFound)?;
+        Some(inspect::find(&visit.context, authority, &id).await?.ok_or(ActionError::NotFound)?.team)
+    } else if let Some(id) = named("team_id") {
+        Some(TeamId::parse(id).ok_or(ActionError::NotFound)?)
+    } else {
+        None
+    };
+    match team.map(|team| authority.require(&team, needed)) {
+        Some(Ok(())) => Ok(()),
+        None if authority.has_anywhere(needed) => Ok(()),
+        Some(Err(Denied::Unseen)) => Err(ActionError::NotFound),
+        Some(Err(Denied::TooLittle)) | None => Err(ActionError::Forbidden),
+    }
 }
 
 /// Pages lead to the sign-in and back; programs get the status.
@@ -120,7 +161,7 @@ fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
 /// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
 pub fn safe_return(next: &str) -> String {
     let path = next.split('?').next().unwrap_or_default();
-    let known = ["/credentials", "/servers", "/leaks", "/activity", "/settings", "/account"]
+    let known = ["/credentials", "/servers", "/leaks", "/activity", "/teams", "/people", "/settings", "/account"]
         .iter()
         .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     // Ours are made of these characters; whatever else a parser might read differently is not.

@@ -36,7 +36,8 @@ where
     response
 }
 
-fn fields(query: Option<String>) -> Fields {
+/// The fields of a query.
+pub fn fields_of(query: Option<String>) -> Fields {
     Fields::parse(query.unwrap_or_default().as_bytes())
 }
 
@@ -47,10 +48,11 @@ pub async fn overview(Extension(visit): Extension<Visit>) -> Response {
 
 /// `GET /credentials`
 pub async fn credentials(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields(query);
+    let fields = fields_of(query);
     let query = CredentialsQuery {
         q: fields.get("q"),
         status: fields.get("status"),
+        team: fields.get("team"),
         sort: fields.get("sort"),
         after: fields.get("after"),
     };
@@ -59,7 +61,7 @@ pub async fn credentials(Extension(visit): Extension<Visit>, RawQuery(query): Ra
 
 /// `GET /credentials/new`
 pub async fn new_credential(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields(query);
+    let fields = fields_of(query);
     let (from, example) = (fields.find("from"), fields.find("example"));
     respond(visit, async || new_credential::page(from, example).await).await
 }
@@ -75,7 +77,7 @@ pub async fn new_identity(
     Path(client_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let typed = TypedIdentity::example(&fields(query).get("example"));
+    let typed = TypedIdentity::example(&fields_of(query).get("example"));
     respond(visit, || authenticators::new_identity(client_id, typed, Vec::new(), false)).await
 }
 
@@ -91,7 +93,7 @@ pub async fn new_server(Extension(visit): Extension<Visit>) -> Response {
 
 /// `GET /servers/{id}`
 pub async fn server(Extension(visit): Extension<Visit>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let done = fields(query).find("done").is_some();
+    let done = fields_of(query).find("done").is_some();
     respond(visit, || servers::one(id, done)).await
 }
 
@@ -101,7 +103,7 @@ pub async fn credential(
     Path(client_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let done = fields(query).find("done").map(str::to_owned);
+    let done = fields_of(query).find("done").map(str::to_owned);
     respond(visit, || credential::page(client_id, done)).await
 }
 
@@ -121,7 +123,7 @@ pub async fn rotate_credential(
     Path(client_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let fields = fields(query);
+    let fields = fields_of(query);
     let (done, again) = (fields.find("done").is_some(), fields.find("again").is_some());
     respond(visit, || rotate::page(client_id, done, again)).await
 }
@@ -138,7 +140,7 @@ pub async fn revoke_credential(Extension(visit): Extension<Visit>, Path(client_i
 
 /// `GET /credentials/revoke`: those ticked in the list.
 pub async fn revoke_credentials(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let client_ids = fields(query).all("client_id");
+    let client_ids = fields_of(query).all("client_id");
     respond(visit, || stop_credential::revoke_page(client_ids)).await
 }
 
@@ -149,7 +151,7 @@ pub async fn leaks(Extension(visit): Extension<Visit>) -> Response {
 
 /// `GET /activity`
 pub async fn activity(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields(query);
+    let fields = fields_of(query);
     let query = ActivityQuery {
         actor: fields.get("actor"),
         action: fields.get("action"),
@@ -164,14 +166,14 @@ pub async fn activity(Extension(visit): Extension<Visit>, RawQuery(query): RawQu
 
 /// `GET /settings`
 pub async fn settings(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields(query);
+    let fields = fields_of(query);
     let outcome = settings::Outcome { done: fields.get("done"), count: fields.get("count") };
     respond(visit, || settings::page(outcome)).await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.
 pub async fn rotate_keys(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields(query);
+    let fields = fields_of(query);
     let algorithm = fields.find("algorithm").unwrap_or(TokenAlgorithm::default().as_str()).to_owned();
     let haste = fields.find("haste").unwrap_or("ordered").to_owned();
     respond(visit, || settings::keys_page(algorithm, haste, Vec::new(), false)).await
@@ -179,19 +181,19 @@ pub async fn rotate_keys(Extension(visit): Extension<Visit>, RawQuery(query): Ra
 
 /// `GET /activity/export`: asks for the form of the export.
 pub async fn export(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let query = super::audit_export::query(&fields(query));
+    let query = super::audit_export::query(&fields_of(query));
     respond(visit, || activity::export_page(query, Vec::new(), false)).await
 }
 
 /// `GET /settings/stop`
 pub async fn stop(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let typed = super::settings::typed(&fields(query));
+    let typed = super::settings::typed(&fields_of(query));
     respond(visit, || settings::stop_page(typed, Vec::new())).await
 }
 
 /// `GET /account`
 pub async fn account(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let done = fields(query).find("done").map(str::to_owned);
+    let done = fields_of(query).find("done").map(str::to_owned);
     respond(visit, async || account::page(done.as_deref(), None, Vec::new()).await).await
 }
 

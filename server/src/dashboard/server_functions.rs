@@ -58,6 +58,7 @@ fn status_of(error: &ActionError) -> StatusCode {
     match error {
         ActionError::SignedOut => StatusCode::UNAUTHORIZED,
         ActionError::NotFound => StatusCode::NOT_FOUND,
+        ActionError::Forbidden => StatusCode::FORBIDDEN,
         ActionError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ActionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

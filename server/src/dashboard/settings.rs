@@ -20,6 +20,8 @@ use crate::http::fields::Fields;
 /// What the fields of a stop hold.
 pub fn typed(fields: &Fields) -> Typed {
     Typed {
+        team: fields.get("team"),
+        made_by: fields.get("made_by"),
         server: fields.get("server"),
         created_before: fields.get("created_before"),
         means: fields.get("means"),

@@ -60,9 +60,7 @@ pub async fn setup(
         Err(SetupError::Person(PersonError::Invalid(errors))) => {
             respond(visit, async || Ok(setup_page::page(token, typed, errors))).await
         }
-        Err(SetupError::Person(PersonError::Fault(fault))) => {
-            respond(visit, async || Err(ActionError::from(fault))).await
-        }
+        Err(SetupError::Person(error)) => respond(visit, async || Err(ActionError::from(error))).await,
     }
 }
 
@@ -128,7 +126,7 @@ pub async fn sign_out(Extension(visit): Extension<Visit>, Extension(session): Ex
 }
 
 /// Signs the person in under a new cookie, remembers the browser, and goes on to `next`.
-async fn enter_as(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
+pub async fn enter_as(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
     let signed_in = SignedIn::new(&state.context, person, visit.address, visit.agent.clone());
     if let Err(error) = signed_in.store(session).await {
         tracing::error!(%error, "a session could not be stored");

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use app::visit::Viewer;
+use domain::actor::Actor;
+use domain::authority;
 use domain::clock::Timestamp;
 use domain::context::Context;
 use domain::error::Fault;
@@ -93,11 +95,15 @@ impl SignedIn {
         else {
             return Ok(None);
         };
-        let person = person::find(context, &id).await?;
-        Ok(person.filter(|person| person.administrator_since.is_some()).map(|person| Viewer {
+        let Some(person) = person::find(context, &id).await?.filter(|person| person.disabled_at.is_none()) else {
+            return Ok(None);
+        };
+        let authority = authority::of(context, &Actor::person(person.id.clone(), person.name.clone())).await?;
+        Ok(Some(Viewer {
             id: person.id,
             name: person.name,
             email: person.email,
+            authority,
             session,
             proved_at: Timestamp::from_millis(signed_in.proved_at),
         }))

@@ -11,6 +11,7 @@ use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
+use domain::authority::Authority;
 use domain::credential::draft::{Draft, Expiry, Proof};
 use domain::credential::federated::FederatedDraft;
 use domain::credential::generate::generate;
@@ -387,7 +388,10 @@ async fn keys_are_replaced_without_a_gap() {
     assert!(verified.is_err(), "the removed key's live token ended with it");
 
     let status = async || {
-        let credential = domain::credential::inspect::find(context, &id).await.expect("reads").expect("exists");
+        let credential = domain::credential::inspect::find(context, &Authority::Everything, &id)
+            .await
+            .expect("reads")
+            .expect("exists");
         credential.status(context.now())
     };
     let live = listed[0].id.clone();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use domain::authority::Authority;
 use domain::credential::list::counts;
 use domain::session::PROOF_LIFETIME;
 
@@ -31,7 +32,7 @@ async fn the_secret_is_in_the_answer_and_nowhere_else() {
     let again = browser.post("/credentials/new", &fields).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
     assert!(again.body.contains("Already generated") && again.body.contains(&format!("/credentials/csc_{client_id}")));
-    assert_eq!(counts(&app.instance.context).await.expect("reads").all, 1);
+    assert_eq!(counts(&app.instance.context, &Authority::Everything).await.expect("reads").all, 1);
     for path in
         ["/", "/credentials", "/credentials/new", &format!("/credentials/csc_{client_id}"), "/activity", "/account"]
     {
@@ -61,7 +62,7 @@ async fn a_mistake_keeps_the_input_and_makes_nothing() {
     assert!(answer.body.contains("10.0.0.0/99") && answer.body.contains("value=\"nightly-index\""));
     assert!(!answer.body.contains("<script>alert"), "what was typed stays text");
     assert!(answer.body.contains(r##"href="#ip_ranges""##) && answer.body.contains(r#"role="alert""#));
-    assert_eq!(counts(&app.instance.context).await.expect("reads").all, 0);
+    assert_eq!(counts(&app.instance.context, &Authority::Everything).await.expect("reads").all, 0);
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn a_stale_proof_asks_for_the_password_again() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(answer.body.contains("Your password") && answer.body.contains("value=\"job\""));
     }
-    assert_eq!(counts(&app.instance.context).await.expect("reads").all, 0);
+    assert_eq!(counts(&app.instance.context, &Authority::Everything).await.expect("reads").all, 0);
     assert_eq!(send(PASSWORD).await.status, StatusCode::OK);
     assert_ne!(browser.cookie("countersign_session"), cookie, "a new cookie after proving it again");
     assert!(!browser.get("/credentials/new").await.body.contains("Your password"));

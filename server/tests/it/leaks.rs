@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::authority::Authority;
 use domain::credential::generate::Generated;
 use domain::credential::leak::Policy;
 use domain::credential::{Credential, Status, inspect};
@@ -26,7 +27,10 @@ async fn exchanges(app: &App, generated: &Generated) -> bool {
 
 async fn now_is(app: &App, generated: &Generated) -> (Credential, Status) {
     let context = &app.instance.context;
-    let credential = inspect::find(context, &generated.credential.client_id).await.expect("reads").expect("exists");
+    let credential = inspect::find(context, &Authority::Everything, &generated.credential.client_id)
+        .await
+        .expect("reads")
+        .expect("exists");
     let status = credential.status(context.now());
     (credential, status)
 }
@@ -210,7 +214,9 @@ async fn the_place_of_a_find_does_not_keep_what_was_found() {
         assert_eq!(reported(&app, "application/json", body).await.status, StatusCode::ACCEPTED);
     }
     let entries =
-        domain::audit::list(&app.instance.context, &domain::audit::Filter::default(), 50).await.expect("lists");
+        domain::audit::list(&app.instance.context, &Authority::Everything, &domain::audit::Filter::default(), 50)
+            .await
+            .expect("lists");
     assert_eq!(entries.iter().filter(|entry| entry.action == "credential.leaked").count(), 2);
     for entry in entries {
         assert!(!entry.details.contains(secret(&owner)) && !entry.details.contains(&token), "{}", entry.details);

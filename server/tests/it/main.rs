@@ -9,6 +9,7 @@ mod headers;
 mod leaks;
 mod mcp;
 mod revocation;
+mod roles;
 mod routes;
 mod sign_in;
 mod sockets;

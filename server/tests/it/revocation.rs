@@ -10,6 +10,7 @@ use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
+use domain::authority::Authority;
 use domain::credential::generate::Generated;
 use domain::credential::rotate::{self, Overlap};
 use domain::credential::{disable, inspect, revoke};
@@ -58,7 +59,10 @@ async fn introspection_tells_what_a_token_is_worth_at_this_moment() {
     for claim in ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp"] {
         assert_eq!(active[claim], expected[claim], "{claim}");
     }
-    let asked = inspect::find(context, &server.credential.client_id).await.expect("reads").expect("exists");
+    let asked = inspect::find(context, &Authority::Everything, &server.credential.client_id)
+        .await
+        .expect("reads")
+        .expect("exists");
     assert_eq!(asked.last_used_at, Some(context.now()), "asking is use");
     let inactive = json!({ "active": false });
     for cut in 1..30 {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use domain::authority::Authority;
 use domain::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
 use domain::setup;
 use domain::sign_in::ACCOUNT_LIMIT;
@@ -181,7 +182,8 @@ async fn the_present_password_cannot_be_guessed_on_the_account_page() {
         assert!(guess("guess guess guess").await.body.contains("This is not your password."));
     }
     assert!(guess(PASSWORD).await.body.contains("Too many wrong passwords."));
-    let entries = domain::audit::list(&app.instance.context, &domain::audit::Filter::default(), 50).await;
+    let entries =
+        domain::audit::list(&app.instance.context, &Authority::Everything, &domain::audit::Filter::default(), 50).await;
     let refused = entries.expect("reads").into_iter().filter(|entry| entry.action == "session.refused").count();
     assert_eq!(refused as i64, domain::sign_in::DEVICE_LIMIT);
 }

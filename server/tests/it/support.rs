@@ -201,7 +201,11 @@ impl Browser<'_> {
     }
 
     pub async fn sign_in(&self, password: &str) -> Answer {
-        self.submit("/login", "/login", &[("email", EMAIL), ("password", password)]).await
+        self.sign_in_as(EMAIL, password).await
+    }
+
+    pub async fn sign_in_as(&self, email: &str, password: &str) -> Answer {
+        self.submit("/login", "/login", &[("email", email), ("password", password)]).await
     }
 
     pub fn cookie(&self, name: &str) -> Option<String> {

@@ -1,0 +1,264 @@
+//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no e-mail.
+//!
+//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to anybody
+//! who has one, and a signed-in person of another address cannot use it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::authority::{Authority, Denied, Role};
+use crate::base62;
+use crate::clock::Timestamp;
+use crate::context::{Change, Context};
+use crate::error::{Fault, FieldError};
+use crate::fingerprint;
+use crate::id::{InvitationId, TeamId};
+use crate::password::Password;
+use crate::person::{self, NewPerson, Person, PersonError};
+use crate::store::{self, StoreError};
+
+/// How long a link works.
+pub const LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+const MOST_OPEN: i64 = 500;
+
+/// What an invitation gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// The administration of the instance.
+    Administrator,
+    /// A role in a team.
+    Team(TeamId, Role),
+}
+
+/// An invitation. It holds nothing of its link.
+#[derive(Debug, Clone)]
+pub struct Invitation {
+    /// Identifier.
+    pub id: InvitationId,
+    /// Whom it is for, lower case.
+    pub email: String,
+    /// What it gives.
+    pub grant: Grant,
+    /// Name of who invited.
+    pub invited_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When its link stops working.
+    pub expires_at: Timestamp,
+}
+
+/// Why nobody was invited or came in.
+#[derive(Debug, thiserror::Error)]
+pub enum InvitationError {
+    /// There is no such invitation or team for whoever asks.
+    #[error("there is no such invitation or team")]
+    NotFound,
+    /// The role is missing.
+    #[error("the role does not allow it")]
+    Forbidden,
+    /// The link was used, withdrawn or replaced, or is too old.
+    #[error("the invitation cannot be used any more")]
+    LinkUnusable,
+    /// The link is for somebody else than who is signed in.
+    #[error("the invitation is for somebody else")]
+    ForSomebodyElse,
+    /// An account of this address exists: its owner has to sign in first.
+    #[error("the account exists already")]
+    AccountExists,
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for InvitationError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Denied> for InvitationError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unseen => Self::NotFound,
+            Denied::TooLittle => Self::Forbidden,
+        }
+    }
+}
+
+impl From<PersonError> for InvitationError {
+    fn from(error: PersonError) -> Self {
+        match error {
+            PersonError::Invalid(errors) => Self::Invalid(errors),
+            PersonError::NotFound => Self::NotFound,
+            PersonError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+fn permit(authority: &Authority, grant: &Grant) -> Result<(), Denied> {
+    match grant {
+        Grant::Administrator => authority.require_administrator(),
+        Grant::Team(team, _) => authority.require(team, Role::Manager),
+    }
+}
+
+/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the link,
+/// which is nowhere else; an earlier link that gives the same address the same stops working.
+pub async fn invite(
+    context: &Context,
+    actor: &Actor,
+    email: &str,
+    grant: Grant,
+) -> Result<(Invitation, String), InvitationError> {
+    let invalid = |message: &str| InvitationError::Invalid(vec![FieldError::new("email", message)]);
+    let email = person::check_email(email).map_err(|error| InvitationError::Invalid(vec![error]))?;
+    let token = base62::random(context.random.as_ref(), 43);
+    let mut change = context.begin_change().await?;
+    permit(&change.authority(actor).await?, &grant)?;
+    let now = change.now();
+    let invitation = Invitation {
+        id: InvitationId::generate(context.random.as_ref()),
+        email,
+        grant,
+        invited_by: actor.name().to_owned(),
+        created_at: now,
+        expires_at: now.plus(LINK_LIFETIME),
+    };
+    let event = event(&mut change, "invitation.created", &invitation).await?;
+    let team = match &invitation.grant {
+        Grant::Administrator => None,
+        Grant::Team(team, _) => Some(team),
+    };
+    store::invitations::withdraw_like(change.transaction(), &invitation.email, team, now).await?;
+    if store::invitations::count_open(change.transaction(), now).await? >= MOST_OPEN {
+        return Err(invalid("Too many invitations are open. Withdraw some first."));
+    }
+    let hash = fingerprint::of(token.as_bytes());
+    store::invitations::insert(change.transaction(), &invitation, &hash, actor.id()).await?;
+    change.commit(actor, &event).await?;
+    Ok((invitation, token))
+}
+
+/// The event, whose target is the team, so that those who are in it see it.
+async fn event(
+    change: &mut Change<'_>,
+    action: &'static str,
+    invitation: &Invitation,
+) -> Result<Event, InvitationError> {
+    let details = json!({ "invitation": invitation.id.as_str(), "email": invitation.email });
+    Ok(match &invitation.grant {
+        Grant::Administrator => {
+            Event::new(action, "instance", "", "").with(merge(details, json!({ "role": "administrator" })))
+        }
+        Grant::Team(id, role) => {
+            let team = store::teams::find(&mut **change.transaction(), id).await?.ok_or(InvitationError::NotFound)?;
+            Event::new(action, "team", id.as_str(), &team.name).with(merge(details, json!({ "role": role.as_str() })))
+        }
+    })
+}
+
+fn merge(mut one: serde_json::Value, other: serde_json::Value) -> serde_json::Value {
+    if let (Some(one), serde_json::Value::Object(other)) = (one.as_object_mut(), other) {
+        one.extend(other);
+    }
+    one
+}
+
+/// Open invitations, newest first: into a team, or all of them.
+pub async fn list(context: &Context, team: Option<&TeamId>) -> Result<Vec<Invitation>, Fault> {
+    Ok(store::invitations::list(&context.store, team, context.now()).await?)
+}
+
+/// Takes an invitation back: its link stops working.
+pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Result<Invitation, InvitationError> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let invitation =
+        store::invitations::find_in(change.transaction(), id, now).await?.ok_or(InvitationError::NotFound)?;
+    permit(&change.authority(actor).await?, &invitation.grant)?;
+    store::invitations::withdraw(change.transaction(), id, now).await?;
+    let event = event(&mut change, "invitation.withdrawn", &invitation).await?;
+    change.commit(actor, &event).await?;
+    Ok(invitation)
+}
+
+/// The invitation of a link that would work now, and whether an account of its address exists.
+pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, bool)>, Fault> {
+    let hash = fingerprint::of(token.as_bytes());
+    let found = store::invitations::find_open(context.store.reads(), &hash, context.now()).await?;
+    let Some(invitation) = found else { return Ok(None) };
+    let exists = store::people::find_by_email(&context.store, &invitation.email).await?.is_some();
+    Ok(Some((invitation, exists)))
+}
+
+/// Makes an account for the invited address and gives it what the invitation says. Of two at once, one succeeds; wrong
+/// input leaves the link usable.
+pub async fn accept_as_new(
+    context: &Context,
+    token: &str,
+    name: &str,
+    password: Password,
+    origin: impl FnOnce(Actor) -> Actor,
+) -> Result<Person, InvitationError> {
+    // Asked before the costly hash, decided by the guarded update below.
+    let (invitation, exists) = open(context, token).await?.ok_or(InvitationError::LinkUnusable)?;
+    if exists {
+        return Err(InvitationError::AccountExists);
+    }
+    let new = NewPerson { name: name.to_owned(), email: invitation.email.clone(), password };
+    let mut person = person::prepare(context, new).await?;
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    person.administrator_since = (invitation.grant == Grant::Administrator).then_some(now);
+    if !store::invitations::accept(change.transaction(), &invitation.id, now).await? {
+        return Err(InvitationError::LinkUnusable);
+    }
+    person::insert(&mut change, &person).await?;
+    let mut events = vec![person::created_event(&person)];
+    events.push(give(&mut change, &invitation, &person).await?);
+    let actor = origin(Actor::person(person.id.clone(), person.name.clone()));
+    change.commit_all(&actor, &events).await?;
+    Ok(person)
+}
+
+/// Gives the signed-in person what the invitation says. A role that they have already is never made a smaller one.
+pub async fn accept(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    token: &str,
+) -> Result<Invitation, InvitationError> {
+    let mut change = context.begin_change().await?;
+    let (now, hash) = (change.now(), fingerprint::of(token.as_bytes()));
+    let found = store::invitations::find_open(&mut **change.transaction(), &hash, now).await?;
+    let invitation = found.ok_or(InvitationError::LinkUnusable)?;
+    if invitation.email != person.email {
+        return Err(InvitationError::ForSomebodyElse);
+    }
+    if !store::invitations::accept(change.transaction(), &invitation.id, now).await? {
+        return Err(InvitationError::LinkUnusable);
+    }
+    if invitation.grant == Grant::Administrator {
+        store::people::set_administrator(change.transaction(), &person.id, Some(now)).await?;
+    }
+    let event = give(&mut change, &invitation, person).await?;
+    change.commit(actor, &event).await?;
+    Ok(invitation)
+}
+
+async fn give(change: &mut Change<'_>, invitation: &Invitation, person: &Person) -> Result<Event, InvitationError> {
+    if let Grant::Team(team, role) = &invitation.grant {
+        let now = change.now();
+        let held = store::teams::role(change.transaction(), team, &person.id).await?;
+        if held.is_none_or(|held| held < *role) {
+            store::teams::set_role(change.transaction(), team, &person.id, *role, now).await?;
+        }
+    }
+    event(change, "invitation.accepted", invitation).await
+}

@@ -1,0 +1,137 @@
+//! What administrators do with people: see who is there, shut somebody out, share the administration.
+
+use serde_json::json;
+
+use super::{Person, PersonError};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::authority::Denied;
+use crate::clock::Timestamp;
+use crate::context::{Change, Context};
+use crate::error::{Fault, FieldError};
+use crate::id::{PersonId, SessionId};
+use crate::store;
+use crate::team::PersonsTeam;
+
+/// Somebody as the list of people shows them.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Who.
+    pub person: Person,
+    /// The teams they are in.
+    pub teams: Vec<PersonsTeam>,
+    /// When they were last here, to the minute, as far as sessions are kept.
+    pub seen_at: Option<Timestamp>,
+}
+
+/// Everybody, by name.
+pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
+    let teams = store::teams::of_people(&context.store).await?;
+    let people = store::people::list(&context.store).await?;
+    Ok(people
+        .into_iter()
+        .map(|(person, seen_at)| {
+            let own = teams.iter().filter(|(id, _)| *id == person.id).map(|(_, team)| team.clone()).collect();
+            Listed { person, teams: own, seen_at }
+        })
+        .collect())
+}
+
+/// Shuts a person out: their sessions end now, signing in is refused like a wrong password, and their open invitations
+/// are withdrawn. The credentials they generated are their team's and go on.
+pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
+    let mut change = context.begin_change().await?;
+    let person = find_for(&mut change, actor, id).await?;
+    if person.disabled_at.is_some() {
+        return Ok(());
+    }
+    let now = change.now();
+    store::people::set_disabled(change.transaction(), id, Some(now)).await?;
+    keep_an_administrator(&mut change).await?;
+    let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    let invitations = store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
+    let event = event("person.disabled", &person)
+        .with(json!({ "sessions_ended": sessions, "invitations_withdrawn": invitations }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Lets a person sign in again.
+pub async fn enable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
+    let mut change = context.begin_change().await?;
+    let person = find_for(&mut change, actor, id).await?;
+    if person.disabled_at.is_none() {
+        return Ok(());
+    }
+    store::people::set_disabled(change.transaction(), id, None).await?;
+    change.commit(actor, &event("person.enabled", &person)).await?;
+    Ok(())
+}
+
+/// Gives somebody the administration of the instance, or takes it away with the invitations it stood behind.
+pub async fn set_administrator(
+    context: &Context,
+    actor: &Actor,
+    id: &PersonId,
+    administrator: bool,
+) -> Result<(), PersonError> {
+    let mut change = context.begin_change().await?;
+    let person = find_for(&mut change, actor, id).await?;
+    if person.administrator_since.is_some() == administrator {
+        return Ok(());
+    }
+    let now = change.now();
+    store::people::set_administrator(change.transaction(), id, administrator.then_some(now)).await?;
+    if !administrator {
+        keep_an_administrator(&mut change).await?;
+        store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
+    }
+    let event = event("person.administrator_changed", &person)
+        .with(json!({ "administrator": { "before": !administrator, "after": administrator } }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Ends sessions of a person: one, or all of them. Returns how many were live.
+pub async fn end_sessions(
+    context: &Context,
+    actor: &Actor,
+    id: &PersonId,
+    session: Option<&SessionId>,
+) -> Result<u64, PersonError> {
+    let mut change = context.begin_change().await?;
+    let person = find_for(&mut change, actor, id).await?;
+    let now = change.now();
+    let ended = match session {
+        Some(session) => u64::from(store::sessions::end(change.transaction(), id, session, now).await?),
+        None => store::sessions::end_all(change.transaction(), id, None, now).await?,
+    };
+    if ended == 0 {
+        return Ok(0);
+    }
+    let event = event("session.ended", &person).with(json!({ "sessions_ended": ended }));
+    change.commit(actor, &event).await?;
+    Ok(ended)
+}
+
+fn event(action: &'static str, person: &Person) -> Event {
+    Event::new(action, "person", person.id.as_str(), &person.name)
+}
+
+/// The person inside a change by an administrator.
+async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Result<Person, PersonError> {
+    match change.authority(actor).await?.require_administrator() {
+        Ok(()) => {}
+        Err(Denied::Unseen | Denied::TooLittle) => return Err(PersonError::NotFound),
+    }
+    store::people::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
+}
+
+/// Refuses a change after which nobody could administer the instance, however many such changes happen at once.
+async fn keep_an_administrator(change: &mut Change<'_>) -> Result<(), PersonError> {
+    if store::people::active_administrators(change.transaction()).await? > 0 {
+        return Ok(());
+    }
+    let message = "Nobody could administer the instance then. Make somebody else an administrator first.";
+    Err(PersonError::Invalid(vec![FieldError::new("person", message)]))
+}

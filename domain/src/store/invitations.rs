@@ -1,0 +1,163 @@
+//! `invitations`.
+
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+
+use super::{Columns, Store, StoreError, Transaction};
+use crate::authority::Role;
+use crate::clock::Timestamp;
+use crate::id::{InvitationId, PersonId, TeamId};
+use crate::invitation::{Grant, Invitation};
+
+const COLUMNS: &str = "id, email, team_id, role, invited_by_name, created_at, expires_at";
+const OPEN: &str = "accepted_at IS NULL AND withdrawn_at IS NULL AND expires_at > $1";
+
+fn invitation(row: &AnyRow) -> Result<Invitation, StoreError> {
+    let columns = Columns::of("invitations", row);
+    let grant = match columns.optional_text("team_id")? {
+        None => Grant::Administrator,
+        Some(_) => Grant::Team(columns.parsed("team_id", TeamId::parse)?, columns.parsed("role", Role::parse)?),
+    };
+    Ok(Invitation {
+        id: columns.parsed("id", InvitationId::parse)?,
+        email: columns.text("email")?,
+        grant,
+        invited_by: columns.text("invited_by_name")?,
+        created_at: columns.moment("created_at")?,
+        expires_at: columns.moment("expires_at")?,
+    })
+}
+
+pub(crate) async fn insert(
+    transaction: &mut Transaction,
+    invitation: &Invitation,
+    token_hash: &str,
+    invited_by: &str,
+) -> Result<(), StoreError> {
+    let (team, role) = match &invitation.grant {
+        Grant::Administrator => (None, None),
+        Grant::Team(team, role) => (Some(team.as_str()), Some(role.as_str())),
+    };
+    sqlx::query(
+        "INSERT INTO invitations (id, token_hash, email, team_id, role, invited_by, invited_by_name, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(invitation.id.as_str())
+    .bind(token_hash)
+    .bind(&invitation.email)
+    .bind(team)
+    .bind(role)
+    .bind(invited_by)
+    .bind(&invitation.invited_by)
+    .bind(invitation.created_at.millis())
+    .bind(invitation.expires_at.millis())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Open invitations, newest first: of a team, or all of them.
+pub(crate) async fn list(store: &Store, team: Option<&TeamId>, now: Timestamp) -> Result<Vec<Invitation>, StoreError> {
+    let sql = AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM invitations WHERE {OPEN} AND ($2 IS NULL OR team_id = $2)
+         ORDER BY created_at DESC, id DESC LIMIT 500"
+    ));
+    sqlx::query(sql)
+        .bind(now.millis())
+        .bind(team.map(TeamId::as_str))
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(invitation)
+        .collect()
+}
+
+/// How many are open.
+pub(crate) async fn count_open(transaction: &mut Transaction, now: Timestamp) -> Result<i64, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM invitations WHERE {OPEN}"));
+    let row = sqlx::query(sql).bind(now.millis()).fetch_one(&mut **transaction).await?;
+    Columns::of("invitations", &row).number("n")
+}
+
+pub(crate) async fn find_in(
+    transaction: &mut Transaction,
+    id: &InvitationId,
+    now: Timestamp,
+) -> Result<Option<Invitation>, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM invitations WHERE {OPEN} AND id = $2"));
+    let row = sqlx::query(sql).bind(now.millis()).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
+    row.as_ref().map(invitation).transpose()
+}
+
+/// The open invitation with this hash of its link's token.
+pub(crate) async fn find_open<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
+    token_hash: &str,
+    now: Timestamp,
+) -> Result<Option<Invitation>, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM invitations WHERE {OPEN} AND token_hash = $2"));
+    let row = sqlx::query(sql).bind(now.millis()).bind(token_hash).fetch_optional(connection).await?;
+    row.as_ref().map(invitation).transpose()
+}
+
+/// Uses the invitation up; false when somebody else did, or it was withdrawn.
+pub(crate) async fn accept(
+    transaction: &mut Transaction,
+    id: &InvitationId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = AssertSqlSafe(format!("UPDATE invitations SET accepted_at = $1 WHERE {OPEN} AND id = $2"));
+    let result = sqlx::query(sql).bind(now.millis()).bind(id.as_str()).execute(&mut **transaction).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+pub(crate) async fn withdraw(
+    transaction: &mut Transaction,
+    id: &InvitationId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE invitations SET withdrawn_at = $1 WHERE id = $2")
+        .bind(now.millis())
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Withdraws what is open for this address and gives the same: a new link replaces it.
+pub(crate) async fn withdraw_like(
+    transaction: &mut Transaction,
+    email: &str,
+    team: Option<&TeamId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = AssertSqlSafe(format!(
+        "UPDATE invitations SET withdrawn_at = $1 WHERE {OPEN} AND email = $2 AND COALESCE(team_id, '') = $3"
+    ));
+    sqlx::query(sql)
+        .bind(now.millis())
+        .bind(email)
+        .bind(team.map_or("", TeamId::as_str))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Withdraws what this person's right to invite stood behind: into one team, or all of it. Returns how many.
+pub(crate) async fn withdraw_of(
+    transaction: &mut Transaction,
+    person: &PersonId,
+    team: Option<&TeamId>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = AssertSqlSafe(format!(
+        "UPDATE invitations SET withdrawn_at = $1 WHERE {OPEN} AND invited_by = $2 AND ($3 IS NULL OR team_id = $3)"
+    ));
+    let result = sqlx::query(sql)
+        .bind(now.millis())
+        .bind(person.as_str())
+        .bind(team.map(TeamId::as_str))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(result.rows_affected())
+}

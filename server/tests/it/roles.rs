@@ -1,0 +1,630 @@
+//! Who may do what: every route of the dashboard as nobody, viewer, member of another team, member, manager and
+//! administrator; and what teams see of each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use domain::actor::Actor;
+use domain::audit;
+use domain::authority::{Authority, Role};
+use domain::credential::draft::{Draft, Proof};
+use domain::credential::emergency::{self, Means, Selection};
+use domain::credential::federated::FederatedDraft;
+use domain::credential::generate::{Generated, generate};
+use domain::credential::keys::{self, KeysDraft};
+use domain::credential::list::{self, Query};
+use domain::credential::{federated, inspect};
+use domain::id::{PersonId, TeamId};
+use domain::invitation::{self, Grant};
+use domain::password::Password;
+use domain::person::Person;
+use domain::team;
+use server::dashboard::enter::Permission;
+use server::routes::{Access, table};
+use server::state::AppState;
+
+use crate::support::{Answer, App, Browser, PASSWORD, basic, between, form_token};
+
+const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
+const OTHER_KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+
+fn operator() -> Actor {
+    Actor::command_line("operator")
+}
+
+async fn new_team(app: &App, name: &str) -> TeamId {
+    team::create(&app.instance.context, &operator(), name).await.expect("a team").id
+}
+
+/// Invites somebody and accepts for them.
+async fn joined(app: &App, email: &str, grant: Grant) -> Person {
+    let context = &app.instance.context;
+    let (_, token) = invitation::invite(context, &operator(), email, grant).await.expect("invites");
+    let name = email.split('@').next().expect("a name");
+    let password = Password::new(PASSWORD.to_owned());
+    invitation::accept_as_new(context, &token, name, password, |actor| actor).await.expect("accepts")
+}
+
+async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
+    let browser = app.browser();
+    let answer = browser.sign_in_as(&person.email, PASSWORD).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{} signs in", person.email);
+    browser
+}
+
+async fn generated_for(app: &App, team: &TeamId, name: &str, proof: Proof) -> Generated {
+    let draft = Draft { team: Some(team.clone()), name: name.to_owned(), proof, ..Draft::default() };
+    generate(&app.instance.context, &operator(), &draft, None).await.expect("generates")
+}
+
+/// What a row of the table needs, written down again and not read from it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Needs {
+    Person,
+    Viewer,
+    Member,
+    Manager,
+    Administrator,
+}
+
+/// Whether what the request is about belongs to the team.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum About {
+    Nothing,
+    Team,
+}
+
+use About::{Nothing, Team};
+use Needs::{Administrator, Manager, Member, Viewer};
+
+/// A route, a method, who may, and the status for those who may. `{…}` stands for a thing of [`Stage::things`].
+type Row = (&'static str, Method, Needs, About, u16, &'static [(&'static str, &'static str)]);
+
+const PERSON: Needs = Needs::Person;
+
+fn rows() -> Vec<Row> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    vec![
+        ("/", GET, PERSON, Nothing, 200, &[]),
+        ("/credentials", GET, PERSON, Nothing, 200, &[]),
+        ("/credentials/new", GET, Member, Nothing, 200, &[]),
+        ("/credentials/new", POST, Member, Team, 200, &[("name", "job"), ("team", "{team_id}")]),
+        ("/credentials/revoke", GET, Member, Nothing, 422, &[]),
+        ("/credentials/{client_id}", GET, Viewer, Team, 200, &[]),
+        ("/credentials/{client_id}/edit", GET, Manager, Team, 200, &[]),
+        ("/credentials/{client_id}/edit", POST, Manager, Team, 303, &[("name", "other")]),
+        ("/credentials/{client_id}/rotate", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/rotate", POST, Member, Team, 200, &[("overlap", "3600")]),
+        ("/credentials/{client_id}/rotation", POST, Member, Team, 303, &[("step", "finish")]),
+        ("/credentials/{client_id}/disable", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/enable", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/revoke", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/keys/new", GET, Manager, Team, 200, &[]),
+        ("/credentials/{key_client_id}/keys/new", POST, Manager, Team, 303, &[("public_key", OTHER_KEY)]),
+        ("/credentials/{client_id}/identities/new", GET, Manager, Team, 200, &[]),
+        (
+            "/credentials/{identity_client_id}/identities/new",
+            POST,
+            Manager,
+            Team,
+            303,
+            &[("issuer", "https://ci.example"), ("subject", "job:two")],
+        ),
+        ("/servers", GET, PERSON, Nothing, 200, &[]),
+        ("/servers/new", GET, Administrator, Nothing, 200, &[]),
+        (
+            "/servers/new",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("name", "docs"), ("resource", "https://docs.example/mcp"), ("scopes", "docs:read Read.")],
+        ),
+        ("/servers/{id}", GET, PERSON, Nothing, 200, &[]),
+        ("/leaks", GET, PERSON, Nothing, 200, &[]),
+        ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
+        ("/activity", GET, PERSON, Nothing, 200, &[]),
+        ("/activity/export", GET, PERSON, Nothing, 200, &[]),
+        ("/activity/export", POST, PERSON, Nothing, 200, &[("format", "jsonl")]),
+        ("/teams", GET, PERSON, Nothing, 200, &[]),
+        ("/teams/new", GET, Administrator, Nothing, 200, &[]),
+        ("/teams/new", POST, Administrator, Nothing, 303, &[("name", "New team")]),
+        ("/teams/{team_id}", GET, Viewer, Team, 200, &[]),
+        ("/teams/{team_id}/name", POST, Manager, Team, 303, &[("name", "Payments")]),
+        ("/teams/{team_id}/invite", GET, Manager, Team, 200, &[]),
+        ("/teams/{team_id}/invite", POST, Manager, Team, 200, &[("email", "new@example.com"), ("role", "viewer")]),
+        ("/teams/{team_id}/members/{person_id}", GET, Manager, Team, 200, &[]),
+        ("/teams/{team_id}/members/{person_id}", POST, Manager, Team, 303, &[("role", "member")]),
+        ("/people", GET, Administrator, Nothing, 200, &[]),
+        ("/people/invite", GET, Administrator, Nothing, 200, &[]),
+        (
+            "/people/invite",
+            POST,
+            Administrator,
+            Nothing,
+            200,
+            &[("email", "boss@example.com"), ("team", "administration"), ("role", "viewer")],
+        ),
+        ("/people/{person_id}", GET, Administrator, Nothing, 200, &[]),
+        ("/people/{person_id}/change", GET, Administrator, Nothing, 200, &[]),
+        ("/people/{person_id}/change", POST, Administrator, Nothing, 303, &[("to", "enabled")]),
+        (
+            "/people/{person_id}/teams",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("team", "{other_team_id}"), ("role", "viewer")],
+        ),
+        ("/settings", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/keys", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/keys", POST, Administrator, Nothing, 303, &[("algorithm", "ES256"), ("haste", "emergency")]),
+        ("/settings/stop", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/stop", POST, Administrator, Nothing, 422, &[("confirmation", "no")]),
+        ("/account", GET, PERSON, Nothing, 200, &[]),
+        ("/account/name", POST, PERSON, Nothing, 303, &[("name", "Another")]),
+        (
+            "/account/password",
+            POST,
+            PERSON,
+            Nothing,
+            422,
+            &[("current_password", "wrong"), ("new_password", "a new long password")],
+        ),
+        ("/fn/overview", GET, PERSON, Nothing, 200, &[]),
+        ("/fn/credentials", GET, PERSON, Nothing, 200, &[]),
+        ("/fn/activity", GET, PERSON, Nothing, 200, &[]),
+        ("/fn/first_exchange?client_id={client_id}", GET, Viewer, Team, 200, &[]),
+        ("/fn/enable_credential", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
+        ("/fn/disable_credential", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
+        ("/fn/revoke_credentials", POST, Member, Team, 303, &[("client_ids", "{client_id}"), ("reason", "")]),
+        ("/fn/remove_key", POST, Manager, Team, 303, &[("client_id", "{key_client_id}"), ("id", "{key_id}")]),
+        (
+            "/fn/remove_identity",
+            POST,
+            Manager,
+            Team,
+            303,
+            &[("client_id", "{identity_client_id}"), ("id", "{identity_id}")],
+        ),
+        ("/fn/withdraw_invitation", POST, Manager, Team, 303, &[("id", "{invitation_id}")]),
+        ("/fn/remove_member", POST, Manager, Team, 303, &[("team", "{team_id}"), ("person", "{person_id}")]),
+        ("/fn/remove_team", POST, Administrator, Nothing, 303, &[("team", "{empty_team_id}")]),
+        ("/fn/end_sessions_of", POST, Administrator, Nothing, 303, &[("person", "{person_id}")]),
+        ("/fn/undo_emergency_stop", POST, Administrator, Nothing, 303, &[("stopped_at", "{stopped_at}")]),
+        // Of a session that is not one's own: not there, whoever asks.
+        ("/fn/end_session", POST, PERSON, Nothing, 404, &[("session", "ses_0000000000000000000000")]),
+    ]
+}
+
+/// The team, the other team, and somebody to act upon.
+struct Stage<'app> {
+    app: &'app App,
+    team: TeamId,
+    other: TeamId,
+    target: PersonId,
+}
+
+impl Stage<'_> {
+    /// Fresh things for one request: what an earlier one ended must not decide the next.
+    async fn things(&self, row: &Row, round: usize) -> BTreeMap<&'static str, String> {
+        let (app, context, team) = (self.app, &self.app.instance.context, &self.team);
+        let secret = generated_for(app, team, "secret", Proof::Secret).await.credential.client_id;
+        let draft = KeysDraft { text: KEY.to_owned(), ..KeysDraft::default() };
+        let key = generated_for(app, team, "key", Proof::Keys(draft)).await.credential.client_id;
+        let key_id = keys::list(context, &key).await.expect("reads").remove(0).id;
+        let draft = FederatedDraft {
+            issuer: "https://ci.example".to_owned(),
+            subject: "job:one".to_owned(),
+            ..FederatedDraft::default()
+        };
+        let identity = generated_for(app, team, "identity", Proof::Federated(draft)).await.credential.client_id;
+        let identity_id = federated::list(context, &identity).await.expect("reads").remove(0).id;
+        let grant = Grant::Team(team.clone(), Role::Viewer);
+        let invited = invitation::invite(context, &operator(), "guest@example.com", grant).await.expect("invites");
+        let role = Some(Role::Viewer);
+        team::set_role(context, &operator(), team, &self.target, role).await.expect("is put back");
+        let is_asked = |thing: &str| row.5.iter().any(|(_, value)| *value == thing);
+        let empty = match is_asked("{empty_team_id}") {
+            true => new_team(app, &format!("Empty {round}")).await,
+            false => TeamId::first(),
+        };
+        let mut stopped_at = 0;
+        if is_asked("{stopped_at}") {
+            let stopped = new_team(app, &format!("Stopped {round}")).await;
+            generated_for(app, &stopped, "stopped", Proof::Secret).await;
+            let selection = Selection { team: Some(stopped), ..Selection::default() };
+            let stop = emergency::stop(context, &operator(), &selection, Means::Disable, "drill").await;
+            stopped_at = stop.expect("stops").1.millis();
+        }
+        let servers = domain::mcp_server::list(context).await.expect("reads");
+        BTreeMap::from([
+            ("{client_id}", secret.to_string()),
+            ("{key_client_id}", key.to_string()),
+            ("{key_id}", key_id.to_string()),
+            ("{identity_client_id}", identity.to_string()),
+            ("{identity_id}", identity_id.to_string()),
+            ("{invitation_id}", invited.0.id.to_string()),
+            ("{team_id}", team.to_string()),
+            ("{other_team_id}", self.other.to_string()),
+            ("{empty_team_id}", empty.to_string()),
+            ("{person_id}", self.target.to_string()),
+            ("{stopped_at}", stopped_at.to_string()),
+            ("{id}", servers[0].id.to_string()),
+        ])
+    }
+
+    async fn newest_entry(&self) -> i64 {
+        let everything = audit::Filter::default();
+        let entries = audit::list(&self.app.instance.context, &Authority::Everything, &everything, 1).await;
+        entries.expect("reads").first().map_or(0, |entry| entry.seq)
+    }
+}
+
+fn filled(template: &str, things: &BTreeMap<&'static str, String>) -> String {
+    things.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+async fn request(browser: &Browser<'_>, row: &Row, things: &BTreeMap<&'static str, String>, token: &str) -> Answer {
+    let (path, method, _, _, _, fields) = row;
+    let path = filled(path, things);
+    if *method == Method::GET {
+        return browser.get(&path).await;
+    }
+    let fields: Vec<(&str, String)> = fields.iter().map(|(name, value)| (*name, filled(value, things))).collect();
+    let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    fields.push(("form_token", token));
+    browser.post(&path, &fields).await
+}
+
+/// The path of the table that a row is about.
+fn path_of(row: &Row) -> String {
+    let path = row.0.split('?').next().unwrap_or_default();
+    path.replace("{key_client_id}", "{client_id}").replace("{identity_client_id}", "{client_id}")
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_should_and_nobody_else() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let grant = |role| Grant::Team(team.clone(), role);
+    let target = joined(&app, "target@example.com", grant(Role::Viewer)).await.id;
+    let viewer = signed_in_as(&app, &joined(&app, "viewer@example.com", grant(Role::Viewer)).await).await;
+    let member = signed_in_as(&app, &joined(&app, "member@example.com", grant(Role::Member)).await).await;
+    let manager = signed_in_as(&app, &joined(&app, "manager@example.com", grant(Role::Manager)).await).await;
+    let elsewhere = Grant::Team(other.clone(), Role::Member);
+    let outsider = signed_in_as(&app, &joined(&app, "outsider@example.com", elsewhere).await).await;
+    let nobody = app.browser();
+    let stage = Stage { app: &app, team, other, target };
+
+    let rows = rows();
+    let mut round = 0;
+    for row in &rows {
+        let (path, method, needs, about, ok, _) = row;
+        let what = format!("{method} {path}");
+        for (name, browser, holds) in [
+            ("nobody", &nobody, None),
+            ("outsider", &outsider, if *about == Team { None } else { Some(Member) }),
+            ("viewer", &viewer, Some(Viewer)),
+            ("member", &member, Some(Member)),
+            ("manager", &manager, Some(Manager)),
+            ("administrator", &administrator, Some(Administrator)),
+        ] {
+            round += 1;
+            let things = stage.things(row, round).await;
+            let page = if name == "nobody" { "/login" } else { "/account" };
+            let token = form_token(&browser.get(page).await.body);
+            let before = stage.newest_entry().await;
+            let answer = request(browser, row, &things, &token).await;
+            let status = answer.status.as_u16();
+            if name == "nobody" {
+                assert_eq!((status, answer.header("location").starts_with("/login")), (303, true), "{what}, {name}");
+            } else if holds.is_some_and(|holds| holds >= *needs) {
+                assert_eq!(status, *ok, "{what}, {name}: {}", answer.body);
+                assert!(!answer.header("location").starts_with("/login"), "{what}, {name}");
+                continue;
+            } else if name == "outsider" && *about == Team {
+                // What one may not see is not there: the answer is the one about a thing that never was.
+                let made_up = things.iter().map(|(name, value)| (*name, unknown(value))).collect();
+                let never = request(browser, row, &made_up, &token).await.status.as_u16();
+                assert_eq!(status, never, "{what}, {name}");
+                assert!(status == 404 || (status == 403 && *needs == Manager), "{what}, {name}: {status}");
+            } else {
+                let expected = if *needs == Administrator { 404 } else { 403 };
+                assert_eq!(status, expected, "{what}, {name}");
+            }
+            assert_eq!(stage.newest_entry().await, before, "{what}, {name}: nothing was changed");
+        }
+    }
+
+    // No route is missing above, and no method.
+    let state = AppState::new(app.instance.context.clone(), vec![], vec![]);
+    let guarded = |access| matches!(access, Access::Dashboard(permission) if permission != Permission::Anybody);
+    let known: BTreeSet<String> = rows.iter().map(path_of).collect();
+    let things = stage.things(&rows[0], round + 1).await;
+    for route in table(&state).iter().filter(|route| guarded(route.access)) {
+        assert!(known.contains(route.path), "{} has no row", route.path);
+        for method in [Method::GET, Method::POST] {
+            if !rows.iter().any(|row| path_of(row) == route.path && row.1 == method) {
+                let row: Row = ("", method.clone(), PERSON, Nothing, 405, &[]);
+                let path: &'static str = route.path;
+                let answer = request(&administrator, &(path, row.1, row.2, row.3, row.4, row.5), &things, "").await;
+                assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path} has no row");
+            }
+        }
+    }
+    let there: BTreeSet<String> = table(&state).iter().map(|route| route.path.to_owned()).collect();
+    assert!(known.is_subset(&there), "rows of routes that are gone: {:?}", known.difference(&there));
+}
+
+/// An identifier of the same form that names nothing.
+fn unknown(id: &str) -> String {
+    match id.split_once('_') {
+        Some((prefix, rest)) if rest.len() == 22 => format!("{prefix}_{}", "1".repeat(22)),
+        _ => "1".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_team_sees_its_own_and_nothing_of_others() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (ours, theirs) = (new_team(&app, "Ours").await, new_team(&app, "Theirs").await);
+    let person = joined(&app, "grace@example.com", Grant::Team(ours.clone(), Role::Member)).await;
+    let own = generated_for(&app, &ours, "our job", Proof::Secret).await;
+    let foreign = generated_for(&app, &theirs, "their job", Proof::Secret).await;
+    for generated in [&own, &foreign] {
+        let answer = app.token(&[("authorization", &basic(generated))], "grant_type=client_credentials").await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    let browser = signed_in_as(&app, &person).await;
+    for page in
+        ["/credentials", "/credentials?q=job", "/", "/activity", "/activity?target=job", "/teams", "/fn/credentials"]
+    {
+        let body = browser.get(page).await.body;
+        assert!(!body.contains("their job") && !body.contains("Theirs"), "{page}");
+    }
+    assert!(browser.get("/credentials").await.body.contains("our job"));
+    assert!(browser.get("/activity").await.body.contains("our job"));
+    assert!(browser.get("/fn/overview").await.json()["all"] == 1);
+    assert!(browser.get(&format!("/credentials?team={theirs}")).await.body.contains("No credential matches"));
+    // The chart counts our exchange alone.
+    assert!(browser.get("/").await.body.contains("1 token issued"));
+
+    // A leak of theirs is counted, not shown; a client ID of theirs is nothing.
+    let secret = foreign.secret.as_ref().expect("a secret").expose();
+    let found = browser.submit("/leaks", "/leaks", &[("text", secret), ("days", "7")]).await.body;
+    assert!(found.contains("1 credential of teams that you are not in") && !found.contains("their job"));
+    let id = foreign.credential.client_id.as_str();
+    let found = browser.submit("/leaks", "/leaks", &[("text", id), ("days", "7")]).await.body;
+    assert!(found.contains("Nothing in the text belongs to this Countersign"));
+
+    // Ticked together with one of ours, none is revoked.
+    let ids = format!("{} {id}", own.credential.client_id);
+    let fields = [("client_ids", ids.as_str()), ("reason", "")];
+    assert_eq!(browser.submit("/credentials", "/fn/revoke_credentials", &fields).await.status, StatusCode::NOT_FOUND);
+    for client_id in [&own.credential.client_id, &foreign.credential.client_id] {
+        let found = inspect::find(context, &Authority::Everything, client_id).await.expect("reads").expect("exists");
+        assert!(found.revoked_at.is_none());
+    }
+
+    // The export holds what the page shows.
+    let export = browser.submit("/activity/export", "/activity/export", &[("format", "jsonl")]).await.body;
+    assert!(export.contains("our job") && !export.contains("their job"));
+}
+
+#[tokio::test]
+async fn privileged_scopes_are_granted_by_administrators_and_reach_one_team() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (ours, theirs) = (new_team(&app, "Ours").await, new_team(&app, "Theirs").await);
+    let person = joined(&app, "grace@example.com", Grant::Team(ours.clone(), Role::Manager)).await;
+    let browser = signed_in_as(&app, &person).await;
+    assert!(!browser.get("/credentials/new").await.body.contains("credentials:write"));
+    let fields = [("name", "robot"), ("scope", "credentials:write")];
+    let refused = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("Only an administrator grants credentials:write."));
+
+    let scopes = ["mcp:read", "credentials:read", "credentials:write"].map(str::to_owned).to_vec();
+    let draft = Draft { team: Some(ours.clone()), name: "robot".to_owned(), scopes, ..Draft::default() };
+    let robot = generate(context, &operator(), &draft, None).await.expect("generates");
+    let foreign = generated_for(&app, &theirs, "their job", Proof::Secret).await.credential.client_id;
+    let actor = Actor::credential(robot.credential.client_id.clone(), "robot");
+    let authority = domain::authority::of(context, &actor).await.expect("reads");
+    let listed = list::list(context, &authority, &Query::default(), 10).await.expect("lists");
+    assert_eq!(listed.credentials.len(), 1);
+    let revoked = domain::credential::revoke::revoke(context, &actor, &foreign, "").await;
+    assert!(matches!(revoked, Err(domain::credential::CredentialError::NotFound)));
+
+    // A manager may leave in place what an administrator granted, and not add to it.
+    let edit = format!("/credentials/{}/edit", robot.credential.client_id);
+    let kept = [("name", "robot"), ("scope", "mcp:read"), ("scope", "credentials:read")];
+    assert_eq!(browser.submit(&edit, &edit, &kept).await.status, StatusCode::SEE_OTHER);
+    let more = [("name", "robot"), ("scope", "credentials:read"), ("scope", "credentials:write")];
+    assert_eq!(browser.submit(&edit, &edit, &more).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Nor move it to a team that is not theirs.
+    let away = [("name", "robot"), ("scope", "mcp:read"), ("team", theirs.as_str())];
+    assert_eq!(browser.submit(&edit, &edit, &away).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_invitation_works_once_for_whom_it_is_for() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let team = new_team(&app, "Payments").await;
+    let invite = format!("/teams/{team}/invite");
+    let fields = [("email", " Grace@Example.com"), ("role", "member")];
+    let shown = administrator.submit(&invite, &invite, &fields).await;
+    assert_eq!((shown.status, shown.header("cache-control")), (StatusCode::OK, "no-store"));
+    assert_eq!(shown.header("referrer-policy"), "no-referrer");
+    let link = between(&shown.body, "http://localhost:8080", "\"").to_owned();
+    let token = link.split_once("token=").expect("a token").1.to_owned();
+    let page = administrator.get(&format!("/teams/{team}")).await.body;
+    assert!(page.contains("grace@example.com") && !page.contains(&token), "shown once");
+
+    // Not for the administrator, who is somebody else.
+    assert_eq!(administrator.get(&link).await.status, StatusCode::FORBIDDEN);
+    let accepted = administrator.submit("/account", "/invitation", &[("token", &token)]).await;
+    assert_eq!(accepted.status, StatusCode::FORBIDDEN);
+
+    let grace = app.browser();
+    let opened = grace.get(&link).await;
+    assert!(opened.body.contains("team Payments, as a member"), "{}", opened.body);
+    assert_eq!(opened.header("referrer-policy"), "no-referrer");
+    let form = [("token", token.as_str()), ("name", "Grace"), ("password", "short")];
+    assert_eq!(grace.submit(&link, "/invitation", &form).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let form = [("token", token.as_str()), ("name", "Grace"), ("password", PASSWORD)];
+    let late = app.browser();
+    let late_token = form_token(&late.get(&link).await.body);
+    assert_eq!(grace.submit(&link, "/invitation", &form).await.header("location"), "/");
+    assert_eq!(grace.get("/credentials/new").await.status, StatusCode::OK, "signed in, with the role");
+    let again = late.post("/invitation", &[&form[..], &[("form_token", &late_token)]].concat()).await;
+    assert_eq!(again.status, StatusCode::GONE);
+    assert_eq!(app.browser().get(&link).await.status, StatusCode::GONE);
+
+    // A second invitation gives the account a role elsewhere, once its owner has signed in.
+    let search = new_team(&app, "Search").await;
+    let invite = format!("/teams/{search}/invite");
+    let fields = [("email", "grace@example.com"), ("role", "manager")];
+    let link = administrator.submit(&invite, &invite, &fields).await.body;
+    let link = between(&link, "http://localhost:8080", "\"").to_owned();
+    let token = link.split_once("token=").expect("a token").1;
+    assert!(app.browser().get(&link).await.body.contains("Sign in first"));
+    let form = [("token", token), ("name", "Mallory"), ("password", PASSWORD)];
+    let taken_over = app.browser().submit("/login", "/invitation", &form).await;
+    assert!(taken_over.body.contains("Sign in first"), "an account is not taken over by a link");
+    assert!(grace.get(&link).await.body.contains("Accept invitation"));
+    let joined = grace.submit(&link, "/invitation", &[("token", token)]).await;
+    assert_eq!(joined.header("location"), format!("/teams/{search}?done=joined"));
+    assert_eq!(grace.get(&format!("/teams/{search}/invite")).await.status, StatusCode::OK);
+
+    // An old link is no link, and neither is one that was withdrawn or replaced.
+    let context = &app.instance.context;
+    let grant = Grant::Team(search.clone(), Role::Viewer);
+    let invite = async || invitation::invite(context, &operator(), "late@example.com", grant.clone()).await;
+    let (_, first) = invite().await.expect("invites");
+    let (second_invitation, second) = invite().await.expect("invites");
+    assert!(invitation::open(context, &first).await.expect("reads").is_none(), "replaced");
+    invitation::withdraw(context, &operator(), &second_invitation.id).await.expect("withdraws");
+    assert!(invitation::open(context, &second).await.expect("reads").is_none(), "withdrawn");
+    let (_, third) = invite().await.expect("invites");
+    app.instance.clock.advance(invitation::LINK_LIFETIME + Duration::from_millis(1));
+    assert!(invitation::open(context, &third).await.expect("reads").is_none(), "too old");
+}
+
+#[tokio::test]
+async fn disabling_a_person_ends_their_sessions_and_not_their_teams_credentials() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let team = new_team(&app, "Payments").await;
+    let person = joined(&app, "grace@example.com", Grant::Team(team.clone(), Role::Manager)).await;
+    let grace = signed_in_as(&app, &person).await;
+    let made = grace.submit("/credentials/new", "/credentials/new", &[("name", "nightly")]).await.body;
+    let secret = between(&made, "css_", "\"").to_owned();
+    let invite = format!("/teams/{team}/invite");
+    let link = grace.submit(&invite, &invite, &[("email", "friend@example.com"), ("role", "viewer")]).await.body;
+    let link = between(&link, "http://localhost:8080", "\"").to_owned();
+
+    let change = format!("/people/{}/change", person.id);
+    let disabled = administrator.submit(&change, &change, &[("to", "disabled")]).await;
+    assert_eq!(disabled.status, StatusCode::SEE_OTHER);
+    assert_eq!(grace.get("/credentials").await.header("location"), "/login?next=%2Fcredentials");
+    let body = format!("grant_type=client_credentials&client_secret=css_{secret}");
+    assert_eq!(app.token(&[], body).await.status, StatusCode::OK, "the credential is the team's");
+    assert_eq!(app.browser().get(&link).await.status, StatusCode::GONE, "their invitations are withdrawn");
+    // Refused like a wrong password.
+    let stranger = app.browser();
+    let refused = stranger.sign_in_as("grace@example.com", PASSWORD).await;
+    let wrong = stranger.sign_in_as("grace@example.com", "not the password").await;
+    assert_eq!((refused.status, wrong.status), (StatusCode::UNPROCESSABLE_ENTITY, StatusCode::UNPROCESSABLE_ENTITY));
+    let without_token = |answer: &Answer| answer.body.replace(&form_token(&answer.body), "");
+    assert_eq!(without_token(&refused), without_token(&wrong));
+
+    // "Revoke everything this person made" is the emergency stop, limited to them.
+    let page = administrator.get(&format!("/settings/stop?made_by={}&means=revoke", person.id)).await.body;
+    assert!(page.contains("Revoke 1 credential?") && page.contains("1 live token"), "{page}");
+    let fields = [("made_by", person.id.as_str()), ("means", "revoke"), ("confirmation", "STOP"), ("reason", "left")];
+    let stopped = administrator.submit("/settings/stop", "/settings/stop", &fields).await;
+    assert_eq!(stopped.header("location"), "/settings?done=revoked&count=1");
+    let body = format!("grant_type=client_credentials&client_secret=css_{secret}");
+    assert_eq!(app.token(&[], body).await.status, StatusCode::UNAUTHORIZED);
+
+    administrator.submit(&change, &change, &[("to", "enabled")]).await;
+    signed_in_as(&app, &person).await;
+}
+
+#[tokio::test]
+async fn whoever_rotated_a_secret_has_made_it() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let team = new_team(&app, "Payments").await;
+    let person = joined(&app, "grace@example.com", Grant::Team(team.clone(), Role::Member)).await;
+    let grace = signed_in_as(&app, &person).await;
+    let rotated = generated_for(&app, &team, "rotated", Proof::Secret).await.credential.client_id;
+    generated_for(&app, &team, "untouched", Proof::Secret).await;
+    let made = async || {
+        let selection = Selection { made_by: Some(person.id.clone()), ..Selection::default() };
+        emergency::preview(context, &selection, Means::Revoke).await.expect("counts").credentials
+    };
+    assert_eq!(made().await, 0);
+    let rotate = format!("/credentials/{rotated}/rotate");
+    assert_eq!(grace.submit(&rotate, &rotate, &[("overlap", "0")]).await.status, StatusCode::OK);
+    assert_eq!(made().await, 1);
+    // Rotated once more by somebody else, what they saw is worth nothing.
+    let overlap = domain::credential::rotate::Overlap::Nothing;
+    domain::credential::rotate::secret(context, &operator(), &rotated, overlap, None, None).await.expect("rotates");
+    assert_eq!(made().await, 0);
+}
+
+#[tokio::test]
+async fn somebody_always_administers() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let second = joined(&app, "second@example.com", Grant::Administrator).await;
+    let people = domain::person::manage::list(&app.instance.context).await.expect("reads");
+    let first = people.iter().find(|listed| listed.person.id != second.id).expect("the first").person.clone();
+    let both = signed_in_as(&app, &second).await;
+    let change = |id: &PersonId| format!("/people/{id}/change");
+    let (one, two) = (change(&first.id), change(&second.id));
+    let disable = [("to", "disabled")];
+    let (left, right) = tokio::join!(administrator.submit(&two, &two, &disable), both.submit(&one, &one, &disable));
+    let is_done = |answer: &&Answer| answer.header("location").ends_with("?done=disabled");
+    let done = [left, right].iter().filter(is_done).count();
+    assert_eq!(done, 1, "of two who shut each other out, one stays");
+    let left: Vec<_> = domain::person::manage::list(&app.instance.context).await.expect("reads");
+    let last = left.iter().find(|listed| listed.person.disabled_at.is_none()).expect("one stays").person.clone();
+    let browser = signed_in_as(&app, &last).await;
+    for to in ["disabled", "person"] {
+        let own = change(&last.id);
+        let answer = browser.submit(&own, &own, &[("to", to)]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{to}");
+        assert!(answer.body.contains("Nobody could administer"));
+    }
+}
+
+#[tokio::test]
+async fn people_are_changed_after_the_password_was_proved_again() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let team = new_team(&app, "Payments").await;
+    let person = joined(&app, "grace@example.com", Grant::Team(team.clone(), Role::Viewer)).await;
+    app.instance.clock.advance(Duration::from_secs(6 * 60));
+    let change = format!("/people/{}/change", person.id);
+    let member = format!("/teams/{team}/members/{}", person.id);
+    for (action, fields) in [
+        ("/people/invite", vec![("email", "new@example.com"), ("team", team.as_str()), ("role", "viewer")]),
+        (change.as_str(), vec![("to", "administrator")]),
+        (member.as_str(), vec![("role", "manager")]),
+    ] {
+        let asked = administrator.submit(action, action, &fields).await;
+        assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "{action}");
+        assert!(asked.body.contains("Enter your password to go on."), "{action}");
+    }
+    // Shutting somebody out does not wait.
+    let disabled = administrator.submit(&change, &change, &[("to", "disabled")]).await;
+    assert_eq!(disabled.status, StatusCode::SEE_OTHER);
+}
