@@ -174,8 +174,8 @@ fn rows() -> Vec<Row> {
             &[("current_password", "wrong"), ("new_password", "a new long password")],
         ),
         ("/fn/overview", GET, PERSON, Nothing, 200, &[]),
-        ("/fn/credentials", GET, PERSON, Nothing, 200, &[]),
-        ("/fn/activity", GET, PERSON, Nothing, 200, &[]),
+        ("/fn/credentials?query[q]=", GET, PERSON, Nothing, 200, &[]),
+        ("/fn/activity?query[actor]=", GET, PERSON, Nothing, 200, &[]),
         ("/fn/first_exchange?client_id={client_id}", GET, Viewer, Team, 200, &[]),
         ("/fn/enable_credential", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
         ("/fn/disable_credential", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
@@ -381,9 +381,16 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
         assert_eq!(answer.status, StatusCode::OK);
     }
     let browser = signed_in_as(&app, &person).await;
-    for page in
-        ["/credentials", "/credentials?q=job", "/", "/activity", "/activity?target=job", "/teams", "/fn/credentials"]
-    {
+    for page in [
+        "/credentials",
+        "/credentials?q=job",
+        "/",
+        "/activity",
+        "/activity?target=job",
+        "/teams",
+        "/fn/credentials?query[q]=",
+        "/fn/activity?query[actor]=",
+    ] {
         let body = browser.get(page).await.body;
         assert!(!body.contains("their job") && !body.contains("Theirs"), "{page}");
     }
@@ -574,9 +581,11 @@ async fn whoever_rotated_a_secret_has_made_it() {
     let rotate = format!("/credentials/{rotated}/rotate");
     assert_eq!(grace.submit(&rotate, &rotate, &[("overlap", "0")]).await.status, StatusCode::OK);
     assert_eq!(made().await, 1);
+    app.instance.clock.advance(Duration::from_secs(1));
     // Rotated once more by somebody else, what they saw is worth nothing.
     let overlap = domain::credential::rotate::Overlap::Nothing;
     domain::credential::rotate::secret(context, &operator(), &rotated, overlap, None, None).await.expect("rotates");
+    app.instance.clock.advance(Duration::from_secs(1));
     assert_eq!(made().await, 0);
 }
 
