@@ -1,0 +1,193 @@
+import { expect, test, type Browser, type Page } from '@playwright/test';
+import { createAdministrator, examine, generate, javaScript, person, press, watch } from './browser';
+import { Countersign } from './countersign';
+
+/** A team from its first invitation to the day somebody leaves. */
+test.describe.configure({ mode: 'serial' });
+
+const password = 'quiet otter paints doors';
+
+let server: Countersign;
+let administrator: Page;
+let manager: Page;
+let viewer: Page;
+const problems: string[][] = [];
+
+async function visitor(browser: Browser): Promise<Page> {
+  const context = await browser.newContext({ javaScriptEnabled: javaScript() });
+  problems.push(watch(context, server));
+  return context.newPage();
+}
+
+test.beforeAll(async ({ browser }) => {
+  server = await Countersign.start();
+  server.secret('password of the others', password);
+  administrator = await visitor(browser);
+  await createAdministrator(administrator, server);
+});
+
+test.afterEach(() => expect(problems.flat()).toEqual([]));
+
+test.afterAll(async () => {
+  for (const page of [administrator, manager, viewer]) await page?.context().close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+});
+
+const open = (page: Page, path: string) => page.goto(server.url + path);
+const id = (page: Page) => new URL(page.url()).pathname.split('/').pop()!;
+
+/** Invites from the page that is open, and returns the link. */
+async function invite(page: Page, email: string, role: string): Promise<string> {
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Role').selectOption(role);
+  await page.getByRole('button', { name: 'Create invitation' }).click();
+  await expect(page.getByRole('heading', { name: 'Save the invitation link' })).toBeVisible();
+  const link = await page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
+  server.secret(`invitation of ${email}`, new URL(link).searchParams.get('token')!);
+  return link;
+}
+
+async function createAccount(page: Page, link: string, name: string) {
+  await page.goto(link);
+  await page.getByLabel('Name', { exact: true }).fill(name);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
+}
+
+test('an administrator makes a team and invites its manager', async ({ browser }) => {
+  test.setTimeout(300_000);
+  await open(administrator, '/teams');
+  await examine(administrator, 'teams');
+  await press(administrator, 'New team');
+  await administrator.getByRole('textbox', { name: 'Name', exact: true }).fill('Default');
+  await press(administrator, 'Create team');
+  await expect(administrator.getByRole('alert')).toContainText('There is a team of this name already.');
+  await administrator.getByRole('textbox', { name: 'Name', exact: true }).fill('Payments');
+  await press(administrator, 'Create team');
+  await expect(administrator.getByRole('heading', { name: 'Payments' })).toBeVisible();
+  await examine(administrator, 'team-empty');
+  await press(administrator, 'Invite a person');
+  await administrator.getByLabel('Email').fill('not an address');
+  await administrator.locator('form').evaluateAll((forms: HTMLFormElement[]) => forms.forEach((form) => (form.noValidate = true)));
+  await press(administrator, 'Create invitation');
+  await expect(administrator.getByRole('alert')).toContainText('Enter an email address');
+  await examine(administrator, 'invite-mistake');
+  const link = await invite(administrator, 'grace@example.com', 'manager');
+  await examine(administrator, 'invitation-link');
+  await press(administrator, 'I have handed it over');
+  await expect(administrator.getByRole('rowheader', { name: /grace@example.com/ })).toBeVisible();
+  expect(await administrator.content()).not.toContain('token=');
+  await examine(administrator, 'team-invited');
+
+  manager = await visitor(browser);
+  await manager.goto(link);
+  await expect(manager.getByText('You will be in the team Payments, as a manager.')).toBeVisible();
+  await examine(manager, 'invitation');
+  await createAccount(manager, link, 'Grace Hopper');
+  await manager.goto(link);
+  await expect(manager.getByRole('heading', { name: 'This invitation does not work any more' })).toBeVisible();
+  await examine(manager, 'invitation-used');
+});
+
+test('a manager works in the team and invites a viewer, who only looks', async ({ browser }) => {
+  test.setTimeout(300_000);
+  await generate(administrator, server, 'of-the-first-team');
+  const made = await generate(manager, server, 'nightly-payout');
+  expect((await server.exchange(made.id, made.secret)).status).toBe(200);
+  await open(manager, '/credentials');
+  await expect(manager.getByRole('rowheader')).toHaveCount(1);
+  await expect(manager.getByRole('link', { name: 'People', exact: true })).toHaveCount(0);
+  await expect(manager.getByRole('link', { name: 'Settings' })).toHaveCount(0);
+  for (const path of ['/people', '/settings', '/servers/new']) {
+    expect((await open(manager, path))!.status(), path).toBe(404);
+  }
+
+  await open(manager, '/teams');
+  await press(manager, 'Payments');
+  await press(manager, 'Invite a person');
+  const link = await invite(manager, 'lin@example.com', 'viewer');
+  viewer = await visitor(browser);
+  await createAccount(viewer, link, 'Lin');
+  await open(viewer, '/credentials');
+  await expect(viewer.getByRole('rowheader', { name: 'nightly-payout' })).toBeVisible();
+  await expect(viewer.getByRole('link', { name: 'Generate credentials' })).toHaveCount(0);
+  await expect(viewer.getByRole('button', { name: 'Revoke selected' })).toHaveCount(0);
+  await examine(viewer, 'credentials-as-viewer');
+  await press(viewer, 'nightly-payout');
+  for (const name of ['Rotate secret', 'Edit', 'Disable', 'Revoke']) {
+    await expect(viewer.getByRole('link', { name, exact: true }), name).toHaveCount(0);
+  }
+  await examine(viewer, 'credential-as-viewer');
+  expect((await open(viewer, `/credentials/${made.id}/revoke`))!.status()).toBe(403);
+  await expect(viewer.getByRole('heading', { name: 'Your role does not allow this' })).toBeVisible();
+  await examine(viewer, 'forbidden');
+
+  // A role counts from the next click on.
+  await open(manager, '/teams');
+  await press(manager, 'Payments');
+  await press(manager, 'Change Lin');
+  await examine(manager, 'member-change');
+  await manager.getByRole('combobox', { name: 'Role' }).selectOption('member');
+  await press(manager, 'Save role');
+  await expect(manager.getByText('Role saved.')).toBeVisible();
+  await examine(manager, 'team');
+  await open(viewer, `/credentials/${made.id}/revoke`);
+  await expect(viewer.getByRole('button', { name: 'Revoke credential' })).toBeVisible();
+
+  // Of the other team's there is nothing.
+  await open(administrator, '/credentials');
+  await administrator.getByRole('combobox', { name: 'Team' }).selectOption('Default');
+  await press(administrator, 'Apply');
+  await press(administrator, 'of-the-first-team');
+  expect((await open(viewer, `/credentials/${id(administrator)}`))!.status()).toBe(404);
+});
+
+test('somebody leaves', async () => {
+  test.setTimeout(300_000);
+  const made = await generate(viewer, server, 'made-by-lin');
+  await open(administrator, '/people');
+  await examine(administrator, 'people');
+  await press(administrator, 'Lin');
+  await examine(administrator, 'person');
+  await press(administrator, 'Disable');
+  await expect(administrator.getByRole('heading', { name: 'Disable Lin?' })).toBeVisible();
+  await examine(administrator, 'person-disable');
+  await press(administrator, 'Disable person');
+  await expect(administrator.getByText('Disabled. Their sessions have ended')).toBeVisible();
+  await examine(administrator, 'person-disabled');
+  await open(viewer, '/credentials');
+  await expect(viewer.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  await viewer.getByLabel('Email').fill('lin@example.com');
+  await viewer.getByLabel('Password').fill(password);
+  await press(viewer, 'Sign in');
+  await expect(viewer.getByRole('alert')).toContainText('do not match an account');
+  expect((await server.exchange(made.id, made.secret)).status, 'the credential is the team’s').toBe(200);
+
+  await press(administrator, 'Count what it ends');
+  await expect(administrator.getByRole('heading', { name: 'Revoke 1 credential?' })).toBeVisible();
+  await expect(administrator.getByText('Lin (lin@example.com)')).toBeVisible();
+  await examine(administrator, 'person-revoke');
+  await administrator.getByLabel('Type STOP to confirm').fill('STOP');
+  await press(administrator, 'Revoke 1 credential');
+  await expect(administrator.getByText('Revoked: 1 credential, for ever.')).toBeVisible();
+  expect((await server.exchange(made.id, made.secret)).status).toBe(401);
+
+  await open(administrator, '/activity');
+  await expect(administrator.getByText('Person disabled: Lin')).toBeVisible();
+  await open(manager, '/activity');
+  await expect(manager.getByText('Credential revoked: made-by-lin')).toBeVisible();
+  await expect(manager.getByText('Person disabled: Lin')).toHaveCount(0);
+  await examine(manager, 'activity-as-manager');
+});
+
+test('one administrator stays', async () => {
+  await open(administrator, '/people');
+  await press(administrator, person.name);
+  await expect(administrator.getByRole('link', { name: 'Disable' })).toHaveCount(0);
+  await open(administrator, `/people/${id(administrator)}/change?to=person`);
+  await press(administrator, 'Take the administration');
+  await expect(administrator.getByRole('alert')).toContainText('Nobody could administer');
+});
