@@ -12,6 +12,7 @@ pub mod message;
 pub mod new_credential;
 pub mod overview;
 pub mod people;
+pub mod renew;
 pub mod reveal;
 pub mod rotate;
 pub mod servers;

@@ -12,6 +12,7 @@
 //! | [`inspect`] | one credential with its secrets and what revoking it would end |
 //! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
+//! | [`renew`] | new secrets for several at once |
 //! | [`leak`] | secrets and tokens in a pasted text: whose they are, what they reach, ending them |
 //! | [`emergency`] | stop many at once |
 //! | [`disable`] | stop it for a while, and let it go on |
@@ -27,6 +28,7 @@ pub mod inspect;
 pub mod keys;
 pub mod leak;
 pub mod list;
+pub mod renew;
 pub mod revoke;
 pub mod rotate;
 

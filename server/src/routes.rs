@@ -95,6 +95,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/servers/new", administrator, get(pages::new_server).post(servers::add)),
         row("/servers/{id}", person, get(pages::server)),
         row("/leaks", person, get(pages::leaks).post(leaks::find)),
+        row("/leaks/renew", member, post(leaks::renew)),
         row("/activity", person, get(pages::activity)),
         row("/activity/export", person, get(pages::export).post(audit_export::export)),
         row("/teams", person, get(teams::list)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use domain::context::Context;
+use domain::credential::emergency;
 use ipnet::IpNet;
 
 use crate::http::failure_limit::FailureLimit;
@@ -24,6 +25,8 @@ pub struct AppState {
     pub leak_reports_by_source: Arc<FailureLimit>,
     /// What is done with them.
     pub leak_reports: Arc<LeakReports>,
+    /// How many credentials an emergency stop ends at a time.
+    pub stop_bite: usize,
     draining: Arc<AtomicBool>,
     requests: Arc<Requests>,
 }
@@ -47,6 +50,7 @@ impl AppState {
             failures: Arc::new(FailureLimit::default()),
             leak_reports_by_source: Arc::new(FailureLimit::for_reports()),
             leak_reports: Arc::default(),
+            stop_bite: emergency::BITE,
             draining: Arc::new(AtomicBool::new(false)),
             requests: Arc::new(requests),
         }
@@ -55,6 +59,12 @@ impl AppState {
     /// The same with other rules for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
         self.leak_reports = Arc::new(leak_reports);
+        self
+    }
+
+    /// The same with smaller bites of an emergency stop.
+    pub fn with_stop_bite(mut self, bite: usize) -> Self {
+        self.stop_bite = bite;
         self
     }
 

@@ -41,7 +41,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     let servers = mcp_server::list(&visit.context).await?;
     let body = view! {
         <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
-        {revoke_all(&visit, &findings)}
+        {all_at_once(&visit, &findings)}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
         <section class="panel" aria-label="Search another text">
             <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
@@ -122,22 +122,46 @@ fn revoke_form(client_ids: String, verb: String) -> AnyView {
     .into_any()
 }
 
-/// All that can be revoked, at once.
-fn revoke_all(visit: &Visit, findings: &Findings) -> AnyView {
-    let ids: Vec<&str> = findings
+/// What can be done with all that can be used, at once.
+fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
+    let usable: Vec<_> = findings
         .leaks
         .iter()
         .filter(|leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works))
         .filter(|leak| visit.may(&leak.credential.team, Role::Member))
-        .map(|leak| leak.credential.client_id.as_str())
+        .map(|leak| &leak.credential)
         .collect();
+    let joined = |method: Option<AuthMethod>| {
+        let ids = usable.iter().filter(|credential| method.is_none_or(|method| credential.auth_method == method));
+        ids.map(|credential| credential.client_id.as_str()).collect::<Vec<_>>()
+    };
+    let (ids, secrets) = (joined(None), joined(Some(AuthMethod::ClientSecret)));
+    let renew = |how: &'static str, verb: String| {
+        view! {
+            <form method="post" action="/leaks/renew">
+                <FormToken/>
+                <input type="hidden" name="client_ids" value=secrets.join(" ")/>
+                <input type="hidden" name="how" value=how/>
+                <button class="button">{verb}</button>
+            </form>
+        }
+    };
+    let renewals = (secrets.len() > 1).then(|| {
+        view! {
+            {renew("rotate", format!("Rotate all {}", secrets.len()))}
+            {renew("replace", format!("Generate {} replacements", secrets.len()))}
+        }
+    });
     (ids.len() > 1)
         .then(|| {
             let verb = format!("Revoke all {}", ids.len());
             view! {
                 <div class="notice" data-tone="danger">
                     <Drawing icon=Icon::Warning/>
-                    <div><p>"Several credentials can be used by whoever has the text."</p>{revoke_form(ids.join(" "), verb)}</div>
+                    <div>
+                        <p>"Several credentials can be used by whoever has the text."</p>
+                        <div class="row">{revoke_form(ids.join(" "), verb)}{renewals}</div>
+                    </div>
                 </div>
             }
         })

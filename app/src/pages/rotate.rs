@@ -93,7 +93,7 @@ fn head(credential: &Credential, title: &'static str, lead: &'static str) -> Any
 }
 
 /// The times to choose from, after `first`.
-fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(String, String)> {
+pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(String, String)> {
     let times = [
         ("900", "15 minutes"),
         ("3600", "1 hour"),

@@ -12,7 +12,7 @@ use domain::team;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
-use crate::components::chart::counted;
+use crate::components::chart::{counted, grouped};
 use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
@@ -408,4 +408,55 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         </section>
     };
     Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+}
+
+/// Where a stop's result is told.
+pub fn done_address(means: Means, count: u64) -> String {
+    let done = if means == Means::Disable { "disabled" } else { "revoked" };
+    format!("/settings?done={done}&count={count}")
+}
+
+/// Stands in [`progress_page`] for what is written while the stop goes on.
+pub const PROGRESS_MARK: &str = "(progress)";
+
+/// The page of a stop that takes a while.
+pub fn progress_page(means: Means, count: i64) -> Page {
+    let count = counted(count, "credential", "credentials");
+    let title = match means {
+        Means::Disable => format!("Stopping {count}"),
+        Means::Revoke => format!("Revoking {count}"),
+    };
+    let body = view! {
+        <div class="head"><div><h1>{title.clone()}</h1><p>"It goes on if you leave this page."</p></div></div>
+        <section class="panel" aria-label="Progress"><ol class="list" role="status">{PROGRESS_MARK}</ol></section>
+    };
+    Page::new(title, body).framed(Frame::Narrow)
+}
+
+/// A line of the progress.
+pub fn progress_line(stopped: u64, of: i64) -> String {
+    let (stopped, of) = (grouped(i64::try_from(stopped).unwrap_or(i64::MAX)), grouped(of));
+    view! { <li class="entry"><span>{format!("{stopped} of {of}")}</span></li> }.to_html()
+}
+
+/// The last line.
+pub fn progress_end(means: Means, count: u64) -> String {
+    let credentials = counted(i64::try_from(count).unwrap_or(i64::MAX), "credential", "credentials");
+    let words = match means {
+        Means::Disable => format!("Done. Stopped: {credentials}. "),
+        Means::Revoke => format!("Done. Revoked: {credentials}. "),
+    };
+    view! { <li class="entry"><span>{words}<a href=done_address(means, count)>"Back to the settings"</a></span></li> }
+        .to_html()
+}
+
+/// The last line when something failed on the way.
+pub fn progress_broken() -> String {
+    view! {
+        <li class="entry"><span>
+            "It broke off: the database does not answer. What is counted above is stopped. "
+            <a href="/settings">"Start it again for the rest"</a>
+        </span></li>
+    }
+    .to_html()
 }

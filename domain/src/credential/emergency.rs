@@ -1,4 +1,4 @@
-//! The emergency stop: many credentials at once, chosen by team, maker, MCP server and age, in one transaction.
+//! The emergency stop: many credentials at once, chosen by team, maker, MCP server and age.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,12 @@ use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::{Fault, FieldError};
-use crate::id::{McpServerId, PersonId, TeamId};
+use crate::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::mcp_server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
-/// Up to this many, each credential gets an audit entry of its own. Beyond it the entry of the stop alone has to do: an
-/// emergency must not wait for the log.
-const MOST_ENTRIES: usize = 2000;
+/// How many credentials are stopped in one transaction.
+pub const BITE: usize = 2000;
 
 /// Which credentials. Empty: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +54,17 @@ impl Means {
     }
 }
 
+/// A stop, as it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'order> {
+    /// Which credentials.
+    pub selection: &'order Selection,
+    /// What is done to them.
+    pub means: Means,
+    /// Why; kept in the audit log, and with each credential that is revoked.
+    pub reason: &'order str,
+}
+
 /// What a stop would end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preview {
@@ -71,38 +81,61 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::emergency::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection. When this returns the change is on disk. Returns how many were stopped, and the
-/// moment by which [`undo`] knows them.
+/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in
+/// between, however many there are. `progress` is told after each bite how many were stopped; they are stopped on disk
+/// then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
+///
+/// When one bite is enough, each credential gets an audit entry of its own; otherwise each bite gets one, because an
+/// emergency must not wait for the log.
 pub async fn stop(
     context: &Context,
     actor: &Actor,
-    selection: &Selection,
-    means: Means,
-    reason: &str,
+    order: &Order<'_>,
+    bite: usize,
+    mut progress: impl FnMut(u64),
 ) -> Result<(u64, Timestamp), CredentialError> {
+    let Order { selection, means, reason } = order;
     let reason =
         check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
-    let mut change = context.begin_change().await?;
-    change.authority(actor).await?.require_administrator()?;
-    let now = change.now();
-    let most = MOST_ENTRIES as i64 + 1;
-    let mut stopped = store::emergency::list(change.transaction(), selection, means, now, most).await?;
-    let count = store::emergency::stop(change.transaction(), selection, means, now, reason.as_deref()).await?;
-    if stopped.len() > MOST_ENTRIES {
-        stopped.clear();
+    let now = context.now();
+    let (mut total, mut last) = (0, None);
+    loop {
+        let mut change = context.begin_change().await?;
+        change.authority(actor).await?.require_administrator()?;
+        let part = store::emergency::Part { selection, means: *means, now, after: last.as_ref() };
+        let found = store::emergency::list(change.transaction(), &part, bite as i64 + 1).await?;
+        let (more, all_at_once) = (found.len() > bite, last.is_none() && found.len() <= bite);
+        let stopped = &found[..found.len().min(bite)];
+        if let Some((up_to, _)) = stopped.last() {
+            store::emergency::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
+            last = Some(up_to.clone());
+        }
+        total += stopped.len() as u64;
+        let mut events = Vec::new();
+        if all_at_once {
+            events.extend(stopped.iter().map(|(id, name)| of_one(*means, id, name, reason.as_deref())));
+        }
+        events.push(stopped_event(order, stopped.len(), now, reason.as_deref()));
+        change.commit_all(actor, &events).await?;
+        progress(total);
+        if !more {
+            return Ok((total, now));
+        }
     }
+}
+
+fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Event {
     let action = match means {
         Means::Disable => "credential.disabled",
         Means::Revoke => "credential.revoked",
     };
-    let mut events: Vec<Event> = stopped
-        .iter()
-        .map(|(id, name)| {
-            Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
-        })
-        .collect();
-    events.push(Event::new("emergency.stopped", "instance", "", "").with(json!({
-        "means": means.as_str(),
+    Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
+}
+
+fn stopped_event(order: &Order<'_>, count: usize, now: Timestamp, reason: Option<&str>) -> Event {
+    let selection = order.selection;
+    Event::new("emergency.stopped", "instance", "", "").with(json!({
+        "means": order.means.as_str(),
         "team": selection.team.as_ref().map(TeamId::as_str),
         "made_by": selection.made_by.as_ref().map(PersonId::as_str),
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
@@ -110,23 +143,25 @@ pub async fn stop(
         "credentials": count,
         "stopped_at": now.millis(),
         "reason": reason,
-    })));
-    change.commit_all(actor, &events).await?;
-    Ok((count, now))
+    }))
 }
 
 /// Stops of the last weeks that disabled credentials which still are: the moment, and how many.
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
     let filter = audit::Filter { action: Some("emergency.stopped".to_owned()), ..audit::Filter::default() };
-    let mut stops = Vec::new();
-    for entry in audit::list(context, &Authority::Everything, &filter, 10).await? {
+    let mut moments = Vec::new();
+    for entry in audit::list(context, &Authority::Everything, &filter, 200).await? {
         let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
         let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
-        if let Some(at) = at.map(Timestamp::from_millis) {
-            let count = store::emergency::stopped_at(&context.store, at).await?;
-            if count > 0 {
-                stops.push((at, count));
-            }
+        moments.extend(at.map(Timestamp::from_millis));
+    }
+    // A stop of many has many entries, all of one moment.
+    moments.dedup();
+    let mut stops = Vec::new();
+    for at in moments.into_iter().take(10) {
+        let count = store::emergency::stopped_at(&context.store, at).await?;
+        if count > 0 {
+            stops.push((at, count));
         }
     }
     Ok(stops)

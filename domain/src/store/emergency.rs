@@ -25,7 +25,7 @@ macro_rules! of_selection {
     };
 }
 
-/// The credentials of a selection that can still be stopped, in the parameters that [`bind`] binds. What the stop itself
+/// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop itself
 /// revoked a statement before, at `$5`, counts as not revoked.
 fn condition(means: Means) -> &'static str {
     match means {
@@ -74,16 +74,34 @@ pub(crate) async fn preview(
     })
 }
 
-/// Identifiers and names, at most `limit`.
+/// A part of a stop: what comes after a credential that an earlier part ended with.
+pub(crate) struct Part<'part> {
+    pub selection: &'part Selection,
+    pub means: Means,
+    /// The moment of the stop.
+    pub now: Timestamp,
+    pub after: Option<&'part ClientId>,
+}
+
+impl Part<'_> {
+    /// The parameter `$6` of its statements.
+    fn after(&self) -> &str {
+        self.after.map_or("", ClientId::as_str)
+    }
+}
+
+/// Identifiers and names, at most `limit`, in the order of the identifiers.
 pub(crate) async fn list(
     transaction: &mut Transaction,
-    selection: &Selection,
-    means: Means,
-    now: Timestamp,
+    part: &Part<'_>,
     limit: i64,
 ) -> Result<Vec<(ClientId, String)>, StoreError> {
-    let sql = format!("SELECT client_id, name FROM credentials WHERE {} ORDER BY client_id LIMIT $6", condition(means));
-    query(sql, selection, now)
+    let sql = format!(
+        "SELECT client_id, name FROM credentials WHERE client_id > $6 AND {} ORDER BY client_id LIMIT $7",
+        condition(part.means)
+    );
+    query(sql, part.selection, part.now)
+        .bind(part.after())
         .bind(limit)
         .fetch_all(&mut **transaction)
         .await?
@@ -95,17 +113,16 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// Stops them all; returns how many.
+/// Stops those of the part up to this one.
 pub(crate) async fn stop(
     transaction: &mut Transaction,
-    selection: &Selection,
-    means: Means,
-    now: Timestamp,
+    part: &Part<'_>,
+    up_to: &ClientId,
     reason: Option<&str>,
-) -> Result<u64, StoreError> {
-    let condition = condition(means);
+) -> Result<(), StoreError> {
+    let condition = format!("client_id > $6 AND client_id <= $7 AND {}", condition(part.means));
     let mut statements = Vec::new();
-    match means {
+    match part.means {
         Means::Disable => statements.push(format!("UPDATE credentials SET disabled_at = $5 WHERE {condition}")),
         Means::Revoke => {
             for table in ["client_secrets", "client_keys", "federated_identities"] {
@@ -115,19 +132,18 @@ pub(crate) async fn stop(
                 ));
             }
             // Last: the condition asks for what is not revoked.
-            statements.push(format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $6 WHERE {condition}"));
+            statements.push(format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $8 WHERE {condition}"));
         }
     }
-    let mut count = 0;
     for sql in statements {
-        let with_reason = sql.contains("$6");
-        let mut statement = query(sql, selection, now);
+        let with_reason = sql.contains("$8");
+        let mut statement = query(sql, part.selection, part.now).bind(part.after()).bind(up_to.as_str());
         if with_reason {
             statement = statement.bind(reason);
         }
-        count = statement.execute(&mut **transaction).await?.rows_affected();
+        statement.execute(&mut **transaction).await?;
     }
-    Ok(count)
+    Ok(())
 }
 
 /// How many were disabled at exactly this moment and still are.

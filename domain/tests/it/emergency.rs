@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use domain::audit::{self, Filter};
 use domain::authority::Authority;
-use domain::credential::emergency::{self, Means, Preview, Selection};
-use domain::credential::{Status, disable, inspect};
+use domain::clock::Timestamp;
+use domain::context::Context;
+use domain::credential::emergency::{self, Means, Order, Preview, Selection};
+use domain::credential::{CredentialError, Status, disable, inspect};
 use domain::keys::TokenAlgorithm;
 use domain::keys::rotation::{self, Haste, PUBLISHED_AHEAD, RotationError};
 use domain::mcp_server::{self, ScopeDescription, ServerDraft};
@@ -15,6 +17,16 @@ use domain::token::verify::verify;
 use crate::support::{RESOURCE, draft, exchanged, generated, operator};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn stop(
+    context: &Context,
+    selection: &Selection,
+    means: Means,
+    reason: &str,
+) -> Result<(u64, Timestamp), CredentialError> {
+    let order = Order { selection, means, reason };
+    emergency::stop(context, &operator(), &order, emergency::BITE, |_| {}).await
+}
 
 #[tokio::test]
 async fn a_stop_ends_what_it_counted_and_can_be_undone() {
@@ -54,7 +66,7 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     assert_eq!(count(&by_age, Means::Disable).await, (1, 1));
     assert_eq!(count(&by_server, Means::Disable).await, (1, 0));
 
-    let (stopped, at) = emergency::stop(context, &operator(), &by_age, Means::Disable, "drill").await.expect("stops");
+    let (stopped, at) = stop(context, &by_age, Means::Disable, "drill").await.expect("stops");
     assert_eq!(stopped, 1);
     assert!(exchanged(context, &secret(&old), "").await.is_err());
     assert!(verify(context, &token, RESOURCE).await.is_err());
@@ -68,11 +80,11 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     assert_eq!(credential.status(context.now()), Status::Disabled, "what was disabled before stays so");
     assert!(emergency::undo(context, &operator(), at).await.is_err(), "nothing is left to undo");
 
-    let (stopped, _) = emergency::stop(context, &operator(), &by_server, Means::Revoke, "").await.expect("stops");
+    let (stopped, _) = stop(context, &by_server, Means::Revoke, "").await.expect("stops");
     assert_eq!(stopped, 1);
     assert!(exchanged(context, &secret(&for_docs), "").await.is_err());
     assert!(exchanged(context, &secret(&new), "").await.is_ok());
-    let (stopped, _) = emergency::stop(context, &operator(), &all, Means::Revoke, "leaked").await.expect("stops");
+    let (stopped, _) = stop(context, &all, Means::Revoke, "leaked").await.expect("stops");
     assert_eq!(stopped, 3);
     for generated in [&old, &new, &paused] {
         assert!(exchanged(context, &secret(generated), "").await.is_err());
@@ -89,6 +101,30 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     assert_eq!(actions, ["credential.revoked", "credential.disabled", "credential.generated"]);
     let stops = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
     assert_eq!(audit::list(context, &Authority::Everything, &stops, 10).await.expect("lists").len(), 3);
+}
+
+#[tokio::test]
+async fn many_are_stopped_in_bites_and_let_go_on_together() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    for number in 0..5 {
+        generated(context, &draft(&format!("job {number}"))).await;
+    }
+    let selection = Selection::default();
+    let order = Order { selection: &selection, means: Means::Disable, reason: "drill" };
+    let mut told = Vec::new();
+    let stopped = emergency::stop(context, &operator(), &order, 2, |count| told.push(count)).await.expect("stops");
+    assert_eq!((stopped.0, told), (5, vec![2, 4, 5]));
+    let stops = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
+    let entries = audit::list(context, &Authority::Everything, &stops, 10).await.expect("lists");
+    assert_eq!(entries.len(), 3, "an entry a bite");
+    assert_eq!(emergency::undoable(context).await.expect("reads"), [(stopped.1, 5)]);
+    assert_eq!(emergency::undo(context, &operator(), stopped.1).await.expect("undoes"), 5);
+    let order = Order { means: Means::Revoke, ..order };
+    let (revoked, _) = emergency::stop(context, &operator(), &order, 2, |_| {}).await.expect("revokes");
+    let left = emergency::preview(context, &selection, Means::Revoke).await.expect("counts");
+    assert_eq!((revoked, left.credentials), (5, 0));
+    assert_eq!(audit::verify(context).await.expect("verifies"), audit::Verdict::Intact { entries: 5 + 3 + 1 + 3 });
 }
 
 fn kid(token: &str) -> String {

@@ -1,21 +1,33 @@
 //! The forms of the settings: signing keys, which ask for the password again when it is due, and the emergency stop, which
 //! asks for a word instead: an incident must not wait for a password.
 
+use std::convert::Infallible;
+
 use app::action::ActionError;
 use app::pages::settings::{self, CONFIRMATION, Typed};
+use app::render;
 use app::visit::Visit;
-use axum::extract::Extension;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use domain::actor::Actor;
+use domain::clock::Timestamp;
 use domain::credential::CredentialError;
-use domain::credential::emergency::{self, Means};
+use domain::credential::emergency::{self, Means, Order, Selection};
 use domain::error::FieldError;
 use domain::keys::TokenAlgorithm;
 use domain::keys::rotation::{self, Haste};
+use futures::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tower_sessions::Session;
 
 use super::credentials::{Refused, confirm};
 use super::pages::respond;
+use crate::http::error;
 use crate::http::fields::Fields;
+use crate::state::AppState;
 
 /// What the fields of a stop hold.
 pub fn typed(fields: &Fields) -> Typed {
@@ -60,26 +72,87 @@ pub async fn rotate_keys(
     }
 }
 
-/// `POST /settings/stop`
-pub async fn stop(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+/// `POST /settings/stop`: a stop of a few leads back to the settings; one of many is answered with a page that grows while
+/// it goes on.
+pub async fn stop(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
     let typed = typed(&fields);
-    match try_stop(&visit, &typed).await {
-        Ok((means, count)) => {
-            let done = if means == Means::Disable { "disabled" } else { "revoked" };
-            Redirect::to(&format!("/settings?done={done}&count={count}")).into_response()
-        }
-        Err(CredentialError::Invalid(errors)) => respond(visit, || settings::stop_page(typed, errors)).await,
-        Err(error) => respond(visit, async || Err(ActionError::from(error))).await,
+    let (selection, means, actor, count) = match prepared(&visit, &typed).await {
+        Ok(prepared) => prepared,
+        Err(CredentialError::Invalid(errors)) => return respond(visit, || settings::stop_page(typed, errors)).await,
+        Err(error) => return respond(visit, async || Err(ActionError::from(error))).await,
+    };
+    // Told to the page, if it is still there; the stop goes on without it.
+    let (told, progress) = mpsc::unbounded_channel();
+    let (context, reason, bite) = (visit.context.clone(), typed.reason.clone(), state.stop_bite);
+    let work = tokio::spawn(async move {
+        let order = Order { selection: &selection, means, reason: &reason };
+        emergency::stop(&context, &actor, &order, bite, |count| {
+            // Nobody reads when the page was left.
+            let _ = told.send(count);
+        })
+        .await
+    });
+    if count > bite as i64 {
+        return progress_page(visit, means, count, progress, work).await;
     }
+    let error = match work.await {
+        Ok(Ok((count, _))) => return Redirect::to(&settings::done_address(means, count)).into_response(),
+        Ok(Err(CredentialError::Invalid(errors))) => {
+            return respond(visit, || settings::stop_page(typed, errors)).await;
+        }
+        Ok(Err(error)) => ActionError::from(error),
+        Err(_) => ActionError::Unavailable,
+    };
+    respond(visit, async || Err(error)).await
 }
 
-async fn try_stop(visit: &Visit, typed: &Typed) -> Result<(Means, u64), CredentialError> {
+/// What was typed, checked; who does it; and how many it is about.
+async fn prepared(visit: &Visit, typed: &Typed) -> Result<(Selection, Means, Actor, i64), CredentialError> {
     let invalid = |error| CredentialError::Invalid(vec![error]);
     let (selection, means) = typed.selection().map_err(invalid)?;
     if typed.confirmation.trim() != CONFIRMATION {
         return Err(invalid(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm."))));
     }
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let (count, _) = emergency::stop(&visit.context, &actor, &selection, means, &typed.reason).await?;
-    Ok((means, count))
+    let preview = emergency::preview(&visit.context, &selection, means).await.map_err(CredentialError::Fault)?;
+    Ok((selection, means, actor, preview.credentials))
+}
+
+type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
+
+/// The page up to where the lines go, the lines as they come, the rest of the page. It needs no script.
+async fn progress_page(
+    visit: Visit,
+    means: Means,
+    count: i64,
+    progress: mpsc::UnboundedReceiver<u64>,
+    work: Work,
+) -> Response {
+    let rendered = render::render(visit, async || Ok(settings::progress_page(means, count))).await;
+    let Some((head, tail)) = rendered.html.split_once(settings::PROGRESS_MARK) else {
+        return error::plain(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let (head, tail) = (Bytes::from(head.to_owned()), Bytes::from(tail.to_owned()));
+    let lines = stream::unfold(progress, move |mut progress| async move {
+        let stopped = progress.recv().await?;
+        Some((Bytes::from(settings::progress_line(stopped, count)), progress))
+    });
+    let end = stream::once(async move {
+        Bytes::from(match work.await {
+            Ok(Ok((count, _))) => settings::progress_end(means, count),
+            Ok(Err(error)) => {
+                // Its faults are logged by the conversion.
+                let _ = ActionError::from(error);
+                settings::progress_broken()
+            }
+            Err(_) => settings::progress_broken(),
+        })
+    });
+    let parts = stream::once(async { head }).chain(lines).chain(end).chain(stream::once(async { tail }));
+    let body = Body::from_stream(parts.map(Ok::<_, Infallible>));
+    ([(header::CACHE_CONTROL, "no-store")], Html(body)).into_response()
 }

@@ -5,6 +5,7 @@ mod assertions;
 mod command_line;
 mod credentials;
 mod documents;
+mod emergency;
 mod headers;
 mod leaks;
 mod mcp;

@@ -9,7 +9,7 @@ use domain::actor::Actor;
 use domain::audit;
 use domain::authority::{Authority, Role};
 use domain::credential::draft::{Draft, Proof};
-use domain::credential::emergency::{self, Means, Selection};
+use domain::credential::emergency::{self, Means, Order, Selection};
 use domain::credential::federated::FederatedDraft;
 use domain::credential::generate::{Generated, generate};
 use domain::credential::keys::{self, KeysDraft};
@@ -125,6 +125,14 @@ fn rows() -> Vec<Row> {
         ("/servers/{id}", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
+        (
+            "/leaks/renew",
+            POST,
+            Member,
+            Team,
+            200,
+            &[("client_ids", "{client_id}"), ("how", "rotate"), ("overlap", "900"), ("confirmed", "yes")],
+        ),
         ("/activity", GET, PERSON, Nothing, 200, &[]),
         ("/activity/export", GET, PERSON, Nothing, 200, &[]),
         ("/activity/export", POST, PERSON, Nothing, 200, &[("format", "jsonl")]),
@@ -236,7 +244,8 @@ impl Stage<'_> {
             let stopped = new_team(app, &format!("Stopped {round}")).await;
             generated_for(app, &stopped, "stopped", Proof::Secret).await;
             let selection = Selection { team: Some(stopped), ..Selection::default() };
-            let stop = emergency::stop(context, &operator(), &selection, Means::Disable, "drill").await;
+            let order = Order { selection: &selection, means: Means::Disable, reason: "drill" };
+            let stop = emergency::stop(context, &operator(), &order, emergency::BITE, |_| {}).await;
             stopped_at = stop.expect("stops").1.millis();
         }
         let servers = domain::mcp_server::list(context).await.expect("reads");

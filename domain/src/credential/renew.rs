@@ -1,0 +1,82 @@
+//! New secrets for several credentials at once, after a text gave all of them away.
+
+use super::draft::Draft;
+use super::generate::{self, Generated};
+use super::rotate::{self, Overlap};
+use super::{AuthMethod, Credential, CredentialError, inspect};
+use crate::actor::Actor;
+use crate::authority::Authority;
+use crate::context::Context;
+use crate::id::{ClientId, McpServerId};
+use crate::mcp_server;
+
+/// Where the new secrets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// Each credential gets a second secret; the present one goes on for the overlap.
+    Rotate(Overlap),
+    /// For each a credential with the same settings is generated; the leaked one is left as it is.
+    Replace,
+}
+
+/// What became of one of them.
+pub struct Renewed {
+    /// The credential that leaked.
+    pub credential: Credential,
+    /// Its new secret, or why there is none.
+    pub result: Result<Generated, CredentialError>,
+}
+
+/// Renews each of `client_ids` on its own: what fails for one is told and stops no other.
+///
+/// `form_token` is as for [`generate::generate`]: sent twice, the form makes each secret once.
+///
+/// # Errors
+///
+/// [`CredentialError::NotFound`] when `authority` does not see one of them; nothing is changed then.
+pub async fn renew_all(
+    context: &Context,
+    authority: &Authority,
+    actor: &Actor,
+    client_ids: &[ClientId],
+    renewal: Renewal,
+    form_token: &str,
+) -> Result<Vec<Renewed>, CredentialError> {
+    let mut found = Vec::with_capacity(client_ids.len());
+    for client_id in client_ids {
+        found.push(inspect::find(context, authority, client_id).await?.ok_or(CredentialError::NotFound)?);
+    }
+    let mut renewed = Vec::with_capacity(found.len());
+    for credential in found {
+        let form_token = format!("{form_token} {}", credential.client_id);
+        let result = match renewal {
+            _ if credential.auth_method != AuthMethod::ClientSecret => Err(CredentialError::OtherMethod),
+            Renewal::Rotate(overlap) => {
+                rotate::secret(context, actor, &credential.client_id, overlap, None, Some(&form_token)).await
+            }
+            Renewal::Replace => match like(context, &credential).await {
+                Ok(draft) => generate::generate(context, actor, &draft, Some(&form_token)).await,
+                Err(error) => Err(error),
+            },
+        };
+        renewed.push(Renewed { credential, result });
+    }
+    Ok(renewed)
+}
+
+/// What to ask for to get a credential like this one, with a secret of the default expiry.
+async fn like(context: &Context, credential: &Credential) -> Result<Draft, CredentialError> {
+    let servers = mcp_server::list(context).await?;
+    let resource =
+        |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
+    Ok(Draft {
+        team: Some(credential.team.clone()),
+        name: credential.name.clone(),
+        description: credential.description.clone(),
+        servers: credential.servers.iter().filter_map(resource).collect(),
+        scopes: credential.scopes.iter().map(str::to_owned).collect(),
+        token_lifetime: credential.token_lifetime,
+        ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect(),
+        ..Draft::default()
+    })
+}
