@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { createAdministrator, examine, generate, press, watch } from './browser';
@@ -173,6 +174,60 @@ test('a leaked secret is found and ended', async () => {
   expect((await server.callMcp(access, 'tools/list')).status).toBe(401);
   await page.getByRole('link', { name: 'Generate a replacement with the same settings' }).click();
   await expect(page.getByRole('textbox', { name: 'Name', exact: true })).toHaveValue('support-desk');
+});
+
+test('every secret in a log is renewed at once', async () => {
+  const lost = [await server.createCredential('job one'), await server.createCredential('job two')];
+  await open('/leaks');
+  const log = lost.map((one, number) => `SECRET_${number}=${one.client_secret}`).join('\n');
+  await page.getByRole('textbox', { name: 'Leaked text' }).fill(log);
+  await press(page, 'Find credential');
+  await press(page, 'Rotate all 2');
+  await expect(page.getByRole('heading', { name: 'Rotate 2 secrets?' })).toBeVisible();
+  await examine(page, 'leaks-renew');
+  await page.getByLabel('Overlap').selectOption({ label: 'None: the old ones stop now' });
+  await press(page, 'Rotate secrets');
+  await expect(page.getByRole('heading', { name: 'Save your new client secrets' })).toBeVisible();
+  const secrets = [];
+  for (const one of ['job one', 'job two']) {
+    secrets.push(await page.getByRole('textbox', { name: `Client secret of ${one}` }).inputValue());
+    server.secret(`new secret of ${one}`, secrets.at(-1)!);
+  }
+  await examine(page, 'leaks-renewed');
+  for (const [number, { client_id, client_secret }] of lost.entries()) {
+    expect(await works(client_id, client_secret)).toBe(false);
+    expect(await works(client_id, secrets[number])).toBe(true);
+  }
+});
+
+test('a key is rotated while the program goes on', async () => {
+  const key = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' });
+  await open('/credentials/new');
+  await page.getByRole('textbox', { name: 'Name', exact: true }).fill('signs for itself');
+  await page.getByText('More options').click();
+  await page.getByRole('radio', { name: 'Public key' }).check();
+  await page.getByRole('textbox', { name: 'Public key' }).fill(String(key()));
+  await press(page, 'Generate credentials');
+  await press(page, 'Rotate key');
+  await examine(page, 'rotate-key');
+  await page.getByRole('textbox', { name: 'Public key' }).fill(String(key()));
+  await press(page, 'Rotate key');
+  await expect(page.getByRole('status').first()).toContainText('Rotation started.');
+  await expect(page.getByText('Retiring')).toBeVisible();
+  await examine(page, 'credential-rotating-key');
+});
+
+test('refusals are told hour by hour', async () => {
+  const job = await server.createCredential('refused job');
+  await server.command(['credential', 'disable', job.client_id]);
+  expect(await works(job.client_id, job.client_secret)).toBe(false);
+  await expect(async () => {
+    await open(`/credentials/${job.client_id}`);
+    await expect(page.getByText('By hour, last 72 hours')).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 30_000 });
+  await page.getByText('By hour, last 72 hours').click();
+  await expect(page.getByRole('columnheader', { name: 'In the hour from' })).toBeVisible();
+  await examine(page, 'refused-by-hour');
 });
 
 test('whoever finds a secret reports it, and its page says so', async () => {
