@@ -44,7 +44,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 26] = [
+pub const ACTIONS: [&str; 34] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -65,12 +65,20 @@ pub const ACTIONS: [&str; 26] = [
     "credential.disabled",
     "credential.enabled",
     "credential.revoked",
+    "credential.expiring",
+    "credential.retired_secret_tried",
     "token.revoked",
     "signing_key.rotated",
     "emergency.stopped",
     "emergency.undone",
     "mcp_server.added",
     "mcp_server.moved",
+    "webhook.added",
+    "webhook.edited",
+    "webhook.paused",
+    "webhook.resumed",
+    "webhook.secret_replaced",
+    "webhook.removed",
 ];
 
 /// One written entry.

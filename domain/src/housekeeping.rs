@@ -19,6 +19,8 @@ pub(crate) struct Retention {
     pub hours: Duration,
     /// Used form tokens, sign-in counts, used setup links.
     pub traces: Duration,
+    /// Deliveries to webhooks, and which alerts were written.
+    pub alerts: Duration,
 }
 
 const RETENTION: Retention = Retention {
@@ -26,6 +28,8 @@ const RETENTION: Retention = Retention {
     sessions: DAY,
     hours: Duration::from_secs(400 * 24 * 3600),
     traces: DAY,
+    // Longer than an end is announced ahead: an alert that is forgotten is written again.
+    alerts: Duration::from_secs(30 * 24 * 3600),
 };
 
 /// Removes what is older than its retention.

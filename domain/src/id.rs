@@ -83,6 +83,16 @@ identifier!(
     McpServerId,
     "srv_"
 );
+identifier!(
+    /// A webhook: where alerts are sent.
+    WebhookId,
+    "whk_"
+);
+identifier!(
+    /// What is sent to a webhook: the `webhook-id` of Standard Webhooks, the same for every attempt.
+    DeliveryId,
+    "msg_"
+);
 
 /// What proved a client: one of its secrets, keys or federated identities.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
