@@ -6,6 +6,7 @@ pub mod authenticators;
 pub mod credential;
 pub mod credentials;
 pub mod edit_credential;
+pub mod edit_webhook;
 pub mod leaks;
 pub mod message;
 pub mod new_credential;
@@ -17,6 +18,8 @@ pub mod settings;
 pub mod setup;
 pub mod sign_in;
 pub mod stop_credential;
+pub mod webhook;
+pub mod webhooks;
 
 /// A query string of those parameters that have a value.
 fn query_string(parameters: &[(&str, &str)]) -> String {

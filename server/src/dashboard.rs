@@ -15,3 +15,4 @@ pub mod session_store;
 pub mod settings;
 pub mod sign_in;
 pub mod signed_in;
+pub mod webhooks;

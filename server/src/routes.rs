@@ -11,7 +11,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, assets, audit_export, credentials, leaks, pages, server_functions, servers, settings, sign_in,
+    account, assets, audit_export, credentials, leaks, pages, server_functions, servers, settings, sign_in, webhooks,
 };
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
@@ -95,6 +95,12 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/settings", administrator, get(pages::settings)),
         row("/settings/keys", administrator, get(pages::rotate_keys).post(settings::rotate_keys)),
         row("/settings/stop", administrator, get(pages::stop).post(settings::stop)),
+        row("/settings/webhooks", administrator, get(webhooks::list)),
+        row("/settings/webhooks/new", administrator, get(webhooks::new).post(webhooks::add)),
+        row("/settings/webhooks/{id}", administrator, get(webhooks::one)),
+        row("/settings/webhooks/{id}/edit", administrator, get(webhooks::edit_form).post(webhooks::edit)),
+        row("/settings/webhooks/{id}/secret", administrator, get(webhooks::secret_form).post(webhooks::replace_secret)),
+        row("/settings/webhooks/{id}/remove", administrator, get(webhooks::remove_form)),
         row("/account", administrator, get(pages::account)),
         row("/account/name", administrator, post(account::rename)),
         row("/account/password", administrator, post(account::change_password)),
@@ -108,6 +114,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/undo_emergency_stop", administrator, post(server_functions::call)),
         row("/fn/remove_key", administrator, post(server_functions::call)),
         row("/fn/remove_identity", administrator, post(server_functions::call)),
+        row("/fn/test_webhook", administrator, post(server_functions::call)),
+        row("/fn/pause_webhook", administrator, post(server_functions::call)),
+        row("/fn/resume_webhook", administrator, post(server_functions::call)),
+        row("/fn/remove_webhook", administrator, post(server_functions::call)),
+        row("/fn/send_delivery_again", administrator, post(server_functions::call)),
         row("/fn/end_session", administrator, post(server_functions::call)),
     ]
 }

@@ -98,6 +98,17 @@ pub fn already_rotated(client_id: &str) -> Page {
     )
 }
 
+/// The form of a webhook's signing secret was sent again.
+pub fn already_signed(webhook_id: &str) -> Page {
+    message(
+        409,
+        "Already done",
+        "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
+         second time. If the secret is lost, replace it.",
+        Some((format!("/settings/webhooks/{webhook_id}"), "Open the webhook")),
+    )
+}
+
 /// A form of one use was sent again.
 pub fn already_generated(client_id: &str) -> Page {
     message(
