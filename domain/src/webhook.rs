@@ -30,7 +30,7 @@ pub use crate::store::webhooks::Delivery;
 pub use event::EventKind;
 pub use secret::SigningSecret;
 
-/// Most webhooks of an instance. Each may have a request under way at any time.
+/// Most webhooks of an instance, and so most requests to receivers at a time.
 pub const MOST: usize = 20;
 /// Longest address, in bytes.
 const LONGEST_URL: usize = 2000;

@@ -280,52 +280,45 @@ pub(crate) struct Claimed {
     pub body: String,
 }
 
-/// Takes deliveries that are due, at most `limit`, by moving their next attempt ahead. Nobody else finds them before then.
-/// These rows need not survive a power cut: what is forgotten is sent again.
+/// Takes the delivery that is longest due, by moving its next attempt ahead: nobody else finds it before then. These rows
+/// need not survive a power cut: what is forgotten is sent again.
 pub(crate) async fn claim(
     store: &Store,
     webhook: &WebhookId,
     now: Timestamp,
     lease: Timestamp,
-    limit: i64,
-) -> Result<Vec<Claimed>, StoreError> {
+) -> Result<Option<Claimed>, StoreError> {
     let mut transaction = store.begin_exchange().await?;
     let due = sqlx::query(
         "SELECT d.id AS id, d.attempts AS attempts, d.next_attempt_at AS next_attempt_at, d.body AS body
          FROM webhook_deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
          WHERE d.webhook_id = $1 AND d.next_attempt_at <= $2 AND w.paused_at IS NULL
-         ORDER BY d.next_attempt_at, d.seq LIMIT $3",
+         ORDER BY d.next_attempt_at, d.seq LIMIT 1",
     )
     .bind(webhook.as_str())
     .bind(now.millis())
-    .bind(limit)
-    .fetch_all(&mut *transaction)
+    .fetch_optional(&mut *transaction)
     .await?;
-    let mut claimed = Vec::with_capacity(due.len());
-    for row in &due {
-        let columns = Columns::of("webhook_deliveries", row);
-        let claim = Claimed {
-            id: columns.parsed("id", DeliveryId::parse)?,
-            webhook: webhook.clone(),
-            attempts: columns.number("attempts")? + 1,
-            lease,
-            body: columns.text("body")?,
-        };
-        let taken = sqlx::query(
-            "UPDATE webhook_deliveries SET attempts = attempts + 1, next_attempt_at = $1
-             WHERE id = $2 AND next_attempt_at = $3",
-        )
-        .bind(lease.millis())
-        .bind(claim.id.as_str())
-        .bind(columns.number("next_attempt_at")?)
-        .execute(&mut *transaction)
-        .await?;
-        if taken.rows_affected() == 1 {
-            claimed.push(claim);
-        }
-    }
+    let Some(row) = due else { return Ok(None) };
+    let columns = Columns::of("webhook_deliveries", &row);
+    let claimed = Claimed {
+        id: columns.parsed("id", DeliveryId::parse)?,
+        webhook: webhook.clone(),
+        attempts: columns.number("attempts")? + 1,
+        lease,
+        body: columns.text("body")?,
+    };
+    let taken = sqlx::query(
+        "UPDATE webhook_deliveries SET attempts = attempts + 1, next_attempt_at = $1
+         WHERE id = $2 AND next_attempt_at = $3",
+    )
+    .bind(lease.millis())
+    .bind(claimed.id.as_str())
+    .bind(columns.number("next_attempt_at")?)
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
-    Ok(claimed)
+    Ok((taken.rows_affected() == 1).then_some(claimed))
 }
 
 /// What became of an attempt.

@@ -11,8 +11,8 @@ use crate::error::Fault;
 use crate::id::WebhookId;
 use crate::store;
 
-/// Keeps the webhooks going. Each has at most one round of attempts under way, so a slow receiver holds up nobody but
-/// itself, and the number of requests is bounded by the number of webhooks.
+/// Keeps the webhooks going. Each has at most one request under way, so a slow receiver holds up nobody but itself, and
+/// there are never more requests than webhooks.
 pub struct Courier {
     context: Context,
     under_way: HashMap<WebhookId, JoinHandle<()>>,
@@ -55,8 +55,8 @@ impl Drop for Courier {
 async fn rounds(context: Context, webhook: WebhookId) {
     loop {
         match attempt_due(&context, &webhook).await {
-            Ok(0) => return,
-            Ok(_) => {}
+            Ok(true) => {}
+            Ok(false) => return,
             Err(fault) => {
                 tracing::warn!(%fault, %webhook, "a webhook could not be served");
                 return;

@@ -1,10 +1,8 @@
 //! Attempts: what is due is sent, and tried again later when it fails.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use super::{SigningSecret, URL, WebhookError, event};
@@ -32,8 +30,6 @@ const BACKOFF: [Duration; 7] = [
 /// How long an attempt has its delivery to itself: longer than it can take. If it is never heard of again, somebody else
 /// makes the next one.
 const LEASE: Duration = Duration::from_secs(60);
-/// Requests to one receiver at a time.
-const AT_ONCE: i64 = 4;
 /// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
 const LONGEST_PROBLEM: usize = 200;
 /// The receiver is gone for good (RFC 9110 §15.5.11).
@@ -108,29 +104,16 @@ impl Route {
     }
 }
 
-/// Makes one attempt for some of the deliveries that are due to this webhook, all at the same time. Returns how many
-/// attempts were made; none: nothing was due, or others had it.
-pub async fn attempt_due(context: &Context, webhook: &WebhookId) -> Result<usize, Fault> {
+/// Makes one attempt for the delivery that is longest due to this webhook. One after the other, so that what happened first
+/// arrives first while the receiver is well. False: nothing was due, or others had it.
+pub async fn attempt_due(context: &Context, webhook: &WebhookId) -> Result<bool, Fault> {
     let now = context.now();
-    let claimed = store::webhooks::claim(&context.store, webhook, now, now.plus(LEASE), AT_ONCE).await?;
-    if claimed.is_empty() {
-        return Ok(0);
-    }
-    let Some(route) = Route::open(context, webhook).await?.map(Arc::new) else { return Ok(0) };
-    let mut attempts = JoinSet::new();
-    for delivery in claimed {
-        let (context, route) = (context.clone(), Arc::clone(&route));
-        attempts.spawn(async move { attempt(&context, &route, &delivery, true).await });
-    }
-    let (mut made, mut result) = (0, Ok(()));
-    while let Some(ended) = attempts.join_next().await {
-        made += 1;
-        // One that panicked is tried again when its lease is over.
-        if let Ok(Err(fault)) = ended {
-            result = Err(fault);
-        }
-    }
-    result.map(|()| made)
+    let claimed = store::webhooks::claim(&context.store, webhook, now, now.plus(LEASE)).await?;
+    let Some(delivery) = claimed else { return Ok(false) };
+    // Removed meanwhile, with its deliveries.
+    let Some(route) = Route::open(context, webhook).await? else { return Ok(false) };
+    attempt(context, &route, &delivery, true).await?;
+    Ok(true)
 }
 
 /// One attempt, and what became of it.

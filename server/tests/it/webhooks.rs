@@ -175,7 +175,7 @@ async fn a_test_says_what_the_receiver_answered() {
 
     app.generated("job", &["mcp:read"]).await;
     collect(&app.instance.context).await.expect("collects");
-    assert_eq!(attempt_due(&app.instance.context, &webhook.id).await.expect("sends"), 1);
+    assert!(attempt_due(&app.instance.context, &webhook.id).await.expect("sends"));
     let page = browser.get(&address).await.body.replace("<!>", "");
     assert!(page.contains("credential.generated") && page.contains("Delivered"), "{page}");
     assert!(!page.contains("Nothing arrives since"));
