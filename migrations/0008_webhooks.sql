@@ -41,6 +41,7 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE UNIQUE INDEX webhook_deliveries_by_entry ON webhook_deliveries (webhook_id, seq);
 CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (webhook_id, next_attempt_at);
+CREATE INDEX webhook_deliveries_by_webhook ON webhook_deliveries (webhook_id, created_at);
 CREATE INDEX webhook_deliveries_by_created ON webhook_deliveries (created_at);
 
 -- Alerts that were written, so that each is written once. about is the moment of the end, or the day (since the epoch)

@@ -32,17 +32,10 @@ const RETIRED: [Refusal; 5] = [
 /// Credentials that one transaction deals with.
 const BITE: i64 = 100;
 /// Transactions of one run. What is left waits for the next: an instance with very many credentials does not spend its
-/// first minute on this alone.
-const MOST_BITES: usize = 20;
+/// first minutes on this alone.
+const MOST_BITES: usize = 50;
 /// How many hours back refusals are looked at: counts of the last one may have been written late.
 const LOOK_BACK: i64 = 2;
-
-/// Writes what is due.
-pub async fn write(context: &Context) -> Result<(), Fault> {
-    expiring(context).await?;
-    retired_secrets_tried(context).await?;
-    Ok(())
-}
 
 /// Announces ends that are near: for each credential that works the nearest stage alone, once for each end. Returns how
 /// many were announced.

@@ -172,7 +172,7 @@ test('a receiver that fails is seen, and gets what it missed', async () => {
   await expect.poll(() => received.length).toBeGreaterThan(0);
   await expect(async () => {
     await openWebhook();
-    await expect(page.getByText('Nothing arrives since')).toBeVisible({ timeout: 500 });
+    await expect(page.getByText('Nothing has arrived since')).toBeVisible({ timeout: 500 });
   }).toPass();
   await examine(page, 'webhook-failing');
   await open('/settings/webhooks');
@@ -190,7 +190,7 @@ test('a receiver that fails is seen, and gets what it missed', async () => {
     await openWebhook();
     await expect(waits.getByText('Delivered')).toBeVisible({ timeout: 500 });
   }).toPass();
-  await expect(page.getByText('Nothing arrives since')).toHaveCount(0);
+  await expect(page.getByText('Nothing has arrived since')).toHaveCount(0);
   received.splice(0);
 });
 

@@ -153,7 +153,7 @@ fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
     view! {
         <div class="notice" data-tone="danger">
             <Drawing icon=Icon::Warning/>
-            <div><p><b>"Nothing arrives since "<Moment at=since/>". "</b>"Last problem: "{problem}{waiting}</p></div>
+            <div><p><b>"Nothing has arrived since "<Moment at=since/>". "</b>"Last problem: "{problem}{waiting}</p></div>
         </div>
     }
     .into_any()

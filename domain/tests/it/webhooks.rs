@@ -465,7 +465,7 @@ async fn old_deliveries_are_forgotten_and_nothing_is_told_again() {
     generated(context, &wanted).await;
     for _ in 0..19 {
         instance.clock.advance(DAY);
-        alert::write(context).await.expect("writes");
+        alert::expiring(context).await.expect("looks");
     }
     assert_eq!(sent(&instance, &webhook.id).await.len(), 4);
     instance.clock.advance(DAY * 12);
@@ -473,7 +473,7 @@ async fn old_deliveries_are_forgotten_and_nothing_is_told_again() {
     collect(context).await.expect("collects");
     instance.clock.advance(DAY * 18 + Duration::from_secs(1));
     housekeeping::run(context).await.expect("tidies");
-    alert::write(context).await.expect("writes");
+    alert::expiring(context).await.expect("looks");
     let left = webhook::deliveries(context, &webhook.id, 50).await.expect("lists");
     assert_eq!(left.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>(), ["new"]);
     assert_eq!(types(&sent(&instance, &webhook.id).await), ["credential.generated"]);

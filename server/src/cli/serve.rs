@@ -25,7 +25,10 @@ const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 /// How soon a change is on its way to the webhooks.
 const COURIER_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon somebody hears that a retired secret was tried.
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
+/// Every how many of these intervals ends that are near are looked for: with a million credentials that takes a second.
+const ENDS_EVERY: u32 = 10;
 
 pub async fn run(config: Config) -> Result<(), CliError> {
     instance::make_private_folder(&config.data_dir)?;
@@ -123,10 +126,15 @@ async fn tidy(context: Context) {
 /// Writes alerts about what nobody does: ends that are near, retired secrets that are tried.
 async fn watch(context: Context) {
     let mut interval = tokio::time::interval(ALERT_INTERVAL);
-    loop {
+    for round in (0..ENDS_EVERY).cycle() {
         interval.tick().await;
-        if let Err(fault) = alert::write(&context).await {
-            tracing::warn!(%fault, "alerts could not be written");
+        if let Err(fault) = alert::retired_secrets_tried(&context).await {
+            tracing::warn!(%fault, "tries of retired secrets could not be told");
+        }
+        if round == 0
+            && let Err(fault) = alert::expiring(&context).await
+        {
+            tracing::warn!(%fault, "ends that are near could not be told");
         }
     }
 }

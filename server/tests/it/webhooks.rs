@@ -169,7 +169,7 @@ async fn a_test_says_what_the_receiver_answered() {
     let page = test().await;
     assert!(page.contains("The test did not arrive") && page.contains("It answered 302. Redirects are not"), "{page}");
     let page = test().await;
-    assert!(page.contains("It answered 500.") && page.contains("Nothing arrives since"), "{page}");
+    assert!(page.contains("It answered 500.") && page.contains("Nothing has arrived since"), "{page}");
     assert_eq!(receiver.take().len(), 2, "nothing was followed or repeated");
     assert!(browser.get(LIST).await.body.contains("Failing"));
 
@@ -178,7 +178,7 @@ async fn a_test_says_what_the_receiver_answered() {
     assert!(attempt_due(&app.instance.context, &webhook.id).await.expect("sends"));
     let page = browser.get(&address).await.body.replace("<!>", "");
     assert!(page.contains("credential.generated") && page.contains("Delivered"), "{page}");
-    assert!(!page.contains("Nothing arrives since"));
+    assert!(!page.contains("Nothing has arrived since"));
     let first = receiver.take().remove(0);
     let delivery = webhook::deliveries(&app.instance.context, &webhook.id, 1).await.expect("lists").remove(0);
     let fields = [("id", id.as_str()), ("delivery", delivery.id.as_str())];
