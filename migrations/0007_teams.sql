@@ -38,6 +38,7 @@ ALTER TABLE people ADD COLUMN disabled_at BIGINT;
 
 ALTER TABLE credentials ADD COLUMN team_id TEXT NOT NULL DEFAULT 'team_0000000000000000000000';
 CREATE INDEX credentials_by_team ON credentials (team_id, created_at, client_id);
+CREATE INDEX credentials_by_team_and_name ON credentials (team_id, search_text, client_id);
 
 -- Who made what: a person's identifier, or nothing. Whoever made a secret has seen it.
 ALTER TABLE credentials ADD COLUMN created_by_id TEXT NOT NULL DEFAULT '';
@@ -46,13 +47,35 @@ ALTER TABLE client_keys ADD COLUMN created_by_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE federated_identities ADD COLUMN created_by_id TEXT NOT NULL DEFAULT '';
 UPDATE credentials SET created_by_id = COALESCE((SELECT MIN(actor_id) FROM audit
     WHERE action = 'credential.generated' AND target_id = credentials.client_id AND actor_kind = 'person'), '');
-UPDATE client_secrets SET created_by_id =
-    (SELECT created_by_id FROM credentials WHERE credentials.client_id = client_secrets.client_id);
-UPDATE client_keys SET created_by_id =
-    (SELECT created_by_id FROM credentials WHERE credentials.client_id = client_keys.client_id);
-UPDATE federated_identities SET created_by_id =
-    (SELECT created_by_id FROM credentials WHERE credentials.client_id = federated_identities.client_id);
+-- What was made later names itself in the entry of the rotation or the addition; the rest came with the credential.
+UPDATE client_secrets SET created_by_id = COALESCE(
+    (SELECT MIN(actor_id) FROM audit WHERE target_id = client_secrets.client_id AND actor_kind = 'person'
+        AND action = 'credential.rotation_started' AND details LIKE '%"new":[%"' || client_secrets.id || '"%'),
+    (SELECT created_by_id FROM credentials WHERE credentials.client_id = client_secrets.client_id), '');
+UPDATE client_keys SET created_by_id = COALESCE(
+    (SELECT MIN(actor_id) FROM audit WHERE target_id = client_keys.client_id AND actor_kind = 'person'
+        AND ((action = 'credential.rotation_started' AND details LIKE '%"new":[%"' || client_keys.id || '"%')
+            OR (action = 'credential.key_added' AND details LIKE '%"' || client_keys.id || '"%'))),
+    (SELECT created_by_id FROM credentials WHERE credentials.client_id = client_keys.client_id), '');
+UPDATE federated_identities SET created_by_id = COALESCE(
+    (SELECT MIN(actor_id) FROM audit WHERE target_id = federated_identities.client_id AND actor_kind = 'person'
+        AND action = 'credential.identity_added' AND details LIKE '%"' || federated_identities.id || '"%'),
+    (SELECT created_by_id FROM credentials WHERE credentials.client_id = federated_identities.client_id), '');
 CREATE INDEX credentials_by_maker ON credentials (created_by_id);
+CREATE INDEX client_secrets_by_maker ON client_secrets (created_by_id);
+CREATE INDEX client_keys_by_maker ON client_keys (created_by_id);
+CREATE INDEX federated_identities_by_maker ON federated_identities (created_by_id);
+
+-- Who sees an entry besides administrators: the team that owned its target when it was written, and the person who acted.
+CREATE TABLE audit_readers (
+    reader TEXT   NOT NULL,
+    seq    BIGINT NOT NULL,
+    PRIMARY KEY (reader, seq)
+);
+INSERT INTO audit_readers (reader, seq)
+    SELECT credentials.team_id, audit.seq FROM audit JOIN credentials ON credentials.client_id = audit.target_id
+    WHERE audit.target_kind = 'credential'
+    UNION SELECT actor_id, seq FROM audit WHERE actor_kind = 'person' AND actor_id <> '';
 
 -- The scopes of the built-in server that reach credentials reach those of one team.
 UPDATE mcp_servers SET scopes = REPLACE(REPLACE(scopes,

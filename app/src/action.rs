@@ -60,6 +60,7 @@ impl From<McpServerError> for ActionError {
     fn from(error: McpServerError) -> Self {
         match error {
             McpServerError::Invalid(errors) => CredentialError::Invalid(errors).into(),
+            McpServerError::NotFound => Self::NotFound,
             McpServerError::Fault(fault) => fault.into(),
         }
     }

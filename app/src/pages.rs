@@ -6,6 +6,7 @@ pub mod authenticators;
 pub mod credential;
 pub mod credentials;
 pub mod edit_credential;
+pub mod edit_webhook;
 pub mod invitation;
 pub mod leaks;
 pub mod message;
@@ -21,6 +22,8 @@ pub mod setup;
 pub mod sign_in;
 pub mod stop_credential;
 pub mod teams;
+pub mod webhook;
+pub mod webhooks;
 
 /// A query string of those parameters that have a value.
 fn query_string(parameters: &[(&str, &str)]) -> String {

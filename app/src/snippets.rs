@@ -332,6 +332,15 @@ pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Sni
     ]
 }
 
+/// What the receiver of a webhook checks.
+pub fn webhook_verification() -> Vec<Snippet> {
+    let (python, node) = (include_str!("../snippets/webhook.py"), include_str!("../snippets/webhook.mjs"));
+    vec![
+        snippet("python", "Python", "Standard library only", "webhook.py", python.to_owned()),
+        snippet("typescript", "TypeScript", "Node, without packages", "webhook.mjs", node.to_owned()),
+    ]
+}
+
 /// A name that Kubernetes and configuration files accept: lower-case letters, digits and single dashes.
 fn object_name(name: &str) -> String {
     let mut object = String::new();

@@ -12,6 +12,7 @@ use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
+use crate::id::TeamId;
 use crate::keys::MacKey;
 use crate::store::{self, StoreError, Transaction};
 
@@ -23,6 +24,7 @@ pub struct Event {
     target_id: String,
     target_name: String,
     details: Value,
+    also_seen_by: Option<TeamId>,
 }
 
 impl Event {
@@ -34,7 +36,14 @@ impl Event {
             target_id: target_id.to_owned(),
             target_name: target_name.to_owned(),
             details: json!({}),
+            also_seen_by: None,
         }
+    }
+
+    /// The same event, seen by a team besides the one that owns its target now.
+    pub fn also_seen_by(mut self, team: &TeamId) -> Self {
+        self.also_seen_by = Some(team.clone());
+        self
     }
 
     /// The same event with details: an object, values before and after for an edit. Never a secret.
@@ -45,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 36] = [
+pub const ACTIONS: [&str; 44] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -76,12 +85,20 @@ pub const ACTIONS: [&str; 36] = [
     "credential.disabled",
     "credential.enabled",
     "credential.revoked",
+    "credential.expiring",
+    "credential.retired_secret_tried",
     "token.revoked",
     "signing_key.rotated",
     "emergency.stopped",
     "emergency.undone",
     "mcp_server.added",
     "mcp_server.moved",
+    "webhook.added",
+    "webhook.edited",
+    "webhook.paused",
+    "webhook.resumed",
+    "webhook.secret_replaced",
+    "webhook.removed",
 ];
 
 /// One written entry.
@@ -184,6 +201,7 @@ pub(crate) async fn append(
     };
     entry.mac = entry.expected_mac(&context.keys.audit);
     store::audit::append(transaction, &entry).await?;
+    store::audit::add_readers(transaction, &entry, event.also_seen_by.as_ref()).await?;
     Ok(entry)
 }
 
@@ -204,10 +222,30 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to the credentials of its teams and
-/// to the teams, and what the person did.
+/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams owned
+/// them and to the teams, and what the person did.
 pub async fn list(context: &Context, authority: &Authority, filter: &Filter, limit: u16) -> Result<Vec<Entry>, Fault> {
-    Ok(store::audit::list(&context.store, authority.key(), filter, i64::from(limit)).await?)
+    let readers = match authority {
+        Authority::Everything => return Ok(store::audit::list(&context.store, None, filter, i64::from(limit)).await?),
+        Authority::Person { id, roles } => {
+            roles.keys().map(TeamId::as_str).chain([id.as_str()]).map(str::to_owned).collect()
+        }
+        Authority::Team(team) => vec![team.as_str().to_owned()],
+    };
+    // One statement a reader, each along its index; an entry that several of them see is one entry.
+    let mut entries = Vec::new();
+    for reader in &readers {
+        entries.extend(store::audit::list(&context.store, Some(reader), filter, i64::from(limit)).await?);
+    }
+    entries.sort_by_key(|entry: &Entry| std::cmp::Reverse(entry.seq));
+    entries.dedup_by_key(|entry| entry.seq);
+    entries.truncate(usize::from(limit));
+    Ok(entries)
+}
+
+/// The newest entries about one thing, for those who see the thing.
+pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<Entry>, Fault> {
+    Ok(store::audit::of_target(&context.store, target_id, i64::from(limit)).await?)
 }
 
 /// The entry numbered `seq`.

@@ -125,4 +125,16 @@ impl Change<'_> {
     pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, StoreError> {
         store::teams::authority(&mut **self.transaction(), actor).await
     }
+
+    /// Goes on for administrators; for others fails with `unseen`.
+    pub(crate) async fn require_administrator<Error: From<StoreError>>(
+        &mut self,
+        actor: &Actor,
+        unseen: Error,
+    ) -> Result<(), Error> {
+        match self.authority(actor).await?.require_administrator() {
+            Ok(()) => Ok(()),
+            Err(Denied::Unseen | Denied::TooLittle) => Err(unseen),
+        }
+    }
 }

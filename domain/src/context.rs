@@ -15,6 +15,7 @@ use crate::store::{Store, StoreError, Transaction};
 use crate::token::ledger::Ledger;
 use crate::token::status_list::StatusLists;
 use crate::usage::RefusalRecorder;
+use crate::webhook::deliver::Post;
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ pub struct Context {
     pub issuer_keys: IssuerKeys,
     /// The token status lists as they were signed last.
     pub status_lists: StatusLists,
+    /// The way to webhooks.
+    pub post: Arc<dyn Post>,
 }
 
 impl Context {
@@ -77,6 +80,7 @@ impl Context {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         fetch: Arc<dyn Fetch>,
+        post: Arc<dyn Post>,
         settings: Settings,
     ) -> Result<Self, KeyError> {
         let keys = Keys::open(&store, master, clock.as_ref(), random.as_ref()).await?;
@@ -86,6 +90,7 @@ impl Context {
             refusals: RefusalRecorder::start(store.clone()),
             issuer_keys: IssuerKeys::new(fetch),
             status_lists: StatusLists::default(),
+            post,
             store,
             clock,
             random,

@@ -245,7 +245,7 @@ impl AuthenticatorEnd {
 /// Why an operation on a credential was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
-    /// There is no such credential.
+    /// There is no such credential for whoever asks.
     #[error("there is no such credential")]
     NotFound,
     /// The input is wrong; nothing was changed.

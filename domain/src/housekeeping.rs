@@ -15,17 +15,24 @@ pub(crate) struct Retention {
     pub ledger: Duration,
     /// Sessions after their end.
     pub sessions: Duration,
+    /// Invitations after their link's end.
+    pub invitations: Duration,
     /// Counts by hour.
     pub hours: Duration,
     /// Used form tokens, sign-in counts, used setup links.
     pub traces: Duration,
+    /// Deliveries to webhooks, and which alerts were written.
+    pub alerts: Duration,
 }
 
 const RETENTION: Retention = Retention {
     ledger: Duration::from_secs(90 * 24 * 3600),
     sessions: DAY,
+    invitations: Duration::from_secs(90 * 24 * 3600),
     hours: Duration::from_secs(400 * 24 * 3600),
     traces: DAY,
+    // Longer than an end is announced ahead: an alert that is forgotten is written again.
+    alerts: Duration::from_secs(30 * 24 * 3600),
 };
 
 /// Removes what is older than its retention.

@@ -93,6 +93,16 @@ identifier!(
     McpServerId,
     "srv_"
 );
+identifier!(
+    /// A webhook: where alerts are sent.
+    WebhookId,
+    "whk_"
+);
+identifier!(
+    /// What is sent to a webhook: the `webhook-id` of Standard Webhooks, the same for every attempt.
+    DeliveryId,
+    "msg_"
+);
 
 impl TeamId {
     /// The team that every instance has.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::actor::Actor;
 use crate::audit::Event;
@@ -15,14 +15,17 @@ use crate::clock::Timestamp;
 use crate::context::{Change, Context};
 use crate::error::{Fault, FieldError};
 use crate::fingerprint;
-use crate::id::{InvitationId, TeamId};
+use crate::id::{InvitationId, PersonId, TeamId};
 use crate::password::Password;
 use crate::person::{self, NewPerson, Person, PersonError};
+use crate::store::invitations::Withdrawn;
 use crate::store::{self, StoreError};
+use crate::team;
 
 /// How long a link works.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-const MOST_OPEN: i64 = 500;
+/// Most open invitations into one team, or to the administration.
+const MOST_OPEN: i64 = 100;
 
 /// What an invitation gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,13 +133,17 @@ pub async fn invite(
         created_at: now,
         expires_at: now.plus(LINK_LIFETIME),
     };
-    let event = event(&mut change, "invitation.created", &invitation).await?;
-    let team = match &invitation.grant {
-        Grant::Administrator => None,
-        Grant::Team(team, _) => Some(team),
+    let invited = store::people::find_by_email_in(change.transaction(), &invitation.email).await?;
+    if invited.is_some_and(|person| person.disabled_at.is_some()) {
+        return Err(invalid("This person is disabled. An administrator has to enable them first."));
+    }
+    let (team, replaced) = match &invitation.grant {
+        Grant::Administrator => (None, Withdrawn::Administration),
+        Grant::Team(team, _) => (Some(team), Withdrawn::Team(team)),
     };
-    store::invitations::withdraw_like(change.transaction(), &invitation.email, team, now).await?;
-    if store::invitations::count_open(change.transaction(), now).await? >= MOST_OPEN {
+    let replaced = store::invitations::withdraw_to(change.transaction(), &invitation.email, replaced, now).await?;
+    let event = event(&mut change, "invitation.created", &invitation, json!({ "replaced": replaced })).await?;
+    if store::invitations::count_open(change.transaction(), team, now).await? >= MOST_OPEN {
         return Err(invalid("Too many invitations are open. Withdraw some first."));
     }
     let hash = fingerprint::of(token.as_bytes());
@@ -150,8 +157,9 @@ async fn event(
     change: &mut Change<'_>,
     action: &'static str,
     invitation: &Invitation,
+    more: Value,
 ) -> Result<Event, InvitationError> {
-    let details = json!({ "invitation": invitation.id.as_str(), "email": invitation.email });
+    let details = merge(json!({ "invitation": invitation.id.as_str(), "email": invitation.email }), more);
     Ok(match &invitation.grant {
         Grant::Administrator => {
             Event::new(action, "instance", "", "").with(merge(details, json!({ "role": "administrator" })))
@@ -163,8 +171,8 @@ async fn event(
     })
 }
 
-fn merge(mut one: serde_json::Value, other: serde_json::Value) -> serde_json::Value {
-    if let (Some(one), serde_json::Value::Object(other)) = (one.as_object_mut(), other) {
+fn merge(mut one: Value, other: Value) -> Value {
+    if let (Some(one), Value::Object(other)) = (one.as_object_mut(), other) {
         one.extend(other);
     }
     one
@@ -183,18 +191,22 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Re
         store::invitations::find_in(change.transaction(), id, now).await?.ok_or(InvitationError::NotFound)?;
     permit(&change.authority(actor).await?, &invitation.grant)?;
     store::invitations::withdraw(change.transaction(), id, now).await?;
-    let event = event(&mut change, "invitation.withdrawn", &invitation).await?;
+    let event = event(&mut change, "invitation.withdrawn", &invitation, json!({})).await?;
     change.commit(actor, &event).await?;
     Ok(invitation)
 }
 
-/// The invitation of a link that would work now, and whether an account of its address exists.
+/// The invitation of a link that would work now, and whether an account of its address exists. That of somebody who was
+/// disabled does not work.
 pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, bool)>, Fault> {
     let hash = fingerprint::of(token.as_bytes());
     let found = store::invitations::find_open(context.store.reads(), &hash, context.now()).await?;
     let Some(invitation) = found else { return Ok(None) };
-    let exists = store::people::find_by_email(&context.store, &invitation.email).await?.is_some();
-    Ok(Some((invitation, exists)))
+    let person = store::people::find_by_email(&context.store, &invitation.email).await?;
+    if person.as_ref().is_some_and(|person| person.disabled_at.is_some()) {
+        return Ok(None);
+    }
+    Ok(Some((invitation, person.is_some())))
 }
 
 /// Makes an account for the invited address and gives it what the invitation says. Of two at once, one succeeds; wrong
@@ -212,16 +224,19 @@ pub async fn accept_as_new(
         return Err(InvitationError::AccountExists);
     }
     let new = NewPerson { name: name.to_owned(), email: invitation.email.clone(), password };
-    let mut person = person::prepare(context, new).await?;
+    let person = person::prepare(context, new).await?;
     let mut change = context.begin_change().await?;
     let now = change.now();
-    person.administrator_since = (invitation.grant == Grant::Administrator).then_some(now);
     if !store::invitations::accept(change.transaction(), &invitation.id, now).await? {
         return Err(InvitationError::LinkUnusable);
     }
-    person::insert(&mut change, &person).await?;
+    person::insert(&mut change, &person).await.map_err(|error| match error {
+        // Somebody made the account in between.
+        PersonError::Invalid(_) => InvitationError::AccountExists,
+        error => error.into(),
+    })?;
     let mut events = vec![person::created_event(&person)];
-    events.push(give(&mut change, &invitation, &person).await?);
+    events.extend(give(&mut change, &invitation, &person).await?);
     let actor = origin(Actor::person(person.id.clone(), person.name.clone()));
     change.commit_all(&actor, &events).await?;
     Ok(person)
@@ -231,11 +246,13 @@ pub async fn accept_as_new(
 pub async fn accept(
     context: &Context,
     actor: &Actor,
-    person: &Person,
+    person: &PersonId,
     token: &str,
 ) -> Result<Invitation, InvitationError> {
     let mut change = context.begin_change().await?;
     let (now, hash) = (change.now(), fingerprint::of(token.as_bytes()));
+    let person = store::people::find_in(change.transaction(), person).await?;
+    let person = person.filter(|person| person.disabled_at.is_none()).ok_or(InvitationError::NotFound)?;
     let found = store::invitations::find_open(&mut **change.transaction(), &hash, now).await?;
     let invitation = found.ok_or(InvitationError::LinkUnusable)?;
     if invitation.email != person.email {
@@ -244,21 +261,34 @@ pub async fn accept(
     if !store::invitations::accept(change.transaction(), &invitation.id, now).await? {
         return Err(InvitationError::LinkUnusable);
     }
-    if invitation.grant == Grant::Administrator {
-        store::people::set_administrator(change.transaction(), &person.id, Some(now)).await?;
-    }
-    let event = give(&mut change, &invitation, person).await?;
-    change.commit(actor, &event).await?;
+    let events = give(&mut change, &invitation, &person).await?;
+    change.commit_all(actor, &events).await?;
     Ok(invitation)
 }
 
-async fn give(change: &mut Change<'_>, invitation: &Invitation, person: &Person) -> Result<Event, InvitationError> {
-    if let Grant::Team(team, role) = &invitation.grant {
-        let now = change.now();
-        let held = store::teams::role(change.transaction(), team, &person.id).await?;
-        if held.is_none_or(|held| held < *role) {
-            store::teams::set_role(change.transaction(), team, &person.id, *role, now).await?;
+/// Gives what the invitation says, as far as the person does not have it, and tells what was changed.
+async fn give(
+    change: &mut Change<'_>,
+    invitation: &Invitation,
+    person: &Person,
+) -> Result<Vec<Event>, InvitationError> {
+    let now = change.now();
+    let mut events = vec![event(change, "invitation.accepted", invitation, json!({})).await?];
+    match &invitation.grant {
+        Grant::Administrator if person.administrator_since.is_none() => {
+            store::people::set_administrator(change.transaction(), &person.id, Some(now)).await?;
+            events.push(person::manage::administrator_event(person, true));
+        }
+        Grant::Administrator => {}
+        Grant::Team(id, role) => {
+            let held = store::teams::role(change.transaction(), id, &person.id).await?;
+            if held.is_none_or(|held| held < *role) {
+                store::teams::set_role(change.transaction(), id, &person.id, *role, now).await?;
+                let team = store::teams::find(&mut **change.transaction(), id).await?;
+                let team = team.ok_or(InvitationError::NotFound)?;
+                events.push(team::role_event(&team, person, held, Some(*role)));
+            }
         }
     }
-    event(change, "invitation.accepted", invitation).await
+    Ok(events)
 }

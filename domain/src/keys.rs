@@ -103,6 +103,7 @@ pub struct Keys {
     pub forms: MacKey,
     /// Signs access tokens.
     pub signing: SigningKeys,
+    master: Arc<MasterKey>,
 }
 
 const PEPPER: &str = "pepper";
@@ -147,13 +148,23 @@ impl Keys {
             Ok(MacKey::new(row.key_id.clone(), &master.unwrap(purpose, &row.wrapped)?))
         };
         let (pepper, audit, forms) = (open(PEPPER)?, open(AUDIT)?, open(FORMS)?);
-        let signing = SigningKeys::new(master);
+        let signing = SigningKeys::new(Arc::clone(&master));
         // A missing signing key must not keep the dashboard from starting: /readyz reports it.
         match signing.reload(store, clock.now()).await {
             Ok(()) | Err(KeyError::Missing(_) | KeyError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
-        Ok(Self { pepper, audit, forms, signing })
+        Ok(Self { pepper, audit, forms, signing, master })
+    }
+
+    /// Wraps a secret that the database keeps for others to use, such as the signing secret of a webhook.
+    pub(crate) fn wrap(&self, purpose: &'static str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+        self.master.wrap(purpose, plain, random)
+    }
+
+    /// Opens what [`Keys::wrap`] made for the same purpose.
+    pub(crate) fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.master.unwrap(purpose, wrapped)
     }
 }
 

@@ -18,6 +18,7 @@
 //! | [`credential`] | generate, list, edit, disable, revoke |
 //! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
 //! | [`usage`] | exchanges and refusals by hour |
+//! | [`alert`], [`webhook`] | what nobody does but somebody should hear of; telling other programs |
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
 //! | [`testing`] | fixed clock, seeded randomness, a temporary database |
 //!
@@ -25,6 +26,7 @@
 //! [`token::verify`] wherever its tokens are used → [`credential::revoke`].
 
 pub mod actor;
+pub mod alert;
 pub mod audit;
 pub mod authority;
 pub mod clock;
@@ -52,6 +54,7 @@ pub mod team;
 pub mod testing;
 pub mod token;
 pub mod usage;
+pub mod webhook;
 
 mod base62;
 mod fingerprint;

@@ -50,9 +50,10 @@ impl McpServer {
         self.scopes.iter().map(|scope| scope.name.as_str()).collect()
     }
 
-    /// Leaves out the scopes that only administrators grant, for a form of somebody else.
-    pub fn drop_privileged_scopes(&mut self) {
-        self.scopes.retain(|scope| !PRIVILEGED_SCOPES.contains(&scope.name.as_str()));
+    /// Leaves out the scopes that only administrators grant, but those that are `held` already: for a form of somebody else.
+    pub fn keep_privileged_scopes(&mut self, held: &[&str]) {
+        let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && !held.contains(&name);
+        self.scopes.retain(|scope| !is_privileged(&scope.name));
     }
 
     /// The scopes a new credential gets unless others are chosen.
@@ -81,9 +82,9 @@ pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Scope of the built-in server: call it at all.
 pub const SCOPE_READ: &str = "mcp:read";
-/// Scope of the built-in server: list the credentials of this instance.
+/// Scope of the built-in server: list the credentials of the caller's team.
 pub const SCOPE_CREDENTIALS_READ: &str = "credentials:read";
-/// Scope of the built-in server: revoke credentials of this instance.
+/// Scope of the built-in server: revoke credentials of the caller's team.
 pub const SCOPE_CREDENTIALS_WRITE: &str = "credentials:write";
 
 /// Scopes that reach other credentials: only administrators grant them.
@@ -159,6 +160,9 @@ pub enum McpServerError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
+    /// Only administrators register servers.
+    #[error("this is for administrators")]
+    NotFound,
     /// A fault of ours.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -226,6 +230,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         McpServerError::Invalid(vec![FieldError::new("resource", message)])
     };
     let mut change = context.begin_change().await?;
+    change.require_administrator(actor, McpServerError::NotFound).await?;
     let present = store::mcp_servers::list_in(change.transaction()).await?;
     let canonical = resource::canonical(&server.resource);
     if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {

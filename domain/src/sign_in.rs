@@ -101,7 +101,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Person, Sign
         }
         person => {
             let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
-            record_refusal(context, &actor, person.as_ref()).await?;
+            record_refusal(context, &actor, person.as_ref(), proved).await?;
             Err(SignInError::Refused)
         }
     }
@@ -113,7 +113,7 @@ pub async fn confirm(context: &Context, actor: &Actor, person: &Person, password
     let buckets = [Bucket { name: format!("confirm:{}", person.id), limit: DEVICE_LIMIT }];
     count(context, &buckets).await?;
     if !context.hashing.verify(password, Some(person.password.clone())).await? {
-        record_refusal(context, actor, Some(person)).await?;
+        record_refusal(context, actor, Some(person), false).await?;
         return Err(SignInError::Refused);
     }
     let mut transaction = context.store.begin().await?;
@@ -206,11 +206,17 @@ async fn forgive(context: &Context, buckets: &[Bucket], actor: &Actor, person: &
 }
 
 /// Names the account when there is one. What was typed instead stays out: it may be a password in the wrong field.
-async fn record_refusal(context: &Context, actor: &Actor, person: Option<&Person>) -> Result<(), StoreError> {
+async fn record_refusal(
+    context: &Context,
+    actor: &Actor,
+    person: Option<&Person>,
+    proved: bool,
+) -> Result<(), StoreError> {
     let event = match person {
         Some(person) => Event::new("session.refused", "person", person.id.as_str(), &person.name),
         None => Event::new("session.refused", "session", "", "Unknown account"),
     };
-    let event = event.with(json!({ "reason": "wrong email address or password" }));
+    let reason = if proved { "the person is disabled" } else { "wrong email address or password" };
+    let event = event.with(json!({ "reason": reason }));
     context.begin_change().await?.commit(actor, &event).await.map(drop)
 }

@@ -15,6 +15,7 @@
 //! disk. Both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
 //! locked" when another writer came between.
 
+pub mod alerts;
 pub mod audit;
 pub mod authenticators;
 pub mod credentials;
@@ -30,6 +31,7 @@ pub mod sessions;
 pub mod status_lists;
 pub(crate) mod teams;
 pub mod usage;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -271,6 +273,10 @@ impl<'row> Columns<'row> {
     }
 
     fn number(&self, column: &str) -> Result<i64, StoreError> {
+        Ok(self.row.try_get(column)?)
+    }
+
+    fn optional_number(&self, column: &str) -> Result<Option<i64>, StoreError> {
         Ok(self.row.try_get(column)?)
     }
 

@@ -9,6 +9,8 @@ use crate::context::{Change, Context};
 use crate::credential::draft::check_name;
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, TeamId};
+use crate::person::Person;
+use crate::store::invitations::Withdrawn;
 use crate::store::{self, StoreError};
 
 /// A team.
@@ -183,7 +185,9 @@ pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(),
         return refused("The first team stays: the command line generates for it.");
     }
     if store::teams::owns_any(change.transaction(), id).await? {
-        return refused("The team owns credentials. Move them to another team first.");
+        return refused(
+            "The team owns credentials, working or revoked: their history is the team’s. Rename it instead.",
+        );
     }
     store::teams::remove(change.transaction(), id).await?;
     change.commit(actor, &event("team.removed", &team)).await?;
@@ -214,14 +218,22 @@ pub async fn set_role(
         Some(role) => store::teams::set_role(change.transaction(), id, person, role, now).await?,
         None => store::teams::remove_member(change.transaction(), id, person).await?,
     }
-    if role != Some(Role::Manager) && who.administrator_since.is_none() {
-        store::invitations::withdraw_of(change.transaction(), person, Some(id), now).await?;
+    if role < before {
+        // What they sent stood on the role, and a link that gives it back would undo this.
+        store::invitations::withdraw_to(change.transaction(), &who.email, Withdrawn::Team(id), now).await?;
+        if who.administrator_since.is_none() {
+            store::invitations::withdraw_of(change.transaction(), person, Some(id), now).await?;
+        }
     }
-    let event = event("team.role_changed", &team).with(json!({
-        "person": who.name,
-        "person_id": person.as_str(),
-        "role": { "before": before.map(Role::as_str), "after": role.map(Role::as_str) },
-    }));
-    change.commit(actor, &event).await?;
+    change.commit(actor, &role_event(&team, &who, before, role)).await?;
     Ok(())
+}
+
+/// That somebody has another role in a team.
+pub(crate) fn role_event(team: &Team, person: &Person, before: Option<Role>, after: Option<Role>) -> Event {
+    event("team.role_changed", team).with(json!({
+        "person": person.name,
+        "person_id": person.id.as_str(),
+        "role": { "before": before.map(Role::as_str), "after": after.map(Role::as_str) },
+    }))
 }

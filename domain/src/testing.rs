@@ -17,6 +17,7 @@ use crate::issuer_keys::Fetch;
 use crate::keys::MasterKey;
 use crate::random::Random;
 use crate::store::Store;
+use crate::webhook::deliver::{Message, Post};
 
 /// A clock that moves only when a test says so.
 #[derive(Debug)]
@@ -94,6 +95,81 @@ impl Fetch for FakeIssuers {
     }
 }
 
+/// A receiver of webhooks, in place of the network: keeps what it got, and answers 204 or what it was told to.
+#[derive(Default)]
+pub struct FakeReceiver {
+    received: Mutex<Vec<Received>>,
+    answers: Mutex<HashMap<String, Answer>>,
+}
+
+/// What a [`FakeReceiver`] does.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Answers with this status.
+    Status(u16),
+    /// Cannot be reached.
+    Problem(String),
+    /// Never answers.
+    Never,
+}
+
+/// A message that arrived.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Where it arrived.
+    pub url: String,
+    /// `webhook-id`
+    pub id: String,
+    /// `webhook-timestamp`
+    pub timestamp: i64,
+    /// `webhook-signature`
+    pub signature: String,
+    /// The JSON.
+    pub body: serde_json::Value,
+    /// The same as it was sent.
+    pub text: String,
+}
+
+impl FakeReceiver {
+    /// Answers like this from now on at this address.
+    pub fn answer(&self, url: &str, answer: Answer) {
+        self.answers.lock().expect("not poisoned").insert(url.to_owned(), answer);
+    }
+
+    /// Takes what arrived since the last call.
+    pub fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.received.lock().expect("not poisoned"))
+    }
+}
+
+impl Post for FakeReceiver {
+    fn check(&self, url: &str) -> Result<(), String> {
+        if url.starts_with("https://") { Ok(()) } else { Err("Use https.".to_owned()) }
+    }
+
+    fn post<'call>(
+        &'call self,
+        message: &'call Message,
+    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
+        self.received.lock().expect("not poisoned").push(Received {
+            url: message.url.to_string(),
+            id: message.id.clone(),
+            timestamp: message.timestamp,
+            signature: message.signature.clone(),
+            body: serde_json::from_str(&message.body).expect("JSON"),
+            text: message.body.clone(),
+        });
+        let answer = self.answers.lock().expect("not poisoned").get(message.url.as_str()).cloned();
+        Box::pin(async move {
+            match answer.unwrap_or(Answer::Status(204)) {
+                Answer::Status(status) => Ok(status),
+                Answer::Problem(problem) => Err(problem),
+                Answer::Never => std::future::pending().await,
+            }
+        })
+    }
+}
+
 /// An instance of its own: a database in a new folder that is removed with it.
 pub struct Instance {
     /// What operations take.
@@ -102,6 +178,8 @@ pub struct Instance {
     pub clock: Arc<FixedClock>,
     /// The documents that other issuers publish.
     pub issuers: Arc<FakeIssuers>,
+    /// What webhooks send to.
+    pub receiver: Arc<FakeReceiver>,
     folder: PathBuf,
 }
 
@@ -117,17 +195,19 @@ impl Instance {
         store.migrate().await.expect("a new database gets its schema");
         let clock = Arc::new(FixedClock::new());
         let issuers = Arc::new(FakeIssuers::default());
+        let receiver = Arc::new(FakeReceiver::default());
         let context = Context::open(
             store,
             Arc::new(MasterKey::new(&[42; 32])),
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::new(SeededRandom::new(2026)),
             Arc::clone(&issuers) as Arc<dyn Fetch>,
+            Arc::clone(&receiver) as Arc<dyn Post>,
             Settings { public_url: "http://localhost:8080".to_owned(), status_list_ttl: DEFAULT_STATUS_LIST_TTL },
         )
         .await
         .expect("a new instance opens");
-        Self { context, clock, issuers, folder }
+        Self { context, clock, issuers, receiver, folder }
     }
 
     /// The folder of the database.

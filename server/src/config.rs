@@ -46,6 +46,9 @@ pub struct Settings {
     /// Hosts of token issuers that may be asked over http and at private addresses, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_ISSUERS", value_name = "HOST[:PORT],…")]
     private_issuers: Option<String>,
+    /// Hosts of webhooks that may be sent to over http and at private addresses, separated by commas
+    #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_WEBHOOKS", value_name = "HOST[:PORT],…")]
+    private_webhooks: Option<String>,
     /// Seconds for which servers may keep a token status list: how soon a revocation reaches them
     #[arg(long, global = true, env = "COUNTERSIGN_STATUS_LIST_TTL", value_name = "SECONDS")]
     status_list_ttl: Option<u64>,
@@ -91,6 +94,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Hosts of issuers that may be asked over http and at private addresses.
     pub private_issuers: Vec<String>,
+    /// Hosts of webhooks that may be sent to over http and at private addresses.
+    pub private_webhooks: Vec<String>,
     /// How long servers may keep a token status list.
     pub status_list_ttl: Duration,
     /// What is done with reports of leaks.
@@ -164,6 +169,7 @@ impl Settings {
             trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
             allowed_origins: self.allowed_origins.or(lower.allowed_origins),
             private_issuers: self.private_issuers.or(lower.private_issuers),
+            private_webhooks: self.private_webhooks.or(lower.private_webhooks),
             status_list_ttl: self.status_list_ttl.or(lower.status_list_ttl),
             leak_policy: self.leak_policy.or(lower.leak_policy),
             github_keys_file: self.github_keys_file.or(lower.github_keys_file),
@@ -225,7 +231,8 @@ impl Settings {
             },
             trusted_proxies: check_proxies(&self.trusted_proxies.unwrap_or_default())?,
             allowed_origins: check_origins(&self.allowed_origins.unwrap_or_default())?,
-            private_issuers: check_hosts(&self.private_issuers.unwrap_or_default())?,
+            private_issuers: check_hosts("private_issuers", &self.private_issuers.unwrap_or_default())?,
+            private_webhooks: check_hosts("private_webhooks", &self.private_webhooks.unwrap_or_default())?,
             status_list_ttl,
             leak_reports,
             data_dir,
@@ -313,15 +320,13 @@ fn check_github_keys(file: &str) -> Result<Vec<(String, PublicKey)>, ConfigError
     read_github_keys(&text).map_err(problem)
 }
 
-fn check_hosts(text: &str) -> Result<Vec<String>, ConfigError> {
+fn check_hosts(setting: &str, text: &str) -> Result<Vec<String>, ConfigError> {
     text.split(',')
         .map(str::trim)
         .filter(|host| !host.is_empty())
         .map(|host| match Url::parse(&format!("http://{host}/")) {
             Ok(url) if url.path() == "/" && url.username().is_empty() => Ok(host.to_ascii_lowercase()),
-            _ => {
-                Err(ConfigError::new("private_issuers", format!("“{host}” is not a host such as gitlab.internal:8443")))
-            }
+            _ => Err(ConfigError::new(setting, format!("“{host}” is not a host such as gitlab.internal:8443"))),
         })
         .collect()
 }
@@ -383,6 +388,8 @@ mod tests {
         assert!(error.starts_with("log_format: "), "{error}");
         let error = with(|settings| settings.trusted_proxies = Some("10.0.0.0/8, proxy".into())).expect_err("no range");
         assert!(error.starts_with("trusted_proxies: "), "{error}");
+        let error = with(|settings| settings.private_webhooks = Some("http://a".into())).expect_err("no host");
+        assert!(error.starts_with("private_webhooks: "), "{error}");
         let error = with(|settings| settings.status_list_ttl = Some(0)).expect_err("no time");
         assert!(error.starts_with("status_list_ttl: "), "{error}");
         let error = parse("listne = \"x\"\n", "countersign.toml").expect_err("unknown").to_string();

@@ -18,3 +18,4 @@ pub mod settings;
 pub mod sign_in;
 pub mod signed_in;
 pub mod teams;
+pub mod webhooks;

@@ -1,69 +1,167 @@
-//! Requests to other servers: the discovery documents and keys of issuers whose tokens are accepted. The address comes from
-//! an administrator, what it leads to does not, so every request is held to https, to public addresses, to what was
-//! resolved once, to one answer without redirects, to a size and a time. A ready-made client would do more than that.
+//! Requests to other servers: for the discovery documents and keys of issuers whose tokens are accepted, and to webhooks.
+//! The address comes from an administrator, what it leads to does not, so every request is held to https, to public
+//! addresses, to what was resolved once, to one answer without redirects, to a size and a time. A ready-made client would
+//! do more than that.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use domain::issuer_keys::Fetch;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
+use domain::webhook::deliver::{Message, Post};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
-/// Time for everything: looking up, connecting, answering.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// Longest answer, in bytes.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// Time for everything of a document: looking up, connecting, answering.
+const FETCH_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest document, in bytes.
+const LONGEST_DOCUMENT: usize = 64 * 1024;
+/// The same time for a message to a webhook, whose receiver may work before it answers.
+const POST_DEADLINE: Duration = Duration::from_secs(10);
+/// How much is read of what a webhook answers: enough that the receiver sees its answer taken.
+const LONGEST_RECEIPT: usize = 4 * 1024;
+/// How long that may take once the status is known.
+const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Fetches documents of issuers.
+const LATE: &str = "no answer in time";
+const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
+
+/// Asks other servers.
 pub struct Outbound {
-    /// Hosts (`host` or `host:port`) that may be asked over plain http and at private addresses.
-    private_hosts: Vec<String>,
+    issuers: Exceptions,
+    webhooks: Exceptions,
     tls: OnceLock<Result<TlsConnector, String>>,
 }
 
-impl Outbound {
-    /// A fetcher that makes exceptions for these hosts alone.
-    pub fn new(private_hosts: Vec<String>) -> Self {
-        Self { private_hosts, tls: OnceLock::new() }
-    }
+/// Hosts (`host` or `host:port`) that may be asked over plain http and at private addresses.
+struct Exceptions {
+    hosts: Vec<String>,
+    setting: &'static str,
+}
 
-    /// Whether the exception was made for the host of this address.
-    fn is_private(&self, url: &Url) -> bool {
+impl Exceptions {
+    /// Whether an exception was made for the host of this address.
+    fn cover(&self, url: &Url) -> bool {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
         let named = [host.to_string(), format!("{host}:{port}")];
-        self.private_hosts.iter().any(|allowed| named.contains(allowed))
+        self.hosts.iter().any(|allowed| named.contains(allowed))
+    }
+
+    fn not_public(&self) -> String {
+        format!("its address is not public; list the host in {} to allow it", self.setting)
+    }
+}
+
+/// Whether an exception was made for one request, and what would make it.
+struct Leave<'of> {
+    is_private: bool,
+    exceptions: &'of Exceptions,
+}
+
+impl Leave<'_> {
+    /// Whether to use TLS.
+    fn scheme(&self, url: &Url) -> Result<bool, String> {
+        match url.scheme() {
+            "https" => Ok(true),
+            "http" if self.is_private => Ok(false),
+            _ => Err("only https is asked".to_owned()),
+        }
+    }
+}
+
+/// An answer whose body is not read yet.
+struct Answer {
+    status: StatusCode,
+    body: Incoming,
+    _connection: Connection,
+}
+
+/// What moves the bytes of one request; it stops when nobody waits any more.
+struct Connection(JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Outbound {
+    /// Makes exceptions for these hosts of issuers and of webhooks alone.
+    pub fn new(private_issuers: Vec<String>, private_webhooks: Vec<String>) -> Self {
+        Self {
+            issuers: Exceptions { hosts: private_issuers, setting: "private_issuers" },
+            webhooks: Exceptions { hosts: private_webhooks, setting: "private_webhooks" },
+            tls: OnceLock::new(),
+        }
     }
 
     async fn fetch(&self, issuer: &str, url: &str) -> Result<Vec<u8>, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
+        // A public issuer's document must not send us to a private host, listed or not.
+        let is_private = self.issuers.cover(&url) && Url::parse(issuer).is_ok_and(|issuer| self.issuers.cover(&issuer));
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        let leave = Leave { is_private, exceptions: &self.issuers };
+        let mut answer = self.ask(leave, &url, Method::GET, headers, Bytes::new()).await?;
+        // A redirect leads to where nobody looked whether it may be asked.
+        if answer.status != StatusCode::OK {
+            return Err(format!("answered {}", answer.status));
+        }
+        let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
+        body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
+    }
+
+    /// Sends a message to a webhook, and returns the status of its answer.
+    async fn send(&self, message: &Message) -> Result<u16, String> {
+        let url = Url::parse(&message.url).map_err(|_| "not a URL")?;
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.insert("webhook-id", value(&message.id)?);
+        headers.insert("webhook-timestamp", value(&message.timestamp.to_string())?);
+        headers.insert("webhook-signature", value(&message.signature)?);
+        let leave = Leave { is_private: self.webhooks.cover(&url), exceptions: &self.webhooks };
+        let body = Bytes::from(message.body.clone());
+        let mut answer = self.ask(leave, &url, Method::POST, headers, body).await?;
+        let receipt = Limited::new(&mut answer.body, LONGEST_RECEIPT).collect();
+        // What it says, and whether it ever ends, changes nothing.
+        let _ = tokio::time::timeout(RECEIPT_DEADLINE, receipt).await;
+        Ok(answer.status.as_u16())
+    }
+
+    /// One request and its answer, whatever that is.
+    async fn ask(
+        &self,
+        leave: Leave<'_>,
+        url: &Url,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, String> {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err("no host".to_owned());
         };
-        // A public issuer's document must not send us to a private host, listed or not.
-        let is_private_host = self.is_private(&url) && Url::parse(issuer).is_ok_and(|issuer| self.is_private(&issuer));
-        let https = match url.scheme() {
-            "https" => true,
-            "http" if is_private_host => false,
-            _ => return Err("only https is fetched".to_owned()),
-        };
-        let stream = connect(&host, port, is_private_host).await?;
+        let https = leave.scheme(url)?;
+        let stream = connect(&host, port, &leave).await?;
         if !https {
-            return ask(stream, &url).await;
+            return ask(stream, url, method, headers, body).await;
         }
         let tls = self.tls.get_or_init(connector).as_ref().map_err(Clone::clone)?;
-        let name = ServerName::try_from(host.to_string()).map_err(|_| "not a host name")?;
+        // An IPv6 address stands between brackets in a URL, and without them in a certificate.
+        let name = host.to_string();
+        let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned()).map_err(|_| "not a host name")?;
         let stream = tls.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
-        ask(stream, &url).await
+        ask(stream, url, method, headers, body).await
     }
 }
 
@@ -74,15 +172,45 @@ impl Fetch for Outbound {
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
         Box::pin(async move {
-            tokio::time::timeout(DEADLINE, self.fetch(issuer, url))
-                .await
-                .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+            tokio::time::timeout(FETCH_DEADLINE, self.fetch(issuer, url)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+}
+
+impl Post for Outbound {
+    fn check(&self, url: &str) -> Result<(), String> {
+        let url = Url::parse(url).map_err(|_| "Enter an address such as https://alerts.example.com/hook.")?;
+        if self.webhooks.cover(&url) {
+            let is_http = matches!(url.scheme(), "http" | "https");
+            return if is_http { Ok(()) } else { Err("Use https.".to_owned()) };
+        }
+        let setting = self.webhooks.setting;
+        if url.scheme() != "https" {
+            return Err(format!("Use https. Plain http is for hosts that the setting {setting} lists."));
+        }
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
+            _ => None,
+        };
+        if address.is_some_and(|address| !is_public(address)) {
+            return Err(format!("This address is not public. List it in the setting {setting} to allow it."));
+        }
+        Ok(())
+    }
+
+    fn post<'call>(
+        &'call self,
+        message: &'call Message,
+    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
+        Box::pin(async move {
+            tokio::time::timeout(POST_DEADLINE, self.send(message)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
         })
     }
 }
 
 /// Connects to one of the addresses that the host has now: nothing is looked up again afterwards.
-async fn connect(host: &Host<&str>, port: u16, is_private_host: bool) -> Result<TcpStream, String> {
+async fn connect(host: &Host<&str>, port: u16, leave: &Leave<'_>) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> = match host {
         Host::Domain(name) => {
             lookup_host((*name, port)).await.map_err(|error| format!("cannot be found: {error}"))?.collect()
@@ -90,8 +218,8 @@ async fn connect(host: &Host<&str>, port: u16, is_private_host: bool) -> Result<
         Host::Ipv4(address) => vec![(*address, port).into()],
         Host::Ipv6(address) => vec![(*address, port).into()],
     };
-    let mut problem = "its address is not public; list the host in private_issuers to allow it".to_owned();
-    for address in addresses.into_iter().filter(|address| is_private_host || is_public(address.ip())) {
+    let mut problem = leave.exceptions.not_public();
+    for address in addresses.into_iter().filter(|address| leave.is_private || is_public(address.ip())) {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => problem = format!("cannot be reached: {error}"),
@@ -110,28 +238,28 @@ fn connector() -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, url: &Url) -> Result<Vec<u8>, String> {
+async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    url: &Url,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, String> {
     let failed = |error: hyper::Error| format!("no answer: {error}");
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // It ends with the answer; an error shows in the answer too.
-    let connection = tokio::spawn(connection);
     let host = url.host_str().unwrap_or_default();
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
-        .header(header::HOST, host)
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| "not a URL")?;
-    let response = sender.send_request(request).await.map_err(failed)?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-    connection.abort();
-    // A redirect leads to where nobody looked whether it may be asked.
-    if status != StatusCode::OK {
-        return Err(format!("answered {status}"));
-    }
-    body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() =
+        url[url::Position::BeforePath..url::Position::AfterQuery].parse().map_err(|_| "not a URL".to_owned())?;
+    *request.headers_mut() = headers;
+    request.headers_mut().insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| "not a URL")?);
+    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // It ends with the answer, or with whoever waits for it; an error shows in the answer too.
+    let connection = Connection(tokio::spawn(connection));
+    let (status, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
+    Ok(Answer { status: status.status, body, _connection: connection })
 }
 
 /// Whether an address belongs to the public internet (IANA special-purpose registries). IPv4 inside IPv6 counts as what it
@@ -205,7 +333,7 @@ mod tests {
     async fn what_is_not_allowed_is_not_asked() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let strict = Outbound::new(vec![]);
+        let strict = Outbound::new(vec![], vec![]);
         for url in [
             format!("http://127.0.0.1:{port}/"),
             format!("https://127.0.0.1:{port}/"),
@@ -216,6 +344,8 @@ mod tests {
             "https://".to_owned(),
         ] {
             assert!(strict.get(&url, &url).await.is_err(), "{url}");
+            assert!(strict.post(&message(&url)).await.is_err(), "{url}");
+            assert!(url.contains("//localhost") || strict.check(&url).is_err(), "{url}");
         }
         let asked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(asked.is_err(), "no connection was made");
@@ -241,7 +371,7 @@ mod tests {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let outbound = Outbound::new(vec![format!("127.0.0.1:{port}")]);
+        let outbound = Outbound::new(vec![format!("127.0.0.1:{port}")], vec![]);
         let url = format!("http://127.0.0.1:{port}/keys");
         // Not on behalf of an issuer that is not listed itself.
         assert!(outbound.get("https://issuer.example", &url).await.expect_err("refused").contains("only https"));
@@ -249,5 +379,64 @@ mod tests {
         assert!(outbound.get(&url, &url).await.expect_err("a redirect").contains("302"));
         assert!(outbound.get(&url, &url).await.expect_err("too long").contains("64 KiB"));
         server.await.expect("three requests, no more");
+    }
+
+    fn message(url: &str) -> Message {
+        Message {
+            url: url.to_owned().into(),
+            id: "msg_x".to_owned(),
+            timestamp: 1,
+            signature: "v1,x".to_owned(),
+            body: "{}".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_posted_once_and_only_the_status_of_the_answer_counts() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let answers = [
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n{}", "x".repeat(900_000)),
+            // It never ends.
+            "HTTP/1.1 202 Accepted\r\ncontent-length: 5\r\n\r\nx".to_owned(),
+            format!("HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n"),
+            "nonsense\r\n\r\n".to_owned(),
+        ];
+        let server = tokio::spawn(async move {
+            let (mut requests, mut open) = (Vec::new(), Vec::new());
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut request = vec![0; 2048];
+                let length = stream.read(&mut request).await.expect("a request");
+                requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
+                let _ = tokio::time::timeout(Duration::from_secs(2), stream.write_all(answer.as_bytes())).await;
+                open.push(stream);
+            }
+            requests
+        });
+        let host = format!("127.0.0.1:{port}");
+        let url = format!("http://{host}/hook?a=b");
+        let outbound = Outbound::new(vec![host.clone()], vec![host.clone()]);
+        let not_listed = Outbound::new(vec![host.clone()], vec![]);
+        assert!(not_listed.post(&message(&url)).await.is_err(), "an issuer is no webhook");
+        assert_eq!((outbound.check(&url), not_listed.check(&url).is_err()), (Ok(()), true));
+        for status in [200, 202, 307] {
+            assert_eq!(outbound.post(&message(&url)).await, Ok(status));
+        }
+        assert!(outbound.post(&message(&url)).await.expect_err("nonsense").starts_with("no answer"));
+        let requests = server.await.expect("four requests, no more");
+        for line in [
+            "POST /hook?a=b HTTP/1.1",
+            &format!("host: {host}"),
+            "content-type: application/json",
+            "content-length: 2",
+            "webhook-id: msg_x",
+            "webhook-timestamp: 1",
+            "webhook-signature: v1,x",
+            concat!("user-agent: Countersign/", env!("CARGO_PKG_VERSION")),
+        ] {
+            assert!(requests[0].contains(line), "{line}: {}", requests[0]);
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
     account, assets, audit_export, credentials, invitation, leaks, pages, people, server_functions, servers, settings,
-    sign_in, teams,
+    sign_in, teams, webhooks,
 };
 use crate::http::cors;
 use crate::http::envelope::{envelope, oauth_net};
@@ -112,6 +112,12 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/settings", administrator, get(pages::settings)),
         row("/settings/keys", administrator, get(pages::rotate_keys).post(settings::rotate_keys)),
         row("/settings/stop", administrator, get(pages::stop).post(settings::stop)),
+        row("/settings/webhooks", administrator, get(webhooks::list)),
+        row("/settings/webhooks/new", administrator, get(webhooks::new).post(webhooks::add)),
+        row("/settings/webhooks/{id}", administrator, get(webhooks::one)),
+        row("/settings/webhooks/{id}/edit", administrator, get(webhooks::edit_form).post(webhooks::edit)),
+        row("/settings/webhooks/{id}/secret", administrator, get(webhooks::secret_form).post(webhooks::replace_secret)),
+        row("/settings/webhooks/{id}/remove", administrator, get(webhooks::remove_form)),
         row("/account", person, get(pages::account)),
         row("/account/name", person, post(account::rename)),
         row("/account/password", person, post(account::change_password)),
@@ -130,6 +136,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/remove_team", administrator, post(server_functions::call)),
         row("/fn/end_sessions_of", administrator, post(server_functions::call)),
         row("/fn/undo_emergency_stop", administrator, post(server_functions::call)),
+        row("/fn/test_webhook", administrator, post(server_functions::call)),
+        row("/fn/pause_webhook", administrator, post(server_functions::call)),
+        row("/fn/resume_webhook", administrator, post(server_functions::call)),
+        row("/fn/remove_webhook", administrator, post(server_functions::call)),
+        row("/fn/send_delivery_again", administrator, post(server_functions::call)),
         row("/fn/end_session", person, post(server_functions::call)),
     ]
 }

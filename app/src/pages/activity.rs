@@ -98,12 +98,20 @@ fn words(action: &str) -> &str {
         "credential.disabled" => "Credential disabled",
         "credential.enabled" => "Credential enabled",
         "credential.revoked" => "Credential revoked",
+        "credential.expiring" => "Credential expires soon",
+        "credential.retired_secret_tried" => "Retired secret tried",
         "signing_key.rotated" => "Signing key rotated",
         "emergency.stopped" => "Emergency stop",
         "emergency.undone" => "Emergency stop undone",
         "token.revoked" => "Token revoked",
         "mcp_server.added" => "MCP server added",
         "mcp_server.moved" => "MCP server moved",
+        "webhook.added" => "Webhook added",
+        "webhook.edited" => "Webhook changed",
+        "webhook.paused" => "Webhook paused",
+        "webhook.resumed" => "Webhook resumed",
+        "webhook.secret_replaced" => "Signing secret of a webhook replaced",
+        "webhook.removed" => "Webhook removed",
         other => other,
     }
 }
@@ -317,9 +325,13 @@ fn ChainState(verdict: Option<Verdict>) -> AnyView {
 /// When, what and who: one line.
 #[component]
 pub fn EntryLine(entry: EntryView) -> AnyView {
-    let target = (!entry.target_name.is_empty() && entry.target_kind == "credential").then(|| {
-        let href = format!("/credentials/{}", entry.target_id);
-        view! { ": "<a href=href>{entry.target_name.clone()}</a> }
+    let target = (!entry.target_name.is_empty()).then(|| {
+        let name = entry.target_name.clone();
+        let name = match entry.target_kind.as_str() {
+            "credential" => view! { <a href=format!("/credentials/{}", entry.target_id)>{name}</a> }.into_any(),
+            _ => name.into_any(),
+        };
+        view! { ": "{name} }
     });
     view! {
         <Moment at=Timestamp::from_millis(entry.at)/>

@@ -90,7 +90,6 @@ struct Details {
 async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
     let credential = find(visit, client_id).await?;
     let (context, id) = (&visit.context, credential.client_id.clone());
-    let filter = audit::Filter { target: Some(id.to_string()), ..audit::Filter::default() };
     let identities = federated::list(context, &id).await?;
     Ok(Details {
         shared: federated::is_shared(context, &identities).await?,
@@ -104,7 +103,7 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
         exchanges: usage::recent_exchanges(context, &id).await?,
         refusals: usage::refusals(context, &id).await?,
         refusal_hours: usage::refusals_by_hour(context, &id, 72).await?,
-        changes: audit::list(context, visit.authority()?, &filter, 5).await?.iter().map(EntryView::of).collect(),
+        changes: audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect(),
         credential,
     })
 }

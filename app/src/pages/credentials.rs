@@ -75,6 +75,8 @@ pub struct CredentialRow {
     pub status: StatusView,
     /// Whether it can be disabled or revoked, by who looks.
     pub can_stop: bool,
+    /// Whether it can be edited, by who looks.
+    pub can_edit: bool,
     /// When it was last used, in milliseconds since the epoch.
     pub last_used_at: Option<i64>,
     /// From where.
@@ -131,6 +133,7 @@ pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView
             scopes: credential.scopes.iter().map(str::to_owned).collect(),
             status: credential.status(now).into(),
             can_stop: credential.revoked_at.is_none() && visit.may(&credential.team, Role::Member),
+            can_edit: visit.may(&credential.team, Role::Manager),
             last_used_at: credential.last_used_at.map(Timestamp::millis),
             last_used_from: credential.last_used_from.map(|address| address.to_string()),
         })
@@ -168,7 +171,9 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        let tools = RowTools { stop: can_generate, edit: visit.authority()?.has_anywhere(Role::Manager) };
+        // One template serves all rows: what some of them would refuse is at the credential's own page.
+        let edit = rows.iter().filter(|row| row.can_stop).all(|row| row.can_edit);
+        let tools = RowTools { stop: can_generate, edit };
         view! { <Table rows tools/> }.into_any()
     };
     let teams = team::list(&visit.context, visit.authority()?).await?;
@@ -261,7 +266,7 @@ fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
     .into_any()
 }
 
-/// What the person may do in some team: a row with a box to tick gets the menu.
+/// What the menu of a row offers. Rows with a box to tick get it.
 #[derive(Clone, Copy)]
 struct RowTools {
     stop: bool,

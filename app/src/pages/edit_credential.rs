@@ -99,11 +99,15 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
     if credential.revoked_at.is_some() {
         return Err(ActionError::Invalid("This credential is revoked and cannot be changed.".to_owned()));
     }
-    let servers: Vec<_> = mcp_server::list(&visit.context)
+    let mut servers: Vec<_> = mcp_server::list(&visit.context)
         .await?
         .into_iter()
         .filter(|server| credential.servers.contains(&server.id))
         .collect();
+    if !visit.authority()?.is_administrator() {
+        let held: Vec<&str> = credential.scopes.iter().collect();
+        servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&held));
+    }
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
     let team = team_choice(&visit, Role::Manager, typed.team.clone(), of.at("team")).await?;

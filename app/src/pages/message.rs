@@ -34,7 +34,7 @@ pub fn of_error(error: ActionError) -> Page {
         ActionError::NotFound => not_found(),
         ActionError::Forbidden => forbidden(),
         ActionError::Invalid(text) => {
-            message(422, "That did not work", text, Some(("/credentials".to_owned(), "Go to the credentials")))
+            message(422, "That did not work", text, Some(("/".to_owned(), "Go to the overview")))
         }
         ActionError::Unavailable => message(
             503,
@@ -60,7 +60,7 @@ pub fn forbidden() -> Page {
     message(
         403,
         "Your role does not allow this",
-        "You can look at this, and nothing was changed. Ask a manager of the team, or an administrator.",
+        "Nothing was changed. Ask a manager of the team, or an administrator.",
         Some(("/teams".to_owned(), "See your teams")),
     )
 }
@@ -71,7 +71,7 @@ pub fn no_interactive_clients() -> Page {
         400,
         "Nobody to let in here",
         "A program sent you here to allow it access. This server gives access to machines only: the program needs a \
-         credential of its own, which an administrator generates in the dashboard.",
+         credential of its own, generated in the dashboard.",
         Some(("/".to_owned(), "Open the dashboard")),
     )
 }
@@ -106,6 +106,17 @@ pub fn already_rotated(client_id: &str) -> Page {
         "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
          was made. If it is lost, cancel the rotation and start another.",
         Some((format!("/credentials/{client_id}"), "Open the credential")),
+    )
+}
+
+/// The form of a webhook's signing secret was sent again.
+pub fn already_signed(webhook_id: &str) -> Page {
+    message(
+        409,
+        "Already done",
+        "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
+         second time. If the secret is lost, replace it.",
+        Some((format!("/settings/webhooks/{webhook_id}"), "Open the webhook")),
     )
 }
 

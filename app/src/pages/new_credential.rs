@@ -12,7 +12,7 @@ use domain::credential::draft::{Draft, Expiry, Proof};
 use domain::credential::{AssertionRules, AuthMethod};
 use domain::error::FieldError;
 use domain::id::{ClientId, McpServerId, TeamId};
-use domain::mcp_server::{self, McpServer, ScopeDescription};
+use domain::mcp_server::{self, McpServer, PRIVILEGED_SCOPES, ScopeDescription};
 use domain::team;
 use leptos::prelude::*;
 
@@ -153,7 +153,7 @@ pub async fn team_choice(
     chosen: String,
     error: Option<String>,
 ) -> Result<AnyView, ActionError> {
-    let teams: Vec<_> = team::list(&visit.context, visit.authority()?)
+    let mut teams: Vec<_> = team::list(&visit.context, visit.authority()?)
         .await?
         .into_iter()
         .filter(|team| visit.may(&team.id, role))
@@ -163,6 +163,9 @@ pub async fn team_choice(
         return Ok(().into_any());
     }
     let chosen = if chosen.is_empty() { TeamId::first().to_string() } else { chosen };
+    if !teams.iter().any(|(id, _)| *id == chosen) {
+        teams.insert(0, (String::new(), "Choose a team".to_owned()));
+    }
     Ok(view! {
         <Select id="team" label="Team" options=teams chosen error hint="It owns the credential: its people see it, its members can stop it."/>
     }
@@ -221,8 +224,15 @@ pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, Act
 pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let mut servers = mcp_server::list(&visit.context).await?;
+    let mut left_out = None;
     if !visit.authority()?.is_administrator() {
-        servers.iter_mut().for_each(McpServer::drop_privileged_scopes);
+        servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&[]));
+        let asked: Vec<_> =
+            PRIVILEGED_SCOPES.into_iter().filter(|scope| typed.scopes.iter().any(|own| own == scope)).collect();
+        left_out = (!asked.is_empty()).then(|| {
+            let words = format!("Without {}: only an administrator grants that.", asked.join(" and "));
+            view! { <p class="muted">{words}</p> }
+        });
     }
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
@@ -244,6 +254,7 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
                     <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
                         hint="The job or service that will use it, such as nightly-index."/>
                     {team}
+                    {left_out}
                     <p class="muted">
                         "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
                     </p>

@@ -1,7 +1,6 @@
 //! People: who has an account, in which teams, and what an administrator can do about it.
 
-use domain::authority::Authority;
-use domain::credential::emergency::{self, Means, Selection};
+use domain::authority::{Authority, Role};
 use domain::error::FieldError;
 use domain::id::{PersonId, SessionId};
 use domain::invitation;
@@ -11,7 +10,6 @@ use domain::team;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
-use crate::components::chart::grouped;
 use crate::components::field::{ConfirmPassword, Errors, Select};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
@@ -103,6 +101,7 @@ async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
 pub async fn one(
     id: String,
     done: Option<&str>,
+    typed: Typed,
     errors: Vec<FieldError>,
     ask_password: bool,
 ) -> Result<Page, ActionError> {
@@ -110,8 +109,6 @@ pub async fn one(
     let listed = find(&visit, &id).await?;
     let person = &listed.person;
     let sessions = session::list(&visit.context, &person.id).await?;
-    let selection = Selection { made_by: Some(person.id.clone()), ..Selection::default() };
-    let made = emergency::preview(&visit.context, &selection, Means::Revoke).await?;
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let status = if errors.is_empty() { 200 } else { 422 };
     let of = Errors(errors.clone());
@@ -169,18 +166,23 @@ pub async fn one(
             </table>
         }
     });
-    let others: Vec<_> = teams
+    let others: Vec<_> = [(String::new(), "Choose a team".to_owned())]
         .into_iter()
-        .filter(|team| !listed.teams.iter().any(|own| own.team.id == team.id))
-        .map(|team| (team.id.to_string(), team.name))
+        .chain(
+            teams
+                .into_iter()
+                .filter(|team| !listed.teams.iter().any(|own| own.team.id == team.id))
+                .map(|team| (team.id.to_string(), team.name)),
+        )
         .collect();
-    let add = (!others.is_empty() && !disabled).then(|| {
+    let role = if typed.role.is_empty() { Role::Member.as_str().to_owned() } else { typed.role };
+    let add = (others.len() > 1 && !disabled).then(|| {
         let action = format!("/people/{id}/teams");
         view! {
             <form method="post" action=action class="body">
                 <FormToken/>
-                <Select id="team" label="Team" options=others chosen="" error=of.at("team")/>
-                <Select id="role" label="Role" options=role_options() chosen="member" error=of.at("role")/>
+                <Select id="team" label="Team" options=others chosen=typed.team error=of.at("team")/>
+                <Select id="role" label="Role" options=role_options() chosen=role error=of.at("role")/>
                 <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
                 <div class="row"><button class="button">"Add to the team"</button></div>
             </form>
@@ -202,7 +204,6 @@ pub async fn one(
         <dl class="panel facts">
             <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
             <div><dt>"Last seen"</dt><dd><MomentOr at=listed.seen_at otherwise="Not lately"/></dd></div>
-            <div><dt>"Credentials made"</dt><dd>{grouped(made.credentials)}" not revoked"</dd></div>
             {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd><Moment at/></dd></div> })}
         </dl>
         <section class="panel" aria-labelledby="teams">
@@ -266,6 +267,15 @@ fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// What was chosen to put somebody into a team.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Identifier of the team.
+    pub team: String,
+    /// A word of [`Role`].
+    pub role: String,
 }
 
 /// What an administrator makes of a person.

@@ -13,6 +13,7 @@ use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
 use crate::pages::credential::find;
 use crate::pages::rotate::{deadlines, read_overlap};
+use crate::pages::stop_credential::read_ids;
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
@@ -47,8 +48,8 @@ impl Typed {
 pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let mut credentials = Vec::new();
-    for client_id in typed.client_ids.split_whitespace() {
-        credentials.push(find(&visit, client_id).await?);
+    for client_id in read_ids(typed.client_ids.split_whitespace())? {
+        credentials.push(find(&visit, client_id.as_str()).await?);
     }
     let (possible, others): (Vec<_>, Vec<_>) =
         credentials.into_iter().partition(|credential| credential.auth_method == AuthMethod::ClientSecret);
@@ -63,7 +64,7 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
     let (title, words, verb) = if typed.replaces() {
         (
             format!("Generate {count} for new credentials?"),
-            "Each gets the settings of the one it replaces. The leaked ones go on until you revoke them.",
+            "Each gets the name, team, MCP servers, scopes, token lifetime and address ranges of the one it replaces, and 90 days. The leaked ones go on until you revoke them.",
             "Generate replacements",
         )
     } else {
@@ -152,20 +153,27 @@ fn panel(number: usize, one: Renewed) -> AnyView {
             }
             .into_any()
         }
-        Err(error) => view! { <p>{why(&error)}</p> }.into_any(),
+        Err(error) => view! { <p>{why(error)}</p> }.into_any(),
     };
     view! { <section class="panel body" aria-label=name.clone()><h2>{name.clone()}</h2>{fields}</section> }.into_any()
 }
 
 /// Why one of them got no new secret.
-fn why(error: &CredentialError) -> &'static str {
-    match error {
+fn why(error: CredentialError) -> String {
+    let words = match error {
         CredentialError::OtherMethod => "No new secret: it proves itself in another way.",
         CredentialError::RotationUnderWay => "No new secret: a rotation is under way. Finish or cancel it first.",
         CredentialError::Revoked => "No new secret: it is revoked.",
         CredentialError::AlreadySubmitted(_) => "This form was sent before: its new secret was shown then.",
         CredentialError::NotFound | CredentialError::Forbidden => "No new secret: your role does not allow it.",
-        CredentialError::Invalid(_) => "No new secret: its settings are not valid any more. Generate one by hand.",
-        CredentialError::Fault(_) => "No new secret: the database does not answer. Try again for this one.",
-    }
+        CredentialError::Invalid(errors) => {
+            let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+            return format!("No new secret. {}", messages.join(" "));
+        }
+        CredentialError::Fault(fault) => {
+            tracing::error!(%fault, "a credential could not be renewed");
+            "No new secret: the database does not answer. Try again for this one."
+        }
+    };
+    words.to_owned()
 }

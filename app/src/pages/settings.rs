@@ -63,7 +63,9 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     let body = view! {
         {done(&outcome)}
         {undoable(emergency::undoable(&visit.context).await?)}
-        <div class="head"><div><h1>"Settings"</h1><p>"Signing keys, and what to do when everything has to stop."</p></div></div>
+        <div class="head"><div><h1>"Settings"</h1><p>"Signing keys, and what to do when everything has to stop."</p></div>
+            <a class="button" href="/settings/webhooks">"Webhooks"</a>
+        </div>
         <SigningKeys keys now=visit.now()/>
         <section class="panel" data-tone="danger" aria-labelledby="stop">
             <header><h2 id="stop">"Emergency stop"</h2></header>

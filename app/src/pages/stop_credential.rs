@@ -16,8 +16,8 @@ use crate::pages::credential::{find, impact_facts};
 use crate::render::{Frame, Page};
 use crate::visit::{Visit, signed_in};
 
-/// Most credentials that one form revokes.
-const MOST_AT_ONCE: usize = 50;
+/// Most credentials that one form is about.
+pub const MOST_AT_ONCE: usize = 50;
 
 /// Stops a credential, reversibly.
 #[server(prefix = "/fn", endpoint = "disable_credential")]
@@ -40,7 +40,8 @@ pub async fn revoke_credentials(client_ids: String, reason: String) -> Result<St
     })
 }
 
-fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId>, ActionError> {
+/// Reads client IDs, as many as one form may be about.
+pub fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId>, ActionError> {
     let ids: Vec<ClientId> = ids.map(ClientId::parse).collect::<Option<_>>().ok_or(ActionError::NotFound)?;
     if ids.len() > MOST_AT_ONCE {
         return Err(ActionError::Invalid(format!("Select at most {MOST_AT_ONCE} credentials.")));

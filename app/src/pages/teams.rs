@@ -230,7 +230,7 @@ pub async fn one(
                 <form method="post" action="/fn/remove_team" class="body">
                     <FormToken/>
                     <input type="hidden" name="team" value=team.id.to_string()/>
-                    <p class="muted">"Only while it owns no credential, working or revoked."</p>
+                    <p class="muted">"Only while it owns no credential: revoked ones count too, their history is the team’s."</p>
                     <div class="row"><button class="button">"Remove team"</button></div>
                 </form>
             </section>
@@ -437,7 +437,8 @@ pub async fn invite_page(
         }
         None => {
             let teams = team::list(&visit.context, visit.authority()?).await?;
-            let mut options: Vec<_> = teams.into_iter().map(|team| (team.id.to_string(), team.name)).collect();
+            let mut options = vec![(String::new(), "Choose a team".to_owned())];
+            options.extend(teams.into_iter().map(|team| (team.id.to_string(), team.name)));
             options.push((ADMINISTRATION.to_owned(), "Everything: an administrator".to_owned()));
             let select = view! {
                 <Select id="team" label="Team" options chosen=typed.team error=of.at("team")
@@ -473,7 +474,7 @@ pub async fn invite_page(
     Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
 }
 
-/// Whoever is in many teams reads how many.
+/// What somebody is, in short: an administrator, or in how many teams.
 pub fn membership_words(authority: &Authority) -> String {
     match authority {
         Authority::Person { roles, .. } => counted(i64::try_from(roles.len()).unwrap_or(i64::MAX), "team", "teams"),

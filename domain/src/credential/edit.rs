@@ -75,7 +75,9 @@ pub async fn edit(
     else {
         return Err(CredentialError::Invalid(errors.0));
     };
-    check_privileges(&authority, &scopes, Some(&before.scopes))?;
+    // What was granted was granted for the team it acts in.
+    let granted = (*team == before.team).then_some(&before.scopes);
+    check_privileges(&authority, &scopes, granted)?;
 
     let ends = store::credentials::authenticator_ends_in(transaction, client_id).await?;
     let mut after = before.clone();
@@ -116,8 +118,10 @@ pub async fn edit(
         return Ok(Outcome::Unchanged);
     }
     store::credentials::update(transaction, &after, now).await?;
-    let event =
-        Event::new("credential.edited", "credential", client_id.as_str(), &after.name).with(Value::Object(changes));
+    // The team that it leaves sees that it left.
+    let event = Event::new("credential.edited", "credential", client_id.as_str(), &after.name)
+        .with(Value::Object(changes))
+        .also_seen_by(&before.team);
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 

@@ -10,9 +10,9 @@ use crate::actor::Actor;
 use crate::audit::Event;
 use crate::authority::Role;
 use crate::clock::Timestamp;
-use crate::context::Context;
+use crate::context::{Change, Context};
 use crate::error::{Fault, FieldError};
-use crate::id::{ClientId, FederatedIdentityId};
+use crate::id::{ClientId, FederatedIdentityId, TeamId};
 use crate::public_key::{PRIVATE_KEY, PublicKey, holds_private_key};
 use crate::store;
 use crate::strict_json;
@@ -275,6 +275,7 @@ pub async fn add(
         return Err(CredentialError::Invalid(vec![FieldError::new("issuer", message)]));
     }
     let identity = checked.into_identity(context, client_id);
+    check_owner(&mut change, actor, &credential.team, &identity).await?;
     // Registered twice, it would go on working after it was removed.
     if live.iter().any(|other| other.accepts_the_same_as(&identity)) {
         let message = "This identity is there already.";
@@ -285,6 +286,23 @@ pub async fn add(
         .with(describe(&identity));
     change.commit(actor, &event).await?;
     Ok(identity.id)
+}
+
+/// A program that sends no client ID is refused when two credentials have its exact subject: nobody but an administrator may
+/// do that to a credential of another team.
+pub(super) async fn check_owner(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    team: &TeamId,
+    identity: &FederatedIdentity,
+) -> Result<(), CredentialError> {
+    let FederatedIdentity { issuer, subject, .. } = identity;
+    let taken = store::authenticators::is_of_another_team(change.transaction(), issuer, subject, team).await?;
+    if taken && !change.authority(actor).await?.is_administrator() {
+        let message = "This subject stands for a credential of another team. Ask an administrator.";
+        return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
+    }
+    Ok(())
 }
 
 /// Removes an identity: its tokens are refused from now on.

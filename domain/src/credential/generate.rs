@@ -213,6 +213,7 @@ async fn add_proof(
         }
         CheckedProof::Federated(checked) => {
             let identity = checked.into_identity(context, &credential.client_id);
+            federated::check_owner(change, actor, &credential.team, &identity).await?;
             store::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
             Ok((None, federated::describe(&identity)))
         }

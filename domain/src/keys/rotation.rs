@@ -33,7 +33,7 @@ pub enum Haste {
 /// Why no key was replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// No MCP server asks for this algorithm.
+    /// No MCP server asks for this algorithm, or whoever asks administers nothing.
     #[error("there is no key of this algorithm")]
     NoSuchKey,
     /// A new key is published and does not sign yet.
@@ -64,6 +64,7 @@ pub async fn rotate(
     haste: Haste,
 ) -> Result<Timestamp, RotationError> {
     let mut change = context.begin_change().await?;
+    change.require_administrator(actor, RotationError::NoSuchKey).await?;
     let now = change.now();
     let mut present = store::keys::signing_key_states(&mut **change.transaction(), now).await?;
     present.retain(|key| key.alg == algorithm.as_str());

@@ -5,12 +5,12 @@ use serde_json::json;
 use super::{Person, PersonError};
 use crate::actor::Actor;
 use crate::audit::Event;
-use crate::authority::Denied;
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, SessionId};
 use crate::store;
+use crate::store::invitations::Withdrawn;
 use crate::team::PersonsTeam;
 
 /// Somebody as the list of people shows them.
@@ -49,9 +49,10 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     store::people::set_disabled(change.transaction(), id, Some(now)).await?;
     keep_an_administrator(&mut change).await?;
     let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
-    let invitations = store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
+    let sent = store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
+    let received = store::invitations::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
     let event = event("person.disabled", &person)
-        .with(json!({ "sessions_ended": sessions, "invitations_withdrawn": invitations }));
+        .with(json!({ "sessions_ended": sessions, "invitations_withdrawn": sent + received }));
     change.commit(actor, &event).await?;
     Ok(())
 }
@@ -85,11 +86,17 @@ pub async fn set_administrator(
     if !administrator {
         keep_an_administrator(&mut change).await?;
         store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
+        let administration = Withdrawn::Administration;
+        store::invitations::withdraw_to(change.transaction(), &person.email, administration, now).await?;
     }
-    let event = event("person.administrator_changed", &person)
-        .with(json!({ "administrator": { "before": !administrator, "after": administrator } }));
-    change.commit(actor, &event).await?;
+    change.commit(actor, &administrator_event(&person, administrator)).await?;
     Ok(())
+}
+
+/// That somebody became an administrator, or is none any more.
+pub(crate) fn administrator_event(person: &Person, administrator: bool) -> Event {
+    event("person.administrator_changed", person)
+        .with(json!({ "administrator": { "before": !administrator, "after": administrator } }))
 }
 
 /// Ends sessions of a person: one, or all of them. Returns how many were live.
@@ -120,14 +127,12 @@ fn event(action: &'static str, person: &Person) -> Event {
 
 /// The person inside a change by an administrator.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Result<Person, PersonError> {
-    match change.authority(actor).await?.require_administrator() {
-        Ok(()) => {}
-        Err(Denied::Unseen | Denied::TooLittle) => return Err(PersonError::NotFound),
-    }
+    change.require_administrator(actor, PersonError::NotFound).await?;
     store::people::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
 }
 
-/// Refuses a change after which nobody could administer the instance, however many such changes happen at once.
+/// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so two
+/// that would each leave the other one cannot pass both.
 async fn keep_an_administrator(change: &mut Change<'_>) -> Result<(), PersonError> {
     if store::people::active_administrators(change.transaction()).await? > 0 {
         return Ok(());

@@ -9,7 +9,7 @@ use super::{Columns, Store, StoreError, Transaction, millis, status_lists, to_js
 use crate::clock::Timestamp;
 use crate::credential::federated::FederatedIdentity;
 use crate::credential::keys::ClientKey;
-use crate::id::{AuthenticatorId, ClientId, FederatedIdentityId, KeyId};
+use crate::id::{AuthenticatorId, ClientId, FederatedIdentityId, KeyId, TeamId};
 use crate::public_key::PublicKey;
 
 /// A client that signs its assertions, and the rules for them.
@@ -214,6 +214,25 @@ pub(crate) async fn identities_with_subject(
     ));
     let rows = sqlx::query(sql).bind(issuer).bind(subject).bind(now.millis()).fetch_all(store.reads()).await?;
     rows.iter().map(identity).collect()
+}
+
+/// Whether this exact subject stands for a credential of another team.
+pub(crate) async fn is_of_another_team(
+    transaction: &mut Transaction,
+    issuer: &str,
+    subject: &str,
+    team: &TeamId,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS n FROM federated_identities AS f JOIN credentials AS c ON c.client_id = f.client_id
+         WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL AND c.team_id <> $3",
+    )
+    .bind(issuer)
+    .bind(subject)
+    .bind(team.as_str())
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(Columns::of("federated_identities", &row).number("n")? > 0)
 }
 
 fn identity(row: &AnyRow) -> Result<FederatedIdentity, StoreError> {

@@ -12,6 +12,7 @@ const BITE: i64 = 2000;
 pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<(), StoreError> {
     let traces = now.minus(retention.traces).millis();
     let hours = now.minus(retention.hours).hour();
+    let alerts = now.minus(retention.alerts).millis();
     for (sql, before) in [
         (
             "DELETE FROM ledger WHERE jti IN (SELECT jti FROM ledger WHERE expires_at < $1 ORDER BY jti LIMIT $2)",
@@ -43,6 +44,10 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
             traces,
         ),
         (
+            "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at < $1 LIMIT $2)",
+            now.minus(retention.invitations).millis(),
+        ),
+        (
             "DELETE FROM usage_hours WHERE (client_id, hour) IN
                 (SELECT client_id, hour FROM usage_hours WHERE hour < $1 LIMIT $2)",
             hours,
@@ -51,6 +56,16 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
             "DELETE FROM refusal_hours WHERE (client_id, hour, cause) IN
                 (SELECT client_id, hour, cause FROM refusal_hours WHERE hour < $1 LIMIT $2)",
             hours,
+        ),
+        (
+            "DELETE FROM webhook_deliveries WHERE id IN
+                (SELECT id FROM webhook_deliveries WHERE created_at < $1 LIMIT $2)",
+            alerts,
+        ),
+        (
+            "DELETE FROM alerts WHERE (client_id, kind, about) IN
+                (SELECT client_id, kind, about FROM alerts WHERE written_at < $1 LIMIT $2)",
+            alerts,
         ),
     ] {
         loop {

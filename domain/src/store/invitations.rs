@@ -72,10 +72,16 @@ pub(crate) async fn list(store: &Store, team: Option<&TeamId>, now: Timestamp) -
         .collect()
 }
 
-/// How many are open.
-pub(crate) async fn count_open(transaction: &mut Transaction, now: Timestamp) -> Result<i64, StoreError> {
-    let sql = AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM invitations WHERE {OPEN}"));
-    let row = sqlx::query(sql).bind(now.millis()).fetch_one(&mut **transaction).await?;
+/// How many into this team, or to the administration, are open.
+pub(crate) async fn count_open(
+    transaction: &mut Transaction,
+    team: Option<&TeamId>,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let sql =
+        AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM invitations WHERE {OPEN} AND COALESCE(team_id, '') = $2"));
+    let team = team.map_or("", TeamId::as_str);
+    let row = sqlx::query(sql).bind(now.millis()).bind(team).fetch_one(&mut **transaction).await?;
     Columns::of("invitations", &row).number("n")
 }
 
@@ -124,23 +130,37 @@ pub(crate) async fn withdraw(
     Ok(())
 }
 
-/// Withdraws what is open for this address and gives the same: a new link replaces it.
-pub(crate) async fn withdraw_like(
+/// Withdraws what is open for this person: into one team, for the administration, or anything. Returns how many.
+pub(crate) async fn withdraw_to(
     transaction: &mut Transaction,
     email: &str,
-    team: Option<&TeamId>,
+    what: Withdrawn<'_>,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let sql = AssertSqlSafe(format!(
-        "UPDATE invitations SET withdrawn_at = $1 WHERE {OPEN} AND email = $2 AND COALESCE(team_id, '') = $3"
-    ));
-    sqlx::query(sql)
-        .bind(now.millis())
-        .bind(email)
-        .bind(team.map_or("", TeamId::as_str))
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> Result<u64, StoreError> {
+    let limit = match what {
+        Withdrawn::All => "$3 IS NULL",
+        Withdrawn::Administration => "$3 IS NULL AND team_id IS NULL",
+        Withdrawn::Team(_) => "team_id = $3",
+    };
+    let team = match what {
+        Withdrawn::Team(team) => Some(team.as_str()),
+        Withdrawn::All | Withdrawn::Administration => None,
+    };
+    let sql =
+        AssertSqlSafe(format!("UPDATE invitations SET withdrawn_at = $1 WHERE {OPEN} AND email = $2 AND {limit}"));
+    let result = sqlx::query(sql).bind(now.millis()).bind(email).bind(team).execute(&mut **transaction).await?;
+    Ok(result.rows_affected())
+}
+
+/// Which invitations are withdrawn.
+#[derive(Clone, Copy)]
+pub(crate) enum Withdrawn<'team> {
+    /// Whatever they give.
+    All,
+    /// Those that give the administration.
+    Administration,
+    /// Those into a team.
+    Team(&'team TeamId),
 }
 
 /// Withdraws what this person's right to invite stood behind: into one team, or all of it. Returns how many.

@@ -18,6 +18,7 @@ pub(super) async fn run(pool: &AnyPool) -> Result<(), StoreError> {
         migration(5, "leak reports", include_str!("../../../migrations/0005_leak_reports.sql")),
         migration(6, "user agents", include_str!("../../../migrations/0006_user_agents.sql")),
         migration(7, "teams", include_str!("../../../migrations/0007_teams.sql")),
+        migration(8, "webhooks", include_str!("../../../migrations/0008_webhooks.sql")),
     ]);
     migrator.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),

@@ -47,6 +47,16 @@ pub(crate) async fn find_in(transaction: &mut Transaction, id: &PersonId) -> Res
         .transpose()
 }
 
+pub(crate) async fn find_by_email_in(transaction: &mut Transaction, email: &str) -> Result<Option<Person>, StoreError> {
+    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE email = $1")))
+        .bind(email)
+        .fetch_optional(&mut **transaction)
+        .await?
+        .as_ref()
+        .map(person)
+        .transpose()
+}
+
 /// Everybody, by name, with when they were last seen.
 pub(crate) async fn list(store: &Store) -> Result<Vec<(Person, Option<Timestamp>)>, StoreError> {
     sqlx::query(AssertSqlSafe(format!(

@@ -31,10 +31,12 @@ pub(crate) async fn authority<'connection>(
     actor: &Actor,
 ) -> Result<Authority, StoreError> {
     if let Some(id) = actor.client_id() {
-        let row = sqlx::query("SELECT team_id FROM credentials WHERE client_id = $1 AND revoked_at IS NULL")
-            .bind(id.as_str())
-            .fetch_optional(connection)
-            .await?;
+        let row = sqlx::query(
+            "SELECT team_id FROM credentials WHERE client_id = $1 AND revoked_at IS NULL AND disabled_at IS NULL",
+        )
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
         let team = row.map(|row| Columns::of("credentials", &row).parsed("team_id", TeamId::parse)).transpose()?;
         return Ok(team.map_or_else(nobody, Authority::Team));
     }
@@ -59,7 +61,7 @@ pub(crate) async fn authority<'connection>(
     Ok(if rows.is_empty() { nobody() } else { Authority::Person { id: id.clone(), roles } })
 }
 
-/// A revoked credential, a disabled person: in no team, which the first team's key could not say.
+/// A stopped credential, a disabled person: in no team, which the first team's key could not say.
 fn nobody() -> Authority {
     Authority::Person { id: PersonId::nobody(), roles: BTreeMap::new() }
 }
@@ -118,6 +120,18 @@ pub(crate) async fn find<'connection>(
         .as_ref()
         .map(team)
         .transpose()
+}
+
+/// The name of the team that owns this credential.
+pub(crate) async fn name_of_owner(store: &Store, client_id: &str) -> Result<Option<String>, StoreError> {
+    sqlx::query(
+        "SELECT t.name AS name FROM credentials AS c JOIN teams AS t ON t.id = c.team_id WHERE c.client_id = $1",
+    )
+    .bind(client_id)
+    .fetch_optional(store.reads())
+    .await?
+    .map(|row| Columns::of("teams", &row).text("name"))
+    .transpose()
 }
 
 pub(crate) async fn insert(transaction: &mut Transaction, team: &Team, now: Timestamp) -> Result<(), StoreError> {

@@ -68,22 +68,44 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
     Ok(())
 }
 
+/// The rows of the credentials of the teams behind `$2`: by the credentials when those are few, by the rows when they are
+/// many. Either alone is slow for the other.
+async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, StoreError> {
+    const FEW: i64 = 2000;
+    let row = sqlx::query(concat!(
+        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials WHERE team_id IN ",
+        teams::of!("$1"),
+        " LIMIT $2) AS counted"
+    ))
+    .bind(key)
+    .bind(FEW + 1)
+    .fetch_one(store.reads())
+    .await?;
+    Ok(if Columns::of("credentials", &row).number("n")? <= FEW {
+        concat!("client_id IN (SELECT client_id FROM credentials WHERE team_id IN ", teams::of!("$2"), ")")
+    } else {
+        concat!(
+            "EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = counted.client_id AND c.team_id IN ",
+            teams::of!("$2"),
+            ")"
+        )
+    })
+}
+
 /// Hours from `first` on in which anything happened.
 pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result<Vec<Hour>, StoreError> {
     let (parameter, limit) = match whose {
         Whose::Credential(id) => (Some(id.as_str()), "client_id = $2"),
         Whose::All(authority) => match authority.key() {
             None => (None, "$2 IS NULL"),
-            key => (
-                key,
-                concat!("client_id IN (SELECT client_id FROM credentials WHERE team_id IN ", teams::of!("$2"), ")"),
-            ),
+            key => (key, of_teams(store, key).await?),
         },
     };
     let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
     for (column, table, refusals) in [("exchanges", "usage_hours", false), ("refusals", "refusal_hours", true)] {
         let sql = AssertSqlSafe(format!(
-            "SELECT hour, CAST(SUM({column}) AS BIGINT) AS n FROM {table} WHERE hour >= $1 AND {limit} GROUP BY hour"
+            "SELECT hour, CAST(SUM({column}) AS BIGINT) AS n FROM {table} AS counted WHERE hour >= $1 AND {limit}
+             GROUP BY hour"
         ));
         let rows = sqlx::query(sql).bind(first).bind(parameter).fetch_all(store.reads()).await?;
         for row in &rows {

@@ -8,3 +8,4 @@ mod exchange;
 mod people;
 mod rotation;
 mod support;
+mod webhooks;

@@ -44,7 +44,7 @@ pub fn default_public_url(port: u16) -> String {
 pub struct Opened {
     store: Store,
     master: MasterKey,
-    fetch: Outbound,
+    outbound: Outbound,
     status_list_ttl: Duration,
 }
 
@@ -72,7 +72,7 @@ pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
     Ok(Opened {
         store,
         master,
-        fetch: Outbound::new(config.private_issuers.clone()),
+        outbound: Outbound::new(config.private_issuers.clone(), config.private_webhooks.clone()),
         status_list_ttl: config.status_list_ttl,
     })
 }
@@ -82,7 +82,9 @@ impl Opened {
     pub async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
         let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
         let settings = Settings { public_url, status_list_ttl: self.status_list_ttl };
-        Context::open(self.store, Arc::new(self.master), clock, random, Arc::new(self.fetch), settings)
+        let outbound = Arc::new(self.outbound);
+        let (fetch, post) = (Arc::clone(&outbound), outbound);
+        Context::open(self.store, Arc::new(self.master), clock, random, fetch, post, settings)
             .await
             .map_err(CliError::failed)
     }

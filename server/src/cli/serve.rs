@@ -6,9 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use domain::context::Context;
-use domain::{audit, housekeeping, mcp_server, setup};
+use domain::webhook::courier::Courier;
+use domain::{alert, audit, housekeeping, mcp_server, setup};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use super::{CliError, instance};
 use crate::config::{Config, ConfigError};
@@ -20,6 +23,12 @@ use crate::state::AppState;
 /// How long connections are still accepted after SIGTERM.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
+/// How soon a change is on its way to the webhooks.
+const COURIER_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon somebody hears that a retired secret was tried.
+const ALERT_INTERVAL: Duration = Duration::from_secs(60);
+/// Every how many of these intervals ends that are near are looked for: with a million credentials that takes a second.
+const ENDS_EVERY: u32 = 10;
 
 pub async fn run(config: Config) -> Result<(), CliError> {
     instance::make_private_folder(&config.data_dir)?;
@@ -38,9 +47,13 @@ pub async fn run(config: Config) -> Result<(), CliError> {
         .with_leak_reports(config.leak_reports);
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
-    let tidying = tokio::spawn(tidy(context.clone()));
+    let background = [
+        tokio::spawn(tidy(context.clone())),
+        tokio::spawn(watch(context.clone())),
+        tokio::spawn(tell(context.clone())),
+    ];
     accept::serve(listener, router(state), stop).await;
-    tidying.abort();
+    background.iter().for_each(JoinHandle::abort);
     context.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -106,6 +119,35 @@ async fn tidy(context: Context) {
         }
         if let Err(fault) = housekeeping::run(&context).await {
             tracing::warn!(%fault, "old rows could not be removed");
+        }
+    }
+}
+
+/// Writes alerts about what nobody does: ends that are near, retired secrets that are tried.
+async fn watch(context: Context) {
+    let mut interval = tokio::time::interval(ALERT_INTERVAL);
+    for round in (0..ENDS_EVERY).cycle() {
+        interval.tick().await;
+        if let Err(fault) = alert::retired_secrets_tried(&context).await {
+            tracing::warn!(%fault, "tries of retired secrets could not be told");
+        }
+        if round == 0
+            && let Err(fault) = alert::expiring(&context).await
+        {
+            tracing::warn!(%fault, "ends that are near could not be told");
+        }
+    }
+}
+
+/// Tells webhooks what happened.
+async fn tell(context: Context) {
+    let mut courier = Courier::new(context);
+    let mut interval = tokio::time::interval(COURIER_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(fault) = courier.turn().await {
+            tracing::warn!(%fault, "webhooks could not be served");
         }
     }
 }

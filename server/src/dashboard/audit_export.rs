@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Extension;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use domain::audit;
+use domain::{audit, authority};
 use futures::stream;
 use tower_sessions::Session;
 
@@ -54,16 +54,21 @@ pub async fn export(
         Ok(filter) => filter,
         Err(error) => return respond(visit, async || Err(error)).await,
     };
-    let authority = match visit.authority() {
-        Ok(authority) => authority.clone(),
+    let actor = match visit.actor() {
+        Ok(actor) => actor,
         Err(error) => return respond(visit, async || Err(error)).await,
     };
     let head = stream::once(async move { Ok::<_, std::io::Error>(Bytes::from(format.head())) });
     let pages = stream::try_unfold(Some(filter), move |filter| {
-        let (context, authority) = (visit.context.clone(), authority.clone());
+        let (context, actor) = (visit.context.clone(), actor.clone());
         async move {
             let Some(mut filter) = filter else { return Ok(None) };
-            let entries = audit::list(&context, &authority, &filter, PAGE).await.map_err(|fault| {
+            let page = async {
+                // Whoever loses a role while the file is written gets no more of what it showed.
+                let authority = authority::of(&context, &actor).await?;
+                audit::list(&context, &authority, &filter, PAGE).await
+            };
+            let entries = page.await.map_err(|fault| {
                 // The answer has begun: all that can be done is to break it off, so that it is not taken for whole.
                 tracing::error!(%fault, "an export of the audit log broke off");
                 std::io::Error::other("the database does not answer")

@@ -8,7 +8,6 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::invitation::{self, Grant, InvitationError};
 use domain::password::Password;
-use domain::person;
 use tower_sessions::Session;
 
 use super::pages::{fields_of, respond};
@@ -81,8 +80,7 @@ pub async fn accept(
 /// Gives the signed-in person what the invitation says; returns where to go.
 async fn join(visit: &Visit, token: &str) -> Result<String, InvitationError> {
     let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else { return Err(InvitationError::NotFound) };
-    let person = person::find(&visit.context, &viewer.id).await?.ok_or(InvitationError::NotFound)?;
-    let invitation = invitation::accept(&visit.context, &actor, &person, token).await?;
+    let invitation = invitation::accept(&visit.context, &actor, &viewer.id, token).await?;
     Ok(match invitation.grant {
         Grant::Team(team, _) => format!("/teams/{team}?done=joined"),
         Grant::Administrator => "/".to_owned(),

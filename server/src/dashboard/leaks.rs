@@ -3,12 +3,13 @@
 use app::action::ActionError;
 use app::pages::leaks;
 use app::pages::renew::{self, Typed};
+use app::pages::stop_credential::read_ids;
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::Response;
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewed, renew_all};
-use domain::id::ClientId;
+use domain::error::Fault;
 use tower_sessions::Session;
 
 use super::credentials::{Refused, confirm};
@@ -50,10 +51,14 @@ async fn try_renew(visit: &Visit, session: &Session, fields: &Fields, typed: &Ty
     if !visit.is_fresh() {
         confirm(visit, session, fields).await?;
     }
-    let ids: Option<Vec<ClientId>> = typed.client_ids.split_whitespace().map(ClientId::parse).collect();
-    let ids = ids.ok_or(CredentialError::NotFound)?;
+    let ids = read_ids(typed.client_ids.split_whitespace()).map_err(|_| CredentialError::NotFound)?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let authority = visit.authority().map_err(|_| CredentialError::NotFound)?;
-    let form_token = fields.get("form_token");
-    Ok(renew_all(&visit.context, authority, &actor, &ids, renewal, &form_token).await?)
+    let authority = visit.authority().map_err(|_| CredentialError::NotFound)?.clone();
+    let (context, form_token) = (visit.context.clone(), fields.get("form_token"));
+    // On its own: a browser that goes away must not leave half of them rotated.
+    let work = tokio::spawn(async move { renew_all(&context, &authority, &actor, &ids, renewal, &form_token).await });
+    match work.await {
+        Ok(renewed) => Ok(renewed?),
+        Err(_) => Err(Refused::Operation(CredentialError::Fault(Fault::Overloaded("the renewal broke off")))),
+    }
 }

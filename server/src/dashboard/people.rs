@@ -1,7 +1,7 @@
 //! The pages of people, and the form that changes one.
 
 use app::action::ActionError;
-use app::pages::people::{self, Change};
+use app::pages::people::{self, Change, Typed};
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -28,7 +28,7 @@ pub async fn one(
     RawQuery(query): RawQuery,
 ) -> Response {
     let fields = fields_of(query);
-    respond(visit, || people::one(person_id, fields.find("done"), Vec::new(), false)).await
+    respond(visit, || people::one(person_id, fields.find("done"), Typed::default(), Vec::new(), false)).await
 }
 
 /// `GET /people/{person_id}/change`

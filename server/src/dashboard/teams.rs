@@ -105,7 +105,8 @@ pub async fn add_to_team(
     match try_set_role(&visit, &session, &fields, &fields.get("team"), &person_id).await {
         Ok(()) => Redirect::to(&format!("/people/{person_id}?done=role")).into_response(),
         Err(Problem::Fields { errors, ask_password }) => {
-            respond(visit, || people::one(person_id, None, errors, ask_password)).await
+            let typed = people::Typed { team: fields.get("team"), role: fields.get("role") };
+            respond(visit, || people::one(person_id, None, typed, errors, ask_password)).await
         }
         Err(Problem::Action(error)) => respond(visit, async || Err(error)).await,
     }
@@ -170,6 +171,9 @@ async fn try_set_role(
     team_id: &str,
     person_id: &str,
 ) -> Result<(), Problem> {
+    if team_id.is_empty() {
+        return Err(FieldError::new("team", "Choose a team.").into());
+    }
     let (Some(team), Some(person)) = (TeamId::parse(team_id), PersonId::parse(person_id)) else {
         return Err(ActionError::NotFound.into());
     };

@@ -16,3 +16,4 @@ mod sign_in;
 mod sockets;
 mod support;
 mod token;
+mod webhooks;

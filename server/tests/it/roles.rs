@@ -20,6 +20,7 @@ use domain::invitation::{self, Grant};
 use domain::password::Password;
 use domain::person::Person;
 use domain::team;
+use domain::webhook::{self, EventKind, WebhookDraft};
 use server::dashboard::enter::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
@@ -171,6 +172,41 @@ fn rows() -> Vec<Row> {
         ("/settings/keys", POST, Administrator, Nothing, 303, &[("algorithm", "ES256"), ("haste", "emergency")]),
         ("/settings/stop", GET, Administrator, Nothing, 200, &[]),
         ("/settings/stop", POST, Administrator, Nothing, 422, &[("confirmation", "no")]),
+        ("/settings/webhooks", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/webhooks/new", GET, Administrator, Nothing, 200, &[]),
+        (
+            "/settings/webhooks/new",
+            POST,
+            Administrator,
+            Nothing,
+            200,
+            &[("name", "hook"), ("url", "https://alerts.example/"), ("event", "credential.revoked")],
+        ),
+        ("/settings/webhooks/{webhook_id}", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/webhooks/{webhook_id}/edit", GET, Administrator, Nothing, 200, &[]),
+        (
+            "/settings/webhooks/{webhook_id}/edit",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("name", "hook"), ("url", "https://alerts.example/"), ("event", "credential.leaked")],
+        ),
+        ("/settings/webhooks/{webhook_id}/secret", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/webhooks/{webhook_id}/secret", POST, Administrator, Nothing, 200, &[]),
+        ("/settings/webhooks/{webhook_id}/remove", GET, Administrator, Nothing, 200, &[]),
+        ("/fn/test_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
+        ("/fn/pause_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
+        ("/fn/resume_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
+        (
+            "/fn/send_delivery_again",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("id", "{webhook_id}"), ("delivery", "{delivery_id}")],
+        ),
+        ("/fn/remove_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
         ("/account", GET, PERSON, Nothing, 200, &[]),
         ("/account/name", POST, PERSON, Nothing, 303, &[("name", "Another")]),
         (
@@ -249,7 +285,19 @@ impl Stage<'_> {
             stopped_at = stop.expect("stops").1.millis();
         }
         let servers = domain::mcp_server::list(context).await.expect("reads");
+        for webhook in webhook::list(context).await.expect("reads") {
+            webhook::remove(context, &operator(), &webhook.id).await.expect("removes");
+        }
+        let draft = WebhookDraft {
+            name: "hook".to_owned(),
+            url: "https://alerts.example/".to_owned(),
+            events: EventKind::ALL.to_vec(),
+        };
+        let webhook = webhook::add(context, &operator(), &draft, None).await.expect("adds").0.id;
+        let delivery = webhook::deliver::test(context, &operator(), &webhook).await.expect("is attempted");
         BTreeMap::from([
+            ("{webhook_id}", webhook.to_string()),
+            ("{delivery_id}", delivery.to_string()),
             ("{client_id}", secret.to_string()),
             ("{key_client_id}", key.to_string()),
             ("{key_id}", key_id.to_string()),
@@ -291,7 +339,8 @@ async fn request(browser: &Browser<'_>, row: &Row, things: &BTreeMap<&'static st
 /// The path of the table that a row is about.
 fn path_of(row: &Row) -> String {
     let path = row.0.split('?').next().unwrap_or_default();
-    path.replace("{key_client_id}", "{client_id}").replace("{identity_client_id}", "{client_id}")
+    let path = path.replace("{key_client_id}", "{client_id}").replace("{identity_client_id}", "{client_id}");
+    path.replace("{webhook_id}", "{id}")
 }
 
 #[tokio::test]
@@ -591,10 +640,11 @@ async fn whoever_rotated_a_secret_has_made_it() {
     assert_eq!(grace.submit(&rotate, &rotate, &[("overlap", "0")]).await.status, StatusCode::OK);
     assert_eq!(made().await, 1);
     app.instance.clock.advance(Duration::from_secs(1));
-    // Rotated once more by somebody else, what they saw is worth nothing.
-    let overlap = domain::credential::rotate::Overlap::Nothing;
+    // Rotated once more by somebody else: what they saw is worth nothing when the overlap is over.
+    let overlap = domain::credential::rotate::Overlap::For(Duration::from_secs(60));
     domain::credential::rotate::secret(context, &operator(), &rotated, overlap, None, None).await.expect("rotates");
-    app.instance.clock.advance(Duration::from_secs(1));
+    assert_eq!(made().await, 1);
+    app.instance.clock.advance(Duration::from_secs(61));
     assert_eq!(made().await, 0);
 }
 
@@ -645,4 +695,95 @@ async fn people_are_changed_after_the_password_was_proved_again() {
     // Shutting somebody out does not wait.
     let disabled = administrator.submit(&change, &change, &[("to", "disabled")]).await;
     assert_eq!(disabled.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn what_was_taken_away_does_not_come_back_by_an_older_link() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let administrator = app.signed_in().await;
+    let team = new_team(&app, "Payments").await;
+    let person = joined(&app, "mia@example.com", Grant::Team(team.clone(), Role::Viewer)).await;
+    let mia = signed_in_as(&app, &person).await;
+    let invited = async |grant: Grant| {
+        let (_, token) = invitation::invite(context, &operator(), "mia@example.com", grant).await.expect("invites");
+        token
+    };
+    let accepts = async |token: &str| mia.submit("/account", "/invitation", &[("token", token)]).await.status;
+    let change = format!("/people/{}/change", person.id);
+
+    let link = invited(Grant::Administrator).await;
+    administrator.submit(&change, &change, &[("to", "administrator")]).await;
+    assert_eq!(mia.get("/people").await.status, StatusCode::OK);
+    administrator.submit(&change, &change, &[("to", "person")]).await;
+    assert_eq!(accepts(&link).await, StatusCode::GONE);
+    assert_eq!(mia.get("/people").await.status, StatusCode::NOT_FOUND);
+
+    let link = invited(Grant::Team(team.clone(), Role::Manager)).await;
+    let fields = [("team", team.as_str()), ("person", person.id.as_str())];
+    administrator.submit("/account", "/fn/remove_member", &fields).await;
+    assert_eq!(accepts(&link).await, StatusCode::GONE);
+    assert_eq!(mia.get(&format!("/teams/{team}")).await.status, StatusCode::NOT_FOUND);
+
+    let link = invited(Grant::Team(team.clone(), Role::Manager)).await;
+    administrator.submit(&change, &change, &[("to", "disabled")]).await;
+    let again = invitation::invite(context, &operator(), "mia@example.com", Grant::Administrator).await;
+    assert!(matches!(again, Err(invitation::InvitationError::Invalid(_))), "nobody who is disabled is invited");
+    administrator.submit(&change, &change, &[("to", "enabled")]).await;
+    assert!(invitation::open(context, &link).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn moving_a_credential_moves_no_privilege_and_leaves_its_history() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (alpha, beta) = (new_team(&app, "Alpha").await, new_team(&app, "Beta").await);
+    let mia = joined(&app, "mia@example.com", Grant::Team(alpha.clone(), Role::Manager)).await;
+    team::set_role(context, &operator(), &beta, &mia.id, Some(Role::Manager)).await.expect("a second team");
+    let stays = joined(&app, "stays@example.com", Grant::Team(alpha.clone(), Role::Viewer)).await;
+    let there = joined(&app, "there@example.com", Grant::Team(beta.clone(), Role::Viewer)).await;
+    let (mia, stays, there) =
+        (signed_in_as(&app, &mia).await, signed_in_as(&app, &stays).await, signed_in_as(&app, &there).await);
+
+    let scopes = ["mcp:read", "credentials:write"].map(str::to_owned).to_vec();
+    let draft = Draft { team: Some(alpha.clone()), name: "robot".to_owned(), scopes, ..Draft::default() };
+    let robot = generate(context, &operator(), &draft, None).await.expect("generates").credential.client_id;
+    let edit = format!("/credentials/{robot}/edit");
+    let fields = [("name", "robot"), ("scope", "credentials:write"), ("team", beta.as_str())];
+    assert_eq!(mia.submit(&edit, &edit, &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let job = generated_for(&app, &alpha, "moving job", Proof::Secret).await.credential.client_id;
+    let edit = format!("/credentials/{job}/edit");
+    let fields = [("name", "moving job"), ("scope", "mcp:read"), ("team", beta.as_str())];
+    assert_eq!(mia.submit(&edit, &edit, &fields).await.status, StatusCode::SEE_OTHER);
+    let page = format!("/credentials/{job}");
+    assert_eq!(stays.get(&page).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(there.get(&page).await.status, StatusCode::OK);
+    let seen_by_stays = stays.get("/activity").await.body;
+    let seen_by_there = there.get("/activity").await.body;
+    assert!(seen_by_stays.contains("Credential generated: moving job"));
+    assert!(seen_by_stays.contains("Credential changed: moving job"));
+    assert!(!seen_by_there.contains("Credential generated: moving job"));
+    assert!(seen_by_there.contains("Credential changed: moving job"));
+}
+
+#[tokio::test]
+async fn nobody_takes_the_subject_of_another_teams_program() {
+    let app = App::new().await;
+    let (alpha, beta) = (new_team(&app, "Alpha").await, new_team(&app, "Beta").await);
+    let mia = joined(&app, "mia@example.com", Grant::Team(beta.clone(), Role::Member)).await;
+    let mia = signed_in_as(&app, &mia).await;
+    let identity = || FederatedDraft {
+        issuer: "https://ci.example".to_owned(),
+        subject: "job:deploy".to_owned(),
+        ..FederatedDraft::default()
+    };
+    generated_for(&app, &alpha, "deploy", Proof::Federated(identity())).await;
+    let fields =
+        [("name", "mine"), ("method", "federated"), ("issuer", "https://ci.example"), ("subject", "job:deploy")];
+    let refused = mia.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("stands for a credential of another team"));
+    // An administrator may have a reason.
+    generated_for(&app, &beta, "deploy too", Proof::Federated(identity())).await;
 }

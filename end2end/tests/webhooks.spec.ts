@@ -1,0 +1,238 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test, type Page } from '@playwright/test';
+import { createAdministrator, examine, generate, javaScript, press, watch } from './browser';
+import { Countersign } from './countersign';
+
+/** Programs are told what happens to credentials, and can check that it was us who told them. */
+test.describe.configure({ mode: 'serial' });
+
+type Message = { headers: IncomingHttpHeaders; body: string };
+
+let server: Countersign;
+let receiver: Server;
+let page: Page;
+let problems: string[];
+let folder: string;
+let status = 204;
+let secret = '';
+const received: Message[] = [];
+
+test.beforeAll(async ({ browser }) => {
+  folder = await mkdtemp(join(tmpdir(), 'webhooks-'));
+  receiver = createServer(async (request, response) => {
+    let body = '';
+    for await (const part of request) body += part;
+    if (request.method === 'POST' && request.url === path) received.push({ headers: request.headers, body });
+    response.writeHead(status).end();
+  });
+  await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done));
+  server = await Countersign.start('--private-webhooks', '127.0.0.1');
+  const context = await browser.newContext({ acceptDownloads: true });
+  problems = watch(context, server);
+  page = await context.newPage();
+  await createAdministrator(page, server);
+});
+
+test.afterEach(() => expect(problems).toEqual([]));
+
+test.afterAll(async () => {
+  await page.context().close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+  receiver.close();
+  await rm(folder, { recursive: true });
+});
+
+const path = '/hook?key=known-to-the-receiver-alone';
+const address = () => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}${path}`;
+const open = (path: string) => page.goto(server.url + path);
+const types = () => received.map(({ body }) => JSON.parse(body).type);
+const openWebhook = async () => {
+  await open('/settings/webhooks');
+  await page.getByRole('link', { name: 'On-call' }).click();
+};
+
+/** Whether the program that the page shows believes a message. */
+async function believes(tab: 'typescript' | 'python', { headers, body }: Message, key = secret): Promise<boolean> {
+  const input = JSON.stringify({ headers, body, key });
+  try {
+    if (tab === 'typescript') {
+      const program = `import { verify } from ${JSON.stringify(join(folder, 'webhook.mjs'))};
+        const { headers, body, key } = JSON.parse(process.argv[1]);
+        verify(key, headers, Buffer.from(body));`;
+      execFileSync(process.execPath, ['--input-type=module', '-e', program, input], { stdio: 'pipe' });
+    } else {
+      const program = `import json, sys\nsys.path.insert(0, sys.argv[2])\nfrom webhook import verify
+given = json.loads(sys.argv[1])\nverify(given["key"], given["headers"], given["body"].encode())`;
+      execFileSync('python3', ['-B', '-c', program, input, folder], { stdio: 'pipe' });
+    }
+    return true;
+  } catch (error) {
+    const said = String((error as { stderr: Buffer }).stderr);
+    expect(said).toMatch(/not signed with this secret|sent too long ago/);
+    return false;
+  }
+}
+
+test('a webhook is added, and its signing secret shown once', async () => {
+  test.setTimeout(300_000);
+  await open('/settings');
+  await press(page, 'Webhooks');
+  await expect(page.getByText('No program is told yet')).toBeVisible();
+  await examine(page, 'webhooks-empty');
+  await press(page, 'Add a webhook');
+  await examine(page, 'webhook-new');
+  await page.getByRole('textbox', { name: 'Name' }).fill('On-call');
+  await page.getByRole('textbox', { name: 'Address' }).fill('http://alerts.example.com/hook');
+  await press(page, 'Add webhook');
+  await expect(page.getByRole('alert')).toContainText('Use https');
+  await examine(page, 'webhook-mistake');
+  await page.getByRole('textbox', { name: 'Address' }).fill(address());
+  await press(page, 'Add webhook');
+  await expect(page.getByRole('heading', { name: 'Save your signing secret' })).toBeVisible();
+  const field = page.getByRole('textbox', { name: 'Signing secret' });
+  secret = await field.inputValue();
+  expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+  server.secret('signing secret', secret.slice('whsec_'.length));
+  server.secret('address', 'known-to-the-receiver-alone');
+  if (javaScript()) {
+    const masked = () => field.evaluate((input) => getComputedStyle(input).getPropertyValue('-webkit-text-security'));
+    expect(await masked()).toBe('disc');
+    await page.getByRole('button', { name: 'Show or hide the signing secret' }).click();
+    expect(await masked()).toBe('none');
+  }
+  await examine(page, 'webhook-reveal');
+  if (javaScript()) await page.getByRole('button', { name: 'Copy signing secret' }).click();
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Already done' })).toBeVisible();
+  await press(page, 'Open the webhook');
+  await expect(page.getByText('Nothing was sent yet.')).toBeVisible();
+  expect(await page.content()).not.toContain(secret);
+});
+
+test('a test arrives, and the programs of the page believe it', async () => {
+  test.setTimeout(300_000);
+  await openWebhook();
+  for (const [tab, file] of [['typescript', 'webhook.mjs'], ['python', 'webhook.py']]) {
+    const text = (await page.locator(`#code-${tab}`).textContent())!;
+    expect(text).toBe((await readFile(`../app/snippets/${file}`, 'utf8')).trimEnd());
+    await writeFile(join(folder, file), text);
+  }
+  await press(page, 'Send test');
+  await expect(page.getByRole('status').first()).toContainText('The test arrived. The receiver answered 204.');
+  expect(types()).toEqual(['webhook.test']);
+  const [message] = received.splice(0);
+  expect(message.headers).toMatchObject({ 'content-type': 'application/json', 'webhook-id': expect.stringMatching(/^msg_/) });
+  expect(message.headers['user-agent']).toMatch(/^Countersign\/\d/);
+  const other = { 'webhook-timestamp': String(Number(message.headers['webhook-timestamp']) - 301) };
+  for (const tab of ['typescript', 'python'] as const) {
+    expect(await believes(tab, message)).toBe(true);
+    expect(await believes(tab, { ...message, body: message.body.replace('test', 'fake') })).toBe(false);
+    expect(await believes(tab, { ...message, headers: { ...message.headers, ...other } })).toBe(false);
+    expect(await believes(tab, message, `whsec_${btoa('x'.repeat(32))}`)).toBe(false);
+  }
+  await examine(page, 'webhook-tested');
+});
+
+test('what happens to a credential is told within seconds', async () => {
+  test.setTimeout(300_000);
+  const job = await generate(page, server, 'nightly-index');
+  await server.command(['credential', 'revoke', job.id, '--reason', 'found in a log']);
+  await expect.poll(types).toEqual(['credential.generated', 'credential.revoked']);
+  for (const message of received) {
+    expect(await believes('typescript', message)).toBe(true);
+    expect(message.body).not.toContain(job.secret);
+    expect(JSON.parse(message.body).data).toMatchObject({
+      client_id: job.id, name: 'nightly-index', url: `${server.url}/credentials/${job.id}`,
+    });
+  }
+  expect(JSON.parse(received[1].body).data).toMatchObject({ reason: 'found in a log', actor: { kind: 'command_line' } });
+  received.splice(0);
+  // A secret that is tried after its time is told too: at the next look, within a minute.
+  await server.exchange(job.id, job.secret);
+  await openWebhook();
+  for (const event of ['credential.generated', 'credential.revoked'])
+    await expect(page.getByRole('row', { name: event }).getByText('Delivered')).toBeVisible();
+  await examine(page, 'webhook-deliveries');
+  await expect.poll(types, { timeout: 90_000 }).toEqual(['credential.retired_secret_tried']);
+  expect(JSON.parse(received[0].body).data).toMatchObject({ client_id: job.id, cause: 'credential_revoked' });
+  received.splice(0);
+});
+
+test('a receiver that fails is seen, and gets what it missed', async () => {
+  test.setTimeout(300_000);
+  status = 500;
+  await server.createCredential('while it fails');
+  await expect.poll(() => received.length).toBeGreaterThan(0);
+  await expect(async () => {
+    await openWebhook();
+    await expect(page.getByText('Nothing has arrived since')).toBeVisible({ timeout: 500 });
+  }).toPass();
+  await examine(page, 'webhook-failing');
+  await open('/settings/webhooks');
+  await expect(page.getByRole('row', { name: 'On-call' }).getByText('Failing')).toBeVisible();
+  await examine(page, 'webhooks');
+  status = 200;
+  const id = received[0].headers['webhook-id'];
+  const before = received.length;
+  await openWebhook();
+  const waits = page.getByRole('row', { name: 'while it fails' });
+  await waits.getByRole('button').click();
+  await expect.poll(() => received.length).toBeGreaterThan(before);
+  expect(received.every(({ headers }) => headers['webhook-id'] === id)).toBe(true);
+  await expect(async () => {
+    await openWebhook();
+    await expect(waits.getByText('Delivered')).toBeVisible({ timeout: 500 });
+  }).toPass();
+  await expect(page.getByText('Nothing has arrived since')).toHaveCount(0);
+  received.splice(0);
+});
+
+test('the signing secret is replaced without a gap', async () => {
+  await openWebhook();
+  await press(page, 'Replace signing secret');
+  await examine(page, 'webhook-replace');
+  await press(page, 'Replace signing secret');
+  await expect(page.getByRole('heading', { name: 'Save your new signing secret' })).toBeVisible();
+  const old = secret;
+  secret = await page.getByRole('textbox', { name: 'Signing secret' }).inputValue();
+  server.secret('new signing secret', secret.slice('whsec_'.length));
+  await press(page, 'I have stored this secret');
+  await press(page, 'Send test');
+  await expect(page.getByRole('status').first()).toContainText('The test arrived.');
+  const [message] = received.splice(0);
+  for (const key of [old, secret]) expect(await believes('typescript', message, key)).toBe(true);
+});
+
+test('a webhook is edited, paused, resumed and removed', async () => {
+  test.setTimeout(300_000);
+  await openWebhook();
+  await press(page, 'Edit');
+  await page.getByRole('checkbox', { name: 'Generated' }).uncheck();
+  await examine(page, 'webhook-edit');
+  await press(page, 'Save changes');
+  await expect(page.getByRole('status').first()).toContainText('Saved.');
+  await press(page, 'Pause');
+  await expect(page.getByText('also not after it is resumed')).toBeVisible();
+  await examine(page, 'webhook-paused');
+  const missed = await server.createCredential('missed');
+  await server.command(['credential', 'revoke', missed.client_id]);
+  await press(page, 'Resume');
+  await expect(page.getByRole('status').first()).toContainText('Resumed.');
+  const heard = await server.createCredential('heard');
+  await server.command(['credential', 'revoke', heard.client_id]);
+  await expect.poll(types).toEqual(['credential.revoked']);
+  expect(JSON.parse(received[0].body).data.name).toBe('heard');
+  await press(page, 'Remove');
+  await examine(page, 'webhook-remove');
+  await press(page, 'Remove webhook');
+  await expect(page.getByRole('status').first()).toContainText('The webhook is removed');
+  await expect(page.getByText('No program is told yet')).toBeVisible();
+  expect(await server.command(['audit', 'verify'])).toContain('intact');
+});
