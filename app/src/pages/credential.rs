@@ -193,7 +193,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         </div>
         <Refused refusals hours=refusal_hours/>
         {connect}
-        <StopFacts impact status/>
+        <StopFacts impact status member/>
     };
     Ok(Page::new(title, body))
 }
@@ -588,14 +588,18 @@ pub fn impact_facts(impact: &Impact) -> impl IntoView + use<> {
 }
 
 #[component]
-fn StopFacts(impact: Impact, status: Status) -> AnyView {
+fn StopFacts(impact: Impact, status: Status, member: bool) -> AnyView {
+    let whereabouts = if member {
+        view! { "Both are at the "<a href="#main">"top of this page"</a>"." }.into_any()
+    } else {
+        "Your role lets you look: tell a member of the team or an administrator at once.".into_any()
+    };
     (status != Status::Revoked).then(|| view! {
         <section class="panel" data-tone="danger" aria-labelledby="danger">
             <header><h2 id="danger">"If it leaked"</h2></header>
             {impact_facts(&impact)}
             <div class="body"><p class="muted">
-                "Disabling refuses exchanges and live tokens until it is undone. Revoking is final. Both are at the "
-                <a href="#main">"top of this page"</a>". The built-in MCP server refuses the live tokens at once, a server "
+                "Disabling refuses exchanges and live tokens until it is undone. Revoking is final. "{whereabouts}" The built-in MCP server refuses the live tokens at once, a server "
                 "that reads the status list within seconds; one that only checks signatures accepts them until they end."
             </p></div>
         </section>
