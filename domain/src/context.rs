@@ -9,6 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::issuer_keys::{Fetch, IssuerKeys};
 use crate::keys::{KeyError, Keys, MasterKey};
 use crate::mcp_server;
+use crate::metrics::Metrics;
 use crate::password::HashQueue;
 use crate::random::Random;
 use crate::store::{Store, StoreError, Transaction};
@@ -60,6 +61,8 @@ pub struct Context {
     pub ledger: Ledger,
     /// Where refused exchanges are counted.
     pub refusals: RefusalRecorder,
+    /// Counts of this process.
+    pub metrics: Arc<Metrics>,
     /// Keys of other issuers.
     pub issuer_keys: IssuerKeys,
     /// The token status lists as they were signed last.
@@ -84,13 +87,15 @@ impl Context {
         settings: Settings,
     ) -> Result<Self, KeyError> {
         let keys = Keys::open(&store, master, clock.as_ref(), random.as_ref()).await?;
+        let metrics = Arc::<Metrics>::default();
         let context = Self {
             hashing: HashQueue::new(Arc::clone(&random)),
-            ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random)),
-            refusals: RefusalRecorder::start(store.clone()),
+            ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&metrics)),
+            refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(fetch),
             status_lists: StatusLists::default(),
             post,
+            metrics,
             store,
             clock,
             random,

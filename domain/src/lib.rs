@@ -17,7 +17,7 @@
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |
 //! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
-//! | [`usage`] | exchanges and refusals by hour |
+//! | [`usage`], [`metrics`] | exchanges and refusals by hour; counts of this process |
 //! | [`alert`], [`webhook`] | what nobody does but somebody should hear of; telling other programs |
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
 //! | [`testing`] | fixed clock, seeded randomness, a temporary database |
@@ -39,6 +39,7 @@ pub mod invitation;
 pub mod issuer_keys;
 pub mod keys;
 pub mod mcp_server;
+pub mod metrics;
 pub mod origin;
 pub mod password;
 pub mod person;

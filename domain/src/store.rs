@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Executor, Row};
 
 use crate::clock::Timestamp;
@@ -126,6 +127,11 @@ impl Store {
     /// Begins a transaction whose commit reaches the disk.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(self.changes.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The connection of the ledger, for a transaction that is one text to begin and one to end.
+    pub(crate) async fn exchange_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.ledger.acquire().await?)
     }
 
     /// Begins a transaction of the ledger.

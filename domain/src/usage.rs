@@ -1,6 +1,7 @@
 //! How much a credential is used and refused, hour by hour: rows that stay few however many requests there are.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::ClientId;
+use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::store::{self, Store};
 use crate::token::ledger::Refusal;
@@ -128,13 +130,14 @@ pub(crate) type Key = (ClientId, i64, Refusal);
 #[derive(Debug, Clone)]
 pub struct RefusalRecorder {
     queue: mpsc::Sender<Message>,
+    metrics: Arc<Metrics>,
 }
 
 impl RefusalRecorder {
-    pub(crate) fn start(store: Store) -> Self {
+    pub(crate) fn start(store: Store, metrics: Arc<Metrics>) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE);
         tokio::spawn(serve(inbox, store));
-        Self { queue }
+        Self { queue, metrics }
     }
 
     /// Counts a refusal at the credential it concerns. Without one there is nowhere to show it.
@@ -151,6 +154,7 @@ impl RefusalRecorder {
         origin: &Origin,
         at: Timestamp,
     ) {
+        self.metrics.refusal(refusal);
         if let Some(client_id) = client_id {
             let refused = Refused { client_id: client_id.clone(), refusal, detail, origin: origin.clone(), at };
             // Full or closed: the count is a courtesy, the refusal itself has been answered.

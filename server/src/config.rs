@@ -49,6 +49,9 @@ pub struct Settings {
     /// Hosts of webhooks that may be sent to over http and at private addresses, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_WEBHOOKS", value_name = "HOST[:PORT],…")]
     private_webhooks: Option<String>,
+    /// Address and port of /metrics; not served when empty
+    #[arg(long, global = true, env = "COUNTERSIGN_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<String>,
     /// Seconds for which servers may keep a token status list: how soon a revocation reaches them
     #[arg(long, global = true, env = "COUNTERSIGN_STATUS_LIST_TTL", value_name = "SECONDS")]
     status_list_ttl: Option<u64>,
@@ -96,6 +99,8 @@ pub struct Config {
     pub private_issuers: Vec<String>,
     /// Hosts of webhooks that may be sent to over http and at private addresses.
     pub private_webhooks: Vec<String>,
+    /// Where to serve `/metrics`, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// How long servers may keep a token status list.
     pub status_list_ttl: Duration,
     /// What is done with reports of leaks.
@@ -170,6 +175,7 @@ impl Settings {
             allowed_origins: self.allowed_origins.or(lower.allowed_origins),
             private_issuers: self.private_issuers.or(lower.private_issuers),
             private_webhooks: self.private_webhooks.or(lower.private_webhooks),
+            metrics_listen: self.metrics_listen.or(lower.metrics_listen),
             status_list_ttl: self.status_list_ttl.or(lower.status_list_ttl),
             leak_policy: self.leak_policy.or(lower.leak_policy),
             github_keys_file: self.github_keys_file.or(lower.github_keys_file),
@@ -179,10 +185,9 @@ impl Settings {
     }
 
     fn check(self) -> Result<Config, ConfigError> {
-        let listen = self.listen.unwrap_or_default();
-        let listen: SocketAddr = listen.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
-            ConfigError::new("listen", format!("“{listen}” is not an address and a port, such as 127.0.0.1:8080"))
-        })?;
+        let listen = check_address("listen", &self.listen.unwrap_or_default())?;
+        let metrics_listen = self.metrics_listen.filter(|address| !address.is_empty());
+        let metrics_listen = metrics_listen.map(|address| check_address("metrics_listen", &address)).transpose()?;
         let public_url = self.public_url.filter(|url| !url.is_empty()).map(|url| check_public_url(&url)).transpose()?;
         if public_url.is_none() && !is_loopback_address(&listen) {
             return Err(ConfigError::new(
@@ -233,6 +238,7 @@ impl Settings {
             allowed_origins: check_origins(&self.allowed_origins.unwrap_or_default())?,
             private_issuers: check_hosts("private_issuers", &self.private_issuers.unwrap_or_default())?,
             private_webhooks: check_hosts("private_webhooks", &self.private_webhooks.unwrap_or_default())?,
+            metrics_listen,
             status_list_ttl,
             leak_reports,
             data_dir,
@@ -266,6 +272,12 @@ fn check_public_url(text: &str) -> Result<String, ConfigError> {
         ("http", false) => Err(wrong("must be https: only localhost may use http")),
         _ => Err(wrong("must be https")),
     }
+}
+
+fn check_address(setting: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
+        ConfigError::new(setting, format!("“{text}” is not an address and a port, such as 127.0.0.1:8080"))
+    })
 }
 
 fn is_loopback_address(address: &SocketAddr) -> bool {

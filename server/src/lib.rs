@@ -12,7 +12,7 @@
 //! | [`mcp`] | the protected MCP server of this program |
 //! | [`dashboard`] | pages, forms, server functions, sessions |
 //! | [`leak_reports`] | `/leaks/report` and `/leaks/github` |
-//! | [`health`] | `/healthz` and `/readyz` |
+//! | [`health`], [`metrics`] | `/healthz` and `/readyz`; `/metrics` on its own address |
 //! | [`http`](mod@http) | what every request passes: limits, addresses, headers, errors, the accept loop |
 //! | [`state`] | what handlers share |
 //!
@@ -28,6 +28,7 @@ pub mod health;
 pub mod http;
 pub mod leak_reports;
 pub mod mcp;
+pub mod metrics;
 pub mod oauth;
 pub mod outbound;
 pub mod routes;

@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,9 +11,21 @@ use ipnet::IpNet;
 use crate::http::failure_limit::FailureLimit;
 use crate::leak_reports::LeakReports;
 
-/// The state of the running server. Cheap to clone.
+/// The state of the running server. Every layer that a request passes has a clone: one count, not one for each part.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What [`AppState`] holds.
+#[derive(Clone)]
+pub struct Shared {
     /// What operations take.
     pub context: Context,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -43,7 +56,7 @@ impl AppState {
         let mut prefix = [0; 4];
         context.random.fill(&mut prefix);
         let requests = Requests { prefix: u32::from_be_bytes(prefix), number: AtomicU64::new(1) };
-        Self {
+        Self(Arc::new(Shared {
             context,
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
@@ -53,21 +66,23 @@ impl AppState {
             stop_bite: emergency::BITE,
             draining: Arc::new(AtomicBool::new(false)),
             requests: Arc::new(requests),
-        }
+        }))
     }
 
     /// The same with other rules for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
-        self.leak_reports = Arc::new(leak_reports);
+        Arc::make_mut(&mut self.0).leak_reports = Arc::new(leak_reports);
         self
     }
 
     /// The same with smaller bites of an emergency stop.
     pub fn with_stop_bite(mut self, bite: usize) -> Self {
-        self.stop_bite = bite;
+        Arc::make_mut(&mut self.0).stop_bite = bite;
         self
     }
+}
 
+impl Shared {
     /// Whether a page of this origin may call the MCP server.
     pub fn allows_origin(&self, origin: &[u8]) -> bool {
         origin == self.context.settings.public_url.as_bytes()

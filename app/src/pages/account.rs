@@ -9,7 +9,7 @@ use crate::action::ActionError;
 use crate::components::field::{Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
-use crate::components::time::Moment;
+use crate::components::sessions::session_table;
 use crate::pages::teams::membership_words;
 use crate::render::Page;
 use crate::visit::signed_in;
@@ -39,35 +39,21 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         Some("ended") => Some("Session ended."),
         _ => None,
     };
-    let rows = sessions
-        .into_iter()
-        .map(|session| {
-            let browser = browser_name(session.agent.as_deref());
-            let end = if session.id == viewer.session {
-                view! { <span class="chip" data-tone="ok">"This session"</span> }.into_any()
-            } else {
-                view! {
-                    <form method="post" action="/fn/end_session">
-                        <FormToken/>
-                        <input type="hidden" name="session" value=session.id.to_string()/>
-                        <button class="button" data-size="small">
-                            "End session"<span class="vh">{format!(" on {browser}")}</span>
-                        </button>
-                    </form>
-                }
-                .into_any()
-            };
-            view! {
-                <tr>
-                    <th scope="row">{browser.clone()}</th>
-                    <td data-label="Address">{session.address.map(|address| address.to_string())}</td>
-                    <td data-label="Signed in"><Moment at=session.created_at/></td>
-                    <td data-label="Last seen"><Moment at=session.seen_at/></td>
-                    <td class="corner">{end}</td>
-                </tr>
-            }
-        })
-        .collect_view();
+    let table = session_table(sessions, |session, browser| {
+        if session.id == viewer.session {
+            return view! { <span class="chip" data-tone="ok">"This session"</span> }.into_any();
+        }
+        view! {
+            <form method="post" action="/fn/end_session">
+                <FormToken/>
+                <input type="hidden" name="session" value=session.id.to_string()/>
+                <button class="button" data-size="small">
+                    "End session"<span class="vh">{format!(" on {browser}")}</span>
+                </button>
+            </form>
+        }
+        .into_any()
+    });
     let body = view! {
         <ErrorSummary errors/>
         {done.map(|text| view! { <Done text=text.to_owned()/> })}
@@ -97,41 +83,9 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         </div>
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th>
-                    <th scope="col">"Last seen"</th><td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table}
         </section>
     };
     let (title, status) = if failed { ("Error: Account", 422) } else { ("Account", 200) };
     Ok(Page::new(title, body).with_status(status))
-}
-
-/// The browser's name out of its user agent, as far as that can be told. Only a help to recognise a session.
-pub(crate) fn browser_name(agent: Option<&str>) -> String {
-    let agent = agent.unwrap_or_default();
-    let browser =
-        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]
-            .into_iter()
-            .find(|(mark, _)| agent.contains(mark))
-            .map(|(_, name)| name);
-    let system = [
-        ("Android", "Android"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Windows", "Windows"),
-        ("Mac OS X", "macOS"),
-        ("Linux", "Linux"),
-    ]
-    .into_iter()
-    .find(|(mark, _)| agent.contains(mark))
-    .map(|(_, name)| name);
-    match (browser, system) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => "Unknown browser".to_owned(),
-    }
 }

@@ -13,8 +13,8 @@ use crate::action::ActionError;
 use crate::components::field::{ConfirmPassword, Errors, Select};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
+use crate::components::sessions::session_table;
 use crate::components::time::{Moment, MomentOr};
-use crate::pages::account::browser_name;
 use crate::pages::teams::{open_invitations, role_options, role_word};
 use crate::render::{Frame, Page};
 use crate::visit::{Visit, signed_in};
@@ -237,33 +237,16 @@ fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
                 <button class="button" data-size="small">{words}</button>
             </form>
         }
+        .into_any()
     };
-    let rows = sessions
-        .into_iter()
-        .map(|session| {
-            let browser = browser_name(session.agent.as_deref());
-            let words = view! { "End session"<span class="vh">{format!(" on {browser}")}</span> }.into_any();
-            view! {
-                <tr>
-                    <th scope="row">{browser}</th>
-                    <td data-label="Address">{session.address.map(|address| address.to_string())}</td>
-                    <td data-label="Signed in"><Moment at=session.created_at/></td>
-                    <td data-label="Last seen"><Moment at=session.seen_at/></td>
-                    <td class="corner">{end(session.id.to_string(), words)}</td>
-                </tr>
-            }
-        })
-        .collect_view();
+    let table = session_table(sessions, |session, browser| {
+        let words = view! { "End session"<span class="vh">{format!(" on {browser}")}</span> }.into_any();
+        end(session.id.to_string(), words)
+    });
     view! {
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2>{end(String::new(), "End all sessions".into_any())}</header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th>
-                    <th scope="col">"Last seen"</th><td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table}
         </section>
     }
     .into_any()

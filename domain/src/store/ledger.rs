@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Row};
 
 use super::{Columns, Store, StoreError, Transaction, to_json};
 use crate::base62;
@@ -20,16 +21,18 @@ use crate::token::ledger::{AuthenticatorState, Issued, Proof};
 
 /// One statement a kind of authenticator, alike but for the table, how a row is found, and whether it has an expiry.
 macro_rules! select_states {
-    ($table:literal, $column:literal, $ends:literal) => {
+    ($table:literal, $column:literal, $ends:literal, $asked:literal) => {
         concat!(
-            "SELECT asked.value ->> 0 AS position, a.id AS id, a.status_index AS status_index, ",
+            "SELECT 'state' AS what, asked.value ->> 0 AS position, a.id AS id, a.status_index AS status_index, ",
             $ends,
             ", a.revoked_at AS authenticator_revoked_at, a.last_used_at AS last_used_at,
               a.last_used_from AS last_used_from, c.client_id AS client_id, c.scopes AS scopes,
               c.mcp_servers AS mcp_servers, c.token_lifetime AS token_lifetime, c.ip_ranges AS ip_ranges,
               c.hard_end_at AS hard_end_at, c.disabled_at AS disabled_at, c.revoked_at AS revoked_at,
               c.jwt_bearer_since AS jwt_bearer_since, c.reusable_assertions_since AS reusable_assertions_since
-              FROM json_each($1) AS asked JOIN ",
+              FROM json_each(",
+            $asked,
+            ") AS asked JOIN ",
             $table,
             " AS a ON a.",
             $column,
@@ -38,12 +41,150 @@ macro_rules! select_states {
     };
 }
 
-/// The state of what is presented and of its credentials, by position in `proofs`; unknown ones are left out. A row that
-/// makes no sense is the error of its own position: it must not refuse its neighbours.
-pub(crate) async fn authenticator_states(
-    transaction: &mut Transaction,
-    proofs: &[&Proof],
-) -> Result<HashMap<usize, Result<AuthenticatorState, String>>, StoreError> {
+const SECRET_STATES: &str =
+    select_states!("client_secrets", "hash", "a.expires_at AS expires_at, a.retires_at AS retires_at", "$2");
+const KEY_STATES: &str =
+    select_states!("client_keys", "id", "a.expires_at AS expires_at, a.retires_at AS retires_at", "$3");
+const IDENTITY_STATES: &str = select_states!(
+    "federated_identities",
+    "id",
+    "CAST(NULL AS BIGINT) AS expires_at, CAST(NULL AS BIGINT) AS retires_at",
+    "$4"
+);
+
+/// What a batch is decided on, as it was when its transaction began.
+pub(crate) struct BatchState {
+    /// The number of the newest audit entry: whatever is only changed with one is as it was at that number.
+    pub head: i64,
+    /// The signing key in force, by algorithm.
+    pub signing: HashMap<String, String>,
+    /// The state of what is presented and of its credentials, by position in the batch; unknown ones are left out. A row
+    /// that makes no sense is the error of its own position: it must not refuse its neighbours.
+    pub states: HashMap<usize, Result<AuthenticatorState, String>>,
+}
+
+/// The transaction of a batch.
+///
+/// Each word to the database is a hand-over to the thread of its connection and back, which costs more than most of the
+/// statements: so a batch is one text that begins the transaction and reads, and one that writes and commits. SQLite runs
+/// several statements of one text; sqlx numbers their parameters together.
+pub(crate) struct Batch {
+    connection: PoolConnection<Any>,
+    is_open: bool,
+}
+
+impl Batch {
+    /// Begins the transaction and reads what its requests are decided on.
+    pub(crate) async fn begin(
+        store: &Store,
+        proofs: &[&Proof],
+        now: Timestamp,
+    ) -> Result<(Self, BatchState), StoreError> {
+        let connection = store.exchange_connection().await?;
+        let [secrets, keys, identities] = asked(proofs);
+        let sql = AssertSqlSafe(format!(
+            "BEGIN IMMEDIATE;
+             SELECT 'head' AS what, seq FROM audit_head WHERE id = 1;
+             SELECT 'key' AS what, alg, kid FROM signing_keys
+             WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1) ORDER BY active_from;
+             {SECRET_STATES}; {KEY_STATES}; {IDENTITY_STATES}"
+        ));
+        let mut batch = Self { is_open: true, connection };
+        let rows = sqlx::query(sql)
+            .bind(now.millis())
+            .bind(secrets)
+            .bind(keys)
+            .bind(identities)
+            .fetch_all(&mut *batch.connection)
+            .await;
+        let read = rows.map_err(StoreError::from).and_then(|rows| BatchState::of(&rows, proofs.len()));
+        match read {
+            Ok(read) => Ok((batch, read)),
+            Err(error) => {
+                batch.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection, for what not every batch needs.
+    pub(crate) fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.connection
+    }
+
+    /// Writes the entries, counts them in this hour, and commits.
+    pub(crate) async fn commit(mut self, issued: &[&Issued], hour: i64) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address)
+            SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+            FROM json_each($1);
+            INSERT INTO usage_hours (client_id, hour, exchanges)
+            SELECT key, $3, value FROM json_each($2) WHERE 1 = 1
+            ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges;
+            COMMIT";
+        let mut counts: HashMap<&str, i64> = HashMap::new();
+        for entry in issued {
+            *counts.entry(entry.client_id.as_str()).or_default() += 1;
+        }
+        let written = sqlx::query(SQL)
+            .bind(entries(issued))
+            .bind(to_json(&counts))
+            .bind(hour)
+            .execute(&mut *self.connection)
+            .await;
+        match written {
+            Ok(_) => {
+                self.is_open = false;
+                Ok(())
+            }
+            Err(error) => {
+                self.abandon().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Ends the transaction and leaves nothing behind.
+    pub(crate) async fn abandon(mut self) {
+        // Where it cannot be told whether it ended, the connection is closed when this is dropped, and the transaction with
+        // it.
+        self.is_open = sqlx::query("ROLLBACK").execute(&mut *self.connection).await.is_err();
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl BatchState {
+    fn of(rows: &[AnyRow], requests: usize) -> Result<Self, StoreError> {
+        let mut read = Self { head: 0, signing: HashMap::new(), states: HashMap::with_capacity(requests) };
+        for row in rows {
+            let columns = Columns::of("ledger", row);
+            match columns.text("what")?.as_str() {
+                "head" => read.head = columns.number("seq")?,
+                // Of several the newest comes last and stays.
+                "key" => drop(read.signing.insert(columns.text("alg")?, columns.text("kid")?)),
+                _ => read_state(row, &mut read.states)?,
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn read_state(row: &AnyRow, states: &mut HashMap<usize, Result<AuthenticatorState, String>>) -> Result<(), StoreError> {
+    let position = Columns::of("credentials", row).number("position")?;
+    let state = authenticator_state(row).map_err(|error| error.to_string());
+    states.insert(usize::try_from(position).unwrap_or(usize::MAX), state);
+    Ok(())
+}
+
+/// What the statements of secrets, keys and identities are asked for: positions and what is presented.
+fn asked(proofs: &[&Proof]) -> [String; 3] {
     let (mut secrets, mut keys, mut identities) = (Vec::new(), Vec::new(), Vec::new());
     for (position, proof) in proofs.iter().enumerate() {
         match proof {
@@ -55,29 +196,28 @@ pub(crate) async fn authenticator_states(
             },
         }
     }
-    let mut states = HashMap::with_capacity(proofs.len());
-    for (sql, asked) in [
-        (select_states!("client_secrets", "hash", "a.expires_at AS expires_at, a.retires_at AS retires_at"), secrets),
-        (select_states!("client_keys", "id", "a.expires_at AS expires_at, a.retires_at AS retires_at"), keys),
-        (
-            select_states!(
-                "federated_identities",
-                "id",
-                "CAST(NULL AS BIGINT) AS expires_at, CAST(NULL AS BIGINT) AS retires_at"
-            ),
-            identities,
-        ),
-    ] {
-        if asked.is_empty() {
-            continue;
-        }
-        for row in &sqlx::query(sql).bind(to_json(&asked)).fetch_all(&mut **transaction).await? {
-            let position = Columns::of("credentials", row).number("position")?;
-            let state = authenticator_state(row).map_err(|error| error.to_string());
-            states.insert(usize::try_from(position).unwrap_or(usize::MAX), state);
-        }
+    [to_json(&secrets), to_json(&keys), to_json(&identities)]
+}
+
+/// The state of one proof and its credential, outside of a batch.
+pub(crate) async fn authenticator_state_of(
+    transaction: &mut Transaction,
+    proof: &Proof,
+) -> Result<Option<Result<AuthenticatorState, String>>, StoreError> {
+    let [secrets, keys, identities] = asked(&[proof]);
+    let sql = match proof {
+        Proof::Assertion { authenticator: AuthenticatorId::Key(_), .. } => KEY_STATES,
+        Proof::Assertion { authenticator: AuthenticatorId::Federated(_), .. } => IDENTITY_STATES,
+        Proof::Secret(_) | Proof::Assertion { .. } => SECRET_STATES,
+    };
+    // The statements number their parameters as those of a batch do.
+    let rows =
+        sqlx::query(sql).bind(0_i64).bind(secrets).bind(keys).bind(identities).fetch_all(&mut **transaction).await?;
+    let mut states = HashMap::new();
+    for row in &rows {
+        read_state(row, &mut states)?;
     }
-    Ok(states)
+    Ok(states.remove(&0))
 }
 
 fn authenticator_state(row: &AnyRow) -> Result<AuthenticatorState, StoreError> {
@@ -116,7 +256,7 @@ fn authenticator_state(row: &AnyRow) -> Result<AuthenticatorState, StoreError> {
 
 /// Uses these assertions up; returns those that were not used before.
 pub(crate) async fn use_assertions(
-    transaction: &mut Transaction,
+    connection: &mut AnyConnection,
     used: &[(&ClientId, &SingleUse)],
 ) -> Result<HashSet<(String, String)>, StoreError> {
     let rows: Vec<_> =
@@ -127,7 +267,7 @@ pub(crate) async fn use_assertions(
          ON CONFLICT (client_id, jti) DO NOTHING RETURNING client_id, jti",
     )
     .bind(to_json(&rows))
-    .fetch_all(&mut **transaction)
+    .fetch_all(connection)
     .await?
     .iter()
     .map(|row| {
@@ -137,11 +277,12 @@ pub(crate) async fn use_assertions(
     .collect()
 }
 
-pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> Result<(), StoreError> {
+/// The entries as one parameter.
+fn entries(issued: &[&Issued]) -> String {
     let rows: Vec<_> = issued
         .iter()
         .map(|entry| {
-            json!([
+            (
                 entry.jti.as_str(),
                 entry.client_id.as_str(),
                 entry.authenticator.as_str(),
@@ -150,23 +291,15 @@ pub(crate) async fn insert(transaction: &mut Transaction, issued: &[Issued]) -> 
                 entry.issued_at.millis(),
                 entry.expires_at.millis(),
                 entry.origin.address.map(|address| address.to_string()),
-            ])
+            )
         })
         .collect();
-    sqlx::query(
-        "INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-         FROM json_each($1)",
-    )
-    .bind(to_json(&rows))
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    to_json(&rows)
 }
 
 /// Notes the last use of these authenticators and of their credentials, and a credential's first.
 pub(crate) async fn mark_used(
-    transaction: &mut Transaction,
+    connection: &mut AnyConnection,
     uses: &[&Issued],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -207,7 +340,7 @@ pub(crate) async fn mark_used(
         ),
     ] {
         if let Some(rows) = rows {
-            sqlx::query(sql).bind(rows).bind(now.millis()).execute(&mut **transaction).await?;
+            sqlx::query(sql).bind(rows).bind(now.millis()).execute(&mut *connection).await?;
         }
     }
     Ok(())

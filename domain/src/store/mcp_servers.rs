@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::{Columns, Store, StoreError, Transaction, to_json};
@@ -17,8 +18,8 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<McpServer>, StoreError> {
     sqlx::query(SELECT).fetch_all(store.reads()).await?.iter().map(server).collect()
 }
 
-pub(crate) async fn list_in(transaction: &mut Transaction) -> Result<Vec<McpServer>, StoreError> {
-    sqlx::query(SELECT).fetch_all(&mut **transaction).await?.iter().map(server).collect()
+pub(crate) async fn list_in(connection: &mut AnyConnection) -> Result<Vec<McpServer>, StoreError> {
+    sqlx::query(SELECT).fetch_all(connection).await?.iter().map(server).collect()
 }
 
 fn server(row: &AnyRow) -> Result<McpServer, StoreError> {

@@ -5,32 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::{Columns, Store, StoreError, Transaction, teams, to_json};
+use super::{Columns, Store, StoreError, teams, to_json};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::token::ledger::{Issued, Refusal};
+use crate::token::ledger::Refusal;
 use crate::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
-
-pub(crate) async fn count_exchanges(
-    transaction: &mut Transaction,
-    issued: &[Issued],
-    hour: i64,
-) -> Result<(), StoreError> {
-    let mut counts: HashMap<&str, i64> = HashMap::new();
-    for entry in issued {
-        *counts.entry(entry.client_id.as_str()).or_default() += 1;
-    }
-    sqlx::query(
-        "INSERT INTO usage_hours (client_id, hour, exchanges)
-         SELECT key, $2, value FROM json_each($1) WHERE 1 = 1
-         ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges",
-    )
-    .bind(to_json(&counts))
-    .bind(hour)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
 
 /// Adds counted refusals; those of clients that do not exist are left out.
 pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<(), StoreError> {

@@ -89,8 +89,7 @@ async fn check(
         Some(_) => context.store.begin_exchange().await?,
         None => context.store.reads().begin().await.map_err(StoreError::from)?,
     };
-    let states = store::ledger::authenticator_states(&mut transaction, &[proof]).await?;
-    let state = match states.into_values().next() {
+    let state = match store::ledger::authenticator_state_of(&mut transaction, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
         Some(Err(_)) => return Err(Fault::Damaged),
         _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),

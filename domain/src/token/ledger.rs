@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,10 +21,12 @@ use crate::error::Fault;
 use crate::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::keys::KeyError;
 use crate::mcp_server::McpServer;
+use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::random::Random;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
+use crate::store::ledger::{Batch, BatchState};
 use crate::store::{self, Store};
 
 /// Most requests that share a transaction.
@@ -246,9 +248,9 @@ pub struct Ledger {
 
 impl Ledger {
     /// Starts the ledger's task.
-    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, metrics: Arc<Metrics>) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(serve(inbox, Writer { store, clock, random }));
+        tokio::spawn(serve(inbox, Writer { store, clock, random, metrics, servers: Mutex::default() }));
         Self { queue }
     }
 
@@ -259,6 +261,11 @@ impl Ledger {
             .try_send(Message::Ask(Pending { ask, answer }))
             .map_err(|_| LedgerError::Fault(Fault::Overloaded("too many exchanges at once")))?;
         decided.await.map_err(|_| LedgerError::Fault(Fault::Overloaded("shutting down")))?
+    }
+
+    /// How many requests wait at this moment.
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Serves what is queued, refuses what comes after, and returns when done or after `limit`.
@@ -294,6 +301,9 @@ struct Writer {
     store: Store,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    metrics: Arc<Metrics>,
+    /// The MCP servers, and the number of the audit log's newest entry when they were read.
+    servers: Mutex<Option<(i64, Arc<Vec<McpServer>>)>>,
 }
 
 impl Writer {
@@ -301,12 +311,15 @@ impl Writer {
         let asks: Vec<&Ask> = batch.iter().map(|pending| &pending.ask).collect();
         match self.decide_and_record(&asks).await {
             Ok(decisions) => {
+                let granted = decisions.iter().filter(|decision| decision.is_ok()).count();
+                self.metrics.batch(decisions.len(), granted);
                 for (pending, decision) in batch.into_iter().zip(decisions) {
                     // A client that went away does not want its answer; the entry stands.
                     let _ = pending.answer.send(decision);
                 }
             }
             Err(fault) => {
+                self.metrics.ledger_error();
                 tracing::error!(%fault, requests = batch.len(), "the ledger could not be written");
                 for pending in batch {
                     let fault = Fault::Overloaded("the ledger could not be written");
@@ -317,15 +330,10 @@ impl Writer {
     }
 
     async fn decide_and_record(&self, asks: &[&Ask]) -> Result<Vec<Result<Issued, LedgerError>>, Fault> {
-        let mut transaction = self.store.begin_exchange().await?;
         let now = self.clock.now();
         let proofs: Vec<&Proof> = asks.iter().map(|ask| &ask.proof).collect();
-        let states = store::ledger::authenticator_states(&mut transaction, &proofs).await?;
-        let rules = Rules {
-            servers: store::mcp_servers::list_in(&mut transaction).await?,
-            signing: store::keys::active_signing_keys(&mut *transaction, now).await?,
-            now,
-        };
+        let (mut batch, BatchState { head, signing, states }) = Batch::begin(&self.store, &proofs, now).await?;
+        let rules = Rules { servers: self.servers(&mut batch, head).await?, signing, now };
 
         let mut decisions = Vec::with_capacity(asks.len());
         for (position, ask) in asks.iter().enumerate() {
@@ -340,28 +348,42 @@ impl Writer {
             };
             decisions.push(rules.decide(state, ask, self.random.as_ref()));
         }
-        refuse_replays(&mut transaction, asks, &states, &mut decisions).await?;
-        let granted: Vec<Issued> = decisions.iter().filter_map(|decision| decision.as_ref().ok()).cloned().collect();
-        if !granted.is_empty() {
-            store::ledger::insert(&mut transaction, &granted).await?;
-            store::usage::count_exchanges(&mut transaction, &granted, now.hour()).await?;
-            let mut uses: HashMap<&AuthenticatorId, &Issued> = HashMap::new();
-            for (position, decision) in decisions.iter().enumerate() {
-                if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
-                    // While it is being replaced, people watch for every use.
-                    let stale = state.retires_at.is_some() || is_stale(state.last_used_at, now);
-                    if stale || state.last_used_from != issued.origin.address {
-                        uses.insert(&issued.authenticator, issued);
-                    }
+        refuse_replays(&mut batch, asks, &states, &mut decisions).await?;
+        let granted: Vec<&Issued> = decisions.iter().filter_map(|decision| decision.as_ref().ok()).collect();
+        if granted.is_empty() {
+            batch.abandon().await;
+            return Ok(decisions);
+        }
+        let mut uses: HashMap<&AuthenticatorId, &Issued> = HashMap::new();
+        for (position, decision) in decisions.iter().enumerate() {
+            if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
+                // While it is being replaced, people watch for every use.
+                let stale = state.retires_at.is_some() || is_stale(state.last_used_at, now);
+                if stale || state.last_used_from != issued.origin.address {
+                    uses.insert(&issued.authenticator, issued);
                 }
             }
-            let uses: Vec<&Issued> = uses.into_values().collect();
-            if !uses.is_empty() {
-                store::ledger::mark_used(&mut transaction, &uses, now).await?;
-            }
         }
-        transaction.commit().await.map_err(store::StoreError::from)?;
+        let uses: Vec<&Issued> = uses.into_values().collect();
+        if !uses.is_empty() {
+            store::ledger::mark_used(batch.connection(), &uses, now).await?;
+        }
+        batch.commit(&granted, now.hour()).await?;
         Ok(decisions)
+    }
+
+    /// The MCP servers as they are at this number of the audit log: every change of them has an entry, so a list that was
+    /// read at the same number is the same list. This is no cache that could be stale: the number is of this transaction.
+    async fn servers(&self, batch: &mut Batch, head: i64) -> Result<Arc<Vec<McpServer>>, Fault> {
+        let known = self.servers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, servers)) = known
+            && at == head
+        {
+            return Ok(servers);
+        }
+        let servers = Arc::new(store::mcp_servers::list_in(batch.connection()).await?);
+        *self.servers.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, Arc::clone(&servers)));
+        Ok(servers)
     }
 }
 
@@ -373,7 +395,7 @@ pub(super) fn is_stale(last_used_at: Option<Timestamp>, now: Timestamp) -> bool 
 /// Uses up the assertions of the exchanges that were granted, in the same transaction; of two equal ones, in this batch or
 /// ever, the second is refused.
 async fn refuse_replays(
-    transaction: &mut store::Transaction,
+    batch: &mut Batch,
     asks: &[&Ask],
     states: &HashMap<usize, Result<AuthenticatorState, String>>,
     decisions: &mut [Result<Issued, LedgerError>],
@@ -390,7 +412,7 @@ async fn refuse_replays(
         return Ok(());
     }
     let rows: Vec<_> = used.iter().map(|(_, client_id, single_use)| (client_id, *single_use)).collect();
-    let mut fresh = store::ledger::use_assertions(transaction, &rows).await?;
+    let mut fresh = store::ledger::use_assertions(batch.connection(), &rows).await?;
     for (position, client_id, single_use) in used {
         let key = (client_id.as_str().to_owned(), single_use.jti.clone());
         if !fresh.remove(&key) {
@@ -403,7 +425,7 @@ async fn refuse_replays(
 
 /// What all decisions of a batch rest on.
 struct Rules {
-    servers: Vec<McpServer>,
+    servers: Arc<Vec<McpServer>>,
     /// The signing key in force, by algorithm.
     signing: HashMap<String, String>,
     now: Timestamp,

@@ -1,6 +1,7 @@
 //! `countersign serve`
 
 use std::fs::{File, TryLockError};
+use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use super::{CliError, instance};
 use crate::config::{Config, ConfigError};
 use crate::http::accept;
 use crate::http::envelope::log_panics;
-use crate::router;
 use crate::state::AppState;
+use crate::{metrics, router};
 
 /// How long connections are still accepted after SIGTERM.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
@@ -34,9 +35,11 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     instance::make_private_folder(&config.data_dir)?;
     let _only_server = lock(&config)?;
     let opened = instance::open_store(&config).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| ConfigError::new("listen", format!("{}: {error}", config.listen)))?;
+    let listener = bind("listen", config.listen).await?;
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(bind("metrics_listen", address).await?),
+        None => None,
+    };
     let address = listener.local_addr().map_err(CliError::failed)?;
     let public_url = config.public_url.clone().unwrap_or_else(|| instance::default_public_url(address.port()));
     let context = opened.with_issuer(public_url).await?;
@@ -47,16 +50,26 @@ pub async fn run(config: Config) -> Result<(), CliError> {
         .with_leak_reports(config.leak_reports);
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
-    let background = [
+    let mut background = vec![
         tokio::spawn(tidy(context.clone())),
         tokio::spawn(watch(context.clone())),
         tokio::spawn(tell(context.clone())),
     ];
+    if let Some(listener) = metrics_listener {
+        let address = listener.local_addr().map_err(CliError::failed)?;
+        tracing::info!(%address, "metrics are served");
+        background.push(tokio::spawn(accept::serve(listener, metrics::router(context.clone()), pending())));
+    }
     accept::serve(listener, router(state), stop).await;
     background.iter().for_each(JoinHandle::abort);
     context.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, CliError> {
+    let listener = TcpListener::bind(address).await;
+    Ok(listener.map_err(|error| ConfigError::new(setting, format!("{address}: {error}")))?)
 }
 
 /// One server a database: two would each believe they were the only one to write. The lock ends with the process,

@@ -60,7 +60,10 @@ pub async fn change(
 
 impl From<PersonError> for Problem {
     fn from(error: PersonError) -> Self {
-        Self::Action(error.into())
+        match error {
+            PersonError::Invalid(errors) => Self::Fields { errors, ask_password: false },
+            error => Self::Action(error.into()),
+        }
     }
 }
 

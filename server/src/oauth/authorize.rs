@@ -19,7 +19,7 @@ const ONLY_MACHINES: &str =
 pub async fn endpoint(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
-        return respond(Visit::of_nobody(state.context), async || Ok(message::no_interactive_clients())).await;
+        return respond(Visit::of_nobody(state.context.clone()), async || Ok(message::no_interactive_clients())).await;
     }
     let error = OAuthError::new(OAuthErrorCode::UnauthorizedClient, ONLY_MACHINES);
     error::oauth_with_status(StatusCode::BAD_REQUEST, &error, false)

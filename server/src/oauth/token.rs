@@ -1,5 +1,7 @@
 //! `POST /mcp/oauth/token`: the token endpoint (RFC 6749 §3.2).
 
+use std::time::Instant;
+
 use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::header;
@@ -28,11 +30,14 @@ pub async fn endpoint(
     Extension(address): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
+    let started = Instant::now();
     let basic = request.headers().contains_key(header::AUTHORIZATION);
-    match exchange(&state, address, request).await {
+    let answer = match exchange(&state, address, request).await {
         Ok(token) => success(&token),
         Err(failure) => request::refusal(&state, address, failure, basic),
-    }
+    };
+    state.context.metrics.answered(started.elapsed());
+    answer
 }
 
 async fn exchange(state: &AppState, address: ClientAddress, request: Request) -> Result<AccessToken, Failure> {

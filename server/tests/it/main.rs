@@ -9,6 +9,7 @@ mod emergency;
 mod headers;
 mod leaks;
 mod mcp;
+mod metrics;
 mod revocation;
 mod roles;
 mod routes;

@@ -1,0 +1,62 @@
+//! The table of somebody's sessions.
+
+use domain::session::Session;
+use leptos::prelude::*;
+
+use super::time::Moment;
+
+/// The sessions, each with what can be done about it. `action` is given the session and the name of its browser.
+pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {
+    let rows = sessions
+        .into_iter()
+        .map(|session| {
+            let browser = browser_name(session.agent.as_deref());
+            let action = action(&session, &browser);
+            view! {
+                <tr>
+                    <th scope="row">{browser}</th>
+                    <td data-label="Address">{session.address.map(|address| address.to_string())}</td>
+                    <td data-label="Signed in"><Moment at=session.created_at/></td>
+                    <td data-label="Last seen"><Moment at=session.seen_at/></td>
+                    <td class="corner">{action}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <table>
+            <thead><tr>
+                <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th>
+                <th scope="col">"Last seen"</th><td class="corner"><span class="vh">"Actions"</span></td>
+            </tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+/// The browser's name out of its user agent, as far as that can be told. Only a help to recognise a session.
+fn browser_name(agent: Option<&str>) -> String {
+    let agent = agent.unwrap_or_default();
+    let browser =
+        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]
+            .into_iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| name);
+    let system = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]
+    .into_iter()
+    .find(|(mark, _)| agent.contains(mark))
+    .map(|(_, name)| name);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "Unknown browser".to_owned(),
+    }
+}
