@@ -50,11 +50,13 @@ UPDATE credentials SET created_by_id = COALESCE((SELECT MIN(actor_id) FROM audit
 -- What was made later names itself in the entry of the rotation or the addition; the rest came with the credential.
 UPDATE client_secrets SET created_by_id = COALESCE(
     (SELECT MIN(actor_id) FROM audit WHERE target_id = client_secrets.client_id AND actor_kind = 'person'
-        AND action = 'credential.rotation_started' AND details LIKE '%"new":[%"' || client_secrets.id || '"%'),
+        AND action = 'credential.rotation_started' AND (details LIKE '%"new":[%"' || client_secrets.id || '"%],"old":%'
+            OR details LIKE '%"old":[%],%"new":[%"' || client_secrets.id || '"%')),
     (SELECT created_by_id FROM credentials WHERE credentials.client_id = client_secrets.client_id), '');
 UPDATE client_keys SET created_by_id = COALESCE(
     (SELECT MIN(actor_id) FROM audit WHERE target_id = client_keys.client_id AND actor_kind = 'person'
-        AND ((action = 'credential.rotation_started' AND details LIKE '%"new":[%"' || client_keys.id || '"%')
+        AND ((action = 'credential.rotation_started' AND (details LIKE '%"new":[%"' || client_keys.id || '"%],"old":%'
+                OR details LIKE '%"old":[%],%"new":[%"' || client_keys.id || '"%'))
             OR (action = 'credential.key_added' AND details LIKE '%"' || client_keys.id || '"%'))),
     (SELECT created_by_id FROM credentials WHERE credentials.client_id = client_keys.client_id), '');
 UPDATE federated_identities SET created_by_id = COALESCE(
