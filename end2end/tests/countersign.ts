@@ -67,6 +67,8 @@ export class Countersign {
       const child = execFile(binary, args, { cwd: this.folder, env }, (error, stdout) =>
         error ? failed(error) : done(stdout),
       );
+      // A command that reads nothing may be over before its input is closed; its exit code says how it went.
+      child.stdin!.on('error', () => {});
       child.stdin!.end(input);
     });
   }
