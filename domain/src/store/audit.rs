@@ -112,7 +112,7 @@ pub(crate) async fn list(
         None => list_from!("audit AS a WHERE $10 IS NULL"),
         Some(_) => list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r."),
     };
-    sqlx::query(sql)
+    let rows = sqlx::query(sql)
         .bind(filter.before)
         .bind(filter.actor.as_deref().map(super::credentials::contains_pattern))
         .bind(filter.actor.as_deref())
@@ -124,34 +124,28 @@ pub(crate) async fn list(
         .bind(limit)
         .bind(reader)
         .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(entry)
-        .collect()
+        .await?;
+    entries(&rows)
 }
 
 /// The newest entries about one thing.
 pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Result<Vec<Entry>, StoreError> {
-    sqlx::query("SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2")
+    let rows = sqlx::query("SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2")
         .bind(target_id)
         .bind(limit)
         .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(entry)
-        .collect()
+        .await?;
+    entries(&rows)
 }
 
 /// Entries oldest first from `after` on: what verification and export walk through.
 pub(crate) async fn walk(store: &Store, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
-    sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
+    let rows = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
         .bind(after)
         .bind(limit)
         .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(entry)
-        .collect()
+        .await?;
+    entries(&rows)
 }
 
 /// One entry by its number.
@@ -163,6 +157,10 @@ pub(crate) async fn find(store: &Store, seq: i64) -> Result<Option<Entry>, Store
         .as_ref()
         .map(entry)
         .transpose()
+}
+
+fn entries(rows: &[AnyRow]) -> Result<Vec<Entry>, StoreError> {
+    rows.iter().map(entry).collect()
 }
 
 fn entry(row: &AnyRow) -> Result<Entry, StoreError> {

@@ -36,9 +36,9 @@ impl Courier {
         Ok(())
     }
 
-    /// Waits for the answers to everything that was begun.
-    pub async fn settle(&mut self) {
-        for (_, round) in self.under_way.drain() {
+    /// Waits for the answers to what was begun for one webhook.
+    pub async fn settle(&mut self, webhook: &WebhookId) {
+        if let Some(round) = self.under_way.remove(webhook) {
             // One that panicked said so itself.
             let _ = round.await;
         }
