@@ -438,7 +438,7 @@ pub fn progress_page(means: Means, count: i64) -> Page {
 /// A line of the progress.
 pub fn progress_line(stopped: u64, of: i64) -> String {
     let (stopped, of) = (grouped(i64::try_from(stopped).unwrap_or(i64::MAX)), grouped(of));
-    view! { <li class="entry"><span>{format!("{stopped} of {of}")}</span></li> }.to_html()
+    view! { <li class="body"><p>{format!("{stopped} of {of}")}</p></li> }.to_html()
 }
 
 /// The last line.
@@ -448,17 +448,17 @@ pub fn progress_end(means: Means, count: u64) -> String {
         Means::Disable => format!("Done. Stopped: {credentials}. "),
         Means::Revoke => format!("Done. Revoked: {credentials}. "),
     };
-    view! { <li class="entry"><span>{words}<a href=done_address(means, count)>"Back to the settings"</a></span></li> }
+    view! { <li class="body"><p>{words}<a href=done_address(means, count)>"Back to the settings"</a></p></li> }
         .to_html()
 }
 
 /// The last line when something failed on the way.
 pub fn progress_broken() -> String {
     view! {
-        <li class="entry"><span>
+        <li class="body"><p>
             "It broke off: the database does not answer. What is counted above is stopped. "
             <a href="/settings">"Start it again for the rest"</a>
-        </span></li>
+        </p></li>
     }
     .to_html()
 }
