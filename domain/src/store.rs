@@ -2,23 +2,30 @@
 //!
 //! # Rules
 //!
-//! The statements are portable, so that the same text can serve SQLite and PostgreSQL: columns are TEXT and
-//! BIGINT, placeholders are `$1`, booleans are nullable moments, sums are `CAST(… AS BIGINT)`, a conflict is
-//! recognised by its kind and never by a constraint's name. Where one statement reads or writes a whole batch it
-//! takes the batch as one JSON parameter, which is SQLite's `json_each`.
+//! The statements are portable, so that the same text serves SQLite and PostgreSQL: columns are TEXT and BIGINT,
+//! placeholders are `$1`, booleans are nullable moments, sums are `CAST(… AS BIGINT)`, a conflict is recognised by its kind
+//! and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one JSON
+//! parameter; [`Engine::elements`] makes a table of it.
 //!
 //! # Connections
 //!
-//! Reads share a small pool. Every change goes through one connection whose commits reach the disk
-//! (`synchronous=FULL`): an acknowledged revocation survives a power cut. The ledger has a connection of its own
-//! with `synchronous=NORMAL`: an exchange survives a killed process, and thousands a second need not wait for the
-//! disk. Both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
-//! locked" when another writer came between.
+//! Reads have connections of their own. A change ([`Store::begin`]) commits to the disk: an acknowledged revocation
+//! survives a power cut. The ledger's commits need not wait for the disk: an exchange survives a killed process, and a
+//! power cut too where the operator wants it ([`LedgerDurability`]).
+//!
+//! Changes happen one at a time, and none while a batch of exchanges is decided and written. SQLite has one writer
+//! anyway: both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
+//! locked" when another writer came between. On PostgreSQL a change locks the head of the audit log, which it
+//! will write in the end, and what must not overlap with one holds a share of that lock. So a decision that rests on
+//! several rows is safe without a thought about isolation levels, and the two engines behave alike. The rejected
+//! alternative, serialisable transactions, makes every caller ready to repeat.
 
 pub mod alerts;
 pub mod audit;
 pub mod authenticators;
+pub(crate) mod batch;
 pub mod credentials;
+mod database_url;
 pub mod emergency;
 pub mod housekeeping;
 pub(crate) mod invitations;
@@ -27,23 +34,21 @@ pub mod ledger;
 pub mod mcp_servers;
 mod migrations;
 pub mod people;
+mod postgres;
 pub mod sessions;
+mod sqlite;
 pub mod status_lists;
 pub(crate) mod teams;
 pub mod usage;
 pub mod webhooks;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Row};
+use sqlx::{Any, AnyPool, Row};
+
+pub use database_url::{DatabaseUrl, PostgresUrl};
 
 use crate::clock::Timestamp;
-
-/// Below this version SQLite can corrupt a WAL database that two connections write.
-const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// A transaction; dropped without [`Transaction::commit`] it leaves nothing behind.
 pub type Transaction = sqlx::Transaction<'static, Any>;
@@ -91,52 +96,118 @@ impl From<sqlx::Error> for StoreError {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
+    engine: Engine,
+    url: DatabaseUrl,
     reads: AnyPool,
     changes: AnyPool,
     ledger: AnyPool,
-    path: PathBuf,
+}
+
+/// How the database is used.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// What an exchange survives.
+    pub ledger_durability: LedgerDurability,
+    /// Most connections to PostgreSQL, at least [`StoreOptions::FEWEST_CONNECTIONS`]. SQLite's are fixed.
+    pub connections: u32,
+}
+
+impl StoreOptions {
+    /// Fewer connections would make reads wait for writes.
+    pub const FEWEST_CONNECTIONS: u32 = 6;
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { ledger_durability: LedgerDurability::Process, connections: 16 }
+    }
+}
+
+/// What an exchange survives. A change that was acknowledged survives all of it, whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerDurability {
+    /// A killed process of ours. The last moments before a power cut (and, on PostgreSQL, before a crash of the database)
+    /// may be forgotten: entries of the ledger, and that an assertion was used.
+    Process,
+    /// A power cut too: each commit waits for the disk.
+    Power,
+}
+
+/// The database's kind, where statements differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, one writer.
+    Sqlite,
+    /// A server that several processes share.
+    Postgres,
+}
+
+impl Engine {
+    /// The elements of the JSON list in this parameter, as rows of a table `name` with a column `value`. What is inside
+    /// is read with `->>`, and numbers are cast.
+    pub(crate) fn elements(self, parameter: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_each({parameter}) AS {name}"),
+            Self::Postgres => format!("jsonb_array_elements(CAST({parameter} AS JSONB)) AS {name}(value)"),
+        }
+    }
+
+    /// Ends a subquery that picks rows to change where it does not matter which: what somebody else is changing is left
+    /// to them.
+    pub(crate) fn leaving_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
 }
 
 impl Store {
-    /// Opens the database at `sqlite://PATH`, making the file (mode 0600) when there is none. Its schema stays as it is
+    /// Opens the database, making its file (mode 0600) when it is SQLite's and there is none. Its schema stays as it is
     /// until [`Store::migrate`].
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let path = sqlite_path(url)?;
-        private_file(&path, false)?;
+    pub async fn open(url: &DatabaseUrl, options: &StoreOptions) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        // WAL before anything else: changing the mode needs the file alone.
-        let changes =
-            pool(&path, 1, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;").await?;
-        check_sqlite_version(&changes).await?;
-        check_journal(&changes).await?;
-        let ledger = pool(&path, 1, "PRAGMA synchronous = NORMAL;").await?;
-        let reads = pool(&path, 4, "PRAGMA query_only = ON;").await?;
-        Ok(Self { reads, changes, ledger, path })
+        match url {
+            DatabaseUrl::Sqlite(path) => sqlite::open(path, options).await,
+            DatabaseUrl::Postgres(address) => postgres::open(address, options).await,
+        }
     }
 
     /// Brings the schema up to date. Programs that start at once do it one after the other.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let lock = private_file(&self.path.with_added_extension("migration"), false)?;
-        let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-        // Neither a panic nor a shutdown interrupts the waiting.
-        let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
-        migrations::run(&self.changes).await?;
-        lock.unlock().map_err(StoreError::File)
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => sqlite::migrate(&self.changes, path).await,
+            DatabaseUrl::Postgres(address) => postgres::migrate(address).await,
+        }
     }
 
-    /// Begins a transaction whose commit reaches the disk.
+    /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it reads.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(self.changes.begin_with("BEGIN IMMEDIATE").await?)
+        match self.engine {
+            Engine::Sqlite => Ok(self.changes.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Postgres => postgres::begin(&self.changes, "FOR UPDATE").await,
+        }
     }
 
-    /// The connection of the ledger, for a transaction that is one text to begin and one to end.
-    pub(crate) async fn exchange_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
+    /// A connection of the ledger, for as long as its holder likes.
+    pub(crate) async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
         Ok(self.ledger.acquire().await?)
     }
 
-    /// Begins a transaction of the ledger.
+    /// Begins a transaction of the ledger: no change happens before it ends, but on PostgreSQL others of its kind do.
     pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
-        Ok(self.ledger.begin_with("BEGIN IMMEDIATE").await?)
+        match self.engine {
+            Engine::Sqlite => Ok(self.ledger.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Postgres => postgres::begin(&self.ledger, "FOR SHARE").await,
+        }
+    }
+
+    /// How many writers of the ledger the database is fastest with.
+    pub(crate) fn ledger_writers(&self) -> u32 {
+        match self.engine {
+            Engine::Sqlite => 1,
+            Engine::Postgres => postgres::LEDGER_WRITERS,
+        }
     }
 
     /// Whether the database answers.
@@ -145,30 +216,14 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a consistent copy (mode 0600) to `target`, a path that must not exist yet, and checks the copy. What could
-    /// not be checked is not left behind.
-    pub async fn backup(&self, target: &Path) -> Result<(), StoreError> {
-        private_file(target, true)?;
-        let result = self.copy_into(target).await;
-        if result.is_err() {
-            // The first error is the one to tell.
-            let _ = std::fs::remove_file(target);
-        }
-        result
+    /// The database's kind.
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
-    async fn copy_into(&self, target: &Path) -> Result<(), StoreError> {
-        let name = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
-        sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
-        let copy = pool(target, 1, "PRAGMA query_only = ON;").await?;
-        let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
-        copy.close().await;
-        if verdict == "ok" { Ok(()) } else { Err(StoreError::Inconsistent { table: "the copy", detail: verdict }) }
-    }
-
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where the database is.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
     }
 
     /// Finishes what is under way and closes every connection.
@@ -181,82 +236,6 @@ impl Store {
     pub(crate) fn reads(&self) -> &AnyPool {
         &self.reads
     }
-}
-
-fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
-    url.strip_prefix("sqlite://").filter(|path| !path.is_empty() && !path.contains('?')).map(PathBuf::from).ok_or_else(
-        || StoreError::Address(format!("{} is not of the form sqlite://PATH", url.split(':').next().unwrap_or(""))),
-    )
-}
-
-/// Opens the file, or makes it so that only its owner may read it. SQLite gives its WAL the same mode.
-fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).create_new(new).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(StoreError::File)
-}
-
-/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that means
-/// something in a URL.
-fn sqlite_url(path: &Path) -> Result<String, StoreError> {
-    let path = std::path::absolute(path).map_err(StoreError::File)?;
-    let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
-    let mut url = String::from("sqlite://");
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => url.push(char::from(byte)),
-            byte => url += &format!("%{byte:02X}"),
-        }
-    }
-    Ok(url)
-}
-
-async fn pool(path: &Path, connections: u32, pragmas: &'static str) -> Result<AnyPool, StoreError> {
-    let pool = AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(5))
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(move |connection: &mut AnyConnection, _| {
-            Box::pin(async move {
-                connection
-                    .execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")
-                    .await?;
-                connection.execute(pragmas).await?;
-                Ok(())
-            })
-        })
-        .connect(&sqlite_url(path)?)
-        .await?;
-    Ok(pool)
-}
-
-/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block writers.
-async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
-    let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
-    let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(pool).await?.try_get(0)?;
-    tracing::debug!(mode, synchronous, "the database's journal");
-    if mode == "wal" {
-        return Ok(());
-    }
-    Err(StoreError::Address(format!(
-        "the file system does not allow SQLite's WAL (journal mode {mode}); use a local disk"
-    )))
-}
-
-async fn check_sqlite_version(pool: &AnyPool) -> Result<(), StoreError> {
-    let version: String = sqlx::query("SELECT sqlite_version()").fetch_one(pool).await?.try_get(0)?;
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    let mut next = || numbers.next().unwrap_or(0);
-    if (next(), next(), next()) < OLDEST_SQLITE {
-        return Err(StoreError::Migration(format!(
-            "SQLite {version} can corrupt a database that two connections write; 3.51.3 or newer is needed"
-        )));
-    }
-    Ok(())
 }
 
 /// Reads one row's columns into domain types.

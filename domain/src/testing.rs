@@ -2,7 +2,7 @@
 //! seed, and a database of their own.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
 use crate::clock::{Clock, Timestamp};
 use crate::context::{Context, DEFAULT_STATUS_LIST_TTL, Settings};
 use crate::issuer_keys::Fetch;
 use crate::keys::MasterKey;
 use crate::random::Random;
-use crate::store::Store;
+use crate::store::{DatabaseUrl, Store, StoreOptions};
 use crate::webhook::deliver::{Message, Post};
 
 /// A clock that moves only when a test says so.
@@ -170,7 +171,29 @@ impl Post for FakeReceiver {
     }
 }
 
-/// An instance of its own: a database in a new folder that is removed with it.
+/// Names the PostgreSQL server that tests run on, as `postgres://…`. They run on SQLite without it.
+pub const POSTGRES_VARIABLE: &str = "COUNTERSIGN_TEST_POSTGRES";
+
+/// The address of a new, empty database: this file, or a schema of the server in [`POSTGRES_VARIABLE`].
+pub async fn database_url(file: &Path) -> String {
+    match std::env::var(POSTGRES_VARIABLE) {
+        Ok(server) => new_schema(&server).await,
+        Err(_) => format!("sqlite://{}", file.display()),
+    }
+}
+
+async fn new_schema(server: &str) -> String {
+    let name = format!("test_{}", crate::base62::random(&crate::random::SystemRandom, 12).to_lowercase());
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(server).await.expect("the PostgreSQL server of the tests");
+    let sql = AssertSqlSafe(format!("CREATE SCHEMA {name}"));
+    connection.execute(sql.into_sql_str()).await.expect("a new schema");
+    connection.close().await.expect("closes");
+    let separator = if server.contains('?') { '&' } else { '?' };
+    format!("{server}{separator}options[search_path]={name}")
+}
+
+/// An instance of its own: a database that no other has, and a folder that is removed with it.
 pub struct Instance {
     /// What operations take.
     pub context: Context,
@@ -180,6 +203,7 @@ pub struct Instance {
     pub issuers: Arc<FakeIssuers>,
     /// What webhooks send to.
     pub receiver: Arc<FakeReceiver>,
+    url: String,
     folder: PathBuf,
 }
 
@@ -189,9 +213,9 @@ impl Instance {
         let name = crate::base62::random(&crate::random::SystemRandom, 12);
         let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
         std::fs::create_dir_all(&folder).expect("a folder for the test's database");
-        let store = Store::open(&format!("sqlite://{}", folder.join("countersign.db").display()))
-            .await
-            .expect("a new database opens");
+        let url = database_url(&folder.join("countersign.db")).await;
+        let address = DatabaseUrl::parse(&url).expect("the address of a database");
+        let store = Store::open(&address, &StoreOptions::default()).await.expect("a new database opens");
         store.migrate().await.expect("a new database gets its schema");
         let clock = Arc::new(FixedClock::new());
         let issuers = Arc::new(FakeIssuers::default());
@@ -207,11 +231,16 @@ impl Instance {
         )
         .await
         .expect("a new instance opens");
-        Self { context, clock, issuers, receiver, folder }
+        Self { context, clock, issuers, receiver, url, folder }
     }
 
-    /// The folder of the database.
-    pub fn folder(&self) -> &std::path::Path {
+    /// The address of the database.
+    pub fn database_url(&self) -> &str {
+        &self.url
+    }
+
+    /// A folder that is removed with the instance.
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 }

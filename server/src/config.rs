@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::credential::leak::Policy;
+use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use domain::public_key::PublicKey;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -31,9 +32,15 @@ pub struct Settings {
     /// Folder of the database and the master key
     #[arg(long, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<String>,
-    /// sqlite://PATH
-    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE_URL", value_name = "URL")]
+    /// sqlite://PATH or postgres://USER@HOST/DATABASE
+    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// Most connections to PostgreSQL
+    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE_CONNECTIONS", value_name = "NUMBER")]
+    database_connections: Option<u32>,
+    /// What an exchange survives: process (a killed server) or power (a power cut too)
+    #[arg(long, global = true, env = "COUNTERSIGN_LEDGER_DURABILITY", value_name = "DURABILITY")]
+    ledger_durability: Option<String>,
     /// File of the master key
     #[arg(long, global = true, env = "COUNTERSIGN_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<String>,
@@ -88,7 +95,9 @@ pub struct Config {
     /// Folder of the database and the master key.
     pub data_dir: PathBuf,
     /// Address of the database.
-    pub database_url: String,
+    pub database_url: DatabaseUrl,
+    /// How the database is used.
+    pub store: StoreOptions,
     /// File of the master key.
     pub master_key_file: PathBuf,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -133,13 +142,6 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl Config {
-    /// The file of the SQLite database.
-    pub fn database_file(&self) -> PathBuf {
-        PathBuf::from(self.database_url.trim_start_matches("sqlite://"))
-    }
-}
-
 impl Settings {
     /// Puts flags and environment over the file over the defaults, and checks the result.
     ///
@@ -170,6 +172,8 @@ impl Settings {
             public_url: self.public_url.or(lower.public_url),
             data_dir: self.data_dir.or(lower.data_dir),
             database_url: self.database_url.or(lower.database_url),
+            database_connections: self.database_connections.or(lower.database_connections),
+            ledger_durability: self.ledger_durability.or(lower.ledger_durability),
             master_key_file: self.master_key_file.or(lower.master_key_file),
             trusted_proxies: self.trusted_proxies.or(lower.trusted_proxies),
             allowed_origins: self.allowed_origins.or(lower.allowed_origins),
@@ -200,9 +204,23 @@ impl Settings {
             .database_url
             .filter(|url| !url.is_empty())
             .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("countersign.db").display()));
-        if database_url.strip_prefix("sqlite://").is_none_or(str::is_empty) {
-            return Err(ConfigError::new("database_url", "must be of the form sqlite://PATH"));
-        }
+        let database_url =
+            DatabaseUrl::parse(&database_url).map_err(|problem| ConfigError::new("database_url", problem))?;
+        let store = StoreOptions {
+            ledger_durability: match self.ledger_durability.as_deref() {
+                Some("process") => LedgerDurability::Process,
+                Some("power") => LedgerDurability::Power,
+                _ => return Err(ConfigError::new("ledger_durability", "must be process or power")),
+            },
+            connections: match self.database_connections.unwrap_or_default() {
+                connections @ StoreOptions::FEWEST_CONNECTIONS.. => connections,
+                connections => {
+                    let least = StoreOptions::FEWEST_CONNECTIONS;
+                    let problem = format!("{connections} is not enough: a server needs at least {least}");
+                    return Err(ConfigError::new("database_connections", problem));
+                }
+            },
+        };
         let status_list_ttl = match self.status_list_ttl.unwrap_or_default() {
             seconds @ 1..=300 => Duration::from_secs(seconds),
             seconds => {
@@ -230,6 +248,7 @@ impl Settings {
             listen,
             public_url,
             database_url,
+            store,
             master_key_file: match self.master_key_file.filter(|file| !file.is_empty()) {
                 Some(file) => PathBuf::from(file),
                 None => data_dir.join("master.key"),
@@ -358,7 +377,9 @@ mod tests {
         let config = with(|_| {}).expect("valid");
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.public_url, None);
-        assert_eq!(config.database_url, "sqlite://./data/countersign.db");
+        assert_eq!(config.database_url.to_string(), "sqlite://./data/countersign.db");
+        assert_eq!(config.store.ledger_durability, LedgerDurability::Process);
+        assert_eq!(config.store.connections, StoreOptions::default().connections);
         assert_eq!(config.master_key_file, Path::new("./data/master.key"));
         assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
         assert!(config.trusted_proxies.is_empty());
@@ -404,6 +425,10 @@ mod tests {
         assert!(error.starts_with("private_webhooks: "), "{error}");
         let error = with(|settings| settings.status_list_ttl = Some(0)).expect_err("no time");
         assert!(error.starts_with("status_list_ttl: "), "{error}");
+        let error = with(|settings| settings.ledger_durability = Some("disk".into())).expect_err("no durability");
+        assert!(error.starts_with("ledger_durability: "), "{error}");
+        let error = with(|settings| settings.database_connections = Some(2)).expect_err("too few");
+        assert!(error.starts_with("database_connections: "), "{error}");
         let error = parse("listne = \"x\"\n", "countersign.toml").expect_err("unknown").to_string();
         assert!(error.contains("line 1") && error.contains("listne"), "{error}");
     }

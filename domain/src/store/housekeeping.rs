@@ -2,80 +2,67 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError};
+use sqlx::AssertSqlSafe;
+
+use super::{Store, StoreError, ledger};
 use crate::clock::Timestamp;
 use crate::housekeeping::Retention;
 
-/// Rows a transaction deletes at most.
-const BITE: i64 = 2000;
+/// Rows a transaction deletes at most: some milliseconds, in which SQLite writes nothing else.
+const BITE: i64 = 500;
+/// One that was verified a moment before its end may still wait for its exchange.
+const ASSERTION_GRACE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<(), StoreError> {
-    let traces = now.minus(retention.traces).millis();
+    let before = |age: Duration| now.minus(age).millis();
+    let traces = before(retention.traces);
     let hours = now.minus(retention.hours).hour();
-    let alerts = now.minus(retention.alerts).millis();
-    for (sql, before) in [
-        (
-            "DELETE FROM ledger WHERE jti IN (SELECT jti FROM ledger WHERE expires_at < $1 ORDER BY jti LIMIT $2)",
-            now.minus(retention.ledger).millis(),
-        ),
-        (
-            "DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE ends_at < $1 LIMIT $2)",
-            now.minus(retention.sessions).millis(),
-        ),
-        (
-            "DELETE FROM form_submissions WHERE token_hash IN
-                (SELECT token_hash FROM form_submissions WHERE submitted_at < $1 LIMIT $2)",
-            traces,
-        ),
-        (
-            "DELETE FROM used_assertions WHERE (client_id, jti) IN
-                (SELECT client_id, jti FROM used_assertions WHERE expires_at < $1 LIMIT $2)",
-            // One that was verified a moment before its end may still wait for its exchange.
-            now.minus(Duration::from_secs(60)).millis(),
-        ),
-        (
-            "DELETE FROM sign_in_failures WHERE bucket IN
-                (SELECT bucket FROM sign_in_failures WHERE started_at < $1 LIMIT $2)",
-            traces,
-        ),
-        (
-            "DELETE FROM setup_links WHERE token_hash IN
-                (SELECT token_hash FROM setup_links WHERE expires_at < $1 LIMIT $2)",
-            traces,
-        ),
-        (
-            "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at < $1 LIMIT $2)",
-            now.minus(retention.invitations).millis(),
-        ),
-        (
-            "DELETE FROM usage_hours WHERE (client_id, hour) IN
-                (SELECT client_id, hour FROM usage_hours WHERE hour < $1 LIMIT $2)",
-            hours,
-        ),
-        (
-            "DELETE FROM refusal_hours WHERE (client_id, hour, cause) IN
-                (SELECT client_id, hour, cause FROM refusal_hours WHERE hour < $1 LIMIT $2)",
-            hours,
-        ),
-        (
-            "DELETE FROM webhook_deliveries WHERE id IN
-                (SELECT id FROM webhook_deliveries WHERE created_at < $1 LIMIT $2)",
-            alerts,
-        ),
-        (
-            "DELETE FROM alerts WHERE (client_id, kind, about) IN
-                (SELECT client_id, kind, about FROM alerts WHERE written_at < $1 LIMIT $2)",
-            alerts,
-        ),
+    let alerts = before(retention.alerts);
+    for (table, key, moment, end) in [
+        ("sessions", "id_hash", "ends_at", before(retention.sessions)),
+        ("form_submissions", "token_hash", "submitted_at", traces),
+        ("used_assertions", "client_id, jti", "expires_at", before(ASSERTION_GRACE)),
+        ("sign_in_failures", "bucket", "started_at", traces),
+        ("setup_links", "token_hash", "expires_at", traces),
+        ("invitations", "id", "expires_at", before(retention.invitations)),
+        ("usage_hours", "client_id, hour", "hour", hours),
+        ("refusal_hours", "client_id, hour, cause", "hour", hours),
+        ("webhook_deliveries", "id", "created_at", alerts),
+        ("alerts", "client_id, kind, about", "written_at", alerts),
     ] {
-        loop {
-            let mut transaction = store.begin_exchange().await?;
-            let deleted = sqlx::query(sql).bind(before).bind(BITE).execute(&mut *transaction).await?.rows_affected();
-            transaction.commit().await?;
-            if deleted < BITE as u64 {
-                break;
-            }
+        delete(store, table, key, &format!("{moment} < $1"), end, "").await?;
+    }
+    // By its key, which grows with time: there is no index of expiries, and what expired early was issued early.
+    let ledger_end = now.minus(retention.ledger);
+    let condition = "expires_at < $1 AND jti < $3";
+    delete(store, "ledger", "jti", condition, ledger_end.millis(), &ledger::first_jti(ledger_end)).await
+}
+
+async fn delete(
+    store: &Store,
+    table: &str,
+    key: &str,
+    condition: &str,
+    end: i64,
+    key_end: &str,
+) -> Result<(), StoreError> {
+    let leaving = store.engine().leaving_locked();
+    let sql = format!(
+        "DELETE FROM {table} WHERE ({key}) IN
+            (SELECT {key} FROM {table} WHERE {condition} AND $3 = $3 LIMIT $2{leaving})"
+    );
+    loop {
+        let mut transaction = store.begin_exchange().await?;
+        let deleted = sqlx::query(AssertSqlSafe(sql.as_str()))
+            .bind(end)
+            .bind(BITE)
+            .bind(key_end)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        transaction.commit().await?;
+        if deleted < BITE as u64 {
+            return Ok(());
         }
     }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 
-use super::{Columns, Store, StoreError, Transaction, millis};
+use super::{Columns, Engine, Store, StoreError, Transaction, millis};
 use crate::clock::Timestamp;
 
 /// One wrapped key of the instance.
@@ -35,10 +35,16 @@ pub struct SigningKeyRow {
 
 /// Whether nothing was ever stored here: no schema, or a schema and no rows.
 pub(crate) async fn is_new_database(store: &Store) -> Result<bool, StoreError> {
-    let tables = sqlx::query("SELECT COUNT(*) AS n FROM sqlite_master WHERE name = 'instance_keys'")
-        .fetch_one(store.reads())
-        .await?;
-    if Columns::of("sqlite_master", &tables).number("n")? == 0 {
+    let tables = sqlx::query(match store.engine() {
+        Engine::Sqlite => "SELECT COUNT(*) AS n FROM sqlite_master WHERE name = 'instance_keys'",
+        Engine::Postgres => {
+            "SELECT COUNT(*) AS n FROM information_schema.tables
+             WHERE table_schema = current_schema() AND table_name = 'instance_keys'"
+        }
+    })
+    .fetch_one(store.reads())
+    .await?;
+    if Columns::of("the schema", &tables).number("n")? == 0 {
         return Ok(true);
     }
     let rows = sqlx::query(

@@ -30,19 +30,19 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
         .collect();
     // The ledger's connection: these counts need not survive a power cut.
     let mut transaction = store.begin_exchange().await?;
-    sqlx::query(
+    let sql = AssertSqlSafe(format!(
         "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-         FROM json_each($1)
-         WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0)
+         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, CAST(value ->> 3 AS BIGINT),
+                CAST(value ->> 4 AS BIGINT), value ->> 5, value ->> 6, value ->> 7
+         FROM {}
+         WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0) ORDER BY 1, 2, 3
          ON CONFLICT (client_id, hour, cause) DO UPDATE SET
             refusals = refusal_hours.refusals + excluded.refusals,
             last_at = excluded.last_at, last_address = excluded.last_address, last_detail = excluded.last_detail,
             last_agent = excluded.last_agent",
-    )
-    .bind(to_json(&rows))
-    .execute(&mut *transaction)
-    .await?;
+        store.engine().elements("$1", "counted")
+    ));
+    sqlx::query(sql).bind(to_json(&rows)).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

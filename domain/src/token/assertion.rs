@@ -147,10 +147,10 @@ async fn by_own_key(
     }
     let single_use = match text(claims, "jti") {
         _ if owner.reusable_assertions => None,
-        Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI => {
+        Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI && !jti.contains(char::is_control) => {
             Some(SingleUse { jti: jti.to_owned(), until: end.plus(SKEW) })
         }
-        _ => return Err(reject("jti must be text of at most 128 characters")),
+        _ => return Err(reject("jti must be text of at most 128 printable characters")),
     };
     Ok(Verified { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
 }

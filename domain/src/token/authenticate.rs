@@ -6,7 +6,7 @@ use super::client_authentication::Presented;
 use super::error::{OAuthError, OAuthErrorCode};
 use super::form::TokenForm;
 use super::grants::{Grant, refuse_assertion};
-use super::ledger::{Proof, Refusal, check_alive, is_stale};
+use super::ledger::{Proof, Refusal, check_alive, is_news};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{ClientId, McpServerId};
@@ -80,6 +80,7 @@ async fn check(
     named: Option<&ClientId>,
     origin: &Origin,
 ) -> Result<Result<Client, (Refusal, Option<ClientId>)>, Fault> {
+    let engine = context.store.engine();
     let single_use = match proof {
         Proof::Assertion { single_use, .. } => single_use.as_ref(),
         Proof::Secret(_) => None,
@@ -89,7 +90,7 @@ async fn check(
         Some(_) => context.store.begin_exchange().await?,
         None => context.store.reads().begin().await.map_err(StoreError::from)?,
     };
-    let state = match store::ledger::authenticator_state_of(&mut transaction, proof).await? {
+    let state = match store::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
         Some(Err(_)) => return Err(Fault::Damaged),
         _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
@@ -99,8 +100,7 @@ async fn check(
         return refused(refusal);
     }
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions) {
-        let fresh = store::ledger::use_assertions(&mut transaction, &[(&state.client_id, single_use)]).await?;
-        if fresh.is_empty() {
+        if !store::batch::use_assertion(&mut transaction, engine, &state.client_id, single_use).await? {
             return refused(Refusal::AssertionReplayed);
         }
     }
@@ -110,9 +110,7 @@ async fn check(
         store::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
     }
     transaction.commit().await.map_err(StoreError::from)?;
-    let is_news =
-        state.retires_at.is_some() || is_stale(state.last_used_at, now) || state.last_used_from != origin.address;
-    if !writes && is_news {
+    if !writes && is_news(&state, origin.address, now) {
         let mut transaction = context.store.begin_exchange().await?;
         store::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
         transaction.commit().await.map_err(StoreError::from)?;

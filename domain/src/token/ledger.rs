@@ -2,17 +2,17 @@
 //!
 //! Requests queue; one task takes as many as are waiting, up to [`LARGEST_BATCH`], and serves them with one
 //! transaction. It reads the state of all their authenticators and credentials, decides each, writes the entries of those
-//! granted and commits. So every decision rests on what the database held after its request arrived: there is no
+//! granted and commits. On PostgreSQL a few such tasks do. So every decision rests on what the database held after its request arrived: there is no
 //! cache that a revocation would have to reach, and the cost of the commit is shared. The alternatives: a transaction
 //! a request caps SQLite at a tenth of the rate; a cache of credential states keeps honouring revoked secrets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::assertion::SingleUse;
 use super::resource;
@@ -26,13 +26,15 @@ use crate::origin::Origin;
 use crate::random::Random;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
-use crate::store::ledger::{Batch, BatchState};
-use crate::store::{self, Store};
+use crate::store::batch::{BatchConnection, BatchState, NewEntry, Written};
+use crate::store::{Store, StoreError};
 
 /// Most requests that share a transaction.
 pub const LARGEST_BATCH: usize = 64;
 /// Most requests that wait. Beyond it the answer is 503: a longer queue would only make everybody late.
 const QUEUE: usize = 1024;
+/// How often a batch is decided anew because something was changed meanwhile.
+const MOST_ATTEMPTS: usize = 20;
 /// A secret's last use is written when it is older than this, or from another address.
 const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -244,14 +246,21 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     queue: mpsc::Sender<Message>,
+    /// Says nothing; ends with the last of the writers.
+    writers: watch::Receiver<()>,
 }
 
 impl Ledger {
-    /// Starts the ledger's task.
+    /// Starts the ledger's tasks.
     pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, metrics: Arc<Metrics>) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(serve(inbox, Writer { store, clock, random, metrics, servers: Mutex::default() }));
-        Self { queue }
+        let (alive, writers) = watch::channel(());
+        let shared = Arc::new(Shared { inbox: tokio::sync::Mutex::new(inbox), clock, random, metrics, _alive: alive });
+        for _ in 0..store.ledger_writers() {
+            let connection = BatchConnection::new(store.clone());
+            tokio::spawn(Writer { shared: Arc::clone(&shared), connection, servers: None }.run());
+        }
+        Self { queue, writers }
     }
 
     /// Decides and records one exchange.
@@ -271,55 +280,73 @@ impl Ledger {
     /// Serves what is queued, refuses what comes after, and returns when done or after `limit`.
     pub(crate) async fn close(&self, limit: Duration) {
         if self.queue.send(Message::Close).await.is_ok() {
+            let mut writers = self.writers.clone();
             // An expired limit leaves requests without an answer, not entries without a token: nothing to undo.
-            let _ = tokio::time::timeout(limit, self.queue.closed()).await;
+            let _ = tokio::time::timeout(limit, writers.changed()).await;
         }
     }
 }
 
-async fn serve(mut inbox: mpsc::Receiver<Message>, writer: Writer) {
-    let mut messages = Vec::with_capacity(LARGEST_BATCH);
-    let mut closing = false;
-    while inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
-        let mut batch = Vec::with_capacity(messages.len());
-        for message in messages.drain(..) {
-            match message {
-                Message::Ask(pending) => batch.push(pending),
-                Message::Close => closing = true,
+/// What the writers have in common.
+struct Shared {
+    /// Whoever has nothing to write waits here for the next batch.
+    inbox: tokio::sync::Mutex<mpsc::Receiver<Message>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    metrics: Arc<Metrics>,
+    _alive: watch::Sender<()>,
+}
+
+impl Shared {
+    /// The requests that wait, at least one; none when the ledger was closed.
+    async fn next_batch(&self) -> Vec<Pending> {
+        let mut inbox = self.inbox.lock().await;
+        let mut messages = Vec::with_capacity(LARGEST_BATCH);
+        let mut batch = Vec::with_capacity(LARGEST_BATCH);
+        while batch.is_empty() && inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
+            for message in messages.drain(..) {
+                match message {
+                    Message::Ask(pending) => batch.push(pending),
+                    // What is in the queue is still served; what comes after is refused.
+                    Message::Close => inbox.close(),
+                }
             }
         }
-        if !batch.is_empty() {
-            writer.serve(batch).await;
-        }
-        if closing && inbox.is_empty() {
-            break;
-        }
+        batch
     }
 }
 
 struct Writer {
-    store: Store,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
+    connection: BatchConnection,
     /// The MCP servers, and the number of the audit log's newest entry when they were read.
-    servers: Mutex<Option<(i64, Arc<Vec<McpServer>>)>>,
+    servers: Option<(i64, Arc<Vec<McpServer>>)>,
 }
 
 impl Writer {
-    async fn serve(&self, batch: Vec<Pending>) {
+    async fn run(mut self) {
+        loop {
+            let batch = self.shared.next_batch().await;
+            if batch.is_empty() {
+                break;
+            }
+            self.serve(batch).await;
+        }
+    }
+
+    async fn serve(&mut self, batch: Vec<Pending>) {
         let asks: Vec<&Ask> = batch.iter().map(|pending| &pending.ask).collect();
         match self.decide_and_record(&asks).await {
             Ok(decisions) => {
                 let granted = decisions.iter().filter(|decision| decision.is_ok()).count();
-                self.metrics.batch(decisions.len(), granted);
+                self.shared.metrics.batch(decisions.len(), granted);
                 for (pending, decision) in batch.into_iter().zip(decisions) {
                     // A client that went away does not want its answer; the entry stands.
                     let _ = pending.answer.send(decision);
                 }
             }
             Err(fault) => {
-                self.metrics.ledger_error();
+                self.shared.metrics.ledger_error();
                 tracing::error!(%fault, requests = batch.len(), "the ledger could not be written");
                 for pending in batch {
                     let fault = Fault::Overloaded("the ledger could not be written");
@@ -329,98 +356,119 @@ impl Writer {
         }
     }
 
-    async fn decide_and_record(&self, asks: &[&Ask]) -> Result<Vec<Result<Issued, LedgerError>>, Fault> {
-        let now = self.clock.now();
+    async fn decide_and_record(&mut self, asks: &[&Ask]) -> Result<Vec<Result<Issued, LedgerError>>, Fault> {
         let proofs: Vec<&Proof> = asks.iter().map(|ask| &ask.proof).collect();
-        let (mut batch, BatchState { head, signing, states }) = Batch::begin(&self.store, &proofs, now).await?;
-        let rules = Rules { servers: self.servers(&mut batch, head).await?, signing, now };
-
-        let mut decisions = Vec::with_capacity(asks.len());
-        for (position, ask) in asks.iter().enumerate() {
-            let state = match states.get(&position) {
-                Some(Ok(state)) => Some(state),
-                Some(Err(detail)) => {
-                    tracing::error!(detail, "an exchange met a damaged row");
-                    decisions.push(Err(LedgerError::Fault(Fault::Damaged)));
-                    continue;
-                }
-                None => None,
-            };
-            decisions.push(rules.decide(state, ask, self.random.as_ref()));
-        }
-        refuse_replays(&mut batch, asks, &states, &mut decisions).await?;
-        let granted: Vec<&Issued> = decisions.iter().filter_map(|decision| decision.as_ref().ok()).collect();
-        if granted.is_empty() {
-            batch.abandon().await;
-            return Ok(decisions);
-        }
-        let mut uses: HashMap<&AuthenticatorId, &Issued> = HashMap::new();
-        for (position, decision) in decisions.iter().enumerate() {
-            if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
-                // While it is being replaced, people watch for every use.
-                let stale = state.retires_at.is_some() || is_stale(state.last_used_at, now);
-                if stale || state.last_used_from != issued.origin.address {
-                    uses.insert(&issued.authenticator, issued);
-                }
+        for _ in 0..MOST_ATTEMPTS {
+            let now = self.shared.clock.now();
+            let read = self.connection.read(&proofs, now).await?;
+            if let Some(decisions) = self.decide_and_write(asks, read, now).await? {
+                return Ok(decisions);
             }
         }
-        let uses: Vec<&Issued> = uses.into_values().collect();
-        if !uses.is_empty() {
-            store::ledger::mark_used(batch.connection(), &uses, now).await?;
+        Err(Fault::Overloaded("too many changes at once"))
+    }
+
+    /// `None`: something was changed meanwhile, and nothing is written.
+    async fn decide_and_write(
+        &mut self,
+        asks: &[&Ask],
+        read: BatchState,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Result<Issued, LedgerError>>>, Fault> {
+        let BatchState { head, signing, states } = read;
+        let rules = Rules { servers: self.servers(head).await?, signing, now };
+        let mut decisions = Vec::with_capacity(asks.len());
+        for (position, ask) in asks.iter().enumerate() {
+            decisions.push(match states.get(&position) {
+                Some(Ok(state)) => rules.decide(Some(state), ask, self.shared.random.as_ref()),
+                Some(Err(detail)) => {
+                    tracing::error!(detail, "an exchange met a damaged row");
+                    Err(LedgerError::Fault(Fault::Damaged))
+                }
+                None => rules.decide(None, ask, self.shared.random.as_ref()),
+            });
         }
-        batch.commit(&granted, now.hour()).await?;
-        Ok(decisions)
+        let single_uses = single_uses(asks, &states, &mut decisions);
+        let mut entries = Vec::with_capacity(decisions.len());
+        for (position, decision) in decisions.iter().enumerate() {
+            if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
+                entries.push(NewEntry {
+                    issued,
+                    single_use: single_uses.get(&position).copied(),
+                    is_news: is_news(state, issued.origin.address, now),
+                });
+            }
+        }
+        if entries.is_empty() {
+            self.connection.leave().await?;
+            return Ok(Some(decisions));
+        }
+        let Written::Committed(fresh) = self.connection.write(head, &entries, now).await? else { return Ok(None) };
+        refuse_replays(&single_uses, &fresh, &mut decisions);
+        Ok(Some(decisions))
     }
 
     /// The MCP servers as they are at this number of the audit log: every change of them has an entry, so a list that was
-    /// read at the same number is the same list. This is no cache that could be stale: the number is of this transaction.
-    async fn servers(&self, batch: &mut Batch, head: i64) -> Result<Arc<Vec<McpServer>>, Fault> {
-        let known = self.servers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, servers)) = known
-            && at == head
+    /// read at the same number is the same list. This is no cache that could be stale: the number is of this batch.
+    async fn servers(&mut self, head: i64) -> Result<Arc<Vec<McpServer>>, StoreError> {
+        if let Some((at, servers)) = &self.servers
+            && *at == head
         {
-            return Ok(servers);
+            return Ok(Arc::clone(servers));
         }
-        let servers = Arc::new(store::mcp_servers::list_in(batch.connection()).await?);
-        *self.servers.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, Arc::clone(&servers)));
+        let servers = Arc::new(self.connection.mcp_servers().await?);
+        self.servers = Some((head, Arc::clone(&servers)));
         Ok(servers)
     }
 }
 
-/// Whether a last use is worth writing.
-pub(super) fn is_stale(last_used_at: Option<Timestamp>, now: Timestamp) -> bool {
-    last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
+/// Whether a use is worth noting: the last one is long ago, or came from elsewhere. While a secret is being replaced people
+/// watch for every use.
+pub(super) fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> bool {
+    state.retires_at.is_some()
+        || state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
+        || state.last_used_from != address
 }
 
-/// Uses up the assertions of the exchanges that were granted, in the same transaction; of two equal ones, in this batch or
-/// ever, the second is refused.
-async fn refuse_replays(
-    batch: &mut Batch,
-    asks: &[&Ask],
+/// The assertions that the granted exchanges use up, by position. Of two equal ones the second is refused.
+fn single_uses<'batch>(
+    asks: &[&'batch Ask],
     states: &HashMap<usize, Result<AuthenticatorState, String>>,
     decisions: &mut [Result<Issued, LedgerError>],
-) -> Result<(), Fault> {
-    let mut used = Vec::new();
-    for (position, (ask, decision)) in asks.iter().zip(decisions.iter()).enumerate() {
-        if let (Proof::Assertion { single_use: Some(single_use), .. }, Ok(issued)) = (&ask.proof, decision)
+) -> HashMap<usize, &'batch SingleUse> {
+    let mut used = HashMap::new();
+    let mut seen = HashSet::new();
+    for (position, (ask, decision)) in asks.iter().zip(decisions.iter_mut()).enumerate() {
+        if let (Proof::Assertion { single_use: Some(single_use), .. }, Ok(issued)) = (&ask.proof, &*decision)
             && matches!(states.get(&position), Some(Ok(state)) if !state.reusable_assertions)
         {
-            used.push((position, issued.client_id.clone(), single_use));
+            if seen.insert((issued.client_id.clone(), single_use.jti.as_str())) {
+                used.insert(position, single_use);
+            } else {
+                *decision = Err(replayed(issued));
+            }
         }
     }
-    if used.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<_> = used.iter().map(|(_, client_id, single_use)| (client_id, *single_use)).collect();
-    let mut fresh = store::ledger::use_assertions(batch.connection(), &rows).await?;
-    for (position, client_id, single_use) in used {
-        let key = (client_id.as_str().to_owned(), single_use.jti.clone());
-        if !fresh.remove(&key) {
-            let refusal = Refusal::AssertionReplayed;
-            decisions[position] = Err(LedgerError::Refused { refusal, client_id: Some(client_id) });
+    used
+}
+
+/// Refuses what was not written because its assertion had been used before.
+fn refuse_replays(
+    single_uses: &HashMap<usize, &SingleUse>,
+    fresh: &HashSet<(String, String)>,
+    decisions: &mut [Result<Issued, LedgerError>],
+) {
+    for (position, single_use) in single_uses {
+        if let Ok(issued) = &decisions[*position]
+            && !fresh.contains(&(issued.client_id.as_str().to_owned(), single_use.jti.clone()))
+        {
+            decisions[*position] = Err(replayed(issued));
         }
     }
-    Ok(())
+}
+
+fn replayed(issued: &Issued) -> LedgerError {
+    LedgerError::Refused { refusal: Refusal::AssertionReplayed, client_id: Some(issued.client_id.clone()) }
 }
 
 /// What all decisions of a batch rest on.

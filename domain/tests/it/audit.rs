@@ -1,15 +1,15 @@
 use domain::audit::{Filter, Verdict, list, verify};
 use domain::authority::Authority;
 use domain::credential::{edit, revoke};
+use domain::store::Engine;
 use domain::testing::Instance;
 use sqlx::{Connection, Executor};
 
 use crate::support::{draft, generated, operator};
 
-/// Runs SQL on the database file as somebody with access to it would.
+/// Runs SQL on the database as somebody with access to it would.
 async fn tamper(instance: &Instance, sql: &'static str) -> Result<(), sqlx::Error> {
-    let url = format!("sqlite://{}", instance.folder().join("countersign.db").display());
-    let mut connection = sqlx::AnyConnection::connect(&url).await?;
+    let mut connection = sqlx::AnyConnection::connect(instance.database_url()).await?;
     let result = connection.execute(sql).await.map(drop);
     connection.close().await?;
     result
@@ -83,7 +83,11 @@ async fn verification_names_the_first_broken_entry() {
         ("DELETE FROM audit WHERE seq = 5; UPDATE audit_head SET seq = 4", 4),
     ] {
         let instance = with_five_entries().await;
-        tamper(&instance, "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete").await.expect("drops");
+        let drop = match instance.context.store.engine() {
+            Engine::Sqlite => "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete",
+            Engine::Postgres => "DROP TRIGGER audit_no_change ON audit",
+        };
+        tamper(&instance, drop).await.expect("drops");
         tamper(&instance, sql).await.expect("tampers");
         match verify(&instance.context).await.expect("reads") {
             Verdict::Broken { seq: found, .. } => assert_eq!(found, seq, "{sql}"),

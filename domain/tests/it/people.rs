@@ -5,8 +5,8 @@ use domain::password::Password;
 use domain::person::{self, NewPerson, PersonError};
 use domain::setup::{self, SetupError};
 use domain::sign_in::{self, ACCOUNT_LIMIT, Attempt, SignInError};
-use domain::store::Store;
-use domain::testing::Instance;
+use domain::store::{DatabaseUrl, Store, StoreOptions};
+use domain::testing::{self, Instance};
 
 use crate::support::operator;
 
@@ -72,12 +72,13 @@ async fn parallel_guesses_are_counted_one_by_one() {
 #[tokio::test]
 async fn programs_that_start_at_once_agree_on_one_new_database() {
     let instance = Instance::new().await;
-    let url = format!("sqlite://{}", instance.folder().join("with a space % and more.db").display());
+    let url = testing::database_url(&instance.folder().join("with a space % and more.db")).await;
+    let url = DatabaseUrl::parse(&url).expect("understood");
     let mut starts = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let url = url.clone();
         starts.spawn(async move {
-            let store = Store::open(&url).await?;
+            let store = Store::open(&url, &StoreOptions::default()).await?;
             store.migrate().await
         });
     }

@@ -50,7 +50,7 @@ pub struct Opened {
 
 /// Opens the database, making it in the data folder if it does not exist yet.
 pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
-    let store = Store::open(&config.database_url).await.map_err(|error| match error {
+    let store = Store::open(&config.database_url, &config.store).await.map_err(|error| match error {
         StoreError::File(error) => {
             ConfigError::new("data_dir", format!("{} cannot be written: {error}", config.database_url)).into()
         }

@@ -72,18 +72,18 @@ async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, CliErro
     Ok(listener.map_err(|error| ConfigError::new(setting, format!("{address}: {error}")))?)
 }
 
-/// One server a database: two would each believe they were the only one to write. The lock ends with the process,
-/// however it ends.
-fn lock(config: &Config) -> Result<File, CliError> {
+/// One server a file of SQLite: two would each believe they were the only one to write. The lock ends with the process,
+/// however it ends. PostgreSQL serves many, and has no file.
+fn lock(config: &Config) -> Result<Option<File>, CliError> {
     // Beside the database, not the data folder: two folders may share one database.
-    let path = config.database_file().with_added_extension("lock");
+    let Some(path) = config.database_url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
     let file = File::options()
         .create(true)
         .append(true)
         .open(&path)
         .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
             Err(ConfigError::new("data_dir", format!("{} is in use by another server", config.database_url)).into())
         }

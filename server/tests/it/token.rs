@@ -275,8 +275,7 @@ async fn a_fault_of_ours_is_503_and_never_a_wrong_password() {
     let app = App::new().await;
     let generated = app.generated("job", &[]).await;
     let header = basic(&generated);
-    let url = format!("sqlite://{}", app.instance.folder().join("countersign.db").display());
-    let mut connection = sqlx::AnyConnection::connect(&url).await.expect("opens");
+    let mut connection = sqlx::AnyConnection::connect(app.instance.database_url()).await.expect("opens");
     assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
 
     connection.execute("ALTER TABLE signing_keys RENAME TO hidden").await.expect("renames");

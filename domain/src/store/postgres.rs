@@ -1,0 +1,77 @@
+//! PostgreSQL: connections for reads, for changes and for the ledger, each with the settings that its purpose asks for.
+
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
+
+use super::{
+    DatabaseUrl, Engine, LedgerDurability, PostgresUrl, Store, StoreError, StoreOptions, Transaction, migrations,
+};
+
+/// Batches that are decided and written at once.
+pub(super) const LEDGER_WRITERS: u32 = 2;
+/// Changes wait for one another: more connections would only wait inside the database.
+const CHANGES: u32 = 2;
+/// Connections of the ledger beside its writers: housekeeping, counts of refusals, webhooks.
+const OTHERS: u32 = 1;
+
+/// A statement that takes longer, or waits longer for a lock, is given up; so is a transaction that its process forgot.
+const LIMITS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '30s';";
+
+pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Result<Store, StoreError> {
+    let ledger = match options.ledger_durability {
+        LedgerDurability::Process => "SET synchronous_commit = off",
+        LedgerDurability::Power => "SET synchronous_commit = on",
+    };
+    // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to read all.
+    let ledger = format!("{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off");
+    let changes = format!("{LIMITS} SET synchronous_commit = on");
+    let reads = format!("{LIMITS} SET default_transaction_read_only = on");
+    let others = CHANGES + LEDGER_WRITERS + OTHERS;
+    Ok(Store {
+        engine: Engine::Postgres,
+        url: DatabaseUrl::Postgres(address.clone()),
+        reads: pool(address, options.connections.saturating_sub(others).max(1), reads).await?,
+        changes: pool(address, CHANGES, changes).await?,
+        ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger).await?,
+    })
+}
+
+async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        // A database that restarts is waited for this long; then the answer is 503.
+        .acquire_timeout(Duration::from_secs(3))
+        .idle_timeout(Duration::from_secs(600))
+        .max_lifetime(None)
+        // A broken connection is found when it is given back, and after a restart of the database by the first to use it.
+        .test_before_acquire(true)
+        .after_connect(move |connection: &mut AnyConnection, _| {
+            let settings = settings.clone();
+            Box::pin(async move {
+                connection.execute(AssertSqlSafe(settings).into_sql_str()).await?;
+                Ok(())
+            })
+        })
+        .connect(address.expose())
+        .await?;
+    Ok(pool)
+}
+
+/// Brings the schema up to date, under a lock of the database. A migration may take its time, and wait for another's.
+pub(super) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
+    let pool = pool(address, 1, "SET statement_timeout = 0; SET lock_timeout = 0".to_owned()).await?;
+    let result = migrations::run(&pool, Engine::Postgres).await;
+    pool.close().await;
+    result
+}
+
+/// Begins a transaction that locks the head of the audit log in this manner. See the module of the store.
+pub(super) async fn begin(pool: &AnyPool, lock: &'static str) -> Result<Transaction, StoreError> {
+    let mut transaction: sqlx::Transaction<'static, Any> = pool.begin().await?;
+    let statement = AssertSqlSafe(format!("SELECT seq FROM audit_head WHERE id = 1 {lock}"));
+    sqlx::query(statement).execute(&mut *transaction).await?;
+    Ok(transaction)
+}

@@ -1,0 +1,136 @@
+//! SQLite: one file, a pool of readers, one connection for changes and a few for the ledger.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Executor, Row};
+
+use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions, migrations};
+
+/// Below this version SQLite can corrupt a WAL database that two connections write.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
+    private_file(path, false)?;
+    // WAL before anything else: changing the mode needs the file alone.
+    let changes = pool(path, 1, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;").await?;
+    check_version(&changes).await?;
+    check_journal(&changes).await?;
+    let ledger = match options.ledger_durability {
+        LedgerDurability::Process => "PRAGMA synchronous = NORMAL;",
+        LedgerDurability::Power => "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;",
+    };
+    Ok(Store {
+        engine: Engine::Sqlite,
+        url: DatabaseUrl::Sqlite(path.to_owned()),
+        reads: pool(path, 4, "PRAGMA query_only = ON;").await?,
+        changes,
+        // The ledger's writer keeps its own; the other serves what is not part of a batch.
+        ledger: pool(path, 2, ledger).await?,
+    })
+}
+
+/// Brings the schema up to date under a lock beside the file.
+pub(super) async fn migrate(changes: &AnyPool, path: &Path) -> Result<(), StoreError> {
+    let lock = private_file(&path.with_added_extension("migration"), false)?;
+    let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
+    // Neither a panic nor a shutdown interrupts the waiting.
+    let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
+    migrations::run(changes, Engine::Sqlite).await?;
+    lock.unlock().map_err(StoreError::File)
+}
+
+impl Store {
+    /// Writes a consistent copy (mode 0600) to `target`, a path that must not exist yet, and checks the copy. What could
+    /// not be checked is not left behind.
+    pub async fn backup(&self, target: &Path) -> Result<(), StoreError> {
+        private_file(target, true)?;
+        let result = self.copy_into(target).await;
+        if result.is_err() {
+            // The first error is the one to tell.
+            let _ = std::fs::remove_file(target);
+        }
+        result
+    }
+
+    async fn copy_into(&self, target: &Path) -> Result<(), StoreError> {
+        let name = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
+        sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
+        let copy = pool(target, 1, "PRAGMA query_only = ON;").await?;
+        let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
+        copy.close().await;
+        if verdict == "ok" { Ok(()) } else { Err(StoreError::Inconsistent { table: "the copy", detail: verdict }) }
+    }
+}
+
+/// Opens the file, or makes it so that only its owner may read it. SQLite gives its WAL the same mode.
+fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).create_new(new).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(StoreError::File)
+}
+
+/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that means
+/// something in a URL.
+fn sqlite_url(path: &Path) -> Result<String, StoreError> {
+    let path = std::path::absolute(path).map_err(StoreError::File)?;
+    let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
+    let mut url = String::from("sqlite://");
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => url.push(char::from(byte)),
+            byte => url += &format!("%{byte:02X}"),
+        }
+    }
+    Ok(url)
+}
+
+async fn pool(path: &Path, connections: u32, pragmas: &'static str) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection: &mut AnyConnection, _| {
+            Box::pin(async move {
+                connection
+                    .execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")
+                    .await?;
+                connection.execute(pragmas).await?;
+                Ok(())
+            })
+        })
+        .connect(&sqlite_url(path)?)
+        .await?;
+    Ok(pool)
+}
+
+/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block writers.
+async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
+    let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
+    let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(pool).await?.try_get(0)?;
+    tracing::debug!(mode, synchronous, "the database's journal");
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Address(format!(
+        "the file system does not allow SQLite's WAL (journal mode {mode}); use a local disk"
+    )))
+}
+
+async fn check_version(pool: &AnyPool) -> Result<(), StoreError> {
+    let version: String = sqlx::query("SELECT sqlite_version()").fetch_one(pool).await?.try_get(0)?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        return Err(StoreError::Migration(format!(
+            "SQLite {version} can corrupt a database that two connections write; 3.51.3 or newer is needed"
+        )));
+    }
+    Ok(())
+}
+
