@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::id::TeamId;
 use crate::keys::MacKey;
-use crate::store::{self, StoreError, Transaction};
+use crate::store::{self, Store, StoreError, Transaction};
 
 /// What happened, before it is written.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 44] = [
+pub const ACTIONS: [&str; 46] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -72,6 +72,7 @@ pub const ACTIONS: [&str; 44] = [
     "session.refused",
     "session.ended",
     "credential.generated",
+    "credential.imported",
     "credential.edited",
     "credential.key_added",
     "credential.key_removed",
@@ -89,6 +90,7 @@ pub const ACTIONS: [&str; 44] = [
     "credential.retired_secret_tried",
     "token.revoked",
     "signing_key.rotated",
+    "master_key.replaced",
     "emergency.stopped",
     "emergency.undone",
     "mcp_server.added",
@@ -277,12 +279,17 @@ pub enum Verdict {
 
 /// Recomputes the whole chain.
 pub async fn verify(context: &Context) -> Result<Verdict, Fault> {
+    verify_chain(&context.store, &context.keys.audit).await
+}
+
+/// Recomputes the chain of a database that need not be the instance's own.
+pub(crate) async fn verify_chain(store: &Store, key: &MacKey) -> Result<Verdict, Fault> {
     const PAGE: i64 = 1000;
     // The head first: entries appended while we walk are beyond it and no contradiction.
-    let (head_seq, head_mac) = store::audit::head(&context.store).await?;
+    let (head_seq, head_mac) = store::audit::head(store).await?;
     let (mut expected_seq, mut previous) = (1, String::new());
     loop {
-        let entries = store::audit::walk(&context.store, expected_seq - 1, PAGE).await?;
+        let entries = store::audit::walk(store, expected_seq - 1, PAGE).await?;
         for entry in &entries {
             let broken = |reason| Verdict::Broken { seq: expected_seq, reason };
             if entry.seq != expected_seq {
@@ -291,7 +298,7 @@ pub async fn verify(context: &Context) -> Result<Verdict, Fault> {
             if entry.previous != previous {
                 return Ok(broken("it does not follow the entry before it"));
             }
-            if entry.expected_mac(&context.keys.audit) != entry.mac {
+            if entry.expected_mac(key) != entry.mac {
                 return Ok(broken("it was changed"));
             }
             if entry.seq == head_seq && entry.mac != head_mac {

@@ -57,6 +57,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Where passwords are hashed, a bounded number at a time.
     pub hashing: HashQueue,
+    /// Where secrets of other systems are verified: a flood of them must not keep people from signing in.
+    pub secret_hashing: HashQueue,
     /// Where exchanges are decided and recorded.
     pub ledger: Ledger,
     /// Where refused exchanges are counted.
@@ -90,6 +92,7 @@ impl Context {
         let metrics = Arc::<Metrics>::default();
         let context = Self {
             hashing: HashQueue::new(Arc::clone(&random)),
+            secret_hashing: HashQueue::new(Arc::clone(&random)),
             ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&metrics)),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(fetch),

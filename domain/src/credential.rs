@@ -24,6 +24,7 @@ pub mod edit;
 pub mod emergency;
 pub mod federated;
 pub mod generate;
+pub mod import;
 pub mod inspect;
 pub mod keys;
 pub mod leak;

@@ -48,11 +48,69 @@ macro_rules! identifier {
     };
 }
 
-identifier!(
-    /// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret.
-    ClientId,
-    "csc_"
-);
+/// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret. One that was imported keeps the identifier
+/// that it had in the other system.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// What every identifier that we generate begins with.
+    pub const PREFIX: &'static str = "csc_";
+    const IMPORTED_LENGTHS: std::ops::RangeInclusive<usize> = 4..=128;
+
+    /// A new identifier: the prefix and 22 random characters (131 bits).
+    pub fn generate(random: &dyn Random) -> Self {
+        Self(format!("{}{}", Self::PREFIX, base62::random(random, 22)))
+    }
+
+    /// The identifier that always follows from these bytes: 128 bits of them.
+    pub(crate) fn following_from(bytes: &[u8]) -> Self {
+        let number = |bytes: &[u8]| bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let (first, rest) = bytes.split_at(bytes.len() / 2);
+        let characters = base62::fixed_width(number(first), 11) + &base62::fixed_width(number(rest), 11);
+        Self(format!("{}{characters}", Self::PREFIX))
+    }
+
+    /// Reads an identifier of either kind.
+    ///
+    /// One of another system has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, which a URL and HTTP Basic leave as they
+    /// are, and begins with a letter or digit. It must not look like one of ours: the `sub` of a credential and of a
+    /// person stay apart (RFC 9068 §5).
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.starts_with(Self::PREFIX) {
+            return Self::parse_generated(text);
+        }
+        let is_usable = Self::IMPORTED_LENGTHS.contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-~@".contains(&byte))
+            && !text.starts_with(PersonId::PREFIX);
+        is_usable.then(|| Self(text.to_owned()))
+    }
+
+    /// Reads an identifier that we generated.
+    pub fn parse_generated(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(Self::PREFIX)?;
+        base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
+    }
+
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 identifier!(
     /// One client secret of a credential: names it in pages and the audit log without revealing it.
     SecretId,
@@ -186,9 +244,18 @@ mod tests {
         assert_eq!(ClientId::parse(id.as_str()), Some(id.clone()));
         assert_eq!(ClientId::parse(&id.as_str()[..25]), None);
         assert_eq!(ClientId::parse(&format!("{id}x")), None);
-        assert_eq!(ClientId::parse(&id.as_str().replace("csc_", "usr_")), None);
+        assert_eq!(ClientId::parse_generated(&id.as_str().replace("csc_", "usr_")), None);
         assert_eq!(ClientId::parse("csc_../../../../../etc/passw"), None);
         assert_eq!(PersonId::parse(id.as_str()), None);
+        for imported in ["nightly-index", "Xy9", "a.b_c-d~e@f", "1234567890"] {
+            assert_eq!(ClientId::parse(imported).is_some(), imported.len() > 3, "{imported}");
+            assert_eq!(ClientId::parse_generated(imported), None);
+        }
+        for wrong in
+            ["new", "..//", "a:bcd", "a+bcd", "a bcd", "-abc", "ä-bcd", "usr_0000000000000000000000", &"x".repeat(129)]
+        {
+            assert_eq!(ClientId::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! under, so that a wrong key is told apart from a damaged row and the master key can be replaced.
 
 mod master;
+pub(crate) mod purpose;
 pub mod rotation;
 mod signing;
 
@@ -13,12 +14,17 @@ use std::sync::Arc;
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 pub use master::{MASTER_KEY_BYTES, MasterKey};
 pub use signing::{SigningKey, SigningKeys, TokenAlgorithm};
 
+use self::purpose::{AUDIT, FORMS, INSTANCE_KEYS, PEPPER};
+use crate::actor::Actor;
+use crate::audit::Event;
 use crate::clock::{Clock, Timestamp};
+use crate::context::Context;
 use crate::random::Random;
 use crate::store::{self, Store, StoreError};
 
@@ -106,10 +112,6 @@ pub struct Keys {
     master: Arc<MasterKey>,
 }
 
-const PEPPER: &str = "pepper";
-const AUDIT: &str = "audit";
-const FORMS: &str = "forms";
-
 /// Whether the database holds anything, and so belongs to an existing master key. It may be of an older version.
 pub async fn is_initialised(store: &Store) -> Result<bool, StoreError> {
     Ok(!store::keys::is_new_database(store).await?)
@@ -168,6 +170,39 @@ impl Keys {
     }
 }
 
+/// Opens everything that `store` holds wrapped, and so proves that it can be used. Returns how much that is.
+///
+/// # Errors
+///
+/// [`KeyError::WrongMasterKey`] or [`KeyError::Damaged`] at the first value that does not open.
+pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize, KeyError> {
+    let wrapped = store::wrapped::all(store).await?;
+    for value in &wrapped {
+        keys.master.unwrap(value.purpose, &value.wrapped)?;
+    }
+    Ok(wrapped.len())
+}
+
+/// Wraps everything under `new` in place of the present master key, in one change. Servers that run still hold the old key:
+/// stop them before, and start them with the new one. Returns how many values were wrapped.
+///
+/// # Errors
+///
+/// [`KeyError::Damaged`] when a value does not open; nothing is changed then.
+pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, KeyError> {
+    let old = &context.keys.master;
+    let mut change = context.begin_change().await?;
+    let values = store::wrapped::all_in(change.transaction()).await?;
+    for value in &values {
+        let plain = old.unwrap(value.purpose, &value.wrapped)?;
+        let wrapped = new.wrap(value.purpose, &plain, context.random.as_ref())?;
+        store::wrapped::replace(change.transaction(), value, &wrapped).await?;
+    }
+    let event = Event::new("master_key.replaced", "master_key", new.id(), new.id()).with(json!({ "old": old.id() }));
+    change.commit(actor, &event).await?;
+    Ok(values.len())
+}
+
 /// Makes every key of a new database in one transaction. Two programs that start at once both come here; the
 /// second finds the rows of the first and leaves them.
 async fn initialise(store: &Store, master: &MasterKey, now: Timestamp, random: &dyn Random) -> Result<(), KeyError> {
@@ -175,7 +210,7 @@ async fn initialise(store: &Store, master: &MasterKey, now: Timestamp, random: &
     if !store::keys::instance_keys_in(&mut transaction).await?.is_empty() {
         return Ok(());
     }
-    for purpose in [PEPPER, AUDIT, FORMS] {
+    for purpose in INSTANCE_KEYS {
         let mut bytes = Zeroizing::new([0u8; 32]);
         random.fill(bytes.as_mut());
         let row = store::keys::InstanceKeyRow {

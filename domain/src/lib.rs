@@ -57,6 +57,7 @@ pub mod token;
 pub mod usage;
 pub mod webhook;
 
+pub mod backup;
 mod base62;
 mod fingerprint;
 mod strict_json;

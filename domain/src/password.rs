@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Fault;
 use crate::random::Random;
+use crate::secret::imported::{ImportedHash, ImportedSecret};
 
 /// The shortest password accepted, in characters: NIST SP 800-63B for a password that stands alone.
 pub const SHORTEST_PASSWORD: usize = 15;
@@ -153,7 +154,7 @@ impl std::fmt::Debug for StoredPassword {
     }
 }
 
-/// Hashes passwords on blocking threads: as many at a time as there are cores but one, at least one.
+/// Hashes passwords on blocking threads, those of people and the secrets of other systems apart: as many at a time as there are cores but one, at least one.
 #[derive(Clone)]
 pub struct HashQueue {
     random: Arc<dyn Random>,
@@ -208,8 +209,27 @@ impl HashQueue {
         .await
     }
 
+    /// Whether `secret` is the one behind the hash of another system.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Overloaded`] when the queue is full or the wait is over.
+    pub(crate) async fn verify_imported(&self, secret: Arc<ImportedSecret>, hash: ImportedHash) -> Result<bool, Fault> {
+        self.run(move || hash.verify(secret.expose())).await
+    }
+
+    /// The stored form of a secret that another system's people may have chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Overloaded`] when the queue is full or the wait is over.
+    pub(crate) async fn hash_imported(&self, secret: ImportedSecret) -> Result<ImportedHash, Fault> {
+        let stored = self.hash(Password::new(secret.expose().to_owned())).await?;
+        ImportedHash::parse(stored.as_str()).map_err(|_| Fault::Damaged)
+    }
+
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let busy = |_| Fault::Overloaded("too many sign-ins at once");
+        let busy = |_| Fault::Overloaded("too many passwords at once");
         let _place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy(()))?;
         let waiting = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.threads).acquire_owned());
         // The semaphore is never closed, so the inner error cannot happen.

@@ -5,6 +5,8 @@
 //! index, and a stolen database is useless without the master key that wraps the pepper. Argon2id here would cap
 //! a core at forty exchanges a second and let anybody exhaust it with wrong secrets.
 
+pub mod imported;
+
 use std::fmt;
 
 use base64::Engine;
@@ -15,8 +17,6 @@ use crate::base62;
 use crate::keys::MacKey;
 use crate::random::Random;
 
-/// Never change it: leak scanners and deployed clients know secrets by it.
-const PREFIX: &str = "css_";
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 
@@ -26,10 +26,13 @@ const CHECKSUM_LENGTH: usize = 6;
 pub struct PlainSecret(Zeroizing<String>);
 
 impl PlainSecret {
+    /// Never change it: leak scanners and deployed clients know secrets by it.
+    pub const PREFIX: &'static str = "css_";
+
     /// A new secret.
     pub fn generate(random: &dyn Random) -> Self {
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
-        text.push_str(PREFIX);
+        let mut text = Zeroizing::new(String::with_capacity(Self::PREFIX.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
+        text.push_str(Self::PREFIX);
         text.push_str(&Zeroizing::new(base62::random(random, RANDOM_LENGTH)));
         let checksum = checksum(&text);
         text.push_str(&checksum);
@@ -38,11 +41,11 @@ impl PlainSecret {
 
     /// Reads a secret; `None` when the prefix, the length or the checksum is wrong, which costs no look-up.
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix(PREFIX)?;
+        let rest = text.strip_prefix(Self::PREFIX)?;
         if !base62::is_valid(rest, RANDOM_LENGTH + CHECKSUM_LENGTH) {
             return None;
         }
-        let (body, found) = text.split_at(PREFIX.len() + RANDOM_LENGTH);
+        let (body, found) = text.split_at(Self::PREFIX.len() + RANDOM_LENGTH);
         (checksum(body) == found).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 

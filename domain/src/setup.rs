@@ -30,7 +30,7 @@ impl From<StoreError> for SetupError {
     }
 }
 
-/// Makes a new setup link's token while no administrator exists; every earlier one stops working.
+/// Makes a new setup link's token while no administrator exists. On SQLite every earlier one stops working.
 pub async fn create_link_token(context: &Context) -> Result<Option<String>, Fault> {
     if person::has_administrator(context).await? {
         return Ok(None);
@@ -38,7 +38,7 @@ pub async fn create_link_token(context: &Context) -> Result<Option<String>, Faul
     let token = base62::random(context.random.as_ref(), 43);
     let now = context.now();
     let hash = fingerprint::of(token.as_bytes());
-    store::people::replace_setup_link(&context.store, &hash, now, now.plus(LINK_LIFETIME)).await?;
+    store::people::insert_setup_link(&context.store, &hash, now, now.plus(LINK_LIFETIME)).await?;
     Ok(Some(token))
 }
 

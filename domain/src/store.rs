@@ -15,19 +15,21 @@
 //!
 //! Changes happen one at a time, and none while a batch of exchanges is decided and written. SQLite has one writer
 //! anyway: both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
-//! locked" when another writer came between. On PostgreSQL a change locks the head of the audit log, which it
-//! will write in the end, and what must not overlap with one holds a share of that lock. So a decision that rests on
-//! several rows is safe without a thought about isolation levels, and the two engines behave alike. The rejected
+//! locked" when another writer came between. On PostgreSQL a change takes a lock of which everything that must not overlap
+//! with one takes a share. So a decision that rests on several rows is safe without a thought about isolation levels,
+//! and the two engines behave alike. The rejected
 //! alternative, serialisable transactions, makes every caller ready to repeat.
 
 pub mod alerts;
 pub mod audit;
 pub mod authenticators;
 pub(crate) mod batch;
+pub mod copy;
 pub mod credentials;
 mod database_url;
 pub mod emergency;
 pub mod housekeeping;
+pub(crate) mod import;
 pub(crate) mod invitations;
 pub mod keys;
 pub mod ledger;
@@ -41,12 +43,14 @@ pub mod status_lists;
 pub(crate) mod teams;
 pub mod usage;
 pub mod webhooks;
+pub(crate) mod wrapped;
 
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row};
 
 pub use database_url::{DatabaseUrl, PostgresUrl};
+use postgres::Turn;
 
 use crate::clock::Timestamp;
 
@@ -110,6 +114,8 @@ pub struct StoreOptions {
     pub ledger_durability: LedgerDurability,
     /// Most connections to PostgreSQL, at least [`StoreOptions::FEWEST_CONNECTIONS`]. SQLite's are fixed.
     pub connections: u32,
+    /// Whether this is a server, which others must be able to see: see [`Store::servers`].
+    pub is_server: bool,
 }
 
 impl StoreOptions {
@@ -119,7 +125,7 @@ impl StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { ledger_durability: LedgerDurability::Process, connections: 16 }
+        Self { ledger_durability: LedgerDurability::Process, connections: 16, is_server: false }
     }
 }
 
@@ -185,7 +191,7 @@ impl Store {
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self.engine {
             Engine::Sqlite => Ok(self.changes.begin_with("BEGIN IMMEDIATE").await?),
-            Engine::Postgres => postgres::begin(&self.changes, "FOR UPDATE").await,
+            Engine::Postgres => postgres::begin(&self.changes, Turn::Whole).await,
         }
     }
 
@@ -198,7 +204,7 @@ impl Store {
     pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
         match self.engine {
             Engine::Sqlite => Ok(self.ledger.begin_with("BEGIN IMMEDIATE").await?),
-            Engine::Postgres => postgres::begin(&self.ledger, "FOR SHARE").await,
+            Engine::Postgres => postgres::begin(&self.ledger, Turn::Share).await,
         }
     }
 
@@ -207,6 +213,15 @@ impl Store {
         match self.engine {
             Engine::Sqlite => 1,
             Engine::Postgres => postgres::LEDGER_WRITERS,
+        }
+    }
+
+    /// How many connections servers have to a PostgreSQL database at this moment, so that what must not happen beside one
+    /// can refuse. Of SQLite the lock on its file tells.
+    pub async fn servers(&self) -> Result<i64, StoreError> {
+        match self.engine {
+            Engine::Sqlite => Ok(0),
+            Engine::Postgres => postgres::servers(self.reads()).await,
         }
     }
 

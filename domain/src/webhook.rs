@@ -24,6 +24,7 @@ use crate::error::{Fault, FieldError};
 use crate::fingerprint;
 use crate::id::WebhookId;
 use crate::keys::KeyError;
+use crate::keys::purpose::WEBHOOK_URL;
 use crate::store::{self, StoreError};
 
 pub use crate::store::webhooks::Delivery;
@@ -36,10 +37,6 @@ pub const MOST: usize = 20;
 const LONGEST_URL: usize = 2000;
 /// How long a replaced secret goes on signing beside the new one.
 pub const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 3600);
-
-/// What wrapped values are for.
-const URL: &str = "webhook address";
-const SECRET: &str = "webhook secret";
 
 /// Where alerts are sent. Its address and its secret are not here: they are opened where they are needed.
 #[derive(Debug, Clone)]
@@ -230,7 +227,7 @@ pub async fn add(
         let message = format!("There are {MOST} webhooks already. Remove one first.");
         return Err(WebhookError::Invalid(vec![FieldError::new("name", message)]));
     }
-    let url = context.keys.wrap(URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
     let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
     store::webhooks::insert(change.transaction(), &webhook, &url, &wrapped).await?;
     // Only the host: the rest of an address may be what lets its holder in.
@@ -281,7 +278,7 @@ pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &Webh
     let url_before = address(context, id).await?;
     let mut change = context.begin_change().await?;
     let before = find_for(&mut change, actor, id).await?;
-    let url = context.keys.wrap(URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
     let after = Webhook { name: checked.name, host: checked.host, events: checked.events, ..before.clone() };
     let mut changes = serde_json::Map::new();
     let mut note = |field: &str, before: Value, after: Value| {

@@ -5,9 +5,12 @@ mod audit;
 mod backup;
 mod credential;
 mod healthcheck;
+mod import;
 mod instance;
 mod keys;
 mod leak;
+mod migrate;
+mod progress;
 mod serve;
 mod server;
 
@@ -54,6 +57,10 @@ enum Command {
     Audit(audit::Command),
     /// Write a consistent, checked copy of the database
     Backup(backup::Arguments),
+    /// Take over credentials of another system
+    Import(import::Arguments),
+    /// Copy everything to an empty PostgreSQL database
+    MigrateTo(migrate::Arguments),
     /// Ask the running server whether it is ready
     Healthcheck,
 }
@@ -109,6 +116,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Leak(arguments) => leak::run(&config, &arguments).await,
             Command::Audit(command) => audit::run(&config, command).await,
             Command::Backup(arguments) => backup::run(&config, &arguments).await,
+            Command::Import(arguments) => import::run(&config, &arguments).await,
+            Command::MigrateTo(arguments) => migrate::run(&config, &arguments).await,
             Command::Healthcheck => healthcheck::run(&config).await,
         }
     })

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::credential::leak::Policy;
-use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use domain::public_key::PublicKey;
+use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
@@ -220,6 +220,7 @@ impl Settings {
                     return Err(ConfigError::new("database_connections", problem));
                 }
             },
+            is_server: false,
         };
         let status_list_ttl = match self.status_list_ttl.unwrap_or_default() {
             seconds @ 1..=300 => Duration::from_secs(seconds),

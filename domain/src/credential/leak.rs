@@ -71,7 +71,7 @@ fn scan(text: &str) -> Scan {
     let mut found = Scan::default();
     scan_secrets(text, &mut found);
     for (position, _) in text.match_indices(ClientId::PREFIX) {
-        let id = text.get(position..position + CLIENT_ID_LENGTH).and_then(ClientId::parse);
+        let id = text.get(position..position + CLIENT_ID_LENGTH).and_then(ClientId::parse_generated);
         if let Some(id) = id.filter(|id| found.is_new(id.as_str())) {
             found.client_ids.push(id);
         }

@@ -156,8 +156,9 @@ fn write_cursor(context: &Context, sort: Sort, last: &Credential) -> String {
 
 fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<Cursor, ListError> {
     use base64::Engine;
-    let mut parts = text.split('.');
-    let (Some(client_id), Some(key), Some(mac), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    // From the end: an imported client ID may hold dots.
+    let mut parts = text.rsplitn(3, '.');
+    let (Some(mac), Some(key), Some(client_id)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(ListError::BadCursor);
     };
     let key = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key).map_err(|_| ListError::BadCursor)?;

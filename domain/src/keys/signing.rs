@@ -20,14 +20,13 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::purpose::SIGNING_KEY;
 use super::{KeyError, MasterKey};
 use crate::clock::Timestamp;
 use crate::public_key::PublicKey;
 use crate::random::Random;
 use crate::store::keys::SigningKeyRow;
 use crate::store::{self, Store, Transaction};
-
-const PURPOSE: &str = "signing key";
 
 /// An algorithm of access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,12 +116,12 @@ pub struct SigningKey {
 
 impl SigningKey {
     fn open(master: &MasterKey, row: &SigningKeyRow) -> Result<Self, KeyError> {
-        let damaged = |_| KeyError::Damaged(PURPOSE);
-        let pkcs8 = master.unwrap(PURPOSE, &row.wrapped)?;
-        let algorithm = TokenAlgorithm::parse(&row.alg).ok_or(KeyError::Damaged(PURPOSE))?;
-        let pair = KeyPair::open(algorithm, &pkcs8).ok_or(KeyError::Damaged(PURPOSE))?;
-        let public_jwk: Value = serde_json::from_str(&row.public_jwk).map_err(|_| KeyError::Damaged(PURPOSE))?;
-        let jwk: Jwk = serde_json::from_value(public_jwk.clone()).map_err(|_| KeyError::Damaged(PURPOSE))?;
+        let damaged = |_| KeyError::Damaged(SIGNING_KEY);
+        let pkcs8 = master.unwrap(SIGNING_KEY, &row.wrapped)?;
+        let algorithm = TokenAlgorithm::parse(&row.alg).ok_or(KeyError::Damaged(SIGNING_KEY))?;
+        let pair = KeyPair::open(algorithm, &pkcs8).ok_or(KeyError::Damaged(SIGNING_KEY))?;
+        let public_jwk: Value = serde_json::from_str(&row.public_jwk).map_err(|_| KeyError::Damaged(SIGNING_KEY))?;
+        let jwk: Jwk = serde_json::from_value(public_jwk.clone()).map_err(|_| KeyError::Damaged(SIGNING_KEY))?;
         let decoding = DecodingKey::from_jwk(&jwk).map_err(damaged)?;
         let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"at+jwt"}}"#, algorithm.as_str(), row.kid);
         Ok(Self {
@@ -240,7 +239,7 @@ impl SigningKeys {
             }
         }
         if result.is_ok() && !rows.iter().any(|row| row.active_from <= now) {
-            result = Err(KeyError::Missing(PURPOSE));
+            result = Err(KeyError::Missing(SIGNING_KEY));
         }
         let published = keys.values().cloned().collect();
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Opened { keys, read_at: Some(now) };
@@ -253,7 +252,7 @@ impl SigningKeys {
             return Ok(key);
         }
         self.reload(store, now).await?;
-        self.cached(kid, now).ok_or(KeyError::Missing(PURPOSE))
+        self.cached(kid, now).ok_or(KeyError::Missing(SIGNING_KEY))
     }
 
     /// The opened key named `kid`, if the database was asked a moment ago.
@@ -319,7 +318,7 @@ pub(super) fn generate(
     jwk["use"] = Value::from("sig");
     Ok(SigningKeyRow {
         public_jwk: jwk.to_string(),
-        wrapped: master.wrap(PURPOSE, &pkcs8, random)?,
+        wrapped: master.wrap(SIGNING_KEY, &pkcs8, random)?,
         kid,
         alg: algorithm.as_str().to_owned(),
         created_at: now,

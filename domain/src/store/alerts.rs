@@ -16,11 +16,12 @@ pub(crate) async fn ending(
 ) -> Result<Vec<(ClientId, Timestamp)>, StoreError> {
     sqlx::query(
         "SELECT c.client_id AS client_id, c.ends_at AS ends_at FROM credentials AS c
-         WHERE (c.ends_at, c.client_id) > ($1, $2) AND c.ends_at <= $3
+         WHERE (COALESCE(c.ends_at, 9223372036854775807), c.client_id) > ($1, $2)
+           AND COALESCE(c.ends_at, 9223372036854775807) <= $3
            AND c.revoked_at IS NULL AND c.disabled_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM alerts AS a
                            WHERE a.client_id = c.client_id AND a.kind = $4 AND a.about = c.ends_at)
-         ORDER BY c.ends_at, c.client_id LIMIT $5",
+         ORDER BY COALESCE(c.ends_at, 9223372036854775807), c.client_id LIMIT $5",
     )
     .bind(after.0.millis())
     .bind(&after.1)

@@ -19,6 +19,7 @@ use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
+use super::postgres::Turn;
 use super::{Columns, Engine, Store, StoreError, Transaction, to_json};
 use crate::clock::Timestamp;
 use crate::id::{AuthenticatorId, ClientId, McpServerId};
@@ -130,6 +131,9 @@ impl Statements {
         (write + "COMMIT", with_uses + "COMMIT")
     }
 
+    /// Once it is this batch's turn no change is under way, and locking the head's row reads what the last one left there,
+    /// even if that was committed after this statement began.
+    ///
     /// Two writers at once must not wait for each other in a circle: what both add to is taken in order, and a last use
     /// that another is noting at this moment is left to it.
     fn postgres_write() -> String {
@@ -138,6 +142,7 @@ impl Statements {
             Engine::Postgres.elements("$3", "u"),
             Engine::Postgres.elements("$5", "a"),
         );
+        let turn = Turn::Share.expression();
         let mut notes = String::new();
         for (table, ..) in KINDS {
             notes += &format!(
@@ -148,7 +153,8 @@ impl Statements {
             );
         }
         format!(
-            "WITH unchanged AS (SELECT seq FROM audit_head WHERE id = 1 AND seq = $6 FOR SHARE),
+            "WITH turn AS MATERIALIZED (SELECT {turn} AS taken),
+             unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $6 FOR KEY SHARE OF audit_head),
              used AS (
                  INSERT INTO used_assertions (client_id, jti, expires_at)
                  SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT) FROM {used}
@@ -311,8 +317,8 @@ pub(crate) enum Written {
     Outdated,
 }
 
-/// A connection for batches, kept from one to the next: to give it back and take it again are two more words to the
-/// database.
+/// A connection for batches, kept from one to the next while requests wait: to give it back and take it again are two more
+/// words to the database.
 pub(crate) struct BatchConnection {
     store: Store,
     connection: Option<PoolConnection<Any>>,
@@ -321,6 +327,11 @@ pub(crate) struct BatchConnection {
 impl BatchConnection {
     pub(crate) fn new(store: Store) -> Self {
         Self { store, connection: None }
+    }
+
+    /// Gives the connection back until there is another batch.
+    pub(crate) fn release(&mut self) {
+        self.connection = None;
     }
 
     /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::leave`] must follow.

@@ -119,7 +119,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-fn seconds(lifetime: Option<Duration>) -> Option<i64> {
+pub(super) fn seconds(lifetime: Option<Duration>) -> Option<i64> {
     lifetime.map(|lifetime| i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
 }
 
@@ -225,60 +225,190 @@ pub(crate) struct Selected<'query> {
     pub after: Option<&'query Cursor>,
 }
 
-/// One page. The statement is put together from the constants here alone; every value is a parameter.
+/// With more credentials than this a search compares beginnings, which an index finds. Below, any part of a name is found.
+const SEARCHED_EVERYWHERE: i64 = 20_000;
+/// What matches at most this often is found by the index of the condition and sorted. What matches more often is met soon
+/// enough along the index of the order. Either alone reads everything in the case of the other.
+const FEW: i64 = 2000;
+
+/// A condition in two forms.
+struct Condition {
+    /// Along an index of the condition; [`None`] when there is none.
+    indexed: Option<String>,
+    /// As a filter of rows that come in the order of the list. Written so that the planner does not take it for more.
+    filter: String,
+}
+
+impl Condition {
+    /// Which credentials, at `$2`, `$3` and `$4`: see [`Moments`].
+    fn of_show(show: Show) -> Self {
+        const NOT_STOPPED: &str = "revoked_at IS NULL AND disabled_at IS NULL";
+        let indexed = |text: String| Some(text);
+        let (indexed, filter) = match show {
+            Show::All => (None, "1 = 1".to_owned()),
+            Show::InUse => (None, format!("{WORKING} AND verified_at IS NOT NULL")),
+            Show::Unverified => (None, format!("{WORKING} AND verified_at IS NULL")),
+            Show::Expiring => (
+                indexed(format!("{NOT_STOPPED} AND {END} > $2 AND {END} <= $3")),
+                format!("{WORKING} AND ends_at <= $3"),
+            ),
+            Show::Rotating => (
+                indexed(format!("{WORKING} AND rotation_ends_at > $2")),
+                format!("{WORKING} AND COALESCE(rotation_ends_at, 0) > $2"),
+            ),
+            Show::NeverExpires => {
+                (indexed(format!("{NOT_STOPPED} AND {END} = {NEVER}")), format!("{WORKING} AND ends_at IS NULL"))
+            }
+            Show::Idle => (
+                indexed(format!("{WORKING} AND {LAST_USE} < $4")),
+                format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
+            ),
+            Show::Disabled => (
+                None,
+                "revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned(),
+            ),
+            Show::Expired => (
+                indexed(format!("revoked_at IS NULL AND {END} <= $2")),
+                "revoked_at IS NULL AND ends_at <= $2".to_owned(),
+            ),
+            Show::Revoked => (None, "revoked_at IS NOT NULL".to_owned()),
+        };
+        Self { indexed, filter }
+    }
+
+    /// Names that begin with `$1` (and so are before `$10`), and client IDs that do.
+    fn of_beginning() -> Self {
+        Self {
+            indexed: Some(
+                "((search_text >= $1 AND search_text < $10) OR (client_id >= $11 AND client_id < $12))".to_owned(),
+            ),
+            filter: "((search_text || '' >= $1 AND search_text || '' < $10)
+                      OR (client_id || '' >= $11 AND client_id || '' < $12))"
+                .to_owned(),
+        }
+    }
+}
+
+const NEVER: &str = "9223372036854775807";
+const END: &str = "COALESCE(ends_at, 9223372036854775807)";
+const LAST_USE: &str = "COALESCE(last_used_at, 0)";
+
+/// Greater than every text that begins with `part`.
+fn after_beginning(part: &str) -> String {
+    format!("{part}{}", char::MAX)
+}
+
+/// One page. The statements are put together from the constants here alone; every value is a parameter.
 pub(crate) async fn list(
     store: &Store,
     selected: &Selected<'_>,
     moments: &Moments,
     limit: i64,
 ) -> Result<Vec<Credential>, StoreError> {
-    let Selected { key: whose, team, search, show, sort, after } = *selected;
-    let shown = match show {
-        Show::All => "1 = 1".to_owned(),
-        Show::InUse => format!("{WORKING} AND verified_at IS NOT NULL"),
-        Show::Unverified => format!("{WORKING} AND verified_at IS NULL"),
-        Show::Expiring => format!("{WORKING} AND ends_at <= $3"),
-        Show::Rotating => format!("{WORKING} AND rotation_ends_at > $2"),
-        Show::NeverExpires => format!("{WORKING} AND ends_at IS NULL"),
-        Show::Idle => format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
-        Show::Disabled => {
-            "revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned()
+    let by_beginning = selected.search.is_some() && is_large(store).await?;
+    let shown = Condition::of_show(selected.show);
+    let searched = match selected.search {
+        None => Condition { indexed: None, filter: "$1 IS NULL".to_owned() },
+        Some(_) if by_beginning => Condition::of_beginning(),
+        Some(_) => Condition { indexed: None, filter: "search_text LIKE $1 ESCAPE '\\'".to_owned() },
+    };
+    let list = List { store, selected, moments, limit, by_beginning };
+    let indexed = match (&searched.indexed, &shown.indexed) {
+        (Some(searched), _) => Some(format!("{searched} AND {}", shown.filter)),
+        (None, Some(shown)) => Some(format!("{shown} AND {}", searched.filter)),
+        (None, None) => None,
+    };
+    if let Some(indexed) = indexed {
+        let owned = owned(selected.key, selected.team);
+        let found =
+            list.run(&format!("SELECT client_id FROM credentials WHERE {indexed} AND {owned} LIMIT {FEW} + 1")).await?;
+        if found.len() as i64 <= FEW {
+            let found = found
+                .iter()
+                .map(|row| Ok([Columns::of("credentials", row).text("client_id")?]))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            let from =
+                format!("{} JOIN credentials ON client_id = found.value ->> 0", store.engine().elements("$1", "found"));
+            return list.page(&from, "1 = 1", Some(to_json(&found))).await;
         }
-        Show::Expired => "revoked_at IS NULL AND ends_at <= $2".to_owned(),
-        Show::Revoked => "revoked_at IS NOT NULL".to_owned(),
-    };
-    let (key, comparison, direction) = match sort {
-        Sort::Created => ("created_at", "<", "DESC"),
-        Sort::Name => ("search_text", ">", "ASC"),
-        Sort::LastUsed => ("COALESCE(last_used_at, 0)", "<", "DESC"),
-        Sort::Ends => ("COALESCE(ends_at, 9223372036854775807)", ">", "ASC"),
-    };
-    let sql = AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM credentials
-         WHERE ($1 IS NULL OR search_text LIKE $1 ESCAPE '\\') AND {shown} AND {}
-           AND ($6 IS NULL OR ({key}, client_id) {comparison} ($5, $6))
-         ORDER BY {key} {direction}, client_id {direction} LIMIT $7",
-        owned(whose, team)
-    ));
-    let query = sqlx::query(sql)
-        .bind(search.map(contains_pattern))
-        .bind(moments.now.millis())
-        .bind(moments.soon.millis())
-        .bind(moments.idle_since.millis());
-    let query = match (sort, after) {
-        (Sort::Name, after) => query.bind(after.map(|cursor| cursor.key.as_str())),
-        (_, after) => query.bind(after.and_then(|cursor| cursor.key.parse::<i64>().ok())),
-    };
-    query
-        .bind(after.map(|cursor| cursor.client_id.as_str()))
-        .bind(limit)
-        .bind(whose)
-        .bind(team.map(TeamId::as_str))
-        .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(credential)
-        .collect()
+    }
+    list.page("credentials", &format!("{} AND {}", searched.filter, shown.filter), list.first_parameter()).await
+}
+
+/// Whether there are so many credentials that a search cannot read them all.
+async fn is_large(store: &Store) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials LIMIT $1) AS counted")
+        .bind(SEARCHED_EVERYWHERE + 1)
+        .fetch_one(store.reads())
+        .await?;
+    Ok(Columns::of("credentials", &row).number("n")? > SEARCHED_EVERYWHERE)
+}
+
+/// The statements of one list, which share their parameters.
+struct List<'query> {
+    store: &'query Store,
+    selected: &'query Selected<'query>,
+    moments: &'query Moments,
+    limit: i64,
+    by_beginning: bool,
+}
+
+impl List<'_> {
+    /// A page of the rows of `from` that meet `condition`, whose parameter `$1` is `first`.
+    async fn page(&self, from: &str, condition: &str, first: Option<String>) -> Result<Vec<Credential>, StoreError> {
+        let (key, comparison, direction) = match self.selected.sort {
+            Sort::Created => ("created_at", "<", "DESC"),
+            Sort::Name => ("search_text", ">", "ASC"),
+            Sort::LastUsed => (LAST_USE, "<", "DESC"),
+            Sort::Ends => (END, ">", "ASC"),
+        };
+        // Left out on the first page: a condition that may be absent would keep an index from being used.
+        let after = match self.selected.after {
+            Some(_) => format!("({key}, client_id) {comparison} ($5, $6)"),
+            None => "$6 IS NULL".to_owned(),
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {from} WHERE {condition} AND {} AND {after}
+             ORDER BY {key} {direction}, client_id {direction} LIMIT $7",
+            owned(self.selected.key, self.selected.team)
+        );
+        self.query(&sql, first).await?.iter().map(credential).collect()
+    }
+
+    async fn run(&self, sql: &str) -> Result<Vec<AnyRow>, StoreError> {
+        self.query(sql, self.first_parameter()).await
+    }
+
+    /// What is searched for, as the condition of the search compares it.
+    fn first_parameter(&self) -> Option<String> {
+        self.selected.search.map(|search| match self.by_beginning {
+            true => search.to_lowercase(),
+            false => contains_pattern(search),
+        })
+    }
+
+    async fn query(&self, sql: &str, first: Option<String>) -> Result<Vec<AnyRow>, StoreError> {
+        let Selected { key: whose, team, search, sort, after, .. } = *self.selected;
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(first)
+            .bind(self.moments.now.millis())
+            .bind(self.moments.soon.millis())
+            .bind(self.moments.idle_since.millis());
+        let query = match (sort, after) {
+            (Sort::Name, after) => query.bind(after.map(|cursor| cursor.key.as_str())),
+            (_, after) => query.bind(after.and_then(|cursor| cursor.key.parse::<i64>().ok())),
+        };
+        Ok(query
+            .bind(after.map(|cursor| cursor.client_id.as_str()))
+            .bind(self.limit)
+            .bind(whose)
+            .bind(team.map(TeamId::as_str))
+            .bind(search.map(|search| after_beginning(&search.to_lowercase())))
+            .bind(search)
+            .bind(search.map(after_beginning))
+            .fetch_all(self.store.reads())
+            .await?)
+    }
 }
 
 pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) -> Result<Counts, StoreError> {
@@ -399,6 +529,34 @@ pub(crate) async fn secret_by_hash<'connection>(
         Ok((client_id, client_secret(&row)?))
     })
     .transpose()
+}
+
+/// The hashes of a credential's secrets that were not revoked.
+pub(crate) async fn secret_hashes(store: &Store, client_id: &ClientId) -> Result<Vec<(SecretId, String)>, StoreError> {
+    sqlx::query("SELECT id, hash FROM client_secrets WHERE client_id = $1 AND revoked_at IS NULL")
+        .bind(client_id.as_str())
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("client_secrets", row);
+            Ok((columns.parsed("id", SecretId::parse)?, columns.text("hash")?))
+        })
+        .collect()
+}
+
+/// Puts our hash in the place of another system's.
+pub(crate) async fn replace_hash(
+    transaction: &mut Transaction,
+    id: &SecretId,
+    hash: &SecretHash,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE client_secrets SET hash = $1 WHERE id = $2")
+        .bind(hash.as_str())
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// Notes that a secret was found somewhere; what was noted first stays.

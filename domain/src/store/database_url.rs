@@ -7,18 +7,8 @@ use url::Url;
 
 /// The parameters of a PostgreSQL URL that mean something to the driver. Others are refused: the driver would warn of
 /// them with their values, and a misspelt `sslmode` must not pass.
-const PARAMETERS: [&str; 10] = [
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "host",
-    "port",
-    "dbname",
-    "user",
-    "application_name",
-    "options",
-];
+const PARAMETERS: [&str; 10] =
+    ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "dbname", "user", "application_name", "options"];
 
 /// The address of a database. What is displayed holds neither user nor password.
 #[derive(Clone, PartialEq, Eq)]

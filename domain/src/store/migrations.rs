@@ -28,6 +28,7 @@ pub(super) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError
         migration(6, "user agents", include_str!("../../../migrations/0006_user_agents.sql")),
         migration(7, "teams", include_str!("../../../migrations/0007_teams.sql")),
         migration(8, "webhooks", include_str!("../../../migrations/0008_webhooks.sql")),
+        migration(9, "lists", include_str!("../../../migrations/0009_lists.sql")),
     ]);
     migrator.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),

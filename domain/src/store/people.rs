@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Columns, Store, StoreError, Transaction, millis};
+use super::{Columns, Engine, Store, StoreError, Transaction, millis};
 use crate::clock::Timestamp;
 use crate::id::PersonId;
 use crate::password::StoredPassword;
@@ -159,15 +159,18 @@ pub(crate) async fn set_password(
     Ok(())
 }
 
-/// Replaces every unused setup link by this one.
-pub(crate) async fn replace_setup_link(
+/// Stores a setup link. The only server replaces those of its earlier starts; where several share the database each has
+/// printed one of its own, which works until the first of them was used.
+pub(crate) async fn insert_setup_link(
     store: &Store,
     token_hash: &str,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    sqlx::query("DELETE FROM setup_links WHERE used_at IS NULL").execute(&mut *transaction).await?;
+    if store.engine() == Engine::Sqlite {
+        sqlx::query("DELETE FROM setup_links WHERE used_at IS NULL").execute(&mut *transaction).await?;
+    }
     sqlx::query("INSERT INTO setup_links (token_hash, created_at, expires_at) VALUES ($1, $2, $3)")
         .bind(token_hash)
         .bind(now.millis())

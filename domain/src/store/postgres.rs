@@ -6,7 +6,8 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
 
 use super::{
-    DatabaseUrl, Engine, LedgerDurability, PostgresUrl, Store, StoreError, StoreOptions, Transaction, migrations,
+    Columns, DatabaseUrl, Engine, LedgerDurability, PostgresUrl, Store, StoreError, StoreOptions, Transaction,
+    migrations,
 };
 
 /// Batches that are decided and written at once.
@@ -17,8 +18,12 @@ const CHANGES: u32 = 2;
 const OTHERS: u32 = 1;
 
 /// A statement that takes longer, or waits longer for a lock, is given up; so is a transaction that its process forgot.
+/// No statement of ours is worth compiling.
 const LIMITS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
-    SET idle_in_transaction_session_timeout = '30s';";
+    SET idle_in_transaction_session_timeout = '30s'; SET jit = off;";
+
+/// How servers name their connections; the schema follows.
+const SERVER: &str = "countersign server";
 
 pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Result<Store, StoreError> {
     let ledger = match options.ledger_durability {
@@ -26,9 +31,16 @@ pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         LedgerDurability::Power => "SET synchronous_commit = on",
     };
     // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to read all.
-    let ledger = format!("{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off");
+    let ledger = format!(
+        "{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+         SET plan_cache_mode = force_generic_plan"
+    );
     let changes = format!("{LIMITS} SET synchronous_commit = on");
-    let reads = format!("{LIMITS} SET default_transaction_read_only = on");
+    let name = if options.is_server { SERVER } else { "countersign" };
+    let reads = format!(
+        "{LIMITS} SET default_transaction_read_only = on;
+         SELECT set_config('application_name', '{name} ' || current_schema(), false)"
+    );
     let others = CHANGES + LEDGER_WRITERS + OTHERS;
     Ok(Store {
         engine: Engine::Postgres,
@@ -42,6 +54,8 @@ pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
 async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
+        // What is waited for by the first request need not be.
+        .min_connections(1)
         // A database that restarts is waited for this long; then the answer is 503.
         .acquire_timeout(Duration::from_secs(3))
         .idle_timeout(Duration::from_secs(600))
@@ -68,10 +82,43 @@ pub(super) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
     result
 }
 
-/// Begins a transaction that locks the head of the audit log in this manner. See the module of the store.
-pub(super) async fn begin(pool: &AnyPool, lock: &'static str) -> Result<Transaction, StoreError> {
+/// Connections of servers to this database.
+pub(super) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS n FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = $1 || ' ' || current_schema()",
+    )
+    .bind(SERVER)
+    .fetch_one(pool)
+    .await?;
+    Columns::of("pg_stat_activity", &row).number("n")
+}
+
+/// What changes take whole and everything beside them takes a share of, until their transactions end.
+///
+/// A lock of the database's own, and not of the row that holds the head of the audit log: whoever waits for a row is
+/// overtaken by others who share it, so a revocation could wait as long as there are exchanges. Here they queue.
+#[derive(Clone, Copy)]
+pub(super) enum Turn {
+    /// Nobody else has a share.
+    Whole,
+    /// Others may have one.
+    Share,
+}
+
+impl Turn {
+    /// An expression that waits for it. The lock's number is that of a table, so each instance has its own.
+    pub(super) const fn expression(self) -> &'static str {
+        match self {
+            Self::Whole => "pg_advisory_xact_lock(CAST(CAST(CAST('audit_head' AS REGCLASS) AS OID) AS BIGINT))",
+            Self::Share => "pg_advisory_xact_lock_shared(CAST(CAST(CAST('audit_head' AS REGCLASS) AS OID) AS BIGINT))",
+        }
+    }
+}
+
+/// Begins a transaction in turn. See the module of the store.
+pub(super) async fn begin(pool: &AnyPool, turn: Turn) -> Result<Transaction, StoreError> {
     let mut transaction: sqlx::Transaction<'static, Any> = pool.begin().await?;
-    let statement = AssertSqlSafe(format!("SELECT seq FROM audit_head WHERE id = 1 {lock}"));
-    sqlx::query(statement).execute(&mut *transaction).await?;
+    sqlx::query(AssertSqlSafe(format!("SELECT {}", turn.expression()))).execute(&mut *transaction).await?;
     Ok(transaction)
 }

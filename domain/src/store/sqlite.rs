@@ -41,31 +41,8 @@ pub(super) async fn migrate(changes: &AnyPool, path: &Path) -> Result<(), StoreE
     lock.unlock().map_err(StoreError::File)
 }
 
-impl Store {
-    /// Writes a consistent copy (mode 0600) to `target`, a path that must not exist yet, and checks the copy. What could
-    /// not be checked is not left behind.
-    pub async fn backup(&self, target: &Path) -> Result<(), StoreError> {
-        private_file(target, true)?;
-        let result = self.copy_into(target).await;
-        if result.is_err() {
-            // The first error is the one to tell.
-            let _ = std::fs::remove_file(target);
-        }
-        result
-    }
-
-    async fn copy_into(&self, target: &Path) -> Result<(), StoreError> {
-        let name = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
-        sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
-        let copy = pool(target, 1, "PRAGMA query_only = ON;").await?;
-        let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
-        copy.close().await;
-        if verdict == "ok" { Ok(()) } else { Err(StoreError::Inconsistent { table: "the copy", detail: verdict }) }
-    }
-}
-
 /// Opens the file, or makes it so that only its owner may read it. SQLite gives its WAL the same mode.
-fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
+pub(super) fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).create_new(new).append(true);
     #[cfg(unix)]
@@ -88,7 +65,7 @@ fn sqlite_url(path: &Path) -> Result<String, StoreError> {
     Ok(url)
 }
 
-async fn pool(path: &Path, connections: u32, pragmas: &'static str) -> Result<AnyPool, StoreError> {
+pub(super) async fn pool(path: &Path, connections: u32, pragmas: &'static str) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
@@ -133,4 +110,3 @@ async fn check_version(pool: &AnyPool) -> Result<(), StoreError> {
     }
     Ok(())
 }
-

@@ -293,7 +293,7 @@ pub(crate) async fn claim(
         "SELECT d.id AS id, d.attempts AS attempts, d.next_attempt_at AS next_attempt_at, d.body AS body
          FROM webhook_deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
          WHERE d.webhook_id = $1 AND d.next_attempt_at <= $2 AND w.paused_at IS NULL
-         ORDER BY d.next_attempt_at, d.seq LIMIT 1",
+         ORDER BY d.next_attempt_at, COALESCE(d.seq, 0) LIMIT 1",
     )
     .bind(webhook.as_str())
     .bind(now.millis())
@@ -419,7 +419,7 @@ pub(crate) async fn deliveries(store: &Store, webhook: &WebhookId, limit: i64) -
     sqlx::query(
         "SELECT id, event, subject, created_at, attempts, next_attempt_at, last_attempt_at, last_status, last_problem,
                 delivered_at
-         FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, seq DESC, id LIMIT $2",
+         FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, COALESCE(seq, 0) DESC, id LIMIT $2",
     )
     .bind(webhook.as_str())
     .bind(limit)

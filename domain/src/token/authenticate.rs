@@ -1,8 +1,10 @@
 //! A client that proves itself for something else than a token: introspection and revocation. The rules are those of an
 //! exchange, and so is what is counted when they refuse.
 
+use std::sync::Arc;
+
 use super::assertion::{self, Purpose};
-use super::client_authentication::Presented;
+use super::client_authentication::{Presented, PresentedSecret};
 use super::error::{OAuthError, OAuthErrorCode};
 use super::form::TokenForm;
 use super::grants::{Grant, refuse_assertion};
@@ -12,6 +14,8 @@ use crate::error::Fault;
 use crate::id::{ClientId, McpServerId};
 use crate::origin::Origin;
 use crate::scope::Scopes;
+use crate::secret::SecretHash;
+use crate::secret::imported::{ImportedHash, ImportedSecret};
 use crate::store::{self, StoreError};
 
 /// A client that was authenticated.
@@ -35,12 +39,21 @@ pub(super) async fn proof(
 ) -> Result<(Proof, Option<ClientId>), OAuthError> {
     match presented {
         Presented::Secret { client_id, names_client, secret } => {
-            // The checksum first: a mistyped secret costs no look-up.
-            let Some(secret) = secret.filter(|_| client_id.is_some() || !names_client) else {
-                context.refusals.record(client_id.as_ref(), Refusal::WrongSecret, origin, context.now());
-                return Err(OAuthError::invalid_client(Refusal::WrongSecret.as_str()));
+            let found = match (secret, &client_id) {
+                // A name that cannot be one of ours proves nothing, whatever stands beside it.
+                (PresentedSecret::Generated(secret), named) if named.is_some() || !names_client => {
+                    Some(secret.hash(&context.keys.pepper))
+                }
+                (PresentedSecret::Imported(secret), Some(client_id)) => imported(context, client_id, secret).await?,
+                _ => None,
             };
-            Ok((Proof::Secret(secret.hash(&context.keys.pepper)), client_id))
+            match found {
+                Some(hash) => Ok((Proof::Secret(hash), client_id)),
+                None => {
+                    context.refusals.record(client_id.as_ref(), Refusal::WrongSecret, origin, context.now());
+                    Err(OAuthError::invalid_client(Refusal::WrongSecret.as_str()))
+                }
+            }
         }
         Presented::Assertion => {
             let assertion = form.get("client_assertion").unwrap_or_default();
@@ -51,6 +64,30 @@ pub(super) async fn proof(
             Ok((proof, Some(verified.client_id)))
         }
     }
+}
+
+/// Under which hash the client has this secret of another system. At its first use that becomes ours.
+async fn imported(
+    context: &Context,
+    client_id: &ClientId,
+    secret: ImportedSecret,
+) -> Result<Option<SecretHash>, Fault> {
+    let stored = store::credentials::secret_hashes(&context.store, client_id).await?;
+    let ours = secret.hash(client_id, &context.keys.pepper);
+    if stored.iter().any(|(_, hash)| hash == ours.as_str()) {
+        return Ok(Some(ours));
+    }
+    let secret = Arc::new(secret);
+    for (id, hash) in &stored {
+        let Some(hash) = ImportedHash::from_stored(hash) else { continue };
+        if context.secret_hashing.verify_imported(Arc::clone(&secret), hash).await? {
+            let mut transaction = context.store.begin_exchange().await?;
+            store::credentials::replace_hash(&mut transaction, id, &ours).await?;
+            transaction.commit().await.map_err(StoreError::from)?;
+            return Ok(Some(ours));
+        }
+    }
+    Ok(None)
 }
 
 /// Authenticates the client.

@@ -12,6 +12,7 @@ use super::error::OAuthError;
 use super::form::{TokenForm, decode};
 use crate::id::ClientId;
 use crate::secret::PlainSecret;
+use crate::secret::imported::ImportedSecret;
 
 /// A client and its proof, not verified yet.
 #[derive(Debug)]
@@ -22,11 +23,32 @@ pub enum Presented {
         client_id: Option<ClientId>,
         /// Whether any `client_id` was sent.
         names_client: bool,
-        /// The secret, when its form and checksum are right.
-        secret: Option<PlainSecret>,
+        /// The secret.
+        secret: PresentedSecret,
     },
     /// `private_key_jwt`, or a token of another issuer in its place (RFC 7523 §2.2).
     Assertion,
+}
+
+/// A secret as it was sent, by its form.
+#[derive(Debug)]
+pub enum PresentedSecret {
+    /// One that we may have generated: prefix, length and checksum are right.
+    Generated(PlainSecret),
+    /// One that another system may have issued.
+    Imported(ImportedSecret),
+    /// None of either: mistyped, which costs no look-up.
+    Malformed,
+}
+
+impl PresentedSecret {
+    fn parse(text: &str) -> Self {
+        match PlainSecret::parse(text) {
+            Some(secret) => Self::Generated(secret),
+            None if text.starts_with(PlainSecret::PREFIX) => Self::Malformed,
+            None => ImportedSecret::parse(text).map_or(Self::Malformed, Self::Imported),
+        }
+    }
 }
 
 /// The one type of assertion there is (RFC 7523 §2.2).
@@ -72,7 +94,7 @@ fn new(client_id: Option<&str>, secret: &str) -> Presented {
     Presented::Secret {
         client_id: client_id.and_then(ClientId::parse),
         names_client: client_id.is_some(),
-        secret: PlainSecret::parse(secret),
+        secret: PresentedSecret::parse(secret),
     }
 }
 
@@ -109,7 +131,9 @@ mod tests {
         let headers: Vec<&[u8]> = authorization.iter().map(|header| header.as_bytes()).collect();
         let form = TokenForm::parse(body.as_bytes()).expect("well formed");
         match presented(&headers, &form).map_err(|error| error.code)? {
-            Presented::Secret { client_id, secret, .. } => Ok((client_id.map(|id| id.to_string()), secret.is_some())),
+            Presented::Secret { client_id, secret, .. } => {
+                Ok((client_id.map(|id| id.to_string()), matches!(secret, PresentedSecret::Generated(_))))
+            }
             Presented::Assertion => Ok((None, false)),
         }
     }

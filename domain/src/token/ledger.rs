@@ -298,6 +298,11 @@ struct Shared {
 }
 
 impl Shared {
+    /// Whether requests wait at this moment.
+    fn has_more(&self) -> bool {
+        self.inbox.try_lock().is_ok_and(|inbox| !inbox.is_empty())
+    }
+
     /// The requests that wait, at least one; none when the ledger was closed.
     async fn next_batch(&self) -> Vec<Pending> {
         let mut inbox = self.inbox.lock().await;
@@ -331,6 +336,9 @@ impl Writer {
                 break;
             }
             self.serve(batch).await;
+            if !self.shared.has_more() {
+                self.connection.release();
+            }
         }
     }
 

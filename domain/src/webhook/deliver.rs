@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{SigningSecret, URL, WebhookError, event};
+use super::{SigningSecret, WebhookError, event};
 use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{DeliveryId, WebhookId};
 use crate::keys::KeyError;
+use crate::keys::purpose::WEBHOOK_URL;
 use crate::random::Random;
 use crate::store;
 use crate::store::webhooks::{Attempt, Claimed, NewDelivery};
@@ -72,8 +73,8 @@ pub(super) struct Route {
 impl Route {
     pub(super) async fn open(context: &Context, id: &WebhookId) -> Result<Option<Self>, Fault> {
         let Some(wrapped) = store::webhooks::route(&context.store, id).await? else { return Ok(None) };
-        let url = context.keys.unwrap(URL, &wrapped.url)?;
-        let url = std::str::from_utf8(&url).map_err(|_| KeyError::Damaged(URL))?.to_owned();
+        let url = context.keys.unwrap(WEBHOOK_URL, &wrapped.url)?;
+        let url = std::str::from_utf8(&url).map_err(|_| KeyError::Damaged(WEBHOOK_URL))?.to_owned();
         let mut secrets = vec![(SigningSecret::unwrap(&context.keys, &wrapped.secret)?, None)];
         if let Some((previous, until)) = &wrapped.previous {
             secrets.push((SigningSecret::unwrap(&context.keys, previous)?, Some(*until)));

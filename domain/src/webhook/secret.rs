@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::SECRET;
+use crate::keys::purpose::WEBHOOK_SECRET;
 use crate::keys::{KeyError, Keys};
 use crate::random::Random;
 
@@ -23,11 +23,11 @@ impl SigningSecret {
     }
 
     pub(super) fn wrap(&self, keys: &Keys, random: &dyn Random) -> Result<String, KeyError> {
-        keys.wrap(SECRET, &self.0, random)
+        keys.wrap(WEBHOOK_SECRET, &self.0, random)
     }
 
     pub(super) fn unwrap(keys: &Keys, wrapped: &str) -> Result<Self, KeyError> {
-        Ok(Self(keys.unwrap(SECRET, wrapped)?))
+        Ok(Self(keys.unwrap(WEBHOOK_SECRET, wrapped)?))
     }
 
     /// The secret itself: for the one answer that shows it.

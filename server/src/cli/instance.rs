@@ -1,9 +1,9 @@
 //! Opening an instance: data folder, database, master key, and only then its schema, so that an existing instance is not
 //! touched when something is wrong.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,12 +61,15 @@ pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
         error => CliError::failed(error),
     })?;
     let existing = is_initialised(&store).await.map_err(CliError::failed)?;
-    let master = master_key(config, existing)?;
-    if existing {
-        check_master_key(&store, &master).await.map_err(|error| match error {
-            KeyError::WrongMasterKey { .. } => ConfigError::new(master_key_setting(), error.to_string()).into(),
-            error => CliError::failed(error),
-        })?;
+    let mut master = master_key(config, existing)?;
+    if existing && let Err(error) = check_master_key(&store, &master).await {
+        master = match error {
+            KeyError::WrongMasterKey { .. } => match finish_replacement(config, &store).await? {
+                Some(new) => new,
+                None => return Err(ConfigError::new(master_key_setting(), error.to_string()).into()),
+            },
+            error => return Err(CliError::failed(error)),
+        };
     }
     store.migrate().await.map_err(CliError::failed)?;
     Ok(Opened {
@@ -110,6 +113,38 @@ pub fn make_private_folder(folder: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
+/// One server a file of SQLite: two would each believe they were the only one to write. The lock ends with the process,
+/// however it ends. PostgreSQL serves many, and has no file.
+pub fn lock(config: &Config) -> Result<Option<File>, CliError> {
+    // Beside the database, not the data folder: two folders may share one database.
+    let Some(path) = config.database_url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(ConfigError::new("data_dir", format!("{} is in use by another server", config.database_url)).into())
+        }
+        Err(TryLockError::Error(error)) => Err(CliError::failed(error)),
+    }
+}
+
+/// Holds off servers while something happens that must not happen beside one.
+///
+/// # Errors
+///
+/// When one runs.
+pub async fn refuse_beside_servers(config: &Config, store: &Store) -> Result<Option<File>, CliError> {
+    if store.servers().await.map_err(CliError::failed)? > 0 {
+        let problem = format!("{} is in use by a server: stop it first", config.database_url);
+        return Err(ConfigError::new("database_url", problem).into());
+    }
+    lock(config)
+}
+
 /// Which setting the master key comes from.
 fn master_key_setting() -> &'static str {
     if std::env::var_os(MASTER_KEY_VARIABLE).is_some() { MASTER_KEY_VARIABLE } else { "master_key_file" }
@@ -136,6 +171,76 @@ fn master_key(config: &Config, existing: bool) -> Result<MasterKey, ConfigError>
         }
         Err(error) => Err(problem(error.to_string())),
     }
+}
+
+/// A master key that is about to take the place of the present one. Its file is on the disk before anything is wrapped under
+/// it, so that it is never lost, wherever the replacement is interrupted.
+pub struct NewMasterKey {
+    key: MasterKey,
+    /// The file, when it is to replace the old one.
+    file: Option<PathBuf>,
+}
+
+impl NewMasterKey {
+    /// In this new file.
+    pub fn at(file: &Path) -> Result<Self, CliError> {
+        if file.exists() {
+            return Err(ConfigError::new("--to", format!("{} exists already", file.display())).into());
+        }
+        let key = make_master_key(file).map_err(|error| in_file(file, &error))?;
+        Ok(Self { key, file: None })
+    }
+
+    /// Beside the file of the old one, whose place it will take.
+    pub fn beside_the_old(config: &Config) -> Result<Self, CliError> {
+        if std::env::var_os(MASTER_KEY_VARIABLE).is_some() {
+            let problem = "cannot be replaced here: name a file for the new key with --to, then set the variable to what is in it";
+            return Err(ConfigError::new(MASTER_KEY_VARIABLE, problem).into());
+        }
+        let file = config.master_key_file.with_added_extension(NEW);
+        let key = make_master_key(&file).map_err(|error| in_file(&file, &error))?;
+        Ok(Self { key, file: Some(file) })
+    }
+
+    /// The key.
+    pub fn key(&self) -> &MasterKey {
+        &self.key
+    }
+
+    /// Puts it in the place of the old one once everything is wrapped under it; returns where the old one is now.
+    pub fn put_in_place(self, config: &Config) -> Result<Option<PathBuf>, CliError> {
+        let Some(new) = self.file else { return Ok(None) };
+        let file = &config.master_key_file;
+        let old = (1..)
+            .map(|number| file.with_added_extension(format!("old{number}")))
+            .find(|path| !path.exists())
+            .unwrap_or_default();
+        // Copied, not moved: at no moment is there no key.
+        fs::copy(file, &old).and_then(|_| fs::rename(&new, file)).map_err(|error| in_file(file, &error))?;
+        Ok(Some(old))
+    }
+}
+
+const NEW: &str = "new";
+
+fn in_file(file: &Path, error: &std::io::Error) -> CliError {
+    ConfigError::new("master_key_file", format!("{}: {error}", file.display())).into()
+}
+
+/// Puts a new master key in place that the database is wrapped under already: its replacement was interrupted.
+async fn finish_replacement(config: &Config, store: &Store) -> Result<Option<MasterKey>, CliError> {
+    let file = config.master_key_file.with_added_extension(NEW);
+    let Some(key) = fs::read_to_string(&file).ok().and_then(|text| MasterKey::from_base64(&text)) else {
+        return Ok(None);
+    };
+    if check_master_key(store, &key).await.is_err() {
+        return Ok(None);
+    }
+    NewMasterKey { key, file: Some(file) }.put_in_place(config)?;
+    tracing::warn!("the replacement of the master key, which had been interrupted, is finished");
+    Ok(MasterKey::from_base64(
+        &fs::read_to_string(&config.master_key_file).map_err(|error| in_file(&config.master_key_file, &error))?,
+    ))
 }
 
 fn make_master_key(path: &Path) -> std::io::Result<MasterKey> {

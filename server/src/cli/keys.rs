@@ -1,11 +1,15 @@
 //! `countersign keys`
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use domain::clock::Timestamp;
-use domain::keys::TokenAlgorithm;
+use domain::context::Context;
 use domain::keys::rotation::{self, Haste};
+use domain::keys::{self, TokenAlgorithm};
 
 use super::admin::operator;
+use super::instance::NewMasterKey;
 use super::server::parse_algorithm;
 use super::{CliError, instance};
 use crate::config::Config;
@@ -23,11 +27,18 @@ pub enum Command {
         #[arg(long)]
         emergency: bool,
     },
+    /// Replace the master key: make a new one and wrap everything under it. Stop the servers first
+    Rewrap {
+        /// Write the new key to this file instead of putting it in the place of the old one
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
 }
 
 pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let context = instance::open(config).await?;
     let result = match command {
+        Command::Rewrap { to } => rewrap(config, &context, to.as_deref()).await,
         Command::List => rotation::list(&context).await.map_err(CliError::failed).map(|keys| {
             for key in keys {
                 println!(
@@ -48,4 +59,26 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     };
     context.close().await;
     result
+}
+
+async fn rewrap(config: &Config, context: &Context, to: Option<&Path>) -> Result<(), CliError> {
+    let _no_server = instance::refuse_beside_servers(config, &context.store).await?;
+    let new = match to {
+        Some(file) => NewMasterKey::at(file)?,
+        None => NewMasterKey::beside_the_old(config)?,
+    };
+    let wrapped = keys::rewrap(context, &operator(), new.key()).await.map_err(CliError::failed)?;
+    match new.put_in_place(config)? {
+        Some(old) => println!(
+            "Wrapped {wrapped} keys and secrets under a new master key, now in {}.\n\
+             Earlier backups still need the old one: it is in {}.",
+            config.master_key_file.display(),
+            old.display()
+        ),
+        None => println!(
+            "Wrapped {wrapped} keys and secrets under a new master key. Give it to every server before you start them: it is in {}.",
+            to.unwrap_or(&config.master_key_file).display()
+        ),
+    }
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! `countersign serve`
 
-use std::fs::{File, TryLockError};
 use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -31,9 +30,10 @@ const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 /// Every how many of these intervals ends that are near are looked for: with a million credentials that takes a second.
 const ENDS_EVERY: u32 = 10;
 
-pub async fn run(config: Config) -> Result<(), CliError> {
+pub async fn run(mut config: Config) -> Result<(), CliError> {
     instance::make_private_folder(&config.data_dir)?;
-    let _only_server = lock(&config)?;
+    let _only_server = instance::lock(&config)?;
+    config.store.is_server = true;
     let opened = instance::open_store(&config).await?;
     let listener = bind("listen", config.listen).await?;
     let metrics_listener = match config.metrics_listen {
@@ -70,25 +70,6 @@ pub async fn run(config: Config) -> Result<(), CliError> {
 async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, CliError> {
     let listener = TcpListener::bind(address).await;
     Ok(listener.map_err(|error| ConfigError::new(setting, format!("{address}: {error}")))?)
-}
-
-/// One server a file of SQLite: two would each believe they were the only one to write. The lock ends with the process,
-/// however it ends. PostgreSQL serves many, and has no file.
-fn lock(config: &Config) -> Result<Option<File>, CliError> {
-    // Beside the database, not the data folder: two folders may share one database.
-    let Some(path) = config.database_url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            Err(ConfigError::new("data_dir", format!("{} is in use by another server", config.database_url)).into())
-        }
-        Err(TryLockError::Error(error)) => Err(CliError::failed(error)),
-    }
 }
 
 /// Says on standard output that the server is ready, and how to set it up if nobody has.

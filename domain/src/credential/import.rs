@@ -1,0 +1,377 @@
+//! Taking over credentials of another system, many at a time: one JSON object a line, with the identifiers and secrets that
+//! clients already hold.
+//!
+//! A file is read twice. First every line is checked, and one bad line means that nothing is written. Then it is written in
+//! batches, each whole or not at all; whatever interrupts that, the same file again goes on where it ended, because lines
+//! whose credential is there are left alone.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+
+use super::draft::{Draft, Expiry, Proof};
+use super::{AuthMethod, Credential};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::{ClientId, SecretId, TeamId};
+use crate::mcp_server::McpServer;
+use crate::secret::PlainSecret;
+use crate::secret::imported::{ImportedHash, ImportedSecret};
+use crate::store::import::NewImported;
+use crate::store::{self, StoreError};
+
+/// Lines that are checked or written at once.
+pub const BATCH: usize = 1000;
+
+/// A line of the file. Only the name and one of the two secrets are needed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    name: String,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    client_secret_hash: Option<String>,
+    #[serde(default)]
+    description: String,
+    team: Option<String>,
+    #[serde(default)]
+    mcp_servers: Vec<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    token_lifetime: Option<u64>,
+    #[serde(default)]
+    ip_ranges: Vec<String>,
+    /// RFC 3339; null: never. Absent: as for a new secret.
+    #[serde(default, deserialize_with = "present")]
+    expires_at: Option<Option<String>>,
+    #[serde(default)]
+    disabled: bool,
+}
+
+/// Tells `null` from an absent field.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What to do about it; repeats no secret.
+    pub message: String,
+}
+
+/// Why a batch was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Lines that cannot be imported. Nothing of their batch was.
+    #[error("{} lines cannot be imported", .0.len())]
+    Lines(Vec<Problem>),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Credentials that are new, or would be.
+    pub new: u64,
+    /// Lines whose credential was there.
+    pub present: u64,
+}
+
+/// The secret of a line, checked.
+enum CheckedSecret {
+    /// Known in its stored form.
+    Stored { hash: String, hint: String },
+    /// Somebody may have chosen it: it costs a password hash, when it is written.
+    Chosen(ImportedSecret),
+}
+
+/// An import under way: what lines are checked against, and what the lines so far were.
+pub struct Import<'context> {
+    context: &'context Context,
+    actor: &'context Actor,
+    servers: Vec<McpServer>,
+    teams: HashMap<String, TeamId>,
+    /// Fingerprints of the identifiers and secrets so far.
+    seen: HashSet<u64>,
+}
+
+impl<'context> Import<'context> {
+    /// Begins to read a file from its first line.
+    pub async fn begin(context: &'context Context, actor: &'context Actor) -> Result<Self, Fault> {
+        let teams = store::teams::list(context.store.reads(), None).await?;
+        let teams = teams
+            .into_iter()
+            .flat_map(|team| [(team.name.to_lowercase(), team.id.clone()), (team.id.as_str().to_lowercase(), team.id)]);
+        Ok(Self {
+            servers: store::mcp_servers::list(&context.store).await?,
+            teams: teams.collect(),
+            seen: HashSet::new(),
+            context,
+            actor,
+        })
+    }
+
+    /// Checks a batch of lines with their numbers, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError::Lines`] with everything that is wrong in it.
+    pub async fn check(&mut self, lines: &[(u64, String)]) -> Result<Imported, ImportError> {
+        let checked = self.checked(lines)?;
+        let mut connection = self.context.store.reads().acquire().await.map_err(StoreError::from)?;
+        let (imported, _) = self.new_ones(&mut connection, checked).await?;
+        Ok(imported)
+    }
+
+    /// Writes a batch of lines that were checked: all of those whose credential is not there yet.
+    pub async fn write(&mut self, lines: &[(u64, String)], is_alone: bool) -> Result<Imported, ImportError> {
+        let checked = self.checked(lines)?;
+        let mut connection = self.context.store.reads().acquire().await.map_err(StoreError::from)?;
+        let (_, new) = self.new_ones(&mut connection, checked).await?;
+        drop(connection);
+        // Before the change begins: a password hash takes its time, and others wait for the change.
+        let mut batch = Vec::with_capacity(new.len());
+        for (line, credential, secret) in new {
+            let (hash, hint) = match secret {
+                CheckedSecret::Stored { hash, hint } => (hash, hint),
+                CheckedSecret::Chosen(secret) => (
+                    self.context.secret_hashing.hash_imported(secret).await?.stored(&credential.client_id),
+                    String::new(),
+                ),
+            };
+            let secret = SecretId::generate(self.context.random.as_ref());
+            batch.push((line, NewImported { credential, secret, hash, hint }));
+        }
+        self.commit(batch, lines.len() as u64, is_alone).await
+    }
+
+    async fn commit(
+        &self,
+        batch: Vec<(u64, NewImported)>,
+        lines: u64,
+        is_alone: bool,
+    ) -> Result<Imported, ImportError> {
+        let store = &self.context.store;
+        let mut change = self.context.begin_change().await?;
+        // Somebody else may have been faster since.
+        let ids: Vec<&str> = batch.iter().map(|(_, new)| new.credential.client_id.as_str()).collect();
+        let (present, _) = store::import::present(store, change.transaction(), &ids, &[]).await?;
+        let batch: Vec<NewImported> = batch
+            .into_iter()
+            .filter(|(_, new)| !present.contains(new.credential.client_id.as_str()))
+            .map(|(_, new)| new)
+            .collect();
+        let imported = Imported { new: batch.len() as u64, present: lines - batch.len() as u64 };
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(imported) };
+        store::import::insert(store, change.transaction(), &batch, self.actor.id()).await?;
+        let events = if is_alone {
+            batch.iter().map(|new| event_of_one(&new.credential)).collect()
+        } else {
+            // As many entries as credentials would make the log of a large import larger than the import.
+            vec![Event::new("credential.imported", "instance", "", "").with(json!({
+                "credentials": batch.len(),
+                "first": first.credential.client_id.as_str(),
+                "last": last.credential.client_id.as_str(),
+            }))]
+        };
+        change.commit_all(self.actor, &events).await?;
+        Ok(imported)
+    }
+
+    fn checked(&mut self, lines: &[(u64, String)]) -> Result<Vec<(u64, Credential, CheckedSecret)>, ImportError> {
+        let (mut checked, mut problems) = (Vec::with_capacity(lines.len()), Vec::new());
+        for (number, line) in lines {
+            match self.line(line) {
+                Ok((credential, secret)) => checked.push((*number, credential, secret)),
+                Err(message) => problems.push(Problem { line: *number, message }),
+            }
+        }
+        if problems.is_empty() { Ok(checked) } else { Err(ImportError::Lines(problems)) }
+    }
+
+    /// Leaves out what is there already, and finds secrets that belong to others.
+    async fn new_ones(
+        &self,
+        connection: &mut sqlx::AnyConnection,
+        checked: Vec<(u64, Credential, CheckedSecret)>,
+    ) -> Result<(Imported, Vec<(u64, Credential, CheckedSecret)>), ImportError> {
+        let ids: Vec<&str> = checked.iter().map(|(_, credential, _)| credential.client_id.as_str()).collect();
+        let hashes = checked.iter().filter_map(|(_, _, secret)| match secret {
+            CheckedSecret::Stored { hash, .. } => Some(hash.as_str()),
+            CheckedSecret::Chosen(_) => None,
+        });
+        let hashes: Vec<&str> = hashes.collect();
+        let (present, taken) = store::import::present(&self.context.store, connection, &ids, &hashes).await?;
+        let (mut new, mut problems) = (Vec::new(), Vec::new());
+        let mut imported = Imported::default();
+        for (line, credential, secret) in checked {
+            if present.contains(credential.client_id.as_str()) {
+                imported.present += 1;
+                continue;
+            }
+            if matches!(&secret, CheckedSecret::Stored { hash, .. } if taken.contains(hash)) {
+                let message = "client_secret: another credential has it already".to_owned();
+                problems.push(Problem { line, message });
+            }
+            imported.new += 1;
+            new.push((line, credential, secret));
+        }
+        if problems.is_empty() { Ok((imported, new)) } else { Err(ImportError::Lines(problems)) }
+    }
+
+    fn line(&mut self, text: &str) -> Result<(Credential, CheckedSecret), String> {
+        let line: Line = serde_json::from_str(text).map_err(|error| said_without_values(&error))?;
+        let client_id = match &line.client_id {
+            Some(id) => ClientId::parse(id).ok_or(
+                "client_id: use 4 to 128 letters, digits and . _ - ~ @, beginning with a letter or digit; what begins \
+                 with csc_ must be one of ours",
+            )?,
+            // The same line has the same identifier when the file is imported again. Under the pepper, because the line holds
+            // a secret and the identifier is public.
+            None => ClientId::following_from(&self.context.keys.pepper.mac(text.as_bytes())),
+        };
+        if !self.seen.insert(short(client_id.as_str())) {
+            return Err("client_id: an earlier line has it, or is the same".to_owned());
+        }
+        let draft = Draft {
+            team: None,
+            name: line.name,
+            description: line.description,
+            servers: line.mcp_servers,
+            scopes: line.scopes,
+            expiry: match &line.expires_at {
+                None => Expiry::default(),
+                Some(None) => Expiry::Never,
+                Some(Some(text)) => Expiry::At(
+                    Timestamp::parse_rfc3339(text).ok_or("expires_at: use the form 2027-01-31T00:00:00Z, or null")?,
+                ),
+            },
+            token_lifetime: line.token_lifetime.map(Duration::from_secs),
+            ip_ranges: line.ip_ranges,
+            proof: Proof::Secret,
+            assertions: Default::default(),
+        };
+        let now = self.context.now();
+        let checked = draft.check(self.context, &self.servers, now).map_err(|errors| {
+            errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join(" ")
+        })?;
+        let secret = self.secret(&client_id, line.client_secret, line.client_secret_hash)?;
+        let team = match &line.team {
+            None => TeamId::first(),
+            Some(team) => self
+                .teams
+                .get(&team.to_lowercase())
+                .cloned()
+                .ok_or("team: there is no such team; make it first, or leave it out")?,
+        };
+        let credential = Credential {
+            team,
+            client_id,
+            auth_method: AuthMethod::ClientSecret,
+            assertions: Default::default(),
+            name: checked.name,
+            description: checked.description,
+            scopes: checked.scopes,
+            servers: checked.servers.into_iter().map(|server| server.id).collect(),
+            token_lifetime: checked.token_lifetime,
+            ip_ranges: checked.ip_ranges,
+            created_by: self.actor.name().to_owned(),
+            created_at: now,
+            hard_end_at: None,
+            ends_at: checked.expires_at,
+            disabled_at: line.disabled.then_some(now),
+            revoked_at: None,
+            revoke_reason: None,
+            verified_at: None,
+            last_used_at: None,
+            last_used_from: None,
+            last_used_agent: None,
+            rotation_ends_at: None,
+        };
+        Ok((credential, secret))
+    }
+
+    fn secret(
+        &mut self,
+        client_id: &ClientId,
+        plain: Option<String>,
+        hash: Option<String>,
+    ) -> Result<CheckedSecret, String> {
+        let secret = match (plain, hash) {
+            (Some(plain), None) => match PlainSecret::parse(&plain) {
+                Some(secret) => CheckedSecret::Stored {
+                    hash: secret.hash(&self.context.keys.pepper).as_str().to_owned(),
+                    hint: secret.hint(),
+                },
+                None if plain.starts_with(PlainSecret::PREFIX) => {
+                    return Err("client_secret: begins like one of ours, but its checksum is wrong".to_owned());
+                }
+                None => CheckedSecret::Chosen(
+                    ImportedSecret::parse(&plain).ok_or("client_secret: use 8 to 256 bytes that can be typed")?,
+                ),
+            },
+            (None, Some(hash)) => {
+                let hash = ImportedHash::parse(&hash).map_err(|problem| format!("client_secret_hash: {problem}"))?;
+                CheckedSecret::Stored { hash: hash.stored(client_id), hint: String::new() }
+            }
+            _ => return Err("needs either client_secret or client_secret_hash".to_owned()),
+        };
+        match &secret {
+            CheckedSecret::Stored { hash, .. } if !self.seen.insert(short(hash)) => {
+                Err("client_secret: an earlier line has it".to_owned())
+            }
+            _ => Ok(secret),
+        }
+    }
+}
+
+fn event_of_one(credential: &Credential) -> Event {
+    Event::new("credential.imported", "credential", credential.client_id.as_str(), &credential.name).with(json!({
+        "team": credential.team.as_str(),
+        "scopes": credential.scopes.to_string(),
+        "expires_at": credential.ends_at.map(Timestamp::rfc3339),
+    }))
+}
+
+/// A fingerprint to recognise repetitions in a file by: eight bytes of it, because a file may have millions of lines.
+fn short(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What JSON's parser says, without what it found: that may be a secret.
+fn said_without_values(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if error.is_data()
+        && !said.starts_with("unknown field")
+        && !said.starts_with("missing field")
+        && !said.starts_with("duplicate field")
+    {
+        return format!("is not as expected at column {}: a field has a value of the wrong kind", error.column());
+    }
+    match said.split_once(", expected one of") {
+        Some((_, known)) => format!("has a field that is not known at column {}; known are{known}", error.column()),
+        None if said.starts_with("unknown field") => {
+            format!("has a field that is not known at column {}", error.column())
+        }
+        None => said,
+    }
+}

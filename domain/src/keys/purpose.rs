@@ -1,0 +1,11 @@
+//! What values are wrapped for. The wrapping authenticates it: a value that was moved to another place does not open.
+
+pub(crate) const PEPPER: &str = "pepper";
+pub(crate) const AUDIT: &str = "audit";
+pub(crate) const FORMS: &str = "forms";
+pub(crate) const SIGNING_KEY: &str = "signing key";
+pub(crate) const WEBHOOK_URL: &str = "webhook address";
+pub(crate) const WEBHOOK_SECRET: &str = "webhook secret";
+
+/// The keys of the instance, each of which the database has once.
+pub(crate) const INSTANCE_KEYS: [&str; 3] = [PEPPER, AUDIT, FORMS];

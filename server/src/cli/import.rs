@@ -1,0 +1,149 @@
+//! `countersign import`
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use domain::actor::Actor;
+use domain::context::Context;
+use domain::credential::import::{BATCH, Import, ImportError, Imported, Problem};
+
+use super::admin::operator;
+use super::progress::Progress;
+use super::{CliError, instance};
+use crate::config::{Config, ConfigError};
+
+/// Longest line, in bytes: a name, a description and fifty ranges fit many times over.
+const LONGEST_LINE: usize = 64 * 1024;
+/// Problems that are told before reading goes no further.
+const MOST_PROBLEMS: usize = 20;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// A file with one JSON object a line
+    file: PathBuf,
+    /// Check every line and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+    // Before anything else: a file that is not there is no reason to make a database.
+    Lines::open(&arguments.file)?;
+    let context = instance::open(config).await?;
+    let mut progress = Progress::new();
+    let result = import(&context, arguments, &mut progress).await;
+    progress.end();
+    context.close().await;
+    let imported = result?;
+    let present = match imported.present {
+        0 => String::new(),
+        count => format!(" {count} more are there already and stay as they are."),
+    };
+    match arguments.dry_run {
+        true => println!("Every line is fine: {} credentials would be imported.{present}", imported.new),
+        false => println!("Imported {} credentials.{present}", imported.new),
+    }
+    Ok(())
+}
+
+async fn import(context: &Context, arguments: &Arguments, progress: &mut Progress) -> Result<Imported, CliError> {
+    let actor = operator();
+    let checked = pass(context, &actor, &arguments.file, None, |lines| progress.show("checked", lines)).await?;
+    if arguments.dry_run {
+        return Ok(checked);
+    }
+    let is_alone = checked.new + checked.present <= BATCH as u64;
+    pass(context, &actor, &arguments.file, Some(is_alone), |lines| progress.show("imported", lines)).await
+}
+
+/// Goes through the file once, to write when it is said whether one batch is all there is, else to check.
+async fn pass(
+    context: &Context,
+    actor: &Actor,
+    file: &Path,
+    write: Option<bool>,
+    mut progress: impl FnMut(i64),
+) -> Result<Imported, CliError> {
+    let mut import = Import::begin(context, actor).await.map_err(CliError::failed)?;
+    let mut lines = Lines::open(file)?;
+    let (mut total, mut problems) = (Imported::default(), Vec::new());
+    loop {
+        let batch = lines.next_batch()?;
+        if batch.is_empty() || problems.len() >= MOST_PROBLEMS {
+            break;
+        }
+        let result = match write {
+            Some(is_alone) => import.write(&batch, is_alone).await,
+            None => import.check(&batch).await,
+        };
+        match result {
+            Ok(imported) => {
+                total.new += imported.new;
+                total.present += imported.present;
+            }
+            Err(ImportError::Lines(wrong)) => problems.extend(wrong),
+            Err(ImportError::Fault(fault)) => return Err(CliError::failed(fault)),
+        }
+        progress(i64::try_from(lines.number).unwrap_or(i64::MAX));
+    }
+    if problems.is_empty() { Ok(total) } else { Err(told(file, &problems, write.is_none())) }
+}
+
+/// The problems, one a line.
+fn told(file: &Path, problems: &[Problem], nothing_was_written: bool) -> CliError {
+    let mut told: Vec<String> = problems
+        .iter()
+        .take(MOST_PROBLEMS)
+        .map(|problem| format!("{} line {}: {}", file.display(), problem.line, problem.message))
+        .collect();
+    if problems.len() > MOST_PROBLEMS {
+        told.push("There are more.".to_owned());
+    }
+    told.push(match nothing_was_written {
+        true => "Nothing was imported.".to_owned(),
+        false => "What comes before was imported; import the file again when the lines are right.".to_owned(),
+    });
+    CliError::Failed(told.join("\n"))
+}
+
+/// The lines of a file that hold something, a batch at a time.
+struct Lines {
+    reader: BufReader<File>,
+    /// The number of the line that was read last.
+    number: u64,
+    name: String,
+}
+
+impl Lines {
+    fn open(file: &Path) -> Result<Self, CliError> {
+        let name = file.display().to_string();
+        match File::open(file) {
+            Ok(opened) => Ok(Self { reader: BufReader::new(opened), number: 0, name }),
+            Err(error) => Err(ConfigError::new("FILE", format!("{name}: {error}")).into()),
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<Vec<(u64, String)>, CliError> {
+        let mut batch = Vec::with_capacity(BATCH);
+        while batch.len() < BATCH {
+            let mut line = String::new();
+            let read = self.reader.read_line(&mut line);
+            let problem =
+                |problem: String| CliError::Failed(format!("{} line {}: {problem}", self.name, self.number + 1));
+            if read.map_err(|error| problem(error.to_string()))? == 0 {
+                break;
+            }
+            if line.len() > LONGEST_LINE {
+                return Err(problem(format!("is longer than {LONGEST_LINE} bytes")));
+            }
+            self.number += 1;
+            let line = line.trim_end_matches(['\r', '\n']);
+            if !line.trim().is_empty() {
+                batch.push((self.number, line.to_owned()));
+            }
+        }
+        Ok(batch)
+    }
+}
