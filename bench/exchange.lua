@@ -1,5 +1,6 @@
--- wrk script: one exchange a request, each with a credential picked at random.
--- Arguments: FILE (one base64 "client_id:client_secret" a line), BODY, SEED, "check" or "measure".
+-- wrk script: one exchange a request.
+-- Arguments: FILE (a line: the Authorization header or nothing, a tab, the body), SEED, "check" or "measure", and "any" (a
+-- line picked at random each time) or "once" (each line once, in order).
 
 local threads = {}
 
@@ -8,19 +9,17 @@ function setup(thread)
 end
 
 function init(args)
-  local file, body, seed, mode = args[1], args[2], args[3], args[4]
+  local file, seed, mode, order = args[1], args[2], args[3], args[4]
 
-  credentials = {}
+  lines = {}
   for line in io.lines(file) do
-    table.insert(credentials, line)
+    table.insert(lines, line)
   end
   math.randomseed(tonumber(seed))
+  once, next_line, exhausted = order == "once", 0, 0
 
-  local template = wrk.format("POST", nil, {
-    ["Authorization"] = "Basic @",
-    ["Content-Type"] = "application/x-www-form-urlencoded",
-  }, body)
-  head, tail = template:match("^(.-)@(.*)$")
+  local template = wrk.format("POST", nil, { ["Content-Type"] = "application/x-www-form-urlencoded" }, "")
+  head = template:gsub("Content%-Length: %d+\r\n", ""):match("^(.-)\r\n\r\n")
 
   -- wrk itself counts only 4xx and 5xx. Looking at every answer is dear, so the warm-up alone does.
   not_2xx = 0
@@ -32,18 +31,33 @@ function init(args)
 end
 
 function request()
-  return head .. credentials[math.random(#credentials)] .. tail
+  local line
+  if once then
+    next_line = next_line + 1
+    if next_line > #lines then
+      exhausted = 1
+      next_line = 1
+    end
+    line = lines[next_line]
+  else
+    line = lines[math.random(#lines)]
+  end
+  local tab = line:find("\t", 1, true)
+  local authorization = tab > 1 and "\r\nAuthorization: " .. line:sub(1, tab - 1) or ""
+  local body = line:sub(tab + 1)
+  return head .. authorization .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end
 
 function done(summary, latency)
   local errors = summary.errors
-  local bad = errors.status
+  local bad, exhausted = errors.status, 0
   for _, thread in ipairs(threads) do
     bad = math.max(bad, thread:get("not_2xx"))
+    exhausted = math.max(exhausted, thread:get("exhausted"))
   end
   io.write(string.format(
-    '\nRESULT {"requests":%d,"seconds":%.6f,"p50":%.3f,"p99":%.3f,"failures":%d}\n',
+    '\nRESULT {"requests":%d,"seconds":%.6f,"p50":%.3f,"p99":%.3f,"failures":%d,"exhausted":%d}\n',
     summary.requests, summary.duration / 1e6,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    bad + errors.connect + errors.read + errors.write + errors.timeout))
+    bad + errors.connect + errors.read + errors.write + errors.timeout, exhausted))
 end

@@ -9,16 +9,18 @@ const clients = JSON.parse(readFileSync(clientsFile, 'utf8'));
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 const provider = new Provider(`http://localhost:${port}`, {
-  clients: clients.map(({ client_id, client_secret }) => ({
+  // A client of client_secret_basic is accepted with client_secret_post as well.
+  clients: clients.map(({ client_id, client_secret, jwk }) => ({
     client_id,
-    client_secret,
-    token_endpoint_auth_method: 'client_secret_basic',
+    ...(jwk
+      ? { token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'ES256', jwks: { keys: [jwk] } }
+      : { client_secret, token_endpoint_auth_method: 'client_secret_basic' }),
     grant_types: ['client_credentials'],
     id_token_signed_response_alg: 'ES256', // must name a key it has, though it issues none here
     redirect_uris: [],
     response_types: [],
   })),
-  clientAuthMethods: ['client_secret_basic'],
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   cookies: { keys: [randomBytes(32).toString('base64url')] },
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: 'bench' }] },
   scopes: ['mcp:read'],

@@ -6,25 +6,28 @@ import { BenchError, folder, freePort, output, startServer } from './processes.j
 const binary = resolve(process.env.COUNTERSIGN_BIN ?? join(import.meta.dirname, '../../target/release/countersign'));
 
 /** One Countersign with default settings on a database of its own. */
-export async function countersign() {
+export async function countersign({ databaseUrl, durability = 'process' } = {}) {
   try {
     accessSync(binary, constants.X_OK);
   } catch {
     throw new BenchError(`${binary} is missing. Build it with: cargo build --release`);
   }
   const port = await freePort();
-  const dataDir = join(folder, 'data');
+  const dataDir = join(folder, `data-${port}`);
   // Settings of the caller's shell must not reach the server that is measured.
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERSIGN_'));
   const env = {
     ...Object.fromEntries(own),
     COUNTERSIGN_LISTEN: `127.0.0.1:${port}`,
     COUNTERSIGN_DATA_DIR: dataDir,
+    COUNTERSIGN_LEDGER_DURABILITY: durability,
+    ...(databaseUrl ? { COUNTERSIGN_DATABASE_URL: databaseUrl } : {}),
   };
   const run = (args, options) => output(binary, args, { env, ...options });
 
   return {
     origin: `http://localhost:${port}`,
+    database: join(dataDir, 'countersign.db'),
     run,
     start: () => startServer('Countersign', binary, ['serve'], { env, readyLine: 'Countersign is ready' }),
     async createCredentials(count) {

@@ -63,6 +63,7 @@ export async function startServer(name, command, args, { readyLine, ...options }
     name,
     readyAfter,
     memory: (field) => memory(child.pid, field),
+    cpuSeconds: () => cpuSeconds(child.pid),
     lastLog: () => lastLines(logFile),
     async stop() {
       child.kill('SIGTERM');
@@ -78,6 +79,17 @@ function memory(pid, field) {
     return Number(status.match(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm'))[1]) * 1024;
   } catch {
     return null;
+  }
+}
+
+/** Time of all cores that the process has used. */
+function cpuSeconds(pid) {
+  try {
+    // After the name in brackets, which may hold anything.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop().split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100; // in clock ticks, of which Linux shows a hundred a second
+  } catch {
+    return Number.NaN;
   }
 }
 

@@ -6,16 +6,18 @@ use std::time::Duration;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::clock::{Clock, Timestamp};
+use crate::credential::list::Counts;
 use crate::issuer_keys::{Fetch, IssuerKeys};
 use crate::keys::{KeyError, Keys, MasterKey};
 use crate::mcp_server;
 use crate::metrics::Metrics;
 use crate::password::HashQueue;
 use crate::random::Random;
+use crate::recent::Recent;
 use crate::store::{Store, StoreError, Transaction};
 use crate::token::ledger::Ledger;
 use crate::token::status_list::StatusLists;
-use crate::usage::RefusalRecorder;
+use crate::usage::{Hour, RefusalRecorder};
 use crate::webhook::deliver::Post;
 
 /// What the operator chose.
@@ -69,6 +71,10 @@ pub struct Context {
     pub issuer_keys: IssuerKeys,
     /// The token status lists as they were signed last.
     pub status_lists: StatusLists,
+    /// Counts of credentials, of a large instance.
+    pub counts: Recent<Counts>,
+    /// Exchanges by hour, of a large instance.
+    pub hours: Recent<Vec<Hour>>,
     /// The way to webhooks.
     pub post: Arc<dyn Post>,
 }
@@ -97,6 +103,8 @@ impl Context {
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(fetch),
             status_lists: StatusLists::default(),
+            counts: Recent::default(),
+            hours: Recent::default(),
             post,
             metrics,
             store,

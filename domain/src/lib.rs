@@ -60,5 +60,6 @@ pub mod webhook;
 pub mod backup;
 mod base62;
 mod fingerprint;
+mod recent;
 mod strict_json;
 mod text;

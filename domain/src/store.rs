@@ -25,6 +25,7 @@ pub mod audit;
 pub mod authenticators;
 pub(crate) mod batch;
 pub mod copy;
+pub(crate) mod credential_list;
 pub mod credentials;
 mod database_url;
 pub mod emergency;

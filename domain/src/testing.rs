@@ -208,12 +208,23 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// A new instance whose PostgreSQL would rather do anything than read a whole table or sort: what it does all the same has no
+    /// index. SQLite tells them apart without that.
+    pub async fn without_whole_reads() -> Self {
+        const RELUCTANT: &str = "options[enable_seqscan]=off&options[enable_sort]=off&options[enable_bitmapscan]=on";
+        Self::on(|url| if url.starts_with("postgres") { format!("{url}&{RELUCTANT}") } else { url }).await
+    }
+
     /// A new instance, issuer `http://localhost:8080`.
     pub async fn new() -> Self {
+        Self::on(|url| url).await
+    }
+
+    async fn on(url: impl FnOnce(String) -> String) -> Self {
         let name = crate::base62::random(&crate::random::SystemRandom, 12);
         let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
         std::fs::create_dir_all(&folder).expect("a folder for the test's database");
-        let url = database_url(&folder.join("countersign.db")).await;
+        let url = url(database_url(&folder.join("countersign.db")).await);
         let address = DatabaseUrl::parse(&url).expect("the address of a database");
         let store = Store::open(&address, &StoreOptions::default()).await.expect("a new database opens");
         store.migrate().await.expect("a new database gets its schema");

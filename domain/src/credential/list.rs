@@ -121,7 +121,7 @@ pub async fn list(context: &Context, authority: &Authority, query: &Query, limit
     let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
     let limit = usize::from(limit);
     let moments = Moments::at(context.now());
-    let selected = store::credentials::Selected {
+    let selected = store::credential_list::Selected {
         key: authority.key(),
         team: query.team.as_ref(),
         search,
@@ -129,8 +129,9 @@ pub async fn list(context: &Context, authority: &Authority, query: &Query, limit
         sort: query.sort,
         after: cursor.as_ref(),
     };
-    let mut rows =
-        store::credentials::list(&context.store, &selected, &moments, limit as i64 + 1).await.map_err(Fault::from)?;
+    let mut rows = store::credential_list::list(&context.store, &selected, &moments, limit as i64 + 1)
+        .await
+        .map_err(Fault::from)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| write_cursor(context, query.sort, row));
@@ -188,7 +189,14 @@ pub struct Counts {
     pub rotating: i64,
 }
 
-/// Counts of what `authority` sees, for the overview.
+/// Counts of what `authority` sees, for the overview. Those of a large instance may be some seconds old.
 pub async fn counts(context: &Context, authority: &Authority) -> Result<Counts, Fault> {
-    Ok(store::credentials::counts(&context.store, authority.key(), &Moments::at(context.now())).await?)
+    let (store, key, now) = (context.store.clone(), authority.key().map(str::to_owned), context.now());
+    let name = key.clone().unwrap_or_default();
+    let count = async move { Ok(store::credential_list::counts(&store, key.as_deref(), &Moments::at(now)).await?) };
+    if store::credential_list::are_many(&context.store).await? {
+        context.counts.get(&name, now, count).await
+    } else {
+        count.await
+    }
 }

@@ -5,6 +5,8 @@ mod audit;
 mod credentials;
 mod emergency;
 mod exchange;
+mod import;
+mod keys;
 mod people;
 mod rotation;
 mod support;

@@ -1,0 +1,153 @@
+use domain::audit::{self, Filter};
+use domain::authority::Authority;
+use domain::clock::Timestamp;
+use domain::context::Context;
+use domain::credential::Status;
+use domain::credential::import::{Import, ImportError, Imported, Problem};
+use domain::credential::inspect::find;
+use domain::id::ClientId;
+use domain::random::SystemRandom;
+use domain::secret::PlainSecret;
+use domain::testing::Instance;
+use domain::token::client_authentication::presented;
+use domain::token::form::TokenForm;
+use domain::token::grants::client_credentials::exchange;
+
+use crate::support::{exchanged, operator};
+
+const ARGON2: &str = "$argon2id$v=19$m=4096,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$kJDB5bOOdKXUTbUljRcA6wIHgDrR9jWiMwmeZdp8KOY";
+const BCRYPT: &str = "$2b$04$rtIjMN9EFd.dfWnmnyDWTuiIu5mo2kP9f4Hdi74pMBFI3EsjNCutq";
+const PBKDF2: &str = "$pbkdf2-sha256$i=1000,l=32$c29tZXNhbHRzb21lc2FsdA$f2yJk+Dph1FxQ+yhQ5KLmg1c5wfFtFU14dLQONYBoAE";
+
+fn numbered(lines: &[String]) -> Vec<(u64, String)> {
+    (1..).zip(lines.iter().cloned()).collect()
+}
+
+async fn imported(context: &Context, lines: &[String]) -> Result<Imported, ImportError> {
+    let (actor, lines) = (operator(), numbered(lines));
+    Import::begin(context, &actor).await.expect("begins").check(&lines).await?;
+    Import::begin(context, &actor).await.expect("begins").write(&lines, true).await
+}
+
+async fn problems(context: &Context, lines: &[String]) -> Vec<Problem> {
+    match imported(context, lines).await {
+        Err(ImportError::Lines(problems)) => problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether the client gets a token with this secret.
+async fn works(context: &Context, id: &str, secret: &str) -> bool {
+    let body = format!("client_id={id}&client_secret={}", secret.replace(' ', "+"));
+    let form = TokenForm::parse(body.as_bytes()).expect("a form");
+    let origin = "192.0.2.1".parse::<std::net::IpAddr>().expect("an address").into();
+    exchange(context, presented(&[], &form).expect("presented"), &form, &origin).await.is_ok()
+}
+
+#[tokio::test]
+async fn clients_of_another_system_go_on_with_what_they_have() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let ours = PlainSecret::generate(&SystemRandom);
+    let lines = [
+        format!(r#"{{"name":"ours","client_secret":"{}"}}"#, ours.expose()),
+        r#"{"name":"plain","client_id":"plain.client","client_secret":"correct horse"}"#.to_owned(),
+        format!(r#"{{"name":"argon2","client_id":"argon2-client","client_secret_hash":"{ARGON2}"}}"#),
+        format!(r#"{{"name":"bcrypt","client_id":"0123456789@project","client_secret_hash":"{BCRYPT}"}}"#),
+        format!(r#"{{"name":"pbkdf2","client_id":"PBKDF2_client","client_secret_hash":"{PBKDF2}"}}"#),
+        format!(r#"{{"name":"the same hash","client_id":"another","client_secret_hash":"{BCRYPT}","disabled":true}}"#),
+    ];
+    assert_eq!(imported(context, &lines).await.expect("imports"), Imported { new: 6, present: 0 });
+    assert_eq!(imported(context, &lines).await.expect("again"), Imported { new: 0, present: 6 });
+
+    assert!(exchanged(context, ours.expose(), "").await.is_ok());
+    for id in ["plain.client", "argon2-client", "0123456789@project", "PBKDF2_client"] {
+        assert!(!works(context, id, "correct horsf").await, "{id}");
+        // The first use, and one under our own hash.
+        assert!(works(context, id, "correct horse").await, "{id}");
+        assert!(works(context, id, "correct horse").await, "{id}");
+        assert!(!works(context, id, "correct horsf").await, "{id}");
+    }
+    assert!(!works(context, "plain.client", ours.expose()).await, "another client's");
+    let copy = instance.folder().join("copy.db");
+    context.store.backup(&copy, &mut |_, _| {}).await.expect("copies");
+    let stored = String::from_utf8_lossy(&std::fs::read(copy).expect("reads")).into_owned();
+    assert!(!stored.contains("correct horse"));
+    assert!(!stored.contains(&ARGON2[40..]), "what was used once is under our own hash");
+    assert!(stored.contains(BCRYPT), "what was not used is as it came");
+    assert!(!works(context, "another", "correct horse").await, "it was imported disabled");
+
+    let entries = audit::list(context, &Authority::Everything, &Filter::default(), 10).await.expect("reads");
+    assert_eq!(entries.iter().filter(|entry| entry.action == "credential.imported").count(), 6);
+}
+
+#[tokio::test]
+async fn a_line_says_all_that_a_form_does() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let line = format!(
+        r#"{{"name":"job","client_id":"nightly","client_secret_hash":"{BCRYPT}","description":"What for","team":"default",
+            "mcp_servers":["http://localhost:8080/mcp"],"scopes":["mcp:read"],"token_lifetime":300,
+            "ip_ranges":["10.0.0.0/8"],"expires_at":"2027-03-01T00:00:00Z"}}"#
+    );
+    imported(context, &[line.replace('\n', " ")]).await.expect("imports");
+    let id = ClientId::parse("nightly").expect("an identifier");
+    let credential = find(context, &Authority::Everything, &id).await.expect("reads").expect("exists");
+    assert_eq!((credential.name.as_str(), credential.description.as_str()), ("job", "What for"));
+    assert_eq!(credential.ends_at, Timestamp::parse_rfc3339("2027-03-01T00:00:00Z"));
+    assert_eq!(credential.token_lifetime.map(|lifetime| lifetime.as_secs()), Some(300));
+    assert_eq!(credential.ip_ranges.len(), 1);
+    assert_eq!(credential.status(context.now()), Status::Unverified);
+}
+
+#[tokio::test]
+async fn one_bad_line_stops_everything_and_is_told_by_its_number() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let good = |id: &str| format!(r#"{{"name":"job","client_id":"{id}","client_secret_hash":"{BCRYPT}"}}"#);
+    let secret = PlainSecret::generate(&SystemRandom);
+    imported(context, &[format!(r#"{{"name":"there","client_secret":"{}"}}"#, secret.expose())])
+        .await
+        .expect("imports");
+    for (wrong, word) in [
+        ("not JSON".to_owned(), "column 2"),
+        (r#"{"name":"x","client_secret":"canary-secret","secret":"canary-secret"}"#.to_owned(), "not known"),
+        (r#"{"name":["canary-secret"],"client_secret":"canary-secret"}"#.to_owned(), "wrong kind"),
+        (r#"{"client_secret":"canary-secret"}"#.to_owned(), "missing field `name`"),
+        (r#"{"name":"x"}"#.to_owned(), "client_secret_hash"),
+        (r#"{"name":" ","client_secret":"canary-secret"}"#.to_owned(), "name: "),
+        (r#"{"name":"x","client_secret":"short"}"#.to_owned(), "8 to 256"),
+        (r#"{"name":"x","client_secret":"css_canary-secret"}"#.to_owned(), "checksum"),
+        (r#"{"name":"x","client_secret_hash":"canary-secret"}"#.to_owned(), "PHC"),
+        (r#"{"name":"x","client_id":"csc_nope","client_secret":"canary-secret"}"#.to_owned(), "client_id: "),
+        (r#"{"name":"x","client_secret":"canary-secret","team":"nobody's"}"#.to_owned(), "team: "),
+        (r#"{"name":"x","client_secret":"canary-secret","expires_at":"tomorrow"}"#.to_owned(), "expires_at: "),
+        (r#"{"name":"x","client_secret":"canary-secret","scopes":["no:such"]}"#.to_owned(), "no:such"),
+        (good("first"), "an earlier line has it"),
+        (format!(r#"{{"name":"x","client_id":"thief","client_secret":"{}"}}"#, secret.expose()), "another credential"),
+    ] {
+        let found = problems(context, &[good("first"), good("second"), wrong.clone()]).await;
+        assert_eq!(found.len(), 1, "{wrong}: {found:?}");
+        assert_eq!(found[0].line, 3, "{wrong}");
+        assert!(found[0].message.contains(word), "{wrong}: {}", found[0].message);
+        assert!(
+            !found[0].message.contains("canary") && !found[0].message.contains(secret.expose()),
+            "{}",
+            found[0].message
+        );
+    }
+    let id = ClientId::parse("first").expect("an identifier");
+    assert!(find(context, &Authority::Everything, &id).await.expect("reads").is_none(), "nothing was imported");
+}
+
+#[tokio::test]
+async fn what_another_secret_sounds_like_costs_no_hashing() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let line = format!(r#"{{"name":"job","client_id":"nightly","client_secret_hash":"{BCRYPT}"}}"#);
+    imported(context, &[line]).await.expect("imports");
+    for (id, secret) in [("nightly", "short"), ("nightly", "css_000"), ("unknown", "correct horse")] {
+        assert!(!works(context, id, secret).await, "{id} {secret}");
+    }
+    assert!(works(context, "nightly", "correct horse").await);
+}

@@ -1,0 +1,49 @@
+use domain::audit::{Verdict, verify};
+use domain::backup;
+use domain::keys::{self, KeyError, MasterKey, check_master_key};
+use domain::testing::Instance;
+use domain::webhook::{self, WebhookDraft};
+
+use crate::support::{draft, exchanged, generated, operator};
+
+#[tokio::test]
+async fn the_master_key_is_replaced_and_everything_opens_under_the_new_one_only() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("job")).await;
+    let hook = WebhookDraft {
+        name: "alerts".to_owned(),
+        url: "https://alerts.example.com/x".to_owned(),
+        events: vec![webhook::EventKind::Revoked],
+    };
+    webhook::add(context, &operator(), &hook, None).await.expect("adds");
+
+    let new = MasterKey::new(&[7; 32]);
+    // Three keys of the instance, one that signs, the address and the secret of a webhook.
+    assert_eq!(keys::rewrap(context, &operator(), &new).await.expect("wraps"), 6);
+    check_master_key(&context.store, &new).await.expect("opens");
+    let old = check_master_key(&context.store, &MasterKey::new(&[42; 32])).await;
+    assert!(matches!(old, Err(KeyError::WrongMasterKey { .. })));
+    assert!(matches!(verify(context).await.expect("reads"), Verdict::Intact { .. }));
+    let again = keys::rewrap(context, &operator(), &MasterKey::new(&[8; 32])).await;
+    assert!(matches!(again, Err(KeyError::WrongMasterKey { .. })), "this program still holds the old key");
+    assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_backup_is_proved_before_it_counts() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    generated(context, &draft("job")).await;
+    let file = instance.folder().join("copy.db");
+    let proof = backup::write(context, &file, &mut |_, _| {}).await.expect("writes");
+    assert_eq!((proof.rows_of("credentials"), proof.opened, proof.entries), (1, 4, 2));
+    assert!(backup::write(context, &file, &mut |_, _| {}).await.is_err(), "it never overwrites");
+    assert!(file.exists());
+
+    keys::rewrap(context, &operator(), &MasterKey::new(&[7; 32])).await.expect("wraps");
+    let file = instance.folder().join("unusable.db");
+    let refused = backup::write(context, &file, &mut |_, _| {}).await;
+    assert!(matches!(refused, Err(backup::BackupError::Keys(KeyError::WrongMasterKey { .. }))), "{refused:?}");
+    assert!(!file.exists(), "what could not be proved is not left behind");
+}
