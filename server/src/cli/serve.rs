@@ -22,6 +22,8 @@ use crate::{metrics, router};
 
 /// How long connections are still accepted after SIGTERM.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
+/// Most file descriptors: every connection that is served, and what else is open.
+const OPEN_FILES: u64 = 32_768;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 /// How soon a change is on its way to the webhooks.
 const COURIER_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +47,10 @@ pub async fn run(mut config: Config) -> Result<(), CliError> {
     let context = opened.with_issuer(public_url).await?;
     mcp_server::move_built_in(&context).await.map_err(CliError::failed)?;
 
+    // Each connection takes a file descriptor, of which a shell or a service manager gives few.
+    if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
     log_panics();
     let state = AppState::new(context.clone(), config.trusted_proxies, config.allowed_origins)
         .with_leak_reports(config.leak_reports);

@@ -16,13 +16,22 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-/// Connections served at a time; further ones wait in the system's queue.
-const MOST_CONNECTIONS: usize = 8192;
+/// Connections served at a time; further ones are told to come back.
+const MOST_CONNECTIONS: usize = 16_384;
+/// Connections that are being told so; further ones are closed without a word.
+const MOST_REFUSALS: usize = 512;
+/// Time to hear it.
+const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
+/// What they are told, whatever they were about to ask.
+const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncache-control: no-store\r\n\
+    content-type: application/json\r\ncontent-length: 103\r\nconnection: close\r\n\r\n\
+    {\"error\":\"temporarily_unavailable\",\"error_description\":\"Too many connections at once. Come back soon.\"}";
 /// Time for a request's head, and for an idle connection to send its next one.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Time for a client that reads nothing before its connection is given up.
@@ -40,17 +49,16 @@ pub struct Peer(pub SocketAddr);
 
 /// Serves `router` until `stop` resolves, then lets requests under way finish.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    serve_at_most(MOST_CONNECTIONS, listener, router, stop).await;
+}
+
+/// The same with at most this many connections at a time.
+pub async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let connections = Arc::new(Semaphore::new(most));
+    let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
-        // A place first, then a connection: what we cannot serve stays in the system's queue.
-        let place = tokio::select! {
-            () = &mut stop => break,
-            place = Arc::clone(&connections).acquire_owned() => place,
-        };
-        // The semaphore is never closed.
-        let Ok(place) = place else { break };
         let accepted = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
@@ -63,6 +71,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
+        };
+        let Ok(place) = Arc::clone(&connections).try_acquire_owned() else {
+            // Left in the system's queue it would wait for as long as those who came first like to stay.
+            if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(REFUSAL_DEADLINE, refuse(stream)).await;
+                    drop(place);
+                });
+            }
+            continue;
         };
         let connection = connection(stream, peer, router.clone());
         let connection = graceful.watch(connection);
@@ -77,6 +95,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still under way and were cut off");
     }
+}
+
+/// Tells a client to come back, and reads what it sends until it has: closed with bytes unread, the connection would be reset
+/// and the answer lost.
+async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(REFUSAL.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await? > 0 {}
+    Ok(())
 }
 
 /// A connection that is given up when its other end reads nothing.

@@ -76,6 +76,30 @@ async fn a_large_body_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn whoever_comes_when_all_places_are_taken_is_told_to_come_back() {
+    let app = App::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(accept::serve_at_most(2, listener, app.router.clone(), std::future::pending()));
+    let ask = "GET /healthz HTTP/1.1\r\nHost: a\r\n";
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(format!("{ask}\r\n").as_bytes()).await.expect("writes");
+        let mut first = [0; 15];
+        stream.read_exact(&mut first).await.expect("reads");
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        idle.push(stream);
+    }
+    let refused = talk(address, format!("{ask}Connection: close\r\n\r\n").as_bytes()).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 2\r\n"), "{refused}");
+    let (head, body) = refused.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{refused}");
+    drop(idle);
+    while !talk(address, format!("{ask}Connection: close\r\n\r\n").as_bytes()).await.starts_with("HTTP/1.1 200") {}
+}
+
+#[tokio::test]
 async fn a_stop_finishes_what_is_under_way() {
     let app = App::new().await;
     let listening = listen(&app).await;
