@@ -37,7 +37,7 @@ pub(crate) struct Selected<'query> {
 const MANY: i64 = 20_000;
 /// What matches at most this often is found by the index of the condition and sorted. What matches more often is met soon
 /// enough along the index of the order. Either alone reads everything in the case of the other.
-const FEW: i64 = 2000;
+const FEW: i64 = 1000;
 
 /// A condition in two forms.
 struct Condition {
@@ -174,15 +174,16 @@ impl List<'_> {
 
     /// A page of the rows of `from` that meet `condition`.
     fn page(&self, from: &str, condition: &str) -> String {
-        let (key, comparison, direction) = match self.selected.sort {
-            Sort::Created => ("created_at", "<", "DESC"),
-            Sort::Name => ("search_text", ">", "ASC"),
-            Sort::LastUsed => (LAST_USE, "<", "DESC"),
-            Sort::Ends => (END, ">", "ASC"),
+        // The parameter is a text whatever it is compared with: a statement is prepared with the types of its first use.
+        let (key, last, comparison, direction) = match self.selected.sort {
+            Sort::Created => ("created_at", "CAST($5 AS BIGINT)", "<", "DESC"),
+            Sort::Name => ("search_text", "$5", ">", "ASC"),
+            Sort::LastUsed => (LAST_USE, "CAST($5 AS BIGINT)", "<", "DESC"),
+            Sort::Ends => (END, "CAST($5 AS BIGINT)", ">", "ASC"),
         };
         // Left out on the first page: a condition that may be absent would keep an index from being used.
         let after = match self.selected.after {
-            Some(_) => format!("({key}, client_id) {comparison} ($5, $6)"),
+            Some(_) => format!("({key}, client_id) {comparison} ({last}, $6)"),
             None => "$6 IS NULL".to_owned(),
         };
         format!(
@@ -206,17 +207,13 @@ impl List<'_> {
 
     /// Runs a statement whose parameter `$1` is `first`.
     async fn query(&self, sql: &str, first: Option<String>) -> Result<Vec<AnyRow>, StoreError> {
-        let Selected { key: whose, team, search, sort, after, .. } = *self.selected;
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let Selected { key: whose, team, search, after, .. } = *self.selected;
+        Ok(sqlx::query(AssertSqlSafe(sql))
             .bind(first)
             .bind(self.moments.now.millis())
             .bind(self.moments.soon.millis())
-            .bind(self.moments.idle_since.millis());
-        let query = match (sort, after) {
-            (Sort::Name, after) => query.bind(after.map(|cursor| cursor.key.as_str())),
-            (_, after) => query.bind(after.and_then(|cursor| cursor.key.parse::<i64>().ok())),
-        };
-        Ok(query
+            .bind(self.moments.idle_since.millis())
+            .bind(after.map(|cursor| cursor.key.as_str()))
             .bind(after.map(|cursor| cursor.client_id.as_str()))
             .bind(self.limit)
             .bind(whose)
@@ -343,7 +340,8 @@ mod tests {
                     let plan_of_found = plan(&list, &list.page_of_found(), Some("[]")).await;
                     assert!(!reads_everything(&plan_of_found), "{name}: the page of few\n{plan_of_found}");
                     let filter = searched.map_or("$1 IS NULL".to_owned(), |searched| searched.filter);
-                    let plan = plan(&list, &list.page("credentials", &format!("{filter} AND {}", shown.filter)), search).await;
+                    let plan =
+                        plan(&list, &list.page("credentials", &format!("{filter} AND {}", shown.filter)), search).await;
                     // A team's credentials are in the order of creation and of names.
                     let in_order = team.is_none() || matches!(sort, Sort::Created | Sort::Name);
                     assert!(
