@@ -18,6 +18,9 @@ function init(args)
   math.randomseed(tonumber(seed))
   once, next_line, exhausted = order == "once", 0, 0
 
+  -- A few thousand requests are kept whole: putting each together takes from the time of the server that is measured.
+  whole = {}
+
   local template = wrk.format("POST", nil, { ["Content-Type"] = "application/x-www-form-urlencoded" }, "")
   head = template:gsub("Content%-Length: %d+\r\n", ""):match("^(.-)\r\n\r\n")
 
@@ -30,22 +33,30 @@ function init(args)
   end
 end
 
+local function put_together(line)
+  local tab = line:find("\t", 1, true)
+  local authorization = tab > 1 and "\r\nAuthorization: " .. line:sub(1, tab - 1) or ""
+  local body = line:sub(tab + 1)
+  return head .. authorization .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+end
+
 function request()
-  local line
   if once then
     next_line = next_line + 1
     if next_line > #lines then
       exhausted = 1
       next_line = 1
     end
-    line = lines[next_line]
-  else
-    line = lines[math.random(#lines)]
+    return put_together(lines[next_line])
   end
-  local tab = line:find("\t", 1, true)
-  local authorization = tab > 1 and "\r\nAuthorization: " .. line:sub(1, tab - 1) or ""
-  local body = line:sub(tab + 1)
-  return head .. authorization .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+  local number = math.random(#lines)
+  if #lines > 10000 then return put_together(lines[number]) end
+  local text = whole[number]
+  if not text then
+    text = put_together(lines[number])
+    whole[number] = text
+  end
+  return text
 end
 
 function done(summary, latency)

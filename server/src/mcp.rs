@@ -322,7 +322,7 @@ impl McpTools {
     }
 
     async fn revoke_credential(&self, actor: &Actor, client_id: &str, reason: &str) -> Result<Value, String> {
-        let id = ClientId::parse(client_id).ok_or("client_id must be csc_ and 22 letters or digits.")?;
+        let id = ClientId::parse(client_id).ok_or("client_id is not the identifier of a credential.")?;
         match credential::revoke::revoke(&self.context, actor, &id, reason).await {
             Ok(_) => Ok(json!({ "client_id": id.as_str(), "status": "revoked" })),
             Err(credential::CredentialError::Fault(fault)) => {

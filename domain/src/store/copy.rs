@@ -173,7 +173,7 @@ impl Store {
 
 /// Whether the file is whole; how many rows its tables have.
 async fn check(file: &Path) -> Result<Counts, CopyError> {
-    let copy = sqlite::pool(file, 1, "PRAGMA query_only = ON;").await?;
+    let copy = sqlite::pool(file, 1, "PRAGMA query_only = ON;".to_owned()).await?;
     let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
     if verdict != "ok" {
         return Err(StoreError::Inconsistent { table: "the copy", detail: verdict }.into());

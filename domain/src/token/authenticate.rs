@@ -136,10 +136,10 @@ async fn check(
     if let Err(refusal) = check_alive(&state, origin.address, context.now()) {
         return refused(refusal);
     }
-    if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions) {
-        if !store::batch::use_assertion(&mut transaction, engine, &state.client_id, single_use).await? {
-            return refused(Refusal::AssertionReplayed);
-        }
+    if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
+        && !store::batch::use_assertion(&mut transaction, engine, &state.client_id, single_use).await?
+    {
+        return refused(Refusal::AssertionReplayed);
     }
     let now = context.now();
     let writes = single_use.is_some();

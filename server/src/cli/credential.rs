@@ -287,7 +287,7 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
 
 fn parse_id(text: &str) -> Result<ClientId, CliError> {
     ClientId::parse(text)
-        .ok_or_else(|| ConfigError::new("CLIENT_ID", format!("“{text}” is not csc_ and 22 letters or digits")).into())
+        .ok_or_else(|| ConfigError::new("CLIENT_ID", format!("“{text}” is not the identifier of a credential")).into())
 }
 
 fn failure(error: CredentialError) -> CliError {

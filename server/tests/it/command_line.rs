@@ -224,7 +224,7 @@ fn a_credential_is_printed_once_in_three_forms_and_managed() {
     assert_eq!(text(&folder.run(&["audit", "export"]).stdout).lines().count(), 7);
 
     refused(&folder.run(&["credential", "show", "csc_0000000000000000000000"]), 1, &["no such credential"]);
-    refused(&folder.run(&["credential", "show", "nonsense"]), 2, &["CLIENT_ID"]);
+    refused(&folder.run(&["credential", "show", "non sense"]), 2, &["CLIENT_ID"]);
     refused(&folder.run(&["credential", "create", "--name", " "]), 2, &["--name"]);
     refused(
         &folder.run(&["credential", "create", "--name", "x", "--allow-ip", "nowhere"]),

@@ -7,6 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::support::{Browser, Credential, ISSUER, PASSWORD, Site, between, form_token};
@@ -106,7 +107,7 @@ fn an_assertion_is_good_for_one_token_at_one_of_them() {
     let id = created["client_id"].as_str().expect("a text");
 
     for round in 0..20 {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let now = SystemClock::default().now().seconds();
         let claims = json!({
             "iss": id, "sub": id, "aud": ISSUER, "iat": now, "exp": now + 60, "jti": format!("round {round}"),
         });
