@@ -42,6 +42,7 @@ pub mod sessions;
 mod sqlite;
 pub mod status_lists;
 pub(crate) mod teams;
+mod transaction;
 pub mod usage;
 pub mod webhooks;
 pub(crate) mod wrapped;
@@ -52,11 +53,11 @@ use sqlx::{Any, AnyPool, Row};
 
 pub use database_url::{DatabaseUrl, PostgresUrl};
 use postgres::Turn;
+pub use transaction::Transaction;
+pub(crate) use transaction::Turn as BatchTurn;
+use transaction::Turns;
 
 use crate::clock::Timestamp;
-
-/// A transaction; dropped without [`Transaction::commit`] it leaves nothing behind.
-pub type Transaction = sqlx::Transaction<'static, Any>;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,7 @@ pub struct Store {
     reads: AnyPool,
     changes: AnyPool,
     ledger: AnyPool,
+    turns: Turns,
 }
 
 /// How the database is used.
@@ -191,9 +193,14 @@ impl Store {
     /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it reads.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self.engine {
-            Engine::Sqlite => Ok(self.changes.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Sqlite => self.begin_in_turn(&self.changes).await,
             Engine::Postgres => postgres::begin(&self.changes, Turn::Whole).await,
         }
+    }
+
+    async fn begin_in_turn(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
+        let turn = self.turns.next().await?;
+        Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
     }
 
     /// A connection of the ledger, for as long as its holder likes.
@@ -201,10 +208,18 @@ impl Store {
         Ok(self.ledger.acquire().await?)
     }
 
+    /// Waits until a batch of exchanges may write; what it waits for is held until the batch has ended.
+    pub(crate) async fn batch_turn(&self) -> Result<Option<BatchTurn>, StoreError> {
+        match self.engine {
+            Engine::Sqlite => Ok(Some(self.turns.next().await?)),
+            Engine::Postgres => Ok(None),
+        }
+    }
+
     /// Begins a transaction of the ledger: no change happens before it ends, but on PostgreSQL others of its kind do.
     pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
         match self.engine {
-            Engine::Sqlite => Ok(self.ledger.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Sqlite => self.begin_in_turn(&self.ledger).await,
             Engine::Postgres => postgres::begin(&self.ledger, Turn::Share).await,
         }
     }

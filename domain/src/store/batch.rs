@@ -20,7 +20,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 use super::postgres::Turn;
-use super::{Columns, Engine, Store, StoreError, Transaction, to_json};
+use super::{BatchTurn, Columns, Engine, Store, StoreError, Transaction, to_json};
 use crate::clock::Timestamp;
 use crate::id::{AuthenticatorId, ClientId, McpServerId};
 use crate::mcp_server::McpServer;
@@ -322,11 +322,13 @@ pub(crate) enum Written {
 pub(crate) struct BatchConnection {
     store: Store,
     connection: Option<PoolConnection<Any>>,
+    /// From the beginning of a batch to its end.
+    turn: Option<BatchTurn>,
 }
 
 impl BatchConnection {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, connection: None }
+        Self { store, connection: None, turn: None }
     }
 
     /// Gives the connection back until there is another batch.
@@ -347,6 +349,8 @@ impl BatchConnection {
     async fn try_read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
         let [secrets, keys, identities] = asked(proofs);
         let mut connection = self.take().await?;
+        self.turn = None;
+        self.turn = self.store.batch_turn().await?;
         let rows = sqlx::query(statements(self.store.engine()).read.as_str())
             .bind(now.millis())
             .bind(secrets)
@@ -376,6 +380,7 @@ impl BatchConnection {
             Engine::Sqlite => write_sqlite(&mut connection, entries, now).await,
             Engine::Postgres => write_postgres(&mut connection, head, entries, now).await,
         };
+        self.turn = None;
         self.settle(connection, written)
     }
 
@@ -384,6 +389,7 @@ impl BatchConnection {
         if self.store.engine() == Engine::Sqlite {
             let mut connection = self.take().await?;
             let ended = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+            self.turn = None;
             self.settle(connection, ended.map(drop).map_err(StoreError::from))?;
         }
         Ok(())
@@ -405,7 +411,10 @@ impl BatchConnection {
     ) -> Result<T, StoreError> {
         match &result {
             Ok(_) => self.connection = Some(connection),
-            Err(_) => connection.close_on_drop(),
+            Err(_) => {
+                connection.close_on_drop();
+                self.turn = None;
+            }
         }
         result
     }

@@ -165,8 +165,8 @@ impl Store {
     /// A transaction that sees one moment.
     async fn snapshot(&self) -> Result<Transaction, StoreError> {
         Ok(match self.engine {
-            Engine::Sqlite => self.reads.begin().await?,
-            Engine::Postgres => self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
+            Engine::Sqlite => self.reads.begin().await?.into(),
+            Engine::Postgres => self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?.into(),
         })
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
 
+use super::transaction::Turns;
 use super::{
     Columns, DatabaseUrl, Engine, LedgerDurability, PostgresUrl, Store, StoreError, StoreOptions, Transaction,
     migrations,
@@ -48,6 +49,7 @@ pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         reads: pool(address, options.connections.saturating_sub(others).max(1), reads).await?,
         changes: pool(address, CHANGES, changes).await?,
         ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger).await?,
+        turns: Turns::default(),
     })
 }
 
@@ -118,7 +120,7 @@ impl Turn {
 
 /// Begins a transaction in turn. See the module of the store.
 pub(super) async fn begin(pool: &AnyPool, turn: Turn) -> Result<Transaction, StoreError> {
-    let mut transaction: sqlx::Transaction<'static, Any> = pool.begin().await?;
+    let mut transaction = Transaction::from(pool.begin().await?);
     sqlx::query(AssertSqlSafe(format!("SELECT {}", turn.expression()))).execute(&mut *transaction).await?;
     Ok(transaction)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Row, SqlSafeStr};
 
+use super::transaction::Turns;
 use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions, migrations};
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
@@ -34,6 +35,7 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
         changes,
         // The ledger's writer keeps its own; the other serves what is not part of a batch.
         ledger: pool(path, 2, format!("{ledger} {WRITES}")).await?,
+        turns: Turns::default(),
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Wrapped {
 }
 
 pub(crate) async fn all(store: &Store) -> Result<Vec<Wrapped>, StoreError> {
-    let mut transaction = store.reads().begin().await?;
+    let mut transaction = store.reads().begin().await?.into();
     all_in(&mut transaction).await
 }
 

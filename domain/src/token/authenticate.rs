@@ -125,7 +125,7 @@ async fn check(
     // Only what uses something up waits for its turn to write.
     let mut transaction = match single_use {
         Some(_) => context.store.begin_exchange().await?,
-        None => context.store.reads().begin().await.map_err(StoreError::from)?,
+        None => context.store.reads().begin().await.map_err(StoreError::from)?.into(),
     };
     let state = match store::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
