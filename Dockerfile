@@ -12,6 +12,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
 COPY --from=build /source/target/dist/countersign /usr/local/bin/countersign
 USER 10001:10001
 VOLUME /data
+# SQLite sorts in the working directory what does not fit into memory.
+WORKDIR /data
 EXPOSE 8080
 ENV COUNTERSIGN_LISTEN=0.0.0.0:8080 COUNTERSIGN_DATA_DIR=/data COUNTERSIGN_LOG_FORMAT=json
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["countersign", "healthcheck"]

@@ -54,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 46] = [
+pub const ACTIONS: [&str; 47] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -91,6 +91,7 @@ pub const ACTIONS: [&str; 46] = [
     "token.revoked",
     "signing_key.rotated",
     "master_key.replaced",
+    "instance.restored",
     "emergency.stopped",
     "emergency.undone",
     "mcp_server.added",

@@ -62,14 +62,24 @@ impl Proof {
 
 /// Writes a backup to `file`, which must not exist yet, and proves it: the file is whole, has the rows, opens under the
 /// master key, and its audit log is unbroken. A file that fails is removed.
+///
+/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is none.
 pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Result<Proof, BackupError> {
-    let counts = context.store.backup(file, progress).await?;
-    let proof = open_and_prove(context, file, counts).await;
-    if proof.is_err() {
-        // The first error is the one to tell.
-        let _ = std::fs::remove_file(file);
-    }
-    proof
+    let partial = file.with_added_extension("partial");
+    // What an earlier one left when it was interrupted.
+    let _ = std::fs::remove_file(&partial);
+    let result = match context.store.backup(&partial, progress).await {
+        Ok(counts) => open_and_prove(context, &partial, counts).await,
+        Err(error) => Err(error.into()),
+    };
+    let moved = match &result {
+        // A link, which never replaces what has the name already.
+        Ok(_) => std::fs::hard_link(&partial, file).map_err(|error| StoreError::File(error).into()),
+        Err(_) => Ok(()),
+    };
+    // The first error is the one to tell.
+    let _ = std::fs::remove_file(&partial);
+    moved.and(result)
 }
 
 async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Result<Proof, BackupError> {

@@ -328,6 +328,14 @@ async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result
     Ok(())
 }
 
+/// The same for the credential with this identifier, if there is one.
+pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<(), CredentialError> {
+    match store::credentials::find_in(change.transaction(), client_id).await? {
+        Some(credential) => update_ends(change, &credential).await,
+        None => Ok(()),
+    }
+}
+
 /// Whether an operation changed anything. Both are success: asking twice is not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -45,6 +45,7 @@ pub mod password;
 pub mod person;
 pub mod public_key;
 pub mod random;
+pub mod restore;
 pub mod scope;
 pub mod secret;
 pub mod session;

@@ -11,7 +11,7 @@ use crate::error::Fault;
 /// Figures younger than this are shown as they are.
 const FRESH: Duration = Duration::from_secs(10);
 /// Figures younger than this are shown while they are counted anew; older ones are waited for.
-const USABLE: Duration = Duration::from_secs(600);
+const USABLE: Duration = Duration::from_secs(60);
 /// Most different figures that are kept.
 const MOST: usize = 256;
 

@@ -38,6 +38,7 @@ pub mod mcp_servers;
 mod migrations;
 pub mod people;
 mod postgres;
+pub(crate) mod restore;
 pub mod sessions;
 mod sqlite;
 pub mod status_lists;

@@ -11,6 +11,7 @@ mod keys;
 mod leak;
 mod migrate;
 mod progress;
+mod restore;
 mod serve;
 mod server;
 
@@ -57,6 +58,8 @@ enum Command {
     Audit(audit::Command),
     /// Write a consistent, checked copy of the database
     Backup(backup::Arguments),
+    /// Put a backup in the place of the database. Stop the servers first
+    Restore(restore::Arguments),
     /// Take over credentials of another system
     Import(import::Arguments),
     /// Copy everything to an empty PostgreSQL database
@@ -116,6 +119,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Leak(arguments) => leak::run(&config, &arguments).await,
             Command::Audit(command) => audit::run(&config, command).await,
             Command::Backup(arguments) => backup::run(&config, &arguments).await,
+            Command::Restore(arguments) => restore::run(&config, &arguments).await,
             Command::Import(arguments) => import::run(&config, &arguments).await,
             Command::MigrateTo(arguments) => migrate::run(&config, &arguments).await,
             Command::Healthcheck => healthcheck::run(&config).await,

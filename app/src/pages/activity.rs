@@ -101,6 +101,7 @@ fn words(action: &str) -> &str {
         "credential.revoked" => "Credential revoked",
         "credential.expiring" => "Credential expires soon",
         "credential.retired_secret_tried" => "Retired secret tried",
+        "instance.restored" => "Backup restored",
         "signing_key.rotated" => "Signing key rotated",
         "master_key.replaced" => "Master key replaced",
         "emergency.stopped" => "Emergency stop",

@@ -17,6 +17,8 @@ pub(crate) struct KeyOwner {
     pub keys: Vec<(KeyId, PublicKey)>,
     pub token_endpoint_audience: bool,
     pub reusable_assertions: bool,
+    /// When the database was put in the place of another, which may have known of assertions that were used.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// The keys of the client that work, or stopped working after `since`: whether they work now is for the issuing
@@ -28,7 +30,8 @@ pub(crate) async fn key_owner(
 ) -> Result<Option<KeyOwner>, StoreError> {
     let rows = sqlx::query(
         "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
-                c.reusable_assertions_since AS reusable_assertions_since, k.id AS id, k.jwk AS jwk
+                c.reusable_assertions_since AS reusable_assertions_since, k.id AS id, k.jwk AS jwk,
+                (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at
          FROM credentials AS c LEFT JOIN client_keys AS k
            ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
               AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
@@ -44,6 +47,7 @@ pub(crate) async fn key_owner(
         keys: Vec::with_capacity(rows.len()),
         token_endpoint_audience: columns.optional_moment("token_endpoint_audience_since")?.is_some(),
         reusable_assertions: columns.optional_moment("reusable_assertions_since")?.is_some(),
+        restored_at: columns.optional_moment("restored_at")?,
     };
     for row in &rows {
         let columns = Columns::of("client_keys", row);

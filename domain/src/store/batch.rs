@@ -154,7 +154,7 @@ impl Statements {
         }
         format!(
             "WITH turn AS MATERIALIZED (SELECT {turn} AS taken),
-             unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $6 FOR KEY SHARE OF audit_head),
+             unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $6 FOR SHARE OF audit_head),
              used AS (
                  INSERT INTO used_assertions (client_id, jti, expires_at)
                  SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT) FROM {used}
@@ -324,11 +324,13 @@ pub(crate) struct BatchConnection {
     connection: Option<PoolConnection<Any>>,
     /// From the beginning of a batch to its end.
     turn: Option<BatchTurn>,
+    /// PostgreSQL: whether the batch holds its share of the lock from before it reads, in a transaction.
+    is_held: bool,
 }
 
 impl BatchConnection {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, connection: None, turn: None }
+        Self { store, connection: None, turn: None, is_held: false }
     }
 
     /// Gives the connection back until there is another batch.
@@ -337,7 +339,16 @@ impl BatchConnection {
     }
 
     /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::leave`] must follow.
-    pub(crate) async fn read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
+    ///
+    /// `held`: nothing changes from here to the end of the batch, on PostgreSQL for two more words to the database. For a batch
+    /// that changes overtook before: others could go on doing so.
+    pub(crate) async fn read(
+        &mut self,
+        proofs: &[&Proof],
+        now: Timestamp,
+        held: bool,
+    ) -> Result<BatchState, StoreError> {
+        self.is_held = held && self.store.engine() == Engine::Postgres;
         let was_kept = self.connection.is_some();
         match self.try_read(proofs, now).await {
             // One that broke while it was not used tells nothing about the database.
@@ -351,6 +362,11 @@ impl BatchConnection {
         let mut connection = self.take().await?;
         self.turn = None;
         self.turn = self.store.batch_turn().await?;
+        if self.is_held
+            && let Err(error) = hold(&mut connection).await
+        {
+            return self.settle(connection, Err(error));
+        }
         let rows = sqlx::query(statements(self.store.engine()).read.as_str())
             .bind(now.millis())
             .bind(secrets)
@@ -378,7 +394,13 @@ impl BatchConnection {
         let mut connection = self.take().await?;
         let written = match self.store.engine() {
             Engine::Sqlite => write_sqlite(&mut connection, entries, now).await,
-            Engine::Postgres => write_postgres(&mut connection, head, entries, now).await,
+            Engine::Postgres => {
+                let written = write_postgres(&mut connection, head, entries, now).await;
+                match written {
+                    Ok(written) if self.is_held => end(&mut connection, "COMMIT").await.map(|()| written),
+                    written => written,
+                }
+            }
         };
         self.turn = None;
         self.settle(connection, written)
@@ -386,11 +408,11 @@ impl BatchConnection {
 
     /// Ends the batch and leaves nothing behind.
     pub(crate) async fn leave(&mut self) -> Result<(), StoreError> {
-        if self.store.engine() == Engine::Sqlite {
+        if self.is_held || self.store.engine() == Engine::Sqlite {
             let mut connection = self.take().await?;
-            let ended = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+            let ended = end(&mut connection, "ROLLBACK").await;
             self.turn = None;
-            self.settle(connection, ended.map(drop).map_err(StoreError::from))?;
+            self.settle(connection, ended)?;
         }
         Ok(())
     }
@@ -418,6 +440,18 @@ impl BatchConnection {
         }
         result
     }
+}
+
+/// Begins a transaction of PostgreSQL in which nothing changes.
+async fn hold(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::query("BEGIN").execute(&mut *connection).await?;
+    sqlx::query(AssertSqlSafe(format!("SELECT {}", Turn::Share.expression()))).execute(connection).await?;
+    Ok(())
+}
+
+async fn end(connection: &mut AnyConnection, how: &'static str) -> Result<(), StoreError> {
+    sqlx::query(how).execute(connection).await?;
+    Ok(())
 }
 
 async fn write_sqlite(

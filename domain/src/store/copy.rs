@@ -80,8 +80,19 @@ impl Store {
         if !keys::is_new_database(target).await? {
             return Err(CopyError::NotEmpty);
         }
+        // What is changed in a file after the copy began would be lost without a word.
+        let still = match self.engine {
+            Engine::Sqlite => Some(self.begin().await?),
+            Engine::Postgres => None,
+        };
         let mut source = self.snapshot().await?;
         let mut sink = target.begin().await?;
+        target.take_its_time(&mut sink).await?;
+        for table in ["instance_keys", "people", "audit", "credentials"] {
+            if count(&mut sink, table).await? > 0 {
+                return Err(CopyError::NotEmpty);
+            }
+        }
         // What a new schema begins with: counters, the first team, the head of the audit log.
         for table in TABLES.iter().rev().filter(|table| **table != "audit") {
             sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *sink).await?;
@@ -102,11 +113,31 @@ impl Store {
             counts.push((table, found));
         }
         sink.commit().await?;
+        drop(still);
         if target.engine == Engine::Postgres {
-            // Until it knows how many rows there are, the database plans as if there were none.
-            sqlx::query("ANALYZE").execute(&target.changes).await?;
+            target.analyze().await;
         }
         Ok(counts)
+    }
+
+    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself, later.
+    async fn analyze(&self) {
+        for table in TABLES {
+            let sql = AssertSqlSafe(format!("ANALYZE {table}"));
+            if let Err(error) = sqlx::query(sql).execute(&self.changes).await {
+                tracing::warn!(%error, table, "could not be analysed");
+            }
+        }
+    }
+
+    /// Lifts the limits of time from a transaction that reads or writes everything.
+    async fn take_its_time(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        if self.engine == Engine::Postgres {
+            for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
+                sqlx::query(sql).execute(&mut **transaction).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever the
@@ -144,8 +175,10 @@ impl Store {
     async fn copy_into(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
         let options = StoreOptions { ledger_durability: LedgerDurability::Power, ..StoreOptions::default() };
         let copy = Self::open(&DatabaseUrl::Sqlite(target.to_owned()), &options).await?;
-        copy.migrate().await?;
-        let result = self.copy_to(&copy, progress).await;
+        let result = match copy.migrate().await {
+            Ok(()) => self.copy_to(&copy, progress).await,
+            Err(error) => Err(error.into()),
+        };
         copy.close().await;
         let _ = std::fs::remove_file(target.with_added_extension("migration"));
         result?;
@@ -164,10 +197,12 @@ impl Store {
 
     /// A transaction that sees one moment.
     async fn snapshot(&self) -> Result<Transaction, StoreError> {
-        Ok(match self.engine {
+        let mut snapshot: Transaction = match self.engine {
             Engine::Sqlite => self.reads.begin().await?.into(),
             Engine::Postgres => self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?.into(),
-        })
+        };
+        self.take_its_time(&mut snapshot).await?;
+        Ok(snapshot)
     }
 }
 

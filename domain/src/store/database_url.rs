@@ -54,6 +54,9 @@ impl DatabaseUrl {
                 _ => {}
             }
         }
+        if host.is_empty() && ["PGHOST", "PGHOSTADDR"].iter().any(|name| std::env::var_os(name).is_some()) {
+            return Err("names no host while PGHOST or PGHOSTADDR is set: name the host".to_owned());
+        }
         match mode.as_deref() {
             Some("disable" | "require" | "verify-ca" | "verify-full") => {}
             Some("allow" | "prefer") => {

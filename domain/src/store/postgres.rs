@@ -23,7 +23,7 @@ const OTHERS: u32 = 1;
 const LIMITS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s'; SET jit = off;";
 
-/// How servers name their connections; the schema follows.
+/// How servers name their connections; the schema follows, in a form that is never cut off.
 const SERVER: &str = "countersign server";
 
 pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Result<Store, StoreError> {
@@ -36,11 +36,12 @@ pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         "{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
          SET plan_cache_mode = force_generic_plan"
     );
-    let changes = format!("{LIMITS} SET synchronous_commit = on");
+    // A server that stands still in the middle of a change stops everybody.
+    let changes = format!("{LIMITS} SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '5s'");
     let name = if options.is_server { SERVER } else { "countersign" };
     let reads = format!(
         "{LIMITS} SET default_transaction_read_only = on;
-         SELECT set_config('application_name', '{name} ' || current_schema(), false)"
+         SELECT set_config('application_name', '{name} ' || md5(current_schema()), false)"
     );
     let others = CHANGES + LEDGER_WRITERS + OTHERS;
     Ok(Store {
@@ -88,7 +89,7 @@ pub(super) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
 pub(super) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS n FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = $1 || ' ' || current_schema()",
+         WHERE datname = current_database() AND application_name = $1 || ' ' || md5(current_schema())",
     )
     .bind(SERVER)
     .fetch_one(pool)

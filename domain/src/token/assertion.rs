@@ -146,6 +146,11 @@ async fn by_own_key(
     if end.millis() > now.plus(LONGEST_LIFE).millis() {
         return Err(reject("exp must be within 10 minutes"));
     }
+    // Whether it was used before is what a restored database may have forgotten.
+    let issued = seconds(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE).seconds());
+    if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued < restored.seconds()) {
+        return Err(reject("it was issued before a backup was restored"));
+    }
     let single_use = match text(claims, "jti") {
         _ if owner.reusable_assertions => None,
         Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI && !jti.contains(char::is_control) => {

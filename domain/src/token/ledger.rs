@@ -33,8 +33,8 @@ use crate::store::{Store, StoreError};
 pub const LARGEST_BATCH: usize = 64;
 /// Most requests that wait. Beyond it the answer is 503: a longer queue would only make everybody late.
 const QUEUE: usize = 1024;
-/// How often a batch is decided anew because something was changed meanwhile.
-const MOST_ATTEMPTS: usize = 20;
+/// How often a batch is decided because something was changed meanwhile; the last time nothing can be.
+const MOST_ATTEMPTS: usize = 3;
 /// A secret's last use is written when it is older than this, or from another address.
 const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -366,9 +366,9 @@ impl Writer {
 
     async fn decide_and_record(&mut self, asks: &[&Ask]) -> Result<Vec<Result<Issued, LedgerError>>, Fault> {
         let proofs: Vec<&Proof> = asks.iter().map(|ask| &ask.proof).collect();
-        for _ in 0..MOST_ATTEMPTS {
+        for attempt in 1..=MOST_ATTEMPTS {
             let now = self.shared.clock.now();
-            let read = self.connection.read(&proofs, now).await?;
+            let read = self.connection.read(&proofs, now, attempt == MOST_ATTEMPTS).await?;
             if let Some(decisions) = self.decide_and_write(asks, read, now).await? {
                 return Ok(decisions);
             }

@@ -141,7 +141,7 @@ async fn one_bad_line_stops_everything_and_is_told_by_its_number() {
 }
 
 #[tokio::test]
-async fn what_another_secret_sounds_like_costs_no_hashing() {
+async fn what_cannot_be_the_clients_secret_is_refused() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let line = format!(r#"{{"name":"job","client_id":"nightly","client_secret_hash":"{BCRYPT}"}}"#);

@@ -119,6 +119,10 @@ struct Lines {
 impl Lines {
     fn open(file: &Path) -> Result<Self, CliError> {
         let name = file.display().to_string();
+        if file.exists() && !file.is_file() {
+            // Checked first and written then, it is read twice.
+            return Err(ConfigError::new("FILE", format!("{name} is not a file that can be read twice")).into());
+        }
         match File::open(file) {
             Ok(opened) => Ok(Self { reader: BufReader::new(opened), number: 0, name }),
             Err(error) => Err(ConfigError::new("FILE", format!("{name}: {error}")).into()),

@@ -12,7 +12,7 @@ use domain::context::{Context, Settings};
 use domain::keys::{KeyError, MasterKey, check_master_key, is_initialised};
 use domain::mcp_server;
 use domain::random::SystemRandom;
-use domain::store::{Store, StoreError};
+use domain::store::{DatabaseUrl, Store, StoreError};
 
 use super::CliError;
 use crate::config::{Config, ConfigError};
@@ -23,8 +23,13 @@ const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 /// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last: the
 /// command line need not know on which port the server listens.
 pub async fn open(config: &Config) -> Result<Context, CliError> {
+    open_at(config, &config.database_url).await
+}
+
+/// The same with another database than the configured one.
+pub async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
     make_private_folder(&config.data_dir)?;
-    let opened = open_store(config).await?;
+    let opened = open_store_at(config, url).await?;
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
         None => match mcp_server::built_in_resource(&opened.store).await.map_err(CliError::failed)? {
@@ -50,12 +55,14 @@ pub struct Opened {
 
 /// Opens the database, making it in the data folder if it does not exist yet.
 pub async fn open_store(config: &Config) -> Result<Opened, CliError> {
-    let store = Store::open(&config.database_url, &config.store).await.map_err(|error| match error {
-        StoreError::File(error) => {
-            ConfigError::new("data_dir", format!("{} cannot be written: {error}", config.database_url)).into()
-        }
+    open_store_at(config, &config.database_url).await
+}
+
+async fn open_store_at(config: &Config, url: &DatabaseUrl) -> Result<Opened, CliError> {
+    let store = Store::open(url, &config.store).await.map_err(|error| match error {
+        StoreError::File(error) => ConfigError::new("data_dir", format!("{} cannot be written: {error}", url)).into(),
         StoreError::Unavailable(error) => {
-            CliError::Failed(format!("the database at {} cannot be opened: {error}", config.database_url))
+            CliError::Failed(format!("the database at {} cannot be opened: {error}", url))
         }
         StoreError::Address(problem) => ConfigError::new("database_url", problem).into(),
         error => CliError::failed(error),
@@ -216,7 +223,8 @@ impl NewMasterKey {
             .find(|path| !path.exists())
             .unwrap_or_default();
         // Copied, not moved: at no moment is there no key.
-        fs::copy(file, &old).and_then(|_| fs::rename(&new, file)).map_err(|error| in_file(file, &error))?;
+        let copied = fs::copy(file, &old).and_then(|_| File::open(&old)?.sync_all());
+        copied.and_then(|()| fs::rename(&new, file)).map_err(|error| in_file(file, &error))?;
         Ok(Some(old))
     }
 }

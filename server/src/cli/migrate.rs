@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError};
 #[derive(Args)]
 pub struct Arguments {
     /// The empty PostgreSQL database: postgres://USER@HOST/DATABASE
+    #[arg(env = "COUNTERSIGN_MIGRATE_TO", hide_env_values = true)]
     url: String,
 }
 

@@ -65,6 +65,57 @@ fn a_backup_is_a_file_that_serves_alone() {
     assert_eq!(alone.tools(&token).status, 200);
 }
 
+/// What was revoked after a backup is told, and nothing is restored until it is said what becomes of it.
+fn restores(site: &Site, target: &Site, arguments: &[&str]) {
+    let (kept, revoked) = (site.credential("kept"), site.credential("revoked later"));
+    let written = site.run(&["backup", "copy.db"]);
+    assert!(written.status.success(), "{written:?}");
+    assert!(site.run(&["credential", "revoke", &revoked.id, "--reason", "leaked"]).status.success());
+    let file = site.folder.join("copy.db");
+    let file = file.to_str().expect("a path");
+
+    let asked = target.run(&[&["restore", file], arguments].concat());
+    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+    let said = text(&asked.stderr);
+    assert!(said.contains(&revoked.id) && said.contains("--end-again") && !said.contains(&kept.id), "{said}");
+    let restored = target.run(&[&["restore", file, "--end-again"], arguments].concat());
+    assert!(restored.status.success(), "{restored:?}");
+    assert!(text(&restored.stdout).contains("ended again"), "{restored:?}");
+
+    let node = target.serve();
+    assert_eq!(node.exchange(&kept).status, 200);
+    assert_eq!(node.exchange(&revoked).status, 401, "it was revoked, and stays so");
+    let next = target.credential("made afterwards");
+    assert_eq!(node.exchange(&next).status, 200);
+    let verified = target.run(&["audit", "verify"]);
+    assert!(verified.status.success() && text(&verified.stdout).contains("intact"), "{verified:?}");
+    let beside = target.run(&[&["restore", file, "--end-again"], arguments].concat());
+    assert_eq!(beside.status.code(), Some(2), "a server runs, or the database is not empty: {beside:?}");
+    assert_eq!(node.exchange(&next).status, 200, "and nothing was touched");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: see the head of main.rs"]
+fn a_restored_file_does_not_bring_back_what_was_revoked() {
+    let outer = Site::new();
+    let site = Site { folder: outer.folder.join("site"), database_url: String::new() };
+    fs::create_dir_all(&site.folder).expect("a folder");
+    restores(&site, &site, &[]);
+    let left: Vec<String> = fs::read_dir(site.folder.join("data"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.contains("restoring"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: see the head of main.rs"]
+fn a_restored_database_does_not_bring_back_what_was_revoked() {
+    let (site, target) = (Site::new(), Site::new());
+    restores(&site, &target, &["--former", &site.database_url]);
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn nothing_shows_what_opens_the_database() {

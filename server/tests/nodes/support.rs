@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +16,15 @@ pub const PASSWORD: &str = "quiet otter paints doors";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const ISSUER: &str = "http://localhost:8080";
 const MASTER_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
+
+/// Ends those who run while this is set, also when a test fails beside them.
+pub struct Stop<'flag>(pub &'flag AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
 
 /// A database, and what the servers on it have in common.
 pub struct Site {
@@ -111,7 +120,43 @@ impl Drop for Site {
 impl Site {
     /// Runs a statement on this database.
     pub fn sql(&self, statement: &str) -> String {
-        sql(&self.database_url.replace("options[search_path]=", "options=-csearch_path%3D"), statement)
+        sql(&self.psql_url(), statement)
+    }
+
+    /// Opens a session on this database.
+    pub fn session(&self) -> Session {
+        let mut command = Command::new("psql");
+        command.args(["-qAt", "-v", "ON_ERROR_STOP=1", &self.psql_url()]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql runs");
+        let said = BufReader::new(child.stdout.take().expect("its output")).lines();
+        Session { child, said }
+    }
+
+    /// The address as psql spells it.
+    fn psql_url(&self) -> String {
+        self.database_url.replace("options[search_path]=", "options=-csearch_path%3D")
+    }
+}
+
+/// A session of somebody with access to the database, who does one thing after the other.
+pub struct Session {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Session {
+    /// Runs statements; returns when they are done.
+    pub fn run(&mut self, statements: &str) {
+        let input = self.child.stdin.as_mut().expect("its input");
+        writeln!(input, "{statements}\n\\echo done").expect("writes");
+        while self.said.next().expect("a line").expect("text") != "done" {}
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
     }
 }
 

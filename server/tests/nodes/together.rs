@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::clock::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::support::{Browser, Credential, ISSUER, PASSWORD, Site, between, form_token};
+use crate::support::{Browser, Credential, ISSUER, PASSWORD, Site, Stop, between, form_token};
 
 #[test]
 #[ignore = "needs PostgreSQL: see the head of main.rs"]
@@ -41,7 +41,7 @@ fn a_credential_made_at_one_works_at_the_other_and_ends_at_both() {
     let (refusal, refused) = mpsc::channel();
     let running = AtomicBool::new(true);
     std::thread::scope(|scope| {
-        let refusal = refusal;
+        let (stop, refusal) = (Stop(&running), refusal);
         for node in [&a, &b] {
             let (credential, stopping, running, refusal) = (&credential, &stopping, &running, refusal.clone());
             scope.spawn(move || {
@@ -62,7 +62,7 @@ fn a_credential_made_at_one_works_at_the_other_and_ends_at_both() {
         for _ in 0..if answer.status == 303 { 200 } else { 0 } {
             refused.recv().expect("they go on asking");
         }
-        running.store(false, Ordering::SeqCst);
+        drop(stop);
         assert_eq!(answer.status, 303, "{}", answer.body);
     });
     for node in [&a, &b] {
@@ -141,6 +141,7 @@ fn a_signing_key_is_replaced_under_load_and_every_token_verifies_everywhere() {
     let credential = site.credential("job");
     let running = AtomicBool::new(true);
     std::thread::scope(|scope| {
+        let stop = Stop(&running);
         for (node, other) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
             let (credential, running) = (&credential, &running);
             scope.spawn(move || {
@@ -161,7 +162,7 @@ fn a_signing_key_is_replaced_under_load_and_every_token_verifies_everywhere() {
         for _ in 0..50 {
             assert_ne!(kid(&nodes[1].exchange(&credential).token()), before);
         }
-        running.store(false, Ordering::SeqCst);
+        drop(stop);
     });
 }
 
@@ -203,4 +204,28 @@ fn each_prints_a_setup_link_and_the_first_to_be_used_is_the_only_one() {
     });
     assert_eq!(made.load(Ordering::SeqCst), 1);
     assert_eq!(site.sql("SELECT COUNT(*) FROM people").trim(), "1");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: see the head of main.rs"]
+fn an_exchange_that_was_decided_before_a_revocation_is_not_recorded_after_it() {
+    let site = Site::new();
+    let credential = site.credential("job");
+    let node = site.serve();
+    assert_eq!(node.exchange(&credential).status, 200);
+    // A change that takes its time: whoever revokes has the lock and has not written yet.
+    let mut change = site.session();
+    change.run("BEGIN; SELECT pg_advisory_xact_lock(CAST(CAST('audit_head' AS REGCLASS) AS OID)::BIGINT);");
+    std::thread::scope(|scope| {
+        let exchange = scope.spawn(|| node.exchange(&credential));
+        // It has read that the credential works, and waits for its turn to write.
+        let waiting = "SELECT COUNT(*) FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.objid
+                       WHERE l.locktype = 'advisory' AND NOT l.granted AND c.relname = 'audit_head'
+                         AND c.relnamespace = CAST(current_schema() AS REGNAMESPACE)";
+        while site.sql(waiting).trim() == "0" {}
+        change.run("UPDATE credentials SET revoked_at = 1; UPDATE client_secrets SET revoked_at = 1;");
+        change.run("UPDATE audit_head SET seq = seq + 1; COMMIT;");
+        assert_eq!(exchange.join().expect("ends").status, 401);
+    });
+    assert_eq!(site.sql("SELECT COUNT(*) FROM ledger").trim(), "1");
 }

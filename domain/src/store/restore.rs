@@ -1,0 +1,150 @@
+//! The statements of a restore: what ended after a backup was made, and what must not come back with it.
+
+use std::collections::HashSet;
+
+use sqlx::AssertSqlSafe;
+
+use super::{Columns, Store, StoreError, Transaction, to_json};
+use crate::clock::Timestamp;
+use crate::id::{ClientId, PersonId};
+use crate::restore::{Ended, How};
+
+/// The tables of what proves a client.
+const AUTHENTICATORS: [&str; 3] = ["client_secrets", "client_keys", "federated_identities"];
+/// Rows that are compared at once.
+const PAGE: usize = 1000;
+
+/// What is ended in `former` and, though it exists there, is not in `backup`.
+pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
+    let mut ended = Vec::new();
+    for (column, how) in [("revoked_at", How::Revoked), ("disabled_at", How::Disabled)] {
+        // Whatever was revoked need not be disabled as well.
+        let unless = if column == "disabled_at" { "AND revoked_at IS NULL" } else { "" };
+        let sql = format!(
+            "SELECT client_id, name, client_id AS id, {column} AS at FROM credentials
+             WHERE {column} IS NOT NULL {unless} ORDER BY client_id"
+        );
+        let found = rows(former, &sql, how).await?;
+        let going = format!("SELECT client_id AS id FROM credentials WHERE {column} IS NULL");
+        ended.extend(still(backup, &going, "client_id", found).await?);
+    }
+    let gone: HashSet<ClientId> =
+        ended.iter().filter(|one| one.how == How::Revoked).filter_map(|one| one.client_id.clone()).collect();
+    for table in AUTHENTICATORS {
+        let sql = format!(
+            "SELECT c.client_id AS client_id, c.name AS name, a.id AS id, a.revoked_at AS at
+             FROM {table} AS a JOIN credentials AS c ON c.client_id = a.client_id
+             WHERE a.revoked_at IS NOT NULL ORDER BY a.id"
+        );
+        let found = rows(former, &sql, How::AuthenticatorRevoked(table)).await?;
+        let going = format!("SELECT id FROM {table} WHERE revoked_at IS NULL");
+        let still = still(backup, &going, "id", found).await?;
+        // A revoked credential takes all that proves it with it.
+        ended.extend(still.into_iter().filter(|one| one.client_id.as_ref().is_none_or(|id| !gone.contains(id))));
+    }
+    let people =
+        "SELECT '' AS client_id, name, id, disabled_at AS at FROM people WHERE disabled_at IS NOT NULL ORDER BY id";
+    let found = rows(former, people, How::PersonDisabled).await?;
+    ended.extend(still(backup, "SELECT id FROM people WHERE disabled_at IS NULL", "id", found).await?);
+    Ok(ended)
+}
+
+async fn rows(store: &Store, sql: &str, how: How) -> Result<Vec<Ended>, StoreError> {
+    sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("the former database", row);
+            Ok(Ended {
+                client_id: ClientId::parse(&columns.text("client_id")?),
+                name: columns.text("name")?,
+                id: columns.text("id")?,
+                at: columns.moment("at")?,
+                how,
+            })
+        })
+        .collect()
+}
+
+/// Those of `ended` that `going` selects in `backup`.
+async fn still(backup: &Store, going: &str, key: &str, ended: Vec<Ended>) -> Result<Vec<Ended>, StoreError> {
+    let sql =
+        format!("{going} AND {key} IN (SELECT asked.value ->> 0 FROM {})", backup.engine().elements("$1", "asked"));
+    let mut found = HashSet::new();
+    for page in ended.chunks(PAGE) {
+        let ids: Vec<[&str; 1]> = page.iter().map(|one| [one.id.as_str()]).collect();
+        for row in &sqlx::query(AssertSqlSafe(sql.as_str())).bind(to_json(&ids)).fetch_all(backup.reads()).await? {
+            found.insert(Columns::of("the backup", row).text("id")?);
+        }
+    }
+    Ok(ended.into_iter().filter(|one| found.contains(&one.id)).collect())
+}
+
+/// Signing keys that sign or will in `backup` and have left in `former`, by algorithm.
+pub(crate) async fn dropped_algorithms(
+    former: &Store,
+    backup: &Store,
+    now: Timestamp,
+) -> Result<HashSet<String>, StoreError> {
+    let left = super::keys::signing_key_states(former.reads(), Timestamp::from_millis(0)).await?;
+    let left: HashSet<String> =
+        left.into_iter().filter(|key| key.retired_at.is_some_and(|at| at <= now)).map(|key| key.kid).collect();
+    let here = super::keys::signing_key_states(backup.reads(), now).await?;
+    Ok(here.into_iter().filter(|key| left.contains(&key.kid)).map(|key| key.alg).collect())
+}
+
+/// Ends every session, notes the moment of the restore, and lets no bit of a status list be given out a second time.
+pub(crate) async fn begin_anew(
+    transaction: &mut Transaction,
+    now: Timestamp,
+    taken_bits: Option<i64>,
+) -> Result<u64, StoreError> {
+    let ended = sqlx::query("UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL")
+        .bind(now.millis())
+        .execute(&mut **transaction)
+        .await?
+        .rows_affected();
+    sqlx::query(
+        "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(now.millis())
+    .execute(&mut **transaction)
+    .await?;
+    if let Some(taken) = taken_bits {
+        sqlx::query("UPDATE counters SET value = $1 WHERE name = 'status_index' AND value < $1")
+            .bind(taken)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(ended)
+}
+
+/// Ends one authenticator.
+pub(crate) async fn revoke_authenticator(
+    transaction: &mut Transaction,
+    table: &'static str,
+    id: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")))
+        .bind(at.millis())
+        .bind(id)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Disables a person.
+pub(crate) async fn disable_person(
+    transaction: &mut Transaction,
+    id: &PersonId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE people SET disabled_at = $1 WHERE id = $2")
+        .bind(at.millis())
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
