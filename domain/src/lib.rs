@@ -19,6 +19,7 @@
 //! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
 //! | [`usage`], [`metrics`] | exchanges and refusals by hour; counts of this process |
 //! | [`alert`], [`webhook`] | what nobody does but somebody should hear of; telling other programs |
+//! | [`backup`], [`restore`] | proved copies, and what must not come back with one |
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
 //! | [`testing`] | fixed clock, seeded randomness, a temporary database |
 //!
@@ -29,6 +30,7 @@ pub mod actor;
 pub mod alert;
 pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod clock;
 pub mod context;
 pub mod credential;
@@ -58,7 +60,6 @@ pub mod token;
 pub mod usage;
 pub mod webhook;
 
-pub mod backup;
 mod base62;
 mod fingerprint;
 mod recent;
