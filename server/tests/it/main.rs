@@ -7,6 +7,7 @@ mod credentials;
 mod documents;
 mod emergency;
 mod headers;
+mod html;
 mod leaks;
 mod mcp;
 mod metrics;

@@ -22,6 +22,8 @@ use server::leak_reports::LeakReports;
 use server::state::AppState;
 use tower::ServiceExt;
 
+pub use crate::html::{between, form_token};
+
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "quiet otter paints doors";
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -211,16 +213,4 @@ impl Browser<'_> {
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.lock().expect("a lock").get(name).cloned()
     }
-}
-
-/// The token in the first form of a page.
-pub fn form_token(html: &str) -> String {
-    between(html, r#"name="form_token" value=""#, "\"").to_owned()
-}
-
-/// What stands between two texts.
-pub fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
-    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
-    let length = text[start..].find(after).unwrap_or_else(|| panic!("no {after} after {before}"));
-    &text[start..start + length]
 }

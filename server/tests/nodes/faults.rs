@@ -6,7 +6,6 @@ use std::sync::{Mutex, mpsc};
 use crate::support::{Credential, Node, Postgres, Site, Stop, send};
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_killed_server_takes_no_token_with_it() {
     let site = Site::new();
     let credential = site.credential("job");
@@ -40,7 +39,6 @@ fn exchange(node: &Node, credential: &Credential) -> std::io::Result<crate::supp
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_restart_of_the_database_is_an_outage_and_never_a_wrong_secret() {
     let mut database = Postgres::start();
     let site = Site::on(&database.url);
@@ -91,7 +89,6 @@ fn wait_for(granted: &mpsc::Receiver<()>, count: usize) {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn servers_are_replaced_one_by_one_and_no_request_is_lost() {
     let site = Site::new();
     let credential = site.credential("job");

@@ -1,8 +1,10 @@
 //! Several servers on one PostgreSQL, as processes: they behave as one, and survive each other and the database.
 //!
-//! Needs PostgreSQL: `./with-postgres cargo test --release --test nodes -- --include-ignored`
+//! Needs PostgreSQL, so `cargo test` alone leaves it out: `./with-postgres cargo test --release --workspace --test nodes`
 
 mod faults;
+#[path = "../it/html.rs"]
+mod html;
 mod moving;
 mod support;
 mod together;

@@ -5,7 +5,6 @@ use std::fs;
 use crate::support::{Site, text};
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn an_instance_moves_with_everything_and_only_into_an_empty_database() {
     let target = Site::new();
     let file = Site { folder: target.folder.join("old"), database_url: String::new() };
@@ -43,7 +42,6 @@ fn an_instance_moves_with_everything_and_only_into_an_empty_database() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_backup_is_a_file_that_serves_alone() {
     let site = Site::new();
     let node = site.serve();
@@ -95,7 +93,6 @@ fn restores(site: &Site, target: &Site, arguments: &[&str]) {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_restored_file_does_not_bring_back_what_was_revoked() {
     let outer = Site::new();
     let site = Site { folder: outer.folder.join("site"), database_url: String::new() };
@@ -110,14 +107,12 @@ fn a_restored_file_does_not_bring_back_what_was_revoked() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_restored_database_does_not_bring_back_what_was_revoked() {
     let (site, target) = (Site::new(), Site::new());
     restores(&site, &target, &["--former", &site.database_url]);
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn nothing_shows_what_opens_the_database() {
     let site = Site::new();
     let wrong = site.database_url.replace("countersign@", "countersign:hunter2@").replace("/postgres?", "/missing?");

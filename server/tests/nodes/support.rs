@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use crate::html::{between, form_token};
+
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "quiet otter paints doors";
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -386,18 +388,6 @@ impl Browser {
         }
         answer
     }
-}
-
-/// The token in the first form of a page.
-pub fn form_token(html: &str) -> String {
-    between(html, r#"name="form_token" value=""#, "\"").to_owned()
-}
-
-/// What stands between two texts.
-pub fn between<'text>(text: &'text str, before: &str, after: &str) -> &'text str {
-    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
-    let length = text[start..].find(after).unwrap_or_else(|| panic!("no {after} after {before}"));
-    &text[start..start + length]
 }
 
 pub fn text(bytes: &[u8]) -> String {

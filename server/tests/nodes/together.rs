@@ -13,7 +13,6 @@ use serde_json::json;
 use crate::support::{Browser, Credential, ISSUER, PASSWORD, Site, Stop, between, form_token};
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_credential_made_at_one_works_at_the_other_and_ends_at_both() {
     let site = Site::new();
     site.administrator();
@@ -74,7 +73,6 @@ fn a_credential_made_at_one_works_at_the_other_and_ends_at_both() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn guesses_at_both_are_counted_together() {
     let site = Site::new();
     site.administrator();
@@ -91,7 +89,6 @@ fn guesses_at_both_are_counted_together() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn an_assertion_is_good_for_one_token_at_one_of_them() {
     let site = Site::new();
     let nodes = [site.serve(), site.serve()];
@@ -134,7 +131,6 @@ fn an_assertion_is_good_for_one_token_at_one_of_them() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn a_signing_key_is_replaced_under_load_and_every_token_verifies_everywhere() {
     let site = Site::new();
     let nodes = [site.serve(), site.serve()];
@@ -174,7 +170,6 @@ fn kid(token: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn each_prints_a_setup_link_and_the_first_to_be_used_is_the_only_one() {
     let site = Site::new();
     let mut nodes = [site.serve(), site.serve()];
@@ -207,7 +202,6 @@ fn each_prints_a_setup_link_and_the_first_to_be_used_is_the_only_one() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: see the head of main.rs"]
 fn an_exchange_that_was_decided_before_a_revocation_is_not_recorded_after_it() {
     let site = Site::new();
     let credential = site.credential("job");
