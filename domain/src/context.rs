@@ -15,6 +15,7 @@ use crate::password::HashQueue;
 use crate::random::Random;
 use crate::recent::Recent;
 use crate::store::{Store, StoreError, Transaction};
+use crate::token::filing::Filing;
 use crate::token::ledger::Ledger;
 use crate::token::status_list::StatusLists;
 use crate::usage::{Hour, RefusalRecorder};
@@ -63,6 +64,8 @@ pub struct Context {
     pub secret_hashing: HashQueue,
     /// Where exchanges are decided and recorded.
     pub ledger: Ledger,
+    /// Where exchanges are filed under their credentials.
+    pub filing: Filing,
     /// Where refused exchanges are counted.
     pub refusals: RefusalRecorder,
     /// Counts of this process.
@@ -100,6 +103,7 @@ impl Context {
             hashing: HashQueue::new(Arc::clone(&random)),
             secret_hashing: HashQueue::new(Arc::clone(&random)),
             ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&metrics)),
+            filing: Filing::start(store.clone()),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(fetch),
             status_lists: StatusLists::default(),
@@ -130,6 +134,7 @@ impl Context {
     /// Finishes the exchanges and counts under way, then closes the database.
     pub async fn close(&self) {
         self.ledger.close(Duration::from_secs(5)).await;
+        self.filing.close(Duration::from_secs(5)).await;
         self.refusals.close(Duration::from_secs(5)).await;
         self.store.close().await;
     }

@@ -29,6 +29,7 @@ pub(crate) mod credential_list;
 pub mod credentials;
 mod database_url;
 pub mod emergency;
+pub mod filing;
 pub mod housekeeping;
 pub(crate) mod import;
 pub(crate) mod invitations;
@@ -225,6 +226,15 @@ impl Store {
         }
     }
 
+    /// Begins a transaction that files exchanges: like one of the ledger, but on PostgreSQL too one at a time.
+    pub(crate) async fn begin_filing(&self) -> Result<Transaction, StoreError> {
+        let mut transaction = self.begin_exchange().await?;
+        if self.engine == Engine::Postgres {
+            postgres::wait_to_file(&mut transaction).await?;
+        }
+        Ok(transaction)
+    }
+
     /// How many writers of the ledger the database is fastest with.
     pub(crate) fn ledger_writers(&self) -> u32 {
         match self.engine {
@@ -316,6 +326,14 @@ impl<'row> Columns<'row> {
     fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?)
             .map_err(|error| StoreError::Inconsistent { table: self.table, detail: format!("{column}: {error}") })
+    }
+}
+
+/// The aggregate that makes of all rows one JSON list of lists of these columns.
+fn list(engine: Engine, columns: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!("json_group_array(json_array({columns}))"),
+        Engine::Postgres => format!("CAST(COALESCE(json_agg(json_build_array({columns})), '[]') AS TEXT)"),
     }
 }
 

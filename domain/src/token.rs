@@ -21,6 +21,7 @@ pub mod assertion;
 pub mod authenticate;
 pub mod client_authentication;
 pub mod error;
+pub mod filing;
 pub mod form;
 pub mod grants;
 pub mod introspect;

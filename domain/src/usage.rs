@@ -42,6 +42,7 @@ pub enum Whose<'a> {
 pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Vec<Hour>, Fault> {
     let last = context.now().hour();
     let first = last - i64::from(hours) + 1;
+    context.filing.settle().await;
     let counted = match whose {
         Whose::All(authority) if store::credential_list::are_many(&context.store).await? => {
             let (store, authority) = (context.store.clone(), authority.clone());
@@ -83,6 +84,7 @@ pub async fn refusals(context: &Context, client_id: &ClientId) -> Result<Vec<Ref
 
 /// The newest exchanges of a credential.
 pub async fn recent_exchanges(context: &Context, client_id: &ClientId) -> Result<Vec<RecentExchange>, Fault> {
+    context.filing.settle().await;
     Ok(store::ledger::recent(&context.store, client_id, 10).await?)
 }
 

@@ -242,6 +242,7 @@ impl CheckedIdentity {
 
 /// The identities of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<FederatedIdentity>, Fault> {
+    context.filing.settle().await;
     Ok(store::authenticators::all_identities(&context.store, client_id).await?)
 }
 

@@ -13,12 +13,14 @@ use crate::store;
 
 /// The credential with this client ID, for those who see its team.
 pub async fn find(context: &Context, authority: &Authority, client_id: &ClientId) -> Result<Option<Credential>, Fault> {
+    context.filing.settle().await;
     let found = store::credentials::find(&context.store, client_id).await?;
     Ok(found.filter(|credential| authority.role_in(&credential.team).is_some()))
 }
 
 /// Its secrets, newest first.
 pub async fn secrets(context: &Context, client_id: &ClientId) -> Result<Vec<ClientSecret>, Fault> {
+    context.filing.settle().await;
     Ok(store::credentials::secrets(context.store.reads(), client_id).await?)
 }
 
@@ -37,6 +39,7 @@ pub struct Impact {
 
 /// The facts about `credential` at this moment.
 pub async fn impact(context: &Context, credential: &Credential) -> Result<Impact, Fault> {
+    context.filing.settle().await;
     let now = context.now();
     let day_ago = now.minus(Duration::from_secs(24 * 3600));
     let mut impact =

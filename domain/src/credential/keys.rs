@@ -89,6 +89,7 @@ impl KeysDraft {
 
 /// The keys of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<ClientKey>, Fault> {
+    context.filing.settle().await;
     Ok(store::authenticators::keys(&context.store, client_id).await?)
 }
 

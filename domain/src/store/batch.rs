@@ -1,5 +1,5 @@
 //! The reads and writes of the issuing transaction. Each statement serves a whole batch, handed over as one JSON parameter,
-//! and each row comes back as one JSON text: a parameter or a column a value costs twice as much.
+//! and what is read comes back as one row of JSON lists: a parameter, a row or a column a value costs twice as much.
 //!
 //! Each word to the database is a way to another thread or process and back, which costs more than most of the work done
 //! there. So a batch is one text that reads, and one that writes and commits.
@@ -15,12 +15,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 use super::postgres::Turn;
-use super::{BatchTurn, Columns, Engine, Store, StoreError, Transaction, to_json};
+use super::{BatchTurn, Columns, Engine, Store, StoreError, Transaction, list, to_json};
 use crate::clock::Timestamp;
 use crate::id::{AuthenticatorId, ClientId, McpServerId};
 use crate::mcp_server::McpServer;
@@ -36,11 +37,9 @@ struct Statements {
     read: String,
     /// Uses the assertions in `$1` up; returns those that were not used before.
     use_assertions: String,
-    /// SQLite: writes the entries in `$1`, counts them in the hour `$2`, and commits.
+    /// Writes the entries in `$1` and commits. On PostgreSQL it also uses up the assertions in `$2`, and does nothing unless
+    /// the audit log ends at `$3`.
     write: String,
-    /// The same, noting the uses in `$3` at the moment `$4`. On PostgreSQL it is the only one, which also uses up the
-    /// assertions in `$5` and does nothing unless the audit log ends at `$6`.
-    write_with_uses: String,
 }
 
 static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::of(Engine::Sqlite));
@@ -56,9 +55,6 @@ const KINDS: [(&str, &str, &str, &str); 3] = [
 const LEDGER_COLUMNS: &str = "jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address";
 const LEDGER_VALUES: &str = "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
     CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), value ->> 7";
-const ADD_UP: &str =
-    "ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges";
-const USES: &str = "value ->> 0 AS id, value ->> 1 AS client_id, value ->> 2 AS address, value ->> 3 AS agent";
 
 impl Statements {
     fn of(engine: Engine) -> Self {
@@ -70,122 +66,79 @@ impl Statements {
              ON CONFLICT (client_id, jti) DO NOTHING RETURNING client_id, jti",
             engine.elements("$1", "used")
         );
-        let (write, write_with_uses) = match engine {
-            Engine::Sqlite => Self::sqlite_writes(),
-            Engine::Postgres => (String::new(), Self::postgres_write()),
+        let write = match engine {
+            Engine::Sqlite => Self::sqlite_write(),
+            Engine::Postgres => Self::postgres_write(),
         };
-        Self { states, read, use_assertions, write, write_with_uses }
+        Self { states, read, use_assertions, write }
     }
 
-    /// A row is `what` it is about, its position in the batch, and a JSON list.
+    /// Three columns, the secrets', the keys' and the identities': lists of lists that begin with the position in the batch.
     fn states(engine: Engine) -> String {
-        let list = list_of(engine);
         KINDS
             .map(|(table, column, ends, parameter)| {
+                let elements = engine.elements(parameter, "asked");
+                let list = list(
+                    engine,
+                    &format!(
+                        "CAST(asked.value ->> 0 AS BIGINT), a.id, c.client_id, a.status_index, {ends}, a.revoked_at,
+                         a.last_used_at, a.last_used_from, c.jwt_bearer_since, c.reusable_assertions_since, c.scopes,
+                         c.mcp_servers, c.token_lifetime, c.ip_ranges, c.hard_end_at, c.disabled_at, c.revoked_at"
+                    ),
+                );
                 format!(
-                    "SELECT 'state' AS what, CAST(asked.value ->> 0 AS BIGINT) AS position,
-                            CAST({list}(a.id, c.client_id, a.status_index, {ends}, a.revoked_at, a.last_used_at,
-                                        a.last_used_from, c.jwt_bearer_since, c.reusable_assertions_since, c.scopes,
-                                        c.mcp_servers, c.token_lifetime, c.ip_ranges, c.hard_end_at, c.disabled_at,
-                                        c.revoked_at) AS TEXT) AS value
-                     FROM {} JOIN {table} AS a ON a.{column} = asked.value ->> 1
-                          JOIN credentials AS c ON c.client_id = a.client_id",
-                    engine.elements(parameter, "asked")
+                    "(SELECT {list} FROM {elements} JOIN {table} AS a ON a.{column} = asked.value ->> 1
+                      JOIN credentials AS c ON c.client_id = a.client_id) AS {table}"
                 )
             })
-            .join(" UNION ALL ")
+            .join(", ")
     }
 
     fn read(engine: Engine, states: &str) -> String {
-        let list = list_of(engine);
         let begin = match engine {
             Engine::Sqlite => "BEGIN IMMEDIATE; ",
             Engine::Postgres => "",
         };
+        let keys = list(engine, "active_from, alg, kid");
         format!(
-            "{begin}SELECT 'head' AS what, seq AS position, '' AS value FROM audit_head WHERE id = 1
-             UNION ALL SELECT 'key', active_from, CAST({list}(alg, kid) AS TEXT) FROM signing_keys
-             WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)
-             UNION ALL {states}"
+            "{begin}SELECT (SELECT seq FROM audit_head WHERE id = 1) AS head,
+                 (SELECT {keys} FROM signing_keys
+                  WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)) AS signing_keys,
+                 {states}"
         )
     }
 
-    fn sqlite_writes() -> (String, String) {
-        let write = format!(
-            "INSERT INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM json_each($1);
-             INSERT INTO usage_hours (client_id, hour, exchanges)
-             SELECT value ->> 1, $2, COUNT(*) FROM json_each($1) WHERE 1 = 1 GROUP BY value ->> 1 {ADD_UP}; "
-        );
-        let mut with_uses = write.clone();
-        for (table, ..) in KINDS {
-            with_uses += &format!(
-                "UPDATE {table} SET last_used_at = $4, last_used_from = uses.address
-                 FROM (SELECT {USES} FROM json_each($3)) AS uses WHERE {table}.id = uses.id; "
-            );
-        }
-        with_uses += &format!(
-            "UPDATE credentials SET last_used_at = $4, last_used_from = uses.address, last_used_agent = uses.agent,
-                    verified_at = COALESCE(credentials.verified_at, $4)
-             FROM (SELECT {USES} FROM json_each($3)) AS uses WHERE credentials.client_id = uses.client_id; "
-        );
-        (write + "COMMIT", with_uses + "COMMIT")
+    /// Whatever fails ends the transaction, so SQLite need not keep what each statement overwrites: OR FAIL.
+    fn sqlite_write() -> String {
+        format!(
+            "INSERT OR FAIL INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM json_each($1);
+             INSERT OR FAIL INTO unfiled_exchanges (jti, agent) SELECT value ->> 0, value ->> 9 FROM json_each($1);
+             COMMIT"
+        )
     }
 
     /// Once it is this batch's turn no change is under way, and locking the head's row reads what the last one left there,
     /// even if that was committed after this statement began.
-    ///
-    /// Two writers at once must not wait for each other in a circle: what both add to is taken in order, and a last use
-    /// that another is noting at this moment is left to it.
     fn postgres_write() -> String {
-        let (entries, uses, used) = (
-            Engine::Postgres.elements("$1", "e"),
-            Engine::Postgres.elements("$3", "u"),
-            Engine::Postgres.elements("$5", "a"),
-        );
+        let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
         let turn = Turn::Share.expression();
-        let mut notes = String::new();
-        for (table, ..) in KINDS {
-            notes += &format!(
-                ", noted_{table} AS (
-                     UPDATE {table} SET last_used_at = $4, last_used_from = uses.address FROM uses
-                     WHERE {table}.id = uses.id AND {table}.id IN
-                         (SELECT id FROM {table} WHERE id IN (SELECT id FROM uses) FOR NO KEY UPDATE SKIP LOCKED))"
-            );
-        }
         format!(
             "WITH turn AS MATERIALIZED (SELECT {turn} AS taken),
-             unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $6 FOR SHARE OF audit_head),
+             unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $3 FOR SHARE OF audit_head),
              used AS (
                  INSERT INTO used_assertions (client_id, jti, expires_at)
                  SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT) FROM {used}
                  WHERE EXISTS (SELECT 1 FROM unchanged) ORDER BY 1, 2
                  ON CONFLICT (client_id, jti) DO NOTHING RETURNING client_id, jti),
-             written AS (
-                 INSERT INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM {entries}
+             entries AS (
+                 SELECT value FROM {entries}
                  WHERE EXISTS (SELECT 1 FROM unchanged) AND (value ->> 8 IS NULL OR EXISTS
-                     (SELECT 1 FROM used WHERE used.client_id = value ->> 1 AND used.jti = value ->> 8))
-                 RETURNING jti, client_id),
-             counted AS (
-                 INSERT INTO usage_hours (client_id, hour, exchanges)
-                 SELECT client_id, $2, COUNT(*) FROM written GROUP BY client_id ORDER BY client_id {ADD_UP}),
-             uses AS (SELECT {USES} FROM {uses} WHERE EXISTS (SELECT 1 FROM unchanged))
-             {notes},
-             noted AS (
-                 UPDATE credentials SET last_used_at = $4, last_used_from = uses.address, last_used_agent = uses.agent,
-                        verified_at = COALESCE(credentials.verified_at, $4)
-                 FROM uses WHERE credentials.client_id = uses.client_id AND credentials.client_id IN
-                     (SELECT client_id FROM credentials WHERE client_id IN (SELECT client_id FROM uses)
-                      FOR NO KEY UPDATE SKIP LOCKED))
+                     (SELECT 1 FROM used WHERE used.client_id = value ->> 1 AND used.jti = value ->> 8))),
+             written AS (INSERT INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM entries),
+             left_to_file AS (
+                 INSERT INTO unfiled_exchanges (jti, agent) SELECT value ->> 0, value ->> 9 FROM entries)
              SELECT '' AS client_id, '' AS jti FROM unchanged UNION ALL SELECT client_id, jti FROM used"
         )
-    }
-}
-
-/// The function that makes a JSON list of its arguments.
-fn list_of(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "json_array",
-        Engine::Postgres => "json_build_array",
     }
 }
 
@@ -209,42 +162,44 @@ pub(crate) struct BatchState {
 
 impl BatchState {
     fn of(rows: &[AnyRow]) -> Result<Self, StoreError> {
-        let mut read = Self { head: 0, signing: HashMap::new(), states: HashMap::with_capacity(rows.len()) };
-        let mut active: HashMap<String, i64> = HashMap::new();
-        for row in rows {
-            let columns = Columns::of("ledger", row);
-            let position = columns.number("position")?;
-            match columns.text("what")?.as_str() {
-                "head" => read.head = position,
-                "key" => {
-                    let (alg, kid): (String, String) = columns.json("value")?;
-                    // Of several the newest signs.
-                    if active.get(&alg).is_none_or(|since| *since <= position) {
-                        active.insert(alg.clone(), position);
-                        read.signing.insert(alg, kid);
-                    }
-                }
-                _ => read_state(&columns, position, &mut read.states)?,
-            }
-        }
-        Ok(read)
+        let columns = Columns::of("ledger", rows.first().ok_or(sqlx::Error::RowNotFound)?);
+        let mut keys: Vec<(i64, String, String)> = columns.json("signing_keys")?;
+        // Of several the newest signs.
+        keys.sort();
+        let signing = keys.into_iter().map(|(_, alg, kid)| (alg, kid)).collect();
+        Ok(Self { head: columns.number("head")?, signing, states: states_of(&columns)? })
     }
 }
 
-fn read_state(
-    columns: &Columns<'_>,
-    position: i64,
-    states: &mut HashMap<usize, Result<AuthenticatorState, String>>,
-) -> Result<(), StoreError> {
-    let text = columns.text("value")?;
-    let state = serde_json::from_str::<StateRow>(&text).map_err(|error| error.to_string()).and_then(StateRow::state);
-    states.insert(usize::try_from(position).unwrap_or(usize::MAX), state);
-    Ok(())
+fn states_of(columns: &Columns<'_>) -> Result<HashMap<usize, Result<AuthenticatorState, String>>, StoreError> {
+    let mut states = HashMap::new();
+    for (table, ..) in KINDS {
+        let rows: Vec<Box<RawValue>> = columns.json(table)?;
+        for row in rows {
+            let (position, state) = match serde_json::from_str::<StateRow>(row.get()) {
+                Ok(row) => (row.position, row.state()),
+                Err(error) => (position_of(&row), Err(error.to_string())),
+            };
+            states.insert(position, state);
+        }
+    }
+    Ok(states)
+}
+
+/// The position of a row whose other columns make no sense.
+fn position_of(row: &RawValue) -> usize {
+    let values: Vec<serde_json::Value> = serde_json::from_str(row.get()).unwrap_or_default();
+    values
+        .first()
+        .and_then(serde_json::Value::as_u64)
+        .and_then(|position| position.try_into().ok())
+        .unwrap_or(usize::MAX)
 }
 
 /// The list of a state, in the order of the statement.
 #[derive(Deserialize)]
 struct StateRow {
+    position: usize,
     id: String,
     client_id: String,
     status_index: i64,
@@ -305,8 +260,6 @@ pub(crate) struct NewEntry<'batch> {
     pub issued: &'batch Issued,
     /// The assertion that it uses up. Of a batch no two entries use the same.
     pub single_use: Option<&'batch SingleUse>,
-    /// Whether the last use is worth noting.
-    pub is_news: bool,
 }
 
 /// What became of the entries.
@@ -367,6 +320,7 @@ impl BatchConnection {
         {
             return self.settle(connection, Err(error));
         }
+        // Not `fetch_one`: it stops at the first statement of the text, which is BEGIN.
         let rows = sqlx::query(statements(self.store.engine()).read.as_str())
             .bind(now.millis())
             .bind(secrets)
@@ -384,18 +338,13 @@ impl BatchConnection {
         self.settle(connection, servers)
     }
 
-    /// Writes the entries, counts them in this hour, and commits. `head` is [`BatchState::head`].
-    pub(crate) async fn write(
-        &mut self,
-        head: i64,
-        entries: &[NewEntry<'_>],
-        now: Timestamp,
-    ) -> Result<Written, StoreError> {
+    /// Writes the entries and commits. `head` is [`BatchState::head`].
+    pub(crate) async fn write(&mut self, head: i64, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
         let mut connection = self.take().await?;
         let written = match self.store.engine() {
-            Engine::Sqlite => write_sqlite(&mut connection, entries, now).await,
+            Engine::Sqlite => write_sqlite(&mut connection, entries).await,
             Engine::Postgres => {
-                let written = write_postgres(&mut connection, head, entries, now).await;
+                let written = write_postgres(&mut connection, head, entries).await;
                 match written {
                     Ok(written) if self.is_held => end(&mut connection, "COMMIT").await.map(|()| written),
                     written => written,
@@ -454,11 +403,7 @@ async fn end(connection: &mut AnyConnection, how: &'static str) -> Result<(), St
     Ok(())
 }
 
-async fn write_sqlite(
-    connection: &mut AnyConnection,
-    entries: &[NewEntry<'_>],
-    now: Timestamp,
-) -> Result<Written, StoreError> {
+async fn write_sqlite(connection: &mut AnyConnection, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
     let once = single_uses(entries);
     let fresh = match once.is_empty() {
         true => HashSet::new(),
@@ -470,21 +415,8 @@ async fn write_sqlite(
             fresh.contains(&key)
         })
     };
-    let kept: Vec<&NewEntry<'_>> = entries.iter().filter(is_fresh).collect();
-    let uses = uses(kept.iter().copied());
-    let (rows, hour) = (to_json(&rows(kept.iter().copied())), now.hour());
-    let statements = statements(Engine::Sqlite);
-    if uses.is_empty() {
-        sqlx::query(statements.write.as_str()).bind(rows).bind(hour).execute(connection).await?;
-    } else {
-        sqlx::query(statements.write_with_uses.as_str())
-            .bind(rows)
-            .bind(hour)
-            .bind(to_json(&uses))
-            .bind(now.millis())
-            .execute(connection)
-            .await?;
-    }
+    let rows = to_json(&rows(entries.iter().filter(is_fresh)));
+    sqlx::query(statements(Engine::Sqlite).write.as_str()).bind(rows).execute(connection).await?;
     Ok(Written::Committed(fresh))
 }
 
@@ -492,13 +424,9 @@ async fn write_postgres(
     connection: &mut AnyConnection,
     head: i64,
     entries: &[NewEntry<'_>],
-    now: Timestamp,
 ) -> Result<Written, StoreError> {
-    let found = sqlx::query(statements(Engine::Postgres).write_with_uses.as_str())
+    let found = sqlx::query(statements(Engine::Postgres).write.as_str())
         .bind(to_json(&rows(entries.iter())))
-        .bind(now.hour())
-        .bind(to_json(&uses(entries.iter())))
-        .bind(now.millis())
         .bind(to_json(&single_uses(entries)))
         .bind(head)
         .fetch_all(connection)
@@ -518,12 +446,13 @@ struct EntryRow<'batch>(
     i64,
     Option<IpAddr>,
     Option<&'batch str>,
+    Option<&'batch str>,
 );
 
 /// The entries as one parameter.
 fn rows<'batch>(entries: impl Iterator<Item = &'batch NewEntry<'batch>>) -> Vec<EntryRow<'batch>> {
     entries
-        .map(|NewEntry { issued, single_use, .. }| {
+        .map(|NewEntry { issued, single_use }| {
             EntryRow(
                 issued.jti.as_str(),
                 issued.client_id.as_str(),
@@ -534,22 +463,9 @@ fn rows<'batch>(entries: impl Iterator<Item = &'batch NewEntry<'batch>>) -> Vec<
                 issued.expires_at.millis(),
                 issued.origin.address,
                 single_use.map(|once| once.jti.as_str()),
+                issued.origin.agent.as_deref(),
             )
         })
-        .collect()
-}
-
-/// The uses to note, one an authenticator: identifier, credential, address and program.
-fn uses<'batch>(
-    entries: impl Iterator<Item = &'batch NewEntry<'batch>>,
-) -> Vec<(&'batch str, &'batch str, Option<IpAddr>, Option<&'batch str>)> {
-    let newest: HashMap<&str, &Issued> = entries
-        .filter(|entry| entry.is_news)
-        .map(|entry| (entry.issued.authenticator.as_str(), entry.issued))
-        .collect();
-    newest
-        .into_iter()
-        .map(|(id, issued)| (id, issued.client_id.as_str(), issued.origin.address, issued.origin.agent.as_deref()))
         .collect()
 }
 
@@ -617,11 +533,8 @@ pub(crate) async fn authenticator_state(
 ) -> Result<Option<Result<AuthenticatorState, String>>, StoreError> {
     let [secrets, keys, identities] = asked(&[proof]);
     // The parameters are numbered as those of a batch are; this statement has no moment.
-    let sql = AssertSqlSafe(statements(engine).states.replace("$2", "$1").replace("$3", "$2").replace("$4", "$3"));
-    let rows = sqlx::query(sql).bind(secrets).bind(keys).bind(identities).fetch_all(&mut **transaction).await?;
-    let mut states = HashMap::new();
-    for row in &rows {
-        read_state(&Columns::of("credentials", row), 0, &mut states)?;
-    }
-    Ok(states.remove(&0))
+    let states = statements(engine).states.replace("$2", "$1").replace("$3", "$2").replace("$4", "$3");
+    let sql = AssertSqlSafe(format!("SELECT {states}"));
+    let row = sqlx::query(sql).bind(secrets).bind(keys).bind(identities).fetch_one(&mut **transaction).await?;
+    Ok(states_of(&Columns::of("credentials", &row))?.remove(&0))
 }

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Every table, in an order in which each row comes after those that it refers to.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 28] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -36,6 +36,8 @@ const TABLES: [&str; 26] = [
     "webhook_deliveries",
     "alerts",
     "ledger",
+    "unfiled_exchanges",
+    "filed_exchanges",
 ];
 /// Rows that are read and written at once.
 const PAGE: i64 = 2000;

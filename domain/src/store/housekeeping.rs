@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, StoreError, ledger};
+use super::{Columns, Store, StoreError, ledger, to_json};
 use crate::clock::Timestamp;
 use crate::housekeeping::Retention;
 
@@ -30,33 +30,55 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("webhook_deliveries", "id", "created_at", alerts),
         ("alerts", "client_id, kind, about", "written_at", alerts),
     ] {
-        delete(store, table, key, &format!("{moment} < $1"), end, "").await?;
+        delete(store, table, key, moment, end).await?;
     }
-    // By its key, which grows with time: there is no index of expiries, and what expired early was issued early.
-    let ledger_end = now.minus(retention.ledger);
-    let condition = "expires_at < $1 AND jti < $3";
-    delete(store, "ledger", "jti", condition, ledger_end.millis(), &ledger::first_jti(ledger_end)).await
+    delete_entries(store, now.minus(retention.ledger)).await
 }
 
-async fn delete(
-    store: &Store,
-    table: &str,
-    key: &str,
-    condition: &str,
-    end: i64,
-    key_end: &str,
-) -> Result<(), StoreError> {
+/// Deletes entries of the ledger whose tokens ended before `end`, by its key, which grows with time: there is no index of
+/// expiries, and what expired early was issued early.
+async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError> {
+    let delete = format!(
+        "DELETE FROM ledger WHERE jti IN
+            (SELECT jti FROM ledger WHERE expires_at < $1 AND jti < $2 ORDER BY jti LIMIT $3{}) RETURNING client_id, jti",
+        store.engine().leaving_locked()
+    );
+    let forget = format!(
+        "DELETE FROM filed_exchanges WHERE (client_id, jti) IN (SELECT value ->> 0, value ->> 1 FROM {})",
+        store.engine().elements("$1", "deleted")
+    );
+    loop {
+        let mut transaction = store.begin_exchange().await?;
+        let deleted = sqlx::query(AssertSqlSafe(delete.as_str()))
+            .bind(end.millis())
+            .bind(ledger::first_jti(end))
+            .bind(BITE)
+            .fetch_all(&mut *transaction)
+            .await?
+            .iter()
+            .map(|row| {
+                let columns = Columns::of("ledger", row);
+                Ok((columns.text("client_id")?, columns.text("jti")?))
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        sqlx::query(AssertSqlSafe(forget.as_str())).bind(to_json(&deleted)).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        if deleted.len() < BITE as usize {
+            return Ok(());
+        }
+    }
+}
+
+async fn delete(store: &Store, table: &str, key: &str, moment: &str, end: i64) -> Result<(), StoreError> {
     let leaving = store.engine().leaving_locked();
     let sql = format!(
-        "DELETE FROM {table} WHERE ({key}) IN
-            (SELECT {key} FROM {table} WHERE {condition} AND $3 = $3 LIMIT $2{leaving})"
+        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {moment} < $1 LIMIT $2{leaving})"
     );
     loop {
         let mut transaction = store.begin_exchange().await?;
         let deleted = sqlx::query(AssertSqlSafe(sql.as_str()))
             .bind(end)
             .bind(BITE)
-            .bind(key_end)
             .execute(&mut *transaction)
             .await?
             .rows_affected();

@@ -125,16 +125,17 @@ pub(crate) async fn impact(
     longest_ago: Timestamp,
 ) -> Result<Impact, StoreError> {
     let day = sqlx::query(
-        "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT address) AS addresses FROM ledger
-         WHERE client_id = $1 AND jti >= $2",
+        "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2",
     )
     .bind(client_id.as_str())
     .bind(first_jti(day_ago))
     .fetch_one(store.reads())
     .await?;
     let live = sqlx::query(concat!(
-        "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end FROM ledger AS l
-         WHERE l.client_id = $1 AND l.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
+        "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
+         WHERE f.client_id = $1 AND f.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
         is_of_live_authenticator!("$3")
     ))
     .bind(client_id.as_str())
@@ -169,8 +170,9 @@ pub(crate) async fn reach(
     most: i64,
 ) -> Result<Reach, StoreError> {
     let addresses = sqlx::query(
-        "SELECT COALESCE(address, '') AS address, COUNT(*) AS n FROM ledger WHERE client_id = $1 AND jti >= $2
-         GROUP BY COALESCE(address, '') ORDER BY n DESC, address LIMIT $3",
+        "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3",
     )
     .bind(client_id.as_str())
     .bind(first_jti(since))
@@ -178,8 +180,9 @@ pub(crate) async fn reach(
     .fetch_all(store.reads())
     .await?;
     let servers = sqlx::query(
-        "SELECT server_id, COUNT(*) AS n FROM ledger WHERE client_id = $1 AND jti >= $2
-         GROUP BY server_id ORDER BY n DESC",
+        "SELECT l.server_id AS server_id, COUNT(*) AS n
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         GROUP BY l.server_id ORDER BY n DESC",
     )
     .bind(client_id.as_str())
     .bind(first_jti(since))
@@ -219,7 +222,9 @@ pub struct RecentExchange {
 /// The newest exchanges of a credential.
 pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> Result<Vec<RecentExchange>, StoreError> {
     sqlx::query(
-        "SELECT issued_at, scope, server_id, address FROM ledger WHERE client_id = $1 ORDER BY jti DESC LIMIT $2",
+        "SELECT l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
+         ORDER BY f.jti DESC LIMIT $2",
     )
     .bind(client_id.as_str())
     .bind(limit)

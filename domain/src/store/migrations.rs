@@ -11,7 +11,10 @@ pub(super) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError
             Engine::Sqlite => sql.into_sql_str(),
             // Texts are compared byte by byte, as SQLite does it: identifiers grow with time only then, and a page of a
             // list ends where the next begins whatever the database's language.
-            Engine::Postgres => AssertSqlSafe(sql.replace(" TEXT", " TEXT COLLATE \"C\"")).into_sql_str(),
+            Engine::Postgres => {
+                let sql = sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" WITHOUT ROWID", "");
+                AssertSqlSafe(sql).into_sql_str()
+            }
         };
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -29,6 +32,7 @@ pub(super) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError
         migration(7, "teams", include_str!("../../../migrations/0007_teams.sql")),
         migration(8, "webhooks", include_str!("../../../migrations/0008_webhooks.sql")),
         migration(9, "lists", include_str!("../../../migrations/0009_lists.sql")),
+        migration(10, "filing", include_str!("../../../migrations/0010_filing.sql")),
     ]);
     migrator.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),

@@ -119,6 +119,13 @@ impl Turn {
     }
 }
 
+/// Waits until nobody else files exchanges: two that file the same ones would wait for each other in a circle.
+pub(super) async fn wait_to_file(transaction: &mut Transaction) -> Result<(), StoreError> {
+    let sql = "SELECT pg_advisory_xact_lock(CAST(CAST(CAST('unfiled_exchanges' AS REGCLASS) AS OID) AS BIGINT))";
+    sqlx::query(sql).execute(&mut **transaction).await?;
+    Ok(())
+}
+
 /// Begins a transaction in turn. See the module of the store.
 pub(super) async fn begin(pool: &AnyPool, turn: Turn) -> Result<Transaction, StoreError> {
     let mut transaction = Transaction::from(pool.begin().await?);

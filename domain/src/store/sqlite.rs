@@ -14,8 +14,9 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// Connections that write keep up to 32 MiB of the database, so that what is written over and over need not be read again. SQLite's
 /// own habit of moving its log into the database every four megabytes stays: less often, or from a connection beside the
-/// ledger's, the pauses for the disk are longer.
-const WRITES: &str = "PRAGMA cache_size = -32768;";
+/// ledger's, the pauses for the disk are longer. What a statement needs to be undone stays in memory: in a file, each batch
+/// would make one and remove it.
+const WRITES: &str = "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;";
 
 pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
     private_file(path, false)?;

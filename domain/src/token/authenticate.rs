@@ -1,14 +1,17 @@
 //! A client that proves itself for something else than a token: introspection and revocation. The rules are those of an
 //! exchange, and so is what is counted when they refuse.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::assertion::{self, Purpose};
 use super::client_authentication::{Presented, PresentedSecret};
 use super::error::{OAuthError, OAuthErrorCode};
+use super::filing::LAST_USE_INTERVAL;
 use super::form::TokenForm;
 use super::grants::{Grant, refuse_assertion};
-use super::ledger::{Proof, Refusal, check_alive, is_news};
+use super::ledger::{AuthenticatorState, Proof, Refusal, check_alive};
+use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{ClientId, McpServerId};
@@ -153,6 +156,14 @@ async fn check(
         transaction.commit().await.map_err(StoreError::from)?;
     }
     Ok(Ok(Client { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
+}
+
+/// Whether a use is worth noting: the last one is long ago, or came from elsewhere. While a secret is being replaced people
+/// watch for every use.
+fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> bool {
+    state.retires_at.is_some()
+        || state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
+        || state.last_used_from != address
 }
 
 impl Client {

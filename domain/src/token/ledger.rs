@@ -35,9 +35,6 @@ pub const LARGEST_BATCH: usize = 64;
 const QUEUE: usize = 1024;
 /// How often a batch is decided because something was changed meanwhile; the last time nothing can be.
 const MOST_ATTEMPTS: usize = 3;
-/// A secret's last use is written when it is older than this, or from another address.
-const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
-
 /// What proves the client, as far as that can be told before the issuing transaction.
 #[derive(Debug)]
 pub enum Proof {
@@ -399,19 +396,15 @@ impl Writer {
         let single_uses = single_uses(asks, &states, &mut decisions);
         let mut entries = Vec::with_capacity(decisions.len());
         for (position, decision) in decisions.iter().enumerate() {
-            if let (Ok(issued), Some(Ok(state))) = (decision, states.get(&position)) {
-                entries.push(NewEntry {
-                    issued,
-                    single_use: single_uses.get(&position).copied(),
-                    is_news: is_news(state, issued.origin.address, now),
-                });
+            if let Ok(issued) = decision {
+                entries.push(NewEntry { issued, single_use: single_uses.get(&position).copied() });
             }
         }
         if entries.is_empty() {
             self.connection.leave().await?;
             return Ok(Some(decisions));
         }
-        let Written::Committed(fresh) = self.connection.write(head, &entries, now).await? else { return Ok(None) };
+        let Written::Committed(fresh) = self.connection.write(head, &entries).await? else { return Ok(None) };
         refuse_replays(&single_uses, &fresh, &mut decisions);
         Ok(Some(decisions))
     }
@@ -428,14 +421,6 @@ impl Writer {
         self.servers = Some((head, Arc::clone(&servers)));
         Ok(servers)
     }
-}
-
-/// Whether a use is worth noting: the last one is long ago, or came from elsewhere. While a secret is being replaced people
-/// watch for every use.
-pub(super) fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> bool {
-    state.retires_at.is_some()
-        || state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
-        || state.last_used_from != address
 }
 
 /// The assertions that the granted exchanges use up, by position. Of two equal ones the second is refused.
