@@ -88,6 +88,11 @@ impl Metrics {
         self.exchanges.fetch_add(granted as u64, Ordering::Relaxed);
     }
 
+    /// How many batches there were.
+    pub fn batches(&self) -> u64 {
+        self.batches.classes.iter().map(|class| class.load(Ordering::Relaxed)).sum()
+    }
+
     /// A batch of exchanges met a fault of the database.
     pub(crate) fn ledger_error(&self) {
         self.ledger_errors.fetch_add(1, Ordering::Relaxed);

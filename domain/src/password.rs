@@ -3,6 +3,7 @@
 //! One verification takes some 25 ms of a core and 19 MiB. Without a bound, a few dozen parallel sign-ins starve
 //! the token endpoint; with one, whatever does not fit is told to come back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Fault;
 use crate::random::Random;
+use crate::secret::fair_share::FairShare;
 use crate::secret::imported::{ImportedHash, ImportedSecret};
 
 /// The shortest password accepted, in characters: NIST SP 800-63B for a password that stands alone.
@@ -160,6 +162,7 @@ pub struct HashQueue {
     random: Arc<dyn Random>,
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
+    share: FairShare,
 }
 
 impl HashQueue {
@@ -167,7 +170,12 @@ impl HashQueue {
     pub fn new(random: Arc<dyn Random>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = cores.saturating_sub(1).max(1);
-        Self { random, places: Arc::new(Semaphore::new(threads + QUEUE)), threads: Arc::new(Semaphore::new(threads)) }
+        Self {
+            random,
+            places: Arc::new(Semaphore::new(threads + QUEUE)),
+            threads: Arc::new(Semaphore::new(threads)),
+            share: FairShare::default(),
+        }
     }
 
     /// The stored form of `password`.
@@ -209,12 +217,19 @@ impl HashQueue {
         .await
     }
 
-    /// Whether `secret` is the one behind the hash of another system.
+    /// Whether `secret` is the one behind the hash of another system. Anybody may ask, so each network gets its share only.
     ///
     /// # Errors
     ///
-    /// [`Fault::Overloaded`] when the queue is full or the wait is over.
-    pub(crate) async fn verify_imported(&self, secret: Arc<ImportedSecret>, hash: ImportedHash) -> Result<bool, Fault> {
+    /// [`Fault::Overloaded`] when the share is used up, the queue is full or the wait is over.
+    pub(crate) async fn verify_imported(
+        &self,
+        secret: Arc<ImportedSecret>,
+        hash: ImportedHash,
+        asked_from: Option<IpAddr>,
+    ) -> Result<bool, Fault> {
+        let _place =
+            self.share.place(asked_from).ok_or(Fault::Overloaded("too many secrets at once from one network"))?;
         self.run(move || hash.verify(secret.expose())).await
     }
 

@@ -5,6 +5,7 @@
 //! index, and a stolen database is useless without the master key that wraps the pepper. Argon2id here would cap
 //! a core at forty exchanges a second and let anybody exhaust it with wrong secrets.
 
+pub(crate) mod fair_share;
 pub mod imported;
 
 use std::fmt;

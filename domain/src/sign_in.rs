@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::PersonId;
+use crate::origin::network_of;
 use crate::password::Password;
 use crate::person::Person;
 use crate::store::{self, StoreError};
@@ -151,17 +152,6 @@ fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device
         address.map(|address| Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT });
     // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
     address.into_iter().chain([Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }]).collect()
-}
-
-/// One household has one IPv4 address but 2^64 IPv6 addresses.
-fn network_of(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
 }
 
 /// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.

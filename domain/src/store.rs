@@ -235,6 +235,14 @@ impl Store {
         Ok(transaction)
     }
 
+    /// Keeps SQLite's log short, so that exchanges need not. Others have their own ways.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        match self.engine {
+            Engine::Sqlite => sqlite::checkpoint(self).await,
+            Engine::Postgres => Ok(()),
+        }
+    }
+
     /// How many writers of the ledger the database is fastest with.
     pub(crate) fn ledger_writers(&self) -> u32 {
         match self.engine {

@@ -14,7 +14,7 @@ use crate::token::filing::LAST_USE_INTERVAL;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Unfiled {
     pub client_id: String,
-    jti: String,
+    pub jti: String,
     authenticator_id: String,
     /// In milliseconds since the epoch.
     issued_at: i64,
@@ -22,7 +22,7 @@ pub(crate) struct Unfiled {
     agent: Option<String>,
 }
 
-/// The oldest exchanges that are not filed, at most `most`, sorted by credential and time.
+/// The oldest exchanges that are not filed, at most `most`, in the order of time.
 pub(crate) async fn unfiled(store: &Store, most: usize) -> Result<Vec<Unfiled>, StoreError> {
     let columns = "l.client_id, l.jti, l.authenticator_id, l.issued_at, l.address, u.agent";
     let list = super::list(store.engine(), columns);
@@ -34,51 +34,55 @@ pub(crate) async fn unfiled(store: &Store, most: usize) -> Result<Vec<Unfiled>, 
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let row = sqlx::query(sql).bind(most).fetch_one(store.reads()).await?;
     let mut entries: Vec<Unfiled> = Columns::of("unfiled_exchanges", &row).json("entries")?;
-    entries.sort_by(|left, right| (&left.client_id, &left.jti).cmp(&(&right.client_id, &right.jti)));
+    entries.sort_by(|left, right| left.jti.cmp(&right.jti));
     Ok(entries)
 }
 
-/// Files the entries, which are sorted, and returns true; false, with nothing done, when another process has filed some of
-/// them.
-pub(crate) async fn file(store: &Store, entries: &[Unfiled]) -> Result<bool, StoreError> {
+/// Files the entries under their credentials and notes the last uses. It changes nothing to do it again.
+pub(crate) async fn file(store: &Store, entries: &[&Unfiled]) -> Result<(), StoreError> {
     let engine = store.engine();
     let mut transaction = store.begin_filing().await?;
-    let names: Vec<_> = entries.iter().map(|entry| (&entry.jti, &entry.client_id)).collect();
-    let names = to_json(&names);
+    let names: Vec<_> = entries.iter().map(|entry| (&entry.client_id, &entry.jti)).collect();
     let sql = format!(
-        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
+        "INSERT INTO filed_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
+         ON CONFLICT (client_id, jti) DO NOTHING",
         engine.elements("$1", "entry")
     );
-    let taken = sqlx::query(AssertSqlSafe(sql)).bind(&names).execute(&mut *transaction).await?.rows_affected();
-    if taken != entries.len() as u64 {
-        return Ok(false);
-    }
-    let sql = format!(
-        "INSERT INTO filed_exchanges (client_id, jti) SELECT value ->> 1, value ->> 0 FROM {}",
-        engine.elements("$1", "entry")
-    );
-    sqlx::query(AssertSqlSafe(sql)).bind(&names).execute(&mut *transaction).await?;
-    count(engine, &mut transaction, entries).await?;
+    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
     note_uses(engine, &mut transaction, entries).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(())
 }
 
-/// Counts the entries in their hours.
-async fn count(engine: Engine, transaction: &mut Transaction, entries: &[Unfiled]) -> Result<(), StoreError> {
+/// Counts entries that are filed in their hours, forgets that they were not, and returns true; false, with nothing done, when
+/// another process has done so with some of them.
+pub(crate) async fn count(store: &Store, entries: &[Unfiled]) -> Result<bool, StoreError> {
+    let engine = store.engine();
     let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
     for entry in entries {
         *hours.entry((&entry.client_id, Timestamp::from_millis(entry.issued_at).hour())).or_default() += 1;
     }
     let rows: Vec<_> = hours.into_iter().map(|((client_id, hour), exchanges)| (client_id, hour, exchanges)).collect();
+    let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
+
+    let mut transaction = store.begin_filing().await?;
+    let sql = format!(
+        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
+        engine.elements("$1", "entry")
+    );
+    let deleted = sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
+    if deleted.rows_affected() != entries.len() as u64 {
+        return Ok(false);
+    }
     let sql = format!(
         "INSERT INTO usage_hours (client_id, hour, exchanges)
          SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM {} WHERE 1 = 1
          ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges",
         engine.elements("$1", "counted")
     );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).execute(&mut **transaction).await?;
-    Ok(())
+    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// The authenticators' tables, and when every use of theirs is news: while a secret is being replaced people watch whether
@@ -99,11 +103,11 @@ fn table_of(id: &str) -> Option<&'static str> {
 }
 
 /// Notes the last use of each authenticator and each credential, where it is news.
-async fn note_uses(engine: Engine, transaction: &mut Transaction, entries: &[Unfiled]) -> Result<(), StoreError> {
+async fn note_uses(engine: Engine, transaction: &mut Transaction, entries: &[&Unfiled]) -> Result<(), StoreError> {
     let interval = i64::try_from(LAST_USE_INTERVAL.as_millis()).unwrap_or(i64::MAX);
     let mut last: BTreeMap<&str, &Unfiled> = BTreeMap::new();
-    // Sorted by time, so the last one stays.
-    last.extend(entries.iter().map(|entry| (entry.authenticator_id.as_str(), entry)));
+    // Those of one credential are in the order of time, so the last one stays.
+    last.extend(entries.iter().map(|entry| (entry.authenticator_id.as_str(), *entry)));
     for (table, always) in AUTHENTICATORS {
         let rows: Vec<_> = last
             .iter()

@@ -12,11 +12,14 @@ use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptio
 /// Below this version SQLite can corrupt a WAL database that two connections write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// Connections that write keep up to 32 MiB of the database, so that what is written over and over need not be read again. SQLite's
-/// own habit of moving its log into the database every four megabytes stays: less often, or from a connection beside the
-/// ledger's, the pauses for the disk are longer. What a statement needs to be undone stays in memory: in a file, each batch
-/// would make one and remove it.
+/// Connections that write keep up to 32 MiB of the database, so that what is written over and over need not be read again. What
+/// a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
 const WRITES: &str = "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;";
+
+/// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
+const LONG_LOG: i64 = 1000;
+/// Pages of the log after which an exchange stops to move them, should the server not keep up.
+const LONGEST_LOG: i64 = 16_000;
 
 pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
     private_file(path, false)?;
@@ -29,15 +32,35 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
         LedgerDurability::Process => "PRAGMA synchronous = NORMAL;",
         LedgerDurability::Power => durable,
     };
+    let checkpoint = match options.is_server {
+        // See `checkpoint`.
+        true => format!("PRAGMA wal_autocheckpoint = {LONGEST_LOG};"),
+        false => String::new(),
+    };
     Ok(Store {
         engine: Engine::Sqlite,
         url: DatabaseUrl::Sqlite(path.to_owned()),
         reads: pool(path, 4, "PRAGMA query_only = ON;".to_owned()).await?,
         changes,
         // The ledger's writer keeps its own; the other serves what is not part of a batch.
-        ledger: pool(path, 2, format!("{ledger} {WRITES}")).await?,
+        ledger: pool(path, 2, format!("{ledger} {WRITES} {checkpoint}")).await?,
         turns: Turns::default(),
     })
+}
+
+/// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all that
+/// waits behind that commit waits for the disk. Here most of it is done while others write; only what they wrote
+/// meanwhile is moved in a turn of its own, since the log starts anew only when none of it is left.
+pub(super) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(&store.reads).await?;
+    let (pages, moved): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    if pages - moved < LONG_LOG {
+        return Ok(());
+    }
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&store.reads).await?;
+    let _turn = store.turns.next().await?;
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&store.reads).await?;
+    Ok(())
 }
 
 /// Brings the schema up to date under a lock beside the file.

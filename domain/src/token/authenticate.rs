@@ -47,7 +47,9 @@ pub(super) async fn proof(
                 (PresentedSecret::Generated(secret), named) if named.is_some() || !names_client => {
                     Some(secret.hash(&context.keys.pepper))
                 }
-                (PresentedSecret::Imported(secret), Some(client_id)) => imported(context, client_id, secret).await?,
+                (PresentedSecret::Imported(secret), Some(client_id)) => {
+                    imported(context, client_id, secret, origin).await?
+                }
                 _ => None,
             };
             match found {
@@ -74,6 +76,7 @@ async fn imported(
     context: &Context,
     client_id: &ClientId,
     secret: ImportedSecret,
+    origin: &Origin,
 ) -> Result<Option<SecretHash>, Fault> {
     let stored = store::credentials::secret_hashes(&context.store, client_id).await?;
     let ours = secret.hash(client_id, &context.keys.pepper);
@@ -83,7 +86,7 @@ async fn imported(
     let secret = Arc::new(secret);
     for (id, hash) in &stored {
         let Some(hash) = ImportedHash::from_stored(hash) else { continue };
-        if context.secret_hashing.verify_imported(Arc::clone(&secret), hash).await? {
+        if context.secret_hashing.verify_imported(Arc::clone(&secret), hash, origin.address).await? {
             let mut transaction = context.store.begin_exchange().await?;
             store::credentials::replace_hash(&mut transaction, id, &ours).await?;
             transaction.commit().await.map_err(StoreError::from)?;

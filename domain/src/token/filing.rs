@@ -22,10 +22,12 @@ pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Most exchanges that are read at once.
 const PAGE: usize = 10_000;
-/// Most exchanges that are filed in one transaction, while which none is issued: some milliseconds.
+/// Most exchanges and most credentials that are filed in one transaction, during which none is issued: some milliseconds.
+/// Each credential has its own pages.
 const MOST_ENTRIES: usize = 500;
-/// Most credentials in one transaction: each has its own pages.
 const MOST_CREDENTIALS: usize = 50;
+/// Most exchanges that are counted in one transaction, of as many credentials at worst.
+const MOST_COUNTED: usize = 500;
 /// Most that wait for it at once; further ones see what is filed already.
 const QUEUE: usize = 256;
 
@@ -114,7 +116,7 @@ impl Clerk {
             if !is_last {
                 self.answer();
             }
-            // When another process files the same, what it left is looked at anew.
+            // When another process counts the same, what it left is looked at anew.
             if self.file_page(&page).await? && is_last {
                 break;
             }
@@ -122,30 +124,43 @@ impl Clerk {
         Ok(())
     }
 
-    /// Files a page; false when another process has filed some of it.
+    /// Files a page; false when another process has counted some of it.
+    ///
+    /// By credential first: each page of the database where something is filed is written once. Then by time: so is each page
+    /// that says what is not filed.
     async fn file_page(&mut self, page: &[Unfiled]) -> Result<bool, StoreError> {
-        let mut rest = page;
-        while !rest.is_empty() && !self.is_closing {
+        let mut by_credential: Vec<&Unfiled> = page.iter().collect();
+        by_credential.sort_by(|left, right| (&left.client_id, &left.jti).cmp(&(&right.client_id, &right.jti)));
+        let mut rest = by_credential.as_slice();
+        while !rest.is_empty() {
             let (bite, after) = rest.split_at(bite(rest));
             let started = Instant::now();
-            if !filing::file(&self.store, bite).await? {
+            filing::file(&self.store, bite).await?;
+            self.pause(started).await;
+            rest = after;
+        }
+        for bite in page.chunks(MOST_COUNTED) {
+            let started = Instant::now();
+            if self.is_closing || !filing::count(&self.store, bite).await? {
                 return Ok(false);
             }
-            rest = after;
-            // Exchanges come first, unless somebody waits.
-            if self.waiting.is_empty() && self.inbox.is_empty() {
-                tokio::time::sleep(started.elapsed()).await;
-            }
+            self.pause(started).await;
         }
         Ok(true)
+    }
+
+    /// Exchanges come first: leaves them the time that was taken from them, unless somebody waits.
+    async fn pause(&mut self, started: Instant) {
+        if self.waiting.is_empty() && self.inbox.is_empty() {
+            tokio::time::sleep(started.elapsed()).await;
+        }
     }
 }
 
 /// How many of the entries, sorted by credential, are filed together.
-fn bite(entries: &[Unfiled]) -> usize {
-    let mut credentials = entries.chunk_by(|left, right| left.client_id == right.client_id);
-    let of_credentials: usize = credentials.by_ref().take(MOST_CREDENTIALS).map(<[Unfiled]>::len).sum();
-    of_credentials.min(MOST_ENTRIES)
+fn bite(entries: &[&Unfiled]) -> usize {
+    let of_credentials = entries.chunk_by(|left, right| left.client_id == right.client_id);
+    of_credentials.take(MOST_CREDENTIALS).map(<[&Unfiled]>::len).sum::<usize>().min(MOST_ENTRIES)
 }
 
 #[cfg(test)]

@@ -322,7 +322,7 @@ struct Writer {
     shared: Arc<Shared>,
     connection: BatchConnection,
     /// The MCP servers, and the number of the audit log's newest entry when they were read.
-    servers: Option<(i64, Arc<Vec<McpServer>>)>,
+    servers: Option<(i64, Arc<[Target]>)>,
 }
 
 impl Writer {
@@ -411,13 +411,13 @@ impl Writer {
 
     /// The MCP servers as they are at this number of the audit log: every change of them has an entry, so a list that was
     /// read at the same number is the same list. This is no cache that could be stale: the number is of this batch.
-    async fn servers(&mut self, head: i64) -> Result<Arc<Vec<McpServer>>, StoreError> {
+    async fn servers(&mut self, head: i64) -> Result<Arc<[Target]>, StoreError> {
         if let Some((at, servers)) = &self.servers
             && *at == head
         {
             return Ok(Arc::clone(servers));
         }
-        let servers = Arc::new(self.connection.mcp_servers().await?);
+        let servers: Arc<[Target]> = self.connection.mcp_servers().await?.into_iter().map(Target::from).collect();
         self.servers = Some((head, Arc::clone(&servers)));
         Ok(servers)
     }
@@ -464,9 +464,22 @@ fn replayed(issued: &Issued) -> LedgerError {
     LedgerError::Refused { refusal: Refusal::AssertionReplayed, client_id: Some(issued.client_id.clone()) }
 }
 
+/// An MCP server that a token can be for.
+struct Target {
+    server: McpServer,
+    /// Its resource in canonical form, as requests name it.
+    resource: Option<String>,
+}
+
+impl From<McpServer> for Target {
+    fn from(server: McpServer) -> Self {
+        Self { resource: resource::canonical(&server.resource), server }
+    }
+}
+
 /// What all decisions of a batch rest on.
 struct Rules {
-    servers: Arc<Vec<McpServer>>,
+    servers: Arc<[Target]>,
     /// The signing key in force, by algorithm.
     signing: HashMap<String, String>,
     now: Timestamp,
@@ -556,16 +569,15 @@ pub(super) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, n
 fn target<'server>(
     state: &AuthenticatorState,
     asked: &AskedResource,
-    servers: &'server [McpServer],
+    servers: &'server [Target],
 ) -> Option<&'server McpServer> {
-    let find = |id: &McpServerId| servers.iter().find(|server| server.id == *id);
-    match asked {
+    let find = |id: &McpServerId| servers.iter().find(|target| target.server.id == *id);
+    let target = match asked {
         AskedResource::Unusable => None,
         AskedResource::Default => state.servers.first().and_then(find),
-        AskedResource::This(asked) => state
-            .servers
-            .iter()
-            .filter_map(find)
-            .find(|server| resource::canonical(&server.resource).as_deref() == Some(asked)),
-    }
+        AskedResource::This(asked) => {
+            state.servers.iter().filter_map(find).find(|target| target.resource.as_ref() == Some(asked))
+        }
+    };
+    target.map(|target| &target.server)
 }

@@ -38,10 +38,31 @@ async fn problems(context: &Context, lines: &[String]) -> Vec<Problem> {
 
 /// Whether the client gets a token with this secret.
 async fn works(context: &Context, id: &str, secret: &str) -> bool {
+    works_from(context, "192.0.2.1", id, secret).await
+}
+
+async fn works_from(context: &Context, address: &str, id: &str, secret: &str) -> bool {
     let body = format!("client_id={id}&client_secret={}", secret.replace(' ', "+"));
     let form = TokenForm::parse(body.as_bytes()).expect("a form");
-    let origin = "192.0.2.1".parse::<std::net::IpAddr>().expect("an address").into();
+    let origin = address.parse::<std::net::IpAddr>().expect("an address").into();
     exchange(context, presented(&[], &form).expect("presented"), &form, &origin).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_flood_of_wrong_secrets_leaves_the_first_use_of_the_right_one_alone() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let line = format!(r#"{{"name":"argon2","client_id":"argon2-client","client_secret_hash":"{ARGON2}"}}"#);
+    imported(context, &[line]).await.expect("imports");
+    let mut flood = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let context = context.clone();
+        flood.spawn(async move {
+            works_from(&context, "198.51.100.66", "argon2-client", &format!("correct horse {number}")).await
+        });
+    }
+    assert!(works(context, "argon2-client", "correct horse").await, "another network has its own share");
+    assert!(flood.join_all().await.iter().all(|accepted| !accepted));
 }
 
 #[tokio::test]

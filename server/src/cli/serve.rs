@@ -27,6 +27,8 @@ const OPEN_FILES: u64 = 32_768;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 /// How soon a change is on its way to the webhooks.
 const COURIER_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the database's log is looked after while there are exchanges.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 /// How soon somebody hears that a retired secret was tried.
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 /// Every how many of these intervals ends that are near are looked for: with a million credentials that takes a second.
@@ -60,6 +62,7 @@ pub async fn run(mut config: Config) -> Result<(), CliError> {
         tokio::spawn(tidy(context.clone())),
         tokio::spawn(watch(context.clone())),
         tokio::spawn(tell(context.clone())),
+        tokio::spawn(checkpoint(context.clone())),
     ];
     if let Some(listener) = metrics_listener {
         let address = listener.local_addr().map_err(CliError::failed)?;
@@ -136,6 +139,23 @@ async fn watch(context: Context) {
         {
             tracing::warn!(%fault, "ends that are near could not be told");
         }
+    }
+}
+
+/// Keeps the database's log short beside the exchanges.
+async fn checkpoint(context: Context) {
+    let mut interval = tokio::time::interval(CHECKPOINT_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = 0;
+    loop {
+        interval.tick().await;
+        let batches = context.metrics.batches();
+        if batches != seen
+            && let Err(error) = context.store.checkpoint().await
+        {
+            tracing::warn!(%error, "the database's log could not be shortened");
+        }
+        seen = batches;
     }
 }
 
