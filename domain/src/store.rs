@@ -201,7 +201,9 @@ impl Store {
     }
 
     async fn begin_in_turn(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
-        let turn = self.turns.next().await?;
+        let mut turn = self.turns.next().await?;
+        // Back into its pool, from where it is taken.
+        turn.take();
         Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
     }
 
@@ -279,6 +281,7 @@ impl Store {
     /// Finishes what is under way and closes every connection.
     pub async fn close(&self) {
         self.reads.close().await;
+        self.turns.end().await;
         self.ledger.close().await;
         self.changes.close().await;
     }

@@ -286,7 +286,7 @@ impl BatchConnection {
         Self { store, connection: None, turn: None, is_held: false }
     }
 
-    /// Gives the connection back until there is another batch.
+    /// PostgreSQL: gives the connection back until there is another batch. SQLite's went with the turn.
     pub(crate) fn release(&mut self) {
         self.connection = None;
     }
@@ -312,9 +312,15 @@ impl BatchConnection {
 
     async fn try_read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
         let [secrets, keys, identities] = asked(proofs);
-        let mut connection = self.take().await?;
         self.turn = None;
         self.turn = self.store.batch_turn().await?;
+        let mut connection = match self.take().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                self.turn = None;
+                return Err(error);
+            }
+        };
         if self.is_held
             && let Err(error) = hold(&mut connection).await
         {
@@ -351,8 +357,9 @@ impl BatchConnection {
                 }
             }
         };
-        self.turn = None;
-        self.settle(connection, written)
+        let written = self.settle(connection, written);
+        self.end_turn();
+        written
     }
 
     /// Ends the batch and leaves nothing behind.
@@ -360,14 +367,22 @@ impl BatchConnection {
         if self.is_held || self.store.engine() == Engine::Sqlite {
             let mut connection = self.take().await?;
             let ended = end(&mut connection, "ROLLBACK").await;
-            self.turn = None;
             self.settle(connection, ended)?;
+            self.end_turn();
         }
         Ok(())
     }
 
+    /// SQLite: gives the turn on, and the connection with it.
+    fn end_turn(&mut self) {
+        if let Some(mut turn) = self.turn.take() {
+            *turn = self.connection.take();
+        }
+    }
+
     async fn take(&mut self) -> Result<PoolConnection<Any>, StoreError> {
-        match self.connection.take() {
+        let of_turn = || self.turn.as_mut().and_then(|turn| turn.take());
+        match self.connection.take().or_else(of_turn) {
             Some(connection) => Ok(connection),
             None => self.store.ledger_connection().await,
         }

@@ -1,4 +1,4 @@
-//! SQLite: one file, a pool of readers, one connection for changes and a few for the ledger.
+//! SQLite: one file, a pool of readers, one connection for changes and one for the ledger.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptio
 /// Below this version SQLite can corrupt a WAL database that two connections write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// Connections that write keep up to 32 MiB of the database, so that what is written over and over need not be read again. What
+/// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read again. What
 /// a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
-const WRITES: &str = "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;";
+const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
 
 /// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
 const LONG_LOG: i64 = 1000;
@@ -42,8 +42,7 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
         url: DatabaseUrl::Sqlite(path.to_owned()),
         reads: pool(path, 4, "PRAGMA query_only = ON;".to_owned()).await?,
         changes,
-        // The ledger's writer keeps its own; the other serves what is not part of a batch.
-        ledger: pool(path, 2, format!("{ledger} {WRITES} {checkpoint}")).await?,
+        ledger: pool(path, 1, format!("{ledger} {WRITES} {checkpoint}")).await?,
         turns: Turns::default(),
     })
 }
