@@ -102,7 +102,8 @@ impl Context {
         let context = Self {
             hashing: HashQueue::new(Arc::clone(&random)),
             secret_hashing: HashQueue::new(Arc::clone(&random)),
-            ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&metrics)),
+            ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&metrics))
+                .map_err(StoreError::File)?,
             filing: Filing::start(store.clone()),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(fetch),

@@ -33,6 +33,7 @@ use crate::store::{Store, StoreError};
 pub const LARGEST_BATCH: usize = 64;
 /// Most requests that wait. Beyond it the answer is 503: a longer queue would only make everybody late.
 const QUEUE: usize = 1024;
+const FULL: Fault = Fault::Overloaded("too many exchanges at once");
 /// How often a batch is decided because something was changed meanwhile; the last time nothing can be.
 const MOST_ATTEMPTS: usize = 3;
 /// What proves the client, as far as that can be told before the issuing transaction.
@@ -248,24 +249,48 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the ledger's tasks.
-    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, metrics: Arc<Metrics>) -> Self {
+    /// Starts the ledger's tasks, in a thread of their own: among thousands of connections that all want to be served, each
+    /// step of a batch would wait for a turn of all of them, and nobody would be.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no further thread.
+    pub(crate) fn start(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let (alive, writers) = watch::channel(());
         let shared = Arc::new(Shared { inbox: tokio::sync::Mutex::new(inbox), clock, random, metrics, _alive: alive });
-        for _ in 0..store.ledger_writers() {
-            let connection = BatchConnection::new(store.clone());
-            tokio::spawn(Writer { shared: Arc::clone(&shared), connection, servers: None }.run());
-        }
-        Self { queue, writers }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            let mut running = tokio::task::JoinSet::new();
+            for _ in 0..store.ledger_writers() {
+                let connection = BatchConnection::new(store.clone());
+                let writer = Writer { shared: Arc::clone(&shared), connection, servers: None };
+                running.spawn_on(writer.run(), runtime.handle());
+            }
+            drop((shared, store));
+            runtime.block_on(async { while running.join_next().await.is_some() {} });
+        })?;
+        Ok(Self { queue, writers })
+    }
+
+    /// Whether a further request could wait. Asked before any work is done for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Overloaded`] when as many wait as may.
+    pub(crate) fn check_room(&self) -> Result<(), Fault> {
+        if self.queue.capacity() > 0 { Ok(()) } else { Err(FULL) }
     }
 
     /// Decides and records one exchange.
     pub async fn issue(&self, ask: Ask) -> Result<Issued, LedgerError> {
         let (answer, decided) = oneshot::channel();
-        self.queue
-            .try_send(Message::Ask(Pending { ask, answer }))
-            .map_err(|_| LedgerError::Fault(Fault::Overloaded("too many exchanges at once")))?;
+        self.queue.try_send(Message::Ask(Pending { ask, answer })).map_err(|_| LedgerError::Fault(FULL))?;
         decided.await.map_err(|_| LedgerError::Fault(Fault::Overloaded("shutting down")))?
     }
 

@@ -15,10 +15,10 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
@@ -32,6 +32,8 @@ const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
 const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncache-control: no-store\r\n\
     content-type: application/json\r\ncontent-length: 103\r\nconnection: close\r\n\r\n\
     {\"error\":\"temporarily_unavailable\",\"error_description\":\"Too many connections at once. Come back soon.\"}";
+/// Time for a new connection to begin its first request.
+const FIRST_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for a request's head, and for an idle connection to send its next one.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Time for a client that reads nothing before its connection is given up.
@@ -57,6 +59,7 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, router: Router, s
     let connections = Arc::new(Semaphore::new(most));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let graceful = GracefulShutdown::new();
+    let (going, stopping) = watch::channel(());
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -82,19 +85,45 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, router: Router, s
             }
             continue;
         };
-        let connection = connection(stream, peer, router.clone());
-        let connection = graceful.watch(connection);
+        let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            // Until it asks for something a connection costs a socket and a small task.
+            if begins(&stream, stopping).await {
+                answer(stream, peer, router, watcher).await;
             }
             drop(place);
         });
     }
-    drop(listener);
+    drop((listener, going));
     if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still under way and were cut off");
     }
+}
+
+/// Waits for a new connection's first request; false when none comes in time, or the server stops.
+async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
+    let mut first = [0];
+    tokio::select! {
+        _ = stopping.changed() => false,
+        // Not `readable`, which may be wrong.
+        peeked = tokio::time::timeout(FIRST_DEADLINE, stream.peek(&mut first)) => matches!(peeked, Ok(Ok(1))),
+    }
+}
+
+/// Answers a connection's requests until it ends. The future is on the heap: ten kilobytes that a task would keep ready from its
+/// beginning.
+fn answer(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let connection = watcher.watch(connection(stream, peer, router));
+    Box::pin(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    })
 }
 
 /// Tells a client to come back, and reads what it sends until it has: closed with bytes unread, the connection would be reset

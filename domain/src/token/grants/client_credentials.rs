@@ -20,6 +20,7 @@ pub async fn exchange(
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
+    context.ledger.check_room()?;
     let (proof, client_id) = authenticate::proof(context, GRANT, presented, form, origin).await?;
     issue(context, GRANT, proof, client_id, form, origin).await
 }

@@ -16,6 +16,7 @@ const GRANT: Grant = Grant::JwtBearer;
 ///
 /// `origin` is where the request came from.
 pub async fn exchange(context: &Context, form: &TokenForm, origin: &Origin) -> Result<AccessToken, OAuthError> {
+    context.ledger.check_room()?;
     let assertion = form.get("assertion").ok_or(OAuthError::invalid_request("assertion is missing."))?;
     let verified = assertion::verify(context, assertion, form.get("client_id"), Purpose::Grant).await;
     let verified = verified.map_err(|error| refuse_assertion(context, GRANT, error, origin))?;
