@@ -170,11 +170,12 @@ impl HashQueue {
     pub fn new(random: Arc<dyn Random>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = cores.saturating_sub(1).max(1);
+        let places = threads + QUEUE;
         Self {
             random,
-            places: Arc::new(Semaphore::new(threads + QUEUE)),
+            places: Arc::new(Semaphore::new(places)),
             threads: Arc::new(Semaphore::new(threads)),
-            share: FairShare::default(),
+            share: FairShare::of(places),
         }
     }
 
@@ -228,9 +229,14 @@ impl HashQueue {
         hash: ImportedHash,
         asked_from: Option<IpAddr>,
     ) -> Result<bool, Fault> {
-        let _place =
+        let place =
             self.share.place(asked_from).ok_or(Fault::Overloaded("too many secrets at once from one network"))?;
-        self.run(move || hash.verify(secret.expose())).await
+        self.run(move || {
+            // Not given back when whoever asked goes away: the work goes on.
+            let _place = place;
+            hash.verify(secret.expose())
+        })
+        .await
     }
 
     /// The stored form of a secret that another system's people may have chosen.

@@ -38,6 +38,8 @@ pub mod ledger;
 pub mod mcp_servers;
 mod migrations;
 pub mod people;
+#[cfg(test)]
+mod plans;
 mod postgres;
 pub(crate) mod restore;
 pub mod sessions;
@@ -125,7 +127,7 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// Fewer connections would make reads wait for writes.
-    pub const FEWEST_CONNECTIONS: u32 = 6;
+    pub const FEWEST_CONNECTIONS: u32 = 7;
 }
 
 impl Default for StoreOptions {
@@ -281,8 +283,8 @@ impl Store {
     /// Finishes what is under way and closes every connection.
     pub async fn close(&self) {
         self.reads.close().await;
-        self.turns.end().await;
-        self.ledger.close().await;
+        // Together: closing first keeps others from taking the connection once more, and it waits for the one of the turns.
+        tokio::join!(self.ledger.close(), self.turns.end());
         self.changes.close().await;
     }
 

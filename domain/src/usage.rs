@@ -84,7 +84,6 @@ pub async fn refusals(context: &Context, client_id: &ClientId) -> Result<Vec<Ref
 
 /// The newest exchanges of a credential.
 pub async fn recent_exchanges(context: &Context, client_id: &ClientId) -> Result<Vec<RecentExchange>, Fault> {
-    context.filing.settle().await;
     Ok(store::ledger::recent(&context.store, client_id, 10).await?)
 }
 

@@ -37,9 +37,8 @@ pub struct Impact {
     pub last_token_ends_at: Option<Timestamp>,
 }
 
-/// The facts about `credential` at this moment.
+/// The facts about `credential`, as of when it was found.
 pub async fn impact(context: &Context, credential: &Credential) -> Result<Impact, Fault> {
-    context.filing.settle().await;
     let now = context.now();
     let day_ago = now.minus(Duration::from_secs(24 * 3600));
     let mut impact =

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::origin::network_of;
 
-/// Most that is done, or waits to be done, for one network.
-const MOST_OF_ONE: usize = 2;
-
 /// How much is under way for each network. Cheap to clone; holds no more entries than there are places.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FairShare(Arc<Mutex<HashMap<String, usize>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct FairShare {
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+    /// Most that is done, or waits to be done, for one network.
+    most_of_one: usize,
+}
 
 /// One network's place, given back when it is dropped.
 #[derive(Debug)]
@@ -22,12 +23,17 @@ pub(crate) struct Place {
 }
 
 impl FairShare {
+    /// Half of these places for a network, at least one.
+    pub(crate) fn of(places: usize) -> Self {
+        Self { taken: Arc::default(), most_of_one: (places / 2).max(1) }
+    }
+
     /// A place for whoever asks from this address; `None` when its network has all that it may.
     pub(crate) fn place(&self, address: Option<IpAddr>) -> Option<Place> {
         let network = address.map(network_of).unwrap_or_default();
         let mut taken = self.taken();
         let count = taken.entry(network.clone()).or_default();
-        if *count >= MOST_OF_ONE {
+        if *count >= self.most_of_one {
             return None;
         }
         *count += 1;
@@ -35,7 +41,7 @@ impl FairShare {
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_network_takes_its_own_share_and_nobody_elses() {
-        let share = FairShare::default();
+        let share = FairShare::of(5);
         let from = |text: &str| share.place(Some(text.parse().expect("an address")));
         let (first, second) = (from("2001:db8::1"), from("2001:db8::2"));
         assert!(first.is_some() && second.is_some());

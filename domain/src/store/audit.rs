@@ -100,6 +100,12 @@ pub(crate) async fn add_readers(
     Ok(())
 }
 
+/// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be absent would
+/// keep the reader's index from being used.
+pub(super) const EVERYTHING: &str = list_from!("audit AS a WHERE $10 IS NULL");
+pub(super) const SEEN_BY_READER: &str =
+    list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r.");
+
 /// Entries newest first, those before `filter.before` when it is set; all of them, or those that a reader sees.
 pub(crate) async fn list(
     store: &Store,
@@ -107,11 +113,7 @@ pub(crate) async fn list(
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Entry>, StoreError> {
-    // Two texts: a condition that may be absent would keep the reader's index from being used.
-    let sql = match reader {
-        None => list_from!("audit AS a WHERE $10 IS NULL"),
-        Some(_) => list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r."),
-    };
+    let sql = if reader.is_none() { EVERYTHING } else { SEEN_BY_READER };
     let rows = sqlx::query(sql)
         .bind(filter.before)
         .bind(filter.actor.as_deref().map(super::credentials::contains_pattern))
@@ -128,23 +130,21 @@ pub(crate) async fn list(
     entries(&rows)
 }
 
+/// The newest entries about `$1`, at most `$2`.
+pub(super) const OF_TARGET: &str = "SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2";
+
 /// The newest entries about one thing.
 pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2")
-        .bind(target_id)
-        .bind(limit)
-        .fetch_all(store.reads())
-        .await?;
+    let rows = sqlx::query(OF_TARGET).bind(target_id).bind(limit).fetch_all(store.reads()).await?;
     entries(&rows)
 }
 
+/// Entries after the number `$1`, at most `$2`.
+pub(super) const WALK: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+
 /// Entries oldest first from `after` on: what verification and export walk through.
 pub(crate) async fn walk(store: &Store, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
-        .bind(after)
-        .bind(limit)
-        .fetch_all(store.reads())
-        .await?;
+    let rows = sqlx::query(WALK).bind(after).bind(limit).fetch_all(store.reads()).await?;
     entries(&rows)
 }
 

@@ -47,8 +47,13 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
         "DELETE FROM filed_exchanges WHERE (client_id, jti) IN (SELECT value ->> 0, value ->> 1 FROM {})",
         store.engine().elements("$1", "deleted")
     );
+    // A backup that lay long enough holds some that were never filed.
+    let forget_unfiled = format!(
+        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 1 FROM {})",
+        store.engine().elements("$1", "deleted")
+    );
     loop {
-        let mut transaction = store.begin_exchange().await?;
+        let mut transaction = store.begin_filing().await?;
         let deleted = sqlx::query(AssertSqlSafe(delete.as_str()))
             .bind(end.millis())
             .bind(ledger::first_jti(end))
@@ -61,7 +66,10 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
                 Ok((columns.text("client_id")?, columns.text("jti")?))
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
-        sqlx::query(AssertSqlSafe(forget.as_str())).bind(to_json(&deleted)).execute(&mut *transaction).await?;
+        let deleted_json = to_json(&deleted);
+        for sql in [&forget, &forget_unfiled] {
+            sqlx::query(AssertSqlSafe(sql.as_str())).bind(&deleted_json).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         if deleted.len() < BITE as usize {
             return Ok(());

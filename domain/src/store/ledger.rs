@@ -116,6 +116,18 @@ macro_rules! is_of_live_authenticator {
 }
 pub(super) use is_of_live_authenticator;
 
+/// The tokens of the credential `$1` since the identifier `$2` that live at the moment `$3`.
+pub(super) const LIVE_TOKENS: &str = concat!(
+    "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
+         WHERE f.client_id = $1 AND f.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
+    is_of_live_authenticator!("$3")
+);
+
+/// The exchanges of the credential `$1` since the identifier `$2`.
+pub(super) const EXCHANGES: &str = "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2";
+
 /// See [`Impact`]. `day_ago` and `longest_ago` bound the part of the index that is read.
 pub(crate) async fn impact(
     store: &Store,
@@ -124,25 +136,13 @@ pub(crate) async fn impact(
     day_ago: Timestamp,
     longest_ago: Timestamp,
 ) -> Result<Impact, StoreError> {
-    let day = sqlx::query(
-        "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2",
-    )
-    .bind(client_id.as_str())
-    .bind(first_jti(day_ago))
-    .fetch_one(store.reads())
-    .await?;
-    let live = sqlx::query(concat!(
-        "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
-         WHERE f.client_id = $1 AND f.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
-        is_of_live_authenticator!("$3")
-    ))
-    .bind(client_id.as_str())
-    .bind(first_jti(longest_ago))
-    .bind(now.millis())
-    .fetch_one(store.reads())
-    .await?;
+    let day = sqlx::query(EXCHANGES).bind(client_id.as_str()).bind(first_jti(day_ago)).fetch_one(store.reads()).await?;
+    let live = sqlx::query(LIVE_TOKENS)
+        .bind(client_id.as_str())
+        .bind(first_jti(longest_ago))
+        .bind(now.millis())
+        .fetch_one(store.reads())
+        .await?;
     let (day, live) = (Columns::of("ledger", &day), Columns::of("ledger", &live));
     Ok(Impact {
         exchanges: day.number("exchanges")?,
@@ -162,6 +162,16 @@ pub struct Reach {
     pub servers: Vec<(McpServerId, i64)>,
 }
 
+/// The MCP servers of the exchanges of the credential `$1` since the identifier `$2`.
+pub(super) const REACHED_SERVERS: &str = "SELECT l.server_id AS server_id, COUNT(*) AS n
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         GROUP BY l.server_id ORDER BY n DESC";
+
+/// The addresses of the exchanges of the credential `$1` since the identifier `$2`, at most `$3`.
+pub(super) const REACHED_ADDRESSES: &str = "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3";
+
 /// See [`Reach`]. At most `most` addresses.
 pub(crate) async fn reach(
     store: &Store,
@@ -169,25 +179,14 @@ pub(crate) async fn reach(
     since: Timestamp,
     most: i64,
 ) -> Result<Reach, StoreError> {
-    let addresses = sqlx::query(
-        "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
-         GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3",
-    )
-    .bind(client_id.as_str())
-    .bind(first_jti(since))
-    .bind(most)
-    .fetch_all(store.reads())
-    .await?;
-    let servers = sqlx::query(
-        "SELECT l.server_id AS server_id, COUNT(*) AS n
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
-         GROUP BY l.server_id ORDER BY n DESC",
-    )
-    .bind(client_id.as_str())
-    .bind(first_jti(since))
-    .fetch_all(store.reads())
-    .await?;
+    let addresses = sqlx::query(REACHED_ADDRESSES)
+        .bind(client_id.as_str())
+        .bind(first_jti(since))
+        .bind(most)
+        .fetch_all(store.reads())
+        .await?;
+    let servers =
+        sqlx::query(REACHED_SERVERS).bind(client_id.as_str()).bind(first_jti(since)).fetch_all(store.reads()).await?;
     let count = |row: &AnyRow| Columns::of("ledger", row).number("n");
     Ok(Reach {
         exchanges: servers.iter().map(count).sum::<Result<i64, _>>()?,
@@ -219,26 +218,28 @@ pub struct RecentExchange {
     pub address: Option<String>,
 }
 
+/// The newest exchanges of the credential `$1`, at most `$2`.
+pub(super) const RECENT: &str =
+    "SELECT l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
+         ORDER BY f.jti DESC LIMIT $2";
+
 /// The newest exchanges of a credential.
 pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> Result<Vec<RecentExchange>, StoreError> {
-    sqlx::query(
-        "SELECT l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
-         ORDER BY f.jti DESC LIMIT $2",
-    )
-    .bind(client_id.as_str())
-    .bind(limit)
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("ledger", row);
-        Ok(RecentExchange {
-            issued_at: columns.moment("issued_at")?,
-            scope: columns.text("scope")?,
-            server: McpServerId::parse(&columns.text("server_id")?),
-            address: columns.optional_text("address")?,
+    sqlx::query(RECENT)
+        .bind(client_id.as_str())
+        .bind(limit)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("ledger", row);
+            Ok(RecentExchange {
+                issued_at: columns.moment("issued_at")?,
+                scope: columns.text("scope")?,
+                server: McpServerId::parse(&columns.text("server_id")?),
+                address: columns.optional_text("address")?,
+            })
         })
-    })
-    .collect()
+        .collect()
 }

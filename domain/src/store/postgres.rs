@@ -15,8 +15,8 @@ use super::{
 pub(super) const LEDGER_WRITERS: u32 = 2;
 /// Changes wait for one another: more connections would only wait inside the database.
 const CHANGES: u32 = 2;
-/// Connections of the ledger beside its writers: housekeeping, counts of refusals, webhooks.
-const OTHERS: u32 = 1;
+/// Connections of the ledger beside its writers: filing, housekeeping, counts of refusals, webhooks.
+const OTHERS: u32 = 2;
 
 /// A statement that takes longer, or waits longer for a lock, is given up; so is a transaction that its process forgot.
 /// No statement of ours is worth compiling.

@@ -68,25 +68,27 @@ pub(crate) async fn find_live(
     .transpose()
 }
 
+/// The sessions of the person `$1` that live at the moment `$2` and were seen after `$3`.
+pub(super) const LIVE_SESSIONS: &str =
+    "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
+         FROM sessions AS s JOIN people ON people.id = s.person_id
+         WHERE person_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3 ORDER BY seen_at DESC LIMIT 100";
+
 pub(crate) async fn list_live(
     store: &Store,
     person: &PersonId,
     now: Timestamp,
     idle_since: Timestamp,
 ) -> Result<Vec<Session>, StoreError> {
-    sqlx::query(
-        "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
-         FROM sessions AS s JOIN people ON people.id = s.person_id
-         WHERE person_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3 ORDER BY seen_at DESC LIMIT 100",
-    )
-    .bind(person.as_str())
-    .bind(now.millis())
-    .bind(idle_since.millis())
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(session)
-    .collect()
+    sqlx::query(LIVE_SESSIONS)
+        .bind(person.as_str())
+        .bind(now.millis())
+        .bind(idle_since.millis())
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(session)
+        .collect()
 }
 
 fn session(row: &AnyRow) -> Result<Session, StoreError> {

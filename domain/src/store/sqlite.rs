@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Row, SqlSafeStr};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
 use super::transaction::Turns;
 use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions, migrations};
@@ -19,23 +19,23 @@ const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
 /// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
 const LONG_LOG: i64 = 1000;
 /// Pages of the log after which an exchange stops to move them, should the server not keep up.
-const LONGEST_LOG: i64 = 16_000;
+const LONGEST_LOG: i64 = 8_000;
 
 pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
     private_file(path, false)?;
     let durable = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;";
+    let checkpoint = match options.is_server {
+        // See `checkpoint`.
+        true => format!("PRAGMA wal_autocheckpoint = {LONGEST_LOG};"),
+        false => String::new(),
+    };
     // WAL before anything else: changing the mode needs the file alone.
-    let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {durable} {WRITES}")).await?;
+    let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {durable} {WRITES} {checkpoint}")).await?;
     check_version(&changes).await?;
     check_journal(&changes).await?;
     let ledger = match options.ledger_durability {
         LedgerDurability::Process => "PRAGMA synchronous = NORMAL;",
         LedgerDurability::Power => durable,
-    };
-    let checkpoint = match options.is_server {
-        // See `checkpoint`.
-        true => format!("PRAGMA wal_autocheckpoint = {LONGEST_LOG};"),
-        false => String::new(),
     };
     Ok(Store {
         engine: Engine::Sqlite,
@@ -51,14 +51,16 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
 /// waits behind that commit waits for the disk. Here most of it is done while others write; only what they wrote
 /// meanwhile is moved in a turn of its own, since the log starts anew only when none of it is left.
 pub(super) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
-    let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(&store.reads).await?;
+    // Before the turn: who holds that must not wait for whoever reads.
+    let mut connection = store.reads.acquire().await?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(&mut *connection).await?;
     let (pages, moved): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
     if pages - moved < LONG_LOG {
         return Ok(());
     }
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&store.reads).await?;
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
     let _turn = store.turns.next().await?;
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&store.reads).await?;
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
     Ok(())
 }
 
@@ -103,6 +105,11 @@ pub(super) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // SQLite ends a transaction by itself when the disk is full. The connection does not know, and would refuse the next.
+        .before_acquire(|connection: &mut AnyConnection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_free) })
+        })
         .after_connect(move |connection: &mut AnyConnection, _| {
             let pragmas = pragmas.clone();
             Box::pin(async move {

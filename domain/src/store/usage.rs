@@ -98,40 +98,47 @@ pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result
     Ok(hours.into_values().collect())
 }
 
-pub(crate) async fn refusals(
-    store: &Store,
-    client_id: &ClientId,
-    since: i64,
-) -> Result<Vec<RefusalSummary>, StoreError> {
-    // Address and detail of the newest row: bare columns beside MAX would be SQLite's alone.
-    sqlx::query(
-        "SELECT r.cause AS cause, CAST(SUM(r.refusals) AS BIGINT) AS n, MAX(r.last_at) AS last_at,
+/// The refusals of the credential `$1` from the hour `$2` on, by cause.
+pub(super) const REFUSALS: &str =
+    "SELECT r.cause AS cause, CAST(SUM(r.refusals) AS BIGINT) AS n, MAX(r.last_at) AS last_at,
                 (SELECT n.last_address FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
                  ORDER BY n.last_at DESC LIMIT 1) AS last_address,
                 (SELECT n.last_detail FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
                  ORDER BY n.last_at DESC LIMIT 1) AS last_detail,
                 (SELECT n.last_agent FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
                  ORDER BY n.last_at DESC LIMIT 1) AS last_agent
-         FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC",
-    )
-    .bind(client_id.as_str())
-    .bind(since)
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("refusal_hours", row);
-        Ok(RefusalSummary {
-            cause: columns.parsed("cause", Refusal::parse)?,
-            count: columns.number("n")?,
-            last_at: columns.moment("last_at")?,
-            last_address: columns.optional_text("last_address")?,
-            last_agent: columns.optional_text("last_agent")?,
-            last_detail: columns.optional_text("last_detail")?,
+         FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC";
+
+pub(crate) async fn refusals(
+    store: &Store,
+    client_id: &ClientId,
+    since: i64,
+) -> Result<Vec<RefusalSummary>, StoreError> {
+    // Address and detail of the newest row: bare columns beside MAX would be SQLite's alone.
+    sqlx::query(REFUSALS)
+        .bind(client_id.as_str())
+        .bind(since)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("refusal_hours", row);
+            Ok(RefusalSummary {
+                cause: columns.parsed("cause", Refusal::parse)?,
+                count: columns.number("n")?,
+                last_at: columns.moment("last_at")?,
+                last_address: columns.optional_text("last_address")?,
+                last_agent: columns.optional_text("last_agent")?,
+                last_detail: columns.optional_text("last_detail")?,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
+
+/// The refusals of the credential `$1` from the hour `$2` on.
+pub(super) const REFUSALS_BY_HOUR: &str =
+    "SELECT hour, cause, refusals FROM refusal_hours WHERE client_id = $1 AND hour >= $2
+         ORDER BY hour DESC, refusals DESC, cause";
 
 /// By hour from `first` on and by cause, newest first.
 pub(crate) async fn refusals_by_hour(
@@ -139,22 +146,19 @@ pub(crate) async fn refusals_by_hour(
     client_id: &ClientId,
     first: i64,
 ) -> Result<Vec<RefusalHour>, StoreError> {
-    sqlx::query(
-        "SELECT hour, cause, refusals FROM refusal_hours WHERE client_id = $1 AND hour >= $2
-         ORDER BY hour DESC, refusals DESC, cause",
-    )
-    .bind(client_id.as_str())
-    .bind(first)
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("refusal_hours", row);
-        Ok(RefusalHour {
-            hour: Timestamp::from_millis(columns.number("hour")?.saturating_mul(3_600_000)),
-            cause: columns.parsed("cause", Refusal::parse)?,
-            count: columns.number("refusals")?,
+    sqlx::query(REFUSALS_BY_HOUR)
+        .bind(client_id.as_str())
+        .bind(first)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("refusal_hours", row);
+            Ok(RefusalHour {
+                hour: Timestamp::from_millis(columns.number("hour")?.saturating_mul(3_600_000)),
+                cause: columns.parsed("cause", Refusal::parse)?,
+                count: columns.number("refusals")?,
+            })
         })
-    })
-    .collect()
+        .collect()
 }

@@ -414,42 +414,43 @@ pub struct Delivery {
     pub delivered_at: Option<Timestamp>,
 }
 
+/// The newest deliveries of the webhook `$1`, at most `$2`.
+pub(super) const DELIVERIES: &str =
+    "SELECT id, event, subject, created_at, attempts, next_attempt_at, last_attempt_at, last_status, last_problem,
+                delivered_at
+         FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, COALESCE(seq, 0) DESC, id LIMIT $2";
+
 /// Newest first.
 pub(crate) async fn deliveries(store: &Store, webhook: &WebhookId, limit: i64) -> Result<Vec<Delivery>, StoreError> {
-    sqlx::query(
-        "SELECT id, event, subject, created_at, attempts, next_attempt_at, last_attempt_at, last_status, last_problem,
-                delivered_at
-         FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, COALESCE(seq, 0) DESC, id LIMIT $2",
-    )
-    .bind(webhook.as_str())
-    .bind(limit)
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(|row| {
-        let columns = Columns::of("webhook_deliveries", row);
-        Ok(Delivery {
-            id: columns.parsed("id", DeliveryId::parse)?,
-            event: columns.text("event")?,
-            subject: columns.text("subject")?,
-            created_at: columns.moment("created_at")?,
-            attempts: columns.number("attempts")?,
-            next_attempt_at: columns.optional_moment("next_attempt_at")?,
-            last_attempt_at: columns.optional_moment("last_attempt_at")?,
-            last_status: columns.optional_number("last_status")?,
-            last_problem: columns.optional_text("last_problem")?,
-            delivered_at: columns.optional_moment("delivered_at")?,
+    sqlx::query(DELIVERIES)
+        .bind(webhook.as_str())
+        .bind(limit)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("webhook_deliveries", row);
+            Ok(Delivery {
+                id: columns.parsed("id", DeliveryId::parse)?,
+                event: columns.text("event")?,
+                subject: columns.text("subject")?,
+                created_at: columns.moment("created_at")?,
+                attempts: columns.number("attempts")?,
+                next_attempt_at: columns.optional_moment("next_attempt_at")?,
+                last_attempt_at: columns.optional_moment("last_attempt_at")?,
+                last_status: columns.optional_number("last_status")?,
+                last_problem: columns.optional_text("last_problem")?,
+                delivered_at: columns.optional_moment("delivered_at")?,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
+/// How many deliveries of the webhook `$1` wait.
+pub(super) const WAITING: &str =
+    "SELECT COUNT(*) AS n FROM webhook_deliveries WHERE webhook_id = $1 AND next_attempt_at IS NOT NULL";
+
 pub(crate) async fn waiting(store: &Store, webhook: &WebhookId) -> Result<i64, StoreError> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS n FROM webhook_deliveries WHERE webhook_id = $1 AND next_attempt_at IS NOT NULL",
-    )
-    .bind(webhook.as_str())
-    .fetch_one(store.reads())
-    .await?;
+    let row = sqlx::query(WAITING).bind(webhook.as_str()).fetch_one(store.reads()).await?;
     Columns::of("webhook_deliveries", &row).number("n")
 }

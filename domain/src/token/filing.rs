@@ -8,6 +8,8 @@
 //! alternative, to write it with the exchange, costs a third of the rate with a thousand credentials and two thirds with
 //! a million.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +30,8 @@ const MOST_ENTRIES: usize = 500;
 const MOST_CREDENTIALS: usize = 50;
 /// Most exchanges that are counted in one transaction, of as many credentials at worst.
 const MOST_COUNTED: usize = 500;
+/// Longest that anybody waits for it.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Most that wait for it at once; further ones see what is filed already.
 const QUEUE: usize = 256;
 
@@ -40,27 +44,30 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct Filing {
     queue: mpsc::Sender<Message>,
+    is_closing: Arc<AtomicBool>,
 }
 
 impl Filing {
     pub(crate) fn start(store: Store) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(Clerk { store, inbox, waiting: Vec::new(), is_closing: false }.run());
-        Self { queue }
+        let is_closing = Arc::<AtomicBool>::default();
+        tokio::spawn(Clerk { store, inbox, waiting: Vec::new(), is_closing: Arc::clone(&is_closing) }.run());
+        Self { queue, is_closing }
     }
 
-    /// Waits until what was recorded before is filed. Under a load that leaves thousands to be filed nobody waits: what is
-    /// shown then is some seconds old.
+    /// Waits until what was recorded before is filed. Under a load that leaves thousands to be filed nobody waits, and behind
+    /// a long change nobody waits long: what is shown then is some seconds old.
     pub async fn settle(&self) {
         let (filed, answer) = oneshot::channel();
         if self.queue.try_send(Message::Settle(filed)).is_ok() {
-            // No answer: the database failed, which the next statement says better, or we are closing.
-            let _ = answer.await;
+            // No answer: it takes too long, or the database failed, which the next statement says better, or we are closing.
+            let _ = tokio::time::timeout(LONGEST_WAIT, answer).await;
         }
     }
 
     /// Ends the task. What is not filed then is filed after the next start.
     pub(crate) async fn close(&self, limit: Duration) {
+        self.is_closing.store(true, Ordering::Relaxed);
         if self.queue.send(Message::Close).await.is_ok() {
             let _ = tokio::time::timeout(limit, self.queue.closed()).await;
         }
@@ -72,21 +79,22 @@ struct Clerk {
     inbox: mpsc::Receiver<Message>,
     /// Who waits for this round to end.
     waiting: Vec<oneshot::Sender<()>>,
-    is_closing: bool,
+    is_closing: Arc<AtomicBool>,
 }
 
 impl Clerk {
     async fn run(mut self) {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !self.is_closing {
+        while !self.is_closing() {
             tokio::select! {
                 _ = interval.tick() => {}
-                message = self.inbox.recv() => self.hear(message.unwrap_or(Message::Close)),
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.hear(message),
+                    None => return,
+                },
             }
-            while let Ok(message) = self.inbox.try_recv() {
-                self.hear(message);
-            }
+            self.hear_all();
             if let Err(error) = self.file_all().await {
                 tracing::warn!(%error, "exchanges could not be filed");
             }
@@ -94,10 +102,19 @@ impl Clerk {
         }
     }
 
+    fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
     fn hear(&mut self, message: Message) {
-        match message {
-            Message::Settle(filed) => self.waiting.push(filed),
-            Message::Close => self.is_closing = true,
+        if let Message::Settle(filed) = message {
+            self.waiting.push(filed);
+        }
+    }
+
+    fn hear_all(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.hear(message);
         }
     }
 
@@ -110,14 +127,10 @@ impl Clerk {
 
     /// Files what was recorded before this began.
     async fn file_all(&mut self) -> Result<(), StoreError> {
-        while !self.is_closing {
+        while !self.is_closing() {
             let page = filing::unfiled(&self.store, PAGE).await?;
-            let is_last = page.len() < PAGE;
-            if !is_last {
-                self.answer();
-            }
             // When another process counts the same, what it left is looked at anew.
-            if self.file_page(&page).await? && is_last {
+            if self.file_page(&page).await? && page.len() < PAGE {
                 break;
             }
         }
@@ -136,21 +149,26 @@ impl Clerk {
             let (bite, after) = rest.split_at(bite(rest));
             let started = Instant::now();
             filing::file(&self.store, bite).await?;
-            self.pause(started).await;
+            self.pause(page, started).await;
             rest = after;
         }
         for bite in page.chunks(MOST_COUNTED) {
             let started = Instant::now();
-            if self.is_closing || !filing::count(&self.store, bite).await? {
+            if self.is_closing() || !filing::count(&self.store, bite).await? {
                 return Ok(false);
             }
-            self.pause(started).await;
+            self.pause(page, started).await;
         }
         Ok(true)
     }
 
     /// Exchanges come first: leaves them the time that was taken from them, unless somebody waits.
-    async fn pause(&mut self, started: Instant) {
+    async fn pause(&mut self, page: &[Unfiled], started: Instant) {
+        // More is left than this page: who came meanwhile would wait for it as well.
+        if page.len() >= PAGE {
+            self.hear_all();
+            self.answer();
+        }
         if self.waiting.is_empty() && self.inbox.is_empty() {
             tokio::time::sleep(started.elapsed()).await;
         }
@@ -205,5 +223,21 @@ mod tests {
         for other in others {
             other.close(Duration::from_secs(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn more_than_a_page_is_filed_and_nobody_waits_for_all_of_it() {
+        let instance = Instance::new().await;
+        let store = &instance.context.store;
+        record(store, PAGE + 10, 3).await;
+        instance.context.filing.settle().await;
+        assert!(count(store, "SELECT COUNT(*) FROM unfiled_exchanges").await > 0, "answered before the end");
+        // The rest is soon less than a page, and then waited for.
+        while count(store, "SELECT COUNT(*) FROM unfiled_exchanges").await > 0 {
+            instance.context.filing.settle().await;
+        }
+        assert_eq!(count(store, "SELECT COUNT(*) FROM filed_exchanges").await, PAGE as i64 + 10);
+        let counted = "SELECT CAST(SUM(exchanges) AS BIGINT) FROM usage_hours WHERE hour = 1";
+        assert_eq!(count(store, counted).await, PAGE as i64 + 10);
     }
 }

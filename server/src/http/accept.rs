@@ -104,9 +104,11 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, router: Router, s
 async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
     let mut first = [0];
     tokio::select! {
-        _ = stopping.changed() => false,
+        // What has arrived is answered, also when the server stops at the same moment.
+        biased;
         // Not `readable`, which may be wrong.
         peeked = tokio::time::timeout(FIRST_DEADLINE, stream.peek(&mut first)) => matches!(peeked, Ok(Ok(1))),
+        _ = stopping.changed() => false,
     }
 }
 

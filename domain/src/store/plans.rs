@@ -1,0 +1,64 @@
+//! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested beside it.
+
+use sqlx::AssertSqlSafe;
+
+use super::{Columns, Engine, Store, audit, ledger, sessions, usage, webhooks};
+use crate::testing::Instance;
+
+/// A parameter's type.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Number,
+}
+use Kind::{Number, Text};
+
+const AUDIT_FILTER: &[Kind] = &[Number, Text, Text, Text, Text, Text, Number, Number, Number, Text];
+
+/// The statements, and the types of their parameters.
+const STATEMENTS: [(&str, &str, &[Kind]); 14] = [
+    ("newest exchanges", ledger::RECENT, &[Text, Number]),
+    ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
+    ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
+    ("reached addresses", ledger::REACHED_ADDRESSES, &[Text, Text, Number]),
+    ("reached servers", ledger::REACHED_SERVERS, &[Text, Text]),
+    ("refusals", usage::REFUSALS, &[Text, Number]),
+    ("refusals by hour", usage::REFUSALS_BY_HOUR, &[Text, Number]),
+    ("the log", audit::EVERYTHING, AUDIT_FILTER),
+    ("the log of a reader", audit::SEEN_BY_READER, AUDIT_FILTER),
+    ("the log of one thing", audit::OF_TARGET, &[Text, Number]),
+    ("the log in order", audit::WALK, &[Number, Number]),
+    ("deliveries", webhooks::DELIVERIES, &[Text, Number]),
+    ("waiting deliveries", webhooks::WAITING, &[Text]),
+    ("sessions", sessions::LIVE_SESSIONS, &[Text, Number, Number]),
+];
+
+async fn plan(store: &Store, sql: &str, kinds: &[Kind]) -> Vec<String> {
+    let (explain, column) = match store.engine() {
+        Engine::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        Engine::Postgres => ("EXPLAIN", "QUERY PLAN"),
+    };
+    let mut query = sqlx::query(AssertSqlSafe(format!("{explain} {sql}")));
+    for kind in kinds {
+        query = match kind {
+            Text => query.bind(Some("a text".to_owned())),
+            Number => query.bind(Some(1_i64)),
+        };
+    }
+    let rows = query.fetch_all(store.reads()).await.expect(sql);
+    rows.iter().map(|row| Columns::of("plan", row).text(column).expect("a step")).collect()
+}
+
+/// Whether a step reads a table from end to end. An index in the order of the page is read only until the page is full.
+fn reads_everything(step: &str) -> bool {
+    (step.starts_with("SCAN") && !step.contains("USING INDEX")) || step.contains("Seq Scan")
+}
+
+#[tokio::test]
+async fn no_page_reads_a_table_that_grows_from_end_to_end() {
+    let instance = Instance::without_whole_reads().await;
+    for (name, sql, kinds) in STATEMENTS {
+        let plan = plan(&instance.context.store, sql, kinds).await;
+        assert!(!plan.iter().any(|step| reads_everything(step)), "{name}:\n{}", plan.join("\n"));
+    }
+}
