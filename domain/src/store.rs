@@ -51,6 +51,8 @@ pub mod usage;
 pub mod webhooks;
 pub(crate) mod wrapped;
 
+use std::sync::Arc;
+
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row};
@@ -58,7 +60,6 @@ use sqlx::{Any, AnyPool, Row};
 pub use database_url::{DatabaseUrl, PostgresUrl};
 use postgres::Turn;
 pub use transaction::Transaction;
-pub(crate) use transaction::Turn as BatchTurn;
 use transaction::Turns;
 
 use crate::clock::Timestamp;
@@ -94,6 +95,12 @@ pub enum StoreError {
     Address(String),
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unavailable(sqlx::Error::AnyDriverError(Box::new(error)))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -108,10 +115,13 @@ impl From<sqlx::Error> for StoreError {
 pub struct Store {
     engine: Engine,
     url: DatabaseUrl,
+    options: StoreOptions,
     reads: AnyPool,
     changes: AnyPool,
     ledger: AnyPool,
     turns: Turns,
+    /// SQLite's file, of a server.
+    file: Option<Arc<std::fs::File>>,
 }
 
 /// How the database is used.
@@ -203,23 +213,13 @@ impl Store {
     }
 
     async fn begin_in_turn(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
-        let mut turn = self.turns.next().await?;
-        // Back into its pool, from where it is taken.
-        turn.take();
+        let turn = self.turns.next().await?;
         Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
     }
 
     /// A connection of the ledger, for as long as its holder likes.
-    pub(crate) async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
+    async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
         Ok(self.ledger.acquire().await?)
-    }
-
-    /// Waits until a batch of exchanges may write; what it waits for is held until the batch has ended.
-    pub(crate) async fn batch_turn(&self) -> Result<Option<BatchTurn>, StoreError> {
-        match self.engine {
-            Engine::Sqlite => Ok(Some(self.turns.next().await?)),
-            Engine::Postgres => Ok(None),
-        }
     }
 
     /// Begins a transaction of the ledger: no change happens before it ends, but on PostgreSQL others of its kind do.
@@ -283,8 +283,7 @@ impl Store {
     /// Finishes what is under way and closes every connection.
     pub async fn close(&self) {
         self.reads.close().await;
-        // Together: closing first keeps others from taking the connection once more, and it waits for the one of the turns.
-        tokio::join!(self.ledger.close(), self.turns.end());
+        self.ledger.close().await;
         self.changes.close().await;
     }
 

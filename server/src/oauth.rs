@@ -8,3 +8,17 @@ pub mod request;
 pub mod revoke;
 pub mod status;
 pub mod token;
+
+use axum::extract::Request;
+use axum::response::Response;
+
+use crate::http::cors;
+use crate::http::envelope::oauth_net;
+
+/// What every endpoint of OAuth has around it: any origin may read the answer, and a fault of ours is one that clients understand.
+pub async fn surround<Work: Future<Output = Response>>(
+    request: Request,
+    work: impl FnOnce(Request) -> Work,
+) -> Response {
+    cors::public(request, |request| oauth_net(work(request))).await
+}

@@ -1,7 +1,9 @@
 //! `client_keys` and `federated_identities`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
@@ -21,41 +23,54 @@ pub(crate) struct KeyOwner {
     pub restored_at: Option<Timestamp>,
 }
 
-/// The keys of the client that work, or stopped working after `since`: whether they work now is for the issuing
-/// transaction to say. `None` when there is no such client.
-pub(crate) async fn key_owner(
-    store: &Store,
-    client_id: &ClientId,
-    since: Timestamp,
-) -> Result<Option<KeyOwner>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
-                c.reusable_assertions_since AS reusable_assertions_since, k.id AS id, k.jwk AS jwk,
-                (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at
-         FROM credentials AS c LEFT JOIN client_keys AS k
-           ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
-              AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
-         WHERE c.client_id = $1 ORDER BY COALESCE(k.revoked_at, 0), k.created_at DESC LIMIT 20",
-    )
-    .bind(client_id.as_str())
-    .bind(since.millis())
-    .fetch_all(store.reads())
-    .await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let columns = Columns::of("credentials", first);
-    let mut owner = KeyOwner {
-        keys: Vec::with_capacity(rows.len()),
-        token_endpoint_audience: columns.optional_moment("token_endpoint_audience_since")?.is_some(),
-        reusable_assertions: columns.optional_moment("reusable_assertions_since")?.is_some(),
-        restored_at: columns.optional_moment("restored_at")?,
-    };
-    for row in &rows {
-        let columns = Columns::of("client_keys", row);
-        if columns.optional_text("id")?.is_some() {
-            owner.keys.push((columns.parsed("id", KeyId::parse)?, columns.parsed("jwk", PublicKey::from_stored)?));
+/// Reads the columns of [`KeyRow`], in its order: a row for each key of the client `$1` that works, or stopped working after `$2`
+/// (whether it works now is for the issuing transaction to say); one without a key when there is none; none when there is no
+/// such client.
+pub(super) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
+            c.reusable_assertions_since AS reusable_assertions_since,
+            (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
+            COALESCE(k.revoked_at, 0) AS revoked_at, k.created_at AS created_at, k.id AS id, k.jwk AS jwk
+     FROM credentials AS c LEFT JOIN client_keys AS k
+       ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
+          AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
+     WHERE c.client_id = $1 ORDER BY COALESCE(k.revoked_at, 0), k.created_at DESC LIMIT 20";
+
+/// See [`KEYS_OF_CLIENT`].
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeyRow {
+    pub token_endpoint_audience_since: Option<i64>,
+    pub reusable_assertions_since: Option<i64>,
+    pub restored_at: Option<i64>,
+    pub revoked_at: i64,
+    pub created_at: Option<i64>,
+    pub id: Option<String>,
+    pub jwk: Option<String>,
+}
+
+impl KeyOwner {
+    /// The client of these rows.
+    pub(crate) fn of(mut rows: Vec<KeyRow>) -> Result<Option<Self>, StoreError> {
+        // Those that work come first.
+        rows.sort_by_key(|row| (row.revoked_at, Reverse(row.created_at)));
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut owner = Self {
+            keys: Vec::with_capacity(rows.len()),
+            token_endpoint_audience: first.token_endpoint_audience_since.is_some(),
+            reusable_assertions: first.reusable_assertions_since.is_some(),
+            restored_at: first.restored_at.map(Timestamp::from_millis),
+        };
+        let wrong = |column: &str| StoreError::Inconsistent {
+            table: "client_keys",
+            detail: format!("{column} makes no sense"),
+        };
+        for KeyRow { id, jwk, .. } in rows {
+            if let (Some(id), Some(jwk)) = (id, jwk) {
+                let id = KeyId::parse(&id).ok_or_else(|| wrong("id"))?;
+                owner.keys.push((id, PublicKey::from_stored(&jwk).ok_or_else(|| wrong("jwk"))?));
+            }
         }
+        Ok(Some(owner))
     }
-    Ok(Some(owner))
 }
 
 pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, maker: &str) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! `unfiled_exchanges` and `filed_exchanges`: the statements of [`crate::token::filing`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use sqlx::AssertSqlSafe;
@@ -38,51 +38,85 @@ pub(crate) async fn unfiled(store: &Store, most: usize) -> Result<Vec<Unfiled>, 
     Ok(entries)
 }
 
-/// Files the entries under their credentials and notes the last uses. It changes nothing to do it again.
+/// Files the entries under their credentials, counts them in their hours and notes the last uses. What was filed before stays as
+/// it is, so it may be done again.
 pub(crate) async fn file(store: &Store, entries: &[&Unfiled]) -> Result<(), StoreError> {
-    let engine = store.engine();
+    let names = names(entries);
     let mut transaction = store.begin_filing().await?;
-    let names: Vec<_> = entries.iter().map(|entry| (&entry.client_id, &entry.jti)).collect();
+    if insert(&mut transaction, store.engine(), &names).await? == entries.len() {
+        return note_and_commit(transaction, store.engine(), entries).await;
+    }
+    // Another process has filed some of them, or this one before it was killed. Which, need not be asked every time.
+    drop(transaction);
+    let mut transaction = store.begin_filing().await?;
+    let filed = filed(&mut transaction, store.engine(), &names).await?;
+    let new: Vec<&Unfiled> = entries.iter().copied().filter(|entry| !filed.contains(&entry.jti)).collect();
+    insert(&mut transaction, store.engine(), &self::names(&new)).await?;
+    note_and_commit(transaction, store.engine(), &new).await
+}
+
+/// Credentials and exchanges as one parameter.
+fn names(entries: &[&Unfiled]) -> String {
+    to_json(&entries.iter().map(|entry| (&entry.client_id, &entry.jti)).collect::<Vec<_>>())
+}
+
+/// How many were not there.
+async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize, StoreError> {
     let sql = format!(
         "INSERT INTO filed_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
          ON CONFLICT (client_id, jti) DO NOTHING",
         engine.elements("$1", "entry")
     );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
+    let inserted = sqlx::query(AssertSqlSafe(sql)).bind(names).execute(&mut **transaction).await?;
+    Ok(usize::try_from(inserted.rows_affected()).unwrap_or(usize::MAX))
+}
+
+/// Those of the entries that are there.
+async fn filed(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>, StoreError> {
+    let sql = format!(
+        "SELECT f.jti AS jti FROM {} JOIN filed_exchanges AS f
+             ON f.client_id = entry.value ->> 0 AND f.jti = entry.value ->> 1",
+        engine.elements("$1", "entry")
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(&mut **transaction).await?;
+    rows.iter().map(|row| Columns::of("filed_exchanges", row).text("jti")).collect()
+}
+
+async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&Unfiled]) -> Result<(), StoreError> {
+    count(&mut transaction, engine, entries).await?;
     note_uses(engine, &mut transaction, entries).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// Counts entries that are filed in their hours, forgets that they were not, and returns true; false, with nothing done, when
-/// another process has done so with some of them.
-pub(crate) async fn count(store: &Store, entries: &[Unfiled]) -> Result<bool, StoreError> {
-    let engine = store.engine();
+/// Counts the entries in their hours.
+async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&Unfiled]) -> Result<(), StoreError> {
     let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
     for entry in entries {
         *hours.entry((&entry.client_id, Timestamp::from_millis(entry.issued_at).hour())).or_default() += 1;
     }
     let rows: Vec<_> = hours.into_iter().map(|((client_id, hour), exchanges)| (client_id, hour, exchanges)).collect();
-    let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
-
-    let mut transaction = store.begin_filing().await?;
-    let sql = format!(
-        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
-        engine.elements("$1", "entry")
-    );
-    let deleted = sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
-    if deleted.rows_affected() != entries.len() as u64 {
-        return Ok(false);
-    }
     let sql = format!(
         "INSERT INTO usage_hours (client_id, hour, exchanges)
          SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM {} WHERE 1 = 1
          ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges",
         engine.elements("$1", "counted")
     );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).execute(&mut *transaction).await?;
+    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).execute(&mut **transaction).await?;
+    Ok(())
+}
+
+/// Forgets that these are to be filed.
+pub(crate) async fn forget(store: &Store, entries: &[Unfiled]) -> Result<(), StoreError> {
+    let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
+    let sql = format!(
+        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
+        store.engine().elements("$1", "entry")
+    );
+    let mut transaction = store.begin_filing().await?;
+    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(())
 }
 
 /// The authenticators' tables, and when every use of theirs is news: while a secret is being replaced people watch whether

@@ -11,7 +11,8 @@ use crate::id::McpServerId;
 use crate::keys::TokenAlgorithm;
 use crate::mcp_server::{McpServer, ScopeDescription};
 
-const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since FROM mcp_servers
+pub(super) const SELECT: &str =
+    "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since FROM mcp_servers
                       ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
 
 pub(crate) async fn list(store: &Store) -> Result<Vec<McpServer>, StoreError> {
@@ -24,16 +25,44 @@ pub(crate) async fn list_in(connection: &mut AnyConnection) -> Result<Vec<McpSer
 
 fn server(row: &AnyRow) -> Result<McpServer, StoreError> {
     let columns = Columns::of("mcp_servers", row);
-    let scopes: Vec<(String, String)> = columns.json("scopes")?;
-    Ok(McpServer {
-        id: columns.parsed("id", McpServerId::parse)?,
+    let row = ServerRow {
+        id: columns.text("id")?,
         resource: columns.text("resource")?,
         name: columns.text("name")?,
-        scopes: scopes.into_iter().map(|(name, description)| ScopeDescription { name, description }).collect(),
-        token_lifetime: Duration::from_secs(u64::try_from(columns.number("token_lifetime")?).unwrap_or(0)),
-        alg: columns.parsed("alg", TokenAlgorithm::parse)?,
-        built_in: columns.optional_moment("built_in_since")?.is_some(),
-    })
+        scopes: columns.text("scopes")?,
+        token_lifetime: columns.number("token_lifetime")?,
+        alg: columns.text("alg")?,
+        built_in_since: columns.optional_number("built_in_since")?,
+    };
+    row.server()
+}
+
+/// The columns of [`SELECT`], in its order.
+pub(super) struct ServerRow {
+    pub id: String,
+    pub resource: String,
+    pub name: String,
+    pub scopes: String,
+    pub token_lifetime: i64,
+    pub alg: String,
+    pub built_in_since: Option<i64>,
+}
+
+impl ServerRow {
+    pub(super) fn server(self) -> Result<McpServer, StoreError> {
+        let wrong = |detail: String| StoreError::Inconsistent { table: "mcp_servers", detail };
+        let scopes: Vec<(String, String)> =
+            serde_json::from_str(&self.scopes).map_err(|error| wrong(format!("scopes: {error}")))?;
+        Ok(McpServer {
+            id: McpServerId::parse(&self.id).ok_or_else(|| wrong(format!("id is {:?}", self.id)))?,
+            resource: self.resource,
+            name: self.name,
+            scopes: scopes.into_iter().map(|(name, description)| ScopeDescription { name, description }).collect(),
+            token_lifetime: Duration::from_secs(u64::try_from(self.token_lifetime).unwrap_or(0)),
+            alg: TokenAlgorithm::parse(&self.alg).ok_or_else(|| wrong(format!("alg is {:?}", self.alg)))?,
+            built_in: self.built_in_since.is_some(),
+        })
+    }
 }
 
 pub(crate) async fn insert(

@@ -47,10 +47,12 @@ pub(super) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
     Ok(Store {
         engine: Engine::Postgres,
         url: DatabaseUrl::Postgres(address.clone()),
+        options: *options,
         reads: pool(address, options.connections.saturating_sub(others).max(1), reads).await?,
         changes: pool(address, CHANGES, changes).await?,
         ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger).await?,
         turns: Turns::default(),
+        file: None,
     })
 }
 

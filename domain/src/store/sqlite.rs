@@ -1,16 +1,19 @@
 //! SQLite: one file, a pool of readers, one connection for changes and one for the ledger.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
-use super::transaction::Turns;
+use super::transaction::{Turn, Turns};
 use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions, migrations};
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+const EVERY_CONNECTION: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
 
 /// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read again. What
 /// a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
@@ -18,50 +21,108 @@ const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
 
 /// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
 const LONG_LOG: i64 = 1000;
+/// Pages of the log that are soon moved.
+const LITTLE_LOG: i64 = 100;
+/// How often it is tried to leave no more than that, beside those who write.
+const MOST_PASSES: u32 = 4;
 /// Pages of the log after which an exchange stops to move them, should the server not keep up.
 const LONGEST_LOG: i64 = 8_000;
 
 pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
     private_file(path, false)?;
-    let durable = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;";
-    let checkpoint = match options.is_server {
-        // See `checkpoint`.
-        true => format!("PRAGMA wal_autocheckpoint = {LONGEST_LOG};"),
-        false => String::new(),
-    };
+    let changes = writes(LedgerDurability::Power, options.is_server);
     // WAL before anything else: changing the mode needs the file alone.
-    let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {durable} {WRITES} {checkpoint}")).await?;
+    let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {changes}")).await?;
     check_version(&changes).await?;
     check_journal(&changes).await?;
-    let ledger = match options.ledger_durability {
-        LedgerDurability::Process => "PRAGMA synchronous = NORMAL;",
-        LedgerDurability::Power => durable,
-    };
     Ok(Store {
         engine: Engine::Sqlite,
         url: DatabaseUrl::Sqlite(path.to_owned()),
+        options: *options,
         reads: pool(path, 4, "PRAGMA query_only = ON;".to_owned()).await?,
         changes,
-        ledger: pool(path, 1, format!("{ledger} {WRITES} {checkpoint}")).await?,
+        ledger: pool(path, 1, writes(options.ledger_durability, options.is_server)).await?,
+        file: options
+            .is_server
+            .then(|| std::fs::File::open(path))
+            .transpose()
+            .map_err(StoreError::File)?
+            .map(kept_open),
         turns: Turns::default(),
     })
 }
 
+/// The file, which is not closed before the process ends: that would give up the locks of all who have it open here.
+fn kept_open(file: std::fs::File) -> Arc<std::fs::File> {
+    let file = Arc::new(file);
+    std::mem::forget(Arc::clone(&file));
+    file
+}
+
+/// The settings of a connection that writes.
+fn writes(durability: LedgerDurability, is_server: bool) -> String {
+    let durability = match durability {
+        LedgerDurability::Process => "PRAGMA synchronous = NORMAL;",
+        LedgerDurability::Power => "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;",
+    };
+    let checkpoint = match is_server {
+        // See `checkpoint`.
+        true => format!("PRAGMA wal_autocheckpoint = {LONGEST_LOG};"),
+        false => String::new(),
+    };
+    format!("{durability} {WRITES} {checkpoint}")
+}
+
+/// Waits until a batch of exchanges may write; what it waits for is held until the batch has ended.
+pub(super) async fn batch_turn(store: &Store) -> Result<Turn, StoreError> {
+    store.turns.next().await
+}
+
+/// A connection for batches of exchanges, which keeps this many statements prepared.
+pub(super) fn open_for_batches(
+    store: &Store,
+    path: &Path,
+    statements: usize,
+) -> Result<rusqlite::Connection, StoreError> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.execute_batch(EVERY_CONNECTION)?;
+    connection.execute_batch(&writes(store.options.ledger_durability, store.options.is_server))?;
+    connection.set_prepared_statement_cache_capacity(statements);
+    Ok(connection)
+}
+
 /// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all that
-/// waits behind that commit waits for the disk. Here most of it is done while others write; only what they wrote
-/// meanwhile is moved in a turn of its own, since the log starts anew only when none of it is left.
+/// waits behind that commit waits for the disk. Here most of it is done while others write, until little is left; only that
+/// is moved in a turn of its own, since the log starts anew only when none of it is left.
 pub(super) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
     // Before the turn: who holds that must not wait for whoever reads.
     let mut connection = store.reads.acquire().await?;
-    let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(&mut *connection).await?;
-    let (pages, moved): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-    if pages - moved < LONG_LOG {
+    if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LONG_LOG {
         return Ok(());
     }
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
+    for _ in 0..MOST_PASSES {
+        left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        // What was written meanwhile.
+        if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LITTLE_LOG {
+            break;
+        }
+    }
+    if let Some(file) = &store.file {
+        // In its turn SQLite waits for what is not on the disk yet. Not much is then.
+        let file = Arc::clone(file);
+        let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        synced.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
+    }
     let _turn = store.turns.next().await?;
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
+    left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
     Ok(())
+}
+
+/// How many pages of the log are not in the database after this.
+async fn left(connection: &mut AnyConnection, checkpoint: &'static str) -> Result<i64, StoreError> {
+    let row = sqlx::query(checkpoint).fetch_one(connection).await?;
+    let (pages, moved): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    Ok(pages - moved)
 }
 
 /// Brings the schema up to date under a lock beside the file.
@@ -113,9 +174,7 @@ pub(super) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
         .after_connect(move |connection: &mut AnyConnection, _| {
             let pragmas = pragmas.clone();
             Box::pin(async move {
-                connection
-                    .execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")
-                    .await?;
+                connection.execute(EVERY_CONNECTION).await?;
                 connection.execute(AssertSqlSafe(pragmas).into_sql_str()).await?;
                 Ok(())
             })

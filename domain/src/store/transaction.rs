@@ -4,7 +4,6 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -55,23 +54,15 @@ impl DerefMut for Transaction {
 ///
 /// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely find the
 /// moment, and a revocation would take seconds where it now waits for one batch.
-///
-/// With the turn goes the connection of the ledger, unless nobody used it yet: there is one, since what one connection writes
-/// makes another forget the pages that it holds in memory.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turns(Arc<Mutex<Option<PoolConnection<Any>>>>);
+pub(super) struct Turns(Arc<Mutex<()>>);
 
 /// See [`Turns`].
-pub(crate) type Turn = OwnedMutexGuard<Option<PoolConnection<Any>>>;
+pub(super) type Turn = OwnedMutexGuard<()>;
 
 impl Turns {
     pub(super) async fn next(&self) -> Result<Turn, StoreError> {
         let waiting = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.0).lock_owned());
         waiting.await.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolTimedOut))
-    }
-
-    /// Gives the connection back.
-    pub(super) async fn end(&self) {
-        self.0.lock().await.take();
     }
 }

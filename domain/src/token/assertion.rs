@@ -124,7 +124,7 @@ async fn by_own_key(
 ) -> Result<Verified, AssertionError> {
     let reject = |detail: &str| rejected(Some(&client_id), detail);
     let now = context.now();
-    let Some(owner) = store::authenticators::key_owner(&context.store, &client_id, now.minus(ENDED_KEYS)).await? else {
+    let Some(owner) = context.ledger.keys(client_id.clone(), now.minus(ENDED_KEYS)).await? else {
         return Err(rejected(None, "no such client"));
     };
     let keys = owner.keys.iter().map(|(id, key)| (id, key));

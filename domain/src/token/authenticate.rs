@@ -143,7 +143,7 @@ async fn check(
         return refused(refusal);
     }
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
-        && !store::batch::use_assertion(&mut transaction, engine, &state.client_id, single_use).await?
+        && !store::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
     {
         return refused(Refusal::AssertionReplayed);
     }

@@ -28,8 +28,8 @@ const PAGE: usize = 10_000;
 /// Each credential has its own pages.
 const MOST_ENTRIES: usize = 500;
 const MOST_CREDENTIALS: usize = 50;
-/// Most exchanges that are counted in one transaction, of as many credentials at worst.
-const MOST_COUNTED: usize = 500;
+/// Most exchanges of which it is forgotten in one transaction that they are to be filed.
+const MOST_FORGOTTEN: usize = 2000;
 /// Longest that anybody waits for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Most that wait for it at once; further ones see what is filed already.
@@ -129,37 +129,37 @@ impl Clerk {
     async fn file_all(&mut self) -> Result<(), StoreError> {
         while !self.is_closing() {
             let page = filing::unfiled(&self.store, PAGE).await?;
-            // When another process counts the same, what it left is looked at anew.
-            if self.file_page(&page).await? && page.len() < PAGE {
+            self.file_page(&page).await?;
+            if page.len() < PAGE {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Files a page; false when another process has counted some of it.
-    ///
     /// By credential first: each page of the database where something is filed is written once. Then by time: so is each page
     /// that says what is not filed.
-    async fn file_page(&mut self, page: &[Unfiled]) -> Result<bool, StoreError> {
+    async fn file_page(&mut self, page: &[Unfiled]) -> Result<(), StoreError> {
         let mut by_credential: Vec<&Unfiled> = page.iter().collect();
         by_credential.sort_by(|left, right| (&left.client_id, &left.jti).cmp(&(&right.client_id, &right.jti)));
         let mut rest = by_credential.as_slice();
         while !rest.is_empty() {
+            // What is left is found again after the next start.
+            if self.is_closing() {
+                return Ok(());
+            }
             let (bite, after) = rest.split_at(bite(rest));
             let started = Instant::now();
             filing::file(&self.store, bite).await?;
             self.pause(page, started).await;
             rest = after;
         }
-        for bite in page.chunks(MOST_COUNTED) {
+        for bite in page.chunks(MOST_FORGOTTEN) {
             let started = Instant::now();
-            if self.is_closing() || !filing::count(&self.store, bite).await? {
-                return Ok(false);
-            }
+            filing::forget(&self.store, bite).await?;
             self.pause(page, started).await;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Exchanges come first: leaves them the time that was taken from them, unless somebody waits.

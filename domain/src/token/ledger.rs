@@ -26,6 +26,7 @@ use crate::origin::Origin;
 use crate::random::Random;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
+use crate::store::authenticators::{KeyOwner, KeyRow};
 use crate::store::batch::{BatchConnection, BatchState, NewEntry, Written};
 use crate::store::{Store, StoreError};
 
@@ -235,8 +236,16 @@ struct Pending {
     answer: oneshot::Sender<Result<Issued, LedgerError>>,
 }
 
+/// Who wants to know the keys of a client.
+struct Lookup {
+    client_id: ClientId,
+    since: Timestamp,
+    answer: oneshot::Sender<Result<Vec<KeyRow>, Fault>>,
+}
+
 enum Message {
     Ask(Pending),
+    Lookup(Lookup),
     Close,
 }
 
@@ -294,6 +303,15 @@ impl Ledger {
         decided.await.map_err(|_| LedgerError::Fault(Fault::Overloaded("shutting down")))?
     }
 
+    /// The keys of the client that work, or stopped working after `since`, and the rules for its assertions; `None` when there
+    /// is no such client. Read for all who want to know at the same moment together, as the exchanges are.
+    pub(crate) async fn keys(&self, client_id: ClientId, since: Timestamp) -> Result<Option<KeyOwner>, Fault> {
+        let (answer, found) = oneshot::channel();
+        self.queue.try_send(Message::Lookup(Lookup { client_id, since, answer })).map_err(|_| FULL)?;
+        let rows = found.await.map_err(|_| Fault::Overloaded("shutting down"))??;
+        Ok(KeyOwner::of(rows)?)
+    }
+
     /// How many requests wait at this moment.
     pub fn queued(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
@@ -325,27 +343,29 @@ impl Shared {
         self.inbox.try_lock().is_ok_and(|inbox| !inbox.is_empty())
     }
 
-    /// The requests that wait, at least one; none when the ledger was closed.
-    async fn next_batch(&self) -> Vec<Pending> {
+    /// Those who wait, at least one; none when the ledger was closed.
+    async fn next_batch(&self) -> (Vec<Lookup>, Vec<Pending>) {
         let mut inbox = self.inbox.lock().await;
         let mut messages = Vec::with_capacity(LARGEST_BATCH);
-        let mut batch = Vec::with_capacity(LARGEST_BATCH);
-        while batch.is_empty() && inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
+        let (mut lookups, mut batch) = (Vec::new(), Vec::with_capacity(LARGEST_BATCH));
+        while batch.is_empty() && lookups.is_empty() && inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
             for message in messages.drain(..) {
                 match message {
                     Message::Ask(pending) => batch.push(pending),
+                    Message::Lookup(lookup) => lookups.push(lookup),
                     // What is in the queue is still served; what comes after is refused.
                     Message::Close => inbox.close(),
                 }
             }
         }
-        batch
+        (lookups, batch)
     }
 }
 
 struct Writer {
-    shared: Arc<Shared>,
+    /// Before `shared`: once that is gone, so is the connection.
     connection: BatchConnection,
+    shared: Arc<Shared>,
     /// The MCP servers, and the number of the audit log's newest entry when they were read.
     servers: Option<(i64, Arc<[Target]>)>,
 }
@@ -353,13 +373,37 @@ struct Writer {
 impl Writer {
     async fn run(mut self) {
         loop {
-            let batch = self.shared.next_batch().await;
-            if batch.is_empty() {
+            let (lookups, batch) = self.shared.next_batch().await;
+            if lookups.is_empty() && batch.is_empty() {
                 break;
             }
-            self.serve(batch).await;
+            // First: while the batch is decided others verify signatures.
+            if !lookups.is_empty() {
+                self.look_up(lookups).await;
+            }
+            if !batch.is_empty() {
+                self.serve(batch).await;
+            }
             if !self.shared.has_more() {
                 self.connection.release();
+            }
+        }
+    }
+
+    async fn look_up(&mut self, lookups: Vec<Lookup>) {
+        let asked: Vec<_> = lookups.iter().map(|lookup| (&lookup.client_id, lookup.since)).collect();
+        match self.connection.keys(&asked).await {
+            Ok(found) => {
+                for (lookup, rows) in lookups.into_iter().zip(found) {
+                    // As with a token: whoever asked may be gone.
+                    let _ = lookup.answer.send(Ok(rows));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, requests = lookups.len(), "the keys of clients could not be read");
+                for lookup in lookups {
+                    let _ = lookup.answer.send(Err(Fault::Overloaded("the keys could not be read")));
+                }
             }
         }
     }
@@ -409,7 +453,7 @@ impl Writer {
         let rules = Rules { servers: self.servers(head).await?, signing, now };
         let mut decisions = Vec::with_capacity(asks.len());
         for (position, ask) in asks.iter().enumerate() {
-            decisions.push(match states.get(&position) {
+            decisions.push(match &states[position] {
                 Some(Ok(state)) => rules.decide(Some(state), ask, self.shared.random.as_ref()),
                 Some(Err(detail)) => {
                     tracing::error!(detail, "an exchange met a damaged row");
@@ -451,14 +495,14 @@ impl Writer {
 /// The assertions that the granted exchanges use up, by position. Of two equal ones the second is refused.
 fn single_uses<'batch>(
     asks: &[&'batch Ask],
-    states: &HashMap<usize, Result<AuthenticatorState, String>>,
+    states: &[Option<Result<AuthenticatorState, String>>],
     decisions: &mut [Result<Issued, LedgerError>],
 ) -> HashMap<usize, &'batch SingleUse> {
     let mut used = HashMap::new();
     let mut seen = HashSet::new();
     for (position, (ask, decision)) in asks.iter().zip(decisions.iter_mut()).enumerate() {
         if let (Proof::Assertion { single_use: Some(single_use), .. }, Ok(issued)) = (&ask.proof, &*decision)
-            && matches!(states.get(&position), Some(Ok(state)) if !state.reusable_assertions)
+            && matches!(&states[position], Some(Ok(state)) if !state.reusable_assertions)
         {
             if seen.insert((issued.client_id.clone(), single_use.jti.as_str())) {
                 used.insert(position, single_use);

@@ -2,14 +2,15 @@
 //! may read them; the MCP server answers the origins that the operator listed.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// Answers preflight requests, and lets any origin read the answer.
-pub async fn public(request: Request, next: Next) -> Response {
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Answers preflight requests, and lets any origin read the answer of `work`.
+pub async fn public<Work: Future<Output = Response>>(request: Request, work: impl FnOnce(Request) -> Work) -> Response {
     let mut response =
-        if request.method() == Method::OPTIONS { preflight(request.headers()) } else { next.run(request).await };
+        if request.method() == Method::OPTIONS { preflight(request.headers()) } else { work(request).await };
     allow(&mut response, HeaderValue::from_static("*"));
     response
 }
@@ -26,7 +27,7 @@ pub fn allow(response: &mut Response, origin: HeaderValue) {
         HeaderValue::from_static("WWW-Authenticate, Retry-After, MCP-Protocol-Version, Mcp-Session-Id"),
     );
     // Other origins are meant to read these; everything else is same-origin by the general headers.
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
 /// The answer to a preflight request, before anybody asks for a token. `Authorization` must be named: `*` does not cover it.

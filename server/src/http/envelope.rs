@@ -3,9 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::token::error::OAuthError;
 use futures::FutureExt;
@@ -39,8 +38,12 @@ static DEFAULTS: [(HeaderName, HeaderValue); 8] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// The outermost middleware.
-pub async fn envelope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+/// What is around every request, and its work.
+pub async fn envelope<Work: Future<Output = Response>>(
+    state: &AppState,
+    mut request: Request,
+    work: impl FnOnce(Request) -> Work,
+) -> Response {
     let started = Instant::now();
     let address = ClientAddress::of(&request, &state.trusted_proxies);
     request.extensions_mut().insert(address);
@@ -50,7 +53,7 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
     let id = state.request_id();
     let mut response = match refusal(&request) {
         Some(status) => close(error::plain(status)),
-        None => answer(request, next).instrument(tracing::error_span!("request", id)).await,
+        None => net(work(request)).instrument(tracing::error_span!("request", id)).await,
     };
     // Whoever reports a fault can name the lines of the log that belong to it.
     if response.status().is_server_error()
@@ -88,19 +91,18 @@ fn refusal(request: &Request) -> Option<StatusCode> {
 }
 
 /// The net under everything.
-async fn answer(request: Request, next: Next) -> Response {
-    caught(request, next).await.unwrap_or_else(error::plain)
+async fn net(work: impl Future<Output = Response>) -> Response {
+    caught(work).await.unwrap_or_else(error::plain)
 }
 
 /// The net under the endpoints of OAuth: their faults have the form that clients of OAuth understand.
-pub async fn oauth_net(request: Request, next: Next) -> Response {
-    caught(request, next).await.unwrap_or_else(|status| error::oauth(&OAuthError::fault(status.as_u16()), false))
+pub async fn oauth_net(work: impl Future<Output = Response>) -> Response {
+    caught(work).await.unwrap_or_else(|status| error::oauth(&OAuthError::fault(status.as_u16()), false))
 }
 
 /// The answer; 500 when there was a panic instead, 503 when none came in time.
-async fn caught(request: Request, next: Next) -> Result<Response, StatusCode> {
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(DEADLINE, work).await {
+async fn caught(work: impl Future<Output = Response>) -> Result<Response, StatusCode> {
+    match tokio::time::timeout(DEADLINE, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response),
         // The hook has logged where.
         Ok(Err(_)) => Err(StatusCode::INTERNAL_SERVER_ERROR),

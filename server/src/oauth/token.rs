@@ -24,17 +24,25 @@ struct TokenResponse<'token> {
     scope: &'token str,
 }
 
+/// Where it is.
+pub const PATH: &str = "/mcp/oauth/token";
+
 /// The endpoint. It takes every method, so that the wrong one gets an answer in JSON too.
 pub async fn endpoint(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
+    answer(&state, address, request).await
+}
+
+/// The same without a router's help.
+pub async fn answer(state: &AppState, address: ClientAddress, request: Request) -> Response {
     let started = Instant::now();
     let basic = request.headers().contains_key(header::AUTHORIZATION);
-    let answer = match exchange(&state, address, request).await {
+    let answer = match exchange(state, address, request).await {
         Ok(token) => success(&token),
-        Err(failure) => request::refusal(&state, address, failure, basic),
+        Err(failure) => request::refusal(state, address, failure, basic),
     };
     state.context.metrics.answered(started.elapsed());
     answer

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use axum::middleware::from_fn;
+use axum::middleware::{Next, from_fn};
 use axum::routing::get;
 use http_body_util::BodyExt;
 use server::dashboard::enter::Permission;
@@ -81,8 +81,10 @@ async fn a_defect_is_answered_in_json_and_spoils_nothing_else() {
     async fn defect() -> StatusCode {
         panic!("a defect")
     }
-    let router =
-        Router::new().route("/defect", get(defect)).route("/fine", get(async || "fine")).layer(from_fn(oauth_net));
+    let router = Router::new()
+        .route("/defect", get(defect))
+        .route("/fine", get(async || "fine"))
+        .layer(from_fn(async |request: Request<Body>, next: Next| oauth_net(next.run(request)).await));
     let ask = async |path: &str| {
         let request = Request::get(path).body(Body::empty()).expect("a request");
         let response = router.clone().oneshot(request).await.expect("always answers");
