@@ -193,6 +193,14 @@ async fn new_schema(server: &str) -> String {
     format!("{server}{separator}options[search_path]={name}")
 }
 
+/// A new folder for a test's database.
+pub fn folder() -> PathBuf {
+    let name = crate::base62::random(&crate::random::SystemRandom, 12);
+    let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 /// An instance of its own: a database that no other has, and a folder that is removed with it.
 pub struct Instance {
     /// What operations take.
@@ -221,9 +229,7 @@ impl Instance {
     }
 
     async fn on(url: impl FnOnce(String) -> String) -> Self {
-        let name = crate::base62::random(&crate::random::SystemRandom, 12);
-        let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
-        std::fs::create_dir_all(&folder).expect("a folder for the test's database");
+        let folder = folder();
         let url = url(database_url(&folder.join("countersign.db")).await);
         let address = DatabaseUrl::parse(&url).expect("the address of a database");
         let store = Store::open(&address, &StoreOptions::default()).await.expect("a new database opens");

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
+use crate::http::request_id::{Line, WithRequestId};
 
 /// Self-hosted machine credentials for MCP servers.
 #[derive(Parser)]
@@ -148,8 +149,14 @@ fn start_log(config: &Config, serving: bool) -> Result<(), CliError> {
     let layer = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry();
     match config.log_format {
-        LogFormat::Text => registry.with(layer.with_ansi(terminal).with_filter(filter)).init(),
-        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).init(),
+        LogFormat::Text => {
+            let format = WithRequestId { format: fmt::format(), line: Line::Text };
+            registry.with(layer.with_ansi(terminal).event_format(format).with_filter(filter)).init();
+        }
+        LogFormat::Json => {
+            let format = WithRequestId { format: fmt::format().json().flatten_event(true), line: Line::Json };
+            registry.with(layer.json().event_format(format).with_filter(filter)).init();
+        }
     }
     Ok(())
 }

@@ -9,3 +9,4 @@ pub mod envelope;
 pub mod error;
 pub mod failure_limit;
 pub mod fields;
+pub mod request_id;

@@ -34,4 +34,4 @@ pub mod outbound;
 pub mod routes;
 pub mod state;
 
-pub use routes::router;
+pub use routes::Front;

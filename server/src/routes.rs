@@ -1,4 +1,4 @@
-//! The route table: one row a route, with what it needs. [`router`] is what the program and the tests both use.
+//! The route table: one row a route, with what it needs. [`Front`] is what the program and the tests both use.
 
 use std::convert::Infallible;
 use std::task::{self, Poll};
@@ -151,20 +151,22 @@ pub fn table(state: &AppState) -> Vec<Route> {
     ]
 }
 
-/// The whole server.
-pub fn router(state: AppState) -> Router {
-    let routes = routes(&state);
-    Router::new().fallback_service(Front { state, routes })
-}
-
-/// What every request passes on its way to its route.
+/// The whole server: what every request passes, and its route.
 ///
 /// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box. Three of
 /// them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same around it.
 #[derive(Clone)]
-struct Front {
+pub struct Front {
     state: AppState,
     routes: Router,
+}
+
+impl Front {
+    /// The server with this state.
+    pub fn new(state: AppState) -> Self {
+        let routes = routes(&state);
+        Self { state, routes }
+    }
 }
 
 impl Service<Request> for Front {

@@ -9,6 +9,7 @@ use domain::credential::emergency;
 use ipnet::IpNet;
 
 use crate::http::failure_limit::FailureLimit;
+use crate::http::request_id::RequestId;
 use crate::leak_reports::LeakReports;
 
 /// The state of the running server. Every layer that a request passes has a clone: one count, not one for each part.
@@ -41,21 +42,17 @@ pub struct Shared {
     /// How many credentials an emergency stop ends at a time.
     pub stop_bite: usize,
     draining: Arc<AtomicBool>,
-    requests: Arc<Requests>,
-}
-
-/// Names requests: a prefix that differs from start to start, and a number.
-struct Requests {
-    prefix: u32,
-    number: AtomicU64,
+    /// Differs from start to start.
+    start: u32,
+    /// The number of the next request.
+    requests: Arc<AtomicU64>,
 }
 
 impl AppState {
     /// The state of a server that starts.
     pub fn new(context: Context, trusted_proxies: Vec<IpNet>, allowed_origins: Vec<String>) -> Self {
-        let mut prefix = [0; 4];
-        context.random.fill(&mut prefix);
-        let requests = Requests { prefix: u32::from_be_bytes(prefix), number: AtomicU64::new(1) };
+        let mut start = [0; 4];
+        context.random.fill(&mut start);
         Self(Arc::new(Shared {
             context,
             trusted_proxies: trusted_proxies.into(),
@@ -65,7 +62,8 @@ impl AppState {
             leak_reports: Arc::default(),
             stop_bite: emergency::BITE,
             draining: Arc::new(AtomicBool::new(false)),
-            requests: Arc::new(requests),
+            start: u32::from_be_bytes(start),
+            requests: Arc::new(AtomicU64::new(1)),
         }))
     }
 
@@ -90,8 +88,8 @@ impl Shared {
     }
 
     /// A name for the next request, by which its lines of the log are found.
-    pub fn request_id(&self) -> String {
-        format!("{:08x}-{}", self.requests.prefix, self.requests.number.fetch_add(1, Ordering::Relaxed))
+    pub fn request_id(&self) -> RequestId {
+        RequestId { start: self.start, number: self.requests.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// From now on `/readyz` says 503, so that a load balancer sends nothing new.

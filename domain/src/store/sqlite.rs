@@ -208,3 +208,43 @@ async fn check_version(pool: &AnyPool) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn a_long_log_is_moved_whole_and_begins_anew() {
+        let folder = testing::folder();
+        let options = StoreOptions { is_server: true, ..StoreOptions::default() };
+        let store = open(&folder.join("countersign.db"), &options).await.expect("opens");
+        store.migrate().await.expect("gets its schema");
+        let write = async |pages: i64| {
+            let mut transaction = store.begin_exchange().await.expect("begins");
+            let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+                       INSERT INTO unfiled_exchanges (jti, agent)
+                       SELECT lower(hex(randomblob(16))), hex(zeroblob(1800)) FROM numbers";
+            sqlx::query(sql).bind(pages).execute(&mut *transaction).await.expect("inserts");
+            transaction.commit().await.expect("commits");
+        };
+        let log = async |column: usize| {
+            let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(store.reads()).await.expect("reads");
+            row.try_get::<i64, _>(column).expect("pages")
+        };
+        write(2 * LONG_LOG).await;
+        let (long, moved) = (log(1).await, log(2).await);
+        assert!(long - moved >= LONG_LOG, "{long} pages, {moved} moved: a server leaves it to `checkpoint`");
+        store.checkpoint().await.expect("moves them");
+        assert_eq!((log(1).await, log(2).await), (long, long), "nothing is left");
+        write(1).await;
+        let short = log(1).await;
+        assert!(short < LITTLE_LOG, "{short} pages: the log begins anew");
+        // Not worth a pause for those who write.
+        store.checkpoint().await.expect("looks");
+        assert_eq!(log(2).await, 0, "a short log is left alone");
+        store.close().await;
+        // Untidy, not wrong, if it stays.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 /// How late exchanges are filed when nobody asks.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Most exchanges that are read at once.
-const PAGE: usize = 10_000;
+const PAGE: usize = 20_000;
 /// Most exchanges and most credentials that are filed in one transaction, during which none is issued: some milliseconds.
 /// Each credential has its own pages.
 const MOST_ENTRIES: usize = 500;

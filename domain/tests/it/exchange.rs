@@ -9,6 +9,7 @@ use domain::token::error::OAuthErrorCode;
 use domain::token::ledger::Refusal;
 use domain::token::verify::{VerifyError, verify};
 use domain::usage;
+use tokio::task::JoinSet;
 
 use crate::support::{RESOURCE, draft, exchanged, exchanged_from, generated, operator};
 
@@ -239,4 +240,44 @@ async fn parallel_exchanges_are_all_served_and_none_begins_after_the_revocation(
     assert_eq!(run(200).await, 200);
     revoke::revoke(context, &operator(), &generated.credential.client_id, "").await.expect("revokes");
     assert_eq!(run(200).await, 0);
+}
+
+#[tokio::test]
+async fn beyond_what_may_wait_everybody_is_told_so_at_once_and_the_rest_are_served() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let generated = generated(context, &draft("nightly-index")).await;
+    let secret = generated.secret.as_ref().expect("a secret").expose();
+    // While something is changed no exchange is decided.
+    let change = context.store.begin().await.expect("begins");
+    let mut requests = JoinSet::new();
+    loop {
+        for _ in 0..200 {
+            let (context, secret) = (context.clone(), secret.to_owned());
+            requests.spawn(async move { exchanged(&context, &secret, "").await });
+        }
+        tokio::task::yield_now().await;
+        // With no place left nothing is looked at, not even that this is no secret of ours.
+        let error = exchanged(context, "css_short", "").await.expect_err("refused");
+        if error.code == OAuthErrorCode::TemporarilyUnavailable {
+            break;
+        }
+        assert_eq!(error.code, OAuthErrorCode::InvalidClient);
+        assert!(requests.len() < 10_000, "the queue has no end");
+    }
+    change.commit().await.expect("commits");
+    let (mut granted, mut refused) = (0, 0);
+    while let Some(answer) = requests.join_next().await {
+        match answer.expect("no panic") {
+            Ok(_) => granted += 1,
+            Err(error) => {
+                assert_eq!(error.code, OAuthErrorCode::TemporarilyUnavailable);
+                refused += 1;
+            }
+        }
+    }
+    assert!(granted >= 1024, "{granted} granted, {refused} refused");
+    let credential = inspect::find(context, &Authority::Everything, &generated.credential.client_id).await;
+    let impact = inspect::impact(context, &credential.expect("reads").expect("exists")).await.expect("reads");
+    assert_eq!(impact.exchanges, granted, "what was refused left nothing");
 }

@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// Connections served at a time; further ones are told to come back.
 const MOST_CONNECTIONS: usize = 16_384;
@@ -49,13 +49,24 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Serves `router` until `stop` resolves, then lets requests under way finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    serve_at_most(MOST_CONNECTIONS, listener, router, stop).await;
+/// What answers requests: a router, or what stands before one.
+pub trait Answers:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+/// Serves with `service` until `stop` resolves, then lets requests under way finish.
+pub async fn serve(listener: TcpListener, service: impl Answers, stop: impl Future<Output = ()>) {
+    serve_at_most(MOST_CONNECTIONS, listener, service, stop).await;
 }
 
 /// The same with at most this many connections at a time.
-pub async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Answers, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(most));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let graceful = GracefulShutdown::new();
@@ -85,11 +96,11 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, router: Router, s
             }
             continue;
         };
-        let (router, watcher, stopping) = (router.clone(), graceful.watcher(), stopping.clone());
+        let (service, watcher, stopping) = (service.clone(), graceful.watcher(), stopping.clone());
         tokio::spawn(async move {
             // Until it asks for something a connection costs a socket and a small task.
             if begins(&stream, stopping).await {
-                answer(stream, peer, router, watcher).await;
+                answer(stream, peer, service, watcher).await;
             }
             drop(place);
         });
@@ -117,10 +128,10 @@ async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
 fn answer(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: impl Answers,
     watcher: Watcher,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let connection = watcher.watch(connection(stream, peer, router));
+    let connection = watcher.watch(connection(stream, peer, service));
     Box::pin(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended early");
@@ -144,7 +155,7 @@ type Stream = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: impl Answers,
 ) -> http1::Connection<
     Stream,
     impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
@@ -155,7 +166,7 @@ fn connection(
     stream.set_write_timeout(Some(WRITE_DEADLINE));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request.map(Body::new))
+        service.clone().oneshot(request.map(Body::new))
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header
 use axum::response::{IntoResponse, Response};
 use domain::token::error::OAuthError;
 use futures::FutureExt;
-use tracing::Instrument;
 
 use super::accept::{LONGEST_HEAD, MOST_HEADERS};
 use super::client_address::ClientAddress;
@@ -53,11 +52,11 @@ pub async fn envelope<Work: Future<Output = Response>>(
     let id = state.request_id();
     let mut response = match refusal(&request) {
         Some(status) => close(error::plain(status)),
-        None => net(work(request)).instrument(tracing::error_span!("request", id)).await,
+        None => id.around(net(work(request))).await,
     };
     // Whoever reports a fault can name the lines of the log that belong to it.
     if response.status().is_server_error()
-        && let Ok(id) = HeaderValue::from_str(&id)
+        && let Ok(id) = HeaderValue::from_str(&id.to_string())
     {
         response.headers_mut().insert("x-request-id", id);
     }
@@ -69,7 +68,7 @@ pub async fn envelope<Work: Future<Output = Response>>(
     secure(response.headers_mut(), state.is_https());
     let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
     // The query stays out: the setup link's token stands in one.
-    tracing::debug!(id, %method, path, status, milliseconds, address = ?address.0, "request");
+    tracing::debug!(%id, %method, path, status, milliseconds, address = ?address.0, "request");
     response
 }
 

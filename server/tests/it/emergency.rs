@@ -5,7 +5,7 @@ use domain::authority::Authority;
 use domain::credential::list::{Query, Show, list};
 use server::state::AppState;
 
-use crate::support::{Answer, App};
+use crate::support::{Answer, App, router};
 
 async fn count(app: &App, show: Show) -> usize {
     let query = Query { show, ..Query::default() };
@@ -16,7 +16,7 @@ async fn count(app: &App, show: Show) -> usize {
 async fn a_stop_of_many_shows_its_progress_and_its_end() {
     let app = App::new().await;
     let state = AppState::new(app.instance.context.clone(), vec![], vec![]).with_stop_bite(2);
-    let app = App { router: server::router(state), ..app };
+    let app = App { router: router(state), ..app };
     for number in 0..5 {
         app.generated(&format!("job {number}"), &[]).await;
     }

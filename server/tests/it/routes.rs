@@ -12,7 +12,7 @@ use server::routes::{Access, table};
 use server::state::AppState;
 use tower::ServiceExt;
 
-use crate::support::{App, form_token};
+use crate::support::{self, App, form_token};
 
 #[tokio::test]
 async fn nobody_gets_through_a_row_that_needs_somebody() {
@@ -102,7 +102,7 @@ async fn a_defect_is_answered_in_json_and_spoils_nothing_else() {
 async fn a_server_that_is_about_to_stop_is_not_ready_and_serves_on() {
     let app = App::new().await;
     let state = AppState::new(app.instance.context.clone(), vec![], vec![]);
-    let app = App { router: server::router(state.clone()), ..app };
+    let app = App { router: support::router(state.clone()), ..app };
     assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
     state.drain();
     assert_eq!(app.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);

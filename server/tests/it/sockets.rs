@@ -123,3 +123,29 @@ async fn a_stop_finishes_what_is_under_way() {
     listening.served.await.expect("ends");
     assert!(TcpStream::connect(listening.address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_is_closed_in_time() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    // From here time passes as soon as nothing else happens.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(talk(listening.address, b"").await, "");
+    assert_eq!(begun.elapsed().as_secs(), 5);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_connections_that_ask_for_nothing() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let mut silent = TcpStream::connect(listening.address).await.expect("connects");
+    // Connections are accepted in the order in which they came.
+    talk(listening.address, b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    listening.stop.send(()).expect("the server runs");
+    listening.served.await.expect("ends");
+    assert_eq!(silent.read(&mut [0]).await.expect("reads"), 0, "closed without a word");
+    assert_eq!(begun.elapsed().as_secs(), 0);
+}

@@ -17,6 +17,7 @@ use domain::person::{NewPerson, create_administrator};
 use domain::testing::Instance;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use server::Front;
 use server::http::accept::Peer;
 use server::leak_reports::LeakReports;
 use server::state::AppState;
@@ -27,6 +28,11 @@ pub use crate::html::{between, form_token};
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "quiet otter paints doors";
 pub const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The whole server, as a router like those that tests make themselves.
+pub fn router(state: AppState) -> Router {
+    Router::new().fallback_service(Front::new(state))
+}
 
 pub struct App {
     pub instance: Instance,
@@ -77,7 +83,7 @@ impl App {
         let instance = Instance::new().await;
         let proxies = proxies.iter().map(|range| range.parse().expect("a range")).collect();
         let state = AppState::new(instance.context.clone(), proxies, vec!["https://app.example".to_owned()]);
-        let router = server::router(state.with_leak_reports(leak_reports));
+        let router = router(state.with_leak_reports(leak_reports));
         Self { instance, router }
     }
 

@@ -16,7 +16,7 @@ use server::state::AppState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, App, Browser, PASSWORD, between, form_token};
+use crate::support::{self, Answer, App, Browser, PASSWORD, between, form_token};
 
 const LIST: &str = "/settings/webhooks";
 const NEW: &str = "/settings/webhooks/new";
@@ -26,7 +26,7 @@ async fn app(private: &[&str]) -> App {
     let mut instance = Instance::new().await;
     let private = private.iter().map(|host| (*host).to_owned()).collect();
     instance.context.post = Arc::new(Outbound::new(Vec::new(), private));
-    let router = server::router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
+    let router = support::router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
     App { instance, router }
 }
 
