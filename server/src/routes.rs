@@ -58,7 +58,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
     let [viewer, member, manager] = Role::ALL.map(|role| Access::Dashboard(Permission::Role(role)));
     let administrator = Access::Dashboard(Permission::Administrator);
     vec![
-        row(token::PATH, Access::OAuth, any(token::endpoint)),
+        // Answered by `Front`; here so that nothing is missing.
+        row(token::PATH, Access::OAuth, MethodRouter::new()),
         row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
         row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
         row("/mcp/oauth/status/{number}", Access::OAuth, get(status::endpoint)),
@@ -180,17 +181,17 @@ impl Service<Request> for Front {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let Self { state, routes } = self.clone();
-        Box::pin(async move { Ok(envelope(&state, request, |request| answer(&state, routes, request)).await) })
+        Box::pin(async move {
+            Ok(envelope(&state, request, |request, address| answer(&state, routes, address, request)).await)
+        })
     }
 }
 
-async fn answer(state: &AppState, routes: Router, request: Request) -> Response {
-    match request.extensions().get::<ClientAddress>() {
-        Some(&address) if request.uri().path() == token::PATH => {
-            oauth::surround(request, |request| token::answer(state, address, request)).await
-        }
-        _ => routes.oneshot(request).await.into_response(),
+async fn answer(state: &AppState, routes: Router, address: ClientAddress, request: Request) -> Response {
+    if request.uri().path() == token::PATH {
+        return oauth::surround(request, |request| token::endpoint(state, address, request)).await;
     }
+    routes.oneshot(request).await.into_response()
 }
 
 fn routes(state: &AppState) -> Router {

@@ -204,14 +204,6 @@ impl BatchConnection {
         }
     }
 
-    /// The rows of each client's keys, of those that work or stopped working after the moment beside it. No part of a batch.
-    pub(crate) async fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
-        match self {
-            Self::Sqlite(batches) => batches.keys(asked),
-            Self::Postgres(batches) => batches.keys(asked).await,
-        }
-    }
-
     /// The MCP servers at this moment of the batch.
     pub(crate) async fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {
         match self {
@@ -233,6 +225,29 @@ impl BatchConnection {
         match self {
             Self::Sqlite(batches) => batches.leave(),
             Self::Postgres(batches) => batches.leave().await,
+        }
+    }
+}
+
+/// What finds the keys of clients, beside the batches.
+pub(crate) enum KeyLookups {
+    Sqlite(sqlite::KeyLookups),
+    Postgres(Store),
+}
+
+impl KeyLookups {
+    pub(crate) fn new(store: Store) -> Self {
+        match store.url().clone() {
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(sqlite::KeyLookups::new(path)),
+            DatabaseUrl::Postgres(_) => Self::Postgres(store),
+        }
+    }
+
+    /// The rows of each client's keys, of those that work or stopped working after the moment beside it.
+    pub(crate) async fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
+        match self {
+            Self::Sqlite(lookups) => lookups.keys(asked),
+            Self::Postgres(store) => postgres::keys(store, asked).await,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! SQLite: one file, a pool of readers, one connection for changes and one for the ledger.
+//! SQLite: one file, a pool of readers, one connection for changes, and of the ledger's one for batches and one for all else.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::OpenFlags;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
@@ -14,6 +15,8 @@ use super::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptio
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 const EVERY_CONNECTION: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+
+const READS: &str = "PRAGMA query_only = ON;";
 
 /// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read again. What
 /// a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
@@ -39,7 +42,7 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
         engine: Engine::Sqlite,
         url: DatabaseUrl::Sqlite(path.to_owned()),
         options: *options,
-        reads: pool(path, 4, "PRAGMA query_only = ON;".to_owned()).await?,
+        reads: pool(path, 4, READS.to_owned()).await?,
         changes,
         ledger: pool(path, 1, writes(options.ledger_durability, options.is_server)).await?,
         file: options
@@ -78,16 +81,22 @@ pub(super) async fn batch_turn(store: &Store) -> Result<Turn, StoreError> {
     store.turns.next().await
 }
 
-/// A connection for batches of exchanges, which keeps this many statements prepared.
-pub(super) fn open_for_batches(
-    store: &Store,
-    path: &Path,
-    statements: usize,
-) -> Result<rusqlite::Connection, StoreError> {
-    let connection = rusqlite::Connection::open(path)?;
+/// A connection for batches of exchanges.
+pub(super) fn open_for_batches(store: &Store, path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    open_directly(path, &writes(store.options.ledger_durability, store.options.is_server))
+}
+
+/// A connection for what is read beside them.
+pub(super) fn open_for_lookups(path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    open_directly(path, READS)
+}
+
+/// A connection to the file as it is: if it is gone no other is made.
+fn open_directly(path: &Path, settings: &str) -> Result<rusqlite::Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     connection.execute_batch(EVERY_CONNECTION)?;
-    connection.execute_batch(&writes(store.options.ledger_durability, store.options.is_server))?;
-    connection.set_prepared_statement_cache_capacity(statements);
+    connection.execute_batch(settings)?;
     Ok(connection)
 }
 

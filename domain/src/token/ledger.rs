@@ -27,7 +27,7 @@ use crate::random::Random;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
 use crate::store::authenticators::{KeyOwner, KeyRow};
-use crate::store::batch::{BatchConnection, BatchState, NewEntry, Written};
+use crate::store::batch::{BatchConnection, BatchState, KeyLookups, NewEntry, Written};
 use crate::store::{Store, StoreError};
 
 /// Most requests that share a transaction.
@@ -245,7 +245,6 @@ struct Lookup {
 
 enum Message {
     Ask(Pending),
-    Lookup(Lookup),
     Close,
 }
 
@@ -253,6 +252,7 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     queue: mpsc::Sender<Message>,
+    lookups: mpsc::Sender<Lookup>,
     /// Says nothing; ends with the last of the writers.
     writers: watch::Receiver<()>,
 }
@@ -271,10 +271,13 @@ impl Ledger {
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let (queue, inbox) = mpsc::channel(QUEUE);
+        let (lookups, asked) = mpsc::channel(QUEUE);
         let (alive, writers) = watch::channel(());
         let shared = Arc::new(Shared { inbox: tokio::sync::Mutex::new(inbox), clock, random, metrics, _alive: alive });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            // Ends with the runtime.
+            runtime.spawn(look_up(asked, KeyLookups::new(store.clone()), Arc::clone(&shared.metrics)));
             let mut running = tokio::task::JoinSet::new();
             for _ in 0..store.ledger_writers() {
                 let connection = BatchConnection::new(store.clone());
@@ -284,7 +287,7 @@ impl Ledger {
             drop((shared, store));
             runtime.block_on(async { while running.join_next().await.is_some() {} });
         })?;
-        Ok(Self { queue, writers })
+        Ok(Self { queue, lookups, writers })
     }
 
     /// Whether a further request could wait. Asked before any work is done for it.
@@ -304,10 +307,11 @@ impl Ledger {
     }
 
     /// The keys of the client that work, or stopped working after `since`, and the rules for its assertions; `None` when there
-    /// is no such client. Read for all who want to know at the same moment together, as the exchanges are.
+    /// is no such client. Read for all who want to know at the same moment together, and beside the exchanges: who is refused
+    /// here takes no place from them.
     pub(crate) async fn keys(&self, client_id: ClientId, since: Timestamp) -> Result<Option<KeyOwner>, Fault> {
         let (answer, found) = oneshot::channel();
-        self.queue.try_send(Message::Lookup(Lookup { client_id, since, answer })).map_err(|_| FULL)?;
+        self.lookups.try_send(Lookup { client_id, since, answer }).map_err(|_| FULL)?;
         let rows = found.await.map_err(|_| Fault::Overloaded("shutting down"))??;
         Ok(KeyOwner::of(rows)?)
     }
@@ -343,22 +347,21 @@ impl Shared {
         self.inbox.try_lock().is_ok_and(|inbox| !inbox.is_empty())
     }
 
-    /// Those who wait, at least one; none when the ledger was closed.
-    async fn next_batch(&self) -> (Vec<Lookup>, Vec<Pending>) {
+    /// The requests that wait, at least one; none when the ledger was closed.
+    async fn next_batch(&self) -> Vec<Pending> {
         let mut inbox = self.inbox.lock().await;
         let mut messages = Vec::with_capacity(LARGEST_BATCH);
-        let (mut lookups, mut batch) = (Vec::new(), Vec::with_capacity(LARGEST_BATCH));
-        while batch.is_empty() && lookups.is_empty() && inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
+        let mut batch = Vec::with_capacity(LARGEST_BATCH);
+        while batch.is_empty() && inbox.recv_many(&mut messages, LARGEST_BATCH).await > 0 {
             for message in messages.drain(..) {
                 match message {
                     Message::Ask(pending) => batch.push(pending),
-                    Message::Lookup(lookup) => lookups.push(lookup),
                     // What is in the queue is still served; what comes after is refused.
                     Message::Close => inbox.close(),
                 }
             }
         }
-        (lookups, batch)
+        batch
     }
 }
 
@@ -373,37 +376,13 @@ struct Writer {
 impl Writer {
     async fn run(mut self) {
         loop {
-            let (lookups, batch) = self.shared.next_batch().await;
-            if lookups.is_empty() && batch.is_empty() {
+            let batch = self.shared.next_batch().await;
+            if batch.is_empty() {
                 break;
             }
-            // First: while the batch is decided others verify signatures.
-            if !lookups.is_empty() {
-                self.look_up(lookups).await;
-            }
-            if !batch.is_empty() {
-                self.serve(batch).await;
-            }
+            self.serve(batch).await;
             if !self.shared.has_more() {
                 self.connection.release();
-            }
-        }
-    }
-
-    async fn look_up(&mut self, lookups: Vec<Lookup>) {
-        let asked: Vec<_> = lookups.iter().map(|lookup| (&lookup.client_id, lookup.since)).collect();
-        match self.connection.keys(&asked).await {
-            Ok(found) => {
-                for (lookup, rows) in lookups.into_iter().zip(found) {
-                    // As with a token: whoever asked may be gone.
-                    let _ = lookup.answer.send(Ok(rows));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, requests = lookups.len(), "the keys of clients could not be read");
-                for lookup in lookups {
-                    let _ = lookup.answer.send(Err(Fault::Overloaded("the keys could not be read")));
-                }
             }
         }
     }
@@ -489,6 +468,29 @@ impl Writer {
         let servers: Arc<[Target]> = self.connection.mcp_servers().await?.into_iter().map(Target::from).collect();
         self.servers = Some((head, Arc::clone(&servers)));
         Ok(servers)
+    }
+}
+
+/// Answers those who want to know keys, as many at once as wait.
+async fn look_up(mut asked: mpsc::Receiver<Lookup>, mut connection: KeyLookups, metrics: Arc<Metrics>) {
+    let mut waiting = Vec::with_capacity(LARGEST_BATCH);
+    while asked.recv_many(&mut waiting, LARGEST_BATCH).await > 0 {
+        let clients: Vec<_> = waiting.iter().map(|lookup| (&lookup.client_id, lookup.since)).collect();
+        match connection.keys(&clients).await {
+            Ok(found) => {
+                for (lookup, rows) in waiting.drain(..).zip(found) {
+                    // As with a token: whoever asked may be gone.
+                    let _ = lookup.answer.send(Ok(rows));
+                }
+            }
+            Err(error) => {
+                metrics.ledger_error();
+                tracing::error!(%error, requests = waiting.len(), "the keys of clients could not be read");
+                for lookup in waiting.drain(..) {
+                    let _ = lookup.answer.send(Err(Fault::Overloaded("the keys could not be read")));
+                }
+            }
+        }
     }
 }
 

@@ -12,10 +12,13 @@ use futures::FutureExt;
 use super::accept::{LONGEST_HEAD, MOST_HEADERS};
 use super::client_address::ClientAddress;
 use super::error;
+use super::request_id::RequestId;
 use crate::state::AppState;
 
 /// Time for an answer, from the end of the request's head.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The same for endpoints of OAuth, which have a net of their own inside that one.
+const OAUTH_DEADLINE: Duration = Duration::from_secs(29);
 /// Longest request target, in bytes.
 const LONGEST_TARGET: usize = 8 * 1024;
 
@@ -40,8 +43,18 @@ static DEFAULTS: [(HeaderName, HeaderValue); 8] = [
 /// What is around every request, and its work.
 pub async fn envelope<Work: Future<Output = Response>>(
     state: &AppState,
+    request: Request,
+    work: impl FnOnce(Request, ClientAddress) -> Work,
+) -> Response {
+    let id = state.request_id();
+    id.around(enveloped(state, id, request, work)).await
+}
+
+async fn enveloped<Work: Future<Output = Response>>(
+    state: &AppState,
+    id: RequestId,
     mut request: Request,
-    work: impl FnOnce(Request) -> Work,
+    work: impl FnOnce(Request, ClientAddress) -> Work,
 ) -> Response {
     let started = Instant::now();
     let address = ClientAddress::of(&request, &state.trusted_proxies);
@@ -49,10 +62,9 @@ pub async fn envelope<Work: Future<Output = Response>>(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
 
-    let id = state.request_id();
     let mut response = match refusal(&request) {
         Some(status) => close(error::plain(status)),
-        None => id.around(net(work(request))).await,
+        None => net(work(request, address)).await,
     };
     // Whoever reports a fault can name the lines of the log that belong to it.
     if response.status().is_server_error()
@@ -68,7 +80,7 @@ pub async fn envelope<Work: Future<Output = Response>>(
     secure(response.headers_mut(), state.is_https());
     let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
     // The query stays out: the setup link's token stands in one.
-    tracing::debug!(%id, %method, path, status, milliseconds, address = ?address.0, "request");
+    tracing::debug!(%method, path, status, milliseconds, address = ?address.0, "request");
     response
 }
 
@@ -91,17 +103,17 @@ fn refusal(request: &Request) -> Option<StatusCode> {
 
 /// The net under everything.
 async fn net(work: impl Future<Output = Response>) -> Response {
-    caught(work).await.unwrap_or_else(error::plain)
+    caught(DEADLINE, work).await.unwrap_or_else(error::plain)
 }
 
 /// The net under the endpoints of OAuth: their faults have the form that clients of OAuth understand.
 pub async fn oauth_net(work: impl Future<Output = Response>) -> Response {
-    caught(work).await.unwrap_or_else(|status| error::oauth(&OAuthError::fault(status.as_u16()), false))
+    caught(OAUTH_DEADLINE, work).await.unwrap_or_else(|status| error::oauth(&OAuthError::fault(status.as_u16()), false))
 }
 
 /// The answer; 500 when there was a panic instead, 503 when none came in time.
-async fn caught(work: impl Future<Output = Response>) -> Result<Response, StatusCode> {
-    match tokio::time::timeout(DEADLINE, AssertUnwindSafe(work).catch_unwind()).await {
+async fn caught(deadline: Duration, work: impl Future<Output = Response>) -> Result<Response, StatusCode> {
+    match tokio::time::timeout(deadline, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response),
         // The hook has logged where.
         Ok(Err(_)) => Err(StatusCode::INTERNAL_SERVER_ERROR),

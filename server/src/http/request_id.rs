@@ -83,3 +83,69 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt;
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("one thread").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        fn lines(&self) -> Vec<String> {
+            let bytes = self.0.lock().expect("one thread").clone();
+            String::from_utf8(bytes).expect("text").lines().map(str::to_owned).collect()
+        }
+    }
+
+    async fn log() {
+        tracing::info!("outside");
+        RequestId { start: 0xab, number: 7 }.around(async { tracing::info!(count = 3, "inside") }).await;
+    }
+
+    #[tokio::test]
+    async fn lines_of_json_name_their_request() {
+        let written = Written::default();
+        let writer = written.clone();
+        let format = WithRequestId { format: fmt::format().json().flatten_event(true), line: Line::Json };
+        let layer = fmt::layer().json().event_format(format).with_writer(move || writer.clone());
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        log().await;
+        let lines: Vec<serde_json::Value> =
+            written.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((lines[0].get("request"), &lines[0]["message"]), (None, &"outside".into()));
+        assert_eq!((&lines[1]["request"], &lines[1]["message"]), (&"000000ab-7".into(), &"inside".into()));
+        assert_eq!(lines[1]["count"], 3);
+    }
+
+    #[tokio::test]
+    async fn lines_of_text_begin_with_their_request() {
+        let written = Written::default();
+        let writer = written.clone();
+        let format = WithRequestId { format: fmt::format(), line: Line::Text };
+        let layer = fmt::layer().event_format(format).with_ansi(false).with_writer(move || writer.clone());
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        log().await;
+        let lines = written.lines();
+        assert!(lines[0].ends_with("outside") && !lines[0].contains("000000ab"), "{}", lines[0]);
+        assert!(lines[1].starts_with("000000ab-7 ") && lines[1].ends_with("inside count=3"), "{}", lines[1]);
+    }
+}

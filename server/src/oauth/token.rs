@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::Json;
-use axum::extract::{Extension, Request, State};
+use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::token::access_token::AccessToken;
@@ -28,16 +28,7 @@ struct TokenResponse<'token> {
 pub const PATH: &str = "/mcp/oauth/token";
 
 /// The endpoint. It takes every method, so that the wrong one gets an answer in JSON too.
-pub async fn endpoint(
-    State(state): State<AppState>,
-    Extension(address): Extension<ClientAddress>,
-    request: Request,
-) -> Response {
-    answer(&state, address, request).await
-}
-
-/// The same without a router's help.
-pub async fn answer(state: &AppState, address: ClientAddress, request: Request) -> Response {
+pub async fn endpoint(state: &AppState, address: ClientAddress, request: Request) -> Response {
     let started = Instant::now();
     let basic = request.headers().contains_key(header::AUTHORIZATION);
     let answer = match exchange(state, address, request).await {

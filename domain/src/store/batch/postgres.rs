@@ -119,6 +119,21 @@ fn batch_state(rows: &[AnyRow], asked: usize) -> Result<BatchState, StoreError> 
     Ok(BatchState { head: columns.number("head")?, signing: newest(columns.json("signing_keys")?), states })
 }
 
+pub(super) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
+    let positions = asked.iter().enumerate();
+    let parameter: Vec<_> =
+        positions.map(|(position, (client_id, since))| (position, client_id.as_str(), since.millis())).collect();
+    let row = sqlx::query(KEYS_OF_CLIENTS.as_str()).bind(to_json(&parameter)).fetch_one(store.reads()).await?;
+    let rows: Vec<(usize, KeyRow)> = Columns::of("client_keys", &row).json("keys")?;
+    let mut keys: Vec<Vec<KeyRow>> = asked.iter().map(|_| Vec::new()).collect();
+    for (position, row) in rows {
+        if let Some(of_one) = keys.get_mut(position) {
+            of_one.push(row);
+        }
+    }
+    Ok(keys)
+}
+
 /// A connection, kept from one batch to the next while requests wait: to give it back and take it again are two more words to the
 /// database.
 pub(crate) struct Batches {
@@ -170,31 +185,6 @@ impl Batches {
             .await;
         let read = rows.map_err(StoreError::from).and_then(|rows| batch_state(&rows, proofs.len()));
         self.settle(connection, read)
-    }
-
-    pub(super) async fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
-        let was_kept = self.connection.is_some();
-        match self.try_keys(asked).await {
-            Err(_) if was_kept => self.try_keys(asked).await,
-            keys => keys,
-        }
-    }
-
-    async fn try_keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
-        let positions = asked.iter().enumerate();
-        let parameter: Vec<_> =
-            positions.map(|(position, (client_id, since))| (position, client_id.as_str(), since.millis())).collect();
-        let mut connection = self.take().await?;
-        let row = sqlx::query(KEYS_OF_CLIENTS.as_str()).bind(to_json(&parameter)).fetch_one(&mut *connection).await;
-        let row = self.settle(connection, row.map_err(StoreError::from))?;
-        let rows: Vec<(usize, KeyRow)> = Columns::of("client_keys", &row).json("keys")?;
-        let mut keys: Vec<Vec<KeyRow>> = asked.iter().map(|_| Vec::new()).collect();
-        for (position, row) in rows {
-            if let Some(of_one) = keys.get_mut(position) {
-                of_one.push(row);
-            }
-        }
-        Ok(keys)
     }
 
     pub(super) async fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {

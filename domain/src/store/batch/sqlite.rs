@@ -63,15 +63,15 @@ impl Batches {
     }
 
     pub(super) async fn read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
-        self.turn = Some(sqlite::batch_turn(&self.store).await?);
+        let turn = sqlite::batch_turn(&self.store).await?;
+        if self.connection.is_none() {
+            self.connection = Some(with_statements(sqlite::open_for_batches(&self.store, &self.path)?));
+        }
+        self.turn = Some(turn);
         self.attempt(|connection| {
             run(connection, "BEGIN IMMEDIATE")?;
             read(connection, proofs, now)
         })
-    }
-
-    pub(super) fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
-        self.attempt(|connection| asked.iter().map(|(client_id, since)| keys(connection, client_id, *since)).collect())
     }
 
     pub(super) fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {
@@ -97,20 +97,46 @@ impl Batches {
     /// Keeps the connection after a success. After a failure it is closed, and whatever transaction was open in it ends with
     /// it: a full disk has ended it already, a statement that makes no sense has not.
     fn attempt<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let connection = match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => sqlite::open_for_batches(&self.store, &self.path, STATEMENTS),
-        };
-        let done = connection.and_then(|connection| {
-            let done = work(&connection)?;
-            self.connection = Some(connection);
-            Ok(done)
-        });
-        if done.is_err() {
-            self.turn = None;
+        // Without one there is no batch: another connection would not be in its transaction.
+        let connection = self.connection.take().ok_or(sqlx::Error::PoolClosed)?;
+        let done = work(&connection);
+        match &done {
+            Ok(_) => self.connection = Some(connection),
+            Err(_) => {
+                drop(connection);
+                self.turn = None;
+            }
         }
         done
     }
+}
+
+/// What finds keys: a connection of its own, which waits for nobody who writes.
+pub(crate) struct KeyLookups {
+    path: PathBuf,
+    connection: Option<Connection>,
+}
+
+impl KeyLookups {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, connection: None }
+    }
+
+    pub(super) fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => with_statements(sqlite::open_for_lookups(&self.path)?),
+        };
+        let found = asked.iter().map(|(client_id, since)| keys(&connection, client_id, *since)).collect();
+        self.connection = Some(connection);
+        found
+    }
+}
+
+/// The connection, which keeps what this module asks of it prepared.
+fn with_statements(connection: Connection) -> Connection {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
 }
 
 fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
