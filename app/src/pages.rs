@@ -2,7 +2,9 @@
 
 pub mod account;
 pub mod activity;
+pub mod apps;
 pub mod authenticators;
+pub mod consent;
 pub mod credential;
 pub mod credentials;
 pub mod edit_credential;

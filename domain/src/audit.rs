@@ -54,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 47] = [
+pub const ACTIONS: [&str; 51] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -102,6 +102,10 @@ pub const ACTIONS: [&str; 47] = [
     "webhook.resumed",
     "webhook.secret_replaced",
     "webhook.removed",
+    "client.added",
+    "client.removed",
+    "grant.allowed",
+    "grant.ended",
 ];
 
 /// One written entry.

@@ -7,6 +7,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::list::Counts;
+use crate::interactive::registration::DynamicRegistration;
 use crate::issuer_keys::{Fetch, IssuerKeys};
 use crate::keys::{KeyError, Keys, MasterKey};
 use crate::mcp_server;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub public_url: String,
     /// How long a verifier may keep a token status list, and so how soon a revocation reaches it.
     pub status_list_ttl: Duration,
+    /// Which interactive clients may register themselves.
+    pub dynamic_registration: DynamicRegistration,
 }
 
 /// See [`Settings::status_list_ttl`].

@@ -99,6 +99,33 @@ impl ClientId {
     }
 }
 
+/// An interactive client: the OAuth `client_id` of a program that acts for people.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct InteractiveClientId(String);
+
+impl InteractiveClientId {
+    /// A new identifier, of the same form as a credential's.
+    pub fn generate(random: &dyn Random) -> Self {
+        Self(ClientId::generate(random).0)
+    }
+
+    /// Reads an identifier.
+    pub fn parse(text: &str) -> Option<Self> {
+        ClientId::parse_generated(text).map(|id| Self(id.0))
+    }
+
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InteractiveClientId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for ClientId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -145,6 +172,11 @@ identifier!(
     /// A signed-in browser. Public: the cookie holds another value.
     SessionId,
     "ses_"
+);
+identifier!(
+    /// What a person lets an interactive client do.
+    GrantId,
+    "gra_"
 );
 identifier!(
     /// An MCP server (protected resource, RFC 9728).

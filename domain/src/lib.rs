@@ -16,6 +16,7 @@
 //! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |
+//! | [`interactive`] | clients that act for people: registration, consent, grants |
 //! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
 //! | [`usage`], [`metrics`] | exchanges and refusals by hour; counts of this process |
 //! | [`alert`], [`webhook`] | what nobody does but somebody should hear of; telling other programs |
@@ -37,6 +38,7 @@ pub mod credential;
 pub mod error;
 pub mod housekeeping;
 pub mod id;
+pub mod interactive;
 pub mod invitation;
 pub mod issuer_keys;
 pub mod keys;
@@ -62,6 +64,7 @@ pub mod webhook;
 
 mod base62;
 mod fingerprint;
+mod form;
 mod recent;
 mod strict_json;
 mod text;

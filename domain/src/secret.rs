@@ -1,4 +1,4 @@
-//! Client secrets: [`PlainSecret`] is shown once, [`SecretHash`] is what is stored.
+//! Secrets that we generate: [`PlainSecret`] is shown once, [`SecretHash`] is what is stored.
 //!
 //! A generated secret carries 256 random bits, so it is stored as HMAC-SHA-256 under a random pepper rather than
 //! with a password hash: guessing is hopeless whatever the hash, one deterministic value finds the row by a unique
@@ -21,32 +21,66 @@ use crate::random::Random;
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 
-/// A client secret in clear: `css_`, 43 random base62 characters (256 bits), six of CRC-32 over all before.
+/// A secret in clear: four characters that say of what kind, 43 random base62 characters (256 bits), six of CRC-32 over all
+/// before.
 ///
 /// Neither `Clone` nor `Serialize`, wiped when dropped, and its `Debug` shows nothing.
 pub struct PlainSecret(Zeroizing<String>);
 
+/// What a secret is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// It proves a client.
+    Client,
+    /// An interactive client's refresh token (RFC 6749 §1.5).
+    RefreshToken,
+    /// An authorization code (RFC 6749 §1.3.1).
+    AuthorizationCode,
+}
+
+impl SecretKind {
+    /// What every secret of this kind begins with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Client => PlainSecret::PREFIX,
+            Self::RefreshToken => "csr_",
+            Self::AuthorizationCode => "csa_",
+        }
+    }
+}
+
 impl PlainSecret {
-    /// Never change it: leak scanners and deployed clients know secrets by it.
+    /// Of client secrets. Never change it: leak scanners and deployed clients know secrets by it.
     pub const PREFIX: &'static str = "css_";
 
-    /// A new secret.
+    /// A new client secret.
     pub fn generate(random: &dyn Random) -> Self {
-        let mut text = Zeroizing::new(String::with_capacity(Self::PREFIX.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
-        text.push_str(Self::PREFIX);
+        Self::generate_of(SecretKind::Client, random)
+    }
+
+    /// A new secret of this kind.
+    pub fn generate_of(kind: SecretKind, random: &dyn Random) -> Self {
+        let prefix = kind.prefix();
+        let mut text = Zeroizing::new(String::with_capacity(prefix.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
+        text.push_str(prefix);
         text.push_str(&Zeroizing::new(base62::random(random, RANDOM_LENGTH)));
         let checksum = checksum(&text);
         text.push_str(&checksum);
         Self(text)
     }
 
-    /// Reads a secret; `None` when the prefix, the length or the checksum is wrong, which costs no look-up.
+    /// Reads a client secret; `None` when the prefix, the length or the checksum is wrong, which costs no look-up.
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix(Self::PREFIX)?;
+        Self::parse_of(SecretKind::Client, text)
+    }
+
+    /// The same for a secret of this kind.
+    pub fn parse_of(kind: SecretKind, text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(kind.prefix())?;
         if !base62::is_valid(rest, RANDOM_LENGTH + CHECKSUM_LENGTH) {
             return None;
         }
-        let (body, found) = text.split_at(Self::PREFIX.len() + RANDOM_LENGTH);
+        let (body, found) = text.split_at(kind.prefix().len() + RANDOM_LENGTH);
         (checksum(body) == found).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
@@ -75,7 +109,7 @@ impl fmt::Debug for PlainSecret {
     }
 }
 
-/// The stored form of a client secret: `h1$<pepper key id>$<base64url of HMAC-SHA-256(pepper, secret)>`.
+/// The stored form of a secret: `h1$<pepper key id>$<base64url of HMAC-SHA-256(pepper, secret)>`.
 ///
 /// The scheme and the key stand in the value, so that both can be replaced row by row.
 #[derive(Clone, PartialEq, Eq, Hash)]

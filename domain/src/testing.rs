@@ -14,6 +14,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
 use crate::clock::{Clock, Timestamp};
 use crate::context::{Context, DEFAULT_STATUS_LIST_TTL, Settings};
+use crate::interactive::registration::DynamicRegistration;
 use crate::issuer_keys::Fetch;
 use crate::keys::MasterKey;
 use crate::random::Random;
@@ -244,7 +245,11 @@ impl Instance {
             Arc::new(SeededRandom::new(2026)),
             Arc::clone(&issuers) as Arc<dyn Fetch>,
             Arc::clone(&receiver) as Arc<dyn Post>,
-            Settings { public_url: "http://localhost:8080".to_owned(), status_list_ttl: DEFAULT_STATUS_LIST_TTL },
+            Settings {
+                public_url: "http://localhost:8080".to_owned(),
+                status_list_ttl: DEFAULT_STATUS_LIST_TTL,
+                dynamic_registration: DynamicRegistration::default(),
+            },
         )
         .await
         .expect("a new instance opens");

@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::context::{Change, Context};
 use crate::credential::draft::check_name;
 use crate::error::{Fault, FieldError};
-use crate::fingerprint;
+use crate::form;
 use crate::id::WebhookId;
 use crate::keys::KeyError;
 use crate::keys::purpose::WEBHOOK_URL;
@@ -175,20 +175,14 @@ fn check_url(text: &str) -> Result<String, String> {
 
 /// What an earlier submission of a form was for, so that a reload makes no second webhook and no second secret.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<WebhookId>, Fault> {
-    let hash = fingerprint::of(form_token.as_bytes());
-    Ok(store::webhooks::find_submission(context.store.reads(), &hash).await?)
+    Ok(form::made_by(context, form_token).await?.as_deref().and_then(WebhookId::parse))
 }
 
 /// Uses up the one-use token of a form that shows a secret.
 async fn use_form(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
-    let Some(token) = form_token else { return Ok(()) };
-    let (now, hash) = (change.now(), fingerprint::of(token.as_bytes()));
-    if let Some(earlier) = store::webhooks::find_submission(&mut **change.transaction(), &hash).await? {
-        return Err(WebhookError::AlreadySubmitted(earlier));
-    }
-    match store::webhooks::insert_submission(change.transaction(), &hash, id, now).await {
-        Err(StoreError::Conflict) => Err(WebhookError::AlreadySubmitted(id.clone())),
-        result => Ok(result?),
+    match change.use_form(form_token, id.as_str()).await? {
+        None => Ok(()),
+        Some(earlier) => Err(WebhookError::AlreadySubmitted(WebhookId::parse(&earlier).ok_or(Fault::Damaged)?)),
     }
 }
 

@@ -6,12 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
+import { allow } from '../clients/browser.mjs';
 import { Countersign } from './countersign';
 
 /** The protocol's own conformance suite. It sends no token, so a proxy adds one. */
 let server: Countersign;
 let proxy: Server;
 let url: string;
+const person = { email: 'ada@example.com', password: 'quiet otter paints doors' };
 
 test.beforeAll(async () => {
   let token = '';
@@ -35,6 +37,8 @@ test.beforeAll(async () => {
   server = await Countersign.start('--allowed-origins', url);
   const { client_id, client_secret } = await server.createCredential('conformance');
   token = await server.accessToken(client_id, client_secret);
+  const { email, password } = person;
+  await server.command(['admin', 'create', '--email', email, '--name', 'Ada', '--password-stdin'], password);
 });
 
 test.afterAll(async () => {
@@ -49,20 +53,39 @@ function node(): string {
   return existsSync(packaged) ? packaged : process.execPath;
 }
 
-async function conformance(...args: string[]): Promise<string> {
+/** What the suite says. Where it waits for a person, `visit` is given the address that it asks them to open. */
+async function conformance(args: string[], visit?: (address: string) => Promise<void>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
   const program = resolve('node_modules/@modelcontextprotocol/conformance/dist/index.js');
-  const output = await new Promise<string>((done) =>
-    execFile(node(), [program, ...args, '-o', folder], { cwd: folder }, (_, output, errors) => done(output + errors)),
-  );
+  const output = await new Promise<string>((done, failed) => {
+    const suite = execFile(node(), [program, ...args, '-o', folder], { cwd: folder }, (_, output, errors) =>
+      done(output + errors),
+    );
+    let said = '';
+    suite.stdout!.on('data', (text) => {
+      const listens = said.includes('Callback server started');
+      said += text;
+      if (visit && !listens && said.includes('Callback server started'))
+        visit(/http\S+\/mcp\/oauth\/authorize\?\S+/.exec(said)![0]).catch(failed);
+    });
+  });
   await rm(folder, { recursive: true });
   return output;
 }
 
 test('the metadata of the authorization server', async () => {
   const scenario = 'authorization-server-metadata-endpoint';
-  const output = await conformance('authorization', '--url', server.url, '--scenario', scenario);
+  const output = await conformance(['authorization', '--url', server.url, '--scenario', scenario]);
   expect(output).toMatch(/Passed: (\d+)\/\1, 0 failed/);
+});
+
+test('a person allows, and the code is redeemed', async () => {
+  const redirect = 'http://127.0.0.1:3040/callback';
+  const created = await server.command(['client', 'create', '--name', 'suite', '--redirect-uri', redirect, '--format', 'json']);
+  const { client_id } = JSON.parse(created);
+  const args = ['authorization', '--url', server.url, '--client-id', client_id, '--port', '3040', '--resource', `${server.url}/mcp`];
+  const output = await conformance(args, async (address) => void (await fetch(await allow(address, person))));
+  expect(output).toMatch(/Total: 2 passed, 0 failed/);
 });
 
 for (const [version, scenarios] of [
@@ -71,8 +94,7 @@ for (const [version, scenarios] of [
 ] as const)
   for (const scenario of scenarios)
     test(`the MCP server in ${version}: ${scenario}`, async () => {
-      const output = await conformance(
-        'server', '--url', `${url}/mcp`, '--scenario', scenario, '--spec-version', version,
-      );
+      const args = ['server', '--url', `${url}/mcp`, '--scenario', scenario, '--spec-version', version];
+      const output = await conformance(args);
       expect(output).toMatch(/Passed: (\d+)\/\1, 0 failed/);
     });

@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod backup;
+mod client;
 mod credential;
 mod healthcheck;
 mod import;
@@ -46,6 +47,9 @@ enum Command {
     /// Credentials
     #[command(subcommand)]
     Credential(credential::Command),
+    /// Interactive clients
+    #[command(subcommand)]
+    Client(client::Command),
     /// MCP servers
     #[command(subcommand)]
     Server(server::Command),
@@ -115,6 +119,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Serve => serve::run(config).await,
             Command::Admin(command) => admin::run(&config, command).await,
             Command::Credential(command) => credential::run(&config, command).await,
+            Command::Client(command) => client::run(&config, command).await,
             Command::Server(command) => server::run(&config, command).await,
             Command::Keys(command) => keys::run(&config, command).await,
             Command::Leak(arguments) => leak::run(&config, &arguments).await,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::credential::leak::Policy;
+use domain::interactive::registration::DynamicRegistration;
 use domain::public_key::PublicKey;
 use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use ipnet::IpNet;
@@ -62,6 +63,9 @@ pub struct Settings {
     /// Seconds for which servers may keep a token status list: how soon a revocation reaches them
     #[arg(long, global = true, env = "COUNTERSIGN_STATUS_LIST_TTL", value_name = "SECONDS")]
     status_list_ttl: Option<u64>,
+    /// Which interactive clients may register themselves: off, loopback or on
+    #[arg(long, global = true, env = "COUNTERSIGN_DYNAMIC_REGISTRATION", value_name = "MODE")]
+    dynamic_registration: Option<String>,
     /// What happens to a secret that is reported as leaked: revoke or alert
     #[arg(long, global = true, env = "COUNTERSIGN_LEAK_POLICY", value_name = "POLICY")]
     leak_policy: Option<String>,
@@ -112,6 +116,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// How long servers may keep a token status list.
     pub status_list_ttl: Duration,
+    /// Which interactive clients may register themselves.
+    pub dynamic_registration: DynamicRegistration,
     /// What is done with reports of leaks.
     pub leak_reports: LeakReports,
     /// Filter of the log.
@@ -181,6 +187,7 @@ impl Settings {
             private_webhooks: self.private_webhooks.or(lower.private_webhooks),
             metrics_listen: self.metrics_listen.or(lower.metrics_listen),
             status_list_ttl: self.status_list_ttl.or(lower.status_list_ttl),
+            dynamic_registration: self.dynamic_registration.or(lower.dynamic_registration),
             leak_policy: self.leak_policy.or(lower.leak_policy),
             github_keys_file: self.github_keys_file.or(lower.github_keys_file),
             log: self.log.or(lower.log),
@@ -228,6 +235,8 @@ impl Settings {
                 return Err(ConfigError::new("status_list_ttl", format!("{seconds} is not between 1 and 300 seconds")));
             }
         };
+        let dynamic_registration = DynamicRegistration::parse(&self.dynamic_registration.unwrap_or_default())
+            .ok_or_else(|| ConfigError::new("dynamic_registration", "must be off, loopback or on"))?;
         let leak_reports = LeakReports {
             policy: match self.leak_policy.as_deref() {
                 Some("revoke") => Policy::Revoke,
@@ -260,6 +269,7 @@ impl Settings {
             private_webhooks: check_hosts("private_webhooks", &self.private_webhooks.unwrap_or_default())?,
             metrics_listen,
             status_list_ttl,
+            dynamic_registration,
             leak_reports,
             data_dir,
             log,

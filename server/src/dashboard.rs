@@ -2,6 +2,7 @@
 //! reveal.
 
 pub mod account;
+pub mod apps;
 pub mod assets;
 pub mod audit_export;
 pub mod credentials;

@@ -18,7 +18,7 @@ use domain::credential::{self, list};
 use domain::id::ClientId;
 use domain::mcp_server::{SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE, SCOPE_READ};
 use domain::scope::Scopes;
-use domain::token::verify::{Caller, VerifyError, verify};
+use domain::token::verify::{Caller, Subject, VerifyError, verify};
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
@@ -245,7 +245,11 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
         .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))?;
     let address = head.and_then(|head| head.extensions.get::<ClientAddress>()).and_then(|address| address.0);
     let agent = head.and_then(|head| head.headers.get(header::USER_AGENT)).and_then(|agent| agent.to_str().ok());
-    let actor = Actor::credential(caller.client_id.clone(), caller.name.clone()).at(address, agent);
+    let actor = match &caller.subject {
+        Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
+        Subject::Person { id, name, .. } => Actor::person(id.clone(), name.clone()),
+    };
+    let actor = actor.at(address, agent);
     Ok((caller, actor))
 }
 
@@ -258,7 +262,7 @@ fn tools() -> Vec<Tool> {
     vec![
         Tool::new(
             "whoami",
-            "Tells which credential the token in use belongs to, what it allows and when it ends.",
+            "Tells which credential, or which app and person, the token in use belongs to, what it allows and when it ends.",
             schema(json!({}), &[]),
         )
         .with_annotations(read_only()),
@@ -284,12 +288,19 @@ fn tools() -> Vec<Tool> {
 }
 
 fn whoami(caller: &Caller) -> Value {
-    json!({
+    let mut who = json!({
         "name": caller.name,
-        "client_id": caller.client_id.as_str(),
         "scope": caller.scopes.to_string(),
         "expires_at": domain::clock::Timestamp::from_millis(caller.expires_at * 1000).rfc3339(),
-    })
+    });
+    match &caller.subject {
+        Subject::Credential(client_id) => who["client_id"] = json!(client_id.as_str()),
+        Subject::Person { id, name, client_id } => {
+            who["client_id"] = json!(client_id.as_str());
+            who["person"] = json!({ "id": id.as_str(), "name": name });
+        }
+    }
+    who
 }
 
 const FAULT: &str = "The server cannot answer now. Try again soon.";

@@ -18,13 +18,13 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, assets, audit_export, credentials, invitation, leaks, pages, people, server_functions, servers, settings,
-    sign_in, teams, webhooks,
+    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, server_functions, servers,
+    settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
 use crate::http::envelope::envelope;
 use crate::http::error;
-use crate::oauth::{self, authorize, introspect, jwks, metadata, revoke, status, token};
+use crate::oauth::{self, authorize, introspect, jwks, metadata, register, revoke, status, token};
 use crate::state::AppState;
 use crate::{health, leak_reports, mcp};
 
@@ -64,8 +64,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
         row("/mcp/oauth/status/{number}", Access::OAuth, get(status::endpoint)),
         row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
-        // Reached by people, never by pages of other origins.
-        row("/mcp/oauth/authorize", Access::Open, get(authorize::endpoint)),
+        row(register::PATH, Access::OAuth, any(register::endpoint)),
+        // Reached by people, who may still have to sign in, never by pages of other origins.
+        row(authorize::PATH, anybody, get(authorize::form).post(authorize::decide)),
         row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
@@ -125,6 +126,10 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/settings/webhooks/{id}/edit", administrator, get(webhooks::edit_form).post(webhooks::edit)),
         row("/settings/webhooks/{id}/secret", administrator, get(webhooks::secret_form).post(webhooks::replace_secret)),
         row("/settings/webhooks/{id}/remove", administrator, get(webhooks::remove_form)),
+        row("/apps", person, get(apps::list)),
+        row("/apps/clients", administrator, get(apps::clients)),
+        row("/apps/clients/new", administrator, get(apps::client_form).post(apps::add_client)),
+        row("/apps/clients/{id}", administrator, get(apps::client)),
         row("/account", person, get(pages::account)),
         row("/account/name", person, post(account::rename)),
         row("/account/password", person, post(account::change_password)),
@@ -148,7 +153,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/resume_webhook", administrator, post(server_functions::call)),
         row("/fn/remove_webhook", administrator, post(server_functions::call)),
         row("/fn/send_delivery_again", administrator, post(server_functions::call)),
+        row("/fn/remove_client", administrator, post(server_functions::call)),
         row("/fn/end_session", person, post(server_functions::call)),
+        row("/fn/end_grant", person, post(server_functions::call)),
     ]
 }
 

@@ -37,7 +37,9 @@ pub struct Shared {
     pub failures: Arc<FailureLimit>,
     /// Counts reports of leaks by source.
     pub leak_reports_by_source: Arc<FailureLimit>,
-    /// What is done with them.
+    /// Counts clients that register themselves, by source.
+    pub registrations_by_source: Arc<FailureLimit>,
+    /// What is done with reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// How many credentials an emergency stop ends at a time.
     pub stop_bite: usize,
@@ -59,6 +61,7 @@ impl AppState {
             allowed_origins: allowed_origins.into(),
             failures: Arc::new(FailureLimit::default()),
             leak_reports_by_source: Arc::new(FailureLimit::for_reports()),
+            registrations_by_source: Arc::new(FailureLimit::for_registrations()),
             leak_reports: Arc::default(),
             stop_bite: emergency::BITE,
             draining: Arc::new(AtomicBool::new(false)),

@@ -13,6 +13,8 @@ pub enum Icon {
     Activity,
     /// MCP servers.
     Server,
+    /// Connected apps.
+    Apps,
     /// Teams.
     Teams,
     /// A person.
@@ -52,6 +54,10 @@ pub fn Drawing(icon: Icon) -> AnyView {
         Icon::Server => view! {
             <rect x="2" y="2.5" width="12" height="4.5" rx="1"/><rect x="2" y="9" width="12" height="4.5" rx="1"/>
             <path d="M4.5 4.8h.01M4.5 11.3h.01"/>
+        }
+        .into_any(),
+        Icon::Apps => view! {
+            <rect x="2" y="2" width="12" height="12" rx="2"/><path d="M5 5.5l2.5 2.5L5 10.5M8.5 10.5h3"/>
         }
         .into_any(),
         Icon::Person => view! {

@@ -67,6 +67,7 @@ fn Rail(viewer: Viewer) -> AnyView {
                 {item("/", Icon::Overview, "Overview")}
                 {item("/credentials", Icon::Credentials, "Credentials")}
                 {item("/servers", Icon::Server, "MCP servers")}
+                {item("/apps", Icon::Apps, "Connected apps")}
                 {item("/leaks", Icon::Warning, "Respond to a leak")}
                 {item("/activity", Icon::Activity, "Activity")}
                 {item("/teams", Icon::Teams, "Teams")}

@@ -115,6 +115,10 @@ fn words(action: &str) -> &str {
         "webhook.resumed" => "Webhook resumed",
         "webhook.secret_replaced" => "Signing secret of a webhook replaced",
         "webhook.removed" => "Webhook removed",
+        "client.added" => "Client added",
+        "client.removed" => "Client removed",
+        "grant.allowed" => "Access allowed",
+        "grant.ended" => "Access ended",
         other => other,
     }
 }

@@ -65,17 +65,6 @@ pub fn forbidden() -> Page {
     )
 }
 
-/// Somebody came to sign in to a program; there is no such way in yet.
-pub fn no_interactive_clients() -> Page {
-    message(
-        400,
-        "Nobody to let in here",
-        "A program sent you here to allow it access. This server gives access to machines only: the program needs a \
-         credential of its own, generated in the dashboard.",
-        Some(("/".to_owned(), "Open the dashboard")),
-    )
-}
-
 /// A form held more than is read.
 pub fn too_large() -> Page {
     message(

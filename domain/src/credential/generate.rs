@@ -9,13 +9,13 @@ use crate::audit::Event;
 use crate::authority::{Authority, Role};
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
-use crate::error::FieldError;
-use crate::fingerprint;
+use crate::error::{Fault, FieldError};
+use crate::form;
 use crate::id::{ClientId, SecretId, TeamId};
 use crate::mcp_server::{McpServer, PRIVILEGED_SCOPES};
 use crate::scope::Scopes;
 use crate::secret::PlainSecret;
-use crate::store::{self, StoreError};
+use crate::store;
 use crate::team::Team;
 
 /// A new credential with its secret, if it has one, to be shown in one answer and dropped.
@@ -33,8 +33,7 @@ pub struct Generated {
 
 /// The credential that the form with this one-use token made when it was sent before.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>, CredentialError> {
-    let hash = fingerprint::of(form_token.as_bytes());
-    Ok(store::credentials::find_submission(context.store.reads(), &hash).await?)
+    Ok(form::made_by(context, form_token).await?.as_deref().and_then(ClientId::parse))
 }
 
 /// Generates a credential.
@@ -154,15 +153,9 @@ pub(super) async fn use_form(
     form_token: Option<&str>,
     client_id: &ClientId,
 ) -> Result<(), CredentialError> {
-    let Some(token) = form_token else { return Ok(()) };
-    let (now, hash) = (change.now(), fingerprint::of(token.as_bytes()));
-    if let Some(earlier) = store::credentials::find_submission(&mut **change.transaction(), &hash).await? {
-        return Err(CredentialError::AlreadySubmitted(earlier));
-    }
-    match store::credentials::insert_submission(change.transaction(), &hash, client_id, now).await {
-        // The same form on another node, between the look-up and here: the reload will find what it made.
-        Err(StoreError::Conflict) => Err(CredentialError::AlreadySubmitted(client_id.clone())),
-        result => Ok(result?),
+    match change.use_form(form_token, client_id.as_str()).await? {
+        None => Ok(()),
+        Some(earlier) => Err(CredentialError::AlreadySubmitted(ClientId::parse(&earlier).ok_or(Fault::Damaged)?)),
     }
 }
 

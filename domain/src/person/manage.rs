@@ -10,6 +10,7 @@ use crate::context::{Change, Context};
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, SessionId};
 use crate::store;
+use crate::store::grants::Which;
 use crate::store::invitations::Withdrawn;
 use crate::team::PersonsTeam;
 
@@ -37,7 +38,7 @@ pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
         .collect())
 }
 
-/// Shuts a person out: their sessions end now, signing in is refused like a wrong password, and their open invitations
+/// Shuts a person out: their sessions and the apps that act for them end now, signing in is refused like a wrong password, and their open invitations
 /// are withdrawn. The credentials they generated are their team's and go on.
 pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
@@ -49,10 +50,11 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     store::people::set_disabled(change.transaction(), id, Some(now)).await?;
     keep_an_administrator(&mut change).await?;
     let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    let grants = store::grants::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
     let sent = store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
     let received = store::invitations::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
     let event = event("person.disabled", &person)
-        .with(json!({ "sessions_ended": sessions, "invitations_withdrawn": sent + received }));
+        .with(json!({ "sessions_ended": sessions, "grants_ended": grants, "invitations_withdrawn": sent + received }));
     change.commit(actor, &event).await?;
     Ok(())
 }

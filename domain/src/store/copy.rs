@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Every table, in an order in which each row comes after those that it refers to.
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 33] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -38,6 +38,11 @@ const TABLES: [&str; 28] = [
     "ledger",
     "unfiled_exchanges",
     "filed_exchanges",
+    "interactive_clients",
+    "grants",
+    "authorization_codes",
+    "refresh_tokens",
+    "grant_tokens",
 ];
 /// Rows that are read and written at once.
 const PAGE: i64 = 2000;

@@ -1,4 +1,4 @@
-//! `credentials`, `client_secrets` and `form_submissions`.
+//! `credentials` and `client_secrets`.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -371,32 +371,4 @@ pub(crate) async fn authenticator_ends_in(
         })
     })
     .collect()
-}
-
-/// What an earlier submission of the same form made.
-pub(crate) async fn find_submission<'connection>(
-    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
-    token_hash: &str,
-) -> Result<Option<ClientId>, StoreError> {
-    sqlx::query("SELECT client_id FROM form_submissions WHERE token_hash = $1")
-        .bind(token_hash)
-        .fetch_optional(connection)
-        .await?
-        .map(|row| Columns::of("form_submissions", &row).parsed("client_id", ClientId::parse))
-        .transpose()
-}
-
-pub(crate) async fn insert_submission(
-    transaction: &mut Transaction,
-    token_hash: &str,
-    client_id: &ClientId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO form_submissions (token_hash, client_id, submitted_at) VALUES ($1, $2, $3)")
-        .bind(token_hash)
-        .bind(client_id.as_str())
-        .bind(now.millis())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
 }

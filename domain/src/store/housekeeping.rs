@@ -29,6 +29,11 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("refusal_hours", "client_id, hour, cause", "hour", hours),
         ("webhook_deliveries", "id", "created_at", alerts),
         ("alerts", "client_id, kind, about", "written_at", alerts),
+        ("authorization_codes", "code_hash", "expires_at", traces),
+        // A grant comes after what belongs to it, which ends no later.
+        ("refresh_tokens", "token_hash", "expires_at", before(retention.ledger)),
+        ("grant_tokens", "jti", "expires_at", before(retention.ledger)),
+        ("grants", "id", "ends_at", before(retention.ledger)),
     ] {
         delete(store, table, key, moment, end).await?;
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::AssertSqlSafe;
 
+use super::grants::{self, Which};
 use super::{Columns, Store, StoreError, Transaction, to_json};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, PersonId};
@@ -94,7 +95,7 @@ pub(crate) async fn dropped_algorithms(
     Ok(here.into_iter().filter(|key| left.contains(&key.kid)).map(|key| key.alg).collect())
 }
 
-/// Ends every session, notes the moment of the restore, and lets no bit of a status list be given out a second time.
+/// Ends every session and every grant, notes the moment of the restore, and lets no bit of a status list be given out a second time.
 pub(crate) async fn begin_anew(
     transaction: &mut Transaction,
     now: Timestamp,
@@ -105,6 +106,9 @@ pub(crate) async fn begin_anew(
         .execute(&mut **transaction)
         .await?
         .rows_affected();
+    // Which refresh tokens were used since is not known.
+    grants::end(transaction, Which::All, now, "restored").await?;
+    sqlx::query("DELETE FROM authorization_codes").execute(&mut **transaction).await?;
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )

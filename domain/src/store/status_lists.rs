@@ -1,4 +1,4 @@
-//! The bits of the token status lists: each secret, key and identity has one of its own.
+//! The bits of the token status lists: each secret, key, identity and grant has one of its own.
 
 use super::{Columns, Store, StoreError, Transaction};
 use crate::clock::Timestamp;
@@ -42,7 +42,7 @@ pub(crate) async fn next_change(
 }
 
 /// The bits from `first` up to but not including `end` whose tokens are not valid at `now`: the authenticator was
-/// revoked, its retirement is over, or its credential is stopped or ended.
+/// revoked, its retirement is over, or its credential is stopped or ended; or the grant has ended.
 pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Vec<i64>, StoreError> {
     macro_rules! select {
         ($table:literal, $retired:literal) => {
@@ -63,7 +63,9 @@ pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp)
         " UNION ALL ",
         select!("client_keys", " OR a.retires_at <= $3"),
         " UNION ALL ",
-        select!("federated_identities", "")
+        select!("federated_identities", ""),
+        " UNION ALL SELECT g.status_index AS status_index FROM grants AS g
+          WHERE g.status_index >= $1 AND g.status_index < $2 AND g.ended_at IS NOT NULL"
     ))
     .bind(first)
     .bind(end)

@@ -169,34 +169,6 @@ pub(crate) async fn route(store: &Store, id: &WebhookId) -> Result<Option<Wrappe
         .transpose()
 }
 
-/// What an earlier submission of the same form was for. `form_submissions` names what a form made by its identifier,
-/// whatever it is.
-pub(crate) async fn find_submission<'connection>(
-    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
-    token_hash: &str,
-) -> Result<Option<WebhookId>, StoreError> {
-    let row = sqlx::query("SELECT client_id FROM form_submissions WHERE token_hash = $1")
-        .bind(token_hash)
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| Columns::of("form_submissions", &row).parsed("client_id", WebhookId::parse)).transpose()
-}
-
-pub(crate) async fn insert_submission(
-    transaction: &mut Transaction,
-    token_hash: &str,
-    id: &WebhookId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO form_submissions (token_hash, client_id, submitted_at) VALUES ($1, $2, $3)")
-        .bind(token_hash)
-        .bind(id.as_str())
-        .bind(now.millis())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
-}
-
 /// Webhooks for which there are audit entries to consider.
 pub(crate) async fn behind(store: &Store) -> Result<Vec<Webhook>, StoreError> {
     let sql = format!("{COLUMNS} WHERE paused_at IS NULL AND after_seq < (SELECT seq FROM audit_head WHERE id = 1)");

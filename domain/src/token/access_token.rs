@@ -7,13 +7,14 @@ use super::status_list::StatusReference;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::keys::KeyError;
+use crate::secret::PlainSecret;
 
 /// The claims of an access token (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     /// The issuer.
     pub iss: String,
-    /// The client: in this grant the client is its own subject.
+    /// On whose behalf: a person's identifier, or the client's where it is its own subject.
     pub sub: String,
     /// The one MCP server the token is for.
     pub aud: String,
@@ -40,6 +41,8 @@ pub struct AccessToken {
     pub expires_in: i64,
     /// The granted scopes.
     pub scope: String,
+    /// What the client goes on with when the token has ended, where a person allowed it.
+    pub refresh_token: Option<PlainSecret>,
 }
 
 impl std::fmt::Debug for AccessToken {
@@ -50,7 +53,6 @@ impl std::fmt::Debug for AccessToken {
 
 /// Signs the token of a ledger entry with the key that the issuing transaction named.
 pub(super) async fn sign(context: &Context, issued: &Issued) -> Result<AccessToken, Fault> {
-    let key = context.keys.signing.get(&context.store, &issued.kid, context.now()).await?;
     let claims = Claims {
         iss: context.settings.public_url.clone(),
         sub: issued.client_id.to_string(),
@@ -62,7 +64,13 @@ pub(super) async fn sign(context: &Context, issued: &Issued) -> Result<AccessTok
         exp: issued.expires_at.seconds(),
         status: Some(StatusReference::of(&context.settings, issued.status_index)),
     };
+    sign_claims(context, &issued.kid, claims).await
+}
+
+/// Signs a token with these claims, whose record is committed.
+pub(crate) async fn sign_claims(context: &Context, kid: &str, claims: Claims) -> Result<AccessToken, Fault> {
+    let key = context.keys.signing.get(&context.store, kid, context.now()).await?;
     let json = serde_json::to_vec(&claims).map_err(|_| KeyError::Crypto("writing the claims of a token"))?;
     let expires_in = claims.exp - claims.iat;
-    Ok(AccessToken { token: key.sign_access_token(&json)?, expires_in, scope: claims.scope })
+    Ok(AccessToken { token: key.sign_access_token(&json)?, expires_in, scope: claims.scope, refresh_token: None })
 }

@@ -9,7 +9,7 @@ use super::client_authentication::{Presented, PresentedSecret};
 use super::error::{OAuthError, OAuthErrorCode};
 use super::filing::LAST_USE_INTERVAL;
 use super::form::TokenForm;
-use super::grants::{Grant, refuse_assertion};
+use super::grants::{GrantType, refuse_assertion};
 use super::ledger::{AuthenticatorState, Proof, Refusal, check_alive};
 use crate::clock::Timestamp;
 use crate::context::Context;
@@ -35,7 +35,7 @@ pub struct Client {
 /// What is presented as a proof, with the client that the request names.
 pub(super) async fn proof(
     context: &Context,
-    grant: Grant,
+    grant: GrantType,
     presented: Presented,
     form: &TokenForm,
     origin: &Origin,
@@ -107,7 +107,7 @@ pub async fn authenticate(
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<Client, OAuthError> {
-    let (proof, named) = proof(context, Grant::ClientCredentials, presented, form, origin).await?;
+    let (proof, named) = proof(context, GrantType::ClientCredentials, presented, form, origin).await?;
     match check(context, &proof, named.as_ref(), origin).await? {
         Ok(client) => Ok(client),
         Err((refusal, client_id)) => {

@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 
 use super::error::OAuthError;
 use super::form::{TokenForm, decode};
-use crate::id::ClientId;
+use crate::context::Context;
+use crate::id::{ClientId, InteractiveClientId};
+use crate::interactive::client::{self, InteractiveClient};
 use crate::secret::PlainSecret;
 use crate::secret::imported::ImportedSecret;
 
@@ -74,7 +76,7 @@ pub fn presented(authorization: &[&[u8]], form: &TokenForm) -> Result<Presented,
         },
         [] => match body_secret {
             Some(secret) => Ok(new(body_id, secret)),
-            None => Err(OAuthError::invalid_client("no client authentication")),
+            None => Err(OAuthError::invalid_client(NO_AUTHENTICATION)),
         },
         [_] if body_secret.is_some() || assertion => Err(TWO_MECHANISMS),
         [header] => {
@@ -88,6 +90,7 @@ pub fn presented(authorization: &[&[u8]], form: &TokenForm) -> Result<Presented,
     }
 }
 
+const NO_AUTHENTICATION: &str = "no client authentication";
 const TWO_MECHANISMS: OAuthError = OAuthError::invalid_request("Use one way of client authentication, not several.");
 
 fn new(client_id: Option<&str>, secret: &str) -> Presented {
@@ -95,6 +98,39 @@ fn new(client_id: Option<&str>, secret: &str) -> Presented {
         client_id: client_id.and_then(ClientId::parse),
         names_client: client_id.is_some(),
         secret: PresentedSecret::parse(secret),
+    }
+}
+
+/// Authenticates an interactive client: a confidential one by its secret, a public one by its name alone (RFC 6749 §2.1). What it
+/// presents beside that, the code or refresh token, was made for it and nobody else.
+///
+/// # Errors
+///
+/// `invalid_client`, the same whatever failed.
+pub(super) async fn interactive(
+    context: &Context,
+    presented: &Result<Presented, OAuthError>,
+    form: &TokenForm,
+) -> Result<InteractiveClient, OAuthError> {
+    match presented {
+        Ok(Presented::Secret { client_id, names_client, secret: PresentedSecret::Generated(secret) }) => {
+            let found = client::find_by_secret(context, &secret.hash(&context.keys.pepper)).await?;
+            let named = |client: &InteractiveClient| match client_id {
+                Some(named) => named.as_str() == client.id.as_str(),
+                None => !*names_client,
+            };
+            found.filter(named).ok_or_else(|| OAuthError::invalid_client("no interactive client has this secret"))
+        }
+        Ok(_) => Err(OAuthError::invalid_client("no proof of an interactive client")),
+        Err(error) => {
+            // Nothing that proves anything was sent, well formed or not.
+            let named = form.get("client_id").filter(|_| error.detail == NO_AUTHENTICATION);
+            let Some(id) = named.and_then(InteractiveClientId::parse) else { return Err(error.clone()) };
+            let found = client::find(context, &id).await?.filter(|client| client.removed_at.is_none());
+            found
+                .filter(|client| !client.is_confidential())
+                .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))
+        }
     }
 }
 

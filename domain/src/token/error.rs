@@ -1,4 +1,4 @@
-//! The errors of the token endpoint (RFC 6749 §5.2, RFC 8707 §2).
+//! The errors of the token endpoint (RFC 6749 §5.2, RFC 8707 §2) and of the authorization endpoint (§4.1.2.1).
 
 use std::borrow::Cow;
 
@@ -17,6 +17,10 @@ pub enum OAuthErrorCode {
     UnauthorizedClient,
     /// We do not offer this grant.
     UnsupportedGrantType,
+    /// We do not offer this kind of answer (§4.1.2.1).
+    UnsupportedResponseType,
+    /// The person does not allow it (§4.1.2.1).
+    AccessDenied,
     /// Malformed scope, or none of it may be granted.
     InvalidScope,
     /// Unknown or forbidden resource (RFC 8707 §2).
@@ -42,6 +46,8 @@ impl OAuthErrorCode {
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::AccessDenied => "access_denied",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InsufficientScope => "insufficient_scope",

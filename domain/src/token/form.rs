@@ -1,4 +1,5 @@
-//! The body of a token request: `application/x-www-form-urlencoded`, read strictly (RFC 6749 Appendix B).
+//! The body of a token request and the query of an authorization request: `application/x-www-form-urlencoded`, read strictly (RFC
+//! 6749 Appendix B).
 //!
 //! Ready-made parsers are lenient where an authorization server must not be: they replace invalid UTF-8, pass
 //! `%zz` and NUL through, and keep one of two equal parameters.
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 use super::error::OAuthError;
 
 /// The parameters that some grant or client authentication defines. Each may appear once.
-const DEFINED: [&str; 12] = [
+const DEFINED: [&str; 19] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -21,6 +22,13 @@ const DEFINED: [&str; 12] = [
     "code_verifier",
     "refresh_token",
     "token",
+    "response_type",
+    "response_mode",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
 ];
 /// May appear more than once on the wire (RFC 8707 §2).
 const RESOURCE: &str = "resource";

@@ -1,8 +1,10 @@
 //! Grant types, one module each, and what they have in common: a proof goes to the ledger with what is asked for, and
 //! comes back as a token or a refusal.
 
+pub mod authorization_code;
 pub mod client_credentials;
 pub mod jwt_bearer;
+pub mod refresh_token;
 
 use super::access_token::{self, AccessToken};
 use super::assertion::AssertionError;
@@ -19,22 +21,28 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The grants we offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
+pub enum GrantType {
     /// RFC 6749 §4.4.
     ClientCredentials,
     /// RFC 7523 §2.1.
     JwtBearer,
+    /// OAuth 2.1 §4.1.
+    AuthorizationCode,
+    /// OAuth 2.1 §4.3.
+    RefreshToken,
 }
 
-impl Grant {
+impl GrantType {
     /// Every grant, as the metadata lists them.
-    pub const ALL: [Self; 2] = [Self::ClientCredentials, Self::JwtBearer];
+    pub const ALL: [Self; 4] = [Self::ClientCredentials, Self::AuthorizationCode, Self::RefreshToken, Self::JwtBearer];
 
     /// The value of `grant_type`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
             Self::JwtBearer => JWT_BEARER,
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
         }
     }
 
@@ -47,7 +55,7 @@ impl Grant {
         let asked = form.get("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing."))?;
         Self::ALL.into_iter().find(|grant| grant.as_str() == asked).ok_or(OAuthError::new(
             OAuthErrorCode::UnsupportedGrantType,
-            "This server offers client_credentials and urn:ietf:params:oauth:grant-type:jwt-bearer.",
+            "This server offers client_credentials, authorization_code, refresh_token and urn:ietf:params:oauth:grant-type:jwt-bearer.",
         ))
     }
 }
@@ -55,7 +63,7 @@ impl Grant {
 /// Hands the proof to the ledger and signs what comes back.
 async fn issue(
     context: &Context,
-    grant: Grant,
+    grant: GrantType,
     proof: Proof,
     client_id: Option<ClientId>,
     form: &TokenForm,
@@ -64,7 +72,7 @@ async fn issue(
     let ask = Ask {
         proof,
         client_id,
-        jwt_bearer: grant == Grant::JwtBearer,
+        jwt_bearer: grant == GrantType::JwtBearer,
         scope: asked_scope(form),
         resource: asked_resource(form),
         origin: origin.clone(),
@@ -80,7 +88,12 @@ async fn issue(
 }
 
 /// The answer to an assertion that proves nothing. Its cause is counted at the credential it concerns.
-pub(super) fn refuse_assertion(context: &Context, grant: Grant, error: AssertionError, origin: &Origin) -> OAuthError {
+pub(super) fn refuse_assertion(
+    context: &Context,
+    grant: GrantType,
+    error: AssertionError,
+    origin: &Origin,
+) -> OAuthError {
     match error {
         AssertionError::OtherClient => {
             OAuthError::invalid_request("client_id is not the client that the assertion names.")
@@ -122,7 +135,7 @@ fn asked_resource(form: &TokenForm) -> AskedResource {
     }
 }
 
-fn oauth_error(grant: Grant, refusal: Refusal) -> OAuthError {
+fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
     match refusal {
         Refusal::ScopeMalformed => OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed."),
         Refusal::ScopeNotAllowed => {
@@ -136,7 +149,7 @@ fn oauth_error(grant: Grant, refusal: Refusal) -> OAuthError {
             OAuthError::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
         }
         // Who is not authenticated but brings a grant has a bad grant (RFC 7523 §3.1).
-        refusal if grant == Grant::JwtBearer => OAuthError {
+        refusal if grant == GrantType::JwtBearer => OAuthError {
             detail: refusal.as_str().into(),
             ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The assertion is not valid.")
         },

@@ -1,29 +1,99 @@
 //! Token revocation (RFC 7009): a client ends a token of its own before its time.
 
-use std::net::IpAddr;
-
 use serde_json::json;
 
-use super::authenticate::Client;
-use super::verify::{Verified, VerifyError, verify_for_any};
+use super::authenticate::{Client, authenticate};
+use super::client_authentication::{self, Presented};
+use super::error::{OAuthError, OAuthErrorCode};
+use super::form::TokenForm;
+use super::verify::{Subject, Verified, VerifyError, verify_for_any};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::context::Context;
 use crate::error::Fault;
+use crate::interactive::client::InteractiveClient;
+use crate::interactive::redeem;
+use crate::origin::Origin;
+use crate::secret::{PlainSecret, SecretKind};
 use crate::store;
 
-/// Ends `token` when it is a live one of the caller. A token that is unknown, over or another client's is left as it is,
-/// and the caller hears no difference (§2.2).
+/// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh token, and with it
+/// all that the person allowed. A token that is unknown, over or another client's is left as it is, and the client hears no
+/// difference (§2.2).
 ///
 /// When this returns the change is on disk: introspection and the built-in MCP server refuse the token from now on.
-pub async fn revoke(context: &Context, caller: &Client, token: &str, address: Option<IpAddr>) -> Result<(), Fault> {
-    match valid(context, token).await? {
-        Some(verified) if verified.client_id == caller.client_id => {
-            let actor = Actor::credential(caller.client_id.clone(), verified.credential_name.clone());
-            end(context, &actor.at(address, None), &verified).await
+///
+/// # Errors
+///
+/// `invalid_client`, the same whatever failed.
+pub async fn revoke(
+    context: &Context,
+    presented: Result<Presented, OAuthError>,
+    form: &TokenForm,
+    token: &str,
+    origin: &Origin,
+) -> Result<(), OAuthError> {
+    // Nothing in the request says of which kind the client is.
+    match client_authentication::interactive(context, &presented, form).await {
+        Ok(client) => revoke_of_interactive(context, &client, token, origin).await,
+        Err(error) if error.code == OAuthErrorCode::InvalidClient => {
+            let caller = authenticate(context, presented?, form, origin).await?;
+            Ok(revoke_of_credential(context, &caller, token, origin).await?)
         }
-        _ => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+async fn revoke_of_credential(context: &Context, caller: &Client, token: &str, origin: &Origin) -> Result<(), Fault> {
+    let Some(verified) = valid(context, token).await? else { return Ok(()) };
+    if verified.subject != Subject::Credential(caller.client_id.clone()) {
+        return Ok(());
+    }
+    let actor = Actor::credential(caller.client_id.clone(), verified.client_name.clone()).at(origin.address, None);
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
+        return Ok(());
+    }
+    let event = revoked("credential", caller.client_id.as_str(), &verified);
+    change.commit(&actor, &event).await?;
+    Ok(())
+}
+
+async fn revoke_of_interactive(
+    context: &Context,
+    client: &InteractiveClient,
+    token: &str,
+    origin: &Origin,
+) -> Result<(), OAuthError> {
+    if let Some(token) = PlainSecret::parse_of(SecretKind::RefreshToken, token) {
+        return Ok(redeem::give_up(context, client, &token, origin).await?);
+    }
+    let Some(verified) = valid(context, token).await? else { return Ok(()) };
+    if !matches!(&verified.subject, Subject::Person { client_id, .. } if *client_id == client.id) {
+        return Ok(());
+    }
+    Ok(end_token_of_grant(context, client, &verified, origin).await?)
+}
+
+async fn end_token_of_grant(
+    context: &Context,
+    client: &InteractiveClient,
+    verified: &Verified,
+    origin: &Origin,
+) -> Result<(), Fault> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::grants::revoke_token(change.transaction(), &verified.jti, now).await? {
+        return Ok(());
+    }
+    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
+    change.commit(&actor, &revoked("client", client.id.as_str(), verified)).await?;
+    Ok(())
+}
+
+fn revoked(kind: &'static str, id: &str, verified: &Verified) -> Event {
+    Event::new("token.revoked", kind, id, &verified.client_name).with(json!({ "jti": verified.jti.as_str() }))
 }
 
 async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault> {
@@ -32,16 +102,4 @@ async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault
         Err(VerifyError::Invalid(_)) => Ok(None),
         Err(VerifyError::Fault(fault)) => Err(fault),
     }
-}
-
-async fn end(context: &Context, actor: &Actor, verified: &Verified) -> Result<(), Fault> {
-    let mut change = context.begin_change().await?;
-    let now = change.now();
-    if !store::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
-        return Ok(());
-    }
-    let event = Event::new("token.revoked", "credential", verified.client_id.as_str(), &verified.credential_name)
-        .with(json!({ "jti": verified.jti.as_str() }));
-    change.commit(actor, &event).await?;
-    Ok(())
 }

@@ -49,7 +49,7 @@ pub struct Bit {
 
 impl StatusReference {
     /// The bit with this number over all lists.
-    pub(super) fn of(settings: &Settings, index: i64) -> Self {
+    pub(crate) fn of(settings: &Settings, index: i64) -> Self {
         Self { status_list: Bit { idx: index % SIZE, uri: uri(settings, index / SIZE) } }
     }
 }

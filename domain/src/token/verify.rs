@@ -7,19 +7,35 @@ use super::access_token::Claims;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::id::{ClientId, TokenId};
+use crate::id::{ClientId, InteractiveClientId, PersonId, TokenId};
 use crate::scope::Scopes;
 use crate::store;
 
 /// Longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
+/// Who acts with a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A credential, for itself.
+    Credential(ClientId),
+    /// An interactive client, for a person.
+    Person {
+        /// The person.
+        id: PersonId,
+        /// Their present name.
+        name: String,
+        /// The client.
+        client_id: InteractiveClientId,
+    },
+}
+
 /// The caller behind a valid token.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The credential.
-    pub client_id: ClientId,
-    /// Its present name.
+    /// Who acts.
+    pub subject: Subject,
+    /// The present name of the credential or the client.
     pub name: String,
     /// What the token allows.
     pub scopes: Scopes,
@@ -69,8 +85,9 @@ pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<(Cli
 pub(super) struct Verified {
     pub claims: Claims,
     pub jti: TokenId,
-    pub client_id: ClientId,
-    pub credential_name: String,
+    pub subject: Subject,
+    /// The present name of the credential or the client.
+    pub client_name: String,
 }
 
 /// Verifies `token` for the protected resource `audience`.
@@ -80,8 +97,8 @@ pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Ca
         return Err(VerifyError::Invalid("for another audience"));
     }
     let scopes = Scopes::parse(&verified.claims.scope).ok_or(VerifyError::Invalid("scope"))?;
-    let Verified { claims, client_id, credential_name, .. } = verified;
-    Ok(Caller { client_id, name: credential_name, scopes, expires_at: claims.exp })
+    let Verified { claims, subject, client_name, .. } = verified;
+    Ok(Caller { subject, name: client_name, scopes, expires_at: claims.exp })
 }
 
 /// Verifies everything but the audience.
@@ -96,8 +113,18 @@ pub(super) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
         return Err(VerifyError::Invalid("expired"));
     }
     let jti = TokenId::parse(&claims.jti).ok_or(VerifyError::Invalid("jti"))?;
+    if claims.sub.starts_with(PersonId::PREFIX) {
+        let (subject, client_name) = of_person(context, &jti).await?;
+        return Ok(Verified { claims, jti, subject, client_name });
+    }
     let client_id = ClientId::parse(&claims.client_id).ok_or(VerifyError::Invalid("client_id"))?;
-    let state = store::ledger::token_state(&context.store, &jti)
+    let client_name = of_credential(context, &jti, now).await?;
+    Ok(Verified { claims, jti, subject: Subject::Credential(client_id), client_name })
+}
+
+/// The name of the credential of a token that still counts.
+async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<String, VerifyError> {
+    let state = store::ledger::token_state(&context.store, jti)
         .await
         .map_err(Fault::from)?
         .ok_or(VerifyError::Invalid("not in the ledger"))?;
@@ -116,7 +143,23 @@ pub(super) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
     if state.hard_end_at.is_some_and(|end| end <= now) {
         return Err(VerifyError::Invalid("the credential has ended"));
     }
-    Ok(Verified { claims, jti, client_id, credential_name: state.credential_name })
+    Ok(state.credential_name)
+}
+
+/// The person and the client of a token of a grant that still counts.
+async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String), VerifyError> {
+    let state = store::grants::token_state(&context.store, jti)
+        .await
+        .map_err(Fault::from)?
+        .ok_or(VerifyError::Invalid("of no grant"))?;
+    if state.token_revoked_at.is_some() || state.grant_ended_at.is_some() {
+        return Err(VerifyError::Invalid("revoked"));
+    }
+    if state.person_disabled_at.is_some() {
+        return Err(VerifyError::Invalid("the person is disabled"));
+    }
+    let subject = Subject::Person { id: state.person, name: state.person_name, client_id: state.client_id };
+    Ok((subject, state.client_name))
 }
 
 /// Checks form, type, key and signature. The algorithm is ours to choose, never the token's; the `kid` only selects

@@ -7,7 +7,7 @@ use domain::id::ClientId;
 use domain::testing::Instance;
 use domain::token::error::OAuthErrorCode;
 use domain::token::ledger::Refusal;
-use domain::token::verify::{VerifyError, verify};
+use domain::token::verify::{Subject, VerifyError, verify};
 use domain::usage;
 use tokio::task::JoinSet;
 
@@ -23,7 +23,8 @@ async fn a_secret_becomes_a_token_that_its_server_accepts() {
     let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     assert_eq!((token.expires_in, token.scope.as_str()), (600, "mcp:read"));
     let caller = verify(context, &token.token, RESOURCE).await.expect("accepted");
-    assert_eq!((caller.client_id, caller.name.as_str()), (client_id.clone(), "nightly-index"));
+    let subject = Subject::Credential(client_id.clone());
+    assert_eq!((caller.subject, caller.name.as_str()), (subject, "nightly-index"));
 
     let credential = inspect::find(context, &Authority::Everything, client_id).await.expect("reads").expect("exists");
     assert_eq!(credential.status(context.now()), Status::InUse);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use domain::clock::SystemClock;
 use domain::context::{Context, Settings};
+use domain::interactive::registration::DynamicRegistration;
 use domain::keys::{KeyError, MasterKey, check_master_key, is_initialised};
 use domain::mcp_server;
 use domain::random::SystemRandom;
@@ -51,6 +52,7 @@ pub struct Opened {
     master: MasterKey,
     outbound: Outbound,
     status_list_ttl: Duration,
+    dynamic_registration: DynamicRegistration,
 }
 
 /// Opens the database, making it in the data folder if it does not exist yet.
@@ -84,6 +86,7 @@ async fn open_store_at(config: &Config, url: &DatabaseUrl) -> Result<Opened, Cli
         master,
         outbound: Outbound::new(config.private_issuers.clone(), config.private_webhooks.clone()),
         status_list_ttl: config.status_list_ttl,
+        dynamic_registration: config.dynamic_registration,
     })
 }
 
@@ -91,7 +94,11 @@ impl Opened {
     /// The instance, whose issuer is `public_url`.
     pub async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
         let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
-        let settings = Settings { public_url, status_list_ttl: self.status_list_ttl };
+        let settings = Settings {
+            public_url,
+            status_list_ttl: self.status_list_ttl,
+            dynamic_registration: self.dynamic_registration,
+        };
         let outbound = Arc::new(self.outbound);
         let (fetch, post) = (Arc::clone(&outbound), outbound);
         Context::open(self.store, Arc::new(self.master), clock, random, fetch, post, settings)

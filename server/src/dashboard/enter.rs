@@ -23,6 +23,7 @@ use crate::http::client_address::ClientAddress;
 use crate::http::cross_site::is_same_origin;
 use crate::http::error;
 use crate::http::fields::Fields;
+use crate::oauth::authorize;
 use crate::state::AppState;
 
 /// What a route of the dashboard needs.
@@ -160,10 +161,16 @@ fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
 
 /// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
 pub fn safe_return(next: &str) -> String {
-    let path = next.split('?').next().unwrap_or_default();
-    let known = ["/credentials", "/servers", "/leaks", "/activity", "/teams", "/people", "/settings", "/account"]
-        .iter()
-        .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let (path, query) = next.split_once('?').unwrap_or((next, ""));
+    // The query is the client's, and may hold what ours do not. Behind a path of ours it leads nowhere else.
+    if path == authorize::PATH && query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte))
+    {
+        return next.to_owned();
+    }
+    let known =
+        ["/credentials", "/servers", "/leaks", "/activity", "/teams", "/people", "/settings", "/account", "/apps"]
+            .iter()
+            .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     // Ours are made of these characters; whatever else a parser might read differently is not.
     let plain = next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.?=&%+".contains(&byte));
     if known && plain && !next.contains("//") { next.to_owned() } else { "/".to_owned() }
@@ -182,6 +189,7 @@ mod tests {
             "/servers/new",
             "/activity",
             "/account",
+            "/mcp/oauth/authorize?redirect_uri=http://localhost:8085/callback&scope=a%20b&state=~!*'()",
         ] {
             assert_eq!(safe_return(good), good);
         }
@@ -193,6 +201,9 @@ mod tests {
             "/credentialsx",
             "/credentials//evil.example",
             "/logout",
+            "/mcp/oauth/authorizex?a=b",
+            "/mcp/oauth/authorize/../../..//evil.example",
+            "/mcp/oauth/authorize?a=\r\nSet-Cookie: a=b",
             "javascript:alert(1)",
             "",
         ] {

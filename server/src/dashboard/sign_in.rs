@@ -21,6 +21,7 @@ use super::pages::respond;
 use super::signed_in::SignedIn;
 use crate::http::error;
 use crate::http::fields::Fields;
+use crate::oauth::authorize;
 use crate::state::AppState;
 
 /// `GET /setup?token=…`
@@ -70,7 +71,10 @@ pub async fn sign_in_form(Extension(visit): Extension<Visit>, RawQuery(query): R
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
-    respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await
+    let (context, target) = (visit.context.clone(), next.clone());
+    let mut response = respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await;
+    authorize::let_sign_in_lead_to(&context, &target, &mut response).await;
+    response
 }
 
 /// `POST /login`
@@ -104,7 +108,9 @@ pub async fn sign_in(
         Problem::Throttled { minutes } => Some(minutes * 60),
         _ => None,
     };
+    let target = next.clone();
     let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, Some(problem)))).await;
+    authorize::let_sign_in_lead_to(&state.context, &target, &mut response).await;
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

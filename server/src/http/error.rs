@@ -38,6 +38,8 @@ pub fn status_of(code: OAuthErrorCode) -> StatusCode {
         | OAuthErrorCode::InvalidGrant
         | OAuthErrorCode::UnauthorizedClient
         | OAuthErrorCode::UnsupportedGrantType
+        | OAuthErrorCode::UnsupportedResponseType
+        | OAuthErrorCode::AccessDenied
         | OAuthErrorCode::InvalidScope
         | OAuthErrorCode::InvalidTarget => StatusCode::BAD_REQUEST,
         OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -13,6 +13,8 @@ use domain::clock::Timestamp;
 const FAILURES: u32 = 1200;
 /// Reports that a source may make within [`WINDOW`].
 const REPORTS: u32 = 60;
+/// Clients that a source may register within [`WINDOW`].
+const REGISTRATIONS: u32 = 30;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Counters. Sources that share one are limited together; a million sources use no more memory than one.
 const COUNTERS: usize = 4096;
@@ -33,6 +35,11 @@ impl FailureLimit {
     /// A limit for reports of leaks.
     pub fn for_reports() -> Self {
         Self::of(REPORTS)
+    }
+
+    /// A limit for clients that register themselves.
+    pub fn for_registrations() -> Self {
+        Self::of(REGISTRATIONS)
     }
 
     fn of(limit: u32) -> Self {

@@ -1,26 +1,100 @@
-//! `GET /mcp/oauth/authorize`: interactive clients are not served yet, and are told so instead of being sent anywhere.
+//! `/mcp/oauth/authorize`: a client sends a person here (RFC 6749 §3.1), who decides and is sent back.
+//!
+//! Whatever is wrong with the request is answered before anybody signs in; only then is it a matter between the person and the
+//! client.
 
-use app::pages::message;
-use app::visit::Visit;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
-use domain::token::error::{OAuthError, OAuthErrorCode};
+use app::pages::consent;
+use app::visit::{Viewer, Visit};
+use axum::extract::{Extension, RawQuery};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::context::Context;
+use domain::error::Fault;
+use domain::interactive::authorization::{self, AuthorizationRequest, RequestError};
+use domain::interactive::redirect_uri::RedirectUri;
 
 use crate::dashboard::pages::respond;
-use crate::http::error;
-use crate::state::AppState;
+use crate::http::envelope::content_security_policy;
+use crate::http::fields::Fields;
 
-const ONLY_MACHINES: &str =
-    "This server serves machine clients: use the client_credentials grant at the token endpoint.";
+/// Where it is.
+pub const PATH: &str = "/mcp/oauth/authorize";
 
-/// The endpoint. It never redirects: no redirect URI is registered, so none can be trusted. People get a page, programs the
-/// error.
-pub async fn endpoint(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") {
-        return respond(Visit::of_nobody(state.context.clone()), async || Ok(message::no_interactive_clients())).await;
+/// `GET`: asks the person, or sends them to sign in first.
+pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let request = match authorization::check(&visit.context, query.as_bytes()).await {
+        Ok(request) => request,
+        Err(error) => return refuse(visit, error).await,
+    };
+    let Some(viewer) = visit.viewer.clone() else {
+        let encoded: String = url::form_urlencoded::byte_serialize(format!("{PATH}?{query}").as_bytes()).collect();
+        return Redirect::to(&format!("/login?next={encoded}")).into_response();
+    };
+    match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
+        Ok(true) => allow(visit, &viewer, &request).await,
+        Ok(false) => ask(visit, request, query).await,
+        Err(fault) => respond(visit, async || Err(fault.into())).await,
     }
-    let error = OAuthError::new(OAuthErrorCode::UnauthorizedClient, ONLY_MACHINES);
-    error::oauth_with_status(StatusCode::BAD_REQUEST, &error, false)
+}
+
+/// `POST`: the person's decision.
+pub async fn decide(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+    let query = fields.get("request");
+    let request = match authorization::check(&visit.context, query.as_bytes()).await {
+        Ok(request) => request,
+        Err(error) => return refuse(visit, error).await,
+    };
+    let Some(viewer) = visit.viewer.clone() else {
+        return respond(visit, async || Err(app::action::ActionError::SignedOut)).await;
+    };
+    match fields.get("decision").as_str() {
+        "allow" => allow(visit, &viewer, &request).await,
+        "deny" => Redirect::to(&authorization::deny(&visit.context, &request)).into_response(),
+        _ => ask(visit, request, query).await,
+    }
+}
+
+async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Response {
+    let uri = request.redirect_uri.clone();
+    let mut response = respond(visit, || consent::page(request, query)).await;
+    let_forms_lead_to(&mut response, &uri);
+    response
+}
+
+async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest) -> Response {
+    let allowed = match visit.actor() {
+        Ok(actor) => authorization::allow(&visit.context, &actor, &viewer.id, request).await,
+        Err(error) => return respond(visit, async || Err(error)).await,
+    };
+    match allowed {
+        Ok(address) => Redirect::to(&address).into_response(),
+        Err(fault) => respond(visit, async || Err(Fault::into(fault))).await,
+    }
+}
+
+async fn refuse(visit: Visit, error: RequestError) -> Response {
+    match error {
+        RequestError::Page(problem) => respond(visit, async || Ok(consent::refused(problem))).await,
+        RequestError::Redirect(address) => Redirect::to(&address).into_response(),
+        RequestError::Fault(fault) => respond(visit, async || Err(fault.into())).await,
+    }
+}
+
+/// Browsers follow a form's redirects only to where the page's policy says that its forms may lead.
+fn let_forms_lead_to(response: &mut Response, uri: &RedirectUri) {
+    // A source is a scheme, a host and a port, all checked when the URI was read.
+    if let Ok(policy) = HeaderValue::from_str(&content_security_policy(&format!("'self' {}", uri.policy_source()))) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// The same for the page that signs somebody in on the way to `next`: who has allowed it before is sent on at once.
+pub async fn let_sign_in_lead_to(context: &Context, next: &str, response: &mut Response) {
+    let query = next.strip_prefix(PATH).and_then(|rest| rest.strip_prefix('?'));
+    if let Some(query) = query
+        && let Ok(request) = authorization::check(context, query.as_bytes()).await
+    {
+        let_forms_lead_to(response, &request.redirect_uri);
+    }
 }

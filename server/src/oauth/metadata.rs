@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::interactive::registration::DynamicRegistration;
 use domain::mcp_server::SCOPE_READ;
 use domain::public_key::KeyAlgorithm;
-use domain::token::grants::Grant;
+use domain::token::grants::GrantType;
 use serde_json::json;
 
+use super::{authorize, register};
 use crate::http::error;
 use crate::state::AppState;
 
@@ -24,25 +26,29 @@ pub async fn authorization_server(State(state): State<AppState>) -> Response {
     let issuer = &state.context.settings.public_url;
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let algorithms = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str);
-    let document = json!({
+    let with_none = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+    let mut document = json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/mcp/oauth/authorize"),
+        "authorization_endpoint": format!("{issuer}{}", authorize::PATH),
         "token_endpoint": state.context.settings.token_endpoint(),
         "jwks_uri": format!("{issuer}/mcp/oauth/jwks"),
         "response_types_supported": ["code"],
-        "grant_types_supported": Grant::ALL.map(Grant::as_str),
-        "token_endpoint_auth_methods_supported": methods,
+        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "token_endpoint_auth_methods_supported": with_none,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint": format!("{issuer}/mcp/oauth/introspect"),
         "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint": format!("{issuer}/mcp/oauth/revoke"),
-        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": with_none,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": [SCOPE_READ],
     });
+    if state.context.settings.dynamic_registration != DynamicRegistration::Off {
+        document["registration_endpoint"] = json!(format!("{issuer}{}", register::PATH));
+    }
     ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
 }
 

@@ -3,7 +3,6 @@
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::authenticate::authenticate;
 use domain::token::error::OAuthError;
 use domain::token::revoke::revoke;
 
@@ -28,6 +27,5 @@ pub async fn endpoint(
 async fn end(state: &AppState, address: ClientAddress, request: Request) -> Result<(), Failure> {
     let request = request::read(request, address).await?;
     let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
-    let caller = authenticate(&state.context, request.presented?, &request.form, &request.origin).await?;
-    Ok(revoke(&state.context, &caller, token, address.0).await.map_err(OAuthError::from)?)
+    Ok(revoke(&state.context, request.presented, &request.form, token, &request.origin).await?)
 }

@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use domain::secret::PlainSecret;
 use domain::token::access_token::AccessToken;
 use domain::token::error::OAuthError;
-use domain::token::grants::{Grant, client_credentials, jwt_bearer};
+use domain::token::grants::{GrantType, authorization_code, client_credentials, jwt_bearer, refresh_token};
 use serde::Serialize;
 
 use super::request::{self, Failure};
@@ -22,6 +23,8 @@ struct TokenResponse<'token> {
     token_type: &'static str,
     expires_in: i64,
     scope: &'token str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'token str>,
 }
 
 /// Where it is.
@@ -42,15 +45,21 @@ pub async fn endpoint(state: &AppState, address: ClientAddress, request: Request
 async fn exchange(state: &AppState, address: ClientAddress, request: Request) -> Result<AccessToken, Failure> {
     let request = request::read(request, address).await?;
     let (form, presented, origin) = (request.form, request.presented, request.origin);
-    match Grant::of(&form)? {
-        Grant::ClientCredentials => Ok(client_credentials::exchange(&state.context, presented?, &form, &origin).await?),
+    match GrantType::of(&form)? {
+        GrantType::ClientCredentials => {
+            Ok(client_credentials::exchange(&state.context, presented?, &form, &origin).await?)
+        }
         // The assertion says who the client is; a second proof beside it could only contradict it.
-        Grant::JwtBearer
+        GrantType::JwtBearer
             if presented.is_ok() || request.has_authorization || form.get("client_assertion").is_some() =>
         {
             Err(OAuthError::invalid_request("This grant takes no client authentication beside the assertion.").into())
         }
-        Grant::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, &origin).await?),
+        GrantType::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, &origin).await?),
+        GrantType::AuthorizationCode => {
+            Ok(authorization_code::exchange(&state.context, presented, &form, &origin).await?)
+        }
+        GrantType::RefreshToken => Ok(refresh_token::exchange(&state.context, presented, &form, &origin).await?),
     }
 }
 
@@ -60,6 +69,7 @@ fn success(token: &AccessToken) -> Response {
         token_type: "Bearer",
         expires_in: token.expires_in,
         scope: &token.scope,
+        refresh_token: token.refresh_token.as_ref().map(PlainSecret::expose),
     };
     ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(body)).into_response()
 }

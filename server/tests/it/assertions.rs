@@ -491,7 +491,7 @@ async fn without_a_client_id_exactly_one_credential_must_have_the_subject() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     let access = answer.json()["access_token"].as_str().expect("a token").to_owned();
     let caller = domain::token::verify::verify(&app.instance.context, &access, "http://localhost:8080/mcp").await;
-    assert_eq!(caller.expect("valid").client_id, exact);
+    assert_eq!(caller.expect("valid").subject, domain::token::verify::Subject::Credential(exact.clone()));
     let context = &app.instance.context;
     let shared = async || {
         let identities = federated::list(context, &exact).await.expect("reads");

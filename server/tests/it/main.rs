@@ -8,6 +8,7 @@ mod documents;
 mod emergency;
 mod headers;
 mod html;
+mod interactive;
 mod leaks;
 mod mcp;
 mod metrics;

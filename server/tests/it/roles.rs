@@ -16,6 +16,7 @@ use domain::credential::keys::{self, KeysDraft};
 use domain::credential::list::{self, Query};
 use domain::credential::{federated, inspect};
 use domain::id::{PersonId, TeamId};
+use domain::interactive::client::{self, ClientDraft};
 use domain::invitation::{self, Grant};
 use domain::password::Password;
 use domain::person::Person;
@@ -207,6 +208,21 @@ fn rows() -> Vec<Row> {
             &[("id", "{webhook_id}"), ("delivery", "{delivery_id}")],
         ),
         ("/fn/remove_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
+        ("/apps", GET, PERSON, Nothing, 200, &[]),
+        ("/apps/clients", GET, Administrator, Nothing, 200, &[]),
+        ("/apps/clients/new", GET, Administrator, Nothing, 200, &[]),
+        (
+            "/apps/clients/new",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("name", "CLI"), ("redirect_uris", "http://localhost/callback"), ("kind", "public")],
+        ),
+        ("/apps/clients/{interactive_id}", GET, Administrator, Nothing, 200, &[]),
+        ("/fn/remove_client", POST, Administrator, Nothing, 303, &[("client", "{interactive_id}")]),
+        // Of a grant that is not one's own: not there.
+        ("/fn/end_grant", POST, PERSON, Nothing, 404, &[("grant", "gra_0000000000000000000000")]),
         ("/account", GET, PERSON, Nothing, 200, &[]),
         ("/account/name", POST, PERSON, Nothing, 303, &[("name", "Another")]),
         (
@@ -295,7 +311,14 @@ impl Stage<'_> {
         };
         let webhook = webhook::add(context, &operator(), &draft, None).await.expect("adds").0.id;
         let delivery = webhook::deliver::test(context, &operator(), &webhook).await.expect("is attempted");
+        let draft = ClientDraft {
+            name: "CLI".to_owned(),
+            redirect_uris: vec!["http://localhost/callback".to_owned()],
+            confidential: false,
+        };
+        let client = client::create(context, &operator(), &draft, None).await.expect("made").0.id;
         BTreeMap::from([
+            ("{interactive_id}", client.to_string()),
             ("{webhook_id}", webhook.to_string()),
             ("{delivery_id}", delivery.to_string()),
             ("{client_id}", secret.to_string()),
@@ -340,7 +363,7 @@ async fn request(browser: &Browser<'_>, row: &Row, things: &BTreeMap<&'static st
 fn path_of(row: &Row) -> String {
     let path = row.0.split('?').next().unwrap_or_default();
     let path = path.replace("{key_client_id}", "{client_id}").replace("{identity_client_id}", "{client_id}");
-    path.replace("{webhook_id}", "{id}")
+    path.replace("{webhook_id}", "{id}").replace("{interactive_id}", "{id}")
 }
 
 #[tokio::test]

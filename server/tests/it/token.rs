@@ -105,7 +105,12 @@ async fn malformed_requests_get_a_clear_error_and_no_challenge() {
         ("NUL", &good, format!("{GRANT}&scope=%00"), "invalid_request"),
         ("a control character in an unknown parameter", &good, format!("{GRANT}&other=%0a"), "invalid_request"),
         ("grant_type password", &good, "grant_type=password".into(), "unsupported_grant_type"),
-        ("a grant that is not offered", &good, "grant_type=authorization_code".into(), "unsupported_grant_type"),
+        (
+            "a grant that is not offered",
+            &good,
+            "grant_type=urn:ietf:params:oauth:grant-type:device_code".into(),
+            "unsupported_grant_type",
+        ),
         ("grant_type in other letters", &good, "grant_type=CLIENT_CREDENTIALS".into(), "unsupported_grant_type"),
         ("Basic and the secret in the body", &good, format!("{GRANT}&client_secret={secret}"), "invalid_request"),
         ("Basic and a wrong secret in the body", &good, format!("{GRANT}&client_secret=wrong"), "invalid_request"),

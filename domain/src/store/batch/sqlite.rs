@@ -127,9 +127,11 @@ impl KeyLookups {
             Some(connection) => connection,
             None => with_statements(sqlite::open_for_lookups(&self.path)?),
         };
-        let found = asked.iter().map(|(client_id, since)| keys(&connection, client_id, *since)).collect();
+        let found =
+            asked.iter().map(|(client_id, since)| keys(&connection, client_id, *since)).collect::<Result<_, _>>()?;
+        // After an error another one is opened: this one may be what is broken.
         self.connection = Some(connection);
-        found
+        Ok(found)
     }
 }
 

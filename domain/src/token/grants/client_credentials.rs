@@ -1,6 +1,6 @@
 //! The client credentials grant (RFC 6749 §4.4). It returns no refresh token (§4.4.3): the client can ask again.
 
-use super::{Grant, issue};
+use super::{GrantType, issue};
 use crate::context::Context;
 use crate::origin::Origin;
 use crate::token::access_token::AccessToken;
@@ -9,7 +9,7 @@ use crate::token::client_authentication::Presented;
 use crate::token::error::OAuthError;
 use crate::token::form::TokenForm;
 
-const GRANT: Grant = Grant::ClientCredentials;
+const GRANT: GrantType = GrantType::ClientCredentials;
 
 /// Exchanges what the client presents for an access token.
 ///

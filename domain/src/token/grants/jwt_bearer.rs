@@ -1,7 +1,7 @@
 //! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and needs no other client authentication. A credential
 //! must allow it. The token's subject is the client, whatever subject the assertion has.
 
-use super::{Grant, issue, refuse_assertion};
+use super::{GrantType, issue, refuse_assertion};
 use crate::context::Context;
 use crate::origin::Origin;
 use crate::token::access_token::AccessToken;
@@ -10,7 +10,7 @@ use crate::token::error::OAuthError;
 use crate::token::form::TokenForm;
 use crate::token::ledger::Proof;
 
-const GRANT: Grant = Grant::JwtBearer;
+const GRANT: GrantType = GrantType::JwtBearer;
 
 /// Exchanges the assertion for an access token.
 ///

@@ -1,0 +1,330 @@
+//! Connected apps: what people have allowed, and the clients that may ask them.
+
+use domain::error::FieldError;
+use domain::id::{GrantId, InteractiveClientId};
+use domain::interactive::client::{self, ClientDraft, ClientError, ClientKind, InteractiveClient};
+use domain::interactive::grant::{self, GrantError, ListedGrant};
+use domain::interactive::redirect_uri::RedirectUri;
+use domain::mcp_server;
+use leptos::prelude::*;
+
+use crate::action::ActionError;
+use crate::components::field::{ConfirmPassword, Errors, Select, TextArea, TextField};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::{Done, ErrorSummary};
+use crate::components::status::ScopeTags;
+use crate::components::time::{Moment, MomentOr};
+use crate::pages::message::message;
+use crate::render::{Frame, Page};
+use crate::visit::signed_in;
+
+/// Most grants and clients that a page lists.
+const PAGE_SIZE: u16 = 200;
+
+impl From<GrantError> for ActionError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::NotFound => Self::NotFound,
+            GrantError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ClientError> for ActionError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotFound => Self::NotFound,
+            ClientError::Invalid(errors) => {
+                Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
+            }
+            ClientError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
+            ClientError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// Ends a grant.
+#[server(prefix = "/fn", endpoint = "end_grant")]
+pub async fn end_grant(grant: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = GrantId::parse(&grant).ok_or(ActionError::NotFound)?;
+    grant::end(&visit.context, &visit.actor()?, &id).await?;
+    Ok("/apps?done=ended".to_owned())
+}
+
+/// Removes a client and ends its grants.
+#[server(prefix = "/fn", endpoint = "remove_client")]
+pub async fn remove_client(client: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = InteractiveClientId::parse(&client).ok_or(ActionError::NotFound)?;
+    client::remove(&visit.context, &visit.actor()?, &id).await?;
+    Ok("/apps/clients?done=removed".to_owned())
+}
+
+/// What people have allowed: one's own, and everybody's for administrators.
+pub async fn page(done: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let authority = visit.authority()?;
+    let administers = authority.is_administrator();
+    let grants = grant::list(&visit.context, authority, PAGE_SIZE).await?;
+    let servers = mcp_server::list(&visit.context).await?;
+    let is_empty = grants.is_empty();
+    let rows = grants
+        .into_iter()
+        .map(|ListedGrant { grant, person_name, client_name, client_kind }| {
+            let server = servers.iter().find(|server| server.id == grant.server_id).map(|server| server.name.clone());
+            let scopes = grant.scopes.iter().map(str::to_owned).collect();
+            let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let unchecked =
+                (client_kind == ClientKind::Dynamic).then(|| view! { <div class="sub">"name not checked"</div> });
+            view! {
+                <tr>
+                    <th scope="row">{client_name.clone()}</th>
+                    <td data-label="Access goes to">{grant.redirect_host}{unchecked}</td>
+                    {administers.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
+                    <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
+                    <td data-label="Allowed"><Moment at=grant.created_at/></td>
+                    <td data-label="Last token"><Moment at=grant.last_used_at/>{from}</td>
+                    <td class="corner">
+                        <form method="post" action="/fn/end_grant">
+                            <FormToken/>
+                            <input type="hidden" name="grant" value=grant.id.to_string()/>
+                            <button class="button" data-size="small">
+                                "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span>
+                            </button>
+                        </form>
+                    </td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let list = if is_empty {
+        view! { <div class="body"><p>"No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it appears here."</p></div> }
+            .into_any()
+    } else {
+        view! {
+            <table>
+                <thead><tr>
+                    <th scope="col">"App"</th><th scope="col">"Access goes to"</th>
+                    {administers.then(|| view! { <th scope="col">"Person"</th> })}
+                    <th scope="col">"MCP server and scopes"</th><th scope="col">"Allowed"</th>
+                    <th scope="col">"Last token"</th><td class="corner"><span class="vh">"Actions"</span></td>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        }
+        .into_any()
+    };
+    let body = view! {
+        {done.then(|| view! { <Done text="Access ended. Its tokens are refused from now on.".to_owned()/> })}
+        <div class="head">
+            <div><h1>"Connected apps"</h1><p>{if administers {
+                "Programs that act for people, by their consent."
+            } else {
+                "Programs that act for you, by your consent."
+            }}</p></div>
+            {administers.then(|| view! { <a class="button" href="/apps/clients">"Clients"</a> })}
+        </div>
+        <section class="panel" aria-label="Connected apps">{list}</section>
+    };
+    Ok(Page::new("Connected apps", body))
+}
+
+/// The clients that may ask people.
+pub async fn clients(done: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let clients = client::list(&visit.context, PAGE_SIZE).await?;
+    let is_empty = clients.is_empty();
+    let rows = clients
+        .into_iter()
+        .map(|client| {
+            let path = format!("/apps/clients/{}", client.id);
+            let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
+            view! {
+                <tr>
+                    <th scope="row"><a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code></th>
+                    <td data-label="Kind">{kind_words(&client)}</td>
+                    <td data-label="Answers go to">{hosts.join(", ")}</td>
+                    <td data-label="Made"><Moment at=client.created_at/></td>
+                    <td data-label="Last token"><MomentOr at=client.last_used_at otherwise="Never"/></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let list = if is_empty {
+        view! { <div class="body"><p>"There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add one."</p></div> }
+            .into_any()
+    } else {
+        view! {
+            <table>
+                <thead><tr>
+                    <th scope="col">"Name and client ID"</th><th scope="col">"Kind"</th>
+                    <th scope="col">"Answers go to"</th><th scope="col">"Made"</th><th scope="col">"Last token"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        }
+        .into_any()
+    };
+    let body = view! {
+        {done.then(|| view! { <Done text="Client removed. Its grants ended with it.".to_owned()/> })}
+        <div class="head">
+            <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>"Programs that may ask people for access."</p></div>
+            <a class="button" data-kind="primary" href="/apps/clients/new">"Add a client"</a>
+        </div>
+        <section class="panel" aria-label="Clients">{list}</section>
+    };
+    Ok(Page::new("Clients", body))
+}
+
+fn kind_words(client: &InteractiveClient) -> &'static str {
+    match (client.kind, client.is_confidential()) {
+        (ClientKind::Registered, true) => "Confidential",
+        (ClientKind::Registered, false) => "Public",
+        (ClientKind::Dynamic, _) => "Registered itself",
+    }
+}
+
+/// What was typed.
+#[derive(Debug, Clone, Default)]
+pub struct TypedClient {
+    /// Name.
+    pub name: String,
+    /// One redirect URI a line.
+    pub redirect_uris: String,
+    /// `public` or `confidential`.
+    pub kind: String,
+}
+
+impl TypedClient {
+    /// What the rules understand.
+    pub fn draft(&self) -> ClientDraft {
+        ClientDraft {
+            name: self.name.clone(),
+            redirect_uris: self.redirect_uris.lines().map(str::to_owned).collect(),
+            confidential: self.kind == "confidential",
+        }
+    }
+}
+
+/// The form with what was typed and what is wrong with it.
+pub async fn client_form(typed: TypedClient, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let kinds = [
+        ("public", "Public: runs on people’s computers, has no secret"),
+        ("confidential", "Confidential: runs on a server, keeps a secret"),
+    ];
+    let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let chosen = if typed.kind.is_empty() { "public".to_owned() } else { typed.kind };
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href="/apps/clients">"Back to the list"</a><h1>"New client"</h1></div></div>
+        <form method="post" action="/apps/clients/new" class="stack">
+            <FormToken/>
+            <section class="panel body" aria-label="Settings">
+                <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
+                    hint="People see it when the client asks them."/>
+                <TextArea id="redirect_uris" label="Redirect URIs" value=typed.redirect_uris error=of.at("redirect_uris")
+                    placeholder="https://app.example.com/oauth/callback"
+                    hint="One a line. On localhost and 127.0.0.1 any port is allowed."/>
+                <Select id="kind" label="Kind" options chosen
+                    hint="People who allowed a confidential client once are not asked again."/>
+            </section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <div class="row">
+                <button class="button" data-kind="primary">"Add client"</button>
+                <a class="button" data-kind="quiet" href="/apps/clients">"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new("New client", body).framed(Frame::Narrow).with_status(status))
+}
+
+/// The answer to the form of a confidential client: the only time its secret is shown.
+pub fn reveal(client: InteractiveClient, secret: String) -> Page {
+    let body = view! {
+        <div class="head"><div>
+            <h1>"Save your client secret"</h1>
+            <p>"For "<b>{client.name}</b>". This is the only time it is shown."</p>
+        </div></div>
+        <section class="panel body" aria-label="Client ID and secret">
+            <div class="field">
+                <label for="client-id">"Client ID"</label>
+                <input id="client-id" type="text" readonly=true value=client.id.to_string()/>
+            </div>
+            <div class="field">
+                <label for="client-secret">"Client secret"</label>
+                <input id="client-secret" type="text" readonly=true data-secret="" autocomplete="off" spellcheck="false" value=secret/>
+                <div class="row">
+                    <button type="button" class="button needs-script" data-kind="primary" data-copy="client-secret">
+                        <Drawing icon=Icon::Copy/><span>"Copy client secret"</span>
+                    </button>
+                    <button type="button" class="button needs-script" data-unmask=""><span>"Show client secret"</span></button>
+                </div>
+            </div>
+            <div class="row">
+                <a class="button" data-stored="" href=format!("/apps/clients/{}", client.id)>
+                    <Drawing icon=Icon::Check/>"I have stored this secret"
+                </a>
+            </div>
+        </section>
+    };
+    let mut page = Page::new("Save your client secret", body).framed(Frame::Guarded);
+    page.secret = true;
+    page
+}
+
+/// The form of a client was sent again.
+pub fn already_added(id: &InteractiveClientId) -> Page {
+    message(
+        409,
+        "Already added",
+        "This form was sent before. Its client exists, its secret was shown once and cannot be shown again, and no second client \
+         was made. If the secret is lost, remove this client and add another.",
+        Some((format!("/apps/clients/{id}"), "Open the client")),
+    )
+}
+
+/// The page of one client.
+pub async fn one_client(id: String, done: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+    let client = client::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
+    let issuer = visit.context.settings.public_url.clone();
+    let uris = client.redirect_uris.iter().map(|uri| view! { <div>{uri.as_str().to_owned()}</div> }).collect_view();
+    let title = client.name.clone();
+    let action = match client.removed_at {
+        Some(at) => view! { <p>"Removed "<Moment at/>"."</p> }.into_any(),
+        None => view! {
+            <section class="panel body" aria-labelledby="remove">
+                <h2 id="remove">"Remove this client"</h2>
+                <p class="muted">"It cannot ask anybody any more, and all access that people gave it ends now. This is final."</p>
+                <form method="post" action="/fn/remove_client">
+                    <FormToken/>
+                    <input type="hidden" name="client" value=client.id.to_string()/>
+                    <div class="row"><button class="button" data-kind="danger">"Remove client"</button></div>
+                </form>
+            </section>
+        }
+        .into_any(),
+    };
+    let kind = kind_words(&client);
+    let body = view! {
+        {done.then(|| view! { <Done text="Client added.".to_owned()/> })}
+        <div class="head"><div><a href="/apps/clients">"Back to the list"</a><h1>{client.name.clone()}</h1></div></div>
+        <dl class="panel facts">
+            <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>
+            <div><dt>"Kind"</dt><dd>{kind}</dd></div>
+            <div><dt>"Redirect URIs"</dt><dd>{uris}</dd></div>
+            {client.secret_hint.clone().map(|hint| view! { <div><dt>"Secret"</dt><dd>{format!("ends in {hint}")}</dd></div> })}
+            <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
+            <div><dt>"Made"</dt><dd><Moment at=client.created_at/>" by "{client.created_by.clone()}</dd></div>
+            <div><dt>"Last token"</dt><dd><MomentOr at=client.last_used_at otherwise="Never"/></dd></div>
+        </dl>
+        {action}
+    };
+    Ok(Page::new(title, body))
+}

@@ -1,0 +1,208 @@
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is sent back
+//! with a code or an error.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::client::{self, ClientKind, InteractiveClient};
+use super::redirect_uri::RedirectUri;
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::{InteractiveClientId, PersonId};
+use crate::mcp_server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
+use crate::scope::Scopes;
+use crate::secret::{PlainSecret, SecretKind};
+use crate::store;
+use crate::store::grants::Code;
+use crate::token::error::OAuthErrorCode;
+use crate::token::form::TokenForm;
+use crate::token::resource;
+
+/// How long a code can be redeemed.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
+/// Characters of an S256 challenge: 32 bytes in base64url (RFC 7636 §4.2).
+const CHALLENGE_LENGTH: usize = 43;
+
+/// A request that makes sense, and waits for its person's decision.
+#[derive(Debug, Clone)]
+pub struct AuthorizationRequest {
+    /// Who asks.
+    pub client: InteractiveClient,
+    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its port from
+    /// what is registered.
+    pub redirect_uri: RedirectUri,
+    /// What the client wants to get back with the answer.
+    pub state: Option<String>,
+    /// The MCP server it is about.
+    pub server: McpServer,
+    /// What it would get.
+    pub scopes: Scopes,
+    challenge: String,
+}
+
+/// Why a request is not put before a person.
+#[derive(Debug)]
+pub enum RequestError {
+    /// The client or the redirect URI is not known: nobody is sent anywhere (§3.1.2.4). The text is for the person.
+    Page(&'static str),
+    /// The client is told, by this address (§4.1.2.1).
+    Redirect(String),
+    /// A fault of ours.
+    Fault(Fault),
+}
+
+impl<Error: Into<Fault>> From<Error> for RequestError {
+    fn from(error: Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Reads a request.
+///
+/// # Errors
+///
+/// [`RequestError`] says to whom it is told.
+pub async fn check(context: &Context, query: &[u8]) -> Result<AuthorizationRequest, RequestError> {
+    let form = TokenForm::parse(query)
+        .map_err(|_| RequestError::Page("The request is malformed, or a parameter is repeated."))?;
+    let unknown = RequestError::Page("No client with this client_id is registered here.");
+    let Some(id) = form.get("client_id").and_then(InteractiveClientId::parse) else { return Err(unknown) };
+    let found = client::find(context, &id).await?;
+    let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Err(unknown) };
+    // A client with a single URI might leave it out; but all that are known name it, and a mistake here is costly.
+    let asked = form.get("redirect_uri").ok_or(RequestError::Page("redirect_uri is missing."))?;
+    let redirect_uri = client
+        .redirect_uri(asked)
+        .and_then(|_| RedirectUri::parse(asked))
+        .ok_or(RequestError::Page("The redirect_uri is not one that the client registered."))?;
+
+    let state = form.get("state");
+    let refuse = |code: OAuthErrorCode, description: &str| {
+        RequestError::Redirect(answer(
+            context,
+            &redirect_uri,
+            state,
+            &[("error", code.as_str()), ("error_description", description)],
+        ))
+    };
+    match form.get("response_type") {
+        Some("code") => {}
+        None => return Err(refuse(OAuthErrorCode::InvalidRequest, "response_type is missing.")),
+        Some(_) => return Err(refuse(OAuthErrorCode::UnsupportedResponseType, "response_type must be code.")),
+    }
+    if form.get("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(refuse(OAuthErrorCode::InvalidRequest, "response_mode must be query."));
+    }
+    if form.get("request").is_some() || form.get("request_uri").is_some() {
+        return Err(refuse(OAuthErrorCode::InvalidRequest, "Request objects are not supported."));
+    }
+    let challenge = match (form.get("code_challenge_method"), form.get("code_challenge")) {
+        (Some("S256"), Some(challenge)) if is_challenge(challenge) => challenge.to_owned(),
+        (Some("S256"), Some(_)) => {
+            return Err(refuse(OAuthErrorCode::InvalidRequest, "code_challenge must be 43 characters of base64url."));
+        }
+        (Some("S256"), None) => return Err(refuse(OAuthErrorCode::InvalidRequest, "code_challenge is missing.")),
+        _ => return Err(refuse(OAuthErrorCode::InvalidRequest, "PKCE with code_challenge_method S256 is required.")),
+    };
+    let servers = store::mcp_servers::list(&context.store).await?;
+    let Some(server) = target(&form, servers) else {
+        return Err(refuse(OAuthErrorCode::InvalidTarget, "resource must name one MCP server of this server."));
+    };
+    let grantable = grantable(&client, &server);
+    let scopes = match form.get("scope").map(Scopes::parse) {
+        Some(None) => return Err(refuse(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
+        Some(Some(asked)) if !asked.is_empty() => asked.intersection(&grantable),
+        _ => server.default_scope_names().collect::<Scopes>().intersection(&grantable),
+    };
+    if scopes.is_empty() {
+        return Err(refuse(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted."));
+    }
+    let state = state.map(str::to_owned);
+    Ok(AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge })
+}
+
+fn is_challenge(text: &str) -> bool {
+    text.len() == CHALLENGE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// The MCP server that the request names; the built-in one when it names none, as clients do that do not know RFC 8707.
+fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
+    let mut resources = form.resources();
+    let asked = match (resources.next(), resources.next()) {
+        (None, _) => return servers.into_iter().find(|server| server.built_in),
+        (Some(one), None) => resource::canonical(one)?,
+        (Some(_), Some(_)) => return None,
+    };
+    servers.into_iter().find(|server| resource::canonical(&server.resource).as_ref() == Some(&asked))
+}
+
+/// What a person may let the client do at the server. To ask about other people's tokens is for machines, and to act on
+/// credentials for clients that an administrator knows.
+fn grantable(client: &InteractiveClient, server: &McpServer) -> Scopes {
+    let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
+    let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && client.kind != ClientKind::Registered;
+    let names = server.scopes.iter().map(|scope| scope.name.as_str());
+    names.filter(|name| !is_for_machines(name) && !is_privileged(name)).collect()
+}
+
+/// The address that brings an answer to the client, with who answers (RFC 9207).
+fn answer(context: &Context, uri: &RedirectUri, state: Option<&str>, parameters: &[(&str, &str)]) -> String {
+    let mut all = parameters.to_vec();
+    all.extend(state.map(|state| ("state", state)));
+    all.push(("iss", &context.settings.public_url));
+    uri.with(&all)
+}
+
+/// Whether the person has allowed as much before, and need not be asked again.
+pub async fn is_remembered(
+    context: &Context,
+    person: &PersonId,
+    request: &AuthorizationRequest,
+) -> Result<bool, Fault> {
+    let AuthorizationRequest { client, server, scopes, .. } = request;
+    if !client.remembers_consent() {
+        return Ok(false);
+    }
+    let granted = store::grants::granted(&context.store, person, &client.id, &server.id, context.now()).await?;
+    Ok(granted.iter().any(|granted| scopes.intersection(granted) == *scopes))
+}
+
+/// The person allows it. Returns the address that brings the code to the client.
+pub async fn allow(
+    context: &Context,
+    actor: &Actor,
+    person: &PersonId,
+    request: &AuthorizationRequest,
+) -> Result<String, Fault> {
+    let AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge } = request;
+    let code = PlainSecret::generate_of(SecretKind::AuthorizationCode, context.random.as_ref());
+    let mut change = context.begin_change().await?;
+    let stored = Code {
+        person: person.clone(),
+        client_id: client.id.clone(),
+        redirect_uri: redirect_uri.as_str().to_owned(),
+        challenge: challenge.clone(),
+        server_id: server.id.clone(),
+        scopes: scopes.clone(),
+        expires_at: change.now().plus(CODE_LIFETIME),
+        grant: None,
+    };
+    store::grants::insert_code(change.transaction(), &code.hash(&context.keys.pepper), &stored).await?;
+    let event = Event::new("grant.allowed", "client", client.id.as_str(), &client.name).with(json!({
+        "mcp_server": server.resource,
+        "scope": scopes.to_string(),
+        "redirect_host": redirect_uri.host(),
+    }));
+    change.commit(actor, &event).await?;
+    Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
+}
+
+/// The address that tells the client that the person does not want it.
+pub fn deny(context: &Context, request: &AuthorizationRequest) -> String {
+    let denied =
+        [("error", OAuthErrorCode::AccessDenied.as_str()), ("error_description", "The person did not allow it.")];
+    answer(context, &request.redirect_uri, request.state.as_deref(), &denied)
+}

@@ -1,0 +1,229 @@
+//! Interactive clients as such: what all of them have, and those that administrators make.
+
+use serde_json::{Map, Value, json};
+
+use super::redirect_uri::RedirectUri;
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::credential::draft::check_name;
+use crate::error::{Fault, FieldError};
+use crate::form;
+use crate::id::InteractiveClientId;
+use crate::secret::{PlainSecret, SecretHash};
+use crate::store::grants::Which;
+use crate::store::{self, StoreError};
+
+/// Most redirect URIs of a client.
+pub const MOST_REDIRECT_URIS: usize = 10;
+
+/// Who made a client, and so how far it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// An administrator.
+    Registered,
+    /// The client itself (RFC 7591): its name is no more than what it says.
+    Dynamic,
+}
+
+impl ClientKind {
+    /// The kind as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Dynamic => "dynamic",
+        }
+    }
+
+    /// Reads what [`ClientKind::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Registered, Self::Dynamic].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A program that acts for people.
+#[derive(Debug, Clone)]
+pub struct InteractiveClient {
+    /// Identifier.
+    pub id: InteractiveClientId,
+    /// Who made it.
+    pub kind: ClientKind,
+    /// Its name for people.
+    pub name: String,
+    /// Where answers may be sent.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// What it said of itself when it registered (RFC 7591 §2), to be repeated to it.
+    pub metadata: Map<String, Value>,
+    /// The end of its secret, of a confidential client; a public one has none.
+    pub secret_hint: Option<String>,
+    /// Who made it, in words.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it last got a token.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was removed: from then on it is no client.
+    pub removed_at: Option<Timestamp>,
+}
+
+impl InteractiveClient {
+    /// Whether it proves itself with a secret (RFC 6749 §2.1).
+    pub fn is_confidential(&self) -> bool {
+        self.secret_hint.is_some()
+    }
+
+    /// Whether consent that was given once is enough: somebody vouched for it, and nobody else can pass for it.
+    pub fn remembers_consent(&self) -> bool {
+        self.kind == ClientKind::Registered && self.is_confidential()
+    }
+
+    /// Its registered redirect URI that allows `asked`.
+    pub fn redirect_uri(&self, asked: &str) -> Option<&RedirectUri> {
+        self.redirect_uris.iter().find(|uri| uri.allows(asked))
+    }
+}
+
+/// What an administrator says of a new client.
+#[derive(Debug, Clone, Default)]
+pub struct ClientDraft {
+    /// Its name for people.
+    pub name: String,
+    /// Where answers may be sent.
+    pub redirect_uris: Vec<String>,
+    /// Whether it can keep a secret: it runs on a server.
+    pub confidential: bool,
+}
+
+/// Why a client was not made or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// There is no such client, or it is not for this person to see.
+    #[error("there is no such client")]
+    NotFound,
+    /// The form was sent before, and made this client.
+    #[error("this form was sent before")]
+    AlreadySubmitted(InteractiveClientId),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for ClientError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl ClientDraft {
+    fn check(&self) -> Result<(String, Vec<RedirectUri>), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let name = check_name(&self.name).map_err(|message| errors.push(FieldError::new("name", message)));
+        let uris = redirect_uris(&self.redirect_uris).map_err(|message| {
+            errors.push(FieldError::new("redirect_uris", message));
+        });
+        match (name, uris) {
+            (Ok(name), Ok(uris)) => Ok((name, uris)),
+            _ => Err(errors),
+        }
+    }
+}
+
+fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
+    let written: Vec<&str> = written.iter().map(|uri| uri.trim()).filter(|uri| !uri.is_empty()).collect();
+    if written.is_empty() || written.len() > MOST_REDIRECT_URIS {
+        return Err(format!("Enter one redirect URI a line, at least one and at most {MOST_REDIRECT_URIS}."));
+    }
+    written
+        .into_iter()
+        .map(|uri| {
+            RedirectUri::parse(uri).ok_or_else(|| {
+                "Use https, http on localhost or 127.0.0.1, or a scheme with a dot such as com.example.app, without a #."
+                    .to_owned()
+            })
+        })
+        .collect()
+}
+
+/// The client that the form with this one-use token made when it was sent before.
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<InteractiveClientId>, Fault> {
+    Ok(form::made_by(context, form_token).await?.as_deref().and_then(InteractiveClientId::parse))
+}
+
+/// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's token, which
+/// makes one client and no second.
+pub async fn create(
+    context: &Context,
+    actor: &Actor,
+    draft: &ClientDraft,
+    form_token: Option<&str>,
+) -> Result<(InteractiveClient, Option<PlainSecret>), ClientError> {
+    let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
+    let secret = draft.confidential.then(|| PlainSecret::generate(context.random.as_ref()));
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, ClientError::NotFound).await?;
+    let now = change.now();
+    let client = InteractiveClient {
+        id: InteractiveClientId::generate(context.random.as_ref()),
+        kind: ClientKind::Registered,
+        name,
+        redirect_uris,
+        metadata: Map::new(),
+        secret_hint: secret.as_ref().map(PlainSecret::hint),
+        created_by: actor.name().to_owned(),
+        created_at: now,
+        last_used_at: None,
+        removed_at: None,
+    };
+    if let Some(earlier) = change.use_form(form_token, client.id.as_str()).await? {
+        return Err(ClientError::AlreadySubmitted(InteractiveClientId::parse(&earlier).ok_or(Fault::Damaged)?));
+    }
+    let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
+    store::interactive_clients::insert(change.transaction(), &client, hash.as_ref()).await?;
+    change.commit(actor, &added(&client)).await?;
+    Ok((client, secret))
+}
+
+/// The audit event of a new client.
+pub(super) fn added(client: &InteractiveClient) -> Event {
+    let uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
+    Event::new("client.added", "client", client.id.as_str(), &client.name).with(json!({
+        "kind": client.kind.as_str(),
+        "redirect_uris": uris,
+        "confidential": client.is_confidential(),
+    }))
+}
+
+/// The clients that were not removed, newest first, at most `limit`.
+pub async fn list(context: &Context, limit: u16) -> Result<Vec<InteractiveClient>, Fault> {
+    Ok(store::interactive_clients::list(&context.store, i64::from(limit)).await?)
+}
+
+/// The client with this identifier, removed or not.
+pub async fn find(context: &Context, id: &InteractiveClientId) -> Result<Option<InteractiveClient>, Fault> {
+    Ok(store::interactive_clients::find(&context.store, id).await?)
+}
+
+/// The client with this secret, if it was not removed.
+pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<InteractiveClient>, Fault> {
+    let found = store::interactive_clients::find_by_secret(&context.store, hash).await?;
+    Ok(found.filter(|client| client.removed_at.is_none()))
+}
+
+/// Removes a client: its grants end, and with them its tokens. Returns how many grants those were.
+pub async fn remove(context: &Context, actor: &Actor, id: &InteractiveClientId) -> Result<u64, ClientError> {
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, ClientError::NotFound).await?;
+    let now = change.now();
+    let found = store::interactive_clients::find_in(change.transaction(), id).await?;
+    let client = found.filter(|client| client.removed_at.is_none()).ok_or(ClientError::NotFound)?;
+    store::interactive_clients::remove(change.transaction(), id, now).await?;
+    let ended = store::grants::end(change.transaction(), Which::OfClient(id), now, "client_removed").await?;
+    let event =
+        Event::new("client.removed", "client", id.as_str(), &client.name).with(json!({ "grants_ended": ended }));
+    change.commit(actor, &event).await?;
+    Ok(ended)
+}

@@ -1,0 +1,215 @@
+//! Redirect URIs: where the answer to an authorization request is sent (OAuth 2.1 §2.3).
+
+use url::{Url, form_urlencoded};
+
+/// Longest redirect URI, in bytes.
+const LONGEST: usize = 2000;
+/// The hosts that are the person's own computer. An IPv6 literal stands in brackets.
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// A redirect URI as it was registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectUri(String);
+
+/// Where a redirect URI leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination<'uri> {
+    /// A program on the person's own computer.
+    Loopback,
+    /// A website, by its host and, if it is not the usual one, its port.
+    Website(&'uri str),
+    /// Whatever program has claimed this scheme (RFC 8252 §7.1).
+    Scheme(&'uri str),
+}
+
+impl RedirectUri {
+    /// Reads a redirect URI: `https`, `http` of the person's own computer, or a private scheme with a dot in its name, such as
+    /// `com.example.app` (RFC 8252 §7.1). Whatever two parsers could read differently is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}*".contains(&byte));
+        if text.len() > LONGEST || !plain || text.contains('#') {
+            return None;
+        }
+        let url = Url::parse(text).ok()?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        let uri = Self(text.to_owned());
+        let (scheme, _) = text.split_once(':')?;
+        // As it is written, so that nothing is compared in two forms.
+        let usable = match scheme {
+            "https" => url.host_str().is_some_and(|host| uri.authority().is_some_and(|own| own.starts_with(host))),
+            "http" => uri.loopback().is_some(),
+            scheme => {
+                let is_own = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-+".contains(&byte);
+                scheme.contains('.') && scheme.bytes().all(is_own)
+            }
+        };
+        usable.then_some(uri)
+    }
+
+    /// The URI as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an answer may be sent to `asked`: the same text. Programs on the person's computer listen where there is room,
+    /// so of those the port may differ (RFC 8252 §7.3).
+    pub fn allows(&self, asked: &str) -> bool {
+        if self.0 == asked {
+            return true;
+        }
+        match (self.loopback(), Self(asked.to_owned()).loopback()) {
+            (Some(own), Some(asked)) => own == asked,
+            _ => false,
+        }
+    }
+
+    /// Where it leads.
+    pub fn destination(&self) -> Destination<'_> {
+        if self.loopback().is_some() {
+            return Destination::Loopback;
+        }
+        match self.authority() {
+            Some(authority) if self.0.starts_with("https://") => Destination::Website(authority),
+            _ => Destination::Scheme(self.0.split(':').next().unwrap_or_default()),
+        }
+    }
+
+    /// Where it leads, in a word: a host, or a scheme.
+    pub fn host(&self) -> String {
+        match self.destination() {
+            Destination::Loopback | Destination::Website(_) => self.authority().unwrap_or_default().to_owned(),
+            Destination::Scheme(scheme) => format!("{scheme}:"),
+        }
+    }
+
+    /// What a Content Security Policy calls the place: an origin, or a scheme where it has no word for it.
+    pub fn policy_source(&self) -> String {
+        match self.destination() {
+            Destination::Website(authority) => format!("https://{authority}"),
+            // A policy cannot name an IPv6 address.
+            Destination::Loopback if self.host().starts_with('[') => "http:".to_owned(),
+            Destination::Loopback => format!("http://{}", self.host()),
+            Destination::Scheme(scheme) => format!("{scheme}:"),
+        }
+    }
+
+    /// The URI with these parameters added to its query (RFC 6749 §4.1.2).
+    pub fn with(&self, parameters: &[(&str, &str)]) -> String {
+        let separator = if self.0.contains('?') { '&' } else { '?' };
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        // Some clients read a plus sign as one. One that was there is %2B by now.
+        format!("{}{separator}{}", self.0, query.replace('+', "%20"))
+    }
+
+    fn authority(&self) -> Option<&str> {
+        let (_, rest) = self.0.split_once("://")?;
+        rest.split(['/', '?']).next().filter(|authority| !authority.is_empty())
+    }
+
+    /// The host, and what comes after the port, of a program on the person's computer.
+    fn loopback(&self) -> Option<(&str, &str)> {
+        let rest = self.0.strip_prefix("http://")?;
+        let authority = self.authority()?;
+        let host = LOOPBACK_HOSTS.into_iter().find(|host| authority.starts_with(host))?;
+        let port = &authority[host.len()..];
+        let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+        is_port.then(|| (host, &rest[authority.len()..]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_uris_are_registered() {
+        for good in [
+            "https://app.example.com/callback",
+            "https://app.example.com:8443/callback?x=1",
+            "http://localhost/callback",
+            "http://127.0.0.1:33418/callback",
+            "http://[::1]:8080/callback",
+            "com.example.app:/oauth",
+            "com.example.app://oauth/callback",
+        ] {
+            assert!(RedirectUri::parse(good).is_some(), "{good}");
+        }
+        for wrong in [
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc/passwd",
+            "blob:https://x",
+            "http://app.example.com/callback",
+            "http://localhost.evil.example/callback",
+            "http://localhost@evil.example/callback",
+            "http://127.0.0.1:99999/callback",
+            "https://user@app.example.com/",
+            "https://app.example.com/#fragment",
+            "https://APP.example.com/",
+            "https://*.example.com/",
+            "HTTPS://app.example.com/",
+            " https://app.example.com/",
+            "https://app.example.com/\n",
+            "https://ä.example/",
+            "https:app.example.com",
+            "/callback",
+            "cursor://x",
+            "",
+        ] {
+            assert!(RedirectUri::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn uris_are_equal_as_text_but_for_the_port_on_the_own_computer() {
+        let web = RedirectUri::parse("https://app.example.com/callback").expect("valid");
+        assert!(web.allows("https://app.example.com/callback"));
+        for other in [
+            "https://app.example.com/callback/",
+            "https://app.example.com/callback?x=1",
+            "https://app.example.com/Callback",
+            "https://app.example.com:443/callback",
+            "https://app.example.com/a/../callback",
+            "https://app.example.com/%63allback",
+            "https://app.example.com/callback#x",
+            "https://evil@app.example.com/callback",
+            "https://x.app.example.com/callback",
+            "http://app.example.com/callback",
+        ] {
+            assert!(!web.allows(other), "{other}");
+        }
+        let local = RedirectUri::parse("http://localhost:8085/callback").expect("valid");
+        assert!(local.allows("http://localhost:8099/callback"));
+        assert!(local.allows("http://localhost/callback"));
+        for other in [
+            "http://127.0.0.1:8085/callback",
+            "http://localhost:8085/callback2",
+            "http://localhost:8085/callback?x",
+            "http://localhost:x/callback",
+            "http://localhost:+80/callback",
+            "http://localhost:8085@evil.example/callback",
+            "http://localhost.evil.example/callback",
+            "https://localhost:8085/callback",
+        ] {
+            assert!(!local.allows(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_added_to_the_query() {
+        let uri = |text| RedirectUri::parse(text).expect("valid");
+        assert_eq!(
+            uri("https://a.example/c").with(&[("code", "x y"), ("state", "&")]),
+            "https://a.example/c?code=x%20y&state=%26"
+        );
+        assert_eq!(uri("https://a.example/c?d=1").with(&[("code", "x")]), "https://a.example/c?d=1&code=x");
+        assert_eq!(uri("http://[::1]:8080/c").policy_source(), "http:");
+        assert_eq!(uri("http://localhost:8080/c").policy_source(), "http://localhost:8080");
+        assert_eq!(uri("com.example.app:/c").host(), "com.example.app:");
+    }
+}

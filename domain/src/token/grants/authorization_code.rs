@@ -1,0 +1,22 @@
+//! The authorization code grant (OAuth 2.1 §4.1.3): what a person allowed becomes a token.
+
+use crate::context::Context;
+use crate::interactive::redeem;
+use crate::origin::Origin;
+use crate::token::access_token::AccessToken;
+use crate::token::client_authentication::{self, Presented};
+use crate::token::error::OAuthError;
+use crate::token::form::TokenForm;
+
+/// Exchanges the code for an access token and a refresh token.
+///
+/// `origin` is where the request came from.
+pub async fn exchange(
+    context: &Context,
+    presented: Result<Presented, OAuthError>,
+    form: &TokenForm,
+    origin: &Origin,
+) -> Result<AccessToken, OAuthError> {
+    let client = client_authentication::interactive(context, &presented, form).await?;
+    redeem::code(context, &client, form, origin).await
+}

@@ -1,0 +1,205 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test, type Page } from '@playwright/test';
+import { createAdministrator, examine, javaScript, person, press, watch } from './browser';
+import { Countersign } from './countersign';
+
+/** A client on the person's computer: listens for the answer, and shows a page. */
+class Client {
+  private readonly answers: URLSearchParams[] = [];
+  private readonly waiting: ((answer: URLSearchParams) => void)[] = [];
+  private constructor(
+    private readonly server: Server,
+    readonly redirectUri: string,
+  ) {}
+
+  static async listen(): Promise<Client> {
+    const server = createServer((request, response) => {
+      const url = new URL(request.url!, client.redirectUri);
+      response.setHeader('Content-Type', 'text/html').end('<title>Client</title><h1>Back in the client</h1>');
+      if (url.pathname !== '/callback') return;
+      const waiting = client.waiting.shift();
+      if (waiting) waiting(url.searchParams);
+      else client.answers.push(url.searchParams);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = new Client(server, `http://localhost:${(server.address() as AddressInfo).port}/callback`);
+    return client;
+  }
+
+  answer(): Promise<URLSearchParams> {
+    const arrived = this.answers.shift();
+    return arrived ? Promise.resolve(arrived) : new Promise((done) => this.waiting.push(done));
+  }
+
+  close() {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+}
+
+const verifier = randomBytes(32).toString('base64url');
+const challenge = createHash('sha256').update(verifier).digest('base64url');
+
+function authorizeUrl(server: Countersign, clientId: string, redirectUri: string): string {
+  const query = new URLSearchParams({
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    state: 'state of the client',
+    resource: `${server.url}/mcp`,
+    scope: 'mcp:read',
+  });
+  return `${server.url}/mcp/oauth/authorize?${query}`;
+}
+
+async function redeem(server: Countersign, fields: Record<string, string>, headers = {}) {
+  const answer = await fetch(`${server.url}/mcp/oauth/token`, {
+    method: 'POST',
+    headers,
+    body: new URLSearchParams({ grant_type: 'authorization_code', code_verifier: verifier, ...fields }),
+  });
+  const body = await answer.json();
+  expect(answer.status, JSON.stringify(body)).toBe(200);
+  server.secret('code', fields.code);
+  server.secret('access token', body.access_token.split('.')[2]);
+  server.secret('refresh token', body.refresh_token);
+  return body;
+}
+
+/** Signs in where the request led to. */
+async function signInThere(page: Page) {
+  await page.getByLabel('Email').fill(person.email);
+  await page.getByLabel('Password').fill(person.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+test('a person lets a public client act for them, and ends it', async ({ page, context }) => {
+  const server = await Countersign.start();
+  const client = await Client.listen();
+  const problems = watch(context, server);
+  await createAdministrator(page, server);
+  await page.goto(`${server.url}/apps`);
+  await expect(page.getByText('No app is connected.')).toBeVisible();
+  await examine(page, 'apps-empty');
+  await page.goto(`${server.url}/apps/clients`);
+  await examine(page, 'clients-empty');
+  await press(page, 'Sign out');
+  const registration = await fetch(`${server.url}/mcp/oauth/register`, {
+    method: 'POST',
+    body: JSON.stringify({
+      client_name: 'Desk <b>assistant</b>',
+      redirect_uris: [client.redirectUri],
+      token_endpoint_auth_method: 'none',
+    }),
+  });
+  const { client_id } = await registration.json();
+  const address = authorizeUrl(server, client_id, client.redirectUri);
+
+  await test.step('signs in on the way', async () => {
+    await page.goto(address);
+    await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+    await signInThere(page);
+    await expect(page.getByRole('heading', { name: 'Allow access' })).toBeVisible();
+    await expect(page.getByText('Desk <b>assistant</b>')).toBeVisible();
+    await expect(page.getByText(new URL(client.redirectUri).host)).toBeVisible();
+    await examine(page, 'consent');
+  });
+
+  await test.step('says no', async () => {
+    await page.getByRole('button', { name: 'Deny' }).click();
+    const answer = await client.answer();
+    expect(Object.fromEntries(answer)).toMatchObject({
+      error: 'access_denied', state: 'state of the client', iss: server.url,
+    });
+    await expect(page.getByRole('heading', { name: 'Back in the client' })).toBeVisible();
+  });
+
+  const tokens = await test.step('says yes', async () => {
+    await page.goto(address);
+    await page.getByRole('button', { name: 'Allow' }).click();
+    const answer = await client.answer();
+    expect(Object.fromEntries(answer)).toMatchObject({ state: 'state of the client', iss: server.url });
+    const code = answer.get('code')!;
+    return redeem(server, { code, client_id, redirect_uri: client.redirectUri });
+  });
+  const called = await server.callMcp(tokens.access_token, 'tools/call', { name: 'whoami' });
+  expect(await called.text()).toContain(person.name);
+
+  await test.step('ends it', async () => {
+    await page.goto(`${server.url}/apps`);
+    await expect(page.getByRole('rowheader')).toContainText('Desk <b>assistant</b>');
+    await examine(page, 'apps');
+    await page.getByRole('button', { name: /^End access/ }).click();
+    await expect(page.getByText('Access ended.')).toBeVisible();
+    expect((await server.callMcp(tokens.access_token, 'tools/list')).status).toBe(401);
+    await page.goto(`${server.url}/apps/clients`);
+    await examine(page, 'clients');
+    await page.getByRole('link', { name: 'Desk <b>assistant</b>' }).click();
+    await examine(page, 'client');
+  });
+
+  await test.step('is not sent where nobody registered', async () => {
+    await page.goto(address.replace(encodeURIComponent('/callback'), encodeURIComponent('/elsewhere')));
+    await expect(page.getByRole('heading', { name: 'This request cannot be answered' })).toBeVisible();
+    await examine(page, 'consent-refused');
+  });
+
+  expect(problems.filter((problem) => !problem.includes(new URL(client.redirectUri).host))).toEqual([]);
+  client.close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+});
+
+test('a confidential client asks once', async ({ page }) => {
+  const server = await Countersign.start();
+  const client = await Client.listen();
+  await createAdministrator(page, server);
+  await page.goto(`${server.url}/apps/clients/new`);
+  await examine(page, 'new-client');
+  await page.getByLabel('Name', { exact: true }).fill('Portal');
+  await page.getByLabel('Redirect URIs').fill('http://portal.example/');
+  await page.getByLabel('Kind').selectOption({ label: 'Confidential: runs on a server, keeps a secret' });
+  await page.getByRole('button', { name: 'Add client' }).click();
+  await expect(page.getByRole('alert')).toContainText('Use https');
+  await examine(page, 'new-client-refused');
+  await page.getByLabel('Redirect URIs').fill(client.redirectUri);
+  await page.getByRole('button', { name: 'Add client' }).click();
+  await expect(page.getByRole('heading', { name: 'Save your client secret' })).toBeVisible();
+  const id = await page.getByRole('textbox', { name: 'Client ID' }).inputValue();
+  const secret = await page.getByRole('textbox', { name: 'Client secret' }).inputValue();
+  server.secret('client secret', secret);
+  await examine(page, 'reveal-client');
+  if (javaScript()) page.on('dialog', (dialog) => dialog.accept());
+  await press(page, 'I have stored this secret');
+  await expect(page.getByRole('heading', { name: 'Portal' })).toBeVisible();
+
+  const address = authorizeUrl(server, id, client.redirectUri);
+  const headers = { Authorization: `Basic ${btoa(`${id}:${secret}`)}` };
+  await page.goto(address);
+  await expect(page.getByText('Registered by an administrator')).toBeVisible();
+  await page.getByRole('button', { name: 'Allow' }).click();
+  const code = (await client.answer()).get('code')!;
+  await redeem(server, { code, redirect_uri: client.redirectUri }, headers);
+
+  // Asked again it goes straight back, also through the sign-in.
+  await page.goto(address);
+  await expect(page.getByRole('heading', { name: 'Back in the client' })).toBeVisible();
+  expect((await client.answer()).get('code')).toBeTruthy();
+  await page.context().clearCookies();
+  await page.goto(address);
+  await signInThere(page);
+  await expect(page.getByRole('heading', { name: 'Back in the client' })).toBeVisible();
+  const again = (await client.answer()).get('code')!;
+  await redeem(server, { code: again, redirect_uri: client.redirectUri }, headers);
+
+  client.close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+});

@@ -1,0 +1,106 @@
+//! Connected apps and their clients.
+
+use app::action::ActionError;
+use app::pages::apps::{self, TypedClient};
+use app::visit::Visit;
+use axum::extract::{Extension, Path, RawQuery};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::interactive::client::{self, ClientError, InteractiveClient};
+use domain::secret::PlainSecret;
+use tower_sessions::Session;
+
+use super::credentials::{self, confirm};
+use super::pages::{fields_of, respond};
+use crate::http::fields::Fields;
+
+/// `GET /apps`
+pub async fn list(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let done = fields_of(query).find("done").is_some();
+    respond(visit, || apps::page(done)).await
+}
+
+/// `GET /apps/clients`
+pub async fn clients(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let done = fields_of(query).find("done").is_some();
+    respond(visit, || apps::clients(done)).await
+}
+
+/// `GET /apps/clients/{id}`
+pub async fn client(Extension(visit): Extension<Visit>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let done = fields_of(query).find("done").is_some();
+    respond(visit, || apps::one_client(id, done)).await
+}
+
+/// `GET /apps/clients/new`
+pub async fn client_form(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, || apps::client_form(TypedClient::default(), Vec::new(), false)).await
+}
+
+/// `POST /apps/clients/new`: adds, and answers with the one page that shows the secret of a confidential client.
+pub async fn add_client(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed =
+        TypedClient { name: fields.get("name"), redirect_uris: fields.get("redirect_uris"), kind: fields.get("kind") };
+    match try_add(&visit, &session, &fields, &typed).await {
+        Ok((client, Some(secret))) => {
+            respond(visit, async || Ok(apps::reveal(client, secret.expose().to_owned()))).await
+        }
+        Ok((client, None)) => Redirect::to(&format!("/apps/clients/{}?done=added", client.id)).into_response(),
+        Err(Refused::Password(errors)) => respond(visit, || apps::client_form(typed, errors, true)).await,
+        Err(Refused::Client(ClientError::Invalid(errors))) => {
+            respond(visit, || apps::client_form(typed, errors, false)).await
+        }
+        Err(Refused::Client(ClientError::AlreadySubmitted(id))) => {
+            respond(visit, async || Ok(apps::already_added(&id))).await
+        }
+        Err(Refused::Client(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
+    }
+}
+
+/// Why no client was added.
+enum Refused {
+    Password(Vec<domain::error::FieldError>),
+    Client(ClientError),
+    Action(ActionError),
+}
+
+impl From<ClientError> for Refused {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<ActionError> for Refused {
+    fn from(error: ActionError) -> Self {
+        Self::Action(error)
+    }
+}
+
+impl From<credentials::Refused> for Refused {
+    fn from(refused: credentials::Refused) -> Self {
+        match refused {
+            credentials::Refused::Fields { errors, .. } => Self::Password(errors),
+            credentials::Refused::Operation(error) => Self::Action(error.into()),
+        }
+    }
+}
+
+async fn try_add(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    typed: &TypedClient,
+) -> Result<(InteractiveClient, Option<PlainSecret>), Refused> {
+    let form_token = fields.get("form_token");
+    if let Some(earlier) = client::made_by_form(&visit.context, &form_token).await.map_err(ClientError::from)? {
+        return Err(ClientError::AlreadySubmitted(earlier).into());
+    }
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    Ok(client::create(&visit.context, &visit.actor()?, &typed.draft(), Some(&form_token)).await?)
+}

@@ -1,0 +1,645 @@
+//! Interactive clients: registration, the authorization endpoint, codes, refresh tokens, grants.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::actor::Actor;
+use domain::id::{InteractiveClientId, PersonId};
+use domain::interactive::client::{self, ClientDraft};
+use domain::interactive::grant::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::mcp_server::{self, ScopeDescription, ServerDraft};
+use domain::person::manage;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::html::between;
+use crate::support::{Answer, App, Browser, FORM, basic_of, form_token};
+
+const CALLBACK: &str = "http://localhost:8085/callback";
+const RESOURCE: &str = "http://localhost:8080/mcp";
+/// The pair of RFC 7636 Appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+async fn register(app: &App, metadata: &Value) -> Answer {
+    let request = Request::post("/mcp/oauth/register").header("content-type", "application/json");
+    app.send(request.body(Body::from(metadata.to_string())).expect("a request")).await
+}
+
+/// What `mcp`, the command-line client, registers as.
+async fn registered(app: &App) -> String {
+    let metadata = json!({
+        "client_name": "mcp", "redirect_uris": [CALLBACK], "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"], "token_endpoint_auth_method": "none",
+    });
+    let answer = register(app, &metadata).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    answer.json()["client_id"].as_str().expect("an identifier").to_owned()
+}
+
+/// A confidential client that an administrator made: its identifier and secret.
+async fn confidential(app: &App) -> (String, String) {
+    let draft = ClientDraft {
+        name: "Portal".to_owned(),
+        redirect_uris: vec!["https://portal.example/callback".to_owned()],
+        confidential: true,
+    };
+    let actor = Actor::command_line("operator");
+    let (client, secret) = client::create(&app.instance.context, &actor, &draft, None).await.expect("made");
+    (client.id.to_string(), secret.expect("a secret").expose().to_owned())
+}
+
+/// The query of a request, with these parameters in place of the usual ones; an empty value leaves one out.
+fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
+    let mut pairs = vec![
+        ("response_type", "code"),
+        ("client_id", client_id),
+        ("redirect_uri", CALLBACK),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+        ("state", "a b/c+d"),
+        ("resource", RESOURCE),
+        ("scope", "mcp:read"),
+    ];
+    pairs.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    pairs.extend(changes.iter().copied().filter(|(_, value)| !value.is_empty()));
+    encoded(&pairs)
+}
+
+fn path(query: &str) -> String {
+    format!("/mcp/oauth/authorize?{query}")
+}
+
+/// The parameters that a redirect carries, and where it leads without them.
+fn redirect(answer: &Answer) -> (String, Vec<(String, String)>) {
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let url = Url::parse(answer.header("location")).expect("an absolute address");
+    let base = url.as_str().split('?').next().unwrap_or_default().to_owned();
+    (base, url.query_pairs().into_owned().collect())
+}
+
+fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair str {
+    let mut found = pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
+    let value = found.next().unwrap_or_default();
+    assert_eq!(found.next(), None, "{name} is there once");
+    value
+}
+
+/// Opens the consent page and presses a button of it.
+async fn decide(browser: &Browser<'_>, query: &str, decision: &str) -> Answer {
+    let page = browser.get(&path(query)).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let token = form_token(&page.body);
+    browser.post("/mcp/oauth/authorize", &[("form_token", &token), ("request", query), ("decision", decision)]).await
+}
+
+async fn code(browser: &Browser<'_>, client_id: &str, changes: &[(&str, &str)]) -> String {
+    let answer = decide(browser, &query(client_id, changes), "allow").await;
+    parameter(&redirect(&answer).1, "code").to_owned()
+}
+
+/// The body that redeems a code, with these parameters in place of the usual ones.
+fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> String {
+    let mut pairs = vec![
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", CALLBACK),
+        ("client_id", client_id),
+        ("code_verifier", VERIFIER),
+    ];
+    pairs.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    pairs.extend(changes.iter().copied().filter(|(_, value)| !value.is_empty()));
+    encoded(&pairs)
+}
+
+fn refreshing(client_id: &str, token: &str) -> String {
+    encoded(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client_id)])
+}
+
+fn error(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.json()["error"].as_str().unwrap_or_default().to_owned())
+}
+
+fn text(answer: &Answer, member: &str) -> String {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    answer.json()[member].as_str().unwrap_or_default().to_owned()
+}
+
+/// An access token and a refresh token of a new grant.
+async fn granted(app: &App, browser: &Browser<'_>, client_id: &str) -> (String, String) {
+    let code = code(browser, client_id, &[]).await;
+    let answer = app.token(&[], redemption(client_id, &code, &[])).await;
+    (text(&answer, "access_token"), text(&answer, "refresh_token"))
+}
+
+/// Whether the built-in server accepts the token.
+async fn is_accepted(app: &App, token: &str) -> bool {
+    let request = Request::post("/mcp")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2025-11-25");
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "whoami" } });
+    let answer = app.send(request.body(Body::from(call.to_string())).expect("a request")).await;
+    match answer.status {
+        StatusCode::OK => true,
+        StatusCode::UNAUTHORIZED => false,
+        status => panic!("{status}: {}", answer.body),
+    }
+}
+
+#[tokio::test]
+async fn a_client_registers_itself_asks_a_person_and_goes_on() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let page = browser.get(&path(&query(&client_id, &[]))).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for shown in
+        ["Allow access", "mcp", "nobody has checked it", "localhost:8085", "Built-in server", "mcp:read", "90 days"]
+    {
+        assert!(page.body.contains(shown), "{shown}: {}", page.body);
+    }
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("form-action 'self' http://localhost:8085;"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(page.header("x-frame-options"), "DENY");
+    assert_eq!(page.header("access-control-allow-origin"), "");
+
+    let (base, pairs) = redirect(&decide(&browser, &query(&client_id, &[]), "allow").await);
+    assert_eq!(base, CALLBACK);
+    assert_eq!(parameter(&pairs, "state"), "a b/c+d");
+    assert_eq!(parameter(&pairs, "iss"), "http://localhost:8080");
+    let answer = app.token(&[], redemption(&client_id, parameter(&pairs, "code"), &[])).await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.json()["token_type"], "Bearer");
+    assert_eq!(answer.json()["expires_in"], 600);
+    assert_eq!(text(&answer, "scope"), "mcp:read");
+    let access = text(&answer, "access_token");
+    let claims = URL_SAFE_NO_PAD.decode(access.split('.').nth(1).expect("claims")).expect("base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    assert!(PersonId::parse(claims["sub"].as_str().unwrap_or_default()).is_some(), "{claims}");
+    assert_eq!((claims["client_id"].as_str(), claims["aud"].as_str()), (Some(client_id.as_str()), Some(RESOURCE)));
+    assert!(is_accepted(&app, &access).await);
+
+    app.instance.clock.advance(Duration::from_secs(601));
+    assert!(!is_accepted(&app, &access).await);
+    let answer = app.token(&[], refreshing(&client_id, &text(&answer, "refresh_token"))).await;
+    assert!(is_accepted(&app, &text(&answer, "access_token")).await);
+    assert!(!text(&answer, "refresh_token").is_empty());
+}
+
+#[tokio::test]
+async fn whoever_is_not_signed_in_comes_back_to_the_request() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let client_id = registered(&app).await;
+    let browser = app.browser();
+    let answer = browser.get(&path(&query(&client_id, &[]))).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let login = answer.header("location").to_owned();
+    let page = browser.get(&login).await;
+    assert!(page.header("content-security-policy").contains("form-action 'self' http://localhost:8085;"));
+    let next = between(&page.body, "name=\"next\" value=\"", "\"").replace("&amp;", "&");
+    let fields = [
+        ("form_token", form_token(&page.body)),
+        ("next", next),
+        ("email", crate::support::EMAIL.to_owned()),
+        ("password", crate::support::PASSWORD.to_owned()),
+    ];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = browser.post("/login", &fields).await;
+    assert_eq!(answer.header("location"), path(&query(&client_id, &[])));
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_an_address_that_the_client_did_not_register() {
+    let app = App::new().await;
+    let client_id = registered(&app).await;
+    let wrong = [
+        "https://evil.example/callback",
+        "http://localhost:8085/callback/",
+        "http://localhost:8085/callback?x=1",
+        "http://localhost:8085/Callback",
+        "http://localhost:8085/a/../callback",
+        "http://localhost:8085/%63allback",
+        "http://evil@localhost:8085/callback",
+        "http://localhost:8085@evil.example/callback",
+        "http://127.0.0.1:8085/callback",
+        "http://localhost:8085/callback#x",
+        "javascript:alert(1)",
+        "",
+    ];
+    let unknown = "csc_0000000000000000000000";
+    let requests = wrong.iter().map(|uri| query(&client_id, &[("redirect_uri", uri)]));
+    let requests = requests.chain([
+        query(unknown, &[]),
+        query("https://client.example/x", &[]),
+        query(&client_id, &[("client_id", "")]),
+        format!("{}&client_id={client_id}", query(&client_id, &[])),
+        format!("{}&state=%00", query(&client_id, &[("state", "")])),
+    ]);
+    for query in requests {
+        let answer = app.get(&path(&query)).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::BAD_REQUEST, ""), "{query}");
+    }
+    // Another port of the person's own computer is where the same program found room.
+    let answer = app.get(&path(&query(&client_id, &[("redirect_uri", "http://localhost:8086/callback")]))).await;
+    assert!(answer.header("location").starts_with("/login"), "{}", answer.status);
+}
+
+#[tokio::test]
+async fn other_faults_are_told_to_the_client() {
+    let app = App::new().await;
+    let client_id = registered(&app).await;
+    for (changes, code) in [
+        (vec![("response_type", "token")], "unsupported_response_type"),
+        (vec![("response_type", "code id_token")], "unsupported_response_type"),
+        (vec![("response_type", "")], "invalid_request"),
+        (vec![("response_mode", "fragment")], "invalid_request"),
+        (vec![("request_uri", "https://evil.example/x")], "invalid_request"),
+        (vec![("code_challenge_method", "plain")], "invalid_request"),
+        (vec![("code_challenge_method", "")], "invalid_request"),
+        (vec![("code_challenge", "")], "invalid_request"),
+        (vec![("code_challenge", "tooshort")], "invalid_request"),
+        (vec![("code_challenge", &format!("{}!", &CHALLENGE[1..]))], "invalid_request"),
+        (vec![("scope", "a\"b")], "invalid_scope"),
+        (vec![("scope", "unknown")], "invalid_scope"),
+        (vec![("scope", "tokens:introspect")], "invalid_scope"),
+        (vec![("scope", "credentials:write")], "invalid_scope"),
+        (vec![("resource", "https://evil.example/mcp")], "invalid_target"),
+        (vec![("resource", "/mcp")], "invalid_target"),
+    ] {
+        let (base, pairs) = redirect(&app.get(&path(&query(&client_id, &changes))).await);
+        assert_eq!(base, CALLBACK, "{changes:?}");
+        assert_eq!(parameter(&pairs, "error"), code, "{changes:?}");
+        assert_eq!(parameter(&pairs, "state"), "a b/c+d", "{changes:?}");
+        assert_eq!(parameter(&pairs, "iss"), "http://localhost:8080", "{changes:?}");
+        assert_eq!(parameter(&pairs, "code"), "", "{changes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_may_say_no_and_a_form_must_be_ours() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let query = query(&client_id, &[]);
+    let (base, pairs) = redirect(&decide(&browser, &query, "deny").await);
+    assert_eq!((base.as_str(), parameter(&pairs, "error")), (CALLBACK, "access_denied"));
+    assert_eq!(parameter(&pairs, "iss"), "http://localhost:8080");
+
+    let token = form_token(&browser.get(&path(&query)).await.body);
+    let fields = [("form_token", token.as_str()), ("request", &query), ("decision", "allow")];
+    for headers in [[("sec-fetch-site", "cross-site")], [("origin", "https://evil.example")]] {
+        let answer = browser.post_with("/mcp/oauth/authorize", &fields, &headers).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    }
+    let answer = browser.post("/mcp/oauth/authorize", &fields[1..]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    // No page of another origin may read it, or ask for it.
+    let preflight = Request::options("/mcp/oauth/authorize").header("origin", "https://evil.example");
+    let preflight = preflight.header("access-control-request-method", "GET").body(Body::empty()).expect("a request");
+    assert_eq!(app.send(preflight).await.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn a_code_belongs_to_its_client_and_its_request() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (client_id, other) = (registered(&app).await, registered(&app).await);
+    let code = code(&browser, &client_id, &[]).await;
+    let short = "a".repeat(42);
+    let swapped = [
+        (vec![("client_id", other.as_str())], "invalid_grant"),
+        (vec![("redirect_uri", "http://localhost:8086/callback")], "invalid_grant"),
+        (vec![("redirect_uri", "")], "invalid_grant"),
+        (vec![("code_verifier", "")], "invalid_grant"),
+        (vec![("code_verifier", short.as_str())], "invalid_grant"),
+        (vec![("code_verifier", CHALLENGE)], "invalid_grant"),
+        (vec![("code", "")], "invalid_request"),
+        (vec![("resource", "https://evil.example/mcp")], "invalid_target"),
+    ];
+    for (changes, expected) in swapped {
+        let answer = app.token(&[], redemption(&client_id, &code, &changes)).await;
+        assert_eq!(error(&answer), (400, expected.to_owned()), "{changes:?}");
+    }
+    // None of these used it up.
+    let answer = app.token(&[], redemption(&client_id, &code, &[("resource", RESOURCE)])).await;
+    let access = text(&answer, "access_token");
+    let refresh = text(&answer, "refresh_token");
+    // A wrong second attempt takes nothing away; a right one does.
+    let wrong = app.token(&[], redemption(&client_id, &code, &[("code_verifier", CHALLENGE)])).await;
+    assert_eq!(error(&wrong), (400, "invalid_grant".to_owned()));
+    assert!(is_accepted(&app, &access).await);
+    let again = app.token(&[], redemption(&client_id, &code, &[])).await;
+    assert_eq!(error(&again), (400, "invalid_grant".to_owned()));
+    assert!(!is_accepted(&app, &access).await);
+    let answer = app.token(&[], refreshing(&client_id, &refresh)).await;
+    assert_eq!(error(&answer), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn a_code_lives_for_a_minute() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let code = code(&browser, &client_id, &[]).await;
+    app.instance.clock.advance(Duration::from_secs(60));
+    let answer = app.token(&[], redemption(&client_id, &code, &[])).await;
+    assert_eq!(error(&answer), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn one_code_makes_one_grant_and_one_refresh_token_the_next_one() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let code = code(&browser, &client_id, &[]).await;
+    let body = redemption(&client_id, &code, &[]);
+    let answers = join_all((0..100).map(|_| app.token(&[], body.clone()))).await;
+    let successes: Vec<&Answer> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
+    assert_eq!(successes.len(), 1);
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK || error(answer).1 == "invalid_grant"));
+
+    let (_, refresh) = granted(&app, &browser, &client_id).await;
+    let body = refreshing(&client_id, &refresh);
+    let answers = join_all((0..50).map(|_| app.token(&[], body.clone()))).await;
+    let successes: Vec<&Answer> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
+    assert_eq!(successes.len(), 1);
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK || error(answer).1 == "invalid_grant"));
+    // The one that won goes on; once it has, the old one is known to be in two hands.
+    let next = text(successes[0], "refresh_token");
+    let access = text(&app.token(&[], refreshing(&client_id, &next)).await, "access_token");
+    assert!(is_accepted(&app, &access).await);
+    assert_eq!(error(&app.token(&[], body).await), (400, "invalid_grant".to_owned()));
+    assert!(!is_accepted(&app, &access).await);
+}
+
+#[tokio::test]
+async fn a_client_that_lost_the_answer_may_ask_again_for_half_a_minute() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let (_, first) = granted(&app, &browser, &client_id).await;
+    let lost = text(&app.token(&[], refreshing(&client_id, &first)).await, "refresh_token");
+    app.instance.clock.advance(Duration::from_secs(30));
+    let answer = app.token(&[], refreshing(&client_id, &first)).await;
+    let second = text(&answer, "refresh_token");
+    let access = text(&answer, "access_token");
+    // The answer that was lost is worth nothing; whoever has it is a thief.
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &lost)).await), (400, "invalid_grant".to_owned()));
+    assert!(!is_accepted(&app, &access).await);
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &second)).await), (400, "invalid_grant".to_owned()));
+
+    let (access, first) = granted(&app, &browser, &client_id).await;
+    app.token(&[], refreshing(&client_id, &first)).await;
+    app.instance.clock.advance(Duration::from_secs(31));
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &first)).await), (400, "invalid_grant".to_owned()));
+    assert!(!is_accepted(&app, &access).await);
+}
+
+#[tokio::test]
+async fn refreshing_never_widens_and_ends_by_the_clock() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (client_id, other) = (registered(&app).await, registered(&app).await);
+    let (_, refresh) = granted(&app, &browser, &client_id).await;
+    for (name, value, code) in [
+        ("scope", "mcp:read credentials:read", "invalid_scope"),
+        ("scope", "a\"b", "invalid_scope"),
+        ("resource", "https://evil.example/mcp", "invalid_target"),
+    ] {
+        let body = format!("{}&{}", refreshing(&client_id, &refresh), encoded(&[(name, value)]));
+        assert_eq!(error(&app.token(&[], body).await), (400, code.to_owned()), "{value}");
+    }
+    assert_eq!(error(&app.token(&[], refreshing(&other, &refresh)).await), (400, "invalid_grant".to_owned()));
+    let body =
+        format!("{}&{}", refreshing(&client_id, &refresh), encoded(&[("scope", "mcp:read"), ("resource", RESOURCE)]));
+    let mut refresh = text(&app.token(&[], body).await, "refresh_token");
+
+    // Used every so often it lasts, but not for ever.
+    let step = IDLE_LIMIT - Duration::from_secs(3600);
+    for _ in 0..3 {
+        app.instance.clock.advance(step);
+        refresh = text(&app.token(&[], refreshing(&client_id, &refresh)).await, "refresh_token");
+    }
+    app.instance.clock.advance(ABSOLUTE_LIMIT - 3 * step);
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+
+    let browser = app.browser();
+    browser.sign_in(crate::support::PASSWORD).await;
+    let (_, refresh) = granted(&app, &browser, &client_id).await;
+    app.instance.clock.advance(IDLE_LIMIT);
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn a_confidential_client_proves_itself_and_asks_once() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (client_id, secret) = confidential(&app).await;
+    let callback = ("redirect_uri", "https://portal.example/callback");
+    let first = code(&browser, &client_id, &[callback]).await;
+    let body = redemption(&client_id, &first, &[callback]);
+    assert_eq!(error(&app.token(&[], body.clone()).await), (401, "invalid_client".to_owned()));
+    let (_, others_secret) = confidential(&app).await;
+    let wrong = basic_of(&client_id, &others_secret);
+    assert_eq!(error(&app.token(&[("authorization", &wrong)], body.clone()).await), (401, "invalid_client".to_owned()));
+    let proof = basic_of(&client_id, &secret);
+    let answer = app.token(&[("authorization", &proof)], body).await;
+    let refresh = text(&answer, "refresh_token");
+    let body = refreshing(&client_id, &refresh);
+    assert_eq!(error(&app.token(&[], body.clone()).await), (401, "invalid_client".to_owned()));
+    let in_body = format!("{body}&{}", encoded(&[("client_secret", &secret)]));
+    assert_eq!(app.token(&[], in_body).await.status, StatusCode::OK);
+    // It is no machine client.
+    let answer = app.token(&[("authorization", &proof)], "grant_type=client_credentials").await;
+    assert_eq!(error(&answer), (401, "invalid_client".to_owned()));
+
+    // Asked again for as much, the person is not shown the page; for more they are.
+    let again = browser.get(&path(&query(&client_id, &[callback]))).await;
+    assert!(!parameter(&redirect(&again).1, "code").is_empty());
+    let more = query(&client_id, &[callback, ("scope", "mcp:read credentials:read")]);
+    let page = browser.get(&path(&more)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("List the credentials"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn ending_access_ends_every_token_of_it() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let (access, refresh) = granted(&app, &browser, &client_id).await;
+    let page = browser.get("/apps").await;
+    assert!(page.body.contains("mcp") && page.body.contains("localhost:8085"), "{}", page.body);
+    let grant = between(&page.body, "name=\"grant\" value=\"", "\"");
+    let answer = browser.submit("/apps", "/fn/end_grant", &[("grant", grant)]).await;
+    assert_eq!(answer.header("location"), "/apps?done=ended");
+    assert!(!is_accepted(&app, &access).await);
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+
+    // A client ends its own by RFC 7009, with either token.
+    let revoke = async |token: &str| {
+        let body = encoded(&[("token", token), ("client_id", &client_id)]);
+        let request = Request::post("/mcp/oauth/revoke").header("content-type", FORM);
+        app.send(request.body(Body::from(body)).expect("a request")).await.status
+    };
+    let (access, refresh) = granted(&app, &browser, &client_id).await;
+    assert_eq!(revoke(&access).await, StatusCode::OK);
+    assert!(!is_accepted(&app, &access).await);
+    let access = text(&app.token(&[], refreshing(&client_id, &refresh)).await, "access_token");
+    let (others, _) = granted(&app, &browser, &client_id).await;
+    assert_eq!(revoke(&refresh).await, StatusCode::OK, "an old one of the family ends it too");
+    assert!(!is_accepted(&app, &access).await);
+    assert!(is_accepted(&app, &others).await);
+
+    // With the client go all of its grants.
+    let id = InteractiveClientId::parse(&client_id).expect("an identifier");
+    client::remove(&app.instance.context, &Actor::command_line("operator"), &id).await.expect("removed");
+    assert!(!is_accepted(&app, &others).await);
+    assert_eq!(app.get(&path(&query(&client_id, &[]))).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_person_who_is_shut_out_is_so_through_every_app() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let (access, refresh) = granted(&app, &browser, &client_id).await;
+    let context = &app.instance.context;
+    let actor = Actor::command_line("operator");
+    let other = domain::person::NewPerson {
+        name: "Grace".to_owned(),
+        email: "grace@example.com".to_owned(),
+        password: domain::password::Password::new(crate::support::PASSWORD.to_owned()),
+    };
+    domain::person::create_administrator(context, &actor, other).await.expect("another administrator");
+    let claims = URL_SAFE_NO_PAD.decode(access.split('.').nth(1).expect("claims")).expect("base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    let person = PersonId::parse(claims["sub"].as_str().expect("a subject")).expect("a person");
+    manage::disable(context, &actor, &person).await.expect("disabled");
+    assert!(!is_accepted(&app, &access).await);
+    manage::enable(context, &actor, &person).await.expect("enabled");
+    assert!(!is_accepted(&app, &access).await, "what has ended stays ended");
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_is_for_the_server_that_the_person_was_asked_about() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let context = &app.instance.context;
+    let draft = ServerDraft {
+        name: "Docs".to_owned(),
+        resource: "https://docs.example/mcp".to_owned(),
+        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: "Read the documents.".to_owned() }],
+        ..ServerDraft::default()
+    };
+    mcp_server::add(context, &Actor::command_line("operator"), &draft).await.expect("added");
+    let client_id = registered(&app).await;
+    let changes = [("resource", "https://docs.example/mcp"), ("scope", "")];
+    let page = browser.get(&path(&query(&client_id, &changes))).await;
+    assert!(page.body.contains("Read the documents.") && page.body.contains("https://docs.example/mcp"));
+    let code = code(&browser, &client_id, &changes).await;
+    let answer = app.token(&[], redemption(&client_id, &code, &[])).await;
+    assert_eq!(text(&answer, "scope"), "docs:read");
+    assert!(!is_accepted(&app, &text(&answer, "access_token")).await);
+}
+
+#[tokio::test]
+async fn registration_repeats_what_was_sent_and_gives_nothing_else() {
+    let app = App::new().await;
+    // As mcp-use and the SDKs send it.
+    let metadata = json!({
+        "client_name": "mcp-use", "redirect_uris": ["http://localhost:8080/callback"], "grant_types": ["authorization_code"],
+        "response_types": ["code"], "token_endpoint_auth_method": "none", "application_type": "native",
+        "scope": "mcp:read", "client_uri": "https://example.com", "logo_uri": "https://example.com/logo.png",
+    });
+    let answer = register(&app, &metadata).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    let echo = answer.json();
+    for (member, value) in metadata.as_object().expect("an object") {
+        assert_eq!(&echo[member], value, "{member}");
+    }
+    assert_eq!(echo["client_secret"], Value::Null);
+
+    let with = |member: &str, value: Value| {
+        let mut changed = metadata.clone();
+        changed[member] = value;
+        changed
+    };
+    for (metadata, code) in [
+        (with("grant_types", json!(["client_credentials"])), "invalid_client_metadata"),
+        (with("grant_types", json!(["authorization_code", "client_credentials"])), "invalid_client_metadata"),
+        (with("grant_types", json!("authorization_code")), "invalid_client_metadata"),
+        (with("response_types", json!(["token"])), "invalid_client_metadata"),
+        (with("token_endpoint_auth_method", json!("private_key_jwt")), "invalid_client_metadata"),
+        (with("internal", json!("true")), "invalid_client_metadata"),
+        (with("client_id", json!("csc_0000000000000000000000")), "invalid_client_metadata"),
+        (with("client_name", json!("a\u{202E}b")), "invalid_client_metadata"),
+        (with("client_name", json!("x".repeat(101))), "invalid_client_metadata"),
+        (with("redirect_uris", json!([])), "invalid_redirect_uri"),
+        (with("redirect_uris", json!(["https://app.example/callback"])), "invalid_redirect_uri"),
+        (with("redirect_uris", json!([CALLBACK, "javascript:alert(1)"])), "invalid_redirect_uri"),
+        (json!(["not an object"]), "invalid_client_metadata"),
+    ] {
+        let answer = register(&app, &metadata).await;
+        assert_eq!(error(&answer), (400, code.to_owned()), "{metadata}");
+    }
+    // Who leaves the method out asks for a secret (RFC 7591 §2).
+    let answer = register(&app, &json!({ "redirect_uris": [CALLBACK] })).await.json();
+    assert!(answer["client_secret"].as_str().is_some_and(|secret| secret.starts_with("css_")), "{answer}");
+    assert_eq!(answer["token_endpoint_auth_method"], "client_secret_basic");
+}
+
+#[tokio::test]
+async fn a_source_may_not_register_without_end() {
+    let app = App::new().await;
+    let metadata = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    let mut last = None;
+    for _ in 0..31 {
+        last = Some(register(&app, &metadata).await);
+    }
+    let last = last.expect("an answer");
+    assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(!last.header("retry-after").is_empty());
+}
+
+#[tokio::test]
+async fn an_administrator_makes_a_client_in_the_dashboard() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let fields =
+        [("name", "Portal"), ("redirect_uris", "https://portal.example/callback\r\n"), ("kind", "confidential")];
+    let wrong = [("name", ""), ("redirect_uris", "http://portal.example/callback"), ("kind", "public")];
+    let answer = browser.submit("/apps/clients/new", "/apps/clients/new", &wrong).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let token = form_token(&browser.get("/apps/clients/new").await.body);
+    let fields = [&[("form_token", token.as_str())], &fields[..]].concat();
+    let page = browser.post("/apps/clients/new", &fields).await;
+    assert_eq!((page.status, page.header("cache-control")), (StatusCode::OK, "no-store"));
+    let secret = format!("css_{}", between(&page.body, "value=\"css_", "\""));
+    let id = between(&page.body, "value=\"csc_", "\"");
+    let again = browser.post("/apps/clients/new", &fields).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(!again.body.contains(&secret));
+    let page = browser.get(&format!("/apps/clients/csc_{id}")).await;
+    assert!(page.body.contains("https://portal.example/callback") && !page.body.contains(&secret));
+    let client_id = format!("csc_{id}");
+    let path = format!("/apps/clients/{client_id}");
+    let answer = browser.submit(&path, "/fn/remove_client", &[("client", client_id.as_str())]).await;
+    assert_eq!(answer.header("location"), "/apps/clients?done=removed");
+    assert!(!browser.get("/apps/clients").await.body.contains(&client_id));
+}
