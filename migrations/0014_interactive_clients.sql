@@ -13,7 +13,7 @@ CREATE TABLE interactive_clients (
     last_used_at  BIGINT,
     removed_at    BIGINT
 );
-CREATE INDEX interactive_clients_by_created ON interactive_clients (created_at, client_id);
+CREATE INDEX interactive_clients_by_kind ON interactive_clients (kind, created_at, client_id);
 
 -- What a person lets a client do: refresh and access tokens belong to one, and end with it. status_index is its bit of the
 -- token status lists.
@@ -60,6 +60,7 @@ CREATE TABLE refresh_tokens (
     successor  TEXT,
     revoked_at BIGINT
 );
+CREATE INDEX refresh_tokens_by_grant ON refresh_tokens (grant_id);
 CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at);
 
 -- Access tokens of grants. jti grows with time.

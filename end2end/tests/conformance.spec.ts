@@ -63,10 +63,11 @@ async function conformance(args: string[], visit?: (address: string) => Promise<
     );
     let said = '';
     suite.stdout!.on('data', (text) => {
-      const listens = said.includes('Callback server started');
       said += text;
-      if (visit && !listens && said.includes('Callback server started'))
-        visit(/http\S+\/mcp\/oauth\/authorize\?\S+/.exec(said)![0]).catch(failed);
+      const address = /http\S+\/mcp\/oauth\/authorize\?\S+(?=\s)/.exec(said);
+      if (!visit || !address || !said.includes('Callback server started')) return;
+      visit(address[0]).catch(failed);
+      visit = undefined;
     });
   });
   await rm(folder, { recursive: true });

@@ -247,7 +247,8 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
     let agent = head.and_then(|head| head.headers.get(header::USER_AGENT)).and_then(|agent| agent.to_str().ok());
     let actor = match &caller.subject {
         Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
-        Subject::Person { id, name, .. } => Actor::person(id.clone(), name.clone()),
+        // The log must not read as if the person had done it by hand.
+        Subject::Person { id, name, .. } => Actor::person(id.clone(), format!("{name} through {}", caller.name)),
     };
     let actor = actor.at(address, agent);
     Ok((caller, actor))

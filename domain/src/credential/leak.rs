@@ -21,10 +21,11 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{AuthenticatorId, ClientId};
+use crate::interactive::grant;
 use crate::secret::PlainSecret;
 use crate::store::{self, ledger::Reach};
 use crate::text::printable;
-use crate::token::verify;
+use crate::token::verify::{self, Signed};
 
 /// Most credentials that one text is searched for.
 pub const MOST_CREDENTIALS: usize = 50;
@@ -335,7 +336,17 @@ async fn report_token(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<bool, CredentialError> {
-    let Some((client_id, jti)) = verify::signed(context, token).await? else { return Ok(false) };
+    let (client_id, jti) = match verify::signed(context, token).await? {
+        None => return Ok(false),
+        Some(Signed::OfCredential(client_id, jti)) => (client_id, jti),
+        Some(Signed::OfGrant(jti)) => {
+            if policy == Policy::Revoke {
+                grant::end_token(context, actor, &jti).await?;
+            }
+            tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
+            return Ok(true);
+        }
+    };
     let mut change = context.begin_change().await?;
     let now = change.now();
     let credential =

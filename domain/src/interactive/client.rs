@@ -197,7 +197,7 @@ pub(super) fn added(client: &InteractiveClient) -> Event {
     }))
 }
 
-/// The clients that were not removed, newest first, at most `limit`.
+/// The clients that were not removed, at most `limit`: those that administrators made first, each kind newest first.
 pub async fn list(context: &Context, limit: u16) -> Result<Vec<InteractiveClient>, Fault> {
     Ok(store::interactive_clients::list(&context.store, i64::from(limit)).await?)
 }

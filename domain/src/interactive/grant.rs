@@ -12,7 +12,7 @@ use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::id::{GrantId, InteractiveClientId, McpServerId, PersonId};
+use crate::id::{GrantId, InteractiveClientId, McpServerId, PersonId, TokenId};
 use crate::scope::Scopes;
 use crate::store::grants::Which;
 use crate::store::{self, Transaction};
@@ -117,6 +117,20 @@ pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), G
         return Err(GrantError::NotFound);
     }
     let event = ended(&found, cause);
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Ends one access token, whose ever it is: for whoever proves to have it. Nothing when it has ended before.
+pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId) -> Result<(), Fault> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::grants::revoke_token(change.transaction(), jti, now).await? {
+        return Ok(());
+    }
+    let Some(state) = store::grants::token_state(&context.store, jti).await? else { return Err(Fault::Damaged) };
+    let event = Event::new("token.revoked", "client", state.client_id.as_str(), &state.client_name)
+        .with(json!({ "jti": jti.as_str(), "person": state.person.as_str() }));
     change.commit(actor, &event).await?;
     Ok(())
 }

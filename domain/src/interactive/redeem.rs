@@ -14,7 +14,7 @@ use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::id::{GrantId, TokenId};
+use crate::id::{GrantId, InteractiveClientId, TokenId};
 use crate::keys::KeyError;
 use crate::mcp_server::McpServer;
 use crate::origin::Origin;
@@ -44,6 +44,11 @@ fn invalid_grant(detail: &'static str) -> OAuthError {
     }
 }
 
+/// Who ends what nobody of ours ends: with the address that it was asked from.
+fn nobody(origin: &Origin) -> Actor {
+    Actor::system().at(origin.address, origin.agent.as_deref())
+}
+
 fn store_fault(error: StoreError) -> OAuthError {
     Fault::from(error).into()
 }
@@ -63,8 +68,10 @@ pub async fn code(
     let code = form.get("code").ok_or(OAuthError::invalid_request("code is missing."))?;
     let code = PlainSecret::parse_of(SecretKind::AuthorizationCode, code).ok_or(invalid_grant("malformed code"))?;
     let hash = code.hash(&context.keys.pepper);
+    check_known(context, &hash).await?;
     let mut transaction = context.store.begin().await.map_err(store_fault)?;
     let now = context.now();
+    check_client(&mut transaction, &client.id).await?;
     let stored = store::grants::code(&mut transaction, &hash).await.map_err(store_fault)?;
     let stored = stored.ok_or(invalid_grant("unknown code"))?;
     if stored.client_id != client.id {
@@ -81,7 +88,7 @@ pub async fn code(
     check_resource(form, &server)?;
     // Whoever knows all this has the code by right or has stolen everything. One of the two has used it.
     if let Some(grant) = &stored.grant {
-        grant::end_and_commit(context, transaction, &Actor::system(), grant, "code_reused").await?;
+        grant::end_and_commit(context, transaction, &nobody(origin), grant, "code_reused").await?;
         return Err(invalid_grant("the code was used before"));
     }
     if stored.expires_at <= now {
@@ -125,8 +132,11 @@ pub async fn refresh(
     let token = form.get("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing."))?;
     let token = PlainSecret::parse_of(SecretKind::RefreshToken, token).ok_or(invalid_grant("malformed token"))?;
     let hash = token.hash(&context.keys.pepper);
+    check_known(context, &hash).await?;
+    let arrived = context.now();
     let mut transaction = context.store.begin().await.map_err(store_fault)?;
     let now = context.now();
+    check_client(&mut transaction, &client.id).await?;
     let stored = store::grants::refresh_token(&mut transaction, hash.as_str()).await.map_err(store_fault)?;
     let stored = stored.ok_or(invalid_grant("unknown token"))?;
     let grant = store::grants::find_in(&mut transaction, &stored.grant).await.map_err(store_fault)?;
@@ -138,17 +148,17 @@ pub async fn refresh(
         return Err(invalid_grant("the grant is over"));
     }
     if let Some(used_at) = stored.used_at {
-        if now.since(used_at) < SIMULTANEOUS
+        if arrived.since(used_at) < SIMULTANEOUS
             && !is_successor_used(&mut transaction, stored.successor.as_deref()).await?
         {
             return Err(invalid_grant("the token is being used by another request"));
         }
         if !is_lost_answer(&mut transaction, used_at, stored.successor.as_deref(), now).await? {
-            grant::end_and_commit(context, transaction, &Actor::system(), &grant.id, "token_reused").await?;
+            grant::end_and_commit(context, transaction, &nobody(origin), &grant.id, "token_reused").await?;
             return Err(invalid_grant("the token was used before"));
         }
     } else if stored.revoked_at.is_some() {
-        grant::end_and_commit(context, transaction, &Actor::system(), &grant.id, "token_reused").await?;
+        grant::end_and_commit(context, transaction, &nobody(origin), &grant.id, "token_reused").await?;
         return Err(invalid_grant("the token was given up"));
     }
     if stored.expires_at <= now {
@@ -183,15 +193,17 @@ pub async fn give_up(
     token: &PlainSecret,
     origin: &Origin,
 ) -> Result<(), Fault> {
-    let mut transaction = context.store.begin().await?;
     let hash = token.hash(&context.keys.pepper);
+    if !store::grants::is_known(&context.store, &hash).await? {
+        return Ok(());
+    }
+    let mut transaction = context.store.begin().await?;
     let Some(stored) = store::grants::refresh_token(&mut transaction, hash.as_str()).await? else { return Ok(()) };
     let grant = store::grants::find_in(&mut transaction, &stored.grant).await?.ok_or(Fault::Damaged)?;
     if grant.client_id != client.id {
         return Ok(());
     }
-    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    grant::end_and_commit(context, transaction, &actor, &grant.id, "client").await
+    grant::end_and_commit(context, transaction, &nobody(origin), &grant.id, "client").await
 }
 
 /// Whether `verifier` is what the S256 `challenge` was made of (RFC 7636 §4.6).
@@ -231,6 +243,23 @@ fn check_resource(form: &TokenForm, server: &McpServer) -> Result<(), OAuthError
         return Ok(());
     }
     Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
+}
+
+/// Whatever was made up takes no turn to write.
+async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthError> {
+    match store::grants::is_known(&context.store, hash).await.map_err(store_fault)? {
+        true => Ok(()),
+        false => Err(invalid_grant("unknown")),
+    }
+}
+
+/// The client may have been removed since it was authenticated.
+async fn check_client(transaction: &mut Transaction, id: &InteractiveClientId) -> Result<(), OAuthError> {
+    let client = store::interactive_clients::find_in(transaction, id).await.map_err(store_fault)?;
+    match client.filter(|client| client.removed_at.is_none()) {
+        Some(_) => Ok(()),
+        None => Err(OAuthError::invalid_client("the client was removed")),
+    }
 }
 
 async fn check_person(transaction: &mut Transaction, id: &crate::id::PersonId) -> Result<(), OAuthError> {
@@ -277,12 +306,14 @@ async fn issue(
         store::grants::insert_token(&mut transaction, &token).await?;
         store::grants::mark_used(&mut transaction, &grant.id, now, address.as_deref()).await?;
         store::interactive_clients::mark_used(&mut transaction, &grant.client_id, now).await?;
-        let signing = store::keys::active_signing_keys(&mut *transaction, now).await?;
-        transaction.commit().await?;
-        Ok::<_, StoreError>(signing)
+        let mut signing = store::keys::active_signing_keys(&mut *transaction, now).await?;
+        // Nothing is used up for a token that could not be signed.
+        let kid = signing.remove(server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
+        context.keys.signing.get(&context.store, &kid, now).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok::<_, Fault>(kid)
     };
-    let signing = recorded.await.map_err(store_fault)?;
-    let kid = signing.get(server.alg.as_str()).ok_or(Fault::Keys(KeyError::Missing("signing key")))?;
+    let kid = recorded.await?;
     let claims = Claims {
         iss: context.settings.public_url.clone(),
         sub: grant.person.to_string(),
@@ -294,7 +325,7 @@ async fn issue(
         exp: expires_at.seconds(),
         status: Some(StatusReference::of(&context.settings, grant.status_index)),
     };
-    let mut token = access_token::sign_claims(context, kid, claims).await?;
+    let mut token = access_token::sign_claims(context, &kid, claims).await?;
     token.refresh_token = Some(next);
     Ok(token)
 }

@@ -96,6 +96,8 @@ pub async fn register(context: &Context, metadata: &[u8], origin: &Origin) -> Re
     }
     let mut metadata = read(metadata)?;
     let redirect_uris = redirect_uris(&metadata, mode)?;
+    let registered: Vec<&str> = redirect_uris.iter().map(RedirectUri::as_str).collect();
+    metadata.insert("redirect_uris".to_owned(), json!(registered));
     check_flow(&metadata)?;
     let name = name(&metadata)?;
     let secret = wants_secret(&metadata)?.then(|| PlainSecret::generate(context.random.as_ref()));
@@ -165,20 +167,21 @@ fn redirect_uris(
     if asked.is_empty() || asked.len() > MOST_REDIRECT_URIS {
         return Err(RegistrationError::RedirectUri("redirect_uris must name one to ten URIs."));
     }
-    asked
-        .into_iter()
-        .map(|uri| {
-            let uri = RedirectUri::parse(uri).ok_or(RegistrationError::RedirectUri(
-                "A redirect URI must be https, http on localhost, 127.0.0.1 or [::1], or of a private scheme with a dot.",
-            ))?;
-            if mode == DynamicRegistration::Loopback && uri.destination() != Destination::Loopback {
-                return Err(RegistrationError::RedirectUri(
-                    "Clients may register themselves here with redirect URIs on localhost, 127.0.0.1 or [::1] only.",
-                ));
-            }
-            Ok(uri)
-        })
-        .collect()
+    let unusable = RegistrationError::RedirectUri(
+        "A redirect URI must be https, http on localhost, 127.0.0.1 or [::1], or of a private scheme with a dot.",
+    );
+    let mut uris: Vec<RedirectUri> =
+        asked.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or(unusable)?;
+    // Some clients name a website of their maker's beside the person's computer: of those that part is registered (§3.2.1).
+    if mode == DynamicRegistration::Loopback {
+        uris.retain(|uri| uri.destination() == Destination::Loopback);
+    }
+    if uris.is_empty() {
+        return Err(RegistrationError::RedirectUri(
+            "Clients may register themselves here with redirect URIs on localhost, 127.0.0.1 or [::1] only.",
+        ));
+    }
+    Ok(uris)
 }
 
 /// A client that registers itself asks people. It never gets a grant in which nobody is asked.

@@ -260,6 +260,18 @@ pub(crate) async fn end(
     Ok(ended.rows_affected())
 }
 
+/// Whether this is the hash of a code or a refresh token that was ever given out.
+pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
+         UNION ALL SELECT 1 FROM refresh_tokens WHERE token_hash = $1",
+    )
+    .bind(hash.as_str())
+    .fetch_optional(store.reads())
+    .await?;
+    Ok(row.is_some())
+}
+
 /// A refresh token, as it is stored.
 pub(crate) struct RefreshToken {
     pub grant: GrantId,

@@ -58,9 +58,9 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Those that were not removed, newest first.
+/// Those that were not removed: first those that administrators made, which clients that register themselves must not crowd out.
 pub(crate) async fn list(store: &Store, limit: i64) -> Result<Vec<InteractiveClient>, StoreError> {
-    let sql = format!("{SELECT} WHERE removed_at IS NULL ORDER BY created_at DESC, client_id DESC LIMIT $1");
+    let sql = format!("{SELECT} WHERE removed_at IS NULL ORDER BY kind DESC, created_at DESC, client_id DESC LIMIT $1");
     sqlx::query(AssertSqlSafe(sql)).bind(limit).fetch_all(store.reads()).await?.iter().map(client).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::audit::Event;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::interactive::client::InteractiveClient;
-use crate::interactive::redeem;
+use crate::interactive::{grant, redeem};
 use crate::origin::Origin;
 use crate::secret::{PlainSecret, SecretKind};
 use crate::store;
@@ -55,7 +55,8 @@ async fn revoke_of_credential(context: &Context, caller: &Client, token: &str, o
     if !store::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
         return Ok(());
     }
-    let event = revoked("credential", caller.client_id.as_str(), &verified);
+    let event = Event::new("token.revoked", "credential", caller.client_id.as_str(), &verified.client_name)
+        .with(json!({ "jti": verified.jti.as_str() }));
     change.commit(&actor, &event).await?;
     Ok(())
 }
@@ -73,27 +74,8 @@ async fn revoke_of_interactive(
     if !matches!(&verified.subject, Subject::Person { client_id, .. } if *client_id == client.id) {
         return Ok(());
     }
-    Ok(end_token_of_grant(context, client, &verified, origin).await?)
-}
-
-async fn end_token_of_grant(
-    context: &Context,
-    client: &InteractiveClient,
-    verified: &Verified,
-    origin: &Origin,
-) -> Result<(), Fault> {
-    let mut change = context.begin_change().await?;
-    let now = change.now();
-    if !store::grants::revoke_token(change.transaction(), &verified.jti, now).await? {
-        return Ok(());
-    }
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    change.commit(&actor, &revoked("client", client.id.as_str(), verified)).await?;
-    Ok(())
-}
-
-fn revoked(kind: &'static str, id: &str, verified: &Verified) -> Event {
-    Event::new("token.revoked", kind, id, &verified.client_name).with(json!({ "jti": verified.jti.as_str() }))
+    Ok(grant::end_token(context, &actor, &verified.jti).await?)
 }
 
 async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault> {

@@ -68,17 +68,34 @@ pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Clie
         Err(VerifyError::Fault(fault)) => return Err(fault),
     };
     let ends_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
-    Ok(ClientId::parse(&claims.client_id).map(|client_id| (client_id, ends_at, works)))
+    let client_id = ClientId::parse(&claims.client_id).filter(|_| !is_of_person(&claims));
+    Ok(client_id.map(|client_id| (client_id, ends_at, works)))
 }
 
-/// The client and the ledger entry of a token of ours that has not ended by itself, whatever became of it.
-pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<(ClientId, TokenId)>, Fault> {
+/// A token of ours, by what it was made with.
+pub(crate) enum Signed {
+    /// A credential's.
+    OfCredential(ClientId, TokenId),
+    /// An interactive client's.
+    OfGrant(TokenId),
+}
+
+/// Whose a token of ours is that has not ended by itself, whatever became of it.
+pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<Signed>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) if claims.exp > context.now().seconds() => claims,
         Ok(_) | Err(VerifyError::Invalid(_)) => return Ok(None),
         Err(VerifyError::Fault(fault)) => return Err(fault),
     };
-    Ok(ClientId::parse(&claims.client_id).zip(TokenId::parse(&claims.jti)))
+    let Some(jti) = TokenId::parse(&claims.jti) else { return Ok(None) };
+    if is_of_person(&claims) {
+        return Ok(Some(Signed::OfGrant(jti)));
+    }
+    Ok(ClientId::parse(&claims.client_id).map(|client_id| Signed::OfCredential(client_id, jti)))
+}
+
+fn is_of_person(claims: &Claims) -> bool {
+    claims.sub.starts_with(PersonId::PREFIX)
 }
 
 /// A token that is valid at this moment, for whatever audience.
@@ -113,7 +130,7 @@ pub(super) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
         return Err(VerifyError::Invalid("expired"));
     }
     let jti = TokenId::parse(&claims.jti).ok_or(VerifyError::Invalid("jti"))?;
-    if claims.sub.starts_with(PersonId::PREFIX) {
+    if is_of_person(&claims) {
         let (subject, client_name) = of_person(context, &jti).await?;
         return Ok(Verified { claims, jti, subject, client_name });
     }

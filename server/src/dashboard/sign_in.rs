@@ -71,9 +71,9 @@ pub async fn sign_in_form(Extension(visit): Extension<Visit>, RawQuery(query): R
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
-    let (context, target) = (visit.context.clone(), next.clone());
+    let target = next.clone();
     let mut response = respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await;
-    authorize::let_sign_in_lead_to(&context, &target, &mut response).await;
+    authorize::let_sign_in_lead_to(&target, &mut response);
     response
 }
 
@@ -110,7 +110,7 @@ pub async fn sign_in(
     };
     let target = next.clone();
     let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, Some(problem)))).await;
-    authorize::let_sign_in_lead_to(&state.context, &target, &mut response).await;
+    authorize::let_sign_in_lead_to(&target, &mut response);
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

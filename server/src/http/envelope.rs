@@ -1,7 +1,6 @@
 //! Around every request: basic hygiene, a deadline, a net under panics, the security headers, one log line.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
@@ -23,34 +22,29 @@ const OAUTH_DEADLINE: Duration = Duration::from_secs(29);
 /// Longest request target, in bytes.
 const LONGEST_TARGET: usize = 8 * 1024;
 
-/// The policy of pages whose forms may lead to these sources, and whose everything else is ours.
-pub fn content_security_policy(form_action: &str) -> String {
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
-    )
-}
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The policy of a page whose form is answered with a redirect to a client. Browsers hold every redirect of a form to `form-action`,
+/// also those that the client makes from there on, to addresses and schemes that nobody here can know.
+pub const POLICY_OF_LEADING_ON: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
+);
 
 /// The headers of every answer, read once.
-static DEFAULTS: LazyLock<[(HeaderName, HeaderValue); 8]> = LazyLock::new(|| {
-    [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_str(&content_security_policy("'self'"))
-                .unwrap_or(HeaderValue::from_static("default-src 'none'")),
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
-        (
-            HeaderName::from_static("permissions-policy"),
-            HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-        ),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ]
-});
+static DEFAULTS: [(HeaderName, HeaderValue); 8] = [
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
 
 /// What is around every request, and its work.
 pub async fn envelope<Work: Future<Output = Response>>(
@@ -152,7 +146,7 @@ fn close(mut response: Response) -> Response {
 /// The headers of every answer. What a handler set already stays.
 fn secure(headers: &mut HeaderMap, https: bool) {
     headers.reserve(DEFAULTS.len() + 2);
-    for (name, value) in &*DEFAULTS {
+    for (name, value) in &DEFAULTS {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     if https {

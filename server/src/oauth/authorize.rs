@@ -6,15 +6,13 @@
 use app::pages::consent;
 use app::visit::{Viewer, Visit};
 use axum::extract::{Extension, RawQuery};
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::context::Context;
 use domain::error::Fault;
 use domain::interactive::authorization::{self, AuthorizationRequest, RequestError};
-use domain::interactive::redirect_uri::RedirectUri;
 
 use crate::dashboard::pages::respond;
-use crate::http::envelope::content_security_policy;
+use crate::http::envelope::POLICY_OF_LEADING_ON;
 use crate::http::fields::Fields;
 
 /// Where it is.
@@ -28,7 +26,8 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
         Err(error) => return refuse(visit, error).await,
     };
     let Some(viewer) = visit.viewer.clone() else {
-        let encoded: String = url::form_urlencoded::byte_serialize(format!("{PATH}?{query}").as_bytes()).collect();
+        let encoded: String =
+            url::form_urlencoded::byte_serialize(format!("{PATH}?{}", plain(&query)).as_bytes()).collect();
         return Redirect::to(&format!("/login?next={encoded}")).into_response();
     };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
@@ -56,9 +55,8 @@ pub async fn decide(Extension(visit): Extension<Visit>, Extension(fields): Exten
 }
 
 async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Response {
-    let uri = request.redirect_uri.clone();
     let mut response = respond(visit, || consent::page(request, query)).await;
-    let_forms_lead_to(&mut response, &uri);
+    let_form_lead_on(&mut response);
     response
 }
 
@@ -81,20 +79,28 @@ async fn refuse(visit: Visit, error: RequestError) -> Response {
     }
 }
 
-/// Browsers follow a form's redirects only to where the page's policy says that its forms may lead.
-fn let_forms_lead_to(response: &mut Response, uri: &RedirectUri) {
-    // A source is a scheme, a host and a port, all checked when the URI was read.
-    if let Ok(policy) = HeaderValue::from_str(&content_security_policy(&format!("'self' {}", uri.policy_source()))) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+/// Lets the page's form be answered with a redirect to the client.
+fn let_form_lead_on(response: &mut Response) {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
 }
 
 /// The same for the page that signs somebody in on the way to `next`: who has allowed it before is sent on at once.
-pub async fn let_sign_in_lead_to(context: &Context, next: &str, response: &mut Response) {
-    let query = next.strip_prefix(PATH).and_then(|rest| rest.strip_prefix('?'));
-    if let Some(query) = query
-        && let Ok(request) = authorization::check(context, query.as_bytes()).await
-    {
-        let_forms_lead_to(response, &request.redirect_uri);
+pub fn let_sign_in_lead_to(next: &str, response: &mut Response) {
+    if next.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('?')) {
+        let_form_lead_on(response);
     }
+}
+
+/// A query as it can be carried in an address of ours: browsers leave some of these characters as they are.
+fn plain(query: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
+    let mut plain = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        if is_plain(byte) {
+            plain.push(char::from(byte));
+        } else {
+            plain.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    plain
 }
