@@ -15,6 +15,7 @@ pub mod message;
 pub mod new_credential;
 pub mod overview;
 pub mod people;
+pub mod personal_tokens;
 pub mod renew;
 pub mod reveal;
 pub mod rotate;

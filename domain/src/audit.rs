@@ -54,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 51] = [
+pub const ACTIONS: [&str; 57] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -103,9 +103,15 @@ pub const ACTIONS: [&str; 51] = [
     "webhook.secret_replaced",
     "webhook.removed",
     "client.added",
+    "client.changed",
+    "client.secret_ended",
     "client.removed",
+    "clients.pruned",
     "grant.allowed",
     "grant.ended",
+    "personal_token.generated",
+    "personal_token.revoked",
+    "leak.reported",
 ];
 
 /// One written entry.

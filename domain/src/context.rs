@@ -7,7 +7,8 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::list::Counts;
-use crate::interactive::registration::DynamicRegistration;
+use crate::interactive::metadata_document::Documents;
+use crate::interactive::registration::{DynamicRegistration, InitialAccessToken};
 use crate::issuer_keys::{Fetch, IssuerKeys};
 use crate::keys::{KeyError, Keys, MasterKey};
 use crate::mcp_server;
@@ -31,6 +32,10 @@ pub struct Settings {
     pub status_list_ttl: Duration,
     /// Which interactive clients may register themselves.
     pub dynamic_registration: DynamicRegistration,
+    /// What they must bring, under [`DynamicRegistration::Token`].
+    pub initial_access_token: Option<InitialAccessToken>,
+    /// Whether a client may be known by the address of a document that describes it.
+    pub client_id_metadata_documents: bool,
 }
 
 /// See [`Settings::status_list_ttl`].
@@ -75,6 +80,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Keys of other issuers.
     pub issuer_keys: IssuerKeys,
+    /// Documents that describe clients.
+    pub documents: Documents,
     /// The token status lists as they were signed last.
     pub status_lists: StatusLists,
     /// Counts of credentials, of a large instance.
@@ -109,7 +116,8 @@ impl Context {
                 .map_err(StoreError::File)?,
             filing: Filing::start(store.clone()),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
-            issuer_keys: IssuerKeys::new(fetch),
+            issuer_keys: IssuerKeys::new(Arc::clone(&fetch)),
+            documents: Documents::new(fetch),
             status_lists: StatusLists::default(),
             counts: Recent::default(),
             hours: Recent::default(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::Fault;
+use crate::interactive::prune;
 use crate::store;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -37,5 +38,10 @@ const RETENTION: Retention = Retention {
 
 /// Removes what is older than its retention.
 pub async fn run(context: &Context) -> Result<(), Fault> {
-    Ok(store::housekeeping::run(&context.store, context.now(), &RETENTION).await?)
+    store::housekeeping::run(&context.store, context.now(), &RETENTION).await?;
+    let removed = prune::run(context).await?;
+    if removed > 0 {
+        tracing::info!(removed, "clients that nobody used were removed");
+    }
+    Ok(())
 }

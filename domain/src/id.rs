@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use url::Url;
+
 use crate::base62;
 use crate::clock::Timestamp;
 use crate::random::Random;
@@ -109,9 +111,27 @@ impl InteractiveClientId {
         Self(ClientId::generate(random).0)
     }
 
-    /// Reads an identifier.
+    /// Reads an identifier: a generated one, or the address of a client ID metadata document.
     pub fn parse(text: &str) -> Option<Self> {
-        ClientId::parse_generated(text).map(|id| Self(id.0))
+        ClientId::parse_generated(text).map(|id| Self(id.0)).or_else(|| Self::parse_document(text))
+    }
+
+    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3): https, with a path,
+    /// without user information or fragment, and in the one form that URLs with the same meaning have. Two clients never differ
+    /// in how their address is written.
+    fn parse_document(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok().filter(|url| url.as_str() == text && text.len() <= Self::LONGEST_DOCUMENT)?;
+        let names_document = url.scheme() == "https" && url.path() != "/" && url.fragment().is_none();
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        (names_document && is_plain).then(|| Self(text.to_owned()))
+    }
+
+    /// Longest address of a client ID metadata document, in bytes.
+    const LONGEST_DOCUMENT: usize = 500;
+
+    /// The address of the document that describes the client, where it is one.
+    pub fn document(&self) -> Option<&str> {
+        self.0.starts_with("https://").then_some(self.as_str())
     }
 
     /// The identifier as text.
@@ -142,6 +162,11 @@ identifier!(
     /// One client secret of a credential: names it in pages and the audit log without revealing it.
     SecretId,
     "sec_"
+);
+identifier!(
+    /// A token that a person generated: names it in pages, tokens' claims and the audit log without revealing it.
+    PersonalTokenId,
+    "ptk_"
 );
 identifier!(
     /// One public key of a credential.
@@ -287,6 +312,35 @@ mod tests {
             ["new", "..//", "a:bcd", "a+bcd", "a bcd", "-abc", "ä-bcd", "usr_0000000000000000000000", &"x".repeat(129)]
         {
             assert_eq!(ClientId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_documents_are_read_in_one_form() {
+        for good in
+            ["https://app.example.com/client.json", "https://app.example.com:8443/a?b=c", "https://[2001:db8::1]/c"]
+        {
+            assert_eq!(InteractiveClientId::parse(good).expect(good).document(), Some(good));
+        }
+        let generated = InteractiveClientId::generate(&SeededRandom::new(1));
+        assert_eq!(InteractiveClientId::parse(generated.as_str()), Some(generated.clone()));
+        assert_eq!(generated.document(), None);
+        for wrong in [
+            "https://app.example.com",
+            "https://app.example.com/",
+            "http://app.example.com/client.json",
+            "https://user@app.example.com/client.json",
+            "https://app.example.com/client.json#x",
+            "https://app.example.com/a/../client.json",
+            "https://app.example.com/a/%2e%2e/client.json",
+            "https://app.example.com:443/client.json",
+            "https://APP.example.com/client.json",
+            " https://app.example.com/client.json",
+            "https://2130706433/client.json",
+            "https:/app.example.com/client.json",
+            &format!("https://app.example.com/{}", "x".repeat(500)),
+        ] {
+            assert_eq!(InteractiveClientId::parse(wrong), None, "{wrong}");
         }
     }
 

@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`client`] | the clients: those that administrators make, and what all have in common |
 //! | [`registration`] | clients that register themselves (RFC 7591) |
+//! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
+//! | [`prune`] | clients that nobody uses go |
 //! | [`redirect_uri`] | where answers may be sent, and how that is compared |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
 //! | [`redeem`] | codes and refresh tokens become access tokens |
@@ -17,6 +19,8 @@
 pub mod authorization;
 pub mod client;
 pub mod grant;
+pub mod metadata_document;
+pub mod prune;
 pub mod redeem;
 pub mod redirect_uri;
 pub mod registration;

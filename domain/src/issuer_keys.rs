@@ -32,6 +32,12 @@ pub trait Fetch: Send + Sync {
         issuer: &'call str,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
+
+    /// The document of a client whose identifier `url` is, from wherever somebody says it is: held to less in size and time.
+    fn document<'call>(
+        &'call self,
+        url: &'call str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
 }
 
 /// Why there are no keys.
@@ -209,6 +215,13 @@ mod tests {
                 let _permit = self.may_answer.acquire().await.map_err(|_| "closed")?;
                 Err(format!("{url} is\nbroken {}", "x".repeat(500)))
             })
+        }
+
+        fn document<'call>(
+            &'call self,
+            url: &'call str,
+        ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+            self.get(url, url)
         }
     }
 

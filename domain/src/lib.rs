@@ -13,6 +13,7 @@
 //! | [`audit`] | the append-only, hash-chained record of changes |
 //! | [`origin`] | address and user agent of a request |
 //! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
+//! | [`personal_token`] | tokens that people generate for themselves |
 //! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |
@@ -47,6 +48,7 @@ pub mod metrics;
 pub mod origin;
 pub mod password;
 pub mod person;
+pub mod personal_token;
 pub mod public_key;
 pub mod random;
 pub mod restore;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::secret::SecretKind;
 use crate::text::is_unprintable;
 
 /// The longest user agent that is kept, in characters.
@@ -19,7 +20,8 @@ pub struct Origin {
 impl Origin {
     /// An origin. What cannot be shown is left out of the agent, and an agent that holds a secret is not kept at all.
     pub fn new(address: Option<IpAddr>, agent: Option<&str>) -> Self {
-        Self { address, agent: agent.filter(|agent| !agent.contains("css_")).map(shown) }
+        let holds_secret = |agent: &&str| SecretKind::ALL.iter().any(|kind| agent.contains(kind.prefix()));
+        Self { address, agent: agent.filter(|agent| !holds_secret(agent)).map(shown) }
     }
 }
 
@@ -54,6 +56,7 @@ mod tests {
         let agent = |text: &str| Origin::new(None, Some(text)).agent;
         assert_eq!(agent("python-httpx/0.28\u{202E}\n"), Some("python-httpx/0.28".to_owned()));
         assert_eq!(agent("css_in-the-wrong-header"), None);
+        assert_eq!(agent("csp_in-the-wrong-header"), None);
         assert_eq!(agent(&"x".repeat(1000)).map(|agent| agent.len()), Some(LONGEST_AGENT));
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::error::Fault;
-use crate::id::{ClientId, PersonId};
+use crate::id::{ClientId, InteractiveClientId, PersonId};
 use crate::keys::TokenAlgorithm;
 use crate::keys::rotation::{self, Haste, RotationError};
 use crate::store::{self, Store, StoreError};
@@ -27,14 +27,16 @@ pub enum How {
     AuthenticatorRevoked(&'static str),
     /// The person was disabled.
     PersonDisabled,
+    /// The interactive client was removed.
+    ClientRemoved,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The credential, unless it is a person.
+    /// The credential, unless it is a person or an interactive client.
     pub client_id: Option<ClientId>,
-    /// Name of the credential or the person.
+    /// Name of the credential, the person or the client.
     pub name: String,
     /// Identifier of what ended.
     pub id: String,
@@ -47,7 +49,7 @@ pub struct Ended {
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, and people.
+    /// Credentials, what proves them, people, and interactive clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,
@@ -128,9 +130,18 @@ pub async fn finish(
                 store::restore::disable_person(change.transaction(), &person, now).await?;
                 "person.disabled"
             }
+            (How::ClientRemoved, _) => {
+                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::interactive_clients::remove(change.transaction(), &client, now).await?;
+                "client.removed"
+            }
             (_, None) => return Err(Fault::Damaged.into()),
         };
-        let kind = if one.client_id.is_some() { "credential" } else { "person" };
+        let kind = match one.how {
+            How::PersonDisabled => "person",
+            How::ClientRemoved => "client",
+            How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
+        };
         let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
         events.push(Event::new(action, kind, target, &one.name).with(details));
     }

@@ -36,15 +36,21 @@ pub enum SecretKind {
     RefreshToken,
     /// An authorization code (RFC 6749 §1.3.1).
     AuthorizationCode,
+    /// A token that a person generated for a program.
+    PersonalToken,
 }
 
 impl SecretKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Client, Self::RefreshToken, Self::AuthorizationCode, Self::PersonalToken];
+
     /// What every secret of this kind begins with.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Client => PlainSecret::PREFIX,
             Self::RefreshToken => "csr_",
             Self::AuthorizationCode => "csa_",
+            Self::PersonalToken => "csp_",
         }
     }
 }
@@ -82,6 +88,11 @@ impl PlainSecret {
         }
         let (body, found) = text.split_at(kind.prefix().len() + RANDOM_LENGTH);
         (checksum(body) == found).then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Reads a secret of whatever kind its beginning says.
+    pub fn parse_any(text: &str) -> Option<(SecretKind, Self)> {
+        SecretKind::ALL.into_iter().find_map(|kind| Some((kind, Self::parse_of(kind, text)?)))
     }
 
     /// The secret itself: for the one answer that shows it.

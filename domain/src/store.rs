@@ -41,6 +41,7 @@ pub mod ledger;
 pub mod mcp_servers;
 mod migrations;
 pub mod people;
+pub mod personal_tokens;
 #[cfg(test)]
 mod plans;
 mod postgres;

@@ -95,6 +95,13 @@ impl Fetch for FakeIssuers {
         let document = self.documents.lock().expect("not poisoned").get(url).cloned();
         Box::pin(async move { document.map(String::into_bytes).ok_or_else(|| "404".to_owned()) })
     }
+
+    fn document<'call>(
+        &'call self,
+        url: &'call str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+        self.get(url, url)
+    }
 }
 
 /// A receiver of webhooks, in place of the network: keeps what it got, and answers 204 or what it was told to.
@@ -249,6 +256,8 @@ impl Instance {
                 public_url: "http://localhost:8080".to_owned(),
                 status_list_ttl: DEFAULT_STATUS_LIST_TTL,
                 dynamic_registration: DynamicRegistration::default(),
+                initial_access_token: None,
+                client_id_metadata_documents: true,
             },
         )
         .await

@@ -27,10 +27,18 @@ export class Countersign {
   private process!: ChildProcess;
   private log!: Promise<void>;
 
-  private constructor(private readonly folder: string) {}
+  private constructor(
+    private readonly folder: string,
+    private readonly variables: Record<string, string>,
+  ) {}
 
-  static async start(...options: string[]): Promise<Countersign> {
-    const server = new Countersign(await mkdtemp(join(tmpdir(), 'countersign-')));
+  static start(...options: string[]): Promise<Countersign> {
+    return Countersign.startIn({}, ...options);
+  }
+
+  /** The same with these variables in its environment. */
+  static async startIn(variables: Record<string, string>, ...options: string[]): Promise<Countersign> {
+    const server = new Countersign(await mkdtemp(join(tmpdir(), 'countersign-')), variables);
     server.process = spawn(binary, ['serve', ...options], {
       cwd: server.folder,
       env: server.environment(),
@@ -57,6 +65,7 @@ export class Countersign {
       COUNTERSIGN_LISTEN: '127.0.0.1:0',
       COUNTERSIGN_DATA_DIR: join(this.folder, 'data'),
       COUNTERSIGN_LOG: 'trace',
+      ...this.variables,
     };
   }
 

@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::credential::leak::Policy;
-use domain::interactive::registration::DynamicRegistration;
+use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
 use domain::public_key::PublicKey;
 use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::leak_reports::{LeakReports, read_github_keys};
 
 /// The defaults, which are also the reference of the configuration file.
 pub const DEFAULTS: &str = include_str!("../countersign.default.toml");
 const FILE: &str = "countersign.toml";
+/// Holds the initial access token itself, in place of the file.
+const INITIAL_ACCESS_TOKEN: &str = "COUNTERSIGN_INITIAL_ACCESS_TOKEN";
 
 /// Settings as flags and environment variables give them. Also what the file holds.
 #[derive(Args, Debug, Clone, Default, Deserialize)]
@@ -63,9 +66,18 @@ pub struct Settings {
     /// Seconds for which servers may keep a token status list: how soon a revocation reaches them
     #[arg(long, global = true, env = "COUNTERSIGN_STATUS_LIST_TTL", value_name = "SECONDS")]
     status_list_ttl: Option<u64>,
-    /// Which interactive clients may register themselves: off, loopback or on
+    /// Hosts of clients' metadata documents that may be at private addresses, separated by commas
+    #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_CLIENTS", value_name = "HOST[:PORT],…")]
+    private_clients: Option<String>,
+    /// Which interactive clients may register themselves: off, loopback, on or token
     #[arg(long, global = true, env = "COUNTERSIGN_DYNAMIC_REGISTRATION", value_name = "MODE")]
     dynamic_registration: Option<String>,
+    /// File of the token that clients must bring to register themselves, when dynamic_registration is token
+    #[arg(long, global = true, env = "COUNTERSIGN_INITIAL_ACCESS_TOKEN_FILE", value_name = "FILE")]
+    initial_access_token_file: Option<String>,
+    /// Whether a client may be known by the address of a document that describes it: off or on
+    #[arg(long, global = true, env = "COUNTERSIGN_CLIENT_ID_METADATA_DOCUMENTS", value_name = "SWITCH")]
+    client_id_metadata_documents: Option<String>,
     /// What happens to a secret that is reported as leaked: revoke or alert
     #[arg(long, global = true, env = "COUNTERSIGN_LEAK_POLICY", value_name = "POLICY")]
     leak_policy: Option<String>,
@@ -116,8 +128,14 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// How long servers may keep a token status list.
     pub status_list_ttl: Duration,
+    /// Hosts of clients' documents that may be at private addresses.
+    pub private_clients: Vec<String>,
     /// Which interactive clients may register themselves.
     pub dynamic_registration: DynamicRegistration,
+    /// What they must bring.
+    pub initial_access_token: Option<InitialAccessToken>,
+    /// Whether a client may be known by the address of a document that describes it.
+    pub client_id_metadata_documents: bool,
     /// What is done with reports of leaks.
     pub leak_reports: LeakReports,
     /// Filter of the log.
@@ -187,7 +205,10 @@ impl Settings {
             private_webhooks: self.private_webhooks.or(lower.private_webhooks),
             metrics_listen: self.metrics_listen.or(lower.metrics_listen),
             status_list_ttl: self.status_list_ttl.or(lower.status_list_ttl),
+            private_clients: self.private_clients.or(lower.private_clients),
             dynamic_registration: self.dynamic_registration.or(lower.dynamic_registration),
+            initial_access_token_file: self.initial_access_token_file.or(lower.initial_access_token_file),
+            client_id_metadata_documents: self.client_id_metadata_documents.or(lower.client_id_metadata_documents),
             leak_policy: self.leak_policy.or(lower.leak_policy),
             github_keys_file: self.github_keys_file.or(lower.github_keys_file),
             log: self.log.or(lower.log),
@@ -236,7 +257,17 @@ impl Settings {
             }
         };
         let dynamic_registration = DynamicRegistration::parse(&self.dynamic_registration.unwrap_or_default())
-            .ok_or_else(|| ConfigError::new("dynamic_registration", "must be off, loopback or on"))?;
+            .ok_or_else(|| ConfigError::new("dynamic_registration", "must be off, loopback, on or token"))?;
+        let initial_access_token = initial_access_token(&self.initial_access_token_file.unwrap_or_default())?;
+        if dynamic_registration == DynamicRegistration::Token && initial_access_token.is_none() {
+            let problem = "must name a file when dynamic_registration is token";
+            return Err(ConfigError::new("initial_access_token_file", problem));
+        }
+        let client_id_metadata_documents = match self.client_id_metadata_documents.as_deref() {
+            Some("on") => true,
+            Some("off") => false,
+            _ => return Err(ConfigError::new("client_id_metadata_documents", "must be off or on")),
+        };
         let leak_reports = LeakReports {
             policy: match self.leak_policy.as_deref() {
                 Some("revoke") => Policy::Revoke,
@@ -269,7 +300,10 @@ impl Settings {
             private_webhooks: check_hosts("private_webhooks", &self.private_webhooks.unwrap_or_default())?,
             metrics_listen,
             status_list_ttl,
+            private_clients: check_hosts("private_clients", &self.private_clients.unwrap_or_default())?,
             dynamic_registration,
+            initial_access_token,
+            client_id_metadata_documents,
             leak_reports,
             data_dir,
             log,
@@ -360,6 +394,22 @@ fn check_github_keys(file: &str) -> Result<Vec<(String, PublicKey)>, ConfigError
     let problem = |problem: String| ConfigError::new("github_keys_file", format!("{file}: {problem}"));
     let text = std::fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
     read_github_keys(&text).map_err(problem)
+}
+
+/// The token in this file, or in the environment, where operators keep secrets that come from elsewhere.
+fn initial_access_token(file: &str) -> Result<Option<InitialAccessToken>, ConfigError> {
+    let (setting, text) = match std::env::var(INITIAL_ACCESS_TOKEN) {
+        Ok(text) if !text.is_empty() => (INITIAL_ACCESS_TOKEN, text),
+        _ if file.is_empty() => return Ok(None),
+        _ => {
+            let setting = "initial_access_token_file";
+            let read = std::fs::read_to_string(file);
+            (setting, read.map_err(|error| ConfigError::new(setting, format!("{file}: {error}")))?)
+        }
+    };
+    let token = InitialAccessToken::parse(Zeroizing::new(text).trim());
+    let problem = format!("needs at least {} characters, without spaces", InitialAccessToken::SHORTEST);
+    token.map(Some).ok_or_else(|| ConfigError::new(setting, problem))
 }
 
 fn check_hosts(setting: &str, text: &str) -> Result<Vec<String>, ConfigError> {

@@ -12,6 +12,7 @@ pub mod invitation;
 pub mod leaks;
 pub mod pages;
 pub mod people;
+pub mod personal_tokens;
 pub mod server_functions;
 pub mod servers;
 pub mod session_store;

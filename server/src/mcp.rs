@@ -3,6 +3,7 @@
 //! It is what a newcomer calls first, and the example of how any MCP server should treat tokens: the 401 challenge comes
 //! before everything else, and the credential's state is asked on every request, so a revocation is obeyed at once.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -76,7 +77,8 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
 }
 
 async fn authorized(state: AppState, request: Request, next: Next) -> Response {
-    let caller = match authenticate(&state, request.headers()).await {
+    let address = request.extensions().get::<ClientAddress>().and_then(|address| address.0);
+    let caller = match authenticate(&state, request.headers(), address).await {
         Ok(caller) => caller,
         Err(response) => return response,
     };
@@ -93,7 +95,7 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Response {
 }
 
 /// Who calls, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
-async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Caller, Response> {
+async fn authenticate(state: &AppState, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Response> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
         (None, _) => return Err(challenge(state, false)),
@@ -101,7 +103,7 @@ async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Caller, R
         (Some(_), Some(_)) => None,
     };
     let token = token.ok_or_else(|| challenge(state, true))?;
-    match verify(&state.context, token, &state.context.settings.built_in_resource()).await {
+    match verify(&state.context, token, &state.context.settings.built_in_resource(), address).await {
         Ok(caller) => Ok(caller),
         Err(VerifyError::Invalid(reason)) => {
             tracing::debug!(reason, "a token was refused");
@@ -249,6 +251,9 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
         Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
         // The log must not read as if the person had done it by hand.
         Subject::Person { id, name, .. } => Actor::person(id.clone(), format!("{name} through {}", caller.name)),
+        Subject::PersonalToken { person, person_name, .. } => {
+            Actor::person(person.clone(), format!("{person_name} through the token {}", caller.name))
+        }
     };
     let actor = actor.at(address, agent);
     Ok((caller, actor))
@@ -299,6 +304,10 @@ fn whoami(caller: &Caller) -> Value {
         Subject::Person { id, name, client_id } => {
             who["client_id"] = json!(client_id.as_str());
             who["person"] = json!({ "id": id.as_str(), "name": name });
+        }
+        Subject::PersonalToken { person, person_name, id } => {
+            who["personal_token"] = json!(id.as_str());
+            who["person"] = json!({ "id": person.as_str(), "name": person_name });
         }
     }
     who

@@ -26,6 +26,10 @@ use url::{Host, Url};
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
 /// Longest document, in bytes.
 const LONGEST_DOCUMENT: usize = 64 * 1024;
+/// The same for the document of a client, whose address anybody who is signed in may name.
+const CLIENT_DEADLINE: Duration = Duration::from_secs(3);
+/// Longest document of a client, in bytes (draft-ietf-oauth-client-id-metadata-document §6.6).
+const LONGEST_CLIENT_DOCUMENT: usize = 5 * 1024;
 /// The same time for a message to a webhook, whose receiver may work before it answers.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
 /// How much is read of what a webhook answers: enough that the receiver sees its answer taken.
@@ -40,6 +44,7 @@ const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
 pub struct Outbound {
     issuers: Exceptions,
     webhooks: Exceptions,
+    clients: Exceptions,
     tls: OnceLock<Result<TlsConnector, String>>,
 }
 
@@ -82,6 +87,8 @@ impl Leave<'_> {
 /// An answer whose body is not read yet.
 struct Answer {
     status: StatusCode,
+    /// Whether it says that its body is JSON.
+    is_json: bool,
     body: Incoming,
     _connection: Connection,
 }
@@ -96,11 +103,12 @@ impl Drop for Connection {
 }
 
 impl Outbound {
-    /// Makes exceptions for these hosts of issuers and of webhooks alone.
-    pub fn new(private_issuers: Vec<String>, private_webhooks: Vec<String>) -> Self {
+    /// Makes exceptions for these hosts of issuers, of webhooks and of clients' documents alone.
+    pub fn new(private_issuers: Vec<String>, private_webhooks: Vec<String>, private_clients: Vec<String>) -> Self {
         Self {
             issuers: Exceptions { hosts: private_issuers, setting: "private_issuers" },
             webhooks: Exceptions { hosts: private_webhooks, setting: "private_webhooks" },
+            clients: Exceptions { hosts: private_clients, setting: "private_clients" },
             tls: OnceLock::new(),
         }
     }
@@ -118,6 +126,22 @@ impl Outbound {
         }
         let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
         body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
+    }
+
+    /// The document of a client. Its address begins with https, whatever exceptions there are.
+    async fn client_document(&self, url: &str) -> Result<Vec<u8>, String> {
+        let url = Url::parse(url).map_err(|_| "not a URL")?;
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        let leave = Leave { is_private: self.clients.cover(&url), exceptions: &self.clients };
+        let mut answer = self.ask(leave, &url, Method::GET, headers, Bytes::new()).await?;
+        if answer.status != StatusCode::OK {
+            return Err(format!("answered {}", answer.status));
+        }
+        if !answer.is_json {
+            return Err("the answer is not application/json".to_owned());
+        }
+        let body = Limited::new(&mut answer.body, LONGEST_CLIENT_DOCUMENT).collect().await;
+        body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 5 KiB or broken".to_owned())
     }
 
     /// Sends a message to a webhook, and returns the status of its answer.
@@ -173,6 +197,16 @@ impl Fetch for Outbound {
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
         Box::pin(async move {
             tokio::time::timeout(FETCH_DEADLINE, self.fetch(issuer, url)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+
+    fn document<'call>(
+        &'call self,
+        url: &'call str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+        Box::pin(async move {
+            let fetched = tokio::time::timeout(CLIENT_DEADLINE, self.client_document(url)).await;
+            fetched.unwrap_or_else(|_| Err(LATE.to_owned()))
         })
     }
 }
@@ -258,8 +292,15 @@ async fn ask(
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     // It ends with the answer, or with whoever waits for it; an error shows in the answer too.
     let connection = Connection(tokio::spawn(connection));
-    let (status, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
-    Ok(Answer { status: status.status, body, _connection: connection })
+    let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
+    Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: connection })
+}
+
+/// `application/json`, or one that is built on it (RFC 6839 §3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 /// Whether an address belongs to the public internet (IANA special-purpose registries). IPv4 inside IPv6 counts as what it
@@ -333,7 +374,7 @@ mod tests {
     async fn what_is_not_allowed_is_not_asked() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let strict = Outbound::new(vec![], vec![]);
+        let strict = Outbound::new(vec![], vec![], vec![]);
         for url in [
             format!("http://127.0.0.1:{port}/"),
             format!("https://127.0.0.1:{port}/"),
@@ -344,6 +385,7 @@ mod tests {
             "https://".to_owned(),
         ] {
             assert!(strict.get(&url, &url).await.is_err(), "{url}");
+            assert!(strict.document(&url).await.is_err(), "{url}");
             assert!(strict.post(&message(&url)).await.is_err(), "{url}");
             assert!(url.contains("//localhost") || strict.check(&url).is_err(), "{url}");
         }
@@ -371,7 +413,7 @@ mod tests {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let outbound = Outbound::new(vec![format!("127.0.0.1:{port}")], vec![]);
+        let outbound = Outbound::new(vec![format!("127.0.0.1:{port}")], vec![], vec![]);
         let url = format!("http://127.0.0.1:{port}/keys");
         // Not on behalf of an issuer that is not listed itself.
         assert!(outbound.get("https://issuer.example", &url).await.expect_err("refused").contains("only https"));
@@ -417,8 +459,8 @@ mod tests {
         });
         let host = format!("127.0.0.1:{port}");
         let url = format!("http://{host}/hook?a=b");
-        let outbound = Outbound::new(vec![host.clone()], vec![host.clone()]);
-        let not_listed = Outbound::new(vec![host.clone()], vec![]);
+        let outbound = Outbound::new(vec![host.clone()], vec![host.clone()], vec![]);
+        let not_listed = Outbound::new(vec![host.clone()], vec![], vec![host.clone()]);
         assert!(not_listed.post(&message(&url)).await.is_err(), "an issuer is no webhook");
         assert_eq!((outbound.check(&url), not_listed.check(&url).is_err()), (Ok(()), true));
         for status in [200, 202, 307] {

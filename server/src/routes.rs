@@ -18,8 +18,8 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, server_functions, servers,
-    settings, sign_in, teams, webhooks,
+    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, personal_tokens,
+    server_functions, servers, settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
 use crate::http::envelope::envelope;
@@ -132,6 +132,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/apps/clients/{id}", administrator, get(apps::client)),
         row("/account", person, get(pages::account)),
         row("/account/name", person, post(account::rename)),
+        row("/account/tokens", person, get(personal_tokens::list).post(personal_tokens::generate)),
         row("/account/password", person, post(account::change_password)),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
@@ -156,6 +157,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/remove_client", administrator, post(server_functions::call)),
         row("/fn/end_session", person, post(server_functions::call)),
         row("/fn/end_grant", person, post(server_functions::call)),
+        row("/fn/revoke_personal_token", person, post(server_functions::call)),
     ]
 }
 

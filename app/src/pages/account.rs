@@ -81,6 +81,13 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                 </form>
             </section>
         </div>
+        <section class="panel" aria-labelledby="tokens">
+            <header><h2 id="tokens">"Personal tokens"</h2><a href="/account/tokens">"Generate a token"</a></header>
+            <div class="body"><p class="muted">
+                "For programs into which you paste a token. Programs that can sign you in need none: they are under "
+                <a href="/apps">"Connected apps"</a>"."
+            </p></div>
+        </section>
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
             {table}

@@ -116,9 +116,15 @@ fn words(action: &str) -> &str {
         "webhook.secret_replaced" => "Signing secret of a webhook replaced",
         "webhook.removed" => "Webhook removed",
         "client.added" => "Client added",
+        "client.changed" => "Client’s document changed",
+        "client.secret_ended" => "Client’s secret ended",
         "client.removed" => "Client removed",
+        "clients.pruned" => "Unused clients removed",
         "grant.allowed" => "Access allowed",
         "grant.ended" => "Access ended",
+        "personal_token.generated" => "Personal token generated",
+        "personal_token.revoked" => "Personal token revoked",
+        "leak.reported" => "Leak reported",
         other => other,
     }
 }

@@ -1,11 +1,15 @@
 //! Connected apps: what people have allowed, and the clients that may ask them.
 
+use std::time::Duration;
+
 use domain::error::FieldError;
 use domain::id::{GrantId, InteractiveClientId};
 use domain::interactive::client::{self, ClientDraft, ClientError, ClientKind, InteractiveClient};
 use domain::interactive::grant::{self, GrantError, ListedGrant};
+use domain::interactive::prune;
 use domain::interactive::redirect_uri::RedirectUri;
 use domain::mcp_server;
+use domain::personal_token;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -16,6 +20,8 @@ use crate::components::notice::{Done, ErrorSummary};
 use crate::components::status::ScopeTags;
 use crate::components::time::{Moment, MomentOr};
 use crate::pages::message::message;
+use crate::pages::percent_encoded;
+use crate::pages::personal_tokens::token_table;
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
@@ -44,6 +50,11 @@ impl From<ClientError> for ActionError {
     }
 }
 
+/// The page of a client. The identifier of one may be an address.
+pub fn client_path(id: &InteractiveClientId) -> String {
+    format!("/apps/clients/{}", percent_encoded(id.as_str()))
+}
+
 /// Ends a grant.
 #[server(prefix = "/fn", endpoint = "end_grant")]
 pub async fn end_grant(grant: String) -> Result<String, ActionError> {
@@ -68,6 +79,7 @@ pub async fn page(done: bool) -> Result<Page, ActionError> {
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
     let grants = grant::list(&visit.context, authority, PAGE_SIZE).await?;
+    let tokens = personal_token::list(&visit.context, authority, PAGE_SIZE).await?;
     let servers = mcp_server::list(&visit.context).await?;
     let is_empty = grants.is_empty();
     let rows = grants
@@ -77,7 +89,7 @@ pub async fn page(done: bool) -> Result<Page, ActionError> {
             let scopes = grant.scopes.iter().map(str::to_owned).collect();
             let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
             let unchecked =
-                (client_kind == ClientKind::Dynamic).then(|| view! { <div class="sub">"name not checked"</div> });
+                (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
             view! {
                 <tr>
                     <th scope="row">{client_name.clone()}</th>
@@ -117,7 +129,7 @@ pub async fn page(done: bool) -> Result<Page, ActionError> {
         .into_any()
     };
     let body = view! {
-        {done.then(|| view! { <Done text="Access ended. Its tokens are refused from now on.".to_owned()/> })}
+        {done.then(|| view! { <Done text="Access ended. What it had is refused from now on.".to_owned()/> })}
         <div class="head">
             <div><h1>"Connected apps"</h1><p>{if administers {
                 "Programs that act for people, by their consent."
@@ -127,6 +139,10 @@ pub async fn page(done: bool) -> Result<Page, ActionError> {
             {administers.then(|| view! { <a class="button" href="/apps/clients">"Clients"</a> })}
         </div>
         <section class="panel" aria-label="Connected apps">{list}</section>
+        <section class="panel" aria-labelledby="tokens">
+            <header><h2 id="tokens">"Personal tokens"</h2><a href="/account/tokens">"Generate a token"</a></header>
+            {token_table(tokens, &servers, administers)}
+        </section>
     };
     Ok(Page::new("Connected apps", body))
 }
@@ -139,7 +155,7 @@ pub async fn clients(done: bool) -> Result<Page, ActionError> {
     let rows = clients
         .into_iter()
         .map(|client| {
-            let path = format!("/apps/clients/{}", client.id);
+            let path = client_path(&client.id);
             let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
             view! {
                 <tr>
@@ -170,7 +186,11 @@ pub async fn clients(done: bool) -> Result<Page, ActionError> {
     let body = view! {
         {done.then(|| view! { <Done text="Client removed. Its grants ended with it.".to_owned()/> })}
         <div class="head">
-            <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>"Programs that may ask people for access."</p></div>
+            <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
+                "Programs that may ask people for access. Those that made themselves known go by themselves: after {} days if nobody \
+                 allowed them anything, otherwise after {} days without use.",
+                days(prune::NEVER_USED), days(prune::IDLE)
+            )}</p></div>
             <a class="button" data-kind="primary" href="/apps/clients/new">"Add a client"</a>
         </div>
         <section class="panel" aria-label="Clients">{list}</section>
@@ -178,11 +198,16 @@ pub async fn clients(done: bool) -> Result<Page, ActionError> {
     Ok(Page::new("Clients", body))
 }
 
+fn days(time: Duration) -> u64 {
+    time.as_secs() / (24 * 3600)
+}
+
 fn kind_words(client: &InteractiveClient) -> &'static str {
     match (client.kind, client.is_confidential()) {
         (ClientKind::Registered, true) => "Confidential",
         (ClientKind::Registered, false) => "Public",
         (ClientKind::Dynamic, _) => "Registered itself",
+        (ClientKind::Document, _) => "Described by its host",
     }
 }
 
@@ -266,7 +291,7 @@ pub fn reveal(client: InteractiveClient, secret: String) -> Page {
                 </div>
             </div>
             <div class="row">
-                <a class="button" data-stored="" href=format!("/apps/clients/{}", client.id)>
+                <a class="button" data-stored="" href=client_path(&client.id)>
                     <Drawing icon=Icon::Check/>"I have stored this secret"
                 </a>
             </div>
@@ -284,7 +309,7 @@ pub fn already_added(id: &InteractiveClientId) -> Page {
         "Already added",
         "This form was sent before. Its client exists, its secret was shown once and cannot be shown again, and no second client \
          was made. If the secret is lost, remove this client and add another.",
-        Some((format!("/apps/clients/{id}"), "Open the client")),
+        Some((client_path(id), "Open the client")),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use domain::interactive::authorization::AuthorizationRequest;
 use domain::interactive::client::ClientKind;
+use domain::interactive::metadata_document;
 use domain::interactive::redirect_uri::Destination;
 use domain::mcp_server::ScopeDescription;
 use leptos::prelude::*;
@@ -18,9 +19,12 @@ use crate::visit::signed_in;
 pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, ActionError> {
     let viewer = signed_in()?.viewer()?.clone();
     let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
-    let vouched = match client.kind {
-        ClientKind::Registered => "Registered by an administrator",
-        ClientKind::Dynamic => "It registered itself under this name; nobody has checked it",
+    let vouched = match (client.kind, client.id.document()) {
+        (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
+        (ClientKind::Document, Some(url)) => {
+            format!("{} describes it under this name; nobody else has checked it", metadata_document::host(url))
+        }
+        _ => "It registered itself under this name; nobody has checked it".to_owned(),
     };
     let (lead, host) = match redirect_uri.destination() {
         Destination::Loopback => ("A program on this computer", redirect_uri.host()),
@@ -52,6 +56,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             <h2>"It may"</h2>
             <ul>{rows}</ul>
             <dl class="stack">
+                {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
                 <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
                 <div><dt class="sub">"Access goes to"</dt><dd>{lead}" "<b>{host}</b></dd></div>
                 <div><dt class="sub">"For"</dt><dd>
@@ -74,7 +79,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
 }
 
 /// The request cannot be answered: who sent it, or where the answer would go, is not known.
-pub fn refused(problem: &'static str) -> Page {
+pub fn refused(problem: &str) -> Page {
     let text = format!(
         "{problem} You were not sent back, because whoever sent you here could not be recognised. Start again in the \
          program; if it happens again, tell its developer."

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::authority::Role;
 use domain::credential::AuthMethod;
-use domain::credential::leak::{self, Evidence, Findings, Leak};
+use domain::credential::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
 use domain::mcp_server::{self, McpServer};
 use leptos::prelude::*;
 
@@ -18,6 +18,7 @@ use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::status::{ScopeTags, StatusChip};
 use crate::components::time::Moment;
+use crate::pages::apps::client_path;
 use crate::render::Page;
 use crate::visit::{Visit, signed_in};
 
@@ -42,6 +43,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     let body = view! {
         <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
         {all_at_once(&visit, &findings)}
+        {findings.of_people.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
         <section class="panel" aria-label="Search another text">
             <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
@@ -80,11 +82,15 @@ fn fields(days: u32) -> AnyView {
 
 /// What was found, in a sentence.
 fn summary(findings: &Findings) -> String {
-    let count = i64::try_from(findings.leaks.len()).unwrap_or(i64::MAX);
-    let mut words = match count {
-        0 if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
-        0 => "Nothing in the text belongs to this Countersign.".to_owned(),
-        count => format!("The text is about {}.", counted(count, "credential", "credentials")),
+    let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    let credentials = || counted(length(findings.leaks.len()), "credential", "credentials");
+    let of_people = || counted(length(findings.of_people.len()), "app or personal token", "apps and personal tokens");
+    let mut words = match (findings.leaks.is_empty(), findings.of_people.is_empty()) {
+        (true, true) if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
+        (true, true) => "Nothing in the text belongs to this Countersign.".to_owned(),
+        (false, true) => format!("The text is about {}.", credentials()),
+        (true, false) => format!("The text is about {}.", of_people()),
+        (false, false) => format!("The text is about {} and {}.", credentials(), of_people()),
     };
     if findings.unknown > 0 {
         let unknown = i64::try_from(findings.unknown).unwrap_or(i64::MAX);
@@ -97,9 +103,9 @@ fn summary(findings: &Findings) -> String {
     if findings.elsewhere > 0 {
         let elsewhere = i64::try_from(findings.elsewhere).unwrap_or(i64::MAX);
         words += &format!(
-            " It also gives away {} of teams that you are not in: tell an administrator, or send it to /leaks/report, \
-             which takes it from anybody.",
-            counted(elsewhere, "credential", "credentials")
+            " It also gives away {} of teams or people that you do not answer for: tell an administrator, or send it to \
+             /leaks/report, which takes it from anybody.",
+            counted(elsewhere, "secret or token", "secrets and tokens")
         );
     }
     if findings.more {
@@ -188,6 +194,52 @@ fn evidence_words(evidence: &Evidence) -> AnyView {
             view! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }.into_any()
         }
     }
+}
+
+/// Something that acts for people: what it is, and the button that ends it.
+fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
+    let LeakOfPeople { found, works } = leak;
+    let (name, what) = match &found {
+        Found::PersonalToken(listed) => {
+            (listed.token.name.clone(), format!("A personal token of {}", listed.person_name))
+        }
+        Found::Grant(listed) => {
+            (listed.client_name.clone(), format!("A token with which this app acts for {}", listed.person_name))
+        }
+        Found::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
+    };
+    let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
+    let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
+        view! {
+            <form method="post" action=action>
+                <FormToken/>
+                <input type="hidden" name=field value=value/>
+                <button class="button" data-kind="danger">{verb}</button>
+            </form>
+        }
+        .into_any()
+    };
+    let action = match found {
+        _ if !works => view! { <p class="muted">"Nothing is left to do."</p> }.into_any(),
+        Found::PersonalToken(listed) => {
+            let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
+            let verb = if own { "Revoke token" } else { "Revoke their token" };
+            button("/fn/revoke_personal_token", "token", listed.token.id.to_string(), verb)
+        }
+        Found::Grant(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
+        Found::Client(client) => view! {
+            <a class="button" href=client_path(&client.id)>"Open the client"</a>
+            <p class="muted">"Remove it and add it anew: that ends its secret, and the access people gave it."</p>
+        }
+        .into_any(),
+    };
+    view! {
+        <section class="panel" aria-label=name.clone()>
+            <header><h2>{name.clone()}</h2></header>
+            <div class="body"><p><b>{what}</b>" "{state}</p><div class="row">{action}</div></div>
+        </section>
+    }
+    .into_any()
 }
 
 /// One credential: what was found of it, what it reaches, what can be done.

@@ -355,7 +355,8 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         Ok(chosen) => chosen,
         Err(error) => return Err(ActionError::Invalid(error.message)),
     };
-    let Preview { credentials, live_tokens } = emergency::preview(&visit.context, &selection, means).await?;
+    let Preview { credentials, live_tokens, grants, personal_tokens } =
+        emergency::preview(&visit.context, &selection, means).await?;
     let limits = Choices::read(&visit).await?.limits(&typed);
     let of = Errors(errors.clone());
     let count = counted(credentials, "credential", "credentials");
@@ -372,7 +373,8 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
             "Final. Every secret of them stops working for ever, and each program needs a new credential.",
         ),
     };
-    let form = if credentials == 0 {
+    let of_people = grants + personal_tokens;
+    let form = if credentials + of_people == 0 {
         view! { <p>"There is nothing to stop. "<a href="/settings">"Choose differently"</a></p> }.into_any()
     } else {
         view! {
@@ -405,8 +407,15 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
                 {limits.into_iter().map(|(word, value)| view! { <div><dt>{word}</dt><dd>{value}</dd></div> }).collect_view()}
                 <div><dt>"Credentials"</dt><dd>{count}</dd></div>
                 <div><dt>"Live tokens"</dt><dd>{tokens}</dd></div>
+                <div><dt>"Connected apps"</dt><dd>{grouped(grants)}</dd></div>
+                <div><dt>"Personal tokens"</dt><dd>{grouped(personal_tokens)}</dd></div>
             </dl>
-            <div class="body">{form}</div>
+            <div class="body">
+                {(of_people > 0).then(|| view! {
+                    <p>"Connected apps and personal tokens end for good; people allow and generate them again."</p>
+                })}
+                {form}
+            </div>
         </section>
     };
     Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))

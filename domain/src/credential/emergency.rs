@@ -72,6 +72,17 @@ pub struct Preview {
     pub credentials: i64,
     /// Their live tokens.
     pub live_tokens: i64,
+    /// What people allowed apps, for the same MCP server, by the same person, before the same moment. No team owns it.
+    pub grants: i64,
+    /// Personal tokens, in the same way.
+    pub personal_tokens: i64,
+}
+
+/// How much of what acts for people.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OfPeople {
+    pub grants: i64,
+    pub personal_tokens: i64,
 }
 
 /// Counts what a stop would end.
@@ -81,7 +92,7 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::emergency::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in
+/// Stops every credential of the selection that is there now, and ends for good what acts for people in it, `bite` of them in a transaction: exchanges of others go on in
 /// between, however many there are. `progress` is told after each bite how many were stopped; they are stopped on disk
 /// then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
 ///
@@ -98,7 +109,7 @@ pub async fn stop(
     let reason =
         check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
     let now = context.now();
-    let (mut total, mut last) = (0, None);
+    let (mut total, mut last, mut is_first) = (0, None, true);
     loop {
         let mut change = context.begin_change().await?;
         change.authority(actor).await?.require_administrator()?;
@@ -110,12 +121,17 @@ pub async fn stop(
             store::emergency::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
             last = Some(up_to.clone());
         }
+        let of_people = match is_first {
+            true => store::emergency::end_of_people(change.transaction(), selection, now).await?,
+            false => OfPeople::default(),
+        };
+        is_first = false;
         total += stopped.len() as u64;
         let mut events = Vec::new();
         if all_at_once {
             events.extend(stopped.iter().map(|(id, name)| of_one(*means, id, name, reason.as_deref())));
         }
-        events.push(stopped_event(order, stopped.len(), now, reason.as_deref()));
+        events.push(stopped_event(order, stopped.len(), of_people, now, reason.as_deref()));
         change.commit_all(actor, &events).await?;
         progress(total);
         if !more {
@@ -132,7 +148,7 @@ fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Even
     Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
 }
 
-fn stopped_event(order: &Order<'_>, count: usize, now: Timestamp, reason: Option<&str>) -> Event {
+fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Timestamp, reason: Option<&str>) -> Event {
     let selection = order.selection;
     Event::new("emergency.stopped", "instance", "", "").with(json!({
         "means": order.means.as_str(),
@@ -141,6 +157,8 @@ fn stopped_event(order: &Order<'_>, count: usize, now: Timestamp, reason: Option
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
         "created_before": selection.created_before.map(Timestamp::rfc3339),
         "credentials": count,
+        "grants": of_people.grants,
+        "personal_tokens": of_people.personal_tokens,
         "stopped_at": now.millis(),
         "reason": reason,
     }))

@@ -1,6 +1,8 @@
 //! Leaks: secrets, tokens and client IDs are found in whatever text somebody has at hand, by their form and checksum, and
 //! looked up by hash or signature. The text itself goes nowhere.
 
+mod of_people;
+
 use std::collections::{BTreeMap, HashSet};
 
 use aws_lc_rs::digest;
@@ -22,10 +24,12 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{AuthenticatorId, ClientId};
 use crate::interactive::grant;
-use crate::secret::PlainSecret;
-use crate::store::{self, ledger::Reach};
+use crate::secret::{PlainSecret, SecretKind};
+use crate::store::{self, grants::Clue, ledger::Reach};
 use crate::text::printable;
 use crate::token::verify::{self, Signed};
+
+pub use of_people::{Found, LeakOfPeople, end as end_of_people};
 
 /// Most credentials that one text is searched for.
 pub const MOST_CREDENTIALS: usize = 50;
@@ -35,7 +39,7 @@ const MOST_CANDIDATES: usize = 2000;
 const MOST_ADDRESSES: i64 = 20;
 /// Longest place of a find that is kept, in characters.
 const LONGEST_PLACE: usize = 500;
-/// `css_` and what follows it.
+/// A secret of any kind: its prefix and what follows.
 const SECRET_LENGTH: usize = 53;
 /// `csc_` and what follows it.
 const CLIENT_ID_LENGTH: usize = 26;
@@ -43,7 +47,7 @@ const CLIENT_ID_LENGTH: usize = 26;
 /// What a text holds that can be ours, each thing once.
 #[derive(Default)]
 struct Scan {
-    secrets: Vec<PlainSecret>,
+    secrets: Vec<(SecretKind, PlainSecret)>,
     tokens: Vec<Zeroizing<String>>,
     client_ids: Vec<ClientId>,
     seen: HashSet<String>,
@@ -94,11 +98,12 @@ fn scan(text: &str) -> Scan {
 }
 
 fn scan_secrets(text: &str, found: &mut Scan) {
-    for (position, _) in text.match_indices("css_") {
-        let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse);
+    // What all prefixes begin with.
+    for (position, _) in text.match_indices("cs") {
+        let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse_any);
         // What goes on is another text: the published pattern ends at a word boundary.
         let ends = !text[position..].chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
-        if let Some(secret) = secret.filter(|secret| ends && found.is_new(secret.expose())) {
+        if let Some(secret) = secret.filter(|(_, secret)| ends && found.is_new(secret.expose())) {
             found.secrets.push(secret);
         }
     }
@@ -140,7 +145,7 @@ fn place(text: &str) -> Option<String> {
 }
 
 fn holds_something(text: &str) -> bool {
-    !scan(text).is_empty() || text.contains("css_")
+    !scan(text).is_empty() || SecretKind::ALL.iter().any(|kind| text.contains(kind.prefix()))
 }
 
 /// What of a credential was in the text.
@@ -180,9 +185,11 @@ pub struct Leak {
 pub struct Findings {
     /// The credentials, those with a working secret or token first.
     pub leaks: Vec<Leak>,
+    /// What acts for people, what works first.
+    pub of_people: Vec<LeakOfPeople>,
     /// Secrets of the right form that are none of this instance.
     pub unknown: usize,
-    /// Credentials whose secrets or tokens are in the text, and whose teams the authority does not see.
+    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts for others.
     pub elsewhere: usize,
     /// Whether there was more than is looked up at once.
     pub more: bool,
@@ -195,22 +202,35 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
     let now = context.now();
     let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
     let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
+    let mut of_people = Vec::new();
     let mut unknown = 0;
-    for secret in found.secrets.iter().take(MOST_CANDIDATES) {
-        let hash = secret.hash(&context.keys.pepper);
-        match store::credentials::secret_by_hash(context.store.reads(), &hash).await? {
-            Some((client_id, secret)) => {
-                let works = secret.end().is_live(now);
-                evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
-            }
+    for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
+        if let Some((client_id, secret)) = secret_of_credential(context, *kind, secret).await? {
+            let works = secret.end().is_live(now);
+            evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
+            continue;
+        }
+        match of_people::find(context, *kind, secret, now).await? {
+            Some(leak) => of_people.push(leak),
             None => unknown += 1,
         }
     }
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
-        if let Some((client_id, ends_at, works)) = verify::whose(context, token).await? {
-            evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
+        match verify::whose(context, token).await? {
+            Some((Signed::OfCredential(client_id, _), ends_at, works)) => {
+                evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
+            }
+            Some((Signed::OfGrant(jti), _, _)) => {
+                of_people.extend(of_people::of_grant(context, Clue::AccessToken(&jti), now).await?);
+            }
+            None => {}
         }
     }
+    let mut known = HashSet::new();
+    of_people.retain(|leak| known.insert(leak.id().to_owned()));
+    let (mut of_people, others): (Vec<_>, Vec<_>) =
+        of_people.into_iter().partition(|leak: &LeakOfPeople| leak.is_seen_by(authority));
+    of_people.sort_by_key(|leak| !leak.works);
     // A client ID is no secret: those come last, and only as many as are shown.
     for client_id in found.client_ids {
         if evidence.len() > MOST_CREDENTIALS {
@@ -219,7 +239,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
         }
         evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
     }
-    let (mut given_away, mut elsewhere) = (Vec::new(), 0);
+    let (mut given_away, mut elsewhere) = (Vec::new(), others.len());
     for (client_id, evidence) in evidence {
         match inspect::find(context, authority, &client_id).await? {
             Some(credential) => given_away.push((credential, evidence)),
@@ -237,7 +257,20 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
         let reach = store::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
         leaks.push(Leak { credential, evidence, impact, reach });
     }
-    Ok(Findings { leaks, unknown, elsewhere, more })
+    Ok(Findings { leaks, of_people, unknown, elsewhere, more })
+}
+
+/// The credential and its secret, if this is one.
+async fn secret_of_credential(
+    context: &Context,
+    kind: SecretKind,
+    secret: &PlainSecret,
+) -> Result<Option<(ClientId, ClientSecret)>, Fault> {
+    if kind != SecretKind::Client {
+        return Ok(None);
+    }
+    let hash = secret.hash(&context.keys.pepper);
+    Ok(store::credentials::secret_by_hash(context.store.reads(), &hash).await?)
 }
 
 impl Evidence {
@@ -279,8 +312,8 @@ pub async fn report(
     let place = place.and_then(self::place);
     let found = scan(text);
     let mut known = false;
-    for secret in found.secrets.iter().take(MOST_CANDIDATES) {
-        known |= report_secret(context, actor, secret, place.as_deref(), policy).await?;
+    for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
+        known |= report_secret(context, actor, *kind, secret, place.as_deref(), policy).await?;
     }
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
         known |= report_token(context, actor, token, place.as_deref(), policy).await?;
@@ -291,15 +324,16 @@ pub async fn report(
 async fn report_secret(
     context: &Context,
     actor: &Actor,
+    kind: SecretKind,
     secret: &PlainSecret,
     place: Option<&str>,
     policy: Policy,
 ) -> Result<bool, CredentialError> {
-    let hash = secret.hash(&context.keys.pepper);
     // Most reports are noise: they take no turn to write.
-    let Some((client_id, known)) = store::credentials::secret_by_hash(context.store.reads(), &hash).await? else {
-        return Ok(false);
+    let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
+        return Ok(of_people::report(context, actor, kind, secret, place, policy).await?);
     };
+    let hash = secret.hash(&context.keys.pepper);
     let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
     let says_nothing_new = place.is_none() || known.leaked_where.is_some();
     if known.leaked_at.is_some() && is_done && says_nothing_new {
@@ -399,7 +433,7 @@ mod tests {
         ] {
             let found = scan(&text);
             assert_eq!(found.secrets.len(), 1, "{text}");
-            assert_eq!(found.secrets[0].expose(), plain);
+            assert_eq!(found.secrets[0].1.expose(), plain);
         }
         for text in [format!("{plain}x"), plain[1..].to_owned(), plain.replace("css_", "css-"), "css_".repeat(100)] {
             assert!(scan(&text).secrets.is_empty(), "{text}");
@@ -408,6 +442,15 @@ mod tests {
         assert_eq!(found.client_ids, [id]);
         let tokens: Vec<&str> = found.tokens.iter().map(|token| token.as_str()).collect();
         assert_eq!(tokens, ["eyJhbGciOi.eyJ4.c2ln", "eyJa.b.c"]);
+    }
+
+    #[test]
+    fn every_kind_of_secret_is_found() {
+        for kind in SecretKind::ALL {
+            let secret = PlainSecret::generate_of(kind, &SeededRandom::new(6));
+            let found = scan(&format!("csp_x token={} css_", secret.expose()));
+            assert_eq!(found.secrets.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [kind]);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::client::{self, ClientKind, InteractiveClient};
+use super::metadata_document::{self, DocumentError};
 use super::redirect_uri::RedirectUri;
 use crate::actor::Actor;
 use crate::audit::Event;
@@ -47,7 +48,9 @@ pub struct AuthorizationRequest {
 #[derive(Debug)]
 pub enum RequestError {
     /// The client or the redirect URI is not known: nobody is sent anywhere (§3.1.2.4). The text is for the person.
-    Page(&'static str),
+    Page(String),
+    /// Only for somebody who is signed in: before that nobody makes us ask for the client's document.
+    SignIn,
     /// The client is told, by this address (§4.1.2.1).
     Redirect(String),
     /// A fault of ours.
@@ -60,24 +63,25 @@ impl<Error: Into<Fault>> From<Error> for RequestError {
     }
 }
 
-/// Reads a request.
+/// Reads a request, of `actor` when somebody is signed in.
 ///
 /// # Errors
 ///
 /// [`RequestError`] says to whom it is told.
-pub async fn check(context: &Context, query: &[u8]) -> Result<AuthorizationRequest, RequestError> {
-    let form = TokenForm::parse(query)
-        .map_err(|_| RequestError::Page("The request is malformed, or a parameter is repeated."))?;
-    let unknown = RequestError::Page("No client with this client_id is registered here.");
-    let Some(id) = form.get("client_id").and_then(InteractiveClientId::parse) else { return Err(unknown) };
-    let found = client::find(context, &id).await?;
-    let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Err(unknown) };
+pub async fn check(
+    context: &Context,
+    query: &[u8],
+    actor: Option<&Actor>,
+) -> Result<AuthorizationRequest, RequestError> {
+    let page = |problem: &str| RequestError::Page(problem.to_owned());
+    let form = TokenForm::parse(query).map_err(|_| page("The request is malformed, or a parameter is repeated."))?;
+    let client = client_of(context, &form, actor).await?;
     // A client with a single URI might leave it out; but all that are known name it, and a mistake here is costly.
-    let asked = form.get("redirect_uri").ok_or(RequestError::Page("redirect_uri is missing."))?;
+    let asked = form.get("redirect_uri").ok_or_else(|| page("redirect_uri is missing."))?;
     let redirect_uri = client
         .redirect_uri(asked)
         .and_then(|_| RedirectUri::parse(asked))
-        .ok_or(RequestError::Page("The redirect_uri is not one that the client registered."))?;
+        .ok_or_else(|| page("The redirect_uri is not one that the client registered."))?;
 
     let state = form.get("state");
     let refuse = |code: OAuthErrorCode, description: &str| {
@@ -122,6 +126,30 @@ pub async fn check(context: &Context, query: &[u8]) -> Result<AuthorizationReque
     }
     let state = state.map(str::to_owned);
     Ok(AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge })
+}
+
+/// The client that the request names.
+async fn client_of(
+    context: &Context,
+    form: &TokenForm,
+    actor: Option<&Actor>,
+) -> Result<InteractiveClient, RequestError> {
+    let unknown = || RequestError::Page("No client with this client_id is registered here.".to_owned());
+    let id = form.get("client_id").and_then(InteractiveClientId::parse).ok_or_else(unknown)?;
+    if id.document().is_none() {
+        let found = client::find(context, &id).await?;
+        return found.filter(|client| client.removed_at.is_none()).ok_or_else(unknown);
+    }
+    if !context.settings.client_id_metadata_documents {
+        return Err(unknown());
+    }
+    let actor = actor.ok_or(RequestError::SignIn)?;
+    metadata_document::client(context, actor, &id).await.map_err(|error| match error {
+        DocumentError::Unusable(problem) => {
+            RequestError::Page(format!("The client_id names a document that cannot be used. {problem}"))
+        }
+        DocumentError::Fault(fault) => RequestError::Fault(fault),
+    })
 }
 
 fn is_challenge(text: &str) -> bool {

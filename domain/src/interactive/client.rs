@@ -25,6 +25,8 @@ pub enum ClientKind {
     Registered,
     /// The client itself (RFC 7591): its name is no more than what it says.
     Dynamic,
+    /// The owner of the host that its identifier names, by a document there.
+    Document,
 }
 
 impl ClientKind {
@@ -33,12 +35,13 @@ impl ClientKind {
         match self {
             Self::Registered => "registered",
             Self::Dynamic => "dynamic",
+            Self::Document => "document",
         }
     }
 
     /// Reads what [`ClientKind::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Registered, Self::Dynamic].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Registered, Self::Dynamic, Self::Document].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -65,6 +68,8 @@ pub struct InteractiveClient {
     pub last_used_at: Option<Timestamp>,
     /// When it was removed: from then on it is no client.
     pub removed_at: Option<Timestamp>,
+    /// When its document was last read, where one describes it.
+    pub described_at: Option<Timestamp>,
 }
 
 impl InteractiveClient {
@@ -177,6 +182,7 @@ pub async fn create(
         created_at: now,
         last_used_at: None,
         removed_at: None,
+        described_at: None,
     };
     if let Some(earlier) = change.use_form(form_token, client.id.as_str()).await? {
         return Err(ClientError::AlreadySubmitted(InteractiveClientId::parse(&earlier).ok_or(Fault::Damaged)?));
@@ -211,6 +217,25 @@ pub async fn find(context: &Context, id: &InteractiveClientId) -> Result<Option<
 pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<InteractiveClient>, Fault> {
     let found = store::interactive_clients::find_by_secret(&context.store, hash).await?;
     Ok(found.filter(|client| client.removed_at.is_none()))
+}
+
+/// Ends the secret of a client that somebody found at `place` and reports. Its grants go on, and cannot be refreshed: the client
+/// must be added anew.
+pub(crate) async fn end_secret(
+    context: &Context,
+    actor: &Actor,
+    id: &InteractiveClientId,
+    place: Option<&str>,
+) -> Result<(), Fault> {
+    let mut change = context.begin_change().await?;
+    let found = store::interactive_clients::find_in(change.transaction(), id).await?;
+    let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Ok(()) };
+    if store::interactive_clients::forget_secret(change.transaction(), id).await? {
+        let event = Event::new("client.secret_ended", "client", id.as_str(), &client.name)
+            .with(json!({ "cause": "leaked", "found_at": place }));
+        change.commit(actor, &event).await?;
+    }
+    Ok(())
 }
 
 /// Removes a client: its grants end, and with them its tokens. Returns how many grants those were.

@@ -49,7 +49,8 @@ pub struct Grant {
     pub last_used_from: Option<String>,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
-    /// By what: `person`, `administrator`, `client`, `client_removed`, `person_disabled`, `code_reused`, `token_reused`, `restored`.
+    /// By what: `person`, `administrator`, `client`, `client_removed`, `person_disabled`, `code_reused`, `token_reused`,
+    /// `leaked`, `emergency`, `restored`.
     pub end_cause: Option<String>,
 }
 
@@ -116,7 +117,7 @@ pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), G
     if store::grants::end(change.transaction(), Which::One(id), now, cause).await? == 0 {
         return Err(GrantError::NotFound);
     }
-    let event = ended(&found, cause);
+    let event = ended(&found, cause, None);
     change.commit(actor, &event).await?;
     Ok(())
 }
@@ -135,12 +136,28 @@ pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId) -
     Ok(())
 }
 
-/// The audit event of a grant that ended.
-fn ended(listed: &ListedGrant, cause: &str) -> Event {
+/// Ends a grant of which somebody found a token at `place` and reports it.
+pub(crate) async fn end_leaked(
+    context: &Context,
+    actor: &Actor,
+    listed: &ListedGrant,
+    place: Option<&str>,
+) -> Result<(), Fault> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if store::grants::end(change.transaction(), Which::One(&listed.grant.id), now, "leaked").await? > 0 {
+        change.commit(actor, &ended(listed, "leaked", place)).await?;
+    }
+    Ok(())
+}
+
+/// The audit event of a grant that ended, and where a token of it was found if it leaked.
+fn ended(listed: &ListedGrant, cause: &str, place: Option<&str>) -> Event {
     Event::new("grant.ended", "client", listed.grant.client_id.as_str(), &listed.client_name).with(json!({
         "grant": listed.grant.id.as_str(),
         "person": listed.grant.person.as_str(),
         "cause": cause,
+        "found_at": place,
     }))
 }
 
@@ -158,7 +175,7 @@ pub(super) async fn end_and_commit(
     if store::grants::end(&mut transaction, Which::One(id), now, cause).await? == 0 {
         return Ok(());
     }
-    let entry = crate::audit::append(context, &mut transaction, actor, &ended(&found, cause), now).await?;
+    let entry = crate::audit::append(context, &mut transaction, actor, &ended(&found, cause, None), now).await?;
     transaction.commit().await.map_err(store::StoreError::from)?;
     crate::audit::log(&entry);
     Ok(())

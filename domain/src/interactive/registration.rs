@@ -1,6 +1,7 @@
 //! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for it, so it
 //! gets nothing but the right to ask people, who are told where their answer goes.
 
+use aws_lc_rs::{constant_time, digest};
 use serde_json::{Map, Value, json};
 
 use super::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS, added};
@@ -25,6 +26,8 @@ pub enum DynamicRegistration {
     Loopback,
     /// Every one with a safe redirect URI.
     On,
+    /// Those that bring the operator's [`InitialAccessToken`], with any safe redirect URI.
+    Token,
 }
 
 impl DynamicRegistration {
@@ -34,9 +37,39 @@ impl DynamicRegistration {
             "off" => Some(Self::Off),
             "loopback" => Some(Self::Loopback),
             "on" => Some(Self::On),
+            "token" => Some(Self::Token),
             _ => None,
         }
     }
+}
+
+/// What a client must bring to register itself, when the operator asks for one (RFC 7591 §1.2): known by its hash.
+#[derive(Clone)]
+pub struct InitialAccessToken(Vec<u8>);
+
+impl InitialAccessToken {
+    /// Fewest characters.
+    pub const SHORTEST: usize = 32;
+
+    /// Reads a token that the operator chose; `None` when it is too short to be no guess, or cannot be sent in a header.
+    pub fn parse(text: &str) -> Option<Self> {
+        let can_be_sent = text.len() >= Self::SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+        can_be_sent.then(|| Self(sha256(text)))
+    }
+
+    fn is(&self, presented: &str) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &sha256(presented)).is_ok()
+    }
+}
+
+impl std::fmt::Debug for InitialAccessToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("InitialAccessToken(redacted)")
+    }
+}
+
+fn sha256(text: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
 /// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application type of
@@ -70,6 +103,9 @@ pub enum RegistrationError {
     /// Clients cannot register themselves here.
     #[error("registration is off")]
     Off,
+    /// The client did not bring the operator's token.
+    #[error("the initial access token is missing or wrong")]
+    Unauthorized,
     /// `invalid_redirect_uri`: what was wrong.
     #[error("{0}")]
     RedirectUri(&'static str),
@@ -87,12 +123,20 @@ impl From<StoreError> for RegistrationError {
     }
 }
 
-/// Registers the client that `metadata`, a JSON document, describes. Returns what is answered (§3.2.1): all that was sent, the
-/// identifier, and a secret where the client asked for one.
-pub async fn register(context: &Context, metadata: &[u8], origin: &Origin) -> Result<Value, RegistrationError> {
+/// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's `Authorization`
+/// header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the client asked for one.
+pub async fn register(
+    context: &Context,
+    metadata: &[u8],
+    bearer: Option<&str>,
+    origin: &Origin,
+) -> Result<Value, RegistrationError> {
     let mode = context.settings.dynamic_registration;
-    if mode == DynamicRegistration::Off {
-        return Err(RegistrationError::Off);
+    match (mode, &context.settings.initial_access_token) {
+        (DynamicRegistration::Off, _) => return Err(RegistrationError::Off),
+        (DynamicRegistration::Token, Some(token)) if bearer.is_some_and(|bearer| token.is(bearer)) => {}
+        (DynamicRegistration::Token, _) => return Err(RegistrationError::Unauthorized),
+        (DynamicRegistration::Loopback | DynamicRegistration::On, _) => {}
     }
     let mut metadata = read(metadata)?;
     let redirect_uris = redirect_uris(&metadata, mode)?;
@@ -122,6 +166,7 @@ pub async fn register(context: &Context, metadata: &[u8], origin: &Origin) -> Re
         created_at: now,
         last_used_at: None,
         removed_at: None,
+        described_at: None,
     };
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
     store::interactive_clients::insert(change.transaction(), &client, hash.as_ref()).await?;
@@ -210,7 +255,8 @@ fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError
     }
 }
 
-fn name(metadata: &Map<String, Value>) -> Result<String, RegistrationError> {
+/// The name that the client gives itself.
+pub(super) fn name(metadata: &Map<String, Value>) -> Result<String, RegistrationError> {
     let name = match metadata.get("client_name") {
         None => UNNAMED,
         Some(name) => name.as_str().ok_or(RegistrationError::Metadata("client_name must be text."))?.trim(),

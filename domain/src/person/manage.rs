@@ -12,6 +12,7 @@ use crate::id::{PersonId, SessionId};
 use crate::store;
 use crate::store::grants::Which;
 use crate::store::invitations::Withdrawn;
+use crate::store::personal_tokens;
 use crate::team::PersonsTeam;
 
 /// Somebody as the list of people shows them.
@@ -38,7 +39,8 @@ pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
         .collect())
 }
 
-/// Shuts a person out: their sessions and the apps that act for them end now, signing in is refused like a wrong password, and their open invitations
+/// Shuts a person out: their sessions, the apps that act for them and their personal
+/// tokens end now, signing in is refused like a wrong password, and their open invitations
 /// are withdrawn. The credentials they generated are their team's and go on.
 pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
@@ -51,10 +53,16 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     keep_an_administrator(&mut change).await?;
     let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
     let grants = store::grants::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
+    let of_person = personal_tokens::Which::OfPerson(id);
+    let tokens = personal_tokens::end(change.transaction(), of_person, now, "person_disabled").await?;
     let sent = store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
     let received = store::invitations::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
-    let event = event("person.disabled", &person)
-        .with(json!({ "sessions_ended": sessions, "grants_ended": grants, "invitations_withdrawn": sent + received }));
+    let event = event("person.disabled", &person).with(json!({
+        "sessions_ended": sessions,
+        "grants_ended": grants,
+        "personal_tokens_ended": tokens,
+        "invitations_withdrawn": sent + received,
+    }));
     change.commit(actor, &event).await?;
     Ok(())
 }

@@ -4,8 +4,9 @@ use sqlx::AssertSqlSafe;
 
 use super::{Columns, Store, StoreError, Transaction, millis};
 use crate::clock::Timestamp;
-use crate::credential::emergency::{Means, Preview, Selection};
+use crate::credential::emergency::{Means, OfPeople, Preview, Selection};
 use crate::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::interactive::grant::IDLE_LIMIT;
 
 /// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop itself
 /// revoked a statement before, at `$5`, counts as not revoked.
@@ -70,10 +71,58 @@ pub(crate) async fn preview(
     );
     let tokens =
         query(sql, selection, now).bind(super::ledger::first_jti(longest_ago)).fetch_one(store.reads()).await?;
+    let of_people = count_of_people(store, selection, now).await?;
     Ok(Preview {
         credentials: Columns::of("credentials", &credentials).number("n")?,
         live_tokens: Columns::of("ledger", &tokens).number("n")?,
+        grants: of_people.grants,
+        personal_tokens: of_people.personal_tokens,
     })
+}
+
+/// Where what acts for people is.
+const OF_PEOPLE: [&str; 2] = ["grants", "personal_tokens"];
+
+/// What acts for people, has not ended and is in the selection, in the parameters `$1` to `$4`. A team owns none of it.
+const OF_PEOPLE_CONDITION: &str = "ended_at IS NULL AND ends_at > $1 AND (CAST($2 AS TEXT) IS NULL OR server_id = $2)
+    AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3) AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+
+fn query_of_people<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(now.millis())
+        .bind(selection.server.as_ref().map(McpServerId::as_str))
+        .bind(millis(selection.created_before))
+        .bind(selection.made_by.as_ref().map(PersonId::as_str))
+}
+
+async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<OfPeople, StoreError> {
+    let mut counts = [0; 2];
+    for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+        // One that was idle for too long is over, though nobody ended it.
+        let idle = if table == "grants" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {OF_PEOPLE_CONDITION} {idle}");
+        let limit = i64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(i64::MAX);
+        let row = query_of_people(sql, selection, now).bind(limit).fetch_one(store.reads()).await?;
+        *count = Columns::of(table, &row).number("n")?;
+    }
+    let [grants, personal_tokens] = counts;
+    Ok(OfPeople { grants, personal_tokens })
+}
+
+/// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what happened.
+pub(crate) async fn end_of_people(
+    transaction: &mut Transaction,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<OfPeople, StoreError> {
+    let mut counts = [0; 2];
+    for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {OF_PEOPLE_CONDITION}");
+        let ended = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
+        *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
+    }
+    let [grants, personal_tokens] = counts;
+    Ok(OfPeople { grants, personal_tokens })
 }
 
 /// A part of a stop: what comes after a credential that an earlier part ended with.

@@ -165,13 +165,7 @@ pub(crate) async fn list(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedGrant>, StoreError> {
-    let of = if person.is_some() { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
-    let sql = format!(
-        "{} WHERE {of} AND g.ended_at IS NULL AND g.ends_at > $1 AND g.last_used_at > $2
-         ORDER BY g.created_at DESC, g.id DESC LIMIT $3",
-        select_listed()
-    );
-    sqlx::query(AssertSqlSafe(sql))
+    sqlx::query(AssertSqlSafe(list_sql(person.is_some())))
         .bind(now.millis())
         .bind(now.minus(IDLE_LIMIT).millis())
         .bind(limit)
@@ -183,12 +177,42 @@ pub(crate) async fn list(
         .collect()
 }
 
+/// The statement of [`list`]; its parameters are two moments, the limit and the person.
+pub(super) fn list_sql(of_one: bool) -> String {
+    let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
+    format!(
+        "{} WHERE {of} AND g.ended_at IS NULL AND g.ends_at > $1 AND g.last_used_at > $2
+         ORDER BY g.created_at DESC, g.id DESC LIMIT $3",
+        select_listed()
+    )
+}
+
 pub(crate) async fn find_listed(
     transaction: &mut Transaction,
     id: &GrantId,
 ) -> Result<Option<ListedGrant>, StoreError> {
     let sql = AssertSqlSafe(format!("{} WHERE g.id = $1", select_listed()));
     let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
+    row.as_ref().map(listed).transpose()
+}
+
+/// What gives a grant away.
+#[derive(Clone, Copy)]
+pub(crate) enum Clue<'clue> {
+    /// A refresh token, used or not.
+    RefreshToken(&'clue SecretHash),
+    /// An access token.
+    AccessToken(&'clue TokenId),
+}
+
+/// The grant that a refresh token or an access token belongs to, whatever became of both.
+pub(crate) async fn find_by(store: &Store, clue: Clue<'_>) -> Result<Option<ListedGrant>, StoreError> {
+    let (of, value) = match clue {
+        Clue::RefreshToken(hash) => ("SELECT grant_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str()),
+        Clue::AccessToken(jti) => ("SELECT grant_id FROM grant_tokens WHERE jti = $1", jti.as_str()),
+    };
+    let sql = AssertSqlSafe(format!("{} WHERE g.id = ({of})", select_listed()));
+    let row = sqlx::query(sql).bind(value).fetch_optional(store.reads()).await?;
     row.as_ref().map(listed).transpose()
 }
 
@@ -384,12 +408,14 @@ pub(crate) struct TokenState {
     pub token_revoked_at: Option<Timestamp>,
     pub grant_ended_at: Option<Timestamp>,
     pub person_disabled_at: Option<Timestamp>,
+    pub client_removed_at: Option<Timestamp>,
 }
 
 pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
     let row = sqlx::query(
         "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
-                g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name
+                g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
+                c.removed_at AS removed_at
          FROM grant_tokens AS t JOIN grants AS g ON g.id = t.grant_id JOIN people AS p ON p.id = g.person_id
               JOIN interactive_clients AS c ON c.client_id = g.client_id WHERE t.jti = $1",
     )
@@ -406,6 +432,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
             token_revoked_at: columns.optional_moment("revoked_at")?,
             grant_ended_at: columns.optional_moment("ended_at")?,
             person_disabled_at: columns.optional_moment("disabled_at")?,
+            client_removed_at: columns.optional_moment("removed_at")?,
         })
     })
     .transpose()

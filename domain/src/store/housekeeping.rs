@@ -34,6 +34,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("refresh_tokens", "token_hash", "expires_at", before(retention.ledger)),
         ("grant_tokens", "jti", "expires_at", before(retention.ledger)),
         ("grants", "id", "ends_at", before(retention.ledger)),
+        ("personal_tokens", "id", "ends_at", before(retention.ledger)),
     ] {
         delete(store, table, key, moment, end).await?;
     }

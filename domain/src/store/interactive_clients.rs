@@ -12,7 +12,7 @@ use crate::secret::SecretHash;
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at FROM interactive_clients";
+                             removed_at, described_at FROM interactive_clients";
 
 fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
     let columns = Columns::of("interactive_clients", row);
@@ -29,6 +29,7 @@ fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
         created_at: columns.moment("created_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         removed_at: columns.optional_moment("removed_at")?,
+        described_at: columns.optional_moment("described_at")?,
     })
 }
 
@@ -40,8 +41,9 @@ pub(crate) async fn insert(
     let redirect_uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     sqlx::query(
         "INSERT INTO interactive_clients
-             (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at, last_used_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at, last_used_at,
+              described_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(client.id.as_str())
     .bind(client.kind.as_str())
@@ -53,6 +55,23 @@ pub(crate) async fn insert(
     .bind(&client.created_by)
     .bind(client.created_at.millis())
     .bind(millis(client.last_used_at))
+    .bind(millis(client.described_at))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Puts what a client's document says now in place of what it said.
+pub(crate) async fn describe(transaction: &mut Transaction, client: &InteractiveClient) -> Result<(), StoreError> {
+    let redirect_uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
+    sqlx::query(
+        "UPDATE interactive_clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4 WHERE client_id = $5",
+    )
+    .bind(&client.name)
+    .bind(to_json(&redirect_uris))
+    .bind(to_json(&client.metadata))
+    .bind(millis(client.described_at))
+    .bind(client.id.as_str())
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -99,6 +118,17 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
+/// Forgets the secret of a client, which stays one that must prove itself. Whether it had one.
+pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &InteractiveClientId) -> Result<bool, StoreError> {
+    let forgotten = sqlx::query(
+        "UPDATE interactive_clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL",
+    )
+    .bind(id.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(forgotten.rows_affected() == 1)
+}
+
 /// Ends the client; its secret is forgotten.
 pub(crate) async fn remove(
     transaction: &mut Transaction,
@@ -111,4 +141,52 @@ pub(crate) async fn remove(
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+/// Which clients nobody uses.
+pub(crate) struct Unused {
+    /// Those that never got a token and are older.
+    pub never_used_before: Timestamp,
+    /// Those that got none since.
+    pub idle_since: Timestamp,
+}
+
+/// Deletes clients that made themselves known, at most `limit`, and returns their names: unused ones without a code or a
+/// grant. The address of a document that an administrator removed stays, so that it stays removed.
+pub(crate) async fn delete_unused(
+    transaction: &mut Transaction,
+    unused: &Unused,
+    limit: i64,
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query(
+        "DELETE FROM interactive_clients WHERE client_id IN (
+             SELECT c.client_id FROM interactive_clients AS c
+             WHERE (c.kind = 'dynamic' OR c.kind = 'document' AND c.removed_at IS NULL)
+                 AND (c.last_used_at IS NULL AND c.created_at < $1 OR c.last_used_at < $2)
+                 AND NOT EXISTS (SELECT 1 FROM grants AS g WHERE g.client_id = c.client_id)
+                 AND NOT EXISTS (SELECT 1 FROM authorization_codes AS a WHERE a.client_id = c.client_id)
+             ORDER BY c.created_at LIMIT $3)
+         RETURNING name",
+    )
+    .bind(unused.never_used_before.millis())
+    .bind(unused.idle_since.millis())
+    .bind(limit)
+    .fetch_all(&mut **transaction)
+    .await?
+    .iter()
+    .map(|row| Columns::of("interactive_clients", row).text("name"))
+    .collect()
+}
+
+/// When the newest client registered itself of those that were never used and are too many; `None` when there are at most
+/// `most`.
+pub(crate) async fn crowded_out(store: &Store, most: i64) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query(
+        "SELECT created_at FROM interactive_clients WHERE kind = 'dynamic' AND last_used_at IS NULL
+         ORDER BY created_at DESC, client_id DESC LIMIT 1 OFFSET $1",
+    )
+    .bind(most)
+    .fetch_optional(store.reads())
+    .await?;
+    row.map(|row| Columns::of("interactive_clients", &row).moment("created_at")).transpose()
 }

@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Columns, Engine, Store, audit, ledger, sessions, usage, webhooks};
+use super::{Columns, Engine, Store, audit, grants, ledger, personal_tokens, sessions, usage, webhooks};
 use crate::testing::Instance;
 
 /// A parameter's type.
@@ -57,7 +57,15 @@ fn reads_everything(step: &str) -> bool {
 #[tokio::test]
 async fn no_page_reads_a_table_that_grows_from_end_to_end() {
     let instance = Instance::without_whole_reads().await;
-    for (name, sql, kinds) in STATEMENTS {
+    let (grants, grants_of_one) = (grants::list_sql(false), grants::list_sql(true));
+    let (tokens, tokens_of_one) = (personal_tokens::list_sql(false), personal_tokens::list_sql(true));
+    let of_people: [(&str, &str, &[Kind]); 4] = [
+        ("connected apps", &grants, &[Number, Number, Number, Text]),
+        ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text]),
+        ("personal tokens", &tokens, &[Number, Number, Text]),
+        ("personal tokens of a person", &tokens_of_one, &[Number, Number, Text]),
+    ];
+    for (name, sql, kinds) in STATEMENTS.into_iter().chain(of_people) {
         let plan = plan(&instance.context.store, sql, kinds).await;
         assert!(!plan.iter().any(|step| reads_everything(step)), "{name}:\n{}", plan.join("\n"));
     }

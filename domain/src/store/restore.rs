@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::AssertSqlSafe;
 
 use super::grants::{self, Which};
-use super::{Columns, Store, StoreError, Transaction, to_json};
+use super::{Columns, Store, StoreError, Transaction, personal_tokens, to_json};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, PersonId};
 use crate::restore::{Ended, How};
@@ -47,6 +47,11 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         "SELECT '' AS client_id, name, id, disabled_at AS at FROM people WHERE disabled_at IS NOT NULL ORDER BY id";
     let found = rows(former, people, How::PersonDisabled).await?;
     ended.extend(still(backup, "SELECT id FROM people WHERE disabled_at IS NULL", "id", found).await?);
+    let clients = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM interactive_clients
+         WHERE removed_at IS NOT NULL ORDER BY client_id";
+    let found = rows(former, clients, How::ClientRemoved).await?;
+    let going = "SELECT client_id AS id FROM interactive_clients WHERE removed_at IS NULL";
+    ended.extend(still(backup, going, "client_id", found).await?);
     Ok(ended)
 }
 
@@ -108,6 +113,7 @@ pub(crate) async fn begin_anew(
         .rows_affected();
     // Which refresh tokens were used since is not known.
     grants::end(transaction, Which::All, now, "restored").await?;
+    personal_tokens::end(transaction, personal_tokens::Which::All, now, "restored").await?;
     sqlx::query("DELETE FROM authorization_codes").execute(&mut **transaction).await?;
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -7,6 +7,8 @@ use super::error::OAuthError;
 use super::verify::{VerifyError, verify_for_any};
 use crate::context::Context;
 use crate::error::Fault;
+use crate::personal_token;
+use crate::secret::{PlainSecret, SecretKind};
 use crate::store;
 
 /// The claims of `token` when it is valid and for an MCP server of the caller. `None` says nothing more: unknown, expired,
@@ -17,6 +19,13 @@ use crate::store;
 /// `insufficient_scope` when the caller may not ask, `temporarily_unavailable` for faults of ours.
 pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Result<Option<Claims>, OAuthError> {
     caller.require_introspection()?;
+    let servers = store::mcp_servers::list(&context.store).await.map_err(Fault::from)?;
+    let is_callers = |claims: &Claims| {
+        servers.iter().any(|server| server.resource == claims.aud && caller.servers.contains(&server.id))
+    };
+    if let Some(secret) = PlainSecret::parse_of(SecretKind::PersonalToken, token) {
+        return Ok(of_personal_token(context, &secret).await?.filter(is_callers));
+    }
     let verified = match verify_for_any(context, token).await {
         Ok(verified) => verified,
         Err(VerifyError::Invalid(reason)) => {
@@ -25,8 +34,23 @@ pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Resu
         }
         Err(VerifyError::Fault(fault)) => return Err(fault.into()),
     };
-    let servers = store::mcp_servers::list(&context.store).await.map_err(Fault::from)?;
-    let is_callers =
-        servers.iter().any(|server| server.resource == verified.claims.aud && caller.servers.contains(&server.id));
-    Ok(is_callers.then_some(verified.claims))
+    Ok(Some(verified.claims).filter(is_callers))
+}
+
+/// What a personal token would say if it were signed. Its identifier stands for the client too: nothing else is known of the
+/// program that holds it.
+async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Option<Claims>, Fault> {
+    let Some((found, server)) = personal_token::accept(context, secret, None).await? else { return Ok(None) };
+    let token = found.token;
+    Ok(Some(Claims {
+        iss: context.settings.public_url.clone(),
+        sub: token.person.to_string(),
+        scope: token.scopes.intersection(&server.scope_names()).to_string(),
+        aud: server.resource,
+        client_id: token.id.to_string(),
+        jti: token.id.to_string(),
+        iat: token.created_at.seconds(),
+        exp: token.ends_at.seconds(),
+        status: None,
+    }))
 }

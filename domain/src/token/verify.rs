@@ -1,14 +1,18 @@
 //! What a protected resource asks of a token it was sent: form, signature, type, issuer, audience, time (RFC 9068 §4),
 //! and then the database, so that a revocation is obeyed at once.
 
+use std::net::IpAddr;
+
 use jsonwebtoken::Validation;
 
 use super::access_token::Claims;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::id::{ClientId, InteractiveClientId, PersonId, TokenId};
+use crate::id::{ClientId, InteractiveClientId, PersonId, PersonalTokenId, TokenId};
+use crate::personal_token::{self, ListedToken};
 use crate::scope::Scopes;
+use crate::secret::{PlainSecret, SecretKind};
 use crate::store;
 
 /// Longest token that is looked at, in bytes.
@@ -28,6 +32,15 @@ pub enum Subject {
         /// The client.
         client_id: InteractiveClientId,
     },
+    /// A program that was given a personal token, for its person.
+    PersonalToken {
+        /// The person.
+        person: PersonId,
+        /// Their present name.
+        person_name: String,
+        /// The token.
+        id: PersonalTokenId,
+    },
 }
 
 /// The caller behind a valid token.
@@ -35,7 +48,7 @@ pub enum Subject {
 pub struct Caller {
     /// Who acts.
     pub subject: Subject,
-    /// The present name of the credential or the client.
+    /// The present name of the credential, the client or the personal token.
     pub name: String,
     /// What the token allows.
     pub scopes: Scopes,
@@ -56,7 +69,7 @@ pub enum VerifyError {
 
 /// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended or
 /// were revoked are recognised too: their signature says whose they were.
-pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(ClientId, Timestamp, bool)>, Fault> {
+pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Signed, Timestamp, bool)>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) => claims,
         Err(VerifyError::Invalid(_)) => return Ok(None),
@@ -68,8 +81,7 @@ pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Clie
         Err(VerifyError::Fault(fault)) => return Err(fault),
     };
     let ends_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
-    let client_id = ClientId::parse(&claims.client_id).filter(|_| !is_of_person(&claims));
-    Ok(client_id.map(|client_id| (client_id, ends_at, works)))
+    Ok(Signed::of(&claims).map(|signed| (signed, ends_at, works)))
 }
 
 /// A token of ours, by what it was made with.
@@ -80,6 +92,16 @@ pub(crate) enum Signed {
     OfGrant(TokenId),
 }
 
+impl Signed {
+    fn of(claims: &Claims) -> Option<Self> {
+        let jti = TokenId::parse(&claims.jti)?;
+        if is_of_person(claims) {
+            return Some(Self::OfGrant(jti));
+        }
+        ClientId::parse(&claims.client_id).map(|client_id| Self::OfCredential(client_id, jti))
+    }
+}
+
 /// Whose a token of ours is that has not ended by itself, whatever became of it.
 pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<Signed>, Fault> {
     let claims = match verify_signature(context, token).await {
@@ -87,11 +109,7 @@ pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<Sign
         Ok(_) | Err(VerifyError::Invalid(_)) => return Ok(None),
         Err(VerifyError::Fault(fault)) => return Err(fault),
     };
-    let Some(jti) = TokenId::parse(&claims.jti) else { return Ok(None) };
-    if is_of_person(&claims) {
-        return Ok(Some(Signed::OfGrant(jti)));
-    }
-    Ok(ClientId::parse(&claims.client_id).map(|client_id| Signed::OfCredential(client_id, jti)))
+    Ok(Signed::of(&claims))
 }
 
 fn is_of_person(claims: &Claims) -> bool {
@@ -107,8 +125,16 @@ pub(super) struct Verified {
     pub client_name: String,
 }
 
-/// Verifies `token` for the protected resource `audience`.
-pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Caller, VerifyError> {
+/// Verifies `token`, which came from `address`, for the protected resource `audience`.
+pub async fn verify(
+    context: &Context,
+    token: &str,
+    audience: &str,
+    address: Option<IpAddr>,
+) -> Result<Caller, VerifyError> {
+    if let Some(secret) = PlainSecret::parse_of(SecretKind::PersonalToken, token) {
+        return of_personal_token(context, &secret, audience, address).await;
+    }
     let verified = verify_for_any(context, token).await?;
     if verified.claims.aud != audience {
         return Err(VerifyError::Invalid("for another audience"));
@@ -116,6 +142,27 @@ pub async fn verify(context: &Context, token: &str, audience: &str) -> Result<Ca
     let scopes = Scopes::parse(&verified.claims.scope).ok_or(VerifyError::Invalid("scope"))?;
     let Verified { claims, subject, client_name, .. } = verified;
     Ok(Caller { subject, name: client_name, scopes, expires_at: claims.exp })
+}
+
+/// The caller with a personal token that still counts.
+async fn of_personal_token(
+    context: &Context,
+    secret: &PlainSecret,
+    audience: &str,
+    address: Option<IpAddr>,
+) -> Result<Caller, VerifyError> {
+    let accepted = personal_token::accept(context, secret, address).await?;
+    let (ListedToken { token, person_name, .. }, server) =
+        accepted.ok_or(VerifyError::Invalid("a personal token that is unknown or over"))?;
+    if server.resource != audience {
+        return Err(VerifyError::Invalid("for another audience"));
+    }
+    Ok(Caller {
+        subject: Subject::PersonalToken { person: token.person, person_name, id: token.id },
+        name: token.name,
+        scopes: token.scopes.intersection(&server.scope_names()),
+        expires_at: token.ends_at.seconds(),
+    })
 }
 
 /// Verifies everything but the audience.
@@ -169,7 +216,7 @@ async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String)
         .await
         .map_err(Fault::from)?
         .ok_or(VerifyError::Invalid("of no grant"))?;
-    if state.token_revoked_at.is_some() || state.grant_ended_at.is_some() {
+    if state.token_revoked_at.is_some() || state.grant_ended_at.is_some() || state.client_removed_at.is_some() {
         return Err(VerifyError::Invalid("revoked"));
     }
     if state.person_disabled_at.is_some() {

@@ -58,7 +58,8 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     let by_age = Selection { created_before: Some(between), ..Selection::default() };
     let by_server = Selection { server: Some(docs.id.clone()), ..Selection::default() };
     let count = async |selection: &Selection, means| {
-        let Preview { credentials, live_tokens } = emergency::preview(context, selection, means).await.expect("counts");
+        let Preview { credentials, live_tokens, .. } =
+            emergency::preview(context, selection, means).await.expect("counts");
         (credentials, live_tokens)
     };
     assert_eq!(count(&all, Means::Disable).await, (3, 1));
@@ -69,7 +70,7 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     let (stopped, at) = stop(context, &by_age, Means::Disable, "drill").await.expect("stops");
     assert_eq!(stopped, 1);
     assert!(exchanged(context, &secret(&old), "").await.is_err());
-    assert!(verify(context, &token, RESOURCE).await.is_err());
+    assert!(verify(context, &token, RESOURCE, None).await.is_err());
     assert!(exchanged(context, &secret(&new), "").await.is_ok());
     assert_eq!(emergency::undo(context, &operator(), at).await.expect("undoes"), 1);
     assert!(exchanged(context, &secret(&old), "").await.is_ok());
@@ -164,7 +165,7 @@ async fn a_new_signing_key_is_published_long_before_it_signs_and_the_old_one_lea
     let first = token().await;
     assert_ne!(kid(&first), old);
     for token in [&last, &first] {
-        assert!(verify(context, token, RESOURCE).await.is_ok(), "both verify");
+        assert!(verify(context, token, RESOURCE, None).await.is_ok(), "both verify");
     }
     instance.clock.advance(Duration::from_secs(7200));
     assert_eq!(published().await, [kid(&first)], "the old one has left");
@@ -179,10 +180,10 @@ async fn a_leaked_signing_key_is_dropped_at_once_with_the_tokens_that_it_signed(
     let token = exchanged(context, &secret, "").await.expect("a token").token;
     rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
     rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Emergency).await.expect("replaces");
-    assert!(verify(context, &token, RESOURCE).await.is_err());
+    assert!(verify(context, &token, RESOURCE, None).await.is_err());
     let fresh = exchanged(context, &secret, "").await.expect("a token").token;
     assert_ne!(kid(&fresh), kid(&token));
-    assert!(verify(context, &fresh, RESOURCE).await.is_ok());
+    assert!(verify(context, &fresh, RESOURCE, None).await.is_ok());
     let jwks = context.keys.signing.jwks(&context.store, context.now()).await.expect("keys");
     assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(1));
     instance.clock.advance(PUBLISHED_AHEAD);

@@ -22,7 +22,7 @@ async fn a_secret_becomes_a_token_that_its_server_accepts() {
 
     let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");
     assert_eq!((token.expires_in, token.scope.as_str()), (600, "mcp:read"));
-    let caller = verify(context, &token.token, RESOURCE).await.expect("accepted");
+    let caller = verify(context, &token.token, RESOURCE, None).await.expect("accepted");
     let subject = Subject::Credential(client_id.clone());
     assert_eq!((caller.subject, caller.name.as_str()), (subject, "nightly-index"));
 
@@ -42,15 +42,15 @@ async fn a_token_is_refused_elsewhere_later_and_after_any_change() {
     let token =
         exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token").token;
 
-    assert!(matches!(verify(context, &token, "http://localhost:8080/other").await, Err(VerifyError::Invalid(_))));
+    assert!(matches!(verify(context, &token, "http://localhost:8080/other", None).await, Err(VerifyError::Invalid(_))));
     for cut in 1..20 {
         let truncated = &token[..token.len() - cut];
-        assert!(matches!(verify(context, truncated, RESOURCE).await, Err(VerifyError::Invalid(_))), "{cut}");
+        assert!(matches!(verify(context, truncated, RESOURCE, None).await, Err(VerifyError::Invalid(_))), "{cut}");
     }
     instance.clock.advance(Duration::from_secs(599));
-    assert!(verify(context, &token, RESOURCE).await.is_ok());
+    assert!(verify(context, &token, RESOURCE, None).await.is_ok());
     instance.clock.advance(Duration::from_secs(1));
-    assert!(matches!(verify(context, &token, RESOURCE).await, Err(VerifyError::Invalid("expired"))));
+    assert!(matches!(verify(context, &token, RESOURCE, None).await, Err(VerifyError::Invalid("expired"))));
 }
 
 #[tokio::test]
@@ -100,13 +100,13 @@ async fn revoking_stops_exchanges_and_tokens_and_disabling_does_so_until_enabled
 
     disable::disable(context, &operator(), client_id).await.expect("disables");
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
-    assert!(verify(context, &token, RESOURCE).await.is_err());
+    assert!(verify(context, &token, RESOURCE, None).await.is_err());
     disable::enable(context, &operator(), client_id).await.expect("enables");
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
-    assert!(verify(context, &token, RESOURCE).await.is_ok());
+    assert!(verify(context, &token, RESOURCE, None).await.is_ok());
     revoke::revoke(context, &operator(), client_id, "").await.expect("revokes");
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
-    assert!(verify(context, &token, RESOURCE).await.is_err());
+    assert!(verify(context, &token, RESOURCE, None).await.is_err());
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn works(context: &Context, generated: &Generated) -> Result<String, Strin
 }
 
 async fn is_accepted(context: &Context, token: &str) -> bool {
-    verify(context, token, RESOURCE).await.is_ok()
+    verify(context, token, RESOURCE, None).await.is_ok()
 }
 
 #[tokio::test]

@@ -51,13 +51,17 @@ async def call(provider):
 async def main():
     memory, browser = Memory(), Browser()
     metadata = OAuthClientMetadata(client_name="Python SDK", redirect_uris=[CALLBACK])
-    provider = OAuthClientProvider(URL, metadata, memory, browser.open, browser.answered)
+    described = os.environ.get("CLIENT_METADATA_URL")
+    provider = OAuthClientProvider(
+        URL, metadata, memory, browser.open, browser.answered, client_metadata_url=described
+    )
     await call(provider)
     first = memory.tokens
     provider.context.token_expiry_time = 1  # long ago
     await call(provider)
     assert memory.tokens.access_token != first.access_token, "it refreshed"
     assert memory.tokens.refresh_token != first.refresh_token, "it got the next one"
+    print("known as", memory.client.client_id)
 
 
 asyncio.run(main())

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::clock::SystemClock;
 use domain::context::{Context, Settings};
-use domain::interactive::registration::DynamicRegistration;
+use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
 use domain::keys::{KeyError, MasterKey, check_master_key, is_initialised};
 use domain::mcp_server;
 use domain::random::SystemRandom;
@@ -53,6 +53,8 @@ pub struct Opened {
     outbound: Outbound,
     status_list_ttl: Duration,
     dynamic_registration: DynamicRegistration,
+    initial_access_token: Option<InitialAccessToken>,
+    client_id_metadata_documents: bool,
 }
 
 /// Opens the database, making it in the data folder if it does not exist yet.
@@ -84,9 +86,15 @@ async fn open_store_at(config: &Config, url: &DatabaseUrl) -> Result<Opened, Cli
     Ok(Opened {
         store,
         master,
-        outbound: Outbound::new(config.private_issuers.clone(), config.private_webhooks.clone()),
+        outbound: Outbound::new(
+            config.private_issuers.clone(),
+            config.private_webhooks.clone(),
+            config.private_clients.clone(),
+        ),
         status_list_ttl: config.status_list_ttl,
         dynamic_registration: config.dynamic_registration,
+        initial_access_token: config.initial_access_token.clone(),
+        client_id_metadata_documents: config.client_id_metadata_documents,
     })
 }
 
@@ -98,6 +106,8 @@ impl Opened {
             public_url,
             status_list_ttl: self.status_list_ttl,
             dynamic_registration: self.dynamic_registration,
+            initial_access_token: self.initial_access_token,
+            client_id_metadata_documents: self.client_id_metadata_documents,
         };
         let outbound = Arc::new(self.outbound);
         let (fetch, post) = (Arc::clone(&outbound), outbound);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use domain::authority::Authority;
 use domain::context::Context;
-use domain::credential::leak::{self, Evidence, Leak};
+use domain::credential::leak::{self, Evidence, Found, Leak, LeakOfPeople};
 use domain::credential::revoke;
 use domain::id::ClientId;
 use domain::mcp_server;
@@ -72,7 +72,10 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
             println!("  {count} × from {address}");
         }
     }
-    if findings.leaks.is_empty() {
+    for leak in &findings.of_people {
+        println!("{}  {}", leak.id(), words_of_people(leak));
+    }
+    if findings.leaks.is_empty() && findings.of_people.is_empty() {
         println!("Nothing in the text belongs to this Countersign.");
     }
     if findings.unknown > 0 {
@@ -87,11 +90,26 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
             .collect();
         let entries = revoke::revoke_all(context, &operator(), &ids, "Leaked").await.map_err(CliError::failed)?;
         println!("Revoked: {}", entries.len());
+        let working = || findings.of_people.iter().filter(|leak| leak.works);
+        for leak in working() {
+            leak::end_of_people(context, &operator(), leak, None).await.map_err(CliError::failed)?;
+        }
+        println!("Ended of apps and people: {}", working().count());
     }
     if findings.more {
         return Err(CliError::failed("there is more in the text than is looked up at once: run it again, or in parts"));
     }
     Ok(())
+}
+
+fn words_of_people(leak: &LeakOfPeople) -> String {
+    let what = match &leak.found {
+        Found::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
+        Found::Grant(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
+        Found::Client(client) => format!("the secret of the client {}", client.name),
+    };
+    let state = if leak.works { "works" } else { "does not work" };
+    format!("{what} is in the text; it {state}")
 }
 
 fn words(evidence: &Evidence) -> String {

@@ -3,6 +3,7 @@
 //! Whatever is wrong with the request is answered before anybody signs in; only then is it a matter between the person and the
 //! client.
 
+use app::action::ActionError;
 use app::pages::consent;
 use app::visit::{Viewer, Visit};
 use axum::extract::{Extension, RawQuery};
@@ -21,15 +22,12 @@ pub const PATH: &str = "/mcp/oauth/authorize";
 /// `GET`: asks the person, or sends them to sign in first.
 pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let request = match authorization::check(&visit.context, query.as_bytes()).await {
+    let request = match authorization::check(&visit.context, query.as_bytes(), visit.actor().ok().as_ref()).await {
         Ok(request) => request,
+        Err(RequestError::SignIn) => return sign_in(&query),
         Err(error) => return refuse(visit, error).await,
     };
-    let Some(viewer) = visit.viewer.clone() else {
-        let encoded: String =
-            url::form_urlencoded::byte_serialize(format!("{PATH}?{}", plain(&query)).as_bytes()).collect();
-        return Redirect::to(&format!("/login?next={encoded}")).into_response();
-    };
+    let Some(viewer) = visit.viewer.clone() else { return sign_in(&query) };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
         Ok(true) => allow(visit, &viewer, &request).await,
         Ok(false) => ask(visit, request, query).await,
@@ -40,18 +38,24 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
 /// `POST`: the person's decision.
 pub async fn decide(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
     let query = fields.get("request");
-    let request = match authorization::check(&visit.context, query.as_bytes()).await {
+    let request = match authorization::check(&visit.context, query.as_bytes(), visit.actor().ok().as_ref()).await {
         Ok(request) => request,
         Err(error) => return refuse(visit, error).await,
     };
     let Some(viewer) = visit.viewer.clone() else {
-        return respond(visit, async || Err(app::action::ActionError::SignedOut)).await;
+        return respond(visit, async || Err(ActionError::SignedOut)).await;
     };
     match fields.get("decision").as_str() {
         "allow" => allow(visit, &viewer, &request).await,
         "deny" => Redirect::to(&authorization::deny(&visit.context, &request)).into_response(),
         _ => ask(visit, request, query).await,
     }
+}
+
+/// Sends somebody to sign in, and back to the request.
+fn sign_in(query: &str) -> Response {
+    let encoded: String = url::form_urlencoded::byte_serialize(format!("{PATH}?{}", plain(query)).as_bytes()).collect();
+    Redirect::to(&format!("/login?next={encoded}")).into_response()
 }
 
 async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Response {
@@ -73,7 +77,8 @@ async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest) ->
 
 async fn refuse(visit: Visit, error: RequestError) -> Response {
     match error {
-        RequestError::Page(problem) => respond(visit, async || Ok(consent::refused(problem))).await,
+        RequestError::Page(problem) => respond(visit, async || Ok(consent::refused(&problem))).await,
+        RequestError::SignIn => respond(visit, async || Err(ActionError::SignedOut)).await,
         RequestError::Redirect(address) => Redirect::to(&address).into_response(),
         RequestError::Fault(fault) => respond(visit, async || Err(fault.into())).await,
     }

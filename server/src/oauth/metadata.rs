@@ -49,6 +49,9 @@ pub async fn authorization_server(State(state): State<AppState>) -> Response {
     if state.context.settings.dynamic_registration != DynamicRegistration::Off {
         document["registration_endpoint"] = json!(format!("{issuer}{}", register::PATH));
     }
+    if state.context.settings.client_id_metadata_documents {
+        document["client_id_metadata_document_supported"] = json!(true);
+    }
     ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
 }
 

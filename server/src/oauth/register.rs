@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::error::Fault;
 use domain::interactive::registration::{RegistrationError, register};
@@ -40,8 +40,11 @@ pub async fn endpoint(
         Ok(metadata) => metadata,
         Err(error) => return refuse(error.status(), "invalid_client_metadata", "The body did not arrive."),
     };
-    let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    match register(&state.context, &metadata, &Origin::new(address.0, agent)).await {
+    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = Origin::new(address.0, text(header::USER_AGENT));
+    let bearer = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    match register(&state.context, &metadata, bearer, &origin).await {
         Ok(client) => {
             (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(client))
                 .into_response()
@@ -54,6 +57,14 @@ fn refusal(error: RegistrationError) -> Response {
     match error {
         RegistrationError::Off => {
             refuse(StatusCode::FORBIDDEN, "access_denied", "Clients cannot register themselves here.")
+        }
+        // RFC 7591 §3.2.2 leaves the form of this refusal to RFC 6750 §3.
+        RegistrationError::Unauthorized => {
+            let problem = "Send the initial access token of this server as a bearer token.";
+            let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_token", problem);
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
         }
         RegistrationError::RedirectUri(problem) => refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri", problem),
         RegistrationError::Metadata(problem) => refuse(StatusCode::BAD_REQUEST, "invalid_client_metadata", problem),

@@ -384,7 +384,7 @@ async fn keys_are_replaced_without_a_gap() {
     assert_refused(&present(&app, &old.assertion(&claims(&app, &id))).await, "a removed key");
     assert_eq!(present(&app, &new.assertion(&claims(&app, &id))).await.status, StatusCode::OK);
     let token = token.as_str().expect("a token");
-    let verified = domain::token::verify::verify(context, token, "http://localhost:8080/mcp").await;
+    let verified = domain::token::verify::verify(context, token, "http://localhost:8080/mcp", None).await;
     assert!(verified.is_err(), "the removed key's live token ended with it");
 
     let status = async || {
@@ -490,7 +490,7 @@ async fn without_a_client_id_exactly_one_credential_must_have_the_subject() {
     let answer = present(&app, &token).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     let access = answer.json()["access_token"].as_str().expect("a token").to_owned();
-    let caller = domain::token::verify::verify(&app.instance.context, &access, "http://localhost:8080/mcp").await;
+    let caller = domain::token::verify::verify(&app.instance.context, &access, "http://localhost:8080/mcp", None).await;
     assert_eq!(caller.expect("valid").subject, domain::token::verify::Subject::Credential(exact.clone()));
     let context = &app.instance.context;
     let shared = async || {

@@ -19,8 +19,8 @@ use url::Url;
 use crate::html::between;
 use crate::support::{Answer, App, Browser, FORM, basic_of, form_token};
 
-const CALLBACK: &str = "http://localhost:8085/callback";
-const RESOURCE: &str = "http://localhost:8080/mcp";
+pub const CALLBACK: &str = "http://localhost:8085/callback";
+pub const RESOURCE: &str = "http://localhost:8080/mcp";
 /// The pair of RFC 7636 Appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -29,13 +29,13 @@ fn encoded(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-async fn register(app: &App, metadata: &Value) -> Answer {
+pub async fn register(app: &App, metadata: &Value) -> Answer {
     let request = Request::post("/mcp/oauth/register").header("content-type", "application/json");
     app.send(request.body(Body::from(metadata.to_string())).expect("a request")).await
 }
 
 /// What `mcp`, the command-line client, registers as.
-async fn registered(app: &App) -> String {
+pub async fn registered(app: &App) -> String {
     let metadata = json!({
         "client_name": "mcp", "redirect_uris": [CALLBACK], "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"], "token_endpoint_auth_method": "none",
@@ -46,7 +46,7 @@ async fn registered(app: &App) -> String {
 }
 
 /// A confidential client that an administrator made: its identifier and secret.
-async fn confidential(app: &App) -> (String, String) {
+pub async fn confidential(app: &App) -> (String, String) {
     let draft = ClientDraft {
         name: "Portal".to_owned(),
         redirect_uris: vec!["https://portal.example/callback".to_owned()],
@@ -58,7 +58,7 @@ async fn confidential(app: &App) -> (String, String) {
 }
 
 /// The query of a request, with these parameters in place of the usual ones; an empty value leaves one out.
-fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
+pub fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
     let mut pairs = vec![
         ("response_type", "code"),
         ("client_id", client_id),
@@ -74,19 +74,19 @@ fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
     encoded(&pairs)
 }
 
-fn path(query: &str) -> String {
+pub fn path(query: &str) -> String {
     format!("/mcp/oauth/authorize?{query}")
 }
 
 /// The parameters that a redirect carries, and where it leads without them.
-fn redirect(answer: &Answer) -> (String, Vec<(String, String)>) {
+pub fn redirect(answer: &Answer) -> (String, Vec<(String, String)>) {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let url = Url::parse(answer.header("location")).expect("an absolute address");
     let base = url.as_str().split('?').next().unwrap_or_default().to_owned();
     (base, url.query_pairs().into_owned().collect())
 }
 
-fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair str {
+pub fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair str {
     let mut found = pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let value = found.next().unwrap_or_default();
     assert_eq!(found.next(), None, "{name} is there once");
@@ -94,20 +94,20 @@ fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair str 
 }
 
 /// Opens the consent page and presses a button of it.
-async fn decide(browser: &Browser<'_>, query: &str, decision: &str) -> Answer {
+pub async fn decide(browser: &Browser<'_>, query: &str, decision: &str) -> Answer {
     let page = browser.get(&path(query)).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let token = form_token(&page.body);
     browser.post("/mcp/oauth/authorize", &[("form_token", &token), ("request", query), ("decision", decision)]).await
 }
 
-async fn code(browser: &Browser<'_>, client_id: &str, changes: &[(&str, &str)]) -> String {
+pub async fn code(browser: &Browser<'_>, client_id: &str, changes: &[(&str, &str)]) -> String {
     let answer = decide(browser, &query(client_id, changes), "allow").await;
     parameter(&redirect(&answer).1, "code").to_owned()
 }
 
 /// The body that redeems a code, with these parameters in place of the usual ones.
-fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> String {
+pub fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> String {
     let mut pairs = vec![
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -120,28 +120,28 @@ fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> String {
     encoded(&pairs)
 }
 
-fn refreshing(client_id: &str, token: &str) -> String {
+pub fn refreshing(client_id: &str, token: &str) -> String {
     encoded(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client_id)])
 }
 
-fn error(answer: &Answer) -> (u16, String) {
+pub fn error(answer: &Answer) -> (u16, String) {
     (answer.status.as_u16(), answer.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
-fn text(answer: &Answer, member: &str) -> String {
+pub fn text(answer: &Answer, member: &str) -> String {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.json()[member].as_str().unwrap_or_default().to_owned()
 }
 
 /// An access token and a refresh token of a new grant.
-async fn granted(app: &App, browser: &Browser<'_>, client_id: &str) -> (String, String) {
+pub async fn granted(app: &App, browser: &Browser<'_>, client_id: &str) -> (String, String) {
     let code = code(browser, client_id, &[]).await;
     let answer = app.token(&[], redemption(client_id, &code, &[])).await;
     (text(&answer, "access_token"), text(&answer, "refresh_token"))
 }
 
 /// Whether the built-in server accepts the token.
-async fn is_accepted(app: &App, token: &str) -> bool {
+pub async fn is_accepted(app: &App, token: &str) -> bool {
     let request = Request::post("/mcp")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")

@@ -103,7 +103,9 @@ async fn whoever_has_a_secret_can_have_it_ended() {
     assert_eq!(answers.len(), 1, "the answer is the same whatever it was");
     assert_eq!(answers[0].0, StatusCode::ACCEPTED);
     assert!(!exchanges(&app, &owner).await);
-    assert!(domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp").await.is_err());
+    assert!(
+        domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp", None).await.is_err()
+    );
     let (credential, status) = now_is(&app, &owner).await;
     assert_eq!((status, credential.revoked_at), (Status::Expired, None), "a new secret can be made for it");
 
@@ -116,7 +118,9 @@ async fn whoever_has_a_secret_can_have_it_ended() {
 
     let (_, token) = app.access_token(&["mcp:read"]).await;
     reported(&app, form, format!("token={token}")).await;
-    assert!(domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp").await.is_err());
+    assert!(
+        domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp", None).await.is_err()
+    );
 
     for wrong in ["", "token=", "other=x"] {
         assert_eq!(reported(&app, form, wrong.to_owned()).await.status, StatusCode::BAD_REQUEST, "{wrong}");
@@ -221,7 +225,7 @@ async fn the_place_of_a_find_does_not_keep_what_was_found() {
     for entry in entries {
         assert!(!entry.details.contains(secret(&owner)) && !entry.details.contains(&token), "{}", entry.details);
     }
-    let verdict = domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp").await;
+    let verdict = domain::token::verify::verify(&app.instance.context, &token, "http://localhost:8080/mcp", None).await;
     assert!(verdict.is_ok(), "people decide about tokens too");
 }
 

@@ -2,6 +2,7 @@
 //! topic.
 
 mod assertions;
+mod client_documents;
 mod command_line;
 mod credentials;
 mod documents;
@@ -12,6 +13,7 @@ mod interactive;
 mod leaks;
 mod mcp;
 mod metrics;
+mod personal_tokens;
 mod revocation;
 mod roles;
 mod routes;

@@ -138,7 +138,7 @@ async fn a_client_ends_its_own_token_and_no_other() {
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, ""));
     }
     assert_eq!(introspected(&app, &server, &token).await, json!({ "active": false }));
-    assert!(verify(&app.instance.context, &token, RESOURCE).await.is_err());
+    assert!(verify(&app.instance.context, &token, RESOURCE, None).await.is_err());
     app.instance.context.store.close().await;
     let answer = post(&app, "/mcp/oauth/revoke", Some(&owner), &format!("token={other}")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "never 200 when nothing was written");
@@ -214,7 +214,7 @@ async fn the_jwks_is_whole_however_many_ask_for_it() {
                 for _ in 0..50 {
                     let jwks = app.get("/mcp/oauth/jwks").await.json();
                     assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(1));
-                    assert!(verify(&app.instance.context, &token, RESOURCE).await.is_ok());
+                    assert!(verify(&app.instance.context, &token, RESOURCE, None).await.is_ok());
                 }
             })
         })
@@ -274,7 +274,7 @@ async fn no_exchange_that_begins_after_the_revocation_succeeds_and_no_token_live
         revoked.store(true, Ordering::SeqCst);
         for client in clients {
             for token in client.await.expect("no exchange was late") {
-                assert!(verify(&app.instance.context, &token, RESOURCE).await.is_err(), "round {round}");
+                assert!(verify(&app.instance.context, &token, RESOURCE, None).await.is_err(), "round {round}");
             }
         }
         // Whoever fails too often within a minute is told to wait.

@@ -223,7 +223,11 @@ fn rows() -> Vec<Row> {
         ("/fn/remove_client", POST, Administrator, Nothing, 303, &[("client", "{interactive_id}")]),
         // Of a grant that is not one's own: not there.
         ("/fn/end_grant", POST, PERSON, Nothing, 404, &[("grant", "gra_0000000000000000000000")]),
+        // Of a token that is not one's own: not there.
+        ("/fn/revoke_personal_token", POST, PERSON, Nothing, 404, &[("token", "ptk_0000000000000000000000")]),
         ("/account", GET, PERSON, Nothing, 200, &[]),
+        ("/account/tokens", GET, PERSON, Nothing, 200, &[]),
+        ("/account/tokens", POST, PERSON, Nothing, 200, &[("name", "laptop")]),
         ("/account/name", POST, PERSON, Nothing, 303, &[("name", "Another")]),
         (
             "/account/password",

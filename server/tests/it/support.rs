@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::actor::Actor;
+use domain::context::Settings;
 use domain::credential::draft::Draft;
 use domain::credential::generate::{Generated, generate};
 use domain::password::Password;
@@ -77,6 +78,16 @@ impl App {
 
     pub async fn with_leak_reports(leak_reports: LeakReports) -> Self {
         Self::with(&[], leak_reports).await
+    }
+
+    /// With other settings than the usual ones.
+    pub async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut instance = Instance::new().await;
+        let mut settings = (*instance.context.settings).clone();
+        change(&mut settings);
+        instance.context.settings = Arc::new(settings);
+        let router = router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
+        Self { instance, router }
     }
 
     async fn with(proxies: &[&str], leak_reports: LeakReports) -> Self {

@@ -25,7 +25,7 @@ const NEW: &str = "/settings/webhooks/new";
 async fn app(private: &[&str]) -> App {
     let mut instance = Instance::new().await;
     let private = private.iter().map(|host| (*host).to_owned()).collect();
-    instance.context.post = Arc::new(Outbound::new(Vec::new(), private));
+    instance.context.post = Arc::new(Outbound::new(Vec::new(), private, Vec::new()));
     let router = support::router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
     App { instance, router }
 }

@@ -1,0 +1,144 @@
+//! Leaks of what acts for people: refresh and access tokens of apps, personal tokens, secrets of interactive clients.
+
+use serde_json::json;
+
+use super::Policy;
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::authority::Authority;
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::id::PersonId;
+use crate::interactive::client::{self, InteractiveClient};
+use crate::interactive::grant::{self, ListedGrant};
+use crate::personal_token::{self, ListedToken};
+use crate::secret::{PlainSecret, SecretKind};
+use crate::store;
+use crate::store::grants::Clue;
+
+/// What was in the text.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A personal token.
+    PersonalToken(ListedToken),
+    /// A refresh or an access token of what a person allowed an app.
+    Grant(ListedGrant),
+    /// The secret of a client. Alone it opens nothing: it proves who redeems a code or a refresh token.
+    Client(InteractiveClient),
+}
+
+/// Something that acts for people, which the text gave away.
+#[derive(Debug, Clone)]
+pub struct LeakOfPeople {
+    /// What it is.
+    pub found: Found,
+    /// Whether whoever has the text can use it.
+    pub works: bool,
+}
+
+impl LeakOfPeople {
+    /// By what it is told apart.
+    pub fn id(&self) -> &str {
+        match &self.found {
+            Found::PersonalToken(listed) => listed.token.id.as_str(),
+            Found::Grant(listed) => listed.grant.id.as_str(),
+            Found::Client(client) => client.id.as_str(),
+        }
+    }
+
+    /// Whether `authority` may see and end it: administrators everything, a person what acts for them.
+    pub(super) fn is_seen_by(&self, authority: &Authority) -> bool {
+        let person = match &self.found {
+            Found::PersonalToken(listed) => Some(&listed.token.person),
+            Found::Grant(listed) => Some(&listed.grant.person),
+            Found::Client(_) => None,
+        };
+        match authority {
+            Authority::Everything => true,
+            Authority::Person { id, .. } => person == Some(id),
+            Authority::Team(_) => false,
+        }
+    }
+}
+
+/// What `secret`, which is none of a credential, is.
+pub(super) async fn find(
+    context: &Context,
+    kind: SecretKind,
+    secret: &PlainSecret,
+    now: Timestamp,
+) -> Result<Option<LeakOfPeople>, Fault> {
+    let hash = secret.hash(&context.keys.pepper);
+    Ok(match kind {
+        SecretKind::Client => client::find_by_secret(context, &hash)
+            .await?
+            .map(|client| LeakOfPeople { found: Found::Client(client), works: true }),
+        SecretKind::PersonalToken => {
+            store::personal_tokens::find_by_hash(&context.store, &hash).await?.map(|listed| LeakOfPeople {
+                works: listed.token.is_live(now) && !listed.is_person_disabled,
+                found: Found::PersonalToken(listed),
+            })
+        }
+        SecretKind::RefreshToken => of_grant(context, Clue::RefreshToken(&hash), now).await?,
+        // It is used up or over within a minute.
+        SecretKind::AuthorizationCode => None,
+    })
+}
+
+/// The grant that `clue` belongs to.
+pub(super) async fn of_grant(context: &Context, clue: Clue<'_>, now: Timestamp) -> Result<Option<LeakOfPeople>, Fault> {
+    let found = store::grants::find_by(&context.store, clue).await?;
+    Ok(found.map(|listed| LeakOfPeople { works: listed.grant.is_live(now), found: Found::Grant(listed) }))
+}
+
+/// Takes a report of `secret`, which is none of a credential. Returns whether it is one of ours, whatever became of it.
+pub(super) async fn report(
+    context: &Context,
+    actor: &Actor,
+    kind: SecretKind,
+    secret: &PlainSecret,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, Fault> {
+    let Some(leak) = find(context, kind, secret, context.now()).await? else { return Ok(false) };
+    if !leak.works {
+        return Ok(true);
+    }
+    match policy {
+        Policy::Alert => note(context, actor, &leak, place).await?,
+        Policy::Revoke => end(context, actor, &leak, place).await?,
+    }
+    tracing::warn!(
+        id = leak.id(),
+        revoked = policy == Policy::Revoke,
+        "something that acts for people was reported as leaked"
+    );
+    Ok(true)
+}
+
+/// Ends what was found, with all that can be had by it.
+pub async fn end(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: Option<&str>) -> Result<(), Fault> {
+    match &leak.found {
+        Found::PersonalToken(listed) => personal_token::end_leaked(context, actor, &listed.token, place).await,
+        Found::Grant(listed) => grant::end_leaked(context, actor, listed, place).await,
+        Found::Client(client) => client::end_secret(context, actor, &client.id, place).await,
+    }
+}
+
+/// Writes down that something leaked and still works.
+async fn note(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: Option<&str>) -> Result<(), Fault> {
+    let (kind, name, person): (_, _, Option<&PersonId>) = match &leak.found {
+        Found::PersonalToken(listed) => ("personal_token", &listed.token.name, Some(&listed.token.person)),
+        Found::Grant(listed) => ("client", &listed.client_name, Some(&listed.grant.person)),
+        Found::Client(client) => ("client", &client.name, None),
+    };
+    let target = match &leak.found {
+        Found::Grant(listed) => listed.grant.client_id.as_str(),
+        _ => leak.id(),
+    };
+    let event = Event::new("leak.reported", kind, target, name)
+        .with(json!({ "person": person.map(PersonId::as_str), "found_at": place }));
+    context.begin_change().await?.commit(actor, &event).await?;
+    Ok(())
+}

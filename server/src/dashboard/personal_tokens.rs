@@ -1,0 +1,92 @@
+//! One's own personal tokens.
+
+use app::action::ActionError;
+use app::pages::personal_tokens::{self, TypedToken};
+use app::visit::Visit;
+use axum::extract::Extension;
+use axum::response::Response;
+use domain::error::FieldError;
+use domain::personal_token::{self, PersonalToken, PersonalTokenError};
+use domain::secret::PlainSecret;
+use tower_sessions::Session;
+
+use super::credentials::{self, confirm};
+use super::pages::respond;
+use crate::http::fields::Fields;
+
+/// `GET /account/tokens`
+pub async fn list(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, || personal_tokens::page(TypedToken::default(), Vec::new(), false)).await
+}
+
+/// `POST /account/tokens`: generates, and answers with the one page that shows the token.
+pub async fn generate(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed = TypedToken {
+        name: fields.get("name"),
+        server: fields.get("server"),
+        scopes: fields.all("scope"),
+        expiry: fields.get("expiry"),
+    };
+    match try_generate(&visit, &session, &fields, &typed).await {
+        Ok((token, secret)) => respond(visit, || personal_tokens::reveal(token, secret.expose().to_owned())).await,
+        Err(Refused::Password(errors)) => respond(visit, || personal_tokens::page(typed, errors, true)).await,
+        Err(Refused::Token(PersonalTokenError::Invalid(errors))) => {
+            respond(visit, || personal_tokens::page(typed, errors, false)).await
+        }
+        Err(Refused::Token(PersonalTokenError::AlreadySubmitted)) => {
+            respond(visit, async || Ok(personal_tokens::already_generated())).await
+        }
+        Err(Refused::Token(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
+    }
+}
+
+/// Why no token was generated.
+enum Refused {
+    Password(Vec<FieldError>),
+    Token(PersonalTokenError),
+    Action(ActionError),
+}
+
+impl From<PersonalTokenError> for Refused {
+    fn from(error: PersonalTokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<ActionError> for Refused {
+    fn from(error: ActionError) -> Self {
+        Self::Action(error)
+    }
+}
+
+impl From<credentials::Refused> for Refused {
+    fn from(refused: credentials::Refused) -> Self {
+        match refused {
+            credentials::Refused::Fields { errors, .. } => Self::Password(errors),
+            credentials::Refused::Operation(error) => Self::Action(error.into()),
+        }
+    }
+}
+
+async fn try_generate(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    typed: &TypedToken,
+) -> Result<(PersonalToken, PlainSecret), Refused> {
+    let form_token = fields.get("form_token");
+    // Before the password is asked for: a form that was sent again needs none.
+    if personal_token::was_made_by_form(&visit.context, &form_token).await.map_err(PersonalTokenError::from)? {
+        return Err(PersonalTokenError::AlreadySubmitted.into());
+    }
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    let person = visit.viewer()?.id.clone();
+    Ok(personal_token::generate(&visit.context, &visit.actor()?, &person, &typed.draft(), &form_token).await?)
+}

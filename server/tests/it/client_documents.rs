@@ -1,0 +1,278 @@
+//! Clients that make themselves known: by a document at their address, by registration with a token; and how they go.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use domain::actor::Actor;
+use domain::audit;
+use domain::authority::Authority;
+use domain::housekeeping;
+use domain::id::InteractiveClientId;
+use domain::interactive::client;
+use domain::interactive::prune;
+use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
+use serde_json::{Value, json};
+
+use crate::interactive::{
+    CALLBACK, code, decide, granted, is_accepted, parameter, path, query, redemption, redirect, register, registered,
+    text,
+};
+use crate::support::{Answer, App};
+
+const DOCUMENT: &str = "https://editor.example/oauth/client.json";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What the editor publishes, with these members in place of the usual ones; null leaves one out.
+fn document(changes: Value) -> String {
+    let mut document = json!({
+        "client_id": DOCUMENT,
+        "client_name": "Editor",
+        "client_uri": "https://editor.example",
+        "logo_uri": "https://editor.example/logo.png",
+        "redirect_uris": ["http://127.0.0.1/callback", CALLBACK, "https://editor.example/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "something_new": { "of": "others" },
+    });
+    let members = document.as_object_mut().expect("an object");
+    members.extend(changes.as_object().expect("an object").clone());
+    members.retain(|_, value| !value.is_null());
+    document.to_string()
+}
+
+#[tokio::test]
+async fn a_client_is_known_by_the_document_at_its_address() {
+    let app = App::new().await;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata["client_id_metadata_document_supported"], true);
+
+    // Nobody makes us ask another server before signing in.
+    let anonymous = app.browser().get(&path(&query(DOCUMENT, &[]))).await;
+    assert_eq!(anonymous.status, StatusCode::SEE_OTHER);
+    assert!(anonymous.header("location").starts_with("/login?next="), "{}", anonymous.header("location"));
+    assert_eq!(app.instance.issuers.asked(DOCUMENT), 0);
+
+    let browser = app.signed_in().await;
+    let page = browser.get(&path(&query(DOCUMENT, &[]))).await;
+    for shown in ["Editor", "editor.example describes it under this name", DOCUMENT, "localhost:8085"] {
+        assert!(page.body.contains(shown), "{shown}: {}", page.body);
+    }
+    let (access, refresh) = granted(&app, &browser, DOCUMENT).await;
+    assert!(is_accepted(&app, &access).await);
+    assert!(!refresh.is_empty());
+    assert_eq!(app.instance.issuers.asked(DOCUMENT), 1, "the document is kept for an hour");
+    // It is public, so nobody is spared the question.
+    assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
+
+    let clients = browser.get("/apps/clients").await.body;
+    assert!(clients.contains("Described by its host"), "{clients}");
+    let link = "/apps/clients/https%3A%2F%2Feditor.example%2Foauth%2Fclient.json";
+    assert!(clients.contains(link), "{clients}");
+    let page = browser.get(link).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Remove client"), "{}", page.body);
+    let removed = browser.submit(link, "/fn/remove_client", &[("client", DOCUMENT)]).await;
+    assert_eq!(removed.status, StatusCode::SEE_OTHER);
+    assert!(!is_accepted(&app, &access).await);
+    let page = browser.get(&path(&query(DOCUMENT, &[]))).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.body.contains("An administrator removed this client."), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_document_is_read_anew_after_an_hour_and_what_changed_is_recorded() {
+    let app = App::new().await;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let asks = async || browser.get(&path(&query(DOCUMENT, &[]))).await;
+    assert_eq!(asks().await.status, StatusCode::OK);
+    app.instance.issuers.publish(DOCUMENT, &document(json!({ "client_name": "Editor Two" })));
+    assert!(asks().await.body.contains("<b>Editor</b>"));
+    app.instance.clock.advance(Duration::from_secs(3600));
+    browser.sign_in(crate::support::PASSWORD).await;
+    assert!(asks().await.body.contains("<b>Editor Two</b>"));
+    assert_eq!(app.instance.issuers.asked(DOCUMENT), 2);
+    // A redirect URI that is no longer listed is no longer led to.
+    app.instance.issuers.publish(DOCUMENT, &document(json!({ "redirect_uris": ["https://editor.example/callback"] })));
+    app.instance.clock.advance(Duration::from_secs(3600));
+    browser.sign_in(crate::support::PASSWORD).await;
+    let refused = asks().await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.body.contains("redirect_uri is not one"), "{}", refused.body);
+    let filter = audit::Filter { action: Some("client.changed".to_owned()), ..audit::Filter::default() };
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
+    assert_eq!(entries.len(), 2);
+    assert!(entries[1].details.contains("Editor Two"), "{}", entries[1].details);
+}
+
+#[tokio::test]
+async fn a_document_that_describes_no_client_for_people_is_refused() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    for (case, published, words) in [
+        ("absent", None, "could not be fetched"),
+        ("no JSON", Some("<html>".to_owned()), "not a JSON object"),
+        ("repeated member", Some(r#"{"client_id":"x","client_id":"y"}"#.to_owned()), "not a JSON object"),
+        (
+            "other",
+            Some(document(json!({ "client_id": "https://editor.example/oauth/other.json" }))),
+            "not its own address",
+        ),
+        ("nameless", Some(document(json!({ "client_id": null }))), "not its own address"),
+        ("secret", Some(document(json!({ "client_secret": "x" }))), "client_secret"),
+        ("symmetric", Some(document(json!({ "token_endpoint_auth_method": "client_secret_post" }))), "is not none"),
+        ("keys", Some(document(json!({ "token_endpoint_auth_method": "private_key_jwt" }))), "is not none"),
+        ("machine", Some(document(json!({ "grant_types": ["client_credentials"] }))), "grant_types"),
+        ("script", Some(document(json!({ "redirect_uris": ["javascript:alert(1)"] }))), "no redirect URI"),
+        ("no URIs", Some(document(json!({ "redirect_uris": null }))), "no redirect URI"),
+        ("hidden", Some(document(json!({ "client_name": "Edi\u{202E}tor" }))), "cannot be shown"),
+    ] {
+        // Each at an address of its own, or a host would be asked too often.
+        let address = format!("https://{}.example/client.json", case.replace(' ', "-"));
+        if let Some(published) = published {
+            let published = published.replace(DOCUMENT, &address);
+            app.instance.issuers.publish(&address, &published);
+        }
+        let page = browser.get(&path(&query(&address, &[]))).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{case}");
+        assert_eq!(page.header("location"), "", "{case}");
+        assert!(page.body.contains(words), "{case}: {}", page.body);
+    }
+    for wrong in ["http://editor.example/client.json", "https://editor.example/", "https://editor.example/a/../b"] {
+        let page = browser.get(&path(&query(wrong, &[]))).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+        assert_eq!(app.instance.issuers.asked(wrong), 0, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_not_asked_often() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    for number in 0..15 {
+        let address = format!("https://victim.example/{number}");
+        assert_eq!(browser.get(&path(&query(&address, &[]))).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(app.instance.issuers.asked(&address), usize::from(number < 10), "{number}");
+    }
+    app.instance.clock.advance(Duration::from_secs(60));
+    browser.get(&path(&query("https://victim.example/later", &[]))).await;
+    assert_eq!(app.instance.issuers.asked("https://victim.example/later"), 1);
+}
+
+#[tokio::test]
+async fn documents_count_for_nothing_when_the_setting_is_off() {
+    let app = App::with_settings(|settings| settings.client_id_metadata_documents = false).await;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let page = browser.get(&path(&query(DOCUMENT, &[]))).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(app.instance.issuers.asked(DOCUMENT), 0);
+    let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata.get("client_id_metadata_document_supported"), None);
+}
+
+/// Registers with this `Authorization`.
+async fn register_with(app: &App, authorization: Option<&str>) -> Answer {
+    let mut request = Request::post("/mcp/oauth/register").header("content-type", "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    let metadata =
+        json!({ "redirect_uris": ["https://portal.example/callback"], "token_endpoint_auth_method": "none" });
+    app.send(request.body(Body::from(metadata.to_string())).expect("a request")).await
+}
+
+#[tokio::test]
+async fn clients_register_with_the_initial_access_token_alone_where_one_is_asked_for() {
+    let token = "an-initial-access-token-of-the-operator";
+    let app = App::with_settings(|settings| {
+        settings.dynamic_registration = DynamicRegistration::Token;
+        settings.initial_access_token = InitialAccessToken::parse(token);
+    })
+    .await;
+    for wrong in [
+        None,
+        Some("Bearer x"),
+        Some("Bearer an-initial-access-token-of-the-operatos"),
+        Some(token),
+        Some("Basic eDp5"),
+    ] {
+        let answer = register_with(&app, wrong).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{wrong:?}");
+        assert_eq!(answer.json()["error"], "invalid_token");
+        assert!(answer.header("www-authenticate").starts_with("Bearer "), "{wrong:?}");
+    }
+    let answer = register_with(&app, Some(&format!("bearer {token}"))).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    assert!(!answer.body.contains(token));
+    assert!(InitialAccessToken::parse("too short").is_none());
+}
+
+/// Whether the client is there.
+async fn is_known(app: &App, id: &str) -> bool {
+    let id = InteractiveClientId::parse(id).expect("an identifier");
+    client::find(&app.instance.context, &id).await.expect("reads").is_some()
+}
+
+#[tokio::test]
+async fn clients_that_nobody_uses_go_and_the_log_says_so() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let (unused, used) = (registered(&app).await, registered(&app).await);
+    granted(&app, &browser, &used).await;
+    assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
+    let draft = client::ClientDraft {
+        name: "Portal".to_owned(),
+        redirect_uris: vec!["https://portal.example/callback".to_owned()],
+        confidential: false,
+    };
+    let (made, _) = client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
+
+    app.instance.clock.advance(prune::NEVER_USED);
+    housekeeping::run(context).await.expect("runs");
+    assert!(is_known(&app, &unused).await, "to the moment");
+    app.instance.clock.advance(Duration::from_secs(1));
+    housekeeping::run(context).await.expect("runs");
+    assert!(!is_known(&app, &unused).await);
+    assert!(!is_known(&app, DOCUMENT).await);
+    assert!(is_known(&app, &used).await);
+    let filter = audit::Filter { action: Some("clients.pruned".to_owned()), ..audit::Filter::default() };
+    let entries = audit::list(context, &Authority::Everything, &filter, 10).await.expect("reads");
+    assert_eq!(entries.len(), 1);
+    let details: Value = serde_json::from_str(&entries[0].details).expect("JSON");
+    assert_eq!((&details["clients"], &details["names"]), (&json!(2), &json!(["mcp", "Editor"])));
+
+    // One that was used stays while its grants are remembered.
+    app.instance.clock.advance(prune::IDLE + DAY);
+    housekeeping::run(context).await.expect("runs");
+    assert!(is_known(&app, &used).await);
+    app.instance.clock.advance(DAY * 90);
+    housekeeping::run(context).await.expect("runs");
+    assert!(!is_known(&app, &used).await);
+    assert!(is_known(&app, made.id.as_str()).await, "what an administrator made stays");
+    browser.sign_in(crate::support::PASSWORD).await;
+    let page = browser.get("/apps/clients").await.body;
+    assert!(page.contains("after 7 days if nobody allowed them anything"), "{page}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_about_to_be_used_does_not_go() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let id = registered(&app).await;
+    app.instance.clock.advance(prune::NEVER_USED + DAY);
+    browser.sign_in(crate::support::PASSWORD).await;
+    let (_, pairs) = redirect(&decide(&browser, &query(&id, &[]), "allow").await);
+    housekeeping::run(&app.instance.context).await.expect("runs");
+    let answer = app.token(&[], redemption(&id, parameter(&pairs, "code"), &[])).await;
+    assert!(is_accepted(&app, &text(&answer, "access_token")).await);
+    // And one that registered again a moment ago is another.
+    let again = register(&app, &json!({ "redirect_uris": [CALLBACK] })).await;
+    assert_ne!(again.json()["client_id"], json!(id));
+    assert!(!code(&browser, &id, &[]).await.is_empty());
+}
