@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
 import { Countersign } from './countersign';
+import { node } from './programs';
 
 /** The protocol's own conformance suite. It sends no token, so a proxy adds one. */
 let server: Countersign;
@@ -46,12 +46,6 @@ test.afterAll(async () => {
   await server.stop();
   await server.remove();
 });
-
-/** The suite needs Node 22; the npm package of this platform brings one where the present one is older. */
-function node(): string {
-  const packaged = resolve(`node_modules/node-${process.platform}-${process.arch}/bin/node`);
-  return existsSync(packaged) ? packaged : process.execPath;
-}
 
 /** What the suite says. Where it waits for a person, `visit` is given the address that it asks them to open. */
 async function conformance(args: string[], visit?: (address: string) => Promise<void>): Promise<string> {

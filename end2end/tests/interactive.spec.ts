@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
 import { Countersign } from './countersign';
+import { inspector } from './programs';
 
 /** Clients that act for people, unmodified: a person signs in and allows, by HTTP instead of a browser. */
 let server: Countersign;
@@ -37,6 +38,8 @@ function run(command: string, ...args: string[]) {
     PERSON_PASSWORD: person.password,
     BROWSER: `${process.execPath} ${resolve('clients/browser.mjs')} %s &`,
     MCP_USE_ANONYMIZED_TELEMETRY: 'false',
+    // Where nobody sits in front of it, the MCP Inspector opens a browser only if told so.
+    MCP_AUTO_OPEN_ENABLED: 'true',
   };
   return new Promise<{ code: number; output: string }>((done) =>
     execFile(command, args, { env }, (error, output, errors) => done({ code: error ? 1 : 0, output: output + errors })),
@@ -72,6 +75,8 @@ const clients = {
     const { client_id, client_secret } = await registered('http://localhost:3034/callback', '--confidential');
     return mcpUse({ auth: { client_id, client_secret, callback_port: 3034 } });
   },
+  'mcp-use for TypeScript, command line': () => run('bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/interactive.sh'),
+  'MCP Inspector, command line': () => run(process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli')),
 };
 
 async function mcpUse(how: object) {

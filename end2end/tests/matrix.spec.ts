@@ -2,13 +2,13 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { SignJWT } from 'jose';
 import { Countersign, type Credential } from './countersign';
+import { freePort, inspector } from './programs';
 
 /** Every client that must connect, in every way it has; each row against one server. */
 let server: Countersign;
@@ -49,6 +49,13 @@ const pair = (kind: 'RS256' | 'ES256' | 'EdDSA') =>
 const secret = async (): Promise<Ready> => {
   const credential = await server.createCredential('secret');
   return { credential, environment: { MCP_CLIENT_SECRET: credential.client_secret } };
+};
+
+/** For clients that are given a token. */
+const token = async (): Promise<Ready> => {
+  const credential = await server.createCredential('token');
+  const MCP_ACCESS_TOKEN = await server.accessToken(credential.client_id, credential.client_secret);
+  return { credential, environment: { MCP_ACCESS_TOKEN, HOME: folder, MCP_USE_ANONYMIZED_TELEMETRY: 'false' } };
 };
 
 /** A credential with a key; the private half stays in a file of the client. */
@@ -156,6 +163,15 @@ const clients: Record<string, [(way: string) => string[], Record<string, () => P
       'prepared assertion': prepared,
     },
   ],
+  'mcp-use 1 for TypeScript': [
+    (way) => [process.execPath, 'clients/mcp-use-typescript/tokens.mjs', way],
+    { token, header: token },
+  ],
+  'mcp-use 1, command line': [() => ['bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/command-line.sh'], { token }],
+  'MCP Inspector 2, command line': [
+    (era) => [process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli', '--protocol-era', era)],
+    { legacy: token, modern: token },
+  ],
 };
 
 /** The texts of the dashboard, word for word. */
@@ -180,16 +196,6 @@ clients['As shown'] = [shown, { ...everyProgram('client', secret), ...everyProgr
 for (const kind of ['ES256', 'RS256', 'EdDSA'] as const)
   clients[`As shown, key ${kind}`] = [shown, everyProgram('client_key', key(kind, 'pem'))];
 clients.curl = [() => ['bash', '-euo', 'pipefail', '-c', text('call.sh')], { secret }];
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as { port: number };
-  listener.close();
-  await once(listener, 'close');
-  return port;
-}
 
 type Place = { resource: string; port: number; folder: string; alg: string };
 
