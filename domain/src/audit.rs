@@ -54,10 +54,12 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 51] = [
+pub const ACTIONS: [&str; 53] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
+    "person.openid_connected",
+    "person.openid_disconnected",
     "person.disabled",
     "person.enabled",
     "person.administrator_changed",

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::error::Fault;
-use crate::id::{ClientId, PersonId};
+use crate::id::{ClientId, OpenIdLinkId, PersonId};
 use crate::keys::TokenAlgorithm;
 use crate::keys::rotation::{self, Haste, RotationError};
 use crate::store::{self, Store, StoreError};
@@ -27,6 +27,8 @@ pub enum How {
     AuthenticatorRevoked(&'static str),
     /// The person was disabled.
     PersonDisabled,
+    /// The person's account at an OpenID provider was disconnected.
+    OpenIdDisconnected,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -127,6 +129,13 @@ pub async fn finish(
                 let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::restore::disable_person(change.transaction(), &person, now).await?;
                 "person.disabled"
+            }
+            (How::OpenIdDisconnected, _) => {
+                let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let person = store::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
+                let event = Event::new("person.openid_disconnected", "person", person.as_str(), &one.name);
+                events.push(event.with(details));
+                continue;
             }
             (_, None) => return Err(Fault::Damaged.into()),
         };

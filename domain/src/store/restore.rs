@@ -47,6 +47,10 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         "SELECT '' AS client_id, name, id, disabled_at AS at FROM people WHERE disabled_at IS NOT NULL ORDER BY id";
     let found = rows(former, people, How::PersonDisabled).await?;
     ended.extend(still(backup, "SELECT id FROM people WHERE disabled_at IS NULL", "id", found).await?);
+    let links = "SELECT '' AS client_id, p.name AS name, l.id AS id, l.removed_at AS at
+         FROM openid_links AS l JOIN people AS p ON p.id = l.person_id WHERE l.removed_at IS NOT NULL ORDER BY l.id";
+    let found = rows(former, links, How::OpenIdDisconnected).await?;
+    ended.extend(still(backup, "SELECT id FROM openid_links WHERE removed_at IS NULL", "id", found).await?);
     Ok(ended)
 }
 
@@ -108,7 +112,9 @@ pub(crate) async fn begin_anew(
         .rows_affected();
     // Which refresh tokens were used since is not known.
     grants::end(transaction, Which::All, now, "restored").await?;
-    sqlx::query("DELETE FROM authorization_codes").execute(&mut **transaction).await?;
+    for sql in ["DELETE FROM authorization_codes", "DELETE FROM openid_attempts"] {
+        sqlx::query(sql).execute(&mut **transaction).await?;
+    }
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
