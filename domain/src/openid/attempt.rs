@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::discovery::{self, Endpoints};
 use super::id_token::{self, Identity};
-use super::{OpenIdError, RETURN_PATH, RelyingParty, TokenRequest};
+use super::{OpenIdError, Provider, RETURN_PATH, RelyingParty, TokenRequest};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::base62;
@@ -190,7 +190,30 @@ async fn redeem(
     code: &str,
     verifier: &str,
 ) -> Result<Zeroizing<String>, OpenIdError> {
-    let provider = &relying_party.provider;
+    let request = token_request(context, &relying_party.provider, endpoints, code, verifier);
+    let answer = relying_party.connection.redeem(&request).await.map_err(OpenIdError::Unavailable)?;
+    let body = strict_json::parse(&answer.body);
+    let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
+    match answer.status {
+        200 => {
+            let token = member("id_token").map(|token| Zeroizing::new(token.to_owned()));
+            token.ok_or_else(|| OpenIdError::NotProved("the token endpoint sent no ID token".to_owned()))
+        }
+        400..=499 => {
+            let code = member("error").map(error_code).unwrap_or_default();
+            Err(OpenIdError::NotProved(format!("the token endpoint answered {} {code}", answer.status)))
+        }
+        status => Err(OpenIdError::Unavailable(format!("the token endpoint answered {status}"))),
+    }
+}
+
+fn token_request(
+    context: &Context,
+    provider: &Provider,
+    endpoints: &Endpoints,
+    code: &str,
+    verifier: &str,
+) -> TokenRequest {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
         .append_pair("code", code)
@@ -206,25 +229,11 @@ async fn redeem(
             form.append_pair("client_id", &provider.client_id);
         }
     }
-    let request = TokenRequest {
+    TokenRequest {
         issuer: provider.issuer.clone(),
         url: endpoints.token.clone(),
         authorization,
         body: Zeroizing::new(form.finish()),
-    };
-    let answer = relying_party.connection.redeem(&request).await.map_err(OpenIdError::Unavailable)?;
-    let body = strict_json::parse(&answer.body);
-    let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
-    match answer.status {
-        200 => {
-            let token = member("id_token").map(|token| Zeroizing::new(token.to_owned()));
-            token.ok_or_else(|| OpenIdError::NotProved("the token endpoint sent no ID token".to_owned()))
-        }
-        400..=499 => {
-            let code = member("error").map(error_code).unwrap_or_default();
-            Err(OpenIdError::NotProved(format!("the token endpoint answered {} {code}", answer.status)))
-        }
-        status => Err(OpenIdError::Unavailable(format!("the token endpoint answered {status}"))),
     }
 }
 
