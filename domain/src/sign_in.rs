@@ -130,10 +130,7 @@ pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> 
 }
 
 /// Takes back what [`count_source`] added.
-pub(crate) async fn uncount_source(
-    transaction: &mut Transaction,
-    address: Option<IpAddr>,
-) -> Result<(), StoreError> {
+pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Option<IpAddr>) -> Result<(), StoreError> {
     match address.map(source_bucket) {
         Some(bucket) => store::people::uncount_sign_in(transaction, &bucket.name).await,
         None => Ok(()),
@@ -166,7 +163,11 @@ fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device
     }
     let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
     // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
-    address.map(source_bucket).into_iter().chain([Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }]).collect()
+    address
+        .map(source_bucket)
+        .into_iter()
+        .chain([Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }])
+        .collect()
 }
 
 fn source_bucket(address: IpAddr) -> Bucket {

@@ -579,7 +579,10 @@ mod tests {
         let public = openid("https://login.example.com/tenant/").expect("usable");
         assert_eq!(public.provider.issuer, "https://login.example.com/tenant/", "byte for byte");
         assert_eq!(public.provider.name, "login.example.com");
-        assert_eq!((public.private_hosts, public.provider.link_by_email), (vec!["sso.internal:8443".to_owned()], false));
+        assert_eq!(
+            (public.private_hosts, public.provider.link_by_email),
+            (vec!["sso.internal:8443".to_owned()], false)
+        );
         let local = openid("http://127.0.0.1:9000").expect("this machine");
         assert_eq!(local.private_hosts, ["sso.internal:8443", "127.0.0.1:9000"]);
         assert!(openid("http://sso.internal:8443").is_ok());

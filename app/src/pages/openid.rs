@@ -100,9 +100,11 @@ pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<
                  nothing was changed at {name} or here."
             ),
         ),
-        OpenIdError::Cancelled => {
-            (403, "It was cancelled", format!("{name} says that it was cancelled there, or that you may not use it for this."))
-        }
+        OpenIdError::Cancelled => (
+            403,
+            "It was cancelled",
+            format!("{name} says that it was cancelled there, or that you may not use it for this."),
+        ),
         OpenIdError::Refused(code) => {
             let code = if code.is_empty() { String::new() } else { format!(" ({code})") };
             (403, "The provider refused", format!("{name} did not accept the request{code}. Ask an administrator."))
@@ -110,7 +112,9 @@ pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<
         OpenIdError::NotProved(_) => (
             403,
             "Not accepted",
-            format!("What {name} sent does not prove who you are. Begin again. If that does not help, ask an administrator: the server’s log says what is wrong."),
+            format!(
+                "What {name} sent does not prove who you are. Begin again. If that does not help, ask an administrator: the server’s log says what is wrong."
+            ),
         ),
         OpenIdError::NotConnected => (
             403,
@@ -124,7 +128,9 @@ pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<
         OpenIdError::Taken => (
             409,
             "Already connected to somebody else",
-            format!("Another person signs in with this account at {name}. They can disconnect it under Account. Or use another account there."),
+            format!(
+                "Another person signs in with this account at {name}. They can disconnect it under Account. Or use another account there."
+            ),
         ),
         OpenIdError::OtherAccount => (
             409,

@@ -101,8 +101,7 @@ pub async fn begin(
     };
     let browser = Zeroizing::new(base62::random(context.random.as_ref(), RANDOM));
     let state = base62::random(context.random.as_ref(), RANDOM);
-    let stored =
-        StoredAttempt { state_hash: hash(&state), browser_hash: hash(&browser), session, return_to };
+    let stored = StoredAttempt { state_hash: hash(&state), browser_hash: hash(&browser), session, return_to };
     let mut transaction = context.store.begin().await?;
     store::openid::insert_attempt(&mut transaction, &stored, context.now().plus(LIFETIME)).await?;
     transaction.commit().await.map_err(StoreError::from)?;
@@ -273,8 +272,9 @@ async fn record(
             Ok(transaction.commit().await?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
-            let event = Event::new("session.refused", "session", "", "Unknown account")
-                .with(json!({ "method": "OpenID", "issuer": relying_party.provider.issuer, "reason": error.to_string() }));
+            let event = Event::new("session.refused", "session", "", "Unknown account").with(
+                json!({ "method": "OpenID", "issuer": relying_party.provider.issuer, "reason": error.to_string() }),
+            );
             let actor = Actor::system().at(origin.address, origin.agent.as_deref());
             context.begin_change().await?.commit(&actor, &event).await.map(drop)
         }

@@ -51,15 +51,14 @@ mod tests {
 
     #[test]
     fn endpoints_are_https_unless_the_issuer_is_not() {
-        let document = |authorization: &str| {
-            json!({ "authorization_endpoint": authorization, "token_endpoint": "https://login.example/token" })
-        };
+        let document = |authorization: &str| json!({ "authorization_endpoint": authorization, "token_endpoint": "https://login.example/token" });
         let endpoints = read("https://login.example", &document("https://login.example/authorize?tenant=a"));
         let endpoints = endpoints.expect("usable");
         assert_eq!(endpoints.authorization.as_str(), "https://login.example/authorize?tenant=a");
         assert!(!endpoints.secret_in_form && !endpoints.names_itself);
         assert!(read("http://localhost:9000", &document("http://localhost:9000/authorize")).is_ok());
-        for wrong in ["http://login.example/authorize", "javascript:alert(1)", "/authorize", "https://a.example/#x", ""] {
+        for wrong in ["http://login.example/authorize", "javascript:alert(1)", "/authorize", "https://a.example/#x", ""]
+        {
             assert!(read("https://login.example", &document(wrong)).is_err(), "{wrong}");
         }
     }

@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn an_address_is_verified_when_that_is_said_and_not_when_it_looks_like_it() {
-        let email = |verified: Value| verified_email(&object(json!({ "email": " Ada@Example.COM", "email_verified": verified })));
+        let email = |verified: Value| {
+            verified_email(&object(json!({ "email": " Ada@Example.COM", "email_verified": verified })))
+        };
         assert_eq!(email(json!(true)).as_deref(), Some("ada@example.com"));
         for wrong in [json!("true"), json!(1), json!(false), Value::Null, json!([true])] {
             assert_eq!(email(wrong.clone()), None, "{wrong}");

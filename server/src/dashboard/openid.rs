@@ -94,14 +94,8 @@ pub async fn finish(
     let browser = cookie(&headers, name);
     let own_session = visit.viewer.as_ref().map(|viewer| viewer.session.clone());
     let origin = Origin::new(visit.address, visit.agent.as_deref());
-    let finished = attempt::finish(
-        &visit.context,
-        &relying_party,
-        &returned,
-        browser.as_deref(),
-        own_session.as_ref(),
-        &origin,
-    );
+    let finished =
+        attempt::finish(&visit.context, &relying_party, &returned, browser.as_deref(), own_session.as_ref(), &origin);
     let Finished { purpose, proved } = match finished.await {
         Ok(finished) => finished,
         Err(error) => {

@@ -80,7 +80,8 @@ impl Provider {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let shared = Arc::new(Shared { url, jwk, codes: Mutex::default(), made: Mutex::default(), redeemed: Mutex::default() });
+        let shared =
+            Arc::new(Shared { url, jwk, codes: Mutex::default(), made: Mutex::default(), redeemed: Mutex::default() });
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/keys", get(async |State(shared): State<Arc<Shared>>| Json(json!({ "keys": [shared.jwk] }))))
@@ -168,11 +169,7 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Json<Value> {
 }
 
 /// Checks a token request as a provider does.
-async fn token(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
+async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
     *shared.redeemed.lock().expect("a lock") += 1;
     let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
@@ -214,11 +211,7 @@ fn sent(answer: &Answer) -> Sent {
     ] {
         assert_eq!(pairs[name], value, "{name}");
     }
-    Sent {
-        state: pairs["state"].clone(),
-        nonce: pairs["nonce"].clone(),
-        challenge: pairs["code_challenge"].clone(),
-    }
+    Sent { state: pairs["state"].clone(), nonce: pairs["nonce"].clone(), challenge: pairs["code_challenge"].clone() }
 }
 
 /// An instance that knows the provider.
@@ -348,10 +341,9 @@ async fn a_planted_cookie_is_not_taken_over_and_a_sensitive_action_asks_for_the_
 
     let page = browser.get("/credentials/new").await;
     assert!(page.body.contains("Confirm it is you"), "the provider’s word is not the password");
-    let fields = [("name", "job"), ("expiry", "90")];
-    let refused = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+    let refused = browser.submit("/credentials/new", "/credentials/new", &[("name", "job")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let fields = [("name", "job"), ("expiry", "90"), ("your_password", PASSWORD)];
+    let fields = [("name", "job"), ("your_password", PASSWORD)];
     assert_eq!(browser.submit("/credentials/new", "/credentials/new", &fields).await.status, StatusCode::OK);
 }
 
@@ -422,7 +414,11 @@ async fn what_does_not_prove_the_account_signs_nobody_in() {
         assert!(answer.body.contains("does not prove who you are"), "{what}: {}", answer.body);
         assert!(!is_signed_in(&browser).await, "{what}");
         let entry = newest(&app).await;
-        assert_eq!((entry.action.as_str(), entry.target_name.as_str()), ("session.refused", "Unknown account"), "{what}");
+        assert_eq!(
+            (entry.action.as_str(), entry.target_name.as_str()),
+            ("session.refused", "Unknown account"),
+            "{what}"
+        );
         assert!(!entry.details.contains("evil"), "nothing of what was sent is kept: {}", entry.details);
     }
     let within = [("exp", json!(now - 29)), ("iat", json!(now + 29)), ("aud", json!([CLIENT_ID]))];
@@ -453,7 +449,9 @@ async fn only_the_provider_s_signature_counts() {
         ("another's key", Box::new(|claims| stranger.sign(&json!({ "alg": "ES256", "kid": "1" }), claims))),
         (
             "another's key in the header",
-            Box::new(|claims| stranger.sign(&json!({ "alg": "ES256", "kid": "2", "jwk": stranger.shared.jwk }), claims)),
+            Box::new(|claims| {
+                stranger.sign(&json!({ "alg": "ES256", "kid": "2", "jwk": stranger.shared.jwk }), claims)
+            }),
         ),
         (
             "another's address in the header",
@@ -562,7 +560,11 @@ async fn an_account_that_nobody_connected_is_told_what_to_do() {
     let browser = app.browser();
     let answer = sign_in_with(&browser, &provider, &[]).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert!(answer.body.contains("connect it under Account") && answer.body.contains("administrator"), "{}", answer.body);
+    assert!(
+        answer.body.contains("connect it under Account") && answer.body.contains("administrator"),
+        "{}",
+        answer.body
+    );
     assert!(!is_signed_in(&browser).await, "an equal address connects nobody unless the setting says so");
     let entry = newest(&app).await;
     assert_eq!((entry.action.as_str(), entry.actor_kind.as_str()), ("session.refused", "system"));
@@ -755,7 +757,9 @@ async fn without_a_provider_there_is_nothing_of_it() {
     assert!(!browser.get("/account").await.body.contains("Sign in with"));
     let stranger = app.browser();
     let login = stranger.get("/login").await;
-    assert!(!login.body.contains("Sign in with") && login.header("content-security-policy").contains("form-action 'self'"));
+    assert!(
+        !login.body.contains("Sign in with") && login.header("content-security-policy").contains("form-action 'self'")
+    );
     assert_eq!(stranger.get("/login/openid/return?state=x&code=y").await.status, StatusCode::NOT_FOUND);
     assert_eq!(stranger.submit("/login", "/login/openid", &[("next", "/")]).await.status, StatusCode::NOT_FOUND);
 }
@@ -780,7 +784,10 @@ async fn a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back(
     owner.submit("/account", "/account/openid/disconnect", &[]).await;
     let difference = compared(&backup).await;
     assert_eq!(difference.ended.len(), 1);
-    assert_eq!((difference.ended[0].name.as_str(), difference.ended[0].how), ("Ada Lovelace", restore::How::OpenIdDisconnected));
+    assert_eq!(
+        (difference.ended[0].name.as_str(), difference.ended[0].how),
+        ("Ada Lovelace", restore::How::OpenIdDisconnected)
+    );
 
     let mut restored = App::new().await;
     let context = domain::context::Context { store: backup.clone(), ..app.instance.context.clone() };
