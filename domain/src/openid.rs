@@ -164,6 +164,7 @@ impl From<SignInError> for OpenIdError {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::Throttled { retry_after } => Self::Throttled { retry_after },
+            // Counting refuses nobody; here for the day on which it does.
             SignInError::Refused => Self::NotConnected,
             SignInError::Fault(fault) => Self::Fault(fault),
         }

@@ -133,7 +133,7 @@ impl Outbound {
     }
 
     /// Sends a token request to an OpenID provider.
-    async fn redeem(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
+    async fn send_token_request(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
         let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
         let mut headers = HeaderMap::from_iter([
             (header::ACCEPT, JSON),
@@ -214,7 +214,9 @@ impl ProviderConnection for Outbound {
         request: &'call TokenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, String>> + Send + 'call>> {
         Box::pin(async move {
-            tokio::time::timeout(FETCH_DEADLINE, self.redeem(request)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
+            tokio::time::timeout(FETCH_DEADLINE, self.send_token_request(request))
+                .await
+                .unwrap_or_else(|_| Err(LATE.to_owned()))
         })
     }
 }

@@ -189,7 +189,7 @@ async fn redeem(
     code: &str,
     verifier: &str,
 ) -> Result<Zeroizing<String>, OpenIdError> {
-    let request = token_request(context, &relying_party.provider, endpoints, code, verifier);
+    let request = token_request(&relying_party.provider, endpoints, &redirect_uri(context), code, verifier);
     let answer = relying_party.connection.redeem(&request).await.map_err(OpenIdError::Unavailable)?;
     let body = strict_json::parse(&answer.body);
     let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
@@ -207,16 +207,16 @@ async fn redeem(
 }
 
 fn token_request(
-    context: &Context,
     provider: &Provider,
     endpoints: &Endpoints,
+    redirect_uri: &str,
     code: &str,
     verifier: &str,
 ) -> TokenRequest {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
         .append_pair("code", code)
-        .append_pair("redirect_uri", &redirect_uri(context))
+        .append_pair("redirect_uri", redirect_uri)
         .append_pair("code_verifier", verifier);
     let mut authorization = None;
     match &provider.client_secret {
@@ -307,6 +307,32 @@ mod tests {
         for wrong in ["<b>call this number</b>", "Call 555", &"x".repeat(41)] {
             assert!(matches!(refusal(wrong), OpenIdError::Refused(code) if code.is_empty()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_client_proves_itself_as_the_provider_takes_it() {
+        let request = |client_secret: Option<&str>, secret_in_form: bool| {
+            let provider = Provider {
+                issuer: "https://login.example".to_owned(),
+                client_id: "us".to_owned(),
+                client_secret: client_secret.map(|secret| secret.to_owned().into()),
+                name: String::new(),
+                link_by_email: false,
+            };
+            let endpoints = Endpoints {
+                authorization: "https://login.example/authorize".parse().expect("an address"),
+                token: "https://login.example/token".to_owned(),
+                secret_in_form,
+                names_itself: false,
+            };
+            let request = token_request(&provider, &endpoints, "https://us.example/return", "a code", "a verifier");
+            (request.authorization.is_some(), request.body.to_string())
+        };
+        let form = "grant_type=authorization_code&code=a+code&redirect_uri=https%3A%2F%2Fus.example%2Freturn\
+                    &code_verifier=a+verifier";
+        assert_eq!(request(Some("a&b"), false), (true, form.to_owned()));
+        assert_eq!(request(Some("a&b"), true), (false, format!("{form}&client_id=us&client_secret=a%26b")));
+        assert_eq!(request(None, false), (false, format!("{form}&client_id=us")));
     }
 
     #[test]
