@@ -13,6 +13,7 @@ pub mod invitation;
 pub mod leaks;
 pub mod message;
 pub mod new_credential;
+pub mod openid;
 pub mod overview;
 pub mod people;
 pub mod personal_tokens;

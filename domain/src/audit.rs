@@ -54,10 +54,12 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 57] = [
+pub const ACTIONS: [&str; 59] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
+    "person.openid_connected",
+    "person.openid_disconnected",
     "person.disabled",
     "person.enabled",
     "person.administrator_changed",

@@ -13,6 +13,7 @@ use crate::issuer_keys::{Fetch, IssuerKeys};
 use crate::keys::{KeyError, Keys, MasterKey};
 use crate::mcp_server;
 use crate::metrics::Metrics;
+use crate::openid::RelyingParty;
 use crate::password::HashQueue;
 use crate::random::Random;
 use crate::recent::Recent;
@@ -90,6 +91,8 @@ pub struct Context {
     pub hours: Recent<Vec<Hour>>,
     /// The way to webhooks.
     pub post: Arc<dyn Post>,
+    /// The OpenID provider that people may sign in with.
+    pub openid: Option<RelyingParty>,
 }
 
 impl Context {
@@ -122,6 +125,7 @@ impl Context {
             counts: Recent::default(),
             hours: Recent::default(),
             post,
+            openid: None,
             metrics,
             store,
             clock,
@@ -131,6 +135,12 @@ impl Context {
         };
         mcp_server::register_built_in(&context).await?;
         Ok(context)
+    }
+
+    /// The same, in which people may also sign in with this OpenID provider.
+    pub fn with_openid(mut self, relying_party: Option<RelyingParty>) -> Self {
+        self.openid = relying_party;
+        self
     }
 
     /// The present moment.

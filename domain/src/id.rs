@@ -199,6 +199,11 @@ identifier!(
     "ses_"
 );
 identifier!(
+    /// An account at an OpenID provider that a person signs in with.
+    OpenIdLinkId,
+    "oid_"
+);
+identifier!(
     /// What a person lets an interactive client do.
     GrantId,
     "gra_"

@@ -51,13 +51,20 @@ impl IssuerKeysError {
     }
 }
 
-/// Keys and when they were fetched.
-type Fetched = (Arc<Vec<PublicKey>>, Timestamp);
+/// What an issuer publishes.
+#[derive(Clone)]
+struct Published {
+    keys: Arc<Vec<PublicKey>>,
+    document: Arc<Value>,
+}
+
+/// It and when it was fetched.
+type Fetched = (Published, Timestamp);
 
 #[derive(Default)]
 struct Entry {
     /// Read by every exchange, so never held while the issuer is asked.
-    keys: Mutex<Option<Fetched>>,
+    published: Mutex<Option<Fetched>>,
     /// When the issuer was last asked, and what went wrong.
     tried: Mutex<Option<(Timestamp, Option<IssuerKeysError>)>>,
     /// Held while the issuer is asked: many tokens that arrive at once lead to one request.
@@ -65,12 +72,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn keys(&self) -> Option<Fetched> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn published(&self) -> Option<Fetched> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Arc<Vec<PublicKey>>> {
-        self.keys().filter(|(_, fetched)| now.since(*fetched) < age).map(|(keys, _)| keys)
+    fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Published> {
+        self.published().filter(|(_, fetched)| now.since(*fetched) < age).map(|(published, _)| published)
     }
 
     fn tried(&self) -> Option<(Timestamp, Option<IssuerKeysError>)> {
@@ -86,9 +93,9 @@ impl Entry {
     }
 
     /// What there is, after the issuer was asked or need not be.
-    fn outcome(&self, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+    fn outcome(&self, now: Timestamp) -> Result<Published, IssuerKeysError> {
         match (self.no_older_than(STALE, now), self.tried()) {
-            (Some(keys), _) => Ok(keys),
+            (Some(published), _) => Ok(published),
             (None, Some((_, Some(error)))) => Err(error),
             (None, _) => Err(IssuerKeysError::new("the keys are too old")),
         }
@@ -100,13 +107,13 @@ impl Entry {
         if self.was_just_tried(now) {
             return;
         }
-        let outcome = fetch_keys(fetch, issuer).await;
+        let outcome = fetch_published(fetch, issuer).await;
         if let Err(error) = &outcome {
             tracing::warn!(issuer, %error, "the keys of an issuer are not available");
         }
         *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome.as_ref().err().cloned()));
-        if let Ok(keys) = outcome {
-            *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(keys), now));
+        if let Ok(published) = outcome {
+            *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some((published, now));
         }
     }
 }
@@ -125,26 +132,26 @@ impl IssuerKeys {
 
     /// The keys of `issuer`, at most an hour old if it answers.
     pub async fn get(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
-        self.at_most(FRESH, issuer, now).await
+        Ok(self.at_most(FRESH, issuer, now).await?.keys)
+    }
+
+    /// The discovery document of `issuer` (OpenID Connect Discovery 1.0 §3), at most an hour old if it answers.
+    pub(crate) async fn document(&self, issuer: &str, now: Timestamp) -> Result<Arc<Value>, IssuerKeysError> {
+        Ok(self.at_most(FRESH, issuer, now).await?.document)
     }
 
     /// The keys of `issuer`, asked for again unless that was done a moment ago.
     pub async fn get_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
-        self.at_most(Duration::ZERO, issuer, now).await
+        Ok(self.at_most(Duration::ZERO, issuer, now).await?.keys)
     }
 
-    async fn at_most(
-        &self,
-        age: Duration,
-        issuer: &str,
-        now: Timestamp,
-    ) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+    async fn at_most(&self, age: Duration, issuer: &str, now: Timestamp) -> Result<Published, IssuerKeysError> {
         let entry = {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(entries.entry(issuer.to_owned()).or_default())
         };
-        if let Some(keys) = entry.no_older_than(age, now) {
-            return Ok(keys);
+        if let Some(published) = entry.no_older_than(age, now) {
+            return Ok(published);
         }
         if entry.was_just_tried(now) {
             return entry.outcome(now);
@@ -162,7 +169,7 @@ impl IssuerKeys {
     }
 }
 
-async fn fetch_keys(fetch: &dyn Fetch, issuer: &str) -> Result<Vec<PublicKey>, IssuerKeysError> {
+async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, IssuerKeysError> {
     let document = fetch_json(fetch, issuer, &discovery_url(issuer)).await?;
     if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(IssuerKeysError::new("the discovery document is of another issuer"));
@@ -174,7 +181,7 @@ async fn fetch_keys(fetch: &dyn Fetch, issuer: &str) -> Result<Vec<PublicKey>, I
     if keys.is_empty() {
         return Err(IssuerKeysError::new(&format!("{jwks_uri} has no usable key")));
     }
-    Ok(keys)
+    Ok(Published { keys: Arc::new(keys), document: Arc::new(document) })
 }
 
 async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value, IssuerKeysError> {

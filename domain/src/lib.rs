@@ -14,6 +14,7 @@
 //! | [`origin`] | address and user agent of a request |
 //! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
 //! | [`personal_token`] | tokens that people generate for themselves |
+//! | [`openid`] | signing in with an account at an OpenID provider |
 //! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |
@@ -45,6 +46,7 @@ pub mod issuer_keys;
 pub mod keys;
 pub mod mcp_server;
 pub mod metrics;
+pub mod openid;
 pub mod origin;
 pub mod password;
 pub mod person;

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::error::Fault;
-use crate::id::{ClientId, InteractiveClientId, PersonId};
+use crate::id::{ClientId, InteractiveClientId, OpenIdLinkId, PersonId};
 use crate::keys::TokenAlgorithm;
 use crate::keys::rotation::{self, Haste, RotationError};
 use crate::store::{self, Store, StoreError};
@@ -29,6 +29,8 @@ pub enum How {
     PersonDisabled,
     /// The interactive client was removed.
     ClientRemoved,
+    /// The person's account at an OpenID provider was disconnected.
+    OpenIdDisconnected,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -135,10 +137,17 @@ pub async fn finish(
                 store::interactive_clients::remove(change.transaction(), &client, now).await?;
                 "client.removed"
             }
+            (How::OpenIdDisconnected, _) => {
+                let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let person = store::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
+                let event = Event::new("person.openid_disconnected", "person", person.as_str(), &one.name);
+                events.push(event.with(details));
+                continue;
+            }
             (_, None) => return Err(Fault::Damaged.into()),
         };
         let kind = match one.how {
-            How::PersonDisabled => "person",
+            How::PersonDisabled | How::OpenIdDisconnected => "person",
             How::ClientRemoved => "client",
             How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
         };

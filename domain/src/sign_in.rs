@@ -19,7 +19,7 @@ use crate::id::PersonId;
 use crate::origin::network_of;
 use crate::password::Password;
 use crate::person::Person;
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, Transaction};
 
 /// After this time a count starts anew.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -123,6 +123,20 @@ pub async fn confirm(context: &Context, actor: &Actor, person: &Person, password
     Ok(())
 }
 
+/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts for its
+/// source alone.
+pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
+    count(context, address.map(source_bucket).as_slice()).await
+}
+
+/// Takes back what [`count_source`] added.
+pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Option<IpAddr>) -> Result<(), StoreError> {
+    match address.map(source_bucket) {
+        Some(bucket) => store::people::uncount_sign_in(transaction, &bucket.name).await,
+        None => Ok(()),
+    }
+}
+
 /// A token that lets this browser prove later that the person signed in from it before. It proves nothing else.
 pub fn device_token(context: &Context, person: &PersonId) -> String {
     let nonce = base62::random(context.random.as_ref(), 22);
@@ -148,10 +162,16 @@ fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device
         return vec![Bucket { name: format!("device:{mac}"), limit: DEVICE_LIMIT }];
     }
     let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
-    let address =
-        address.map(|address| Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT });
     // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
-    address.into_iter().chain([Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }]).collect()
+    address
+        .map(source_bucket)
+        .into_iter()
+        .chain([Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT }])
+        .collect()
+}
+
+fn source_bucket(address: IpAddr) -> Bucket {
+    Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT }
 }
 
 /// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.

@@ -40,6 +40,7 @@ pub mod keys;
 pub mod ledger;
 pub mod mcp_servers;
 mod migrations;
+pub(crate) mod openid;
 pub mod people;
 pub mod personal_tokens;
 #[cfg(test)]

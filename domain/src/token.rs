@@ -25,7 +25,7 @@ pub mod filing;
 pub mod form;
 pub mod grants;
 pub mod introspect;
-mod jws;
+pub(crate) mod jws;
 pub mod ledger;
 pub mod resource;
 pub mod revoke;

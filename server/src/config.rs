@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use domain::credential::leak::Policy;
 use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
+use domain::openid::Provider;
 use domain::public_key::PublicKey;
 use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use ipnet::IpNet;
@@ -16,12 +17,16 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::leak_reports::{LeakReports, read_github_keys};
+use crate::outbound;
 
 /// The defaults, which are also the reference of the configuration file.
 pub const DEFAULTS: &str = include_str!("../countersign.default.toml");
 const FILE: &str = "countersign.toml";
 /// Holds the initial access token itself, in place of the file.
 const INITIAL_ACCESS_TOKEN: &str = "COUNTERSIGN_INITIAL_ACCESS_TOKEN";
+const OPENID_SECRET_VARIABLE: &str = "COUNTERSIGN_OPENID_CLIENT_SECRET";
+/// Longest name of an OpenID provider, in characters: it stands on a button.
+const LONGEST_OPENID_NAME: usize = 60;
 
 /// Settings as flags and environment variables give them. Also what the file holds.
 #[derive(Args, Debug, Clone, Default, Deserialize)]
@@ -84,6 +89,21 @@ pub struct Settings {
     /// File of the keys that sign reports of GitHub's secret scanning
     #[arg(long, global = true, env = "COUNTERSIGN_GITHUB_KEYS_FILE", value_name = "FILE")]
     github_keys_file: Option<String>,
+    /// OpenID provider that people may sign in with: its issuer
+    #[arg(long, global = true, env = "COUNTERSIGN_OPENID_ISSUER", value_name = "URL")]
+    openid_issuer: Option<String>,
+    /// The client ID that the OpenID provider gave
+    #[arg(long, global = true, env = "COUNTERSIGN_OPENID_CLIENT_ID", value_name = "ID")]
+    openid_client_id: Option<String>,
+    /// File of the client secret that the OpenID provider gave
+    #[arg(long, global = true, env = "COUNTERSIGN_OPENID_CLIENT_SECRET_FILE", value_name = "FILE")]
+    openid_client_secret_file: Option<String>,
+    /// What people call the OpenID provider
+    #[arg(long, global = true, env = "COUNTERSIGN_OPENID_NAME", value_name = "NAME")]
+    openid_name: Option<String>,
+    /// Whether a first sign-in with OpenID may be connected by a verified email address: true or false
+    #[arg(long, global = true, env = "COUNTERSIGN_OPENID_LINK_BY_EMAIL", value_name = "BOOLEAN")]
+    openid_link_by_email: Option<bool>,
     /// What is logged: error, warn, info, debug, trace, or a filter
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -138,10 +158,21 @@ pub struct Config {
     pub client_id_metadata_documents: bool,
     /// What is done with reports of leaks.
     pub leak_reports: LeakReports,
+    /// The OpenID provider that people may sign in with.
+    pub openid: Option<OpenId>,
     /// Filter of the log.
     pub log: String,
     /// Form of the log.
     pub log_format: LogFormat,
+}
+
+/// An OpenID provider.
+#[derive(Debug, Clone)]
+pub struct OpenId {
+    /// Who it is, and who we are there.
+    pub provider: Provider,
+    /// Hosts that may be asked over http and at private addresses on its behalf.
+    pub private_hosts: Vec<String>,
 }
 
 /// A setting that cannot be used.
@@ -211,12 +242,19 @@ impl Settings {
             client_id_metadata_documents: self.client_id_metadata_documents.or(lower.client_id_metadata_documents),
             leak_policy: self.leak_policy.or(lower.leak_policy),
             github_keys_file: self.github_keys_file.or(lower.github_keys_file),
+            openid_issuer: self.openid_issuer.or(lower.openid_issuer),
+            openid_client_id: self.openid_client_id.or(lower.openid_client_id),
+            openid_client_secret_file: self.openid_client_secret_file.or(lower.openid_client_secret_file),
+            openid_name: self.openid_name.or(lower.openid_name),
+            openid_link_by_email: self.openid_link_by_email.or(lower.openid_link_by_email),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
         }
     }
 
     fn check(self) -> Result<Config, ConfigError> {
+        let private_issuers = check_hosts("private_issuers", self.private_issuers.as_deref().unwrap_or_default())?;
+        let openid = self.check_openid(&private_issuers)?;
         let listen = check_address("listen", &self.listen.unwrap_or_default())?;
         let metrics_listen = self.metrics_listen.filter(|address| !address.is_empty());
         let metrics_listen = metrics_listen.map(|address| check_address("metrics_listen", &address)).transpose()?;
@@ -296,7 +334,7 @@ impl Settings {
             },
             trusted_proxies: check_proxies(&self.trusted_proxies.unwrap_or_default())?,
             allowed_origins: check_origins(&self.allowed_origins.unwrap_or_default())?,
-            private_issuers: check_hosts("private_issuers", &self.private_issuers.unwrap_or_default())?,
+            private_issuers,
             private_webhooks: check_hosts("private_webhooks", &self.private_webhooks.unwrap_or_default())?,
             metrics_listen,
             status_list_ttl,
@@ -305,10 +343,82 @@ impl Settings {
             initial_access_token,
             client_id_metadata_documents,
             leak_reports,
+            openid,
             data_dir,
             log,
             log_format,
         })
+    }
+}
+
+impl Settings {
+    /// The OpenID provider; none without an issuer, and then nothing else about one either.
+    fn check_openid(&self, private_issuers: &[String]) -> Result<Option<OpenId>, ConfigError> {
+        let set = |setting: &Option<String>| setting.clone().filter(|text| !text.is_empty());
+        let (client_id, name) = (set(&self.openid_client_id), set(&self.openid_name));
+        let secret_file = set(&self.openid_client_secret_file);
+        let link_by_email = self.openid_link_by_email.unwrap_or_default();
+        let Some(issuer) = set(&self.openid_issuer) else {
+            let others = [
+                ("openid_client_id", client_id.is_some()),
+                ("openid_client_secret_file", secret_file.is_some()),
+                ("openid_name", name.is_some()),
+                ("openid_link_by_email", link_by_email),
+            ];
+            return match others.iter().find(|(_, is_set)| *is_set) {
+                Some((other, _)) => Err(ConfigError::new("openid_issuer", format!("must be set with {other}"))),
+                None => Ok(None),
+            };
+        };
+        let (host, private_hosts) = check_openid_issuer(&issuer, private_issuers)?;
+        let Some(client_id) = client_id else {
+            return Err(ConfigError::new("openid_client_id", "must be set with openid_issuer"));
+        };
+        let name = name.unwrap_or(host);
+        if name.chars().count() > LONGEST_OPENID_NAME || name.chars().any(char::is_control) {
+            let problem = format!("must be at most {LONGEST_OPENID_NAME} printable characters");
+            return Err(ConfigError::new("openid_name", problem));
+        }
+        let client_secret = openid_client_secret(secret_file)?;
+        let provider = Provider { issuer, client_id, client_secret, name, link_by_email };
+        Ok(Some(OpenId { provider, private_hosts }))
+    }
+}
+
+/// The issuer's host, and the hosts that may be asked over http and at private addresses on its behalf.
+fn check_openid_issuer(issuer: &str, private_issuers: &[String]) -> Result<(String, Vec<String>), ConfigError> {
+    let wrong = |problem: &str| ConfigError::new("openid_issuer", format!("“{issuer}” {problem}"));
+    let url = Url::parse(issuer).map_err(|_| wrong("is not a URL, such as https://login.example.com"))?;
+    let Some(host) = url.host_str() else { return Err(wrong("has no host")) };
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("must be the issuer alone: no query, no fragment, no user"));
+    }
+    let mut private_hosts = private_issuers.to_vec();
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {
+            private_hosts.push(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
+        }
+        "http" if outbound::cover(private_issuers, &url) => {}
+        "http" => return Err(wrong("must be https; list its host in private_issuers to allow http")),
+        _ => return Err(wrong("must be https")),
+    }
+    Ok((host.to_owned(), private_hosts))
+}
+
+/// The client secret from the environment or the file; none: a public client.
+fn openid_client_secret(file: Option<String>) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    let (setting, text) = match (std::env::var(OPENID_SECRET_VARIABLE), file) {
+        (Ok(text), _) => (OPENID_SECRET_VARIABLE, Zeroizing::new(text)),
+        (Err(_), Some(file)) => {
+            let problem = |error| ConfigError::new("openid_client_secret_file", format!("{file}: {error}"));
+            ("openid_client_secret_file", Zeroizing::new(std::fs::read_to_string(&file).map_err(problem)?))
+        }
+        (Err(_), None) => return Ok(None),
+    };
+    match text.trim() {
+        "" => Err(ConfigError::new(setting, "holds no secret")),
+        secret => Ok(Some(Zeroizing::new(secret.to_owned()))),
     }
 }
 
@@ -490,7 +600,52 @@ mod tests {
         assert!(error.starts_with("ledger_durability: "), "{error}");
         let error = with(|settings| settings.database_connections = Some(2)).expect_err("too few");
         assert!(error.starts_with("database_connections: "), "{error}");
+        let error = with(|settings| settings.openid_issuer = Some("https://login.example".into())).expect_err("half");
+        assert!(error.starts_with("openid_client_id: "), "{error}");
+        for half in [
+            |settings: &mut Settings| settings.openid_client_id = Some("us".into()),
+            |settings: &mut Settings| settings.openid_client_secret_file = Some("secret".into()),
+            |settings: &mut Settings| settings.openid_name = Some("Login".into()),
+            |settings: &mut Settings| settings.openid_link_by_email = Some(true),
+        ] {
+            let error = with(half).expect_err("half");
+            assert!(error.starts_with("openid_issuer: "), "{error}");
+        }
         let error = parse("listne = \"x\"\n", "countersign.toml").expect_err("unknown").to_string();
         assert!(error.contains("line 1") && error.contains("listne"), "{error}");
+    }
+
+    #[test]
+    fn an_openid_provider_is_on_https_on_this_machine_or_listed() {
+        let openid = |issuer: &str| {
+            with(|settings| {
+                settings.openid_issuer = Some(issuer.into());
+                settings.openid_client_id = Some("us".into());
+                settings.private_issuers = Some("sso.internal:8443".into());
+            })
+            .map(|config| config.openid.expect("a provider"))
+        };
+        let public = openid("https://login.example.com/tenant/").expect("usable");
+        assert_eq!(public.provider.issuer, "https://login.example.com/tenant/", "byte for byte");
+        assert_eq!(public.provider.name, "login.example.com");
+        assert_eq!(
+            (public.private_hosts, public.provider.link_by_email),
+            (vec!["sso.internal:8443".to_owned()], false)
+        );
+        let local = openid("http://127.0.0.1:9000").expect("this machine");
+        assert_eq!(local.private_hosts, ["sso.internal:8443", "127.0.0.1:9000"]);
+        assert!(openid("http://sso.internal:8443").is_ok());
+        for wrong in [
+            "login.example.com",
+            "http://login.example.com",
+            "http://sso.internal",
+            "ftp://login.example.com",
+            "https://login.example.com/?tenant=a",
+            "https://login.example.com/#a",
+            "https://us@login.example.com",
+        ] {
+            let error = openid(wrong).expect_err(wrong);
+            assert!(error.starts_with("openid_issuer: "), "{error}");
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod enter;
 pub mod form_token;
 pub mod invitation;
 pub mod leaks;
+pub mod openid;
 pub mod pages;
 pub mod people;
 pub mod personal_tokens;

@@ -1,4 +1,5 @@
-//! Requests to other servers: for the discovery documents and keys of issuers whose tokens are accepted, and to webhooks.
+//! Requests to other servers: for the discovery documents and keys of issuers whose tokens are accepted, for the tokens of an OpenID
+//! provider, and to webhooks.
 //! The address comes from an administrator, what it leads to does not, so every request is held to https, to public
 //! addresses, to what was resolved once, to one answer without redirects, to a size and a time. A ready-made client would
 //! do more than that.
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use domain::issuer_keys::Fetch;
+use domain::openid::{Connection as ProviderConnection, TokenAnswer, TokenRequest};
 use domain::webhook::deliver::{Message, Post};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -21,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 /// Time for everything of a document: looking up, connecting, answering.
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,6 +40,7 @@ const LONGEST_RECEIPT: usize = 4 * 1024;
 /// How long that may take once the status is known.
 const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const LATE: &str = "no answer in time";
 const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
 
@@ -57,14 +61,19 @@ struct Exceptions {
 impl Exceptions {
     /// Whether an exception was made for the host of this address.
     fn cover(&self, url: &Url) -> bool {
-        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
-        let named = [host.to_string(), format!("{host}:{port}")];
-        self.hosts.iter().any(|allowed| named.contains(allowed))
+        cover(&self.hosts, url)
     }
 
     fn not_public(&self) -> String {
         format!("its address is not public; list the host in {} to allow it", self.setting)
     }
+}
+
+/// Whether `hosts` (`host` or `host:port`) name the host of this address.
+pub fn cover(hosts: &[String], url: &Url) -> bool {
+    let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
+    let named = [host.to_string(), format!("{host}:{port}")];
+    hosts.iter().any(|allowed| named.contains(allowed))
 }
 
 /// Whether an exception was made for one request, and what would make it.
@@ -115,17 +124,39 @@ impl Outbound {
 
     async fn fetch(&self, issuer: &str, url: &str) -> Result<Vec<u8>, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
-        // A public issuer's document must not send us to a private host, listed or not.
-        let is_private = self.issuers.cover(&url) && Url::parse(issuer).is_ok_and(|issuer| self.issuers.cover(&issuer));
-        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
-        let leave = Leave { is_private, exceptions: &self.issuers };
-        let mut answer = self.ask(leave, &url, Method::GET, headers, Bytes::new()).await?;
+        let headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
+        let answer = self.ask(self.leave_of(issuer, &url), &url, Method::GET, headers, Bytes::new()).await?;
         // A redirect leads to where nobody looked whether it may be asked.
         if answer.status != StatusCode::OK {
             return Err(format!("answered {}", answer.status));
         }
-        let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
-        body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
+        document(answer).await
+    }
+
+    /// What is allowed for a request to what an issuer's document names. A public issuer's document must not send us to a
+    /// private host, listed or not.
+    fn leave_of(&self, issuer: &str, url: &Url) -> Leave<'_> {
+        let is_private = self.issuers.cover(url) && Url::parse(issuer).is_ok_and(|issuer| self.issuers.cover(&issuer));
+        Leave { is_private, exceptions: &self.issuers }
+    }
+
+    /// Sends a token request to an OpenID provider.
+    async fn send_token_request(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
+        let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
+        let mut headers = HeaderMap::from_iter([
+            (header::ACCEPT, JSON),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
+        ]);
+        if let Some(authorization) = &request.authorization {
+            let mut value = HeaderValue::from_str(authorization).map_err(|_| "not a header")?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let body = Bytes::copy_from_slice(request.body.as_bytes());
+        let answer = self.ask(self.leave_of(&request.issuer, &url), &url, Method::POST, headers, body).await?;
+        let status = answer.status.as_u16();
+        Ok(TokenAnswer { status, body: Zeroizing::new(document(answer).await?) })
     }
 
     /// The document of a client. Its address begins with https, whatever exceptions there are.
@@ -211,6 +242,19 @@ impl Fetch for Outbound {
     }
 }
 
+impl ProviderConnection for Outbound {
+    fn redeem<'call>(
+        &'call self,
+        request: &'call TokenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, String>> + Send + 'call>> {
+        Box::pin(async move {
+            tokio::time::timeout(FETCH_DEADLINE, self.send_token_request(request))
+                .await
+                .unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+}
+
 impl Post for Outbound {
     fn check(&self, url: &str) -> Result<(), String> {
         let url = Url::parse(url).map_err(|_| "Enter an address such as https://alerts.example.com/hook.")?;
@@ -241,6 +285,12 @@ impl Post for Outbound {
             tokio::time::timeout(POST_DEADLINE, self.send(message)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
         })
     }
+}
+
+/// The body of an answer.
+async fn document(mut answer: Answer) -> Result<Vec<u8>, String> {
+    let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
+    body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
 }
 
 /// Connects to one of the addresses that the host has now: nothing is looked up again afterwards.

@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use domain::authority::Role;
+use domain::openid::RETURN_PATH;
 use futures::future::BoxFuture;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_sessions::cookie::SameSite;
@@ -18,7 +19,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, personal_tokens,
+    account, apps, assets, audit_export, credentials, invitation, leaks, openid, pages, people, personal_tokens,
     server_functions, servers, settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
@@ -80,6 +81,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/favicon.ico", Access::Open, get(assets::favicon)),
         row("/setup", anybody, get(sign_in::setup_form).post(sign_in::setup)),
         row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
+        row("/login/openid", anybody, post(openid::sign_in)),
+        row(RETURN_PATH, anybody, get(openid::finish)),
         row("/logout", anybody, post(sign_in::sign_out)),
         row("/invitation", anybody, get(invitation::form).post(invitation::accept)),
         row("/", person, get(pages::overview)),
@@ -134,6 +137,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/account/name", person, post(account::rename)),
         row("/account/tokens", person, get(personal_tokens::list).post(personal_tokens::generate)),
         row("/account/password", person, post(account::change_password)),
+        row("/account/openid", person, post(openid::connect)),
+        row("/account/openid/disconnect", person, post(openid::disconnect)),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),

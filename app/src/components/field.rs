@@ -129,7 +129,7 @@ pub fn ConfirmPassword(asked: bool, error: Option<String>) -> AnyView {
             view! {
                 <section class="panel body" aria-labelledby="confirm-title">
                     <h2 id="confirm-title">"Confirm it is you"</h2>
-                    <p class="muted">"Your last sign-in is more than 5 minutes ago. Enter your password to go on."</p>
+                    <p class="muted">"You have not entered your password in the last 5 minutes. Enter it to go on."</p>
                     <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
                         required=true error/>
                 </section>

@@ -1,4 +1,4 @@
-//! One's own account: name, password, sessions.
+//! One's own account: name, password, sign-in with an OpenID provider, sessions.
 
 use domain::error::FieldError;
 use domain::id::SessionId;
@@ -10,6 +10,7 @@ use crate::components::field::{Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::sessions::session_table;
+use crate::pages::openid;
 use crate::pages::teams::membership_words;
 use crate::render::Page;
 use crate::visit::signed_in;
@@ -33,10 +34,13 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
     let sessions = session::list(&visit.context, &viewer.id).await?;
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
+    let openid = openid::section(&visit, errors.clone()).await?;
     let done = match done {
         Some("name") => Some("Name saved."),
         Some("password") => Some("Password changed. Your other sessions have ended."),
         Some("ended") => Some("Session ended."),
+        Some("connected") => Some("Account connected."),
+        Some("disconnected") => Some("Account disconnected."),
         _ => None,
     };
     let table = session_table(sessions, |session, browser| {
@@ -88,6 +92,7 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                 <a href="/apps">"Connected apps"</a>"."
             </p></div>
         </section>
+        {openid}
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
             {table}

@@ -81,6 +81,8 @@ fn words(action: &str) -> &str {
         "invitation.withdrawn" => "Invitation withdrawn",
         "person.renamed" => "Name changed",
         "person.password_changed" => "Password changed",
+        "person.openid_connected" => "OpenID account connected",
+        "person.openid_disconnected" => "OpenID account disconnected",
         "session.started" => "Signed in",
         "session.refused" => "Sign-in refused",
         "session.ended" => "Session ended",

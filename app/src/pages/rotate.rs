@@ -265,7 +265,7 @@ pub async fn under_way(
                 view! {
                     <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
                         required=true error=of.at("your_password")
-                        hint="Your last sign-in is more than 5 minutes ago."/>
+                        hint="You have not entered it in the last 5 minutes."/>
                 }
             })
             .into_any()

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
+use crate::pages::openid::SignInWithProvider;
 use crate::render::{Frame, Page};
 
 /// What went wrong, if anything.
@@ -48,11 +49,12 @@ pub fn page(next: String, email: String, problem: Option<Problem>) -> Page {
             <h1 id="title">"Sign in"</h1>
             <form method="post" action="/login" class="stack">
                 <FormToken/>
-                <input type="hidden" name="next" value=next/>
+                <input type="hidden" name="next" value=next.clone()/>
                 <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
                 <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
                 <button class="button" data-kind="primary">"Sign in"</button>
             </form>
+            <SignInWithProvider next/>
         </section>
         <p class="sub">"Lost access? Run "<code>"countersign admin create"</code>" on the server."</p>
     };

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Every table, in an order in which each row comes after those that it refers to.
-const TABLES: [&str; 34] = [
+const TABLES: [&str; 36] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -44,6 +44,8 @@ const TABLES: [&str; 34] = [
     "refresh_tokens",
     "grant_tokens",
     "personal_tokens",
+    "openid_links",
+    "openid_attempts",
 ];
 /// Rows that are read and written at once.
 const PAGE: i64 = 2000;

@@ -49,6 +49,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(14, "interactive clients", include_str!("../../../migrations/0014_interactive_clients.sql")),
         migration(15, "described clients", include_str!("../../../migrations/0015_described_clients.sql")),
         migration(16, "personal tokens", include_str!("../../../migrations/0016_personal_tokens.sql")),
+        migration(19, "openid", include_str!("../../../migrations/0019_openid.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../migrations/sqlite/0011_clustered_ledger.sql");

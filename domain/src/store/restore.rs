@@ -52,6 +52,10 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     let found = rows(former, clients, How::ClientRemoved).await?;
     let going = "SELECT client_id AS id FROM interactive_clients WHERE removed_at IS NULL";
     ended.extend(still(backup, going, "client_id", found).await?);
+    let links = "SELECT '' AS client_id, p.name AS name, l.id AS id, l.removed_at AS at
+         FROM openid_links AS l JOIN people AS p ON p.id = l.person_id WHERE l.removed_at IS NOT NULL ORDER BY l.id";
+    let found = rows(former, links, How::OpenIdDisconnected).await?;
+    ended.extend(still(backup, "SELECT id FROM openid_links WHERE removed_at IS NULL", "id", found).await?);
     Ok(ended)
 }
 
@@ -114,7 +118,9 @@ pub(crate) async fn begin_anew(
     // Which refresh tokens were used since is not known.
     grants::end(transaction, Which::All, now, "restored").await?;
     personal_tokens::end(transaction, personal_tokens::Which::All, now, "restored").await?;
-    sqlx::query("DELETE FROM authorization_codes").execute(&mut **transaction).await?;
+    for sql in ["DELETE FROM authorization_codes", "DELETE FROM openid_attempts"] {
+        sqlx::query(sql).execute(&mut **transaction).await?;
+    }
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )

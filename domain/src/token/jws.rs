@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::clock::Timestamp;
+use crate::issuer_keys::{IssuerKeys, IssuerKeysError};
 use crate::public_key::{KeyAlgorithm, PublicKey};
 use crate::strict_json;
 
@@ -12,7 +14,7 @@ const LONGEST: usize = 8 * 1024;
 
 /// A token whose signature nobody has checked yet.
 #[derive(Debug)]
-pub(super) struct UncheckedJws<'token> {
+pub(crate) struct UncheckedJws<'token> {
     signed: &'token [u8],
     signature: Vec<u8>,
     algorithm: KeyAlgorithm,
@@ -82,15 +84,38 @@ impl<'token> UncheckedJws<'token> {
         fitting.sort_by_key(|(_, key)| key.kid().is_none_or(|kid| Some(kid) != self.kid.as_deref()));
         fitting.into_iter().find(|(_, key)| key.verify(self.signed, &self.signature)).map(|(owner, _)| owner)
     }
+
+    /// Whether one of the keys that `issuer` publishes made the signature.
+    ///
+    /// # Errors
+    ///
+    /// When its keys are not available.
+    pub async fn is_signed_by(
+        &self,
+        issuer: &str,
+        issuer_keys: &IssuerKeys,
+        now: Timestamp,
+    ) -> Result<bool, IssuerKeysError> {
+        let by = |keys: &[PublicKey]| self.signed_by(keys.iter().map(|key| ((), key))).is_some();
+        let keys = issuer_keys.get(issuer, now).await?;
+        if by(&keys) {
+            return Ok(true);
+        }
+        // A key that is new there is a reason to look again, at a bounded rate; a bad signature by a known one is not.
+        if keys.iter().any(|key| key.kid().is_some() && key.kid() == self.kid()) {
+            return Ok(false);
+        }
+        Ok(by(&issuer_keys.get_anew(issuer, now).await?))
+    }
 }
 
 /// A claim that must be text without control characters: a database may refuse those.
-pub(super) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'claims str> {
+pub(crate) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'claims str> {
     claims.get(name).and_then(Value::as_str).filter(|text| !text.chars().any(char::is_control))
 }
 
 /// A NumericDate (RFC 7519 §2) that is a whole, positive number of seconds; `Err` when it is anything else.
-pub(super) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ()> {
+pub(crate) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ()> {
     match claims.get(name) {
         None => Ok(None),
         Some(value) => match value.as_i64() {

@@ -12,11 +12,12 @@ use domain::context::{Context, Settings};
 use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
 use domain::keys::{KeyError, MasterKey, check_master_key, is_initialised};
 use domain::mcp_server;
+use domain::openid::RelyingParty;
 use domain::random::SystemRandom;
 use domain::store::{DatabaseUrl, Store, StoreError};
 
 use super::CliError;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, OpenId};
 use crate::outbound::Outbound;
 
 const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
@@ -51,6 +52,7 @@ pub struct Opened {
     store: Store,
     master: MasterKey,
     outbound: Outbound,
+    openid: Option<OpenId>,
     status_list_ttl: Duration,
     dynamic_registration: DynamicRegistration,
     initial_access_token: Option<InitialAccessToken>,
@@ -91,6 +93,7 @@ async fn open_store_at(config: &Config, url: &DatabaseUrl) -> Result<Opened, Cli
             config.private_webhooks.clone(),
             config.private_clients.clone(),
         ),
+        openid: config.openid.clone(),
         status_list_ttl: config.status_list_ttl,
         dynamic_registration: config.dynamic_registration,
         initial_access_token: config.initial_access_token.clone(),
@@ -111,9 +114,12 @@ impl Opened {
         };
         let outbound = Arc::new(self.outbound);
         let (fetch, post) = (Arc::clone(&outbound), outbound);
-        Context::open(self.store, Arc::new(self.master), clock, random, fetch, post, settings)
-            .await
-            .map_err(CliError::failed)
+        // A way of its own: what is allowed for the provider is allowed for no issuer that somebody registers.
+        let openid = self.openid.map(|OpenId { provider, private_hosts }| {
+            RelyingParty::new(provider, Arc::new(Outbound::new(private_hosts, Vec::new(), Vec::new())))
+        });
+        let context = Context::open(self.store, Arc::new(self.master), clock, random, fetch, post, settings).await;
+        Ok(context.map_err(CliError::failed)?.with_openid(openid))
     }
 }
 

@@ -236,6 +236,7 @@ fn line(ended: &Ended) -> String {
         How::AuthenticatorRevoked(_) => "a secret, key or identity revoked",
         How::PersonDisabled => "person disabled",
         How::ClientRemoved => "client removed",
+        How::OpenIdDisconnected => "OpenID account disconnected",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
 }

@@ -9,6 +9,7 @@ use domain::password::Password;
 use domain::person::{self, PersonError};
 use tower_sessions::Session;
 
+use super::openid;
 use super::pages::respond;
 use super::signed_in::SignedIn;
 use crate::http::fields::Fields;
@@ -79,5 +80,8 @@ async fn answer(visit: Visit, result: Result<(), Problem>, done: &str, name: Opt
         Err(Problem::Person(error)) => return respond(visit, async || Err(ActionError::from(error))).await,
         Err(Problem::Action(error)) => return respond(visit, async || Err(error)).await,
     };
-    respond(visit, || account::page(None, name, errors)).await
+    let context = visit.context.clone();
+    let mut response = respond(visit, || account::page(None, name, errors)).await;
+    openid::let_forms_lead_there(&context, &mut response);
+    response
 }

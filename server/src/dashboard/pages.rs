@@ -194,7 +194,10 @@ pub async fn stop(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
 /// `GET /account`
 pub async fn account(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let done = fields_of(query).find("done").map(str::to_owned);
-    respond(visit, async || account::page(done.as_deref(), None, Vec::new()).await).await
+    let context = visit.context.clone();
+    let mut response = respond(visit, async || account::page(done.as_deref(), None, Vec::new()).await).await;
+    super::openid::let_forms_lead_there(&context, &mut response);
+    response
 }
 
 /// Every address that no route has.

@@ -17,6 +17,7 @@ use tower_sessions::Session;
 
 use super::enter::safe_return;
 use super::form_token::cookie;
+use super::openid;
 use super::pages::respond;
 use super::signed_in::SignedIn;
 use crate::http::error;
@@ -72,8 +73,10 @@ pub async fn sign_in_form(Extension(visit): Extension<Visit>, RawQuery(query): R
         return Redirect::to(&next).into_response();
     }
     let target = next.clone();
+    let context = visit.context.clone();
     let mut response = respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await;
     authorize::let_sign_in_lead_to(&target, &mut response);
+    openid::let_forms_lead_there(&context, &mut response);
     response
 }
 
@@ -111,6 +114,7 @@ pub async fn sign_in(
     let target = next.clone();
     let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, Some(problem)))).await;
     authorize::let_sign_in_lead_to(&target, &mut response);
+    openid::let_forms_lead_there(&state.context, &mut response);
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -134,6 +138,17 @@ pub async fn sign_out(Extension(visit): Extension<Visit>, Extension(session): Ex
 /// Signs the person in under a new cookie, remembers the browser, and goes on to `next`.
 pub async fn enter_as(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
     let signed_in = SignedIn::new(&state.context, person, visit.address, visit.agent.clone());
+    enter_with(state, session, &signed_in, person, next).await
+}
+
+/// The same with what is known about how they proved who they are.
+pub async fn enter_with(
+    state: &AppState,
+    session: &Session,
+    signed_in: &SignedIn,
+    person: &Person,
+    next: &str,
+) -> Response {
     if let Err(error) = signed_in.store(session).await {
         tracing::error!(%error, "a session could not be stored");
         return error::plain(StatusCode::SERVICE_UNAVAILABLE);

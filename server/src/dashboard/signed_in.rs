@@ -45,6 +45,16 @@ impl SignedIn {
         }
     }
 
+    /// A person whom somebody else vouches for: their password is asked for before the first sensitive action.
+    pub fn without_password(
+        context: &Context,
+        person: &Person,
+        address: Option<IpAddr>,
+        agent: Option<String>,
+    ) -> Self {
+        Self { proved_at: 0, ..Self::new(context, person, address, agent) }
+    }
+
     pub(super) fn from_data(data: &HashMap<String, Value>) -> Option<Self> {
         serde_json::from_value(data.get(KEY)?.clone()).ok()
     }

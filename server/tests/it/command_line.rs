@@ -118,6 +118,9 @@ fn wrong_settings_are_named_in_one_line() {
     refused(&with("COUNTERSIGN_LISTEN", "nonsense"), 2, &["listen", "nonsense"]);
     refused(&with("COUNTERSIGN_PUBLIC_URL", "http://auth.example.com"), 2, &["public_url", "https"]);
     refused(&with("COUNTERSIGN_DATABASE_URL", "mysql://x"), 2, &["database_url"]);
+    refused(&with("COUNTERSIGN_OPENID_ISSUER", "https://login.example"), 2, &["openid_client_id", "openid_issuer"]);
+    refused(&with("COUNTERSIGN_OPENID_CLIENT_ID", "us"), 2, &["openid_issuer", "openid_client_id"]);
+    refused(&with("COUNTERSIGN_OPENID_LINK_BY_EMAIL", "true"), 2, &["openid_issuer", "openid_link_by_email"]);
     refused(&with("COUNTERSIGN_LOG_FORMAT", "xml"), 2, &["log_format"]);
     refused(&with("COUNTERSIGN_MASTER_KEY", "c2hvcnQ="), 2, &["COUNTERSIGN_MASTER_KEY", "32 bytes"]);
     refused(&folder.run(&["--config", "missing.toml"]), 2, &["missing.toml"]);

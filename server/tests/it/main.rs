@@ -13,6 +13,7 @@ mod interactive;
 mod leaks;
 mod mcp;
 mod metrics;
+mod openid;
 mod personal_tokens;
 mod revocation;
 mod roles;

@@ -237,6 +237,9 @@ fn rows() -> Vec<Row> {
             422,
             &[("current_password", "wrong"), ("new_password", "a new long password")],
         ),
+        // Without a provider there is nothing to connect to.
+        ("/account/openid", POST, PERSON, Nothing, 404, &[]),
+        ("/account/openid/disconnect", POST, PERSON, Nothing, 404, &[]),
         ("/fn/overview", GET, PERSON, Nothing, 200, &[]),
         ("/fn/credentials?query[q]=", GET, PERSON, Nothing, 200, &[]),
         ("/fn/activity?query[actor]=", GET, PERSON, Nothing, 200, &[]),
