@@ -36,6 +36,7 @@ async fn the_authorization_server_describes_itself() {
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
+            "client_id_metadata_document_supported": true,
             "scopes_supported": ["mcp:read"],
         })
     );

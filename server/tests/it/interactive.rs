@@ -245,7 +245,7 @@ async fn nobody_is_sent_to_an_address_that_the_client_did_not_register() {
     let requests = wrong.iter().map(|uri| query(&client_id, &[("redirect_uri", uri)]));
     let requests = requests.chain([
         query(unknown, &[]),
-        query("https://client.example/x", &[]),
+        query("https://client.example/", &[]),
         query(&client_id, &[("client_id", "")]),
         format!("{}&client_id={client_id}", query(&client_id, &[])),
         format!("{}&state=%00", query(&client_id, &[("state", "")])),

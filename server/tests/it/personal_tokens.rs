@@ -132,7 +132,7 @@ async fn a_token_is_for_one_server_and_its_scopes() {
         (vec![("expiry", "x")], "Choose one of the times."),
         (vec![("name", "")], "Enter a name"),
     ] {
-        let fields = [vec![("name", "kept as typed")], fields].concat();
+        let fields = [fields, vec![("name", "kept as typed")]].concat();
         let answer = browser.submit(LIST, LIST, &fields).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
         assert!(answer.body.contains(words), "{fields:?}: {}", answer.body);

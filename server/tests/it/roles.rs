@@ -492,7 +492,10 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     // A leak of theirs is counted, not shown; a client ID of theirs is nothing.
     let secret = foreign.secret.as_ref().expect("a secret").expose();
     let found = browser.submit("/leaks", "/leaks", &[("text", secret), ("days", "7")]).await.body;
-    assert!(found.contains("1 credential of teams that you are not in") && !found.contains("their job"));
+    assert!(
+        found.contains("1 secret or token of teams or people that you do not answer for")
+            && !found.contains("their job")
+    );
     let id = foreign.credential.client_id.as_str();
     let found = browser.submit("/leaks", "/leaks", &[("text", id), ("days", "7")]).await.body;
     assert!(found.contains("Nothing in the text belongs to this Countersign"));
