@@ -217,7 +217,7 @@ fn sent(answer: &Answer) -> Sent {
 /// An instance that knows the provider.
 async fn app_with(settings: Settings, host: String) -> App {
     let mut app = App::new().await;
-    let way = Arc::new(Outbound::new(vec![host], vec![]));
+    let way = Arc::new(Outbound::new(vec![host], vec![], vec![]));
     let context = app.instance.context.clone().with_openid(Some(RelyingParty::new(settings, way)));
     app.instance.context = context.clone();
     app.router = router(AppState::new(context, vec![], vec![]));
