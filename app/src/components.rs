@@ -6,6 +6,7 @@ pub mod icon;
 pub mod layout;
 pub mod notice;
 pub mod proof;
+pub mod qr_code;
 pub mod sessions;
 pub mod snippet;
 pub mod status;

@@ -18,6 +18,8 @@ pub mod people;
 pub mod renew;
 pub mod reveal;
 pub mod rotate;
+pub mod second_factor;
+pub mod second_step;
 pub mod servers;
 pub mod settings;
 pub mod setup;

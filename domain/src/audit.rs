@@ -54,13 +54,17 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 51] = [
+pub const ACTIONS: [&str; 55] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
     "person.disabled",
     "person.enabled",
     "person.administrator_changed",
+    "second_factor.added",
+    "second_factor.removed",
+    "recovery_code.used",
+    "recovery_codes.replaced",
     "team.created",
     "team.renamed",
     "team.removed",

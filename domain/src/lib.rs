@@ -51,6 +51,7 @@ pub mod public_key;
 pub mod random;
 pub mod restore;
 pub mod scope;
+pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod setup;
@@ -62,6 +63,7 @@ pub mod token;
 pub mod usage;
 pub mod webhook;
 
+mod base32;
 mod base62;
 mod fingerprint;
 mod form;

@@ -45,6 +45,7 @@ pub mod people;
 mod plans;
 mod postgres;
 pub(crate) mod restore;
+pub(crate) mod second_factors;
 pub mod sessions;
 mod sqlite;
 pub mod status_lists;

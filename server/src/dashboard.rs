@@ -12,6 +12,8 @@ pub mod invitation;
 pub mod leaks;
 pub mod pages;
 pub mod people;
+pub mod second_factor;
+pub mod second_step;
 pub mod server_functions;
 pub mod servers;
 pub mod session_store;

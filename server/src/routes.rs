@@ -18,8 +18,8 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, server_functions, servers,
-    settings, sign_in, teams, webhooks,
+    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, second_factor, second_step,
+    server_functions, servers, settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
 use crate::http::envelope::envelope;
@@ -80,6 +80,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/favicon.ico", Access::Open, get(assets::favicon)),
         row("/setup", anybody, get(sign_in::setup_form).post(sign_in::setup)),
         row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
+        row(second_step::PATH, anybody, get(second_step::form).post(second_step::finish)),
         row("/logout", anybody, post(sign_in::sign_out)),
         row("/invitation", anybody, get(invitation::form).post(invitation::accept)),
         row("/", person, get(pages::overview)),
@@ -133,6 +134,14 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/account", person, get(pages::account)),
         row("/account/name", person, post(account::rename)),
         row("/account/password", person, post(account::change_password)),
+        row("/account/authenticator", person, get(second_factor::begin_form).post(second_factor::begin_app)),
+        row("/account/authenticator/confirm", person, post(second_factor::confirm_app)),
+        row(
+            "/account/authenticator/remove",
+            person,
+            get(second_factor::remove_app_form).post(second_factor::remove_app),
+        ),
+        row("/account/recovery-codes", person, get(second_factor::new_codes_form).post(second_factor::new_codes)),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),

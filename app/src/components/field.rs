@@ -1,9 +1,11 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
 
 use domain::error::FieldError;
+use domain::second_factor::Factors;
 use leptos::prelude::*;
 
 use super::icon::{Drawing, Icon};
+use crate::visit::Visit;
 
 /// The errors of a form, by field.
 #[derive(Debug, Clone, Default)]
@@ -121,18 +123,46 @@ pub fn Select(
     .into_any()
 }
 
-/// A password, to be typed again before a sensitive action when the last proof is too old.
+/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the last proof
+/// is too old.
 #[component]
-pub fn ConfirmPassword(asked: bool, error: Option<String>) -> AnyView {
+pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
+    let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
+    let what = if factors.any() { "Enter your password and a code to go on." } else { "Enter your password to go on." };
     asked
         .then(|| {
             view! {
                 <section class="panel body" aria-labelledby="confirm-title">
                     <h2 id="confirm-title">"Confirm it is you"</h2>
-                    <p class="muted">"Your last sign-in is more than 5 minutes ago. Enter your password to go on."</p>
-                    <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
-                        required=true error/>
+                    <p class="muted">{format!("Your last sign-in is more than 5 minutes ago. {what}")}</p>
+                    <ProofFields errors/>
                 </section>
+            }
+        })
+        .into_any()
+}
+
+/// The fields of [`ConfirmPassword`], for a form that has a frame of its own.
+#[component]
+pub fn ProofFields(errors: Errors, #[prop(default = "")] hint: &'static str) -> AnyView {
+    let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
+    view! {
+        <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password" required=true
+            hint error=errors.at("your_password")/>
+        <CodeField id="your_code" factors error=errors.at("your_code")/>
+    }
+    .into_any()
+}
+
+/// A code, to be typed beside the password by whoever has a second factor.
+#[component]
+pub fn CodeField(id: &'static str, factors: Factors, error: Option<String>) -> AnyView {
+    factors
+        .any()
+        .then(|| {
+            view! {
+                <TextField id label="Code from your authenticator app" autocomplete="one-time-code" required=true
+                    hint="Or one of your recovery codes." error/>
             }
         })
         .into_any()

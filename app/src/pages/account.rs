@@ -1,15 +1,16 @@
-//! One's own account: name, password, sessions.
+//! One's own account: name, password, second factor, sessions.
 
 use domain::error::FieldError;
 use domain::id::SessionId;
-use domain::session;
+use domain::{second_factor, session};
 use leptos::prelude::*;
 
 use crate::action::ActionError;
-use crate::components::field::{Errors, TextField};
+use crate::components::field::{CodeField, Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::sessions::session_table;
+use crate::pages::second_factor::section as second_factor_section;
 use crate::pages::teams::membership_words;
 use crate::render::Page;
 use crate::visit::signed_in;
@@ -31,12 +32,15 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
     let visit = signed_in()?;
     let viewer = visit.viewer()?.clone();
     let sessions = session::list(&visit.context, &viewer.id).await?;
+    let recovery = second_factor::find_recovery(&visit.context, &viewer.id).await?;
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
     let done = match done {
         Some("name") => Some("Name saved."),
         Some("password") => Some("Password changed. Your other sessions have ended."),
         Some("ended") => Some("Session ended."),
+        Some("app-added") => Some("Authenticator app added. The recovery codes you have still work."),
+        Some("app-removed") => Some("Authenticator app removed."),
         _ => None,
     };
     let table = session_table(sessions, |session, browser| {
@@ -77,10 +81,12 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                         autocomplete="current-password" required=true error=of.at("current_password")/>
                     <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
                         required=true hint="At least 15 characters. Your other sessions end." error=of.at("new_password")/>
+                    <CodeField id="code" factors=viewer.factors error=of.at("code")/>
                     <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
                 </form>
             </section>
         </div>
+        {second_factor_section(recovery)}
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
             {table}

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Every table, in an order in which each row comes after those that it refers to.
-const TABLES: [&str; 33] = [
+const TABLES: [&str; 36] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -43,6 +43,9 @@ const TABLES: [&str; 33] = [
     "authorization_codes",
     "refresh_tokens",
     "grant_tokens",
+    "authenticator_apps",
+    "recovery_codes",
+    "pending_sign_ins",
 ];
 /// Rows that are read and written at once.
 const PAGE: i64 = 2000;

@@ -108,7 +108,9 @@ pub(crate) async fn begin_anew(
         .rows_affected();
     // Which refresh tokens were used since is not known.
     grants::end(transaction, Which::All, now, "restored").await?;
-    sqlx::query("DELETE FROM authorization_codes").execute(&mut **transaction).await?;
+    for table in ["authorization_codes", "pending_sign_ins"] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
+    }
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )

@@ -12,12 +12,13 @@ use domain::password::Password;
 use domain::person::{NewPerson, Person, PersonError};
 use domain::session;
 use domain::setup::{self, SetupError};
-use domain::sign_in::{self, Attempt, SignInError};
+use domain::sign_in::{self, Attempt, Entry, SignInError};
 use tower_sessions::Session;
 
 use super::enter::safe_return;
 use super::form_token::cookie;
 use super::pages::respond;
+use super::second_step;
 use super::signed_in::SignedIn;
 use crate::http::error;
 use crate::http::fields::Fields;
@@ -91,11 +92,13 @@ pub async fn sign_in(
         password: Password::new(fields.get("password")),
         address: visit.address,
         agent: visit.agent.clone(),
-        device: cookie(&headers, device_cookie(state.is_https())),
+        device: device(&state, &headers),
+        next: next.clone(),
     };
     let problem = match sign_in::sign_in(&state.context, attempt).await {
-        Ok(person) => return enter_as(&state, &visit, &session, &person, &next).await,
-        Err(SignInError::Refused) => Problem::Refused,
+        Ok(Entry::Whole(person)) => return enter_as(&state, &visit, &session, &person, &next).await,
+        Ok(Entry::SecondStep(token)) => return second_step::lead_to(&state, &token),
+        Err(SignInError::Refused | SignInError::WrongCode | SignInError::TooLate) => Problem::Refused,
         Err(SignInError::Throttled { retry_after }) => {
             Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
         }
@@ -150,6 +153,11 @@ pub async fn enter_as(state: &AppState, visit: &Visit, session: &Session, person
         response.headers_mut().append(header::SET_COOKIE, device);
     }
     response
+}
+
+/// What the browser shows of an earlier sign-in.
+pub fn device(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    cookie(headers, device_cookie(state.is_https()))
 }
 
 fn device_cookie(https: bool) -> &'static str {

@@ -15,6 +15,7 @@ mod metrics;
 mod revocation;
 mod roles;
 mod routes;
+mod second_factor;
 mod sign_in;
 mod sockets;
 mod support;
