@@ -5,6 +5,7 @@ pub mod field;
 pub mod icon;
 pub mod layout;
 pub mod notice;
+pub mod passkey;
 pub mod proof;
 pub mod qr_code;
 pub mod sessions;

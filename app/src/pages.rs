@@ -14,6 +14,7 @@ pub mod leaks;
 pub mod message;
 pub mod new_credential;
 pub mod overview;
+pub mod passkeys;
 pub mod people;
 pub mod renew;
 pub mod reveal;

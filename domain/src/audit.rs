@@ -54,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 55] = [
+pub const ACTIONS: [&str; 57] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -65,6 +65,8 @@ pub const ACTIONS: [&str; 55] = [
     "second_factor.removed",
     "recovery_code.used",
     "recovery_codes.replaced",
+    "passkey.added",
+    "passkey.removed",
     "team.created",
     "team.renamed",
     "team.removed",

@@ -174,6 +174,11 @@ identifier!(
     "ses_"
 );
 identifier!(
+    /// A passkey of a person.
+    PasskeyId,
+    "pky_"
+);
+identifier!(
     /// What a person lets an interactive client do.
     GrantId,
     "gra_"

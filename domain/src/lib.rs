@@ -45,6 +45,7 @@ pub mod keys;
 pub mod mcp_server;
 pub mod metrics;
 pub mod origin;
+pub mod passkey;
 pub mod password;
 pub mod person;
 pub mod public_key;

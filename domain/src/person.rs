@@ -191,7 +191,7 @@ pub async fn change_password(
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("Enter a name.".to_owned());
     }

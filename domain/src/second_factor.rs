@@ -1,4 +1,5 @@
-//! What people prove themselves with besides their password: an authenticator app, and recovery codes for the day it is lost.
+//! What people prove themselves with besides their password: an authenticator app, passkeys ([`crate::passkey`]), and recovery
+//! codes for the day these are lost.
 //!
 //! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on whatever
 //! server, one succeeds.
@@ -7,11 +8,11 @@ mod enrolment;
 mod recovery_code;
 mod totp;
 
-pub(crate) use self::enrolment::remove_everything;
 pub use self::enrolment::{
     Recovery, SecondFactorError, begin_app, confirm_app, find_recovery, remove_app, replace_recovery_codes,
     unconfirmed_app,
 };
+pub(crate) use self::enrolment::{first_codes, forget_codes_of_nothing, remove_everything};
 pub use self::recovery_code::{RECOVERY_CODES, RecoveryCode};
 pub use self::totp::TotpSecret;
 
@@ -26,12 +27,14 @@ use crate::store;
 pub struct Factors {
     /// An authenticator app.
     pub app: bool,
+    /// Passkeys.
+    pub passkeys: bool,
 }
 
 impl Factors {
     /// Whether a password alone does not sign this person in.
     pub fn any(self) -> bool {
-        self.app
+        self.app || self.passkeys
     }
 }
 
@@ -42,6 +45,8 @@ pub enum Means {
     App,
     /// A recovery code, used up now.
     RecoveryCode,
+    /// A passkey.
+    Passkey,
 }
 
 impl Means {
@@ -50,6 +55,7 @@ impl Means {
         match self {
             Self::App => "authenticator_app",
             Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
         }
     }
 

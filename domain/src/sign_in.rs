@@ -7,6 +7,9 @@
 //! Who has a second factor is not signed in by the password: [`second_step`] goes on from there.
 
 pub mod second_step;
+mod with_passkey;
+
+pub use self::with_passkey::sign_in_with_passkey;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,6 +24,7 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::id::PersonId;
 use crate::origin::network_of;
+use crate::passkey::{self, Answer, Purpose};
 use crate::password::Password;
 use crate::person::Person;
 use crate::second_factor;
@@ -63,11 +67,16 @@ pub enum Entry {
 
 /// What somebody brings who is asked again who they are.
 #[derive(Debug)]
-pub struct Proof {
-    /// The password.
-    pub password: Password,
-    /// A code of the authenticator app or a recovery code, for those who have a second factor.
-    pub code: String,
+pub enum Proof {
+    /// What they know, and what they have if they have a second factor.
+    Password {
+        /// The password.
+        password: Password,
+        /// A code of the authenticator app, or a recovery code.
+        code: String,
+    },
+    /// A passkey, for a challenge of [`Purpose::Confirm`].
+    Passkey(Answer),
 }
 
 /// Why somebody is not signed in.
@@ -79,6 +88,9 @@ pub enum SignInError {
     /// The password was right and the code was not, or was used before.
     #[error("the code is wrong")]
     WrongCode,
+    /// The passkey was not accepted.
+    #[error("the passkey was not accepted")]
+    WrongPasskey,
     /// The second step came too late, or the password was changed since the first.
     #[error("the sign-in took too long")]
     TooLate,
@@ -101,6 +113,7 @@ impl SignInError {
                 let minutes = retry_after.as_secs().div_ceil(60);
                 format!("Too many wrong passwords. Try again in {minutes} min.")
             }
+            Self::WrongPasskey => "The passkey was not accepted. Try again, or enter your password.".to_owned(),
             Self::WrongCode => "This code is wrong, or was used before. Wait for the next one.".to_owned(),
             _ => "This is not your password. Try again.".to_owned(),
         }
@@ -151,14 +164,27 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignI
 pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: Proof) -> Result<(), SignInError> {
     let buckets = [Bucket { name: format!("confirm:{}", person.id), limit: DEVICE_LIMIT, window: WINDOW }];
     count(context, &buckets).await?;
-    if !context.hashing.verify(proof.password, Some(person.password.clone())).await? {
+    let (password, code) = match proof {
+        Proof::Password { password, code } => (password, code),
+        Proof::Passkey(answer) => {
+            let proved = passkey::begin_proved(context, Purpose::Confirm, &person.id, &answer).await?;
+            let Some(mut change) = proved else {
+                record_refusal(context, actor, Some(person), "wrong passkey").await?;
+                return Err(SignInError::WrongPasskey);
+            };
+            forgive(change.transaction(), &buckets).await?;
+            change.commit_all(actor, &[]).await?;
+            return Ok(());
+        }
+    };
+    if !context.hashing.verify(password, Some(person.password.clone())).await? {
         record_refusal(context, actor, Some(person), "wrong email address or password").await?;
         return Err(SignInError::Refused);
     }
     let mut change = context.begin_change().await?;
     let mut events = Vec::new();
     if person.factors.any() {
-        let Some(means) = second_factor::use_code(context, &mut change, person, &proof.code).await? else {
+        let Some(means) = second_factor::use_code(context, &mut change, person, &code).await? else {
             drop(change);
             record_refusal(context, actor, Some(person), "wrong code").await?;
             return Err(SignInError::WrongCode);

@@ -40,6 +40,7 @@ pub mod keys;
 pub mod ledger;
 pub mod mcp_servers;
 mod migrations;
+pub(crate) mod passkeys;
 pub mod people;
 #[cfg(test)]
 mod plans;

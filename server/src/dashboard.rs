@@ -11,6 +11,7 @@ pub mod form_token;
 pub mod invitation;
 pub mod leaks;
 pub mod pages;
+pub mod passkeys;
 pub mod people;
 pub mod second_factor;
 pub mod second_step;

@@ -18,8 +18,8 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, pages, people, second_factor, second_step,
-    server_functions, servers, settings, sign_in, teams, webhooks,
+    account, apps, assets, audit_export, credentials, invitation, leaks, pages, passkeys, people, second_factor,
+    second_step, server_functions, servers, settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
 use crate::http::envelope::envelope;
@@ -81,6 +81,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/setup", anybody, get(sign_in::setup_form).post(sign_in::setup)),
         row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
         row(second_step::PATH, anybody, get(second_step::form).post(second_step::finish)),
+        row("/login/passkey", anybody, get(passkeys::sign_in_challenge).post(passkeys::sign_in)),
         row("/logout", anybody, post(sign_in::sign_out)),
         row("/invitation", anybody, get(invitation::form).post(invitation::accept)),
         row("/", person, get(pages::overview)),
@@ -142,6 +143,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
             get(second_factor::remove_app_form).post(second_factor::remove_app),
         ),
         row("/account/recovery-codes", person, get(second_factor::new_codes_form).post(second_factor::new_codes)),
+        row("/account/passkeys/challenge", person, get(passkeys::challenge)),
+        row("/account/passkeys/new", person, get(passkeys::new_form).post(passkeys::add)),
+        row("/account/passkeys/{id}/remove", person, get(passkeys::remove_form).post(passkeys::remove)),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),

@@ -5,6 +5,7 @@ use domain::second_factor::Factors;
 use leptos::prelude::*;
 
 use super::icon::{Drawing, Icon};
+use super::passkey::PasskeyButton;
 use crate::visit::Visit;
 
 /// The errors of a form, by field.
@@ -128,7 +129,11 @@ pub fn Select(
 #[component]
 pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
-    let what = if factors.any() { "Enter your password and a code to go on." } else { "Enter your password to go on." };
+    let what = match factors {
+        Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
+        Factors { app: true, .. } => "Enter your password and a code to go on.",
+        _ => "Enter your password to go on.",
+    };
     asked
         .then(|| {
             view! {
@@ -146,10 +151,16 @@ pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
 #[component]
 pub fn ProofFields(errors: Errors, #[prop(default = "")] hint: &'static str) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
+    let passkey = factors.passkeys.then(|| {
+        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
+    });
     view! {
-        <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password" required=true
-            hint error=errors.at("your_password")/>
-        <CodeField id="your_code" factors error=errors.at("your_code")/>
+        <div class="stack" data-proof="">
+            <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password" required=true
+                hint error=errors.at("your_password")/>
+            <CodeField id="your_code" factors error=errors.at("your_code")/>
+            {passkey}
+        </div>
     }
     .into_any()
 }
@@ -157,14 +168,16 @@ pub fn ProofFields(errors: Errors, #[prop(default = "")] hint: &'static str) -> 
 /// A code, to be typed beside the password by whoever has a second factor.
 #[component]
 pub fn CodeField(id: &'static str, factors: Factors, error: Option<String>) -> AnyView {
+    if factors.app {
+        return view! {
+            <TextField id label="Code from your authenticator app" autocomplete="one-time-code" required=true
+                hint="Or one of your recovery codes." error/>
+        }
+        .into_any();
+    }
     factors
         .any()
-        .then(|| {
-            view! {
-                <TextField id label="Code from your authenticator app" autocomplete="one-time-code" required=true
-                    hint="Or one of your recovery codes." error/>
-            }
-        })
+        .then(|| view! { <TextField id label="Recovery code" required=true hint="Each works once." error/> })
         .into_any()
 }
 

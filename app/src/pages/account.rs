@@ -2,7 +2,7 @@
 
 use domain::error::FieldError;
 use domain::id::SessionId;
-use domain::{second_factor, session};
+use domain::{passkey, second_factor, session};
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -10,6 +10,7 @@ use crate::components::field::{CodeField, Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::sessions::session_table;
+use crate::pages::passkeys::section as passkeys_section;
 use crate::pages::second_factor::section as second_factor_section;
 use crate::pages::teams::membership_words;
 use crate::render::Page;
@@ -32,6 +33,8 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
     let visit = signed_in()?;
     let viewer = visit.viewer()?.clone();
     let sessions = session::list(&visit.context, &viewer.id).await?;
+    let passkeys = passkey::list(&visit.context, &viewer.id).await?;
+    let possible = passkey::is_possible(&visit.context.settings);
     let recovery = second_factor::find_recovery(&visit.context, &viewer.id).await?;
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
@@ -41,6 +44,8 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         Some("ended") => Some("Session ended."),
         Some("app-added") => Some("Authenticator app added. The recovery codes you have still work."),
         Some("app-removed") => Some("Authenticator app removed."),
+        Some("passkey-added") => Some("Passkey added."),
+        Some("passkey-removed") => Some("Passkey removed. Remove it from your device too."),
         _ => None,
     };
     let table = session_table(sessions, |session, browser| {
@@ -86,7 +91,8 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                 </form>
             </section>
         </div>
-        {second_factor_section(recovery)}
+        {second_factor_section(viewer.factors, recovery)}
+        {passkeys_section(passkeys, possible)}
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
             {table}

@@ -76,6 +76,8 @@ fn words(action: &str) -> &str {
         "second_factor.removed" => "Second factor removed",
         "recovery_code.used" => "Recovery code used",
         "recovery_codes.replaced" => "Recovery codes made anew",
+        "passkey.added" => "Passkey added",
+        "passkey.removed" => "Passkey removed",
         "team.created" => "Team created",
         "team.renamed" => "Team renamed",
         "team.removed" => "Team removed",

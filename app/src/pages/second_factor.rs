@@ -1,7 +1,7 @@
 //! One's own second factor: setting it up, recovery codes, removing it.
 
 use domain::error::FieldError;
-use domain::second_factor::{self, Recovery, RecoveryCode, TotpSecret};
+use domain::second_factor::{Factors, Recovery, RecoveryCode, TotpSecret};
 use leptos::prelude::*;
 
 use super::percent_encoded;
@@ -21,10 +21,14 @@ use crate::visit::{Visit, signed_in};
 const FEW: i64 = 3;
 
 /// The part of the account's page.
-pub fn section(recovery: Recovery) -> AnyView {
+pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
     let state = match recovery.app_since {
         Some(at) => view! {
             <p>"Signing in asks for your password and a code of your authenticator app, since "<Moment at/>"."</p>
+        }
+        .into_any(),
+        None if factors.any() => view! {
+            <p>"Signing in with your password asks for a passkey as well, or for a recovery code."</p>
         }
         .into_any(),
         None => view! {
@@ -32,31 +36,32 @@ pub fn section(recovery: Recovery) -> AnyView {
         }
         .into_any(),
     };
-    let left = recovery.app_since.is_some().then(|| {
+    let left = factors.any().then(|| {
         let few = recovery.codes_left < FEW;
         let left = counted(recovery.codes_left, "recovery code is left.", "recovery codes are left.");
         let advice = few.then_some(" Make new ones before you need them.");
         view! { <p>{left}{advice}</p> }
     });
     let actions = match recovery.app_since {
-        Some(_) => view! {
-            <a class="button" href="/account/recovery-codes">"Make new recovery codes"</a>
-            <a class="button" href="/account/authenticator/remove">"Remove authenticator app"</a>
+        Some(_) => {
+            view! { <a class="button" href="/account/authenticator/remove">"Remove authenticator app"</a> }.into_any()
         }
-        .into_any(),
         None => view! {
             <a class="button" data-kind="primary" href="/account/authenticator">"Set up an authenticator app"</a>
         }
         .into_any(),
     };
-    let chip = match recovery.app_since {
-        Some(_) => view! { <span class="chip" data-tone="ok">"On"</span> }.into_any(),
-        None => view! { <span class="chip">"Off"</span> }.into_any(),
+    let codes =
+        factors.any().then(|| view! { <a class="button" href="/account/recovery-codes">"Make new recovery codes"</a> });
+    let chip = if factors.any() {
+        view! { <span class="chip" data-tone="ok">"On"</span> }.into_any()
+    } else {
+        view! { <span class="chip">"Off"</span> }.into_any()
     };
     view! {
         <section class="panel" aria-labelledby="second-factor">
             <header><h2 id="second-factor">"Second factor"</h2>{chip}</header>
-            <div class="body">{state}{left}<div class="row">{actions}</div></div>
+            <div class="body">{state}{left}<div class="row">{codes}{actions}</div></div>
         </section>
     }
     .into_any()
@@ -192,7 +197,7 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
 
 /// Asks before recovery codes are made anew.
 pub async fn new_codes(errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
-    having(|recovery| recovery.app_since.is_some()).await?;
+    having(|factors| factors.any())?;
     let question = Question {
         title: "Make new recovery codes?",
         words: "Ten new codes are shown once. The ones you have stop working.",
@@ -205,11 +210,11 @@ pub async fn new_codes(errors: Vec<FieldError>, ask_password: bool) -> Result<Pa
 
 /// Asks before the app is removed.
 pub async fn remove_app(errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
-    having(|recovery| recovery.app_since.is_some()).await?;
+    having(|factors| factors.app)?;
     let question = Question {
         title: "Remove the authenticator app?",
-        words: "Your password alone signs you in then, and your recovery codes stop working. To move to another telephone, remove \
-                the app and set it up again.",
+        words: "It is not asked for any more. If you have no passkey, your password alone signs you in, and your recovery codes stop \
+                working. To move to another telephone, remove the app and set it up again.",
         action: "/account/authenticator/remove",
         verb: "Remove authenticator app",
         kind: "danger",
@@ -218,10 +223,8 @@ pub async fn remove_app(errors: Vec<FieldError>, ask_password: bool) -> Result<P
 }
 
 /// Not found, unless the person has what the page is about.
-async fn having(enough: impl Fn(Recovery) -> bool) -> Result<(), ActionError> {
-    let visit = signed_in()?;
-    let recovery = second_factor::find_recovery(&visit.context, &visit.viewer()?.id).await?;
-    if enough(recovery) { Ok(()) } else { Err(ActionError::NotFound) }
+fn having(enough: impl Fn(Factors) -> bool) -> Result<(), ActionError> {
+    if enough(signed_in()?.viewer()?.factors) { Ok(()) } else { Err(ActionError::NotFound) }
 }
 
 /// A form whose answer showed something once was sent again.

@@ -151,9 +151,10 @@ pub async fn replace_recovery_codes(
 /// Removes all that the person has, inside a change by somebody who may. Returns whether there was anything.
 pub(crate) async fn remove_everything(change: &mut Change<'_>, person: &PersonId) -> Result<bool, StoreError> {
     let app = store::second_factors::remove_app(change.transaction(), person).await?;
+    let passkeys = store::passkeys::remove_all(change.transaction(), person).await?;
     store::second_factors::remove_recovery_codes(change.transaction(), person).await?;
     store::second_factors::remove_pending(change.transaction(), person).await?;
-    Ok(app)
+    Ok(app || passkeys > 0)
 }
 
 async fn has_factor(change: &mut Change<'_>, person: &Person) -> Result<bool, StoreError> {
@@ -161,15 +162,16 @@ async fn has_factor(change: &mut Change<'_>, person: &Person) -> Result<bool, St
     Ok(now.is_some_and(|person| person.factors.any()))
 }
 
-async fn forget_codes_of_nothing(change: &mut Change<'_>, person: &Person) -> Result<(), StoreError> {
+/// Removes the recovery codes of somebody whose last factor was removed.
+pub(crate) async fn forget_codes_of_nothing(change: &mut Change<'_>, person: &Person) -> Result<(), StoreError> {
     if !has_factor(change, person).await? {
         store::second_factors::remove_recovery_codes(change.transaction(), &person.id).await?;
     }
     Ok(())
 }
 
-/// Recovery codes for somebody who has none left.
-async fn first_codes(
+/// Recovery codes for somebody who has none left, in the change that gives them a factor.
+pub(crate) async fn first_codes(
     context: &Context,
     change: &mut Change<'_>,
     person: &Person,

@@ -1,4 +1,4 @@
-//! The second step of a sign-in: after the right password, a code.
+//! The second step of a sign-in: after the right password, a code or a passkey.
 //!
 //! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
 //! counted like passwords, apart for a browser that signed in before. Six digits are few: besides the usual count there is one of
@@ -16,8 +16,9 @@ use crate::base62;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::fingerprint;
+use crate::passkey::{self, Answer, Purpose};
 use crate::person::Person;
-use crate::second_factor;
+use crate::second_factor::{self, Means};
 use crate::store::second_factors::PendingSignIn;
 use crate::store::{self, StoreError};
 
@@ -44,14 +45,23 @@ pub struct Waiting {
 pub struct Step {
     /// The token that [`super::sign_in`] gave this browser.
     pub token: String,
-    /// What was typed as code.
-    pub code: String,
+    /// What the person has.
+    pub proof: StepProof,
     /// The source address.
     pub address: Option<IpAddr>,
     /// The browser's user agent.
     pub agent: Option<String>,
     /// The device token of an earlier sign-in from this browser.
     pub device: Option<String>,
+}
+
+/// What proves that it is the person who knows the password.
+#[derive(Debug)]
+pub enum StepProof {
+    /// A code of the app or a recovery code, as it was typed.
+    Code(String),
+    /// A passkey, for a challenge of [`Purpose::SecondStep`].
+    Passkey(Answer),
 }
 
 /// Notes that the password was right, and returns the token that the browser goes on with.
@@ -85,19 +95,31 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
 ///
 /// # Errors
 ///
-/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] when another code may be tried.
+/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or [`SignInError::WrongPasskey`] when
+/// another may be tried.
 pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInError> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;
     let buckets = buckets(context, &step, person);
     count(context, &buckets).await?;
 
-    let mut change = context.begin_change().await?;
-    let Some(means) = second_factor::use_code(context, &mut change, person, &step.code).await? else {
-        drop(change);
+    let proved = match &step.proof {
+        StepProof::Code(code) => {
+            let mut change = context.begin_change().await?;
+            second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
+        }
+        StepProof::Passkey(answer) => passkey::begin_proved(context, Purpose::SecondStep, &person.id, answer)
+            .await?
+            .map(|change| (change, Means::Passkey)),
+    };
+    let Some((mut change, means)) = proved else {
+        let (reason, error) = match step.proof {
+            StepProof::Code(_) => ("wrong code", SignInError::WrongCode),
+            StepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
+        };
         let actor = Actor::system().at(step.address, step.agent.as_deref());
-        super::record_refusal(context, &actor, Some(person), "wrong code").await?;
-        return Err(SignInError::WrongCode);
+        super::record_refusal(context, &actor, Some(person), reason).await?;
+        return Err(error);
     };
     // Two second steps of one sign-in, with two codes: one of them.
     let hash = fingerprint::of(step.token.as_bytes());
@@ -113,7 +135,12 @@ pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInErro
 }
 
 fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
-    let kind = if second_factor::is_recovery_code(&step.code) { "recovery" } else { "code" };
+    let kind = match &step.proof {
+        StepProof::Code(code) if second_factor::is_recovery_code(code) => "recovery",
+        StepProof::Code(_) => "code",
+        // A signature cannot be guessed.
+        StepProof::Passkey(_) => return step.address.map(of_address).into_iter().collect(),
+    };
     let known = step.device.as_deref().filter(|device| device_is_known(context, &person.id, device));
     if let Some(device) = known {
         let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);

@@ -48,6 +48,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(13, "count when filed", include_str!("../../../migrations/0013_count_when_filed.sql")),
         migration(14, "interactive clients", include_str!("../../../migrations/0014_interactive_clients.sql")),
         migration(17, "second factor", include_str!("../../../migrations/0017_second_factor.sql")),
+        migration(18, "passkeys", include_str!("../../../migrations/0018_passkeys.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../migrations/sqlite/0011_clustered_ledger.sql");

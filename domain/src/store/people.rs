@@ -27,7 +27,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Re
 }
 
 const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since, disabled_at,
-    (SELECT COUNT(*) FROM authenticator_apps WHERE person_id = people.id AND confirmed_at IS NOT NULL) AS apps";
+    (SELECT COUNT(*) FROM authenticator_apps WHERE person_id = people.id AND confirmed_at IS NOT NULL) AS apps,
+    (SELECT COUNT(*) FROM passkeys WHERE person_id = people.id) AS passkeys";
 
 pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>, StoreError> {
     sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE id = $1")))
@@ -127,7 +128,7 @@ fn person(row: &AnyRow) -> Result<Person, StoreError> {
         password_changed_at: columns.moment("password_changed_at")?,
         administrator_since: columns.optional_moment("administrator_since")?,
         disabled_at: columns.optional_moment("disabled_at")?,
-        factors: Factors { app: columns.number("apps")? > 0 },
+        factors: Factors { app: columns.number("apps")? > 0, passkeys: columns.number("passkeys")? > 0 },
     })
 }
 

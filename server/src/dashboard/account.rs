@@ -28,7 +28,7 @@ pub async fn change_password(
     Extension(session): Extension<Session>,
     Extension(fields): Extension<Fields>,
 ) -> Response {
-    let present = Proof { password: Password::new(fields.get("current_password")), code: fields.get("code") };
+    let present = Proof::Password { password: Password::new(fields.get("current_password")), code: fields.get("code") };
     let new = Password::new(fields.get("new_password"));
     let Some(keep) = visit.viewer.as_ref().map(|viewer| viewer.session.clone()) else {
         return respond(visit, async || Err(ActionError::SignedOut)).await;

@@ -22,6 +22,7 @@ use domain::sign_in::{self, Proof, SignInError};
 use tower_sessions::Session;
 
 use super::pages::respond;
+use super::passkeys;
 use super::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
@@ -105,7 +106,7 @@ async fn try_generate(
     Ok(generate::generate(&visit.context, &actor, &draft, Some(&form_token)).await?)
 }
 
-/// Asks for the password again, and a code of whoever has a second factor, when the last proof is too old: whoever finds an open browser must not take a secret away.
+/// Asks for a passkey, or for the password again and a code of whoever has a second factor, when the last proof is too old: whoever finds an open browser must not take a secret away.
 pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
     let wrong = |errors| Refused::Fields { errors, ask_password: true };
     let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else {
@@ -114,6 +115,16 @@ pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Resul
     let fault = |fault| Refused::Operation(CredentialError::Fault(fault));
     let person = person::find(&visit.context, &viewer.id).await.map_err(fault)?;
     let person = person.ok_or(Refused::Operation(CredentialError::NotFound))?;
+    if let Some(answer) = passkeys::answer(fields) {
+        return match sign_in::confirm(&visit.context, &actor, &person, Proof::Passkey(answer)).await {
+            Ok(()) => {
+                SignedIn::renew(session, visit.now()).await;
+                Ok(())
+            }
+            Err(SignInError::Fault(error)) => Err(fault(error)),
+            Err(error) => Err(wrong(vec![FieldError::new("your_password", error.to_words())])),
+        };
+    }
     let (password, code) = (fields.get("your_password"), fields.get("your_code"));
     let missing = [
         (password.is_empty(), "your_password", "Enter your password to go on."),
@@ -127,7 +138,7 @@ pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Resul
     if !missing.is_empty() {
         return Err(wrong(missing));
     }
-    let proof = Proof { password: Password::new(password), code };
+    let proof = Proof::Password { password: Password::new(password), code };
     match sign_in::confirm(&visit.context, &actor, &person, proof).await {
         Ok(()) => {}
         Err(SignInError::Fault(error)) => return Err(fault(error)),

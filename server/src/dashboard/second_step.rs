@@ -1,4 +1,4 @@
-//! The second step of a sign-in: a code, after the password was right. Until then the browser has a cookie that opens nothing
+//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie that opens nothing
 //! but this page.
 
 use app::action::ActionError;
@@ -9,11 +9,12 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::sign_in::SignInError;
-use domain::sign_in::second_step::{self, LIFETIME, Step};
+use domain::sign_in::second_step::{self, LIFETIME, Step, StepProof, Waiting};
 use tower_sessions::Session;
 
 use super::form_token::cookie;
 use super::pages::{fields_of, respond};
+use super::passkeys::answer;
 use super::sign_in::{device, enter_as};
 use crate::http::error;
 use crate::http::fields::Fields;
@@ -39,7 +40,7 @@ pub async fn form(
 ) -> Response {
     let recovery = fields_of(query).get("with") == RECOVERY;
     match second_step::find(&state.context, &token(&state, &headers)).await {
-        Ok(Some(waiting)) => show(visit, recovery, None, &waiting.next).await,
+        Ok(Some(waiting)) => show(visit, recovery, None, &waiting).await,
         Ok(None) => Redirect::to("/login").into_response(),
         Err(fault) => respond(visit, async || Err(ActionError::from(fault))).await,
     }
@@ -61,7 +62,7 @@ pub async fn finish(
     };
     let step = Step {
         token,
-        code: fields.get("code"),
+        proof: answer(&fields).map_or_else(|| StepProof::Code(fields.get("code")), StepProof::Passkey),
         address: visit.address,
         agent: visit.agent.clone(),
         device: device(&state, &headers),
@@ -74,6 +75,7 @@ pub async fn finish(
         }
         Err(SignInError::TooLate) => return Redirect::to("/login").into_response(),
         Err(SignInError::Refused | SignInError::WrongCode) => Problem::WrongCode,
+        Err(SignInError::WrongPasskey) => Problem::WrongPasskey,
         Err(SignInError::Throttled { retry_after }) => {
             Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
         }
@@ -82,19 +84,21 @@ pub async fn finish(
             Problem::Unavailable
         }
     };
-    show(visit, fields.get("with") == RECOVERY, Some(problem), &waiting.next).await
+    show(visit, fields.get("with") == RECOVERY, Some(problem), &waiting).await
 }
 
-async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, next: &str) -> Response {
-    let mut response = respond(visit, async || Ok(page::page(recovery, problem))).await;
-    authorize::let_sign_in_lead_to(next, &mut response);
+async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &Waiting) -> Response {
+    let factors = waiting.person.factors;
+    let mut response = respond(visit, async || Ok(page::page(factors, recovery, problem))).await;
+    authorize::let_sign_in_lead_to(&waiting.next, &mut response);
     if let Some(Problem::Throttled { minutes }) = problem {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(minutes * 60));
     }
     response
 }
 
-fn token(state: &AppState, headers: &HeaderMap) -> String {
+/// The browser's token of the sign-in that waits, if it has one.
+pub fn token(state: &AppState, headers: &HeaderMap) -> String {
     cookie(headers, cookie_name(state.is_https())).unwrap_or_default()
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
+use domain::passkey;
 use domain::password::Password;
 use domain::person::{NewPerson, Person, PersonError};
 use domain::session;
@@ -72,10 +73,7 @@ pub async fn sign_in_form(Extension(visit): Extension<Visit>, RawQuery(query): R
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
-    let target = next.clone();
-    let mut response = respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await;
-    authorize::let_sign_in_lead_to(&target, &mut response);
-    response
+    show(visit, next, String::new(), None).await
 }
 
 /// `POST /login`
@@ -98,7 +96,10 @@ pub async fn sign_in(
     let problem = match sign_in::sign_in(&state.context, attempt).await {
         Ok(Entry::Whole(person)) => return enter_as(&state, &visit, &session, &person, &next).await,
         Ok(Entry::SecondStep(token)) => return second_step::lead_to(&state, &token),
-        Err(SignInError::Refused | SignInError::WrongCode | SignInError::TooLate) => Problem::Refused,
+        // A password has no code or passkey beside it here.
+        Err(SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate) => {
+            Problem::Refused
+        }
         Err(SignInError::Throttled { retry_after }) => {
             Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
         }
@@ -107,16 +108,26 @@ pub async fn sign_in(
             Problem::Unavailable
         }
     };
+    refuse(visit, next, email, problem).await
+}
+
+/// The form again, with what is wrong.
+pub async fn refuse(visit: Visit, next: String, email: String, problem: Problem) -> Response {
     let wait = match problem {
         Problem::Throttled { minutes } => Some(minutes * 60),
         _ => None,
     };
-    let target = next.clone();
-    let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, Some(problem)))).await;
-    authorize::let_sign_in_lead_to(&target, &mut response);
+    let mut response = show(visit, next, email, Some(problem)).await;
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
+}
+
+async fn show(visit: Visit, next: String, email: String, problem: Option<Problem>) -> Response {
+    let (target, passkeys) = (next.clone(), passkey::is_possible(&visit.context.settings));
+    let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, problem, passkeys))).await;
+    authorize::let_sign_in_lead_to(&target, &mut response);
     response
 }
 

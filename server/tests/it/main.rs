@@ -12,6 +12,7 @@ mod interactive;
 mod leaks;
 mod mcp;
 mod metrics;
+mod passkeys;
 mod revocation;
 mod roles;
 mod routes;
