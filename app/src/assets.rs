@@ -43,13 +43,18 @@ pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 pub static KEYS: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("keys", "js", "text/javascript; charset=utf-8", include_str!("../../style/keys.js")));
 
+/// The script of the pages that ask for a passkey.
+pub static PASSKEY: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("passkey", "js", "text/javascript; charset=utf-8", include_str!("../../style/passkey.js"))
+});
+
 /// The icon.
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../style/favicon.svg")));
 
 /// The asset at `path`.
 pub fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT, &*KEYS, &*ICON].into_iter().find(|asset| asset.path == path)
+    [&*STYLE, &*SCRIPT, &*KEYS, &*PASSKEY, &*ICON].into_iter().find(|asset| asset.path == path)
 }
 
 #[cfg(test)]
@@ -59,7 +64,7 @@ mod tests {
     #[test]
     fn style_and_script_stay_small() {
         assert!(STYLE.content.len() < 20_000, "{} bytes of style", STYLE.content.len());
-        for script in [&SCRIPT, &KEYS] {
+        for script in [&SCRIPT, &KEYS, &PASSKEY] {
             assert!(script.content.len() < 3_000, "{} bytes of script", script.content.len());
         }
     }

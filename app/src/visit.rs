@@ -7,6 +7,7 @@ use domain::authority::{Authority, Role};
 use domain::clock::Timestamp;
 use domain::context::Context;
 use domain::id::{PersonId, SessionId, TeamId};
+use domain::second_factor::Factors;
 use domain::session::PROOF_LIFETIME;
 use leptos::prelude::{expect_context, use_context};
 
@@ -42,8 +43,10 @@ pub struct Viewer {
     pub authority: Authority,
     /// The session.
     pub session: SessionId,
-    /// When the person last proved to know the password.
+    /// When the person last proved who they are.
     pub proved_at: Timestamp,
+    /// What they prove it with besides the password.
+    pub factors: Factors,
 }
 
 impl Visit {
@@ -89,7 +92,7 @@ impl Visit {
         self.viewer.as_ref().is_some_and(|viewer| viewer.authority.require(team, role).is_ok())
     }
 
-    /// Whether the password was proved recently enough for a sensitive action.
+    /// Whether the person proved who they are recently enough for a sensitive action.
     pub fn is_fresh(&self) -> bool {
         self.viewer.as_ref().is_some_and(|viewer| self.now().since(viewer.proved_at) < PROOF_LIFETIME)
     }

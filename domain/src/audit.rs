@@ -54,7 +54,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 59] = [
+pub const ACTIONS: [&str; 65] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -63,6 +63,12 @@ pub const ACTIONS: [&str; 59] = [
     "person.disabled",
     "person.enabled",
     "person.administrator_changed",
+    "second_factor.added",
+    "second_factor.removed",
+    "recovery_code.used",
+    "recovery_codes.replaced",
+    "passkey.added",
+    "passkey.removed",
     "team.created",
     "team.renamed",
     "team.removed",

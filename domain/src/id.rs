@@ -204,6 +204,11 @@ identifier!(
     "oid_"
 );
 identifier!(
+    /// A passkey of a person.
+    PasskeyId,
+    "pky_"
+);
+identifier!(
     /// What a person lets an interactive client do.
     GrantId,
     "gra_"

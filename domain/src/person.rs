@@ -9,7 +9,8 @@ use crate::context::Context;
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, SessionId};
 use crate::password::{Password, StoredPassword};
-use crate::sign_in::{self, SignInError};
+use crate::second_factor::Factors;
+use crate::sign_in::{self, Proof, SignInError};
 use crate::store::{self, StoreError};
 use crate::text::is_unprintable;
 
@@ -30,6 +31,8 @@ pub struct Person {
     pub administrator_since: Option<Timestamp>,
     /// Since when they cannot sign in.
     pub disabled_at: Option<Timestamp>,
+    /// What they prove themselves with besides the password.
+    pub factors: Factors,
 }
 
 /// What a new person's form holds.
@@ -109,6 +112,7 @@ pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person,
         password_changed_at: now,
         administrator_since: None,
         disabled_at: None,
+        factors: Factors::default(),
     })
 }
 
@@ -131,6 +135,11 @@ pub async fn find(context: &Context, id: &PersonId) -> Result<Option<Person>, Fa
     Ok(store::people::find(&context.store, id).await?)
 }
 
+/// The person who signs in with this address.
+pub async fn find_by_email(context: &Context, email: &str) -> Result<Option<Person>, Fault> {
+    Ok(store::people::find_by_email(&context.store, &email.trim().to_lowercase()).await?)
+}
+
 /// Whether somebody can administer the instance.
 pub async fn has_administrator(context: &Context) -> Result<bool, Fault> {
     Ok(store::people::administrators(&context.store).await? > 0)
@@ -148,17 +157,19 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     Ok(())
 }
 
-/// Sets a new password after checking the present one, and ends every session of the person but `keep`.
+/// Sets a new password after checking the present one, and the code of whoever has a second factor, which stays; then ends every
+/// session of the person but `keep`.
 ///
 /// # Errors
 ///
-/// [`PersonError::Invalid`] when the present password is wrong, was guessed too often, or the new one is not acceptable.
+/// [`PersonError::Invalid`] when the present password or the code is wrong, was guessed too often, or the new one is not
+/// acceptable.
 pub async fn change_password(
     context: &Context,
     actor: &Actor,
     person: &Person,
     keep: &SessionId,
-    present: Password,
+    present: Proof,
     new: Password,
 ) -> Result<(), PersonError> {
     let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);
@@ -166,6 +177,7 @@ pub async fn change_password(
     match sign_in::confirm(context, actor, person, present).await {
         Ok(()) => {}
         Err(SignInError::Fault(fault)) => return Err(fault.into()),
+        Err(error @ SignInError::WrongCode) => return Err(invalid("code", error.to_words())),
         Err(error) => return Err(invalid("current_password", error.to_words())),
     }
     let stored = context.hashing.hash(new).await?;
@@ -179,7 +191,7 @@ pub async fn change_password(
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("Enter a name.".to_owned());
     }

@@ -41,12 +41,14 @@ pub mod ledger;
 pub mod mcp_servers;
 mod migrations;
 pub(crate) mod openid;
+pub(crate) mod passkeys;
 pub mod people;
 pub mod personal_tokens;
 #[cfg(test)]
 mod plans;
 mod postgres;
 pub(crate) mod restore;
+pub(crate) mod second_factors;
 pub mod sessions;
 mod sqlite;
 pub mod status_lists;

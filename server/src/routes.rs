@@ -19,8 +19,8 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, openid, pages, people, personal_tokens,
-    server_functions, servers, settings, sign_in, teams, webhooks,
+    account, apps, assets, audit_export, credentials, invitation, leaks, openid, pages, passkeys, people, personal_tokens,
+    second_factor, second_step, server_functions, servers, settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
 use crate::http::envelope::envelope;
@@ -83,6 +83,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
         row("/login/openid", anybody, post(openid::sign_in)),
         row(RETURN_PATH, anybody, get(openid::finish)),
+        row(second_step::PATH, anybody, get(second_step::form).post(second_step::finish)),
+        row("/login/passkey", anybody, get(passkeys::sign_in_challenge).post(passkeys::sign_in)),
         row("/logout", anybody, post(sign_in::sign_out)),
         row("/invitation", anybody, get(invitation::form).post(invitation::accept)),
         row("/", person, get(pages::overview)),
@@ -139,6 +141,17 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/account/password", person, post(account::change_password)),
         row("/account/openid", person, post(openid::connect)),
         row("/account/openid/disconnect", person, post(openid::disconnect)),
+        row("/account/authenticator", person, get(second_factor::begin_form).post(second_factor::begin_app)),
+        row("/account/authenticator/confirm", person, post(second_factor::confirm_app)),
+        row(
+            "/account/authenticator/remove",
+            person,
+            get(second_factor::remove_app_form).post(second_factor::remove_app),
+        ),
+        row("/account/recovery-codes", person, get(second_factor::new_codes_form).post(second_factor::new_codes)),
+        row("/account/passkeys/challenge", person, get(passkeys::challenge)),
+        row("/account/passkeys/new", person, get(passkeys::new_form).post(passkeys::add)),
+        row("/account/passkeys/{id}/remove", person, get(passkeys::remove_form).post(passkeys::remove)),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),

@@ -1,9 +1,12 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
 
 use domain::error::FieldError;
+use domain::second_factor::Factors;
 use leptos::prelude::*;
 
 use super::icon::{Drawing, Icon};
+use super::passkey::PasskeyButton;
+use crate::visit::Visit;
 
 /// The errors of a form, by field.
 #[derive(Debug, Clone, Default)]
@@ -121,20 +124,60 @@ pub fn Select(
     .into_any()
 }
 
-/// A password, to be typed again before a sensitive action when the last proof is too old.
+/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the last proof
+/// is too old.
 #[component]
-pub fn ConfirmPassword(asked: bool, error: Option<String>) -> AnyView {
+pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
+    let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
+    let what = match factors {
+        Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
+        Factors { app: true, .. } => "Enter your password and a code to go on.",
+        _ => "Enter your password to go on.",
+    };
     asked
         .then(|| {
             view! {
                 <section class="panel body" aria-labelledby="confirm-title">
                     <h2 id="confirm-title">"Confirm it is you"</h2>
-                    <p class="muted">"You have not entered your password in the last 5 minutes. Enter it to go on."</p>
-                    <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
-                        required=true error/>
+                    <p class="muted">{format!("Your last confirmation is more than 5 minutes ago. {what}")}</p>
+                    <ProofFields errors/>
                 </section>
             }
         })
+        .into_any()
+}
+
+/// The fields of [`ConfirmPassword`], for a form that has a frame of its own.
+#[component]
+pub fn ProofFields(errors: Errors, #[prop(default = "")] hint: &'static str) -> AnyView {
+    let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
+    let passkey = factors.passkeys.then(|| {
+        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
+    });
+    view! {
+        <div class="stack" data-proof="">
+            <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password" required=true
+                hint error=errors.at("your_password")/>
+            <CodeField id="your_code" factors error=errors.at("your_code")/>
+            {passkey}
+        </div>
+    }
+    .into_any()
+}
+
+/// A code, to be typed beside the password by whoever has a second factor.
+#[component]
+pub fn CodeField(id: &'static str, factors: Factors, error: Option<String>) -> AnyView {
+    if factors.app {
+        return view! {
+            <TextField id label="Code from your authenticator app" autocomplete="one-time-code" required=true
+                hint="Or one of your recovery codes." error/>
+        }
+        .into_any();
+    }
+    factors
+        .any()
+        .then(|| view! { <TextField id label="Recovery code" required=true hint="Each works once." error/> })
         .into_any()
 }
 

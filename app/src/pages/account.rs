@@ -1,16 +1,18 @@
-//! One's own account: name, password, sign-in with an OpenID provider, sessions.
+//! One's own account: name, password, second factor, sign-in with an OpenID provider, sessions.
 
 use domain::error::FieldError;
 use domain::id::SessionId;
-use domain::session;
+use domain::{passkey, second_factor, session};
 use leptos::prelude::*;
 
 use crate::action::ActionError;
-use crate::components::field::{Errors, TextField};
+use crate::components::field::{CodeField, Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::sessions::session_table;
 use crate::pages::openid;
+use crate::pages::passkeys::section as passkeys_section;
+use crate::pages::second_factor::section as second_factor_section;
 use crate::pages::teams::membership_words;
 use crate::render::Page;
 use crate::visit::signed_in;
@@ -32,6 +34,9 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
     let visit = signed_in()?;
     let viewer = visit.viewer()?.clone();
     let sessions = session::list(&visit.context, &viewer.id).await?;
+    let passkeys = passkey::list(&visit.context, &viewer.id).await?;
+    let possible = passkey::is_possible(&visit.context.settings);
+    let recovery = second_factor::find_recovery(&visit.context, &viewer.id).await?;
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());
     let openid = openid::section(&visit, errors.clone()).await?;
@@ -41,6 +46,10 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         Some("ended") => Some("Session ended."),
         Some("connected") => Some("Account connected."),
         Some("disconnected") => Some("Account disconnected."),
+        Some("app-added") => Some("Authenticator app added. The recovery codes you have still work."),
+        Some("app-removed") => Some("Authenticator app removed."),
+        Some("passkey-added") => Some("Passkey added."),
+        Some("passkey-removed") => Some("Passkey removed. Remove it from your device too."),
         _ => None,
     };
     let table = session_table(sessions, |session, browser| {
@@ -81,6 +90,7 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                         autocomplete="current-password" required=true error=of.at("current_password")/>
                     <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
                         required=true hint="At least 15 characters. Your other sessions end." error=of.at("new_password")/>
+                    <CodeField id="code" factors=viewer.factors error=of.at("code")/>
                     <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
                 </form>
             </section>
@@ -92,6 +102,8 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                 <a href="/apps">"Connected apps"</a>"."
             </p></div>
         </section>
+        {second_factor_section(viewer.factors, recovery)}
+        {passkeys_section(passkeys, possible)}
         {openid}
         <section class="panel" aria-labelledby="sessions">
             <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>

@@ -72,6 +72,12 @@ fn words(action: &str) -> &str {
         "person.disabled" => "Person disabled",
         "person.enabled" => "Person enabled",
         "person.administrator_changed" => "Administration changed",
+        "second_factor.added" => "Second factor added",
+        "second_factor.removed" => "Second factor removed",
+        "recovery_code.used" => "Recovery code used",
+        "recovery_codes.replaced" => "Recovery codes made anew",
+        "passkey.added" => "Passkey added",
+        "passkey.removed" => "Passkey removed",
         "team.created" => "Team created",
         "team.renamed" => "Team renamed",
         "team.removed" => "Team removed",
@@ -311,7 +317,7 @@ pub async fn export_page(
             <section class="panel body" aria-label="Export">
                 <Select id="format" label="Format" options chosen="csv"/>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row"><button class="button" data-kind="primary">"Export"</button></div>
         </form>
     };

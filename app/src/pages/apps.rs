@@ -258,7 +258,7 @@ pub async fn client_form(typed: TypedClient, errors: Vec<FieldError>, ask_passwo
                 <Select id="kind" label="Kind" options chosen
                     hint="People who allowed a confidential client once are not asked again."/>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Add client"</button>
                 <a class="button" data-kind="quiet" href="/apps/clients">"Cancel"</a>

@@ -110,7 +110,7 @@ async fn form(
         <form method="post" action=action class="stack">
             <FormToken/>
             <section class="panel body" aria-label=title>{fields}</section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">{verb}</button>
                 <a class="button" data-kind="quiet" href=address>"Cancel"</a>

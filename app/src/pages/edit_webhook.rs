@@ -86,7 +86,7 @@ pub async fn new(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> R
         <form method="post" action="/settings/webhooks/new" class="stack">
             <FormToken/>
             <section class="panel body" aria-label="Settings">{fields(typed, &of)}</section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Add webhook"</button>
                 <a class="button" data-kind="quiet" href="/settings/webhooks">"Cancel"</a>
@@ -128,7 +128,7 @@ pub async fn edit(
         <form method="post" action=action class="stack">
             <FormToken/>
             <section class="panel body" aria-label="Settings">{fields(typed, &of)}</section>
-            <ConfirmPassword asked=ask_password error=of.at("your_password")/>
+            <ConfirmPassword asked=ask_password errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Save changes"</button>
                 <a class="button" data-kind="quiet" href=address>"Cancel"</a>
@@ -160,7 +160,7 @@ pub async fn secret(id: String, errors: Vec<FieldError>, ask_password: bool) -> 
                     believes the new one alone."
                 </p>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Replace signing secret"</button>
                 <a class="button" data-kind="quiet" href=address>"Cancel"</a>

@@ -281,7 +281,7 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
                     </div>
                 </details>
             </section>
-            <ConfirmPassword asked=ask_password error=of.at("your_password")/>
+            <ConfirmPassword asked=ask_password errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Generate credentials"</button>
                 <a class="button" data-kind="quiet" href="/credentials">"Cancel"</a>

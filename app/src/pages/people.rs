@@ -10,7 +10,7 @@ use domain::team;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
-use crate::components::field::{ConfirmPassword, Errors, Select};
+use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
 use crate::components::sessions::session_table;
@@ -122,6 +122,9 @@ pub async fn one(
         Some("person") => Some("No administrator any more."),
         Some("role") => Some("Role saved."),
         Some("ended") => Some("Sessions ended."),
+        Some("second-factor-removed") => {
+            Some("Second factor removed. Their sessions have ended; their password alone signs them in.")
+        }
         _ => None,
     };
     let change = |to: &'static str, words: &'static str, kind: Option<&'static str>| {
@@ -139,7 +142,8 @@ pub async fn one(
         } else {
             change("disabled", "Disable", Some("danger"))
         };
-        view! { <div class="row">{administration}{shut}</div> }
+        let reset = person.factors.any().then(|| change("second-factor-removed", "Remove second factor", None));
+        view! { <div class="row">{reset}{administration}{shut}</div> }
     });
     let memberships = listed
         .teams
@@ -183,7 +187,7 @@ pub async fn one(
                 <FormToken/>
                 <Select id="team" label="Team" options=others chosen=typed.team error=of.at("team")/>
                 <Select id="role" label="Role" options=role_options() chosen=role error=of.at("role")/>
-                <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+                <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
                 <div class="row"><button class="button">"Add to the team"</button></div>
             </form>
         }
@@ -204,6 +208,7 @@ pub async fn one(
         <dl class="panel facts">
             <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
             <div><dt>"Last seen"</dt><dd><MomentOr at=listed.seen_at otherwise="Not lately"/></dd></div>
+            <div><dt>"Second factor"</dt><dd>{if person.factors.any() { "On" } else { "Off" }}</dd></div>
             {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd><Moment at/></dd></div> })}
         </dl>
         <section class="panel" aria-labelledby="teams">
@@ -272,6 +277,8 @@ pub enum Change {
     Administrator,
     /// No administrator.
     Person,
+    /// Without the second factor that they lost.
+    SecondFactorRemoved,
 }
 
 impl Change {
@@ -282,12 +289,13 @@ impl Change {
             Self::Enabled => "enabled",
             Self::Administrator => "administrator",
             Self::Person => "person",
+            Self::SecondFactorRemoved => "second-factor-removed",
         }
     }
 
     /// Reads a word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Disabled, Self::Enabled, Self::Administrator, Self::Person]
+        [Self::Disabled, Self::Enabled, Self::Administrator, Self::Person, Self::SecondFactorRemoved]
             .into_iter()
             .find(|change| change.as_str() == word)
     }
@@ -297,6 +305,7 @@ impl Change {
 pub async fn change_page(
     id: String,
     to: Option<Change>,
+    reason: String,
     errors: Vec<FieldError>,
     ask_password: bool,
 ) -> Result<Page, ActionError> {
@@ -328,7 +337,22 @@ pub async fn change_page(
             "Take the administration",
             "danger",
         ),
+        Change::SecondFactorRemoved => (
+            format!("Remove the second factor of {name}?"),
+            "For somebody who lost it, once you are sure that it is they who ask. Their sessions end now, and their password alone \
+             signs them in until they set up another one.",
+            "Remove second factor",
+            "danger",
+        ),
     };
+    let reason = (to == Change::SecondFactorRemoved).then(|| {
+        let error = errors.iter().find(|error| error.field == "reason").map(|error| error.message.clone());
+        view! {
+            <section class="panel body" aria-label="Why">
+                <TextField id="reason" label="Reason" value=reason hint="Optional. It stands in the audit log." error/>
+            </section>
+        }
+    });
     let status = if errors.is_empty() { 200 } else { 422 };
     let of = Errors(errors.clone());
     let back = format!("/people/{id}");
@@ -342,7 +366,8 @@ pub async fn change_page(
             <FormToken/>
             <input type="hidden" name="to" value=to.as_str()/>
             <section class="panel body" aria-label="What happens"><p>{words}</p></section>
-            <ConfirmPassword asked error=of.at("your_password")/>
+            {reason}
+            <ConfirmPassword asked errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind=kind>{verb}</button>
                 <a class="button" data-kind="quiet" href=back>"Cancel"</a>

@@ -98,7 +98,7 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
             <input type="hidden" name="how" value=typed.how/>
             <input type="hidden" name="confirmed" value="yes"/>
             <section class="panel body" aria-label="What happens"><ul>{names}</ul>{left_out}{overlap}</section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">{verb}</button>
                 <a class="button" data-kind="quiet" href="/leaks">"Cancel"</a>

@@ -12,7 +12,7 @@ use domain::error::FieldError;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
-use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::field::{ConfirmPassword, Errors, ProofFields, Select, TextField};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
@@ -150,7 +150,7 @@ pub async fn form(
                 <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
                     error=of.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">{title}</button>
                 <a class="button" data-kind="quiet" href=address>"Cancel"</a>
@@ -262,11 +262,7 @@ pub async fn under_way(
         // Each form that needs it asks for it: the fields of others are not sent.
         (ask_password || !visit.is_fresh())
             .then(|| {
-                view! {
-                    <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password"
-                        required=true error=of.at("your_password")
-                        hint="You have not entered it in the last 5 minutes."/>
-                }
+                view! { <ProofFields errors=of.clone() hint="Your last confirmation is more than 5 minutes ago."/> }
             })
             .into_any()
     };

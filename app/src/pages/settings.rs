@@ -225,7 +225,7 @@ pub async fn keys_page(
             <input type="hidden" name="algorithm" value=algorithm/>
             <input type="hidden" name="haste" value=haste/>
             <section class="panel body" aria-label="What happens"><p>{words}</p></section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind=kind>{title.clone()}</button>
                 <a class="button" data-kind="quiet" href="/settings">"Cancel"</a>

@@ -6,6 +6,7 @@ use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
 use crate::pages::openid::SignInWithProvider;
+use crate::components::passkey::PasskeyButton;
 use crate::render::{Frame, Page};
 
 /// What went wrong, if anything.
@@ -13,6 +14,8 @@ use crate::render::{Frame, Page};
 pub enum Problem {
     /// Wrong e-mail address or password; never which.
     Refused,
+    /// The passkey was not accepted; never why.
+    WrongPasskey,
     /// Too many failures.
     Throttled {
         /// Minutes to wait.
@@ -22,11 +25,11 @@ pub enum Problem {
     Unavailable,
 }
 
-/// The form. `next` is where to go afterwards, `email` what was typed.
-pub fn page(next: String, email: String, problem: Option<Problem>) -> Page {
+/// The form. `next` is where to go afterwards, `email` what was typed; with `passkeys` one may sign in with one.
+pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: bool) -> Page {
     let status = match problem {
         None => 200,
-        Some(Problem::Refused) => 422,
+        Some(Problem::Refused | Problem::WrongPasskey) => 422,
         Some(Problem::Throttled { .. }) => 429,
         Some(Problem::Unavailable) => 503,
     };
@@ -35,12 +38,26 @@ pub fn page(next: String, email: String, problem: Option<Problem>) -> Page {
             "Not signed in",
             "The email address and the password do not match an account. Check both and try again.".to_owned(),
         ),
+        Problem::WrongPasskey => (
+            "Not signed in",
+            "This passkey does not match an account here, or took too long. Try again, or use your password."
+                .to_owned(),
+        ),
         Problem::Throttled { minutes } => (
             "Too many failed sign-ins",
             format!("Wait {minutes} {}, then try again.", if minutes == 1 { "minute" } else { "minutes" }),
         ),
         Problem::Unavailable => {
             ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
+        }
+    });
+    let passkey = passkeys.then(|| {
+        view! {
+            <form method="post" action="/login/passkey">
+                <FormToken/>
+                <input type="hidden" name="next" value=next.clone()/>
+                <PasskeyButton challenge="/login/passkey" words="Sign in with a passkey"/>
+            </form>
         }
     });
     let body = view! {
@@ -54,6 +71,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>) -> Page {
                 <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
                 <button class="button" data-kind="primary">"Sign in"</button>
             </form>
+            {passkey}
             <SignInWithProvider next/>
         </section>
         <p class="sub">"Lost access? Run "<code>"countersign admin create"</code>" on the server."</p>

@@ -373,7 +373,7 @@ pub async fn member_page(
             <section class="panel body" aria-label="Role">
                 <Select id="role" label="Role" options=role_options() chosen error=of.at("role")/>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Save role"</button>
                 <a class="button" data-kind="quiet" href=back>"Cancel"</a>
@@ -464,7 +464,7 @@ pub async fn invite_page(
                 {team}
                 <Select id="role" label="Role" options=role_options() chosen error=of.at("role")/>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row">
                 <button class="button" data-kind="primary">"Create invitation"</button>
                 <a class="button" data-kind="quiet" href=back>"Cancel"</a>

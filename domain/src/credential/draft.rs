@@ -254,7 +254,7 @@ pub(super) fn check_ip_ranges(ranges: &[String]) -> Result<Vec<IpNet>, String> {
     Ok(nets)
 }
 
-pub(super) fn check_reason(reason: &str) -> Result<Option<String>, String> {
+pub(crate) fn check_reason(reason: &str) -> Result<Option<String>, String> {
     let reason = reason.trim();
     if reason.chars().count() > LONGEST_REASON {
         return Err(format!("Use at most {LONGEST_REASON} characters."));

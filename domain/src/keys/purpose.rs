@@ -6,6 +6,7 @@ pub(crate) const FORMS: &str = "forms";
 pub(crate) const SIGNING_KEY: &str = "signing key";
 pub(crate) const WEBHOOK_URL: &str = "webhook address";
 pub(crate) const WEBHOOK_SECRET: &str = "webhook secret";
+pub(crate) const AUTHENTICATOR_APP: &str = "authenticator app";
 
 /// The keys of the instance, each of which the database has once.
 pub(crate) const INSTANCE_KEYS: [&str; 3] = [PEPPER, AUDIT, FORMS];

@@ -7,8 +7,10 @@ use crate::actor::Actor;
 use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
+use crate::credential::draft::check_reason;
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, SessionId};
+use crate::second_factor;
 use crate::store;
 use crate::store::grants::Which;
 use crate::store::invitations::Withdrawn;
@@ -129,6 +131,27 @@ pub async fn end_sessions(
     let event = event("session.ended", &person).with(json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(ended)
+}
+
+/// Removes every second factor of somebody who lost theirs, and ends their sessions. Their password stays.
+pub async fn reset_second_factor(
+    context: &Context,
+    actor: &Actor,
+    id: &PersonId,
+    reason: &str,
+) -> Result<(), PersonError> {
+    let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);
+    let reason = check_reason(reason).map_err(|message| invalid("reason", message))?;
+    let mut change = context.begin_change().await?;
+    let person = find_for(&mut change, actor, id).await?;
+    if !second_factor::remove_everything(&mut change, id).await? {
+        return Err(invalid("person", format!("{} has no second factor.", person.name)));
+    }
+    let now = change.now();
+    let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    let event = event("second_factor.removed", &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
+    change.commit(actor, &event).await?;
+    Ok(())
 }
 
 fn event(action: &'static str, person: &Person) -> Event {

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Every table, in an order in which each row comes after those that it refers to.
-const TABLES: [&str; 36] = [
+const TABLES: [&str; 40] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -46,6 +46,10 @@ const TABLES: [&str; 36] = [
     "personal_tokens",
     "openid_links",
     "openid_attempts",
+    "authenticator_apps",
+    "recovery_codes",
+    "pending_sign_ins",
+    "passkeys",
 ];
 /// Rows that are read and written at once.
 const PAGE: i64 = 2000;

@@ -24,6 +24,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("used_assertions", "client_id, jti", "expires_at", before(ASSERTION_GRACE)),
         ("sign_in_failures", "bucket", "started_at", traces),
         ("setup_links", "token_hash", "expires_at", traces),
+        ("pending_sign_ins", "token_hash", "expires_at", traces),
         ("invitations", "id", "expires_at", before(retention.invitations)),
         ("usage_hours", "client_id, hour", "hour", hours),
         ("refusal_hours", "client_id, hour, cause", "hour", hours),

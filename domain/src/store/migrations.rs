@@ -49,6 +49,8 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(14, "interactive clients", include_str!("../../../migrations/0014_interactive_clients.sql")),
         migration(15, "described clients", include_str!("../../../migrations/0015_described_clients.sql")),
         migration(16, "personal tokens", include_str!("../../../migrations/0016_personal_tokens.sql")),
+        migration(17, "second factor", include_str!("../../../migrations/0017_second_factor.sql")),
+        migration(18, "passkeys", include_str!("../../../migrations/0018_passkeys.sql")),
         migration(19, "openid", include_str!("../../../migrations/0019_openid.sql")),
     ];
     if engine == Engine::Sqlite {

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::id::PersonId;
 use crate::password::StoredPassword;
 use crate::person::Person;
+use crate::second_factor::Factors;
 
 pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Result<(), StoreError> {
     sqlx::query(
@@ -25,7 +26,9 @@ pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Re
     Ok(())
 }
 
-const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since, disabled_at";
+const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since, disabled_at,
+    (SELECT COUNT(*) FROM authenticator_apps WHERE person_id = people.id AND confirmed_at IS NOT NULL) AS apps,
+    (SELECT COUNT(*) FROM passkeys WHERE person_id = people.id) AS passkeys";
 
 pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>, StoreError> {
     sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE id = $1")))
@@ -125,6 +128,7 @@ fn person(row: &AnyRow) -> Result<Person, StoreError> {
         password_changed_at: columns.moment("password_changed_at")?,
         administrator_since: columns.optional_moment("administrator_since")?,
         disabled_at: columns.optional_moment("disabled_at")?,
+        factors: Factors { app: columns.number("apps")? > 0, passkeys: columns.number("passkeys")? > 0 },
     })
 }
 

@@ -118,8 +118,8 @@ pub(crate) async fn begin_anew(
     // Which refresh tokens were used since is not known.
     grants::end(transaction, Which::All, now, "restored").await?;
     personal_tokens::end(transaction, personal_tokens::Which::All, now, "restored").await?;
-    for sql in ["DELETE FROM authorization_codes", "DELETE FROM openid_attempts"] {
-        sqlx::query(sql).execute(&mut **transaction).await?;
+    for table in ["authorization_codes", "openid_attempts", "pending_sign_ins"] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
     }
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -7,12 +7,13 @@ use super::{Columns, Store, StoreError, Transaction};
 use crate::keys::purpose;
 
 /// A table, its key, and a column of it that holds wrapped values of one purpose; [`None`]: the key says which.
-const COLUMNS: [(&str, &str, &str, Option<&'static str>); 5] = [
+const COLUMNS: [(&str, &str, &str, Option<&'static str>); 6] = [
     ("instance_keys", "purpose", "wrapped", None),
     ("signing_keys", "kid", "wrapped", Some(purpose::SIGNING_KEY)),
     ("webhooks", "id", "url", Some(purpose::WEBHOOK_URL)),
     ("webhooks", "id", "secret", Some(purpose::WEBHOOK_SECRET)),
     ("webhooks", "id", "previous_secret", Some(purpose::WEBHOOK_SECRET)),
+    ("authenticator_apps", "person_id", "secret", Some(purpose::AUTHENTICATOR_APP)),
 ];
 
 /// One wrapped value and where it is.

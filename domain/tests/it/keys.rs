@@ -1,6 +1,9 @@
 use domain::audit::{Verdict, verify};
 use domain::backup;
 use domain::keys::{self, KeyError, MasterKey, check_master_key};
+use domain::password::Password;
+use domain::person::{NewPerson, create_administrator};
+use domain::second_factor;
 use domain::testing::Instance;
 use domain::webhook::{self, WebhookDraft};
 
@@ -17,10 +20,17 @@ async fn the_master_key_is_replaced_and_everything_opens_under_the_new_one_only(
         events: vec![webhook::EventKind::Revoked],
     };
     webhook::add(context, &operator(), &hook, None).await.expect("adds");
+    let ada = NewPerson {
+        name: "Ada".to_owned(),
+        email: "ada@example.com".to_owned(),
+        password: Password::new("quiet otter paints doors".to_owned()),
+    };
+    let ada = create_administrator(context, &operator(), ada).await.expect("a person");
+    second_factor::begin_app(context, &operator(), &ada.id).await.expect("begins");
 
     let new = MasterKey::new(&[7; 32]);
-    // Three keys of the instance, one that signs, the address and the secret of a webhook.
-    assert_eq!(keys::rewrap(context, &operator(), &new).await.expect("wraps"), 6);
+    // Three keys of the instance, one that signs, the address and the secret of a webhook, the secret of an authenticator app.
+    assert_eq!(keys::rewrap(context, &operator(), &new).await.expect("wraps"), 7);
     check_master_key(&context.store, &new).await.expect("opens");
     let old = check_master_key(&context.store, &MasterKey::new(&[42; 32])).await;
     assert!(matches!(old, Err(KeyError::WrongMasterKey { .. })));

@@ -27,6 +27,7 @@ fn attempt(password: &str, address: &str, device: Option<&str>) -> Attempt {
         address: Some(address.parse::<IpAddr>().expect("an address")),
         agent: None,
         device: device.map(str::to_owned),
+        next: String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use clap::Subcommand;
 use domain::actor::Actor;
 use domain::password::Password;
-use domain::person::{self, NewPerson, PersonError};
+use domain::person::{self, NewPerson, PersonError, manage};
 
 use super::{CliError, instance};
 use crate::config::{Config, ConfigError};
@@ -24,10 +24,25 @@ pub enum Command {
         #[arg(long, required = true)]
         password_stdin: bool,
     },
+    /// Remove the second factor of somebody who lost it, and end their sessions
+    ResetSecondFactor {
+        /// What they sign in with
+        #[arg(long)]
+        email: String,
+        /// Why; it stands in the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
 }
 
 pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    let Command::Create { email, name, .. } = command;
+    match command {
+        Command::Create { email, name, .. } => create(config, email, name).await,
+        Command::ResetSecondFactor { email, reason } => reset_second_factor(config, &email, &reason).await,
+    }
+}
+
+async fn create(config: &Config, email: String, name: String) -> Result<(), CliError> {
     let mut password = String::new();
     std::io::stdin().read_to_string(&mut password).map_err(CliError::failed)?;
     let password = Password::new(password.trim_end_matches(['\r', '\n']).to_owned());
@@ -40,12 +55,36 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
             println!("Created administrator {}", person.email);
             Ok(())
         }
-        Err(PersonError::Invalid(errors)) => {
+        Err(error) => Err(failed("admin create", error)),
+    }
+}
+
+async fn reset_second_factor(config: &Config, email: &str, reason: &str) -> Result<(), CliError> {
+    let context = instance::open(config).await?;
+    let result = async {
+        let person = person::find_by_email(&context, email).await?.ok_or(PersonError::NotFound)?;
+        manage::reset_second_factor(&context, &operator(), &person.id, reason).await?;
+        Ok(person)
+    }
+    .await;
+    context.close().await;
+    match result {
+        Ok(person) => {
+            println!("Removed the second factor of {}. Their sessions have ended.", person.email);
+            Ok(())
+        }
+        Err(error) => Err(failed("admin reset-second-factor", error)),
+    }
+}
+
+fn failed(command: &'static str, error: PersonError) -> CliError {
+    match error {
+        PersonError::Invalid(errors) => {
             let problems: Vec<String> =
                 errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-            Err(ConfigError::new("admin create", problems.join(" ")).into())
+            ConfigError::new(command, problems.join(" ")).into()
         }
-        Err(error) => Err(CliError::failed(error)),
+        error => CliError::failed(error),
     }
 }
 

@@ -7,6 +7,7 @@ use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::password::Password;
 use domain::person::{self, PersonError};
+use domain::sign_in::Proof;
 use tower_sessions::Session;
 
 use super::openid;
@@ -28,7 +29,7 @@ pub async fn change_password(
     Extension(session): Extension<Session>,
     Extension(fields): Extension<Fields>,
 ) -> Response {
-    let present = Password::new(fields.get("current_password"));
+    let present = Proof::Password { password: Password::new(fields.get("current_password")), code: fields.get("code") };
     let new = Password::new(fields.get("new_password"));
     let Some(keep) = visit.viewer.as_ref().map(|viewer| viewer.session.clone()) else {
         return respond(visit, async || Err(ActionError::SignedOut)).await;

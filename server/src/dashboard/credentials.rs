@@ -18,10 +18,11 @@ use domain::error::FieldError;
 use domain::id::ClientId;
 use domain::password::Password;
 use domain::person;
-use domain::sign_in::{self, SignInError};
+use domain::sign_in::{self, Proof, SignInError};
 use tower_sessions::Session;
 
 use super::pages::respond;
+use super::passkeys;
 use super::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
@@ -105,24 +106,46 @@ async fn try_generate(
     Ok(generate::generate(&visit.context, &actor, &draft, Some(&form_token)).await?)
 }
 
-/// Asks for the password again when its last proof is too old: whoever finds an open browser must not take a secret away.
+/// Asks for a passkey, or for the password again and a code of whoever has a second factor, when the last proof is too old: whoever finds an open browser must not take a secret away.
 pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
-    let wrong =
-        |message: &str| Refused::Fields { errors: vec![FieldError::new("your_password", message)], ask_password: true };
-    let password = fields.get("your_password");
-    if password.is_empty() {
-        return Err(wrong("Enter your password to go on."));
-    }
+    let wrong = |errors| Refused::Fields { errors, ask_password: true };
     let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else {
         return Err(Refused::Operation(CredentialError::NotFound));
     };
     let fault = |fault| Refused::Operation(CredentialError::Fault(fault));
     let person = person::find(&visit.context, &viewer.id).await.map_err(fault)?;
     let person = person.ok_or(Refused::Operation(CredentialError::NotFound))?;
-    match sign_in::confirm(&visit.context, &actor, &person, Password::new(password)).await {
+    if let Some(answer) = passkeys::answer(fields) {
+        return match sign_in::confirm(&visit.context, &actor, &person, Proof::Passkey(answer)).await {
+            Ok(()) => {
+                SignedIn::renew(session, visit.now()).await;
+                Ok(())
+            }
+            Err(SignInError::Fault(error)) => Err(fault(error)),
+            Err(error) => Err(wrong(vec![FieldError::new("your_password", error.to_words())])),
+        };
+    }
+    let (password, code) = (fields.get("your_password"), fields.get("your_code"));
+    let missing = [
+        (password.is_empty(), "your_password", "Enter your password to go on."),
+        (person.factors.any() && code.is_empty(), "your_code", "Enter a code to go on."),
+    ];
+    let missing: Vec<FieldError> = missing
+        .into_iter()
+        .filter(|(missing, _, _)| *missing)
+        .map(|(_, field, message)| FieldError::new(field, message))
+        .collect();
+    if !missing.is_empty() {
+        return Err(wrong(missing));
+    }
+    let proof = Proof::Password { password: Password::new(password), code };
+    match sign_in::confirm(&visit.context, &actor, &person, proof).await {
         Ok(()) => {}
         Err(SignInError::Fault(error)) => return Err(fault(error)),
-        Err(error) => return Err(wrong(&error.to_words())),
+        Err(error @ SignInError::WrongCode) => {
+            return Err(wrong(vec![FieldError::new("your_code", error.to_words())]));
+        }
+        Err(error) => return Err(wrong(vec![FieldError::new("your_password", error.to_words())])),
     }
     SignedIn::renew(session, visit.now()).await;
     Ok(())

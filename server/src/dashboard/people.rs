@@ -38,7 +38,7 @@ pub async fn change_form(
     RawQuery(query): RawQuery,
 ) -> Response {
     let to = Change::parse(&fields_of(query).get("to"));
-    respond(visit, || people::change_page(person_id, to, Vec::new(), false)).await
+    respond(visit, || people::change_page(person_id, to, String::new(), Vec::new(), false)).await
 }
 
 /// `POST /people/{person_id}/change`
@@ -52,7 +52,7 @@ pub async fn change(
         Ok(to) => Redirect::to(&format!("/people/{person_id}?done={}", to.as_str())).into_response(),
         Err(Problem::Fields { errors, ask_password }) => {
             let to = Change::parse(&fields.get("to"));
-            respond(visit, || people::change_page(person_id, to, errors, ask_password)).await
+            respond(visit, || people::change_page(person_id, to, fields.get("reason"), errors, ask_password)).await
         }
         Err(Problem::Action(error)) => respond(visit, async || Err(error)).await,
     }
@@ -82,6 +82,9 @@ async fn try_change(visit: &Visit, session: &Session, fields: &Fields, person_id
         Change::Enabled => manage::enable(context, &actor, &id).await?,
         Change::Administrator => manage::set_administrator(context, &actor, &id, true).await?,
         Change::Person => manage::set_administrator(context, &actor, &id, false).await?,
+        Change::SecondFactorRemoved => {
+            manage::reset_second_factor(context, &actor, &id, &fields.get("reason")).await?;
+        }
     }
     Ok(to)
 }

@@ -8,17 +8,19 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
+use domain::passkey;
 use domain::password::Password;
 use domain::person::{NewPerson, Person, PersonError};
 use domain::session;
 use domain::setup::{self, SetupError};
-use domain::sign_in::{self, Attempt, SignInError};
+use domain::sign_in::{self, Attempt, Entry, SignInError};
 use tower_sessions::Session;
 
 use super::enter::safe_return;
 use super::form_token::cookie;
 use super::openid;
 use super::pages::respond;
+use super::second_step;
 use super::signed_in::SignedIn;
 use crate::http::error;
 use crate::http::fields::Fields;
@@ -72,12 +74,7 @@ pub async fn sign_in_form(Extension(visit): Extension<Visit>, RawQuery(query): R
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
-    let target = next.clone();
-    let context = visit.context.clone();
-    let mut response = respond(visit, async || Ok(sign_in_page::page(next, String::new(), None))).await;
-    authorize::let_sign_in_lead_to(&target, &mut response);
-    openid::let_forms_lead_there(&context, &mut response);
-    response
+    show(visit, next, String::new(), None).await
 }
 
 /// `POST /login`
@@ -94,11 +91,16 @@ pub async fn sign_in(
         password: Password::new(fields.get("password")),
         address: visit.address,
         agent: visit.agent.clone(),
-        device: cookie(&headers, device_cookie(state.is_https())),
+        device: device(&state, &headers),
+        next: next.clone(),
     };
     let problem = match sign_in::sign_in(&state.context, attempt).await {
-        Ok(person) => return enter_as(&state, &visit, &session, &person, &next).await,
-        Err(SignInError::Refused) => Problem::Refused,
+        Ok(Entry::Whole(person)) => return enter_as(&state, &visit, &session, &person, &next).await,
+        Ok(Entry::SecondStep(token)) => return second_step::lead_to(&state, &token),
+        // A password has no code or passkey beside it here.
+        Err(SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate) => {
+            Problem::Refused
+        }
         Err(SignInError::Throttled { retry_after }) => {
             Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
         }
@@ -107,17 +109,28 @@ pub async fn sign_in(
             Problem::Unavailable
         }
     };
+    refuse(visit, next, email, problem).await
+}
+
+/// The form again, with what is wrong.
+pub async fn refuse(visit: Visit, next: String, email: String, problem: Problem) -> Response {
     let wait = match problem {
         Problem::Throttled { minutes } => Some(minutes * 60),
         _ => None,
     };
-    let target = next.clone();
-    let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, Some(problem)))).await;
-    authorize::let_sign_in_lead_to(&target, &mut response);
-    openid::let_forms_lead_there(&state.context, &mut response);
+    let mut response = show(visit, next, email, Some(problem)).await;
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
+}
+
+async fn show(visit: Visit, next: String, email: String, problem: Option<Problem>) -> Response {
+    let (target, context) = (next.clone(), visit.context.clone());
+    let passkeys = passkey::is_possible(&context.settings);
+    let mut response = respond(visit, async || Ok(sign_in_page::page(next, email, problem, passkeys))).await;
+    authorize::let_sign_in_lead_to(&target, &mut response);
+    openid::let_forms_lead_there(&context, &mut response);
     response
 }
 
@@ -165,6 +178,11 @@ pub async fn enter_with(
         response.headers_mut().append(header::SET_COOKIE, device);
     }
     response
+}
+
+/// What the browser shows of an earlier sign-in.
+pub fn device(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    cookie(headers, device_cookie(state.is_https()))
 }
 
 fn device_cookie(https: bool) -> &'static str {

@@ -116,6 +116,7 @@ impl SignedIn {
             authority,
             session,
             proved_at: Timestamp::from_millis(signed_in.proved_at),
+            factors: person.factors,
         }))
     }
 }

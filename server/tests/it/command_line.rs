@@ -190,6 +190,9 @@ fn an_administrator_is_made_without_a_browser() {
     refused(&create("nonsense", PASSWORD), 2, &["email"]);
     assert!(create("ada@example.com", &format!("{PASSWORD}\n")).status.success());
     refused(&create("ada@example.com", PASSWORD), 2, &["email", "exists"]);
+    let reset = |email: &str| folder.run(&["admin", "reset-second-factor", "--email", email, "--reason", "lost"]);
+    refused(&reset("bob@example.com"), 1, &["no such person"]);
+    refused(&reset("Ada@example.com"), 2, &["Ada has no second factor"]);
     fs::write(folder.path("data/has-administrator"), "").expect("writes");
     let (_running, said) = folder.serve();
     assert_eq!(said.len(), 1, "no setup link when an administrator exists");

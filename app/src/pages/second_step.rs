@@ -1,0 +1,99 @@
+//! The second step of a sign-in.
+
+use domain::second_factor::Factors;
+use leptos::prelude::*;
+
+use crate::components::field::TextField;
+use crate::components::layout::FormToken;
+use crate::components::notice::Alert;
+use crate::components::passkey::PasskeyButton;
+use crate::render::{Frame, Page};
+
+/// What went wrong, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The code is wrong, or was used before.
+    WrongCode,
+    /// The passkey was not accepted.
+    WrongPasskey,
+    /// Too many wrong codes.
+    Throttled {
+        /// Minutes to wait.
+        minutes: u64,
+    },
+    /// A fault of ours.
+    Unavailable,
+}
+
+/// Where it is.
+pub const PATH: &str = "/login/second-factor";
+
+/// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no app.
+pub fn page(factors: Factors, recovery: bool, problem: Option<Problem>) -> Page {
+    let recovery = recovery || !factors.app;
+    let status = match problem {
+        None => 200,
+        Some(Problem::WrongCode | Problem::WrongPasskey) => 422,
+        Some(Problem::Throttled { .. }) => 429,
+        Some(Problem::Unavailable) => 503,
+    };
+    let alert = problem.map(|problem| match problem {
+        Problem::WrongCode if recovery => {
+            ("Not signed in", "This is none of your unused recovery codes. Check it and try again.".to_owned())
+        }
+        Problem::WrongCode => {
+            ("Not signed in", "This code is wrong, or was used before. Wait for the next one and try again.".to_owned())
+        }
+        Problem::WrongPasskey => (
+            "Not signed in",
+            "This passkey is none of yours, or took too long. Try again, or use a recovery code.".to_owned(),
+        ),
+        Problem::Throttled { minutes } => (
+            "Too many wrong codes",
+            format!("Wait {minutes} {}, or use a recovery code.", if minutes == 1 { "minute" } else { "minutes" }),
+        ),
+        Problem::Unavailable => {
+            ("Not available right now", "The code could not be checked. Try again in a moment.".to_owned())
+        }
+    });
+    let (field, other) = if recovery {
+        let field = view! { <TextField id="code" label="Recovery code" required=true hint="Each works once."/> };
+        let other = factors.app.then(|| view! { <p><a href=PATH>"Use your authenticator app"</a></p> }.into_any());
+        (field.into_any(), other)
+    } else {
+        let field = view! {
+            <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true/>
+        };
+        (
+            field.into_any(),
+            Some(view! { <p><a href=format!("{PATH}?with=recovery-code")>"Use a recovery code"</a></p> }.into_any()),
+        )
+    };
+    let passkey = factors.passkeys.then(|| {
+        view! {
+            <form method="post" action=PATH>
+                <FormToken/>
+                <PasskeyButton challenge="/login/passkey?for=second-step" words="Use a passkey"/>
+            </form>
+        }
+    });
+    let body = view! {
+        {alert.map(|(title, text)| view! { <Alert title text/> })}
+        <section class="panel body" aria-labelledby="title">
+            <h1 id="title">"Second factor"</h1>
+            <form method="post" action=PATH class="stack">
+                <FormToken/>
+                <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
+                {field}
+                <button class="button" data-kind="primary">"Sign in"</button>
+            </form>
+            {passkey}
+            {other}
+        </section>
+        <p class="sub"><a href="/login">"Sign in as somebody else"</a>
+            " · Lost everything? An administrator can remove your second factor, or "
+            <code>"countersign admin reset-second-factor"</code>" on the server."</p>
+    };
+    let title = if status == 200 { "Second factor" } else { "Error: Second factor" };
+    Page::new(title, body).framed(Frame::Gate).with_status(status)
+}

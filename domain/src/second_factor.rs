@@ -1,0 +1,96 @@
+//! What people prove themselves with besides their password: an authenticator app, passkeys ([`crate::passkey`]), and recovery
+//! codes for the day these are lost.
+//!
+//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on whatever
+//! server, one succeeds.
+
+mod enrolment;
+mod recovery_code;
+mod totp;
+
+pub use self::enrolment::{
+    Recovery, SecondFactorError, begin_app, confirm_app, find_recovery, remove_app, replace_recovery_codes,
+    unconfirmed_app,
+};
+pub(crate) use self::enrolment::{first_codes, forget_codes_of_nothing, remove_everything};
+pub use self::recovery_code::{RECOVERY_CODES, RecoveryCode};
+pub use self::totp::TotpSecret;
+
+use crate::audit::Event;
+use crate::context::{Change, Context};
+use crate::error::Fault;
+use crate::person::Person;
+use crate::store;
+
+/// Which second factors a person has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Factors {
+    /// An authenticator app.
+    pub app: bool,
+    /// Passkeys.
+    pub passkeys: bool,
+}
+
+impl Factors {
+    /// Whether a password alone does not sign this person in.
+    pub fn any(self) -> bool {
+        self.app || self.passkeys
+    }
+}
+
+/// What a person proved themselves with in a second step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// A code of the authenticator app.
+    App,
+    /// A recovery code, used up now.
+    RecoveryCode,
+    /// A passkey.
+    Passkey,
+}
+
+impl Means {
+    /// The word in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::App => "authenticator_app",
+            Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// What the use of it leaves in the audit log besides what it allowed.
+    pub(crate) fn event(self, person: &Person) -> Option<Event> {
+        (self == Self::RecoveryCode)
+            .then(|| Event::new("recovery_code.used", "person", person.id.as_str(), &person.name))
+    }
+}
+
+/// Whether this has the form of a recovery code.
+pub(crate) fn is_recovery_code(typed: &str) -> bool {
+    RecoveryCode::parse(typed).is_some()
+}
+
+/// Uses up what somebody typed as their code, of the app or for recovery. [`None`]: it is neither, or was used before.
+pub(crate) async fn use_code(
+    context: &Context,
+    change: &mut Change<'_>,
+    person: &Person,
+    typed: &str,
+) -> Result<Option<Means>, Fault> {
+    let now = change.now();
+    // Apps show codes in two groups.
+    let digits: String = typed.chars().filter(|character| !character.is_whitespace()).collect();
+    if digits.len() == totp::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let stored = store::second_factors::app(&mut **change.transaction(), &person.id).await?;
+        let Some(stored) = stored.filter(|app| app.confirmed_at.is_some()) else { return Ok(None) };
+        let secret = TotpSecret::unwrap(&context.keys, &stored.wrapped)?;
+        let Some(step) = secret.step_of(&digits, now) else { return Ok(None) };
+        let used = store::second_factors::use_step(change.transaction(), &person.id, step).await?;
+        return Ok(used.then_some(Means::App));
+    }
+    let Some(code) = RecoveryCode::parse(typed) else { return Ok(None) };
+    let hash = code.hash(&context.keys.forms, &person.id);
+    let used = store::second_factors::use_recovery_code(change.transaction(), &person.id, &hash, now).await?;
+    Ok(used.then_some(Means::RecoveryCode))
+}

@@ -1,0 +1,152 @@
+//! The second step of a sign-in: after the right password, a code or a passkey.
+//!
+//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
+//! counted like passwords, apart for a browser that signed in before. Six digits are few: besides the usual count there is one of
+//! a day, which a stranger who knows the password uses up and the owner's own browser does not. Recovery codes cannot be
+//! guessed, so they are counted apart: whoever is kept from typing codes may still use one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Bucket, DEVICE_LIMIT, SignInError, WINDOW, count, device_is_known, forgive, of_address, started};
+use crate::actor::Actor;
+use crate::base62;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::fingerprint;
+use crate::passkey::{self, Answer, Purpose};
+use crate::person::Person;
+use crate::second_factor::{self, Means};
+use crate::store::second_factors::PendingSignIn;
+use crate::store::{self, StoreError};
+
+/// How long the second step may take.
+pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Wrong codes for an account from unknown browsers within fifteen minutes.
+pub const CODE_LIMIT: i64 = 10;
+/// Wrong codes for an account from unknown browsers within a day. Three codes are right at a time, so whoever knows the password
+/// and guesses every day needs some twelve years for an even chance.
+pub const DAILY_CODE_LIMIT: i64 = 50;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A sign-in that waits for its second step.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Whose password was right.
+    pub person: Person,
+    /// Where they want to go.
+    pub next: String,
+}
+
+/// What somebody does for the second step.
+#[derive(Debug)]
+pub struct Step {
+    /// The token that [`super::sign_in`] gave this browser.
+    pub token: String,
+    /// What the person has.
+    pub proof: StepProof,
+    /// The source address.
+    pub address: Option<IpAddr>,
+    /// The browser's user agent.
+    pub agent: Option<String>,
+    /// The device token of an earlier sign-in from this browser.
+    pub device: Option<String>,
+}
+
+/// What proves that it is the person who knows the password.
+#[derive(Debug)]
+pub enum StepProof {
+    /// A code of the app or a recovery code, as it was typed.
+    Code(String),
+    /// A passkey, for a challenge of [`Purpose::SecondStep`].
+    Passkey(Answer),
+}
+
+/// Notes that the password was right, and returns the token that the browser goes on with.
+pub(super) async fn begin(
+    context: &Context,
+    buckets: &[Bucket],
+    person: &Person,
+    next: String,
+) -> Result<String, SignInError> {
+    let token = base62::random(context.random.as_ref(), 43);
+    let pending = PendingSignIn { person: person.id.clone(), next };
+    let mut change = context.store.begin().await?;
+    forgive(&mut change, buckets).await?;
+    let (hash, expires_at) = (fingerprint::of(token.as_bytes()), context.now().plus(LIFETIME));
+    store::second_factors::insert_pending(&mut change, &hash, &pending, person.password_changed_at, expires_at).await?;
+    change.commit().await.map_err(StoreError::from)?;
+    Ok(token)
+}
+
+/// The sign-in that waits for this browser. [`None`]: there is none, or it took too long.
+pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fault> {
+    let hash = fingerprint::of(token.as_bytes());
+    let Some(pending) = store::second_factors::find_pending(context.store.reads(), &hash, context.now()).await? else {
+        return Ok(None);
+    };
+    let person = store::people::find(&context.store, &pending.person).await?;
+    Ok(person.map(|person| Waiting { person, next: pending.next }))
+}
+
+/// Takes the second step: who is signed in now, and where they want to go.
+///
+/// # Errors
+///
+/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or [`SignInError::WrongPasskey`] when
+/// another may be tried.
+pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInError> {
+    let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
+    let person = &waiting.person;
+    let buckets = buckets(context, &step, person);
+    count(context, &buckets).await?;
+
+    let proved = match &step.proof {
+        StepProof::Code(code) => {
+            let mut change = context.begin_change().await?;
+            second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
+        }
+        StepProof::Passkey(answer) => passkey::begin_proved(context, Purpose::SecondStep, &person.id, answer)
+            .await?
+            .map(|change| (change, Means::Passkey)),
+    };
+    let Some((mut change, means)) = proved else {
+        let (reason, error) = match step.proof {
+            StepProof::Code(_) => ("wrong code", SignInError::WrongCode),
+            StepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
+        };
+        let actor = Actor::system().at(step.address, step.agent.as_deref());
+        super::record_refusal(context, &actor, Some(person), reason).await?;
+        return Err(error);
+    };
+    // Two second steps of one sign-in, with two codes: one of them.
+    let hash = fingerprint::of(step.token.as_bytes());
+    if !store::second_factors::use_pending(change.transaction(), &hash).await? {
+        return Err(SignInError::TooLate);
+    }
+    forgive(change.transaction(), &buckets).await?;
+    let actor = Actor::person(person.id.clone(), person.name.clone()).at(step.address, step.agent.as_deref());
+    let started = started(person).with(json!({ "second_factor": means.as_str() }));
+    let events: Vec<_> = means.event(person).into_iter().chain([started]).collect();
+    change.commit_all(&actor, &events).await?;
+    Ok(waiting)
+}
+
+fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
+    let kind = match &step.proof {
+        StepProof::Code(code) if second_factor::is_recovery_code(code) => "recovery",
+        StepProof::Code(_) => "code",
+        // A signature cannot be guessed.
+        StepProof::Passkey(_) => return step.address.map(of_address).into_iter().collect(),
+    };
+    let known = step.device.as_deref().filter(|device| device_is_known(context, &person.id, device));
+    if let Some(device) = known {
+        let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
+        return vec![Bucket { name: format!("{kind}-device:{mac}"), limit: DEVICE_LIMIT, window: WINDOW }];
+    }
+    let of_person = |span: &str, limit, window| Bucket { name: format!("{kind}-{span}:{}", person.id), limit, window };
+    let counts = [of_person("window", CODE_LIMIT, WINDOW), of_person("day", DAILY_CODE_LIMIT, DAY)];
+    step.address.map(of_address).into_iter().chain(counts).collect()
+}

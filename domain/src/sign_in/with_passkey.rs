@@ -1,0 +1,41 @@
+//! Signing in with a passkey alone: it is two factors, so neither password nor code is asked for.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use super::{SignInError, count, forgive, of_address, record_refusal, started};
+use crate::actor::Actor;
+use crate::context::Context;
+use crate::passkey::{self, Answer, Purpose, Verdict};
+use crate::person::Person;
+use crate::second_factor::Means;
+
+/// Checks an answer to a challenge of [`Purpose::SignIn`] and returns who it is. Unknown passkeys, wrong signatures and disabled
+/// people get one answer. Counted by source address only: a signature cannot be guessed, and nobody is to be locked out.
+pub async fn sign_in_with_passkey(
+    context: &Context,
+    answer: &Answer,
+    address: Option<IpAddr>,
+    agent: Option<&str>,
+) -> Result<Person, SignInError> {
+    let buckets: Vec<_> = address.map(of_address).into_iter().collect();
+    count(context, &buckets).await?;
+    let owner = match passkey::verify(context, Purpose::SignIn, None, answer).await? {
+        Verdict::Proved(proved) => {
+            let mut change = context.begin_change().await?;
+            if passkey::use_proof(&mut change, &proved).await? {
+                forgive(change.transaction(), &buckets).await?;
+                let person = proved.person;
+                let actor = Actor::person(person.id.clone(), person.name.clone()).at(address, agent);
+                let event = started(&person).with(json!({ "second_factor": Means::Passkey.as_str() }));
+                change.commit(&actor, &event).await?;
+                return Ok(person);
+            }
+            Some(proved.person)
+        }
+        Verdict::Refused(owner) => owner.map(|owner| *owner),
+    };
+    record_refusal(context, &Actor::system().at(address, agent), owner.as_ref(), "wrong passkey").await?;
+    Err(SignInError::Refused)
+}

@@ -1,0 +1,172 @@
+import { createHmac } from 'node:crypto';
+import { expect, test, type Browser, type Page } from '@playwright/test';
+import { createAdministrator, examine, javaScript, person, press, rememberCookies, signIn, watch } from './browser';
+import { Countersign } from './countersign';
+
+/** A second factor from the day it is set up to the day it is lost. */
+test.describe.configure({ mode: 'serial' });
+
+let server: Countersign;
+let page: Page;
+let secret = '';
+let codes: string[] = [];
+/** The latest time step whose code was used. */
+let used = 0;
+const problems: string[][] = [];
+
+async function visitor(browser: Browser): Promise<Page> {
+  const context = await browser.newContext({ javaScriptEnabled: javaScript() });
+  problems.push(watch(context, server));
+  return context.newPage();
+}
+
+test.beforeAll(async ({ browser }) => {
+  server = await Countersign.start();
+  page = await visitor(browser);
+  await createAdministrator(page, server);
+});
+
+test.afterEach(() => expect(problems.flat()).toEqual([]));
+
+test.afterAll(async () => {
+  await page?.context().close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+});
+
+const open = (path: string) => page.goto(server.url + path);
+const step = () => Math.floor(Date.now() / 30_000);
+
+/** The code of a time step (RFC 6238). */
+function codeOf(base32: string, counter: number): string {
+  const bits = [...base32].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => parseInt(byte, 2)));
+  const message = Buffer.alloc(8);
+  message.writeBigUInt64BE(BigInt(counter));
+  const tag = createHmac('sha1', key).update(message).digest();
+  const number = tag.readUInt32BE(tag[19] & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}
+
+/** A code that was not used yet: the present one, or the next, which is right too. Waits for a later one where both were. */
+async function freshCode(): Promise<string> {
+  await expect.poll(() => step() + 1, { timeout: 60_000 }).toBeGreaterThan(used);
+  used = Math.max(used + 1, step());
+  return codeOf(secret, used);
+}
+
+/** Six digits that are no code around now. */
+function wrongCode(): string {
+  const near = [-2, -1, 0, 1, 2, 3].map((away) => codeOf(secret, step() + away));
+  return ['000000', '111111', '222222', '333333', '444444', '555555', '666666'].find((code) => !near.includes(code))!;
+}
+
+async function fillCode(code: string) {
+  await page.getByLabel('Code from your authenticator app').fill(code);
+}
+
+async function signOut() {
+  await press(page, 'Sign out');
+  await expect(page).toHaveURL(`${server.url}/login`);
+}
+
+async function readCodes(): Promise<string[]> {
+  const lines = (await page.getByRole('region', { name: 'Recovery codes' }).textContent())!.trim().split('\n');
+  expect(lines).toHaveLength(10);
+  lines.forEach((line, number) => {
+    server.secret(`recovery code ${number} ${line.slice(0, 3)}`, line);
+    server.secret(`bare recovery code ${number} ${line.slice(0, 3)}`, line.replaceAll('-', ''));
+  });
+  return lines;
+}
+
+test('an authenticator app is set up', async () => {
+  test.setTimeout(300_000);
+  await open('/account');
+  await expect(page.getByRole('heading', { name: 'Second factor' })).toBeVisible();
+  await examine(page, 'account-without-factor');
+  await press(page, 'Set up an authenticator app');
+  await examine(page, 'authenticator-begin');
+  await press(page, 'Show the QR code');
+  await expect(page.getByRole('img', { name: 'QR code for your authenticator app' })).toBeVisible();
+  const link = await page.getByRole('link', { name: 'Open it in an app on this device' }).getAttribute('href');
+  secret = new URL(link!).searchParams.get('secret')!;
+  server.secret('secret of the app', secret);
+  const shown = await page.getByRole('textbox', { name: 'Or type this secret' }).inputValue();
+  expect(shown.replaceAll(' ', '')).toBe(secret);
+  await examine(page, 'authenticator-scan');
+  await fillCode(wrongCode());
+  await press(page, 'Turn on');
+  await expect(page.getByRole('alert')).toContainText('This is not the code that the app shows now.');
+  await examine(page, 'authenticator-mistake');
+  await fillCode(await freshCode());
+  await press(page, 'Turn on');
+  await expect(page.getByRole('heading', { name: 'Save your recovery codes' })).toBeVisible();
+  codes = await readCodes();
+  await examine(page, 'recovery-codes');
+  await press(page, 'I have stored these codes');
+  await expect(page.getByText('10 recovery codes are left.')).toBeVisible();
+  await examine(page, 'account-with-factor');
+});
+
+test('signing in takes the password and a code, and leads where it should', async () => {
+  test.setTimeout(300_000);
+  await signOut();
+  await open('/credentials?q=nightly');
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await page.getByLabel('Email').fill(person.email);
+  await page.getByLabel('Password').fill(person.password);
+  await press(page, 'Sign in');
+  await expect(page.getByRole('heading', { name: 'Second factor' })).toBeVisible();
+  await examine(page, 'second-step');
+  await rememberCookies(page.context(), server);
+  await fillCode(wrongCode());
+  await press(page, 'Sign in');
+  await expect(page.getByRole('alert')).toContainText('This code is wrong');
+  await examine(page, 'second-step-mistake');
+  await fillCode(await freshCode());
+  await press(page, 'Sign in');
+  await expect(page).toHaveURL(`${server.url}/credentials?q=nightly`);
+  await rememberCookies(page.context(), server);
+});
+
+test('a recovery code stands in for the app', async () => {
+  test.setTimeout(300_000);
+  await signOut();
+  await signIn(page, server);
+  await press(page, 'Use a recovery code');
+  await examine(page, 'second-step-recovery');
+  await page.getByLabel('Recovery code').fill('not a code');
+  await press(page, 'Sign in');
+  await expect(page.getByRole('alert')).toContainText('none of your unused recovery codes');
+  await page.getByLabel('Recovery code').fill(codes[0].toLowerCase());
+  await press(page, 'Sign in');
+  await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
+  await open('/account');
+  await expect(page.getByText('9 recovery codes are left.')).toBeVisible();
+  await press(page, 'Make new recovery codes');
+  await examine(page, 'recovery-codes-again');
+  await press(page, 'Make new recovery codes');
+  await expect(page.getByRole('heading', { name: 'Save your new recovery codes' })).toBeVisible();
+  expect(await readCodes()).not.toContain(codes[1]);
+  await press(page, 'I have stored these codes');
+});
+
+test('the activity names what happened', async () => {
+  await open('/activity');
+  for (const words of ['Second factor added', 'Recovery code used', 'Recovery codes made anew', 'Sign-in refused'])
+    await expect(page.getByText(words).first()).toBeVisible();
+});
+
+test('the app is removed, and the password is enough again', async () => {
+  test.setTimeout(300_000);
+  await open('/account');
+  await press(page, 'Remove authenticator app');
+  await examine(page, 'authenticator-remove');
+  await press(page, 'Remove authenticator app');
+  await expect(page.getByText('Authenticator app removed.')).toBeVisible();
+  await signOut();
+  await signIn(page, server);
+  await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
+});

@@ -1,0 +1,200 @@
+//! Passkeys: what they are to sign, signing in with one, adding and removing one's own.
+
+use app::action::ActionError;
+use app::pages::passkeys as page;
+use app::pages::second_factor;
+use app::pages::sign_in::Problem;
+use app::visit::Visit;
+use axum::Json;
+use axum::extract::{Extension, Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::actor::Actor;
+use domain::credential::CredentialError;
+use domain::error::{Fault, FieldError};
+use domain::id::PasskeyId;
+use domain::passkey::{self, Answer, Challenge, PasskeyError, Purpose};
+use domain::person::{self, Person};
+use domain::second_factor::RecoveryCode;
+use domain::sign_in::{SignInError, second_step, sign_in_with_passkey};
+use tower_sessions::Session;
+
+use super::credentials::{self, confirm};
+use super::enter::safe_return;
+use super::pages::{fields_of, respond};
+use super::second_step::token;
+use super::sign_in::{enter_as, refuse};
+use crate::http::error;
+use crate::http::fields::Fields;
+use crate::state::AppState;
+
+/// What the browser sent of a passkey, if it sent anything.
+pub fn answer(fields: &Fields) -> Option<Answer> {
+    let credential = fields.get("passkey_answer");
+    (!credential.is_empty()).then(|| Answer { state: fields.get("passkey_state"), credential })
+}
+
+/// `GET /login/passkey`: what a passkey is to sign, of anybody, or of whoever is at the second step. It writes nothing.
+pub async fn sign_in_challenge(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    if fields_of(query).get("for") != "second-step" {
+        return hand_out(passkey::begin_proof(&state.context, Purpose::SignIn, None).await);
+    }
+    match second_step::find(&state.context, &token(&state, &headers)).await {
+        Ok(Some(waiting)) => {
+            let person = waiting.person.id;
+            hand_out(passkey::begin_proof(&state.context, Purpose::SecondStep, Some(&person)).await)
+        }
+        Ok(None) => error::plain(StatusCode::NOT_FOUND),
+        Err(fault) => hand_out(Err(fault)),
+    }
+}
+
+/// `GET /account/passkeys/challenge`: what a passkey of the signed-in person is to sign, or a new one.
+pub async fn challenge(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let Ok((person, _)) = viewer(&visit).await else { return error::plain(StatusCode::SERVICE_UNAVAILABLE) };
+    hand_out(match fields_of(query).get("for").as_str() {
+        "add" => passkey::begin_adding(&visit.context, &person).await,
+        _ => passkey::begin_proof(&visit.context, Purpose::Confirm, Some(&person.id)).await,
+    })
+}
+
+fn hand_out(challenge: Result<Option<Challenge>, Fault>) -> Response {
+    match challenge {
+        Ok(Some(challenge)) => Json(challenge).into_response(),
+        Ok(None) => error::plain(StatusCode::NOT_FOUND),
+        Err(fault) => {
+            tracing::error!(%fault, "no challenge could be made");
+            error::plain(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}
+
+/// `POST /login/passkey`
+pub async fn sign_in(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let next = safe_return(&fields.get("next"));
+    let answer = answer(&fields).unwrap_or_default();
+    let problem = match sign_in_with_passkey(&state.context, &answer, visit.address, visit.agent.as_deref()).await {
+        Ok(person) => return enter_as(&state, &visit, &session, &person, &next).await,
+        Err(SignInError::Throttled { retry_after }) => {
+            Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
+        }
+        Err(SignInError::Fault(fault)) => {
+            tracing::error!(%fault, "a passkey could not be checked");
+            Problem::Unavailable
+        }
+        Err(_) => Problem::WrongPasskey,
+    };
+    refuse(visit, next, String::new(), problem).await
+}
+
+/// `GET /account/passkeys/new`
+pub async fn new_form(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, || page::new(String::new(), Vec::new(), false)).await
+}
+
+/// `POST /account/passkeys/new`: first asks who it is, when that is due, and leads back to the form; then adds.
+pub async fn add(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let name = fields.get("name");
+    match try_add(&visit, &session, &fields, &name).await {
+        Ok(None) => Redirect::to("/account/passkeys/new").into_response(),
+        Ok(Some(codes)) if codes.is_empty() => Redirect::to("/account?done=passkey-added").into_response(),
+        Ok(Some(codes)) => respond(visit, async || Ok(second_factor::reveal("Save your recovery codes", &codes))).await,
+        Err(Refused::Fields { errors, ask_password }) => respond(visit, || page::new(name, errors, ask_password)).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
+    }
+}
+
+async fn try_add(
+    visit: &Visit,
+    session: &Session,
+    fields: &Fields,
+    name: &str,
+) -> Result<Option<Vec<RecoveryCode>>, Refused> {
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+        return Ok(None);
+    }
+    let (person, actor) = viewer(visit).await?;
+    let answer = answer(fields).unwrap_or_default();
+    Ok(Some(passkey::add(&visit.context, &actor, &person, name, &answer).await?))
+}
+
+/// `GET /account/passkeys/{id}/remove`
+pub async fn remove_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
+    respond(visit, || page::remove(id, Vec::new(), false)).await
+}
+
+/// `POST /account/passkeys/{id}/remove`
+pub async fn remove(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    match try_remove(&visit, &session, &fields, &id).await {
+        Ok(()) => Redirect::to("/account?done=passkey-removed").into_response(),
+        Err(Refused::Fields { errors, ask_password }) => {
+            respond(visit, || page::remove(id, errors, ask_password)).await
+        }
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
+    }
+}
+
+async fn try_remove(visit: &Visit, session: &Session, fields: &Fields, id: &str) -> Result<(), Refused> {
+    let id = PasskeyId::parse(id).ok_or(ActionError::NotFound)?;
+    if !visit.is_fresh() {
+        confirm(visit, session, fields).await?;
+    }
+    let (person, actor) = viewer(visit).await?;
+    Ok(passkey::remove(&visit.context, &actor, &person, &id).await?)
+}
+
+/// Why nothing was done.
+enum Refused {
+    Fields { errors: Vec<FieldError>, ask_password: bool },
+    Action(ActionError),
+}
+
+impl From<ActionError> for Refused {
+    fn from(error: ActionError) -> Self {
+        Self::Action(error)
+    }
+}
+
+impl From<PasskeyError> for Refused {
+    fn from(error: PasskeyError) -> Self {
+        match error {
+            PasskeyError::Invalid(errors) => Self::Fields { errors, ask_password: false },
+            PasskeyError::NotFound => Self::Action(ActionError::NotFound),
+            PasskeyError::Fault(fault) => Self::Action(fault.into()),
+        }
+    }
+}
+
+impl From<credentials::Refused> for Refused {
+    fn from(refused: credentials::Refused) -> Self {
+        match refused {
+            credentials::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
+            credentials::Refused::Operation(error) => Self::Action(CredentialError::into(error)),
+        }
+    }
+}
+
+async fn viewer(visit: &Visit) -> Result<(Person, Actor), ActionError> {
+    let actor = visit.actor()?;
+    let found = person::find(&visit.context, &visit.viewer()?.id).await?;
+    Ok((found.ok_or(ActionError::SignedOut)?, actor))
+}

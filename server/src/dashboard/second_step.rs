@@ -1,0 +1,118 @@
+//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie that opens nothing
+//! but this page.
+
+use app::action::ActionError;
+pub use app::pages::second_step::PATH;
+use app::pages::second_step::{self as page, Problem};
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::sign_in::SignInError;
+use domain::sign_in::second_step::{self, LIFETIME, Step, StepProof, Waiting};
+use tower_sessions::Session;
+
+use super::form_token::cookie;
+use super::pages::{fields_of, respond};
+use super::passkeys::answer;
+use super::sign_in::{device, enter_as};
+use crate::http::error;
+use crate::http::fields::Fields;
+use crate::oauth::authorize;
+use crate::state::AppState;
+
+/// The word for a recovery code, on the wire.
+const RECOVERY: &str = "recovery-code";
+
+/// Sends the browser here with its token.
+pub fn lead_to(state: &AppState, token: &str) -> Response {
+    let mut response = Redirect::to(PATH).into_response();
+    set_cookie(state, token, LIFETIME.as_secs(), &mut response);
+    response
+}
+
+/// `GET /login/second-factor`
+pub async fn form(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let recovery = fields_of(query).get("with") == RECOVERY;
+    match second_step::find(&state.context, &token(&state, &headers)).await {
+        Ok(Some(waiting)) => show(visit, recovery, None, &waiting).await,
+        Ok(None) => Redirect::to("/login").into_response(),
+        Err(fault) => respond(visit, async || Err(ActionError::from(fault))).await,
+    }
+}
+
+/// `POST /login/second-factor`
+pub async fn finish(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    headers: HeaderMap,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let token = token(&state, &headers);
+    let waiting = match second_step::find(&state.context, &token).await {
+        Ok(Some(waiting)) => waiting,
+        Ok(None) => return Redirect::to("/login").into_response(),
+        Err(fault) => return respond(visit, async || Err(ActionError::from(fault))).await,
+    };
+    let step = Step {
+        token,
+        proof: answer(&fields).map_or_else(|| StepProof::Code(fields.get("code")), StepProof::Passkey),
+        address: visit.address,
+        agent: visit.agent.clone(),
+        device: device(&state, &headers),
+    };
+    let problem = match second_step::finish(&state.context, step).await {
+        Ok(entered) => {
+            let mut response = enter_as(&state, &visit, &session, &entered.person, &entered.next).await;
+            set_cookie(&state, "", 0, &mut response);
+            return response;
+        }
+        Err(SignInError::TooLate) => return Redirect::to("/login").into_response(),
+        Err(SignInError::Refused | SignInError::WrongCode) => Problem::WrongCode,
+        Err(SignInError::WrongPasskey) => Problem::WrongPasskey,
+        Err(SignInError::Throttled { retry_after }) => {
+            Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
+        }
+        Err(SignInError::Fault(fault)) => {
+            tracing::error!(%fault, "a second step could not be checked");
+            Problem::Unavailable
+        }
+    };
+    show(visit, fields.get("with") == RECOVERY, Some(problem), &waiting).await
+}
+
+async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &Waiting) -> Response {
+    let factors = waiting.person.factors;
+    let mut response = respond(visit, async || Ok(page::page(factors, recovery, problem))).await;
+    authorize::let_sign_in_lead_to(&waiting.next, &mut response);
+    if let Some(Problem::Throttled { minutes }) = problem {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(minutes * 60));
+    }
+    response
+}
+
+/// The browser's token of the sign-in that waits, if it has one.
+pub fn token(state: &AppState, headers: &HeaderMap) -> String {
+    cookie(headers, cookie_name(state.is_https())).unwrap_or_default()
+}
+
+fn set_cookie(state: &AppState, token: &str, seconds: u64, response: &mut Response) {
+    let https = state.is_https();
+    let secure = if https { "; Secure" } else { "" };
+    let cookie =
+        format!("{}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}", cookie_name(https));
+    match HeaderValue::from_str(&cookie) {
+        Ok(cookie) => drop(response.headers_mut().append(header::SET_COOKIE, cookie)),
+        Err(_) => *response = error::plain(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-countersign_second_step" } else { "countersign_second_step" }
+}

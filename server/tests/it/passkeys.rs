@@ -1,0 +1,319 @@
+//! Passkeys: an authenticator made of a key pair and the bytes of WebAuthn, against the real router.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::actor::Actor;
+use domain::audit;
+use domain::authority::Authority;
+use domain::password::Password;
+use domain::person::{self, NewPerson, manage};
+use domain::sign_in::ADDRESS_LIMIT;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between};
+
+const SESSION: &str = "countersign_session";
+const STEP: &str = "/login/second-factor";
+const PRESENT: u8 = 1;
+const VERIFIED: u8 = 4;
+const ATTESTED: u8 = 64;
+
+/// A device with one passkey, which does as it is told.
+struct Device {
+    key: EcdsaKeyPair,
+    id: Vec<u8>,
+    handle: String,
+    counter: u32,
+    origin: &'static str,
+    host: &'static str,
+    flags: u8,
+}
+
+impl Device {
+    fn new(id: u8) -> Self {
+        Self {
+            key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key"),
+            id: vec![id; 20],
+            handle: String::new(),
+            counter: 1,
+            origin: "http://localhost:8080",
+            host: "localhost",
+            flags: PRESENT | VERIFIED,
+        }
+    }
+
+    fn client_data(&self, kind: &str, options: &Value) -> Vec<u8> {
+        let data = json!({ "type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false });
+        data.to_string().into_bytes()
+    }
+
+    fn head(&self, flags: u8) -> Vec<u8> {
+        [digest(&SHA256, self.host.as_bytes()).as_ref(), &[flags], &self.counter.to_be_bytes()].concat()
+    }
+
+    /// Makes the passkey.
+    fn create(&mut self, options: &Value) -> String {
+        self.handle = options["user"]["id"].as_str().expect("a handle").to_owned();
+        let point = self.key.public_key().as_ref();
+        // COSE: kty 2 (EC2), alg -7 (ES256), crv 1 (P-256), x, y.
+        let cose = [&[0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 32], &point[1..33], &[0x22, 0x58, 32], &point[33..65]];
+        let length = (self.id.len() as u16).to_be_bytes();
+        let data = [self.head(self.flags | ATTESTED), vec![0; 16], length.to_vec(), self.id.clone(), cose.concat()].concat();
+        let attestation = [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58".as_slice(), &[data.len() as u8], &data];
+        self.answer(json!({
+            "clientDataJSON": URL_SAFE_NO_PAD.encode(self.client_data("webauthn.create", options)),
+            "attestationObject": URL_SAFE_NO_PAD.encode(attestation.concat()),
+        }))
+    }
+
+    /// Signs a challenge.
+    fn sign(&mut self, options: &Value) -> String {
+        self.counter += 1;
+        let (head, client) = (self.head(self.flags), self.client_data("webauthn.get", options));
+        let signed = [head.as_slice(), digest(&SHA256, &client).as_ref()].concat();
+        let signature = self.key.sign(&SystemRandom::new(), &signed).expect("signs");
+        self.answer(json!({
+            "clientDataJSON": URL_SAFE_NO_PAD.encode(client),
+            "authenticatorData": URL_SAFE_NO_PAD.encode(head),
+            "signature": URL_SAFE_NO_PAD.encode(signature),
+            "userHandle": self.handle,
+        }))
+    }
+
+    fn answer(&self, response: Value) -> String {
+        let id = URL_SAFE_NO_PAD.encode(&self.id);
+        json!({ "id": id, "rawId": id, "type": "public-key", "response": response }).to_string()
+    }
+}
+
+/// What a page's script is handed: what to sign, and the state that comes back with it.
+async fn challenge(browser: &Browser<'_>, path: &str) -> (Value, String) {
+    let answer = browser.get(path).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::OK, "no-store"), "{path}");
+    let answer = answer.json();
+    (answer["options"].clone(), answer["state"].as_str().expect("a state").to_owned())
+}
+
+async fn add(browser: &Browser<'_>, device: &mut Device) -> Answer {
+    let (options, state) = challenge(browser, "/account/passkeys/challenge?for=add").await;
+    assert_eq!(options["authenticatorSelection"]["residentKey"], "required");
+    assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+    let answer = device.create(&options);
+    let fields = [("name", "blue key"), ("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
+    browser.submit("/account/passkeys/new", "/account/passkeys/new", &fields).await
+}
+
+async fn send(browser: &Browser<'_>, path: &str, state: &str, answer: &str) -> Answer {
+    let page = if path.starts_with("/login/second") { STEP } else { "/login" };
+    browser.submit(page, path, &[("next", "/activity"), ("passkey_state", state), ("passkey_answer", answer)]).await
+}
+
+async fn sign_in(browser: &Browser<'_>, device: &mut Device) -> Answer {
+    let (options, state) = challenge(browser, "/login/passkey").await;
+    assert_eq!((&options["userVerification"], &options["rpId"]), (&json!("required"), &json!("localhost")));
+    send(browser, "/login/passkey", &state, &device.sign(&options)).await
+}
+
+/// An administrator's browser and their passkey.
+async fn with_passkey(app: &App) -> (Browser<'_>, Device) {
+    let browser = app.signed_in().await;
+    let mut device = Device::new(7);
+    let added = add(&browser, &mut device).await;
+    assert_eq!(added.status, StatusCode::OK, "{}", added.body);
+    assert_eq!(added.header("referrer-policy"), "no-referrer");
+    assert!(added.body.contains("Save your recovery codes"));
+    (browser, device)
+}
+
+async fn actions(app: &App) -> Vec<String> {
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &audit::Filter::default(), 200).await;
+    entries.expect("reads").into_iter().map(|entry| entry.action).collect()
+}
+
+#[tokio::test]
+async fn a_passkey_alone_signs_in_and_leads_where_it_should() {
+    let app = App::new().await;
+    let (owner, mut device) = with_passkey(&app).await;
+    let page = owner.get("/account").await.body;
+    assert!(page.contains("blue key") && page.contains("10 recovery codes are left."));
+    let browser = app.browser();
+    let entered = sign_in(&browser, &mut device).await;
+    assert_eq!((entered.status, entered.header("location")), (StatusCode::SEE_OTHER, "/activity"));
+    assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+    assert!(actions(&app).await.contains(&"passkey.added".to_owned()));
+}
+
+#[tokio::test]
+async fn a_challenge_is_used_once_and_for_what_it_was_made() {
+    let app = App::new().await;
+    let (owner, mut device) = with_passkey(&app).await;
+    let browser = app.browser();
+    let (options, state) = challenge(&browser, "/login/passkey").await;
+    let answer = device.sign(&options);
+    assert_eq!(send(&browser, "/login/passkey", &state, &answer).await.status, StatusCode::SEE_OTHER);
+    // Signed again with a higher counter, so that only the challenge can be what is wrong.
+    let answer = device.sign(&options);
+    let other = app.browser();
+    assert_eq!(send(&other, "/login/passkey", &state, &answer).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let (options, state) = challenge(&owner, "/account/passkeys/challenge?for=confirm").await;
+    let answer = device.sign(&options);
+    assert_eq!(send(&other, "/login/passkey", &state, &answer).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (options, state) = challenge(&other, "/login/passkey").await;
+    app.instance.clock.advance(Duration::from_secs(5 * 60));
+    let answer = device.sign(&options);
+    assert_eq!(send(&other, "/login/passkey", &state, &answer).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (options, state) = challenge(&other, "/login/passkey").await;
+    let forged = format!("{}A", &state[..state.len() - 1]);
+    let forged = if forged == state { format!("{}B", &state[..state.len() - 1]) } else { forged };
+    let answer = device.sign(&options);
+    assert_eq!(send(&other, "/login/passkey", &forged, &answer).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(other.cookie(SESSION), None);
+    assert_eq!(sign_in(&other, &mut device).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn what_does_not_prove_it_is_refused_with_one_answer() {
+    let app = App::new().await;
+    let (_, mut device) = with_passkey(&app).await;
+    let browser = app.browser();
+    let message = |answer: &Answer| between(&answer.body, r#"role="alert""#, "</p>").to_owned();
+    let unknown = sign_in(&browser, &mut Device::new(9)).await;
+    assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
+    type Wrong = (&'static str, fn(&mut Device));
+    let wrongs: [Wrong; 6] = [
+        ("another page", |device| device.origin = "https://evil.example"),
+        ("another host's key", |device| device.host = "evil.example"),
+        ("nobody was verified", |device| device.flags = PRESENT),
+        ("a counter that stands still", |device| device.counter = 0),
+        ("another key", |device| device.key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key")),
+        ("another person's handle", |device| device.handle = URL_SAFE_NO_PAD.encode([1; 16])),
+    ];
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::SEE_OTHER);
+    let pkcs8 = device.key.to_pkcs8v1().expect("a key");
+    for (what, change) in wrongs {
+        let mut wrong = Device::new(7);
+        wrong.key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).expect("the same key");
+        (wrong.handle, wrong.counter) = (device.handle.clone(), 100);
+        change(&mut wrong);
+        let answer = sign_in(&browser, &mut wrong).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}");
+        assert_eq!(message(&answer), message(&unknown), "{what}");
+    }
+    assert_eq!(browser.cookie(SESSION), None);
+    device.counter = 200;
+    assert_eq!(sign_in(&browser, &mut device).await.status, StatusCode::SEE_OTHER, "and the right one still works");
+}
+
+#[tokio::test]
+async fn a_disabled_persons_passkey_does_nothing() {
+    let app = App::new().await;
+    let (_, mut device) = with_passkey(&app).await;
+    let context = &app.instance.context;
+    let operator = Actor::command_line("operator");
+    let second = NewPerson {
+        name: "Second".to_owned(),
+        email: "second@example.com".to_owned(),
+        password: Password::new(PASSWORD.to_owned()),
+    };
+    person::create_administrator(context, &operator, second).await.expect("somebody who stays");
+    let ada = person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
+    manage::disable(context, &operator, &ada.id).await.expect("disables");
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    manage::enable(context, &operator, &ada.id).await.expect("enables");
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::SEE_OTHER);
+    manage::reset_second_factor(context, &operator, &ada.id, "lost").await.expect("removes");
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(app.browser().sign_in(PASSWORD).await.header("location"), "/");
+}
+
+#[tokio::test]
+async fn a_password_needs_the_passkey_beside_it() {
+    let app = App::new().await;
+    let (_, mut device) = with_passkey(&app).await;
+    let browser = app.browser();
+    assert_eq!(browser.sign_in(PASSWORD).await.header("location"), STEP);
+    assert_eq!(browser.cookie(SESSION), None);
+    // A challenge of the first step is none of the second.
+    let (options, state) = challenge(&browser, "/login/passkey").await;
+    let answer = device.sign(&options);
+    assert_eq!(send(&browser, STEP, &state, &answer).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (options, state) = challenge(&browser, "/login/passkey?for=second-step").await;
+    assert_eq!(options["allowCredentials"][0]["id"], URL_SAFE_NO_PAD.encode([7; 20]));
+    let answer = device.sign(&options);
+    assert_eq!(send(&browser, STEP, &state, &answer).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+    assert_eq!(app.browser().get("/login/passkey?for=second-step").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_passkey_confirms_a_sensitive_action_alone() {
+    let app = App::new().await;
+    let (browser, mut device) = with_passkey(&app).await;
+    app.instance.clock.advance(Duration::from_secs(6 * 60));
+    let generate = async |fields: &[(&str, &str)]| {
+        let fields = [&[("name", "job")], fields].concat();
+        browser.submit("/credentials/new", "/credentials/new", &fields).await.status
+    };
+    assert_eq!(generate(&[("your_password", PASSWORD)]).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let (options, state) = challenge(&browser, "/login/passkey").await;
+    let answer = device.sign(&options);
+    let wrong = [("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
+    assert_eq!(generate(&wrong).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=confirm").await;
+    let answer = device.sign(&options);
+    let right = [("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
+    assert_eq!(generate(&right).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn adding_and_removing_ask_again() {
+    let app = App::new().await;
+    let (browser, mut device) = with_passkey(&app).await;
+    let again = add(&browser, &mut device).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "a passkey is here once");
+    app.instance.clock.advance(Duration::from_secs(6 * 60));
+    let late = add(&browser, &mut Device::new(8)).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(late.body.contains("Your password"));
+    let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=confirm").await;
+    let answer = device.sign(&options);
+    let fields = [("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
+    let proved = browser.submit("/account/passkeys/new", "/account/passkeys/new", &fields).await;
+    assert_eq!(proved.header("location"), "/account/passkeys/new");
+    let mut second = Device::new(8);
+    assert_eq!(add(&browser, &mut second).await.header("location"), "/account?done=passkey-added");
+
+    let account = browser.get("/account").await.body;
+    let ids: Vec<&str> =
+        account.split("/account/passkeys/").skip(1).filter_map(|rest| rest.split_once("/remove")).map(|(id, _)| id).collect();
+    let ids: Vec<String> = ids.into_iter().filter(|id| id.starts_with("pky_") && !id.contains('"')).map(str::to_owned).collect();
+    assert_eq!(ids.len(), 2);
+    let remove = format!("/account/passkeys/{}/remove", ids[0]);
+    assert_eq!(browser.submit(&remove, &remove, &[]).await.header("location"), "/account?done=passkey-removed");
+    let entered = [sign_in(&app.browser(), &mut device).await.status, sign_in(&app.browser(), &mut second).await.status];
+    assert_eq!(entered.iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "the other one works");
+    assert_eq!(app.browser().sign_in(PASSWORD).await.header("location"), STEP);
+    let remove = format!("/account/passkeys/{}/remove", ids[1]);
+    assert_eq!(browser.submit(&remove, &remove, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.browser().sign_in(PASSWORD).await.header("location"), "/", "with the last one goes the second step");
+    assert_eq!(actions(&app).await.iter().filter(|action| *action == "passkey.removed").count(), 2);
+}
+
+#[tokio::test]
+async fn wrong_passkeys_are_counted_by_their_source() {
+    let app = App::new().await;
+    let (_, mut device) = with_passkey(&app).await;
+    let browser = app.browser();
+    let mut stranger = Device::new(9);
+    for _ in 0..ADDRESS_LIMIT {
+        assert_eq!(sign_in(&browser, &mut stranger).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(sign_in(&browser, &mut device).await.status, StatusCode::TOO_MANY_REQUESTS);
+}
