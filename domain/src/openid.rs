@@ -165,7 +165,9 @@ impl From<SignInError> for OpenIdError {
         match error {
             SignInError::Throttled { retry_after } => Self::Throttled { retry_after },
             // Counting refuses nobody; here for the day on which it does.
-            SignInError::Refused => Self::NotConnected,
+            SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate => {
+                Self::NotConnected
+            }
             SignInError::Fault(fault) => Self::Fault(fault),
         }
     }

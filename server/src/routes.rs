@@ -19,8 +19,8 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::dashboard::enter::{Permission, enter};
 use crate::dashboard::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, openid, pages, passkeys, people, personal_tokens,
-    second_factor, second_step, server_functions, servers, settings, sign_in, teams, webhooks,
+    account, apps, assets, audit_export, credentials, invitation, leaks, openid, pages, passkeys, people,
+    personal_tokens, second_factor, second_step, server_functions, servers, settings, sign_in, teams, webhooks,
 };
 use crate::http::client_address::ClientAddress;
 use crate::http::envelope::envelope;

@@ -36,8 +36,7 @@ pub async fn section(visit: &Visit, errors: Vec<FieldError>) -> Result<Option<An
     let link = link::of(&visit.context, relying_party, &visit.viewer()?.id).await?;
     let name = relying_party.provider().name.clone();
     let of = Errors(errors);
-    let error = of.at("your_password");
-    let asked = error.is_some() || !visit.is_fresh();
+    let asked = of.at("your_password").or(of.at("your_code")).is_some() || !visit.is_fresh();
     let (action, words, verb) = match link {
         None => ("/account/openid", not_connected(&name), "Connect"),
         Some(link) => ("/account/openid/disconnect", connected(&name, link), "Disconnect"),
@@ -49,7 +48,7 @@ pub async fn section(visit: &Visit, errors: Vec<FieldError>) -> Result<Option<An
                 <form method="post" action=action class="body">
                     <FormToken/>
                     {words}
-                    <ConfirmPassword asked error/>
+                    <ConfirmPassword asked errors=of/>
                     <div class="row"><button class="button">{verb}</button></div>
                 </form>
             </section>

@@ -154,7 +154,7 @@ pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool
                     <Select id="expiry" label="Expires after" options=expiries chosen=expiry error=of.at("expiry")/>
                 </div>
             </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} error=of.at("your_password")/>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
             <div class="row"><button class="button" data-kind="primary">"Generate token"</button></div>
         </form>
     };

@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
-use crate::pages::openid::SignInWithProvider;
 use crate::components::passkey::PasskeyButton;
+use crate::pages::openid::SignInWithProvider;
 use crate::render::{Frame, Page};
 
 /// What went wrong, if anything.

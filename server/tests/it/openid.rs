@@ -624,9 +624,11 @@ async fn a_disabled_person_is_not_signed_in() {
             address: None,
             agent: None,
             device: None,
+            next: String::new(),
         },
     );
-    let ada = ada.await.expect("signs in").id;
+    let domain::sign_in::Entry::Whole(ada) = ada.await.expect("signs in") else { panic!("no second step") };
+    let ada = ada.id;
     manage::disable(context, &operator, &ada).await.expect("disables");
     let browser = app.browser();
     let answer = sign_in_with(&browser, &provider, &[]).await;
