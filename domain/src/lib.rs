@@ -13,6 +13,7 @@
 //! | [`audit`] | the append-only, hash-chained record of changes |
 //! | [`origin`] | address and user agent of a request |
 //! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
+//! | [`second_factor`], [`passkey`] | what people prove themselves with besides their password, or instead of it |
 //! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |

@@ -49,7 +49,8 @@ impl Device {
     }
 
     fn client_data(&self, kind: &str, options: &Value) -> Vec<u8> {
-        let data = json!({ "type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false });
+        let data =
+            json!({ "type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false });
         data.to_string().into_bytes()
     }
 
@@ -64,8 +65,10 @@ impl Device {
         // COSE: kty 2 (EC2), alg -7 (ES256), crv 1 (P-256), x, y.
         let cose = [&[0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 32], &point[1..33], &[0x22, 0x58, 32], &point[33..65]];
         let length = (self.id.len() as u16).to_be_bytes();
-        let data = [self.head(self.flags | ATTESTED), vec![0; 16], length.to_vec(), self.id.clone(), cose.concat()].concat();
-        let attestation = [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58".as_slice(), &[data.len() as u8], &data];
+        let data =
+            [self.head(self.flags | ATTESTED), vec![0; 16], length.to_vec(), self.id.clone(), cose.concat()].concat();
+        let attestation =
+            [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58".as_slice(), &[data.len() as u8], &data];
         self.answer(json!({
             "clientDataJSON": URL_SAFE_NO_PAD.encode(self.client_data("webauthn.create", options)),
             "attestationObject": URL_SAFE_NO_PAD.encode(attestation.concat()),
@@ -291,13 +294,19 @@ async fn adding_and_removing_ask_again() {
     assert_eq!(add(&browser, &mut second).await.header("location"), "/account?done=passkey-added");
 
     let account = browser.get("/account").await.body;
-    let ids: Vec<&str> =
-        account.split("/account/passkeys/").skip(1).filter_map(|rest| rest.split_once("/remove")).map(|(id, _)| id).collect();
-    let ids: Vec<String> = ids.into_iter().filter(|id| id.starts_with("pky_") && !id.contains('"')).map(str::to_owned).collect();
+    let ids: Vec<&str> = account
+        .split("/account/passkeys/")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("/remove"))
+        .map(|(id, _)| id)
+        .collect();
+    let ids: Vec<String> =
+        ids.into_iter().filter(|id| id.starts_with("pky_") && !id.contains('"')).map(str::to_owned).collect();
     assert_eq!(ids.len(), 2);
     let remove = format!("/account/passkeys/{}/remove", ids[0]);
     assert_eq!(browser.submit(&remove, &remove, &[]).await.header("location"), "/account?done=passkey-removed");
-    let entered = [sign_in(&app.browser(), &mut device).await.status, sign_in(&app.browser(), &mut second).await.status];
+    let entered =
+        [sign_in(&app.browser(), &mut device).await.status, sign_in(&app.browser(), &mut second).await.status];
     assert_eq!(entered.iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "the other one works");
     assert_eq!(app.browser().sign_in(PASSWORD).await.header("location"), STEP);
     let remove = format!("/account/passkeys/{}/remove", ids[1]);
