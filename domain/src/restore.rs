@@ -27,14 +27,16 @@ pub enum How {
     AuthenticatorRevoked(&'static str),
     /// The person was disabled.
     PersonDisabled,
+    /// A passkey was removed.
+    PasskeyRemoved,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The credential, unless it is a person.
+    /// The credential, unless it is a person or a passkey.
     pub client_id: Option<ClientId>,
-    /// Name of the credential or the person.
+    /// Name of the credential, the person or the passkey.
     pub name: String,
     /// Identifier of what ended.
     pub id: String,
@@ -47,7 +49,7 @@ pub struct Ended {
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, and people.
+    /// Credentials, what proves them, people, and their passkeys.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,
@@ -128,9 +130,17 @@ pub async fn finish(
                 store::restore::disable_person(change.transaction(), &person, now).await?;
                 "person.disabled"
             }
+            (How::PasskeyRemoved, _) => {
+                store::restore::remove_passkey(change.transaction(), &one.id, now).await?;
+                "passkey.removed"
+            }
             (_, None) => return Err(Fault::Damaged.into()),
         };
-        let kind = if one.client_id.is_some() { "credential" } else { "person" };
+        let kind = match (&one.client_id, one.how) {
+            (Some(_), _) => "credential",
+            (None, How::PasskeyRemoved) => "passkey",
+            (None, _) => "person",
+        };
         let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
         events.push(Event::new(action, kind, target, &one.name).with(details));
     }

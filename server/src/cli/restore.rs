@@ -235,6 +235,7 @@ fn line(ended: &Ended) -> String {
         How::Disabled => "disabled",
         How::AuthenticatorRevoked(_) => "a secret, key or identity revoked",
         How::PersonDisabled => "person disabled",
+        How::PasskeyRemoved => "passkey removed",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
 }
