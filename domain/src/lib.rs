@@ -15,6 +15,7 @@
 //! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
 //! | [`personal_token`] | tokens that people generate for themselves |
 //! | [`openid`] | signing in with an account at an OpenID provider |
+//! | [`second_factor`], [`passkey`] | what people prove themselves with besides their password, or instead of it |
 //! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
 //! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
 //! | [`credential`] | generate, list, edit, disable, revoke |

@@ -191,7 +191,8 @@ pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &Pass
     let mut change = context.begin_change().await?;
     let own = store::passkeys::of_person(&mut **change.transaction(), &person.id).await?;
     let name = own.into_iter().find(|stored| stored.passkey.id == *id).ok_or(PasskeyError::NotFound)?.passkey.name;
-    store::passkeys::remove(change.transaction(), &person.id, id).await?;
+    let now = change.now();
+    store::passkeys::remove(change.transaction(), &person.id, Some(id), now).await?;
     second_factor::forget_codes_of_nothing(&mut change, person).await?;
     change.commit(actor, &event("passkey.removed", person, &name)).await?;
     Ok(())

@@ -185,6 +185,7 @@ pub async fn change_password(
     let mut change = context.begin_change().await?;
     store::people::set_password(change.transaction(), &person.id, &stored, now).await?;
     let ended = store::sessions::end_all(change.transaction(), &person.id, Some(keep), now).await?;
+    store::second_factors::remove_pending(change.transaction(), &person.id).await?;
     let event = Event::new("person.password_changed", "person", person.id.as_str(), &person.name)
         .with(serde_json::json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;

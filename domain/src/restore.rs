@@ -31,14 +31,16 @@ pub enum How {
     ClientRemoved,
     /// The person's account at an OpenID provider was disconnected.
     OpenIdDisconnected,
+    /// A passkey was removed.
+    PasskeyRemoved,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The credential, unless it is a person or an interactive client.
+    /// The credential, unless it is something of a person or an interactive client.
     pub client_id: Option<ClientId>,
-    /// Name of the credential, the person or the client.
+    /// Name of the credential, the person, the passkey or the client.
     pub name: String,
     /// Identifier of what ended.
     pub id: String,
@@ -51,7 +53,7 @@ pub struct Ended {
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, and interactive clients.
+    /// Credentials, what proves them, people, their passkeys and accounts elsewhere, and interactive clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,
@@ -144,12 +146,17 @@ pub async fn finish(
                 events.push(event.with(details));
                 continue;
             }
+            (How::PasskeyRemoved, _) => {
+                store::restore::remove_passkey(change.transaction(), &one.id, now).await?;
+                "passkey.removed"
+            }
             (_, None) => return Err(Fault::Damaged.into()),
         };
         let kind = match one.how {
-            How::PersonDisabled | How::OpenIdDisconnected => "person",
-            How::ClientRemoved => "client",
             How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
+            How::PersonDisabled | How::OpenIdDisconnected => "person",
+            How::PasskeyRemoved => "passkey",
+            How::ClientRemoved => "client",
         };
         let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
         events.push(Event::new(action, kind, target, &one.name).with(details));

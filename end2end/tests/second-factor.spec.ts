@@ -153,10 +153,19 @@ test('a recovery code stands in for the app', async () => {
   await press(page, 'I have stored these codes');
 });
 
+test('what needs JavaScript says so', async () => {
+  await open('/account/passkeys/new');
+  const button = page.getByRole('button', { name: 'Add a passkey' });
+  if (javaScript()) return expect(button).toBeVisible();
+  await expect(page.getByText('Adding a passkey needs JavaScript.')).toBeVisible();
+  await expect(button).toHaveCount(0);
+  await examine(page, 'passkey-new-without-scripts');
+});
+
 test('the activity names what happened', async () => {
   await open('/activity');
   for (const words of ['Second factor added', 'Recovery code used', 'Recovery codes made anew', 'Sign-in refused'])
-    await expect(page.getByText(words).first()).toBeVisible();
+    await expect(page.getByText(`${words}: ${person.name}`).first()).toBeVisible();
 });
 
 test('the app is removed, and the password is enough again', async () => {

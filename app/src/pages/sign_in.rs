@@ -51,12 +51,13 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
         }
     });
+    // Not “Sign in with…”: the button that takes the password is the one called that.
     let passkey = passkeys.then(|| {
         view! {
             <form method="post" action="/login/passkey">
                 <FormToken/>
                 <input type="hidden" name="next" value=next.clone()/>
-                <PasskeyButton challenge="/login/passkey" words="Sign in with a passkey"/>
+                <PasskeyButton challenge="/login/passkey" words="Use a passkey"/>
             </form>
         }
     });

@@ -54,6 +54,7 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     store::people::set_disabled(change.transaction(), id, Some(now)).await?;
     keep_an_administrator(&mut change).await?;
     let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    store::second_factors::remove_pending(change.transaction(), id).await?;
     let grants = store::grants::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
     let of_person = personal_tokens::Which::OfPerson(id);
     let tokens = personal_tokens::end(change.transaction(), of_person, now, "person_disabled").await?;

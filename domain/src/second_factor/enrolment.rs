@@ -151,7 +151,8 @@ pub async fn replace_recovery_codes(
 /// Removes all that the person has, inside a change by somebody who may. Returns whether there was anything.
 pub(crate) async fn remove_everything(change: &mut Change<'_>, person: &PersonId) -> Result<bool, StoreError> {
     let app = store::second_factors::remove_app(change.transaction(), person).await?;
-    let passkeys = store::passkeys::remove_all(change.transaction(), person).await?;
+    let now = change.now();
+    let passkeys = store::passkeys::remove(change.transaction(), person, None, now).await?;
     store::second_factors::remove_recovery_codes(change.transaction(), person).await?;
     store::second_factors::remove_pending(change.transaction(), person).await?;
     Ok(app || passkeys > 0)

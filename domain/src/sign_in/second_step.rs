@@ -2,7 +2,7 @@
 //!
 //! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
 //! counted like passwords, apart for a browser that signed in before. Six digits are few: besides the usual count there is one of
-//! a day, which a stranger who knows the password uses up and the owner's own browser does not. Recovery codes cannot be
+//! a day, which a stranger who knows the password uses up for strangers only. Recovery codes cannot be
 //! guessed, so they are counted apart: whoever is kept from typing codes may still use one.
 
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ use crate::store::{self, StoreError};
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Wrong codes for an account from unknown browsers within fifteen minutes.
 pub const CODE_LIMIT: i64 = 10;
-/// Wrong codes for an account from unknown browsers within a day. Three codes are right at a time, so whoever knows the password
+/// Wrong codes for an account from unknown browsers, or from a known one, within a day. Three codes are right at a time, so whoever knows the password
 /// and guesses every day needs some twelve years for an even chance.
 pub const DAILY_CODE_LIMIT: i64 = 50;
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -144,7 +144,9 @@ fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
     let known = step.device.as_deref().filter(|device| device_is_known(context, &person.id, device));
     if let Some(device) = known {
         let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
-        return vec![Bucket { name: format!("{kind}-device:{mac}"), limit: DEVICE_LIMIT, window: WINDOW }];
+        let of_device =
+            |span: &str, limit, window| Bucket { name: format!("{kind}-device-{span}:{mac}"), limit, window };
+        return vec![of_device("window", DEVICE_LIMIT, WINDOW), of_device("day", DAILY_CODE_LIMIT, DAY)];
     }
     let of_person = |span: &str, limit, window| Bucket { name: format!("{kind}-{span}:{}", person.id), limit, window };
     let counts = [of_person("window", CODE_LIMIT, WINDOW), of_person("day", DAILY_CODE_LIMIT, DAY)];

@@ -36,7 +36,8 @@ pub(crate) async fn of_person(
     connection: impl sqlx::Executor<'_, Database = sqlx::Any>,
     person: &PersonId,
 ) -> Result<Vec<StoredPasskey>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM passkeys WHERE person_id = $1 ORDER BY created_at, id");
+    let sql =
+        format!("SELECT {COLUMNS} FROM passkeys WHERE person_id = $1 AND removed_at IS NULL ORDER BY created_at, id");
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(person.as_str())
         .fetch_all(connection)
@@ -50,7 +51,7 @@ pub(crate) async fn find_by_credential(
     store: &Store,
     credential_id: &str,
 ) -> Result<Option<StoredPasskey>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM passkeys WHERE credential_id = $1");
+    let sql = format!("SELECT {COLUMNS} FROM passkeys WHERE credential_id = $1 AND removed_at IS NULL");
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(credential_id)
         .fetch_optional(store.reads())
@@ -87,35 +88,32 @@ pub(crate) async fn note_use(
     credential: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let result =
-        sqlx::query("UPDATE passkeys SET credential = $1, last_used_at = $2 WHERE id = $3 AND credential = $4")
-            .bind(credential)
-            .bind(now.millis())
-            .bind(old.passkey.id.as_str())
-            .bind(&old.credential)
-            .execute(&mut **transaction)
-            .await?;
+    let result = sqlx::query(
+        "UPDATE passkeys SET credential = $1, last_used_at = $2 WHERE id = $3 AND credential = $4 AND removed_at IS NULL",
+    )
+    .bind(credential)
+    .bind(now.millis())
+    .bind(old.passkey.id.as_str())
+    .bind(&old.credential)
+    .execute(&mut **transaction)
+    .await?;
     Ok(result.rows_affected() == 1)
 }
 
+/// Removes one, or all of a person where none is named; returns how many.
 pub(crate) async fn remove(
     transaction: &mut Transaction,
     person: &PersonId,
-    id: &PasskeyId,
-) -> Result<bool, StoreError> {
-    let result = sqlx::query("DELETE FROM passkeys WHERE id = $1 AND person_id = $2")
-        .bind(id.as_str())
-        .bind(person.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(result.rows_affected() == 1)
-}
-
-/// Removes all of a person; returns how many there were.
-pub(crate) async fn remove_all(transaction: &mut Transaction, person: &PersonId) -> Result<u64, StoreError> {
-    let result = sqlx::query("DELETE FROM passkeys WHERE person_id = $1")
-        .bind(person.as_str())
-        .execute(&mut **transaction)
-        .await?;
+    id: Option<&PasskeyId>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let result = sqlx::query(
+        "UPDATE passkeys SET removed_at = $1 WHERE person_id = $2 AND removed_at IS NULL AND ($3 IS NULL OR id = $3)",
+    )
+    .bind(now.millis())
+    .bind(person.as_str())
+    .bind(id.map(PasskeyId::as_str))
+    .execute(&mut **transaction)
+    .await?;
     Ok(result.rows_affected())
 }

@@ -28,7 +28,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Re
 
 const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since, disabled_at,
     (SELECT COUNT(*) FROM authenticator_apps WHERE person_id = people.id AND confirmed_at IS NOT NULL) AS apps,
-    (SELECT COUNT(*) FROM passkeys WHERE person_id = people.id) AS passkeys";
+    (SELECT COUNT(*) FROM passkeys WHERE person_id = people.id AND removed_at IS NULL) AS passkeys";
 
 pub(crate) async fn find(store: &Store, id: &PersonId) -> Result<Option<Person>, StoreError> {
     sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM people WHERE id = $1")))

@@ -56,6 +56,10 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
          FROM openid_links AS l JOIN people AS p ON p.id = l.person_id WHERE l.removed_at IS NOT NULL ORDER BY l.id";
     let found = rows(former, links, How::OpenIdDisconnected).await?;
     ended.extend(still(backup, "SELECT id FROM openid_links WHERE removed_at IS NULL", "id", found).await?);
+    let passkeys =
+        "SELECT '' AS client_id, name, id, removed_at AS at FROM passkeys WHERE removed_at IS NOT NULL ORDER BY id";
+    let found = rows(former, passkeys, How::PasskeyRemoved).await?;
+    ended.extend(still(backup, "SELECT id FROM passkeys WHERE removed_at IS NULL", "id", found).await?);
     Ok(ended)
 }
 
@@ -144,6 +148,16 @@ pub(crate) async fn revoke_authenticator(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")))
+        .bind(at.millis())
+        .bind(id)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Removes a passkey.
+pub(crate) async fn remove_passkey(transaction: &mut Transaction, id: &str, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE passkeys SET removed_at = $1 WHERE id = $2 AND removed_at IS NULL")
         .bind(at.millis())
         .bind(id)
         .execute(&mut **transaction)

@@ -237,6 +237,7 @@ fn line(ended: &Ended) -> String {
         How::PersonDisabled => "person disabled",
         How::ClientRemoved => "client removed",
         How::OpenIdDisconnected => "OpenID account disconnected",
+        How::PasskeyRemoved => "passkey removed",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
 }

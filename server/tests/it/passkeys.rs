@@ -11,9 +11,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
 use domain::audit;
 use domain::authority::Authority;
+use domain::backup;
 use domain::password::Password;
 use domain::person::{self, NewPerson, manage};
+use domain::restore::{self, How};
 use domain::sign_in::ADDRESS_LIMIT;
+use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between};
@@ -325,4 +328,21 @@ async fn wrong_passkeys_are_counted_by_their_source() {
         assert_eq!(sign_in(&browser, &mut stranger).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
     assert_eq!(sign_in(&browser, &mut device).await.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_backup_does_not_bring_a_removed_passkey_back_unnoticed() {
+    let app = App::new().await;
+    with_passkey(&app).await;
+    let context = &app.instance.context;
+    let file = app.instance.folder().join("copy.db");
+    backup::write(context, &file, &mut |_, _| {}).await.expect("writes");
+    let ada = person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
+    manage::reset_second_factor(context, &Actor::command_line("operator"), &ada.id, "lost").await.expect("removes");
+    let url = DatabaseUrl::parse(&format!("sqlite://{}", file.display())).expect("an address");
+    let copy = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+    let difference = restore::compare(&context.store, &copy, context.now()).await.expect("compares");
+    let ended: Vec<_> = difference.ended.iter().map(|one| (one.how, one.name.as_str())).collect();
+    assert_eq!(ended, [(How::PasskeyRemoved, "blue key")]);
+    copy.close().await;
 }
