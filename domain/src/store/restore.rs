@@ -52,6 +52,12 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     let found = rows(former, clients, How::ClientRemoved).await?;
     let going = "SELECT client_id AS id FROM interactive_clients WHERE removed_at IS NULL";
     ended.extend(still(backup, going, "client_id", found).await?);
+    // When a secret ended is not kept with the client, only that it did.
+    let secrets = "SELECT '' AS client_id, name, client_id AS id, created_at AS at FROM interactive_clients
+         WHERE removed_at IS NULL AND secret_hint IS NOT NULL AND secret_hash IS NULL ORDER BY client_id";
+    let found = rows(former, secrets, How::ClientSecretEnded).await?;
+    let going = "SELECT client_id AS id FROM interactive_clients WHERE secret_hash IS NOT NULL";
+    ended.extend(still(backup, going, "client_id", found).await?);
     let links = "SELECT '' AS client_id, p.name AS name, l.id AS id, l.removed_at AS at
          FROM openid_links AS l JOIN people AS p ON p.id = l.person_id WHERE l.removed_at IS NOT NULL ORDER BY l.id";
     let found = rows(former, links, How::OpenIdDisconnected).await?;
