@@ -12,6 +12,7 @@ use domain::id::InteractiveClientId;
 use domain::interactive::client;
 use domain::interactive::prune;
 use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
+use domain::restore::{self, How};
 use serde_json::{Value, json};
 
 use crate::interactive::{
@@ -343,4 +344,47 @@ async fn a_client_that_is_about_to_be_used_does_not_go() {
     let again = register(&app, &json!({ "redirect_uris": [CALLBACK] })).await;
     assert_ne!(again.json()["client_id"], json!(id));
     assert!(!code(&browser, &id, &[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let gone = registered(&app).await;
+    let (portal, secret) = crate::interactive::confidential(&app).await;
+    let (backup, compared) = crate::openid::backed_up(&app).await;
+    assert!(compared(&backup).await.is_empty());
+
+    // First seen after the backup, so that the backup does not know it.
+    assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
+    for id in [DOCUMENT, &gone] {
+        let answer = browser.submit("/apps", "/fn/remove_client", &[("client", id)]).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    }
+    let report = Request::post("/leaks/report").header("content-type", crate::support::FORM);
+    app.send(report.body(Body::from(format!("token={secret}"))).expect("a request")).await;
+    let difference = compared(&backup).await;
+    let mut ended: Vec<_> = difference.ended.iter().map(|one| (one.id.as_str(), one.how)).collect();
+    ended.sort_by_key(|(_, how)| format!("{how:?}"));
+    assert_eq!(
+        ended,
+        [
+            (gone.as_str(), How::ClientRemoved),
+            (portal.as_str(), How::ClientSecretEnded),
+            (DOCUMENT, How::DocumentRemoved)
+        ]
+    );
+
+    let restored = domain::context::Context { store: backup.clone(), ..context.clone() };
+    restore::finish(&restored, &Actor::command_line("operator"), &difference, true).await.expect("restores");
+    assert!(compared(&backup).await.is_empty());
+    let find = async |id: &str| {
+        let id = InteractiveClientId::parse(id).expect("an identifier");
+        client::find(&restored, &id).await.expect("reads").expect("known")
+    };
+    assert!(find(DOCUMENT).await.removed_at.is_some() && find(&gone).await.removed_at.is_some());
+    assert!(find(&portal).await.secret_ended);
+    backup.close().await;
 }
