@@ -25,6 +25,7 @@ test.beforeAll(async () => {
   await execute('openssl', [
     'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key,
     '-out', certificate, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
+    '-addext', 'basicConstraints=critical,CA:FALSE',
   ]);
   website = createServer({ key: await readFile(key), cert: await readFile(certificate) }, (request, response) => {
     asked += 1;

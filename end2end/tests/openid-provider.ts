@@ -63,7 +63,7 @@ export class OpenIdProvider {
     const provider = this.provider!;
     if (!request.url!.startsWith('/interaction/')) return provider.callback()(request, response);
     if (request.method === 'GET') {
-      response.setHeader('Content-Type', 'text/html');
+      response.setHeader('Content-Type', 'text/html; charset=utf-8');
       return response.end(
         `<!doctype html><title>Provider</title><h1>Somebody else’s login</h1>
          <form method="post"><label>Account <input name="account"></label>

@@ -72,7 +72,7 @@ async function signOut() {
 }
 
 async function readCodes(): Promise<string[]> {
-  const lines = (await page.getByRole('region', { name: 'Recovery codes' }).textContent())!.trim().split('\n');
+  const lines = (await page.getByRole('region', { name: 'Recovery codes', exact: true }).textContent())!.trim().split('\n');
   expect(lines).toHaveLength(10);
   lines.forEach((line, number) => {
     server.secret(`recovery code ${number} ${line.slice(0, 3)}`, line);
