@@ -177,7 +177,9 @@ pub async fn change_password(
     match sign_in::confirm(context, actor, person, present).await {
         Ok(()) => {}
         Err(SignInError::Fault(fault)) => return Err(fault.into()),
-        Err(error @ SignInError::WrongCode) => return Err(invalid("code", error.to_words())),
+        Err(error @ (SignInError::WrongCode | SignInError::TooManyCodes { .. })) => {
+            return Err(invalid("code", error.to_words()));
+        }
         Err(error) => return Err(invalid("current_password", error.to_words())),
     }
     let stored = context.hashing.hash(new).await?;

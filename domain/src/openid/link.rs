@@ -140,8 +140,9 @@ async fn person_of(
     Ok(Some((link.id, person)))
 }
 
-/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled, and not who
-/// is or once was connected to an account of the provider: whoever disconnected one has decided.
+/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not who is or
+/// once was connected to an account of the provider: whoever disconnected one has decided; and not who has a second factor, which
+/// an address elsewhere must not get around: they connect the account themselves.
 async fn person_by_email(
     change: &mut Change<'_>,
     provider: &Provider,
@@ -149,7 +150,8 @@ async fn person_by_email(
 ) -> Result<Option<Person>, OpenIdError> {
     let Some(email) = identity.verified_email.as_deref().filter(|_| provider.link_by_email) else { return Ok(None) };
     let person = store::people::find_by_email_in(change.transaction(), email).await?;
-    let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
+    let eligible = |person: &Person| person.disabled_at.is_none() && !person.factors.any();
+    let Some(person) = person.filter(eligible) else { return Ok(None) };
     let was_connected = store::openid::was_connected(change.transaction(), &provider.issuer, &person.id).await?;
     Ok((!was_connected).then_some(person))
 }

@@ -25,6 +25,9 @@ pub enum SecondFactorError {
     /// The code is not the present one of the app.
     #[error("the code is wrong")]
     WrongCode,
+    /// The form does not come from the page that showed the secret.
+    #[error("the secret was not shown to whoever sends this")]
+    NotShown,
     /// There is one already.
     #[error("there is an authenticator app already")]
     Exists,
@@ -93,12 +96,23 @@ fn waiting(
     Ok(TotpSecret::unwrap(&context.keys, &stored.wrapped).map_err(Fault::from)?)
 }
 
-/// Lets the app count from now on, if `code` is one of its present codes. Returns the recovery codes that were made, none when
-/// the person has some from before.
+/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The secret was
+/// shown after a proof that may be too old by now; another session of the person, left open somewhere, has not seen it.
+pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) -> String {
+    context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
+}
+
+fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'parts str; 3] {
+    ["authenticator app shown", person.as_str(), secret]
+}
+
+/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave. Returns the
+/// recovery codes that were made, none when the person has some from before.
 pub async fn confirm_app(
     context: &Context,
     actor: &Actor,
     person: &Person,
+    shown: &str,
     code: &str,
     form_token: &str,
 ) -> Result<Vec<RecoveryCode>, SecondFactorError> {
@@ -108,6 +122,9 @@ pub async fn confirm_app(
     let mut change = context.begin_change().await?;
     let stored = store::second_factors::app(&mut **change.transaction(), &person.id).await?;
     let secret = waiting(context, stored)?;
+    if !context.keys.forms.verify_parts(&shown_parts(&person.id, &secret.to_base32()), shown) {
+        return Err(SecondFactorError::NotShown);
+    }
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let now = change.now();
     let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;
