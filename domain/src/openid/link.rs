@@ -12,7 +12,7 @@ use crate::id::{OpenIdLinkId, PersonId};
 use crate::origin::Origin;
 use crate::person::Person;
 use crate::sign_in;
-use crate::store;
+use crate::store::{self, StoreError};
 
 /// An account that a person signs in with.
 #[derive(Debug, Clone)]
@@ -118,15 +118,25 @@ pub async fn disconnect(
 ) -> Result<bool, Fault> {
     let provider = relying_party.provider();
     let mut change = context.begin_change().await?;
+    let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
+    let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
+        .with(json!({ "issuer": provider.issuer, "account": account }));
+    change.commit(actor, &event).await?;
+    Ok(true)
+}
+
+/// Disconnects the person's account inside a change by somebody who may; returns the account, if there was one.
+pub(crate) async fn remove(
+    change: &mut Change<'_>,
+    provider: &Provider,
+    person: &PersonId,
+) -> Result<Option<String>, StoreError> {
     let Some(link) = store::openid::find_in(change.transaction(), &provider.issuer, person).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let now = change.now();
     store::openid::remove(change.transaction(), &link.id, now).await?;
-    let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
-        .with(json!({ "issuer": provider.issuer, "account": link.account }));
-    change.commit(actor, &event).await?;
-    Ok(true)
+    Ok(Some(link.account))
 }
 
 async fn person_of(

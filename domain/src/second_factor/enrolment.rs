@@ -76,10 +76,17 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
     Ok(secret)
 }
 
-/// The secret of the app that waits for its first code, to be shown again after a wrong one.
-pub async fn unconfirmed_app(context: &Context, person: &PersonId) -> Result<TotpSecret, SecondFactorError> {
+/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it: `shown` is
+/// what [`shown_token`] gave.
+pub async fn unconfirmed_app(
+    context: &Context,
+    person: &PersonId,
+    shown: &str,
+) -> Result<TotpSecret, SecondFactorError> {
     let stored = store::second_factors::app(context.store.reads(), person).await?;
-    waiting(context, stored)
+    let secret = waiting(context, stored)?;
+    require_shown(context, person, &secret, shown)?;
+    Ok(secret)
 }
 
 fn waiting(
@@ -102,6 +109,16 @@ pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) ->
     context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
 }
 
+fn require_shown(
+    context: &Context,
+    person: &PersonId,
+    secret: &TotpSecret,
+    shown: &str,
+) -> Result<(), SecondFactorError> {
+    let is_shown = context.keys.forms.verify_parts(&shown_parts(person, &secret.to_base32()), shown);
+    if is_shown { Ok(()) } else { Err(SecondFactorError::NotShown) }
+}
+
 fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'parts str; 3] {
     ["authenticator app shown", person.as_str(), secret]
 }
@@ -122,9 +139,7 @@ pub async fn confirm_app(
     let mut change = context.begin_change().await?;
     let stored = store::second_factors::app(&mut **change.transaction(), &person.id).await?;
     let secret = waiting(context, stored)?;
-    if !context.keys.forms.verify_parts(&shown_parts(&person.id, &secret.to_base32()), shown) {
-        return Err(SecondFactorError::NotShown);
-    }
+    require_shown(context, &person.id, &secret, shown)?;
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let now = change.now();
     let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;

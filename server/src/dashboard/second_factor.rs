@@ -71,7 +71,7 @@ pub async fn confirm_app(
                 "This is not the code that the app shows now. Check the time of your device, and try the next code.";
             respond(visit.clone(), async || {
                 let viewer = visit.viewer()?;
-                match second_factor::unconfirmed_app(&visit.context, &viewer.id).await {
+                match second_factor::unconfirmed_app(&visit.context, &viewer.id, &fields.get("shown")).await {
                     Ok(secret) => page::scan(&visit, &secret, Some(message.to_owned())),
                     Err(_) => Ok(page::begin_again()),
                 }
