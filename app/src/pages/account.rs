@@ -69,8 +69,7 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         .into_any()
     });
     let passkey = viewer.factors.passkeys.then(|| {
-        let words = "Change password with a passkey";
-        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words/> }
+        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
     });
     let body = view! {
         <ErrorSummary errors/>
