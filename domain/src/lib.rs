@@ -24,6 +24,7 @@
 //! | [`usage`], [`metrics`] | exchanges and refusals by hour; counts of this process |
 //! | [`alert`], [`webhook`] | what nobody does but somebody should hear of; telling other programs |
 //! | [`backup`], [`restore`] | proved copies, and what must not come back with one |
+//! | [`place`] | where a page of a list ends |
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
 //! | [`testing`] | fixed clock, seeded randomness, a temporary database |
 //!
@@ -53,6 +54,7 @@ pub mod passkey;
 pub mod password;
 pub mod person;
 pub mod personal_token;
+pub mod place;
 pub mod public_key;
 pub mod random;
 pub mod restore;

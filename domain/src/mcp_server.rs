@@ -93,6 +93,16 @@ pub const PRIVILEGED_SCOPES: [&str; 2] = [SCOPE_CREDENTIALS_READ, SCOPE_CREDENTI
 /// Scope of every MCP server's own credential: ask about the tokens that it is sent (RFC 7662).
 pub const SCOPE_INTROSPECT: &str = "tokens:introspect";
 
+/// What a scope allows a program that acts for a person, where that is more than its description says of a credential: the
+/// person may see and do things in several teams.
+pub fn allows_for_person(scope: &ScopeDescription) -> &str {
+    match scope.name.as_str() {
+        SCOPE_CREDENTIALS_READ => "List every credential that you may see.",
+        SCOPE_CREDENTIALS_WRITE => "Revoke every credential that you may revoke.",
+        _ => &scope.description,
+    }
+}
+
 fn built_in_scopes() -> Vec<ScopeDescription> {
     [
         (SCOPE_READ, "Call the built-in MCP server."),

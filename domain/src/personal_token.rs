@@ -20,6 +20,7 @@ use crate::error::{Fault, FieldError};
 use crate::form;
 use crate::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::mcp_server::{McpServer, SCOPE_INTROSPECT};
+use crate::place::Place;
 use crate::scope::Scopes;
 use crate::secret::{PlainSecret, SecretKind};
 use crate::store::personal_tokens::Which;
@@ -77,6 +78,13 @@ pub struct ListedToken {
     pub person_name: String,
     /// Whether the person is disabled: then it is not accepted.
     pub is_person_disabled: bool,
+}
+
+impl ListedToken {
+    /// Its place in the list.
+    pub fn place(&self) -> Place {
+        Place { at: self.token.created_at, id: self.token.id.to_string() }
+    }
 }
 
 /// What is asked for.
@@ -205,17 +213,23 @@ pub async fn generate(
 
 /// The live tokens of `person`, newest first.
 pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<ListedToken>, Fault> {
-    Ok(store::personal_tokens::list(&context.store, Some(person), context.now(), MOST_LIVE).await?)
+    Ok(store::personal_tokens::list(&context.store, Some(person), None, context.now(), MOST_LIVE).await?)
 }
 
-/// The live tokens that `authority` sees, newest first, at most `limit`: a person's own; to administrators everybody's.
-pub async fn list(context: &Context, authority: &Authority, limit: u16) -> Result<Vec<ListedToken>, Fault> {
+/// The live tokens that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators
+/// everybody's.
+pub async fn list(
+    context: &Context,
+    authority: &Authority,
+    after: Option<&Place>,
+    limit: u16,
+) -> Result<Vec<ListedToken>, Fault> {
     let person = match authority {
         Authority::Everything => None,
         Authority::Person { id, .. } => Some(id),
         Authority::Team(_) => return Ok(Vec::new()),
     };
-    Ok(store::personal_tokens::list(&context.store, person, context.now(), i64::from(limit)).await?)
+    Ok(store::personal_tokens::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
 /// Ends a token of the actor's own, or anybody's if the actor administers. From the moment this returns it is refused.
@@ -258,11 +272,10 @@ fn ended(token: &PersonalToken, cause: &str, place: Option<&str>) -> Event {
         .with(json!({ "person": token.person.as_str(), "cause": cause, "found_at": place }))
 }
 
-/// The token that `secret` is, if it is accepted now, and the server it is for. Its use is noted, as of `address`.
-pub(crate) async fn accept(
+/// The token that `secret` is, if it is accepted now, and the server it is for.
+pub(crate) async fn find_live(
     context: &Context,
     secret: &PlainSecret,
-    address: Option<IpAddr>,
 ) -> Result<Option<(ListedToken, McpServer)>, Fault> {
     let now = context.now();
     let hash = secret.hash(&context.keys.pepper);
@@ -271,17 +284,19 @@ pub(crate) async fn accept(
         return Ok(None);
     };
     let servers = store::mcp_servers::list(&context.store).await?;
-    let Some(server) = servers.into_iter().find(|server| server.id == found.token.server_id) else {
-        return Ok(None);
-    };
-    if found.token.last_used_at.is_none_or(|at| now.since(at) >= NOTE_AFTER) {
-        let address = address.map(|address| address.to_string());
-        // Whoever may use the token may do so when this cannot be written.
-        if let Err(error) =
-            store::personal_tokens::mark_used(&context.store, &found.token.id, now, address.as_deref()).await
-        {
-            tracing::warn!(%error, "the use of a personal token was not noted");
-        }
+    let server = servers.into_iter().find(|server| server.id == found.token.server_id);
+    Ok(server.map(|server| (found, server)))
+}
+
+/// Notes that the token was used, from `address` where that is known, unless that was noted a moment ago.
+pub(crate) async fn note_use(context: &Context, token: &PersonalToken, address: Option<IpAddr>) {
+    let now = context.now();
+    if token.last_used_at.is_some_and(|at| now.since(at) < NOTE_AFTER) {
+        return;
     }
-    Ok(Some((found, server)))
+    let address = address.map(|address| address.to_string());
+    // Whoever may use the token may do so when this cannot be written.
+    if let Err(error) = store::personal_tokens::mark_used(&context.store, &token.id, now, address.as_deref()).await {
+        tracing::warn!(%error, "the use of a personal token was not noted");
+    }
 }

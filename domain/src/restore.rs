@@ -29,6 +29,11 @@ pub enum How {
     PersonDisabled,
     /// The interactive client was removed.
     ClientRemoved,
+    /// The client that a document describes was removed, and is not even known in the backup: it would come back with its next
+    /// visitor.
+    DocumentRemoved,
+    /// The secret of the interactive client ended, because it leaked.
+    ClientSecretEnded,
     /// The person's account at an OpenID provider was disconnected.
     OpenIdDisconnected,
     /// A passkey was removed.
@@ -139,6 +144,16 @@ pub async fn finish(
                 store::interactive_clients::remove(change.transaction(), &client, now).await?;
                 "client.removed"
             }
+            (How::DocumentRemoved, _) => {
+                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
+                "client.removed"
+            }
+            (How::ClientSecretEnded, _) => {
+                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::interactive_clients::forget_secret(change.transaction(), &client).await?;
+                "client.secret_ended"
+            }
             (How::OpenIdDisconnected, _) => {
                 let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
                 let person = store::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
@@ -156,7 +171,7 @@ pub async fn finish(
             How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
             How::PersonDisabled | How::OpenIdDisconnected => "person",
             How::PasskeyRemoved => "passkey",
-            How::ClientRemoved => "client",
+            How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => "client",
         };
         let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
         events.push(Event::new(action, kind, target, &one.name).with(details));

@@ -274,13 +274,13 @@ fn tools() -> Vec<Tool> {
         .with_annotations(read_only()),
         Tool::new(
             "list_credentials",
-            "Lists the newest credentials of the caller’s team, at most 100, with their status. Never their secrets.",
+            "Lists the newest credentials that the caller may see, at most 100, with their status. Never their secrets.",
             schema(json!({ "search": { "type": "string", "description": "Part of a name or a client ID." } }), &[]),
         )
         .with_annotations(read_only()),
         Tool::new(
             "revoke_credential",
-            "Revokes a credential of the caller’s team for ever: its secret stops working and its live tokens are refused.",
+            "Revokes a credential that the caller may revoke, for ever: its secret stops working and its live tokens are refused.",
             schema(
                 json!({
                     "client_id": { "type": "string", "description": "The credential to revoke." },

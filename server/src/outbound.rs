@@ -52,6 +52,17 @@ pub struct Outbound {
     tls: OnceLock<Result<TlsConnector, String>>,
 }
 
+/// The hosts (`host` or `host:port`) for which exceptions are made, by what they are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PrivateHosts {
+    /// Discovery documents and keys of issuers, over plain http too.
+    pub issuers: Vec<String>,
+    /// Webhooks, over plain http too.
+    pub webhooks: Vec<String>,
+    /// Documents of clients.
+    pub clients: Vec<String>,
+}
+
 /// Hosts (`host` or `host:port`) that may be asked over plain http and at private addresses.
 struct Exceptions {
     hosts: Vec<String>,
@@ -112,12 +123,12 @@ impl Drop for Connection {
 }
 
 impl Outbound {
-    /// Makes exceptions for these hosts of issuers, of webhooks and of clients' documents alone.
-    pub fn new(private_issuers: Vec<String>, private_webhooks: Vec<String>, private_clients: Vec<String>) -> Self {
+    /// Makes exceptions for these hosts alone.
+    pub fn new(private: PrivateHosts) -> Self {
         Self {
-            issuers: Exceptions { hosts: private_issuers, setting: "private_issuers" },
-            webhooks: Exceptions { hosts: private_webhooks, setting: "private_webhooks" },
-            clients: Exceptions { hosts: private_clients, setting: "private_clients" },
+            issuers: Exceptions { hosts: private.issuers, setting: "private_issuers" },
+            webhooks: Exceptions { hosts: private.webhooks, setting: "private_webhooks" },
+            clients: Exceptions { hosts: private.clients, setting: "private_clients" },
             tls: OnceLock::new(),
         }
     }
@@ -424,7 +435,7 @@ mod tests {
     async fn what_is_not_allowed_is_not_asked() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let strict = Outbound::new(vec![], vec![], vec![]);
+        let strict = Outbound::new(PrivateHosts::default());
         for url in [
             format!("http://127.0.0.1:{port}/"),
             format!("https://127.0.0.1:{port}/"),
@@ -463,7 +474,8 @@ mod tests {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let outbound = Outbound::new(vec![format!("127.0.0.1:{port}")], vec![], vec![]);
+        let outbound =
+            Outbound::new(PrivateHosts { issuers: vec![format!("127.0.0.1:{port}")], ..PrivateHosts::default() });
         let url = format!("http://127.0.0.1:{port}/keys");
         // Not on behalf of an issuer that is not listed itself.
         assert!(outbound.get("https://issuer.example", &url).await.expect_err("refused").contains("only https"));
@@ -509,8 +521,12 @@ mod tests {
         });
         let host = format!("127.0.0.1:{port}");
         let url = format!("http://{host}/hook?a=b");
-        let outbound = Outbound::new(vec![host.clone()], vec![host.clone()], vec![]);
-        let not_listed = Outbound::new(vec![host.clone()], vec![], vec![host.clone()]);
+        let outbound = Outbound::new(PrivateHosts { webhooks: vec![host.clone()], ..PrivateHosts::default() });
+        let not_listed = Outbound::new(PrivateHosts {
+            issuers: vec![host.clone()],
+            clients: vec![host.clone()],
+            ..PrivateHosts::default()
+        });
         assert!(not_listed.post(&message(&url)).await.is_err(), "an issuer is no webhook");
         assert_eq!((outbound.check(&url), not_listed.check(&url).is_err()), (Ok(()), true));
         for status in [200, 202, 307] {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use domain::error::FieldError;
 use domain::id::{GrantId, InteractiveClientId};
-use domain::interactive::client::{self, ClientDraft, ClientError, ClientKind, InteractiveClient};
-use domain::interactive::grant::{self, GrantError, ListedGrant};
+use domain::interactive::client::{self, ClientDraft, ClientError, ClientKind, ClientQuery, InteractiveClient};
+use domain::interactive::grant::{self, Grant, GrantError, ListedGrant};
 use domain::interactive::prune;
 use domain::interactive::redirect_uri::RedirectUri;
 use domain::mcp_server;
-use domain::personal_token;
+use domain::personal_token::{self, ListedToken};
+use domain::place::Place;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -20,8 +21,8 @@ use crate::components::notice::{Done, ErrorSummary};
 use crate::components::status::ScopeTags;
 use crate::components::time::{Moment, MomentOr};
 use crate::pages::message::message;
-use crate::pages::percent_encoded;
 use crate::pages::personal_tokens::token_table;
+use crate::pages::{percent_encoded, query_string};
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
@@ -73,13 +74,30 @@ pub async fn remove_client(client: String) -> Result<String, ActionError> {
     Ok("/apps/clients?done=removed".to_owned())
 }
 
+/// Where the two lists of the page go on.
+#[derive(Debug, Clone, Default)]
+pub struct AppsQuery {
+    /// After which grant.
+    pub after: String,
+    /// After which personal token.
+    pub tokens_after: String,
+}
+
 /// What people have allowed: one's own, and everybody's for administrators.
-pub async fn page(done: bool) -> Result<Page, ActionError> {
+pub async fn page(query: AppsQuery, done: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
-    let grants = grant::list(&visit.context, authority, PAGE_SIZE).await?;
-    let tokens = personal_token::list(&visit.context, authority, PAGE_SIZE).await?;
+    let after = Place::parse(&query.after);
+    let grants = grant::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (grants, next) = page_of(grants, ListedGrant::place);
+    let after = Place::parse(&query.tokens_after);
+    let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (tokens, next_tokens) = page_of(tokens, ListedToken::place);
+    let client_of = |grant: &Grant, name: &str| match administers {
+        true => view! { <a class="name" href=client_path(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
+        false => name.to_owned().into_any(),
+    };
     let servers = mcp_server::list(&visit.context).await?;
     let is_empty = grants.is_empty();
     let rows = grants
@@ -87,12 +105,13 @@ pub async fn page(done: bool) -> Result<Page, ActionError> {
         .map(|ListedGrant { grant, person_name, client_name, client_kind }| {
             let server = servers.iter().find(|server| server.id == grant.server_id).map(|server| server.name.clone());
             let scopes = grant.scopes.iter().map(str::to_owned).collect();
+            let name = client_of(&grant, &client_name);
             let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
             let unchecked =
                 (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
             view! {
                 <tr>
-                    <th scope="row">{client_name.clone()}</th>
+                    <th scope="row">{name}</th>
                     <td data-label="Access goes to">{grant.redirect_host}{unchecked}</td>
                     {administers.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
                     <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
@@ -139,19 +158,93 @@ pub async fn page(done: bool) -> Result<Page, ActionError> {
             {administers.then(|| view! { <a class="button" href="/apps/clients">"Clients"</a> })}
         </div>
         <section class="panel" aria-label="Connected apps">{list}</section>
+        {pager("/apps", &[("after", next)], !query.after.is_empty())}
         <section class="panel" aria-labelledby="tokens">
             <header><h2 id="tokens">"Personal tokens"</h2><a href="/account/tokens">"Generate a token"</a></header>
             {token_table(tokens, &servers, administers)}
         </section>
+        {pager("/apps", &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))
 }
 
+/// The rows of a page, and where the next one begins, of rows that were asked for with one more.
+fn page_of<Row>(mut rows: Vec<Row>, place: impl Fn(&Row) -> Place) -> (Vec<Row>, Option<String>) {
+    let more = rows.len() > usize::from(PAGE_SIZE);
+    rows.truncate(usize::from(PAGE_SIZE));
+    let next = rows.last().filter(|_| more).map(|row| place(row).to_text());
+    (rows, next)
+}
+
+/// Links to the first page and the next; nothing when there is one page. `parameters` lead to the next.
+fn pager(path: &'static str, parameters: &[(&str, Option<String>)], is_later: bool) -> AnyView {
+    let given: Vec<_> = parameters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
+    let has_next = parameters.last().is_some_and(|(_, next)| next.is_some());
+    let next = has_next.then(|| format!("{path}?{}", query_string(&given)));
+    let first = is_later.then(|| {
+        let rest = given.get(..parameters.len() - 1).unwrap_or_default();
+        format!("{path}?{}", query_string(rest))
+    });
+    (next.is_some() || first.is_some())
+        .then(|| {
+            view! {
+                <div class="pager">
+                    <nav class="row" aria-label="Pages">
+                        {first.map(|href| view! { <a class="button" href=href>"First page"</a> })}
+                        {next.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
+                    </nav>
+                </div>
+            }
+        })
+        .into_any()
+}
+
+/// Which clients are shown: the fields of the address.
+#[derive(Debug, Clone, Default)]
+pub struct ClientsQuery {
+    /// Part of the name or the client ID.
+    pub q: String,
+    /// A kind, as stored; empty: every one.
+    pub kind: String,
+    /// After which client.
+    pub after: String,
+}
+
 /// The clients that may ask people.
-pub async fn clients(done: bool) -> Result<Page, ActionError> {
+pub async fn clients(query: ClientsQuery, done: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let clients = client::list(&visit.context, PAGE_SIZE).await?;
+    let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
+    let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Place::parse(&query.after) };
+    let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
+    let place = |client: &InteractiveClient| Place { at: client.created_at, id: client.id.to_string() };
+    let (clients, next) = page_of(clients, place);
     let is_empty = clients.is_empty();
+    let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
+    let kinds = [
+        ("", "Every kind"),
+        (ClientKind::Registered.as_str(), "Added by an administrator"),
+        (ClientKind::Dynamic.as_str(), "Registered themselves"),
+        (ClientKind::Document.as_str(), "Described by their host"),
+    ];
+    let kinds = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let toolbar = (is_filtered || !is_empty).then(|| {
+        view! {
+            <form class="toolbar" method="get" action="/apps/clients" role="search" aria-label="Clients">
+                <div class="field">
+                    <label for="q">"Search"</label>
+                    <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off" value=query.q.clone()/>
+                </div>
+                <Select id="kind" label="Kind" options=kinds chosen=query.kind.clone()/>
+                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
+            </form>
+        }
+    });
+    let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+    let pages = pager(
+        "/apps/clients",
+        &[("q", given(&query.q)), ("kind", given(&query.kind)), ("after", next)],
+        !query.after.is_empty(),
+    );
     let rows = clients
         .into_iter()
         .map(|client| {
@@ -168,7 +261,9 @@ pub async fn clients(done: bool) -> Result<Page, ActionError> {
             }
         })
         .collect_view();
-    let list = if is_empty {
+    let list = if is_empty && is_filtered {
+        view! { <div class="body"><p>"No client matches. "<a href="/apps/clients">"Show all"</a></p></div> }.into_any()
+    } else if is_empty {
         view! { <div class="body"><p>"There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add one."</p></div> }
             .into_any()
     } else {
@@ -188,14 +283,24 @@ pub async fn clients(done: bool) -> Result<Page, ActionError> {
         <div class="head">
             <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
                 "Programs that may ask people for access. Those that made themselves known go by themselves: after {} days if nobody \
-                 allowed them anything, otherwise after {} days without use.",
+                 allowed them anything, otherwise after {} days without use, when the record of their grants is gone.",
                 days(prune::NEVER_USED), days(prune::IDLE)
             )}</p></div>
             <a class="button" data-kind="primary" href="/apps/clients/new">"Add a client"</a>
         </div>
-        <section class="panel" aria-label="Clients">{list}</section>
+        <section class="panel" aria-label="List">{toolbar}{list}</section>
+        {pages}
     };
     Ok(Page::new("Clients", body))
+}
+
+fn secret_words(hint: &str, ended: bool) -> String {
+    match ended {
+        false => format!("ends in {hint}"),
+        true => {
+            format!("ended in {hint}; it was reported as leaked and works no more: remove this client and add it anew")
+        }
+    }
 }
 
 fn days(time: Duration) -> u64 {
@@ -344,7 +449,7 @@ pub async fn one_client(id: String, done: bool) -> Result<Page, ActionError> {
             <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>
             <div><dt>"Kind"</dt><dd>{kind}</dd></div>
             <div><dt>"Redirect URIs"</dt><dd>{uris}</dd></div>
-            {client.secret_hint.clone().map(|hint| view! { <div><dt>"Secret"</dt><dd>{format!("ends in {hint}")}</dd></div> })}
+            {client.secret_hint.clone().map(|hint| view! { <div><dt>"Secret"</dt><dd>{secret_words(&hint, client.secret_ended)}</dd></div> })}
             <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
             <div><dt>"Made"</dt><dd><Moment at=client.created_at/>" by "{client.created_by.clone()}</dd></div>
             <div><dt>"Last token"</dt><dd><MomentOr at=client.last_used_at otherwise="Never"/></dd></div>

@@ -4,7 +4,7 @@ use domain::interactive::authorization::AuthorizationRequest;
 use domain::interactive::client::ClientKind;
 use domain::interactive::metadata_document;
 use domain::interactive::redirect_uri::Destination;
-use domain::mcp_server::ScopeDescription;
+use domain::mcp_server;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -43,9 +43,10 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         .scopes
         .iter()
         .filter(|scope| scopes.contains(&scope.name))
-        .map(|ScopeDescription { name, description }| {
-            let words = if description.is_empty() { name.clone() } else { description.clone() };
-            view! { <li>{words}" "<span class="scope">{name.clone()}</span></li> }
+        .map(|scope| {
+            let words = mcp_server::allows_for_person(scope);
+            let words = if words.is_empty() { &scope.name } else { words }.to_owned();
+            view! { <li>{words}" "<span class="scope">{scope.name.clone()}</span></li> }
         })
         .collect_view();
     let body = view! {

@@ -229,7 +229,9 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
         Found::Grant(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
         Found::Client(client) => view! {
             <a class="button" href=client_path(&client.id)>"Open the client"</a>
-            <p class="muted">"Remove it and add it anew: that ends its secret, and the access people gave it."</p>
+            <p class="muted">
+                "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."
+            </p>
         }
         .into_any(),
     };

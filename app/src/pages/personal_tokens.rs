@@ -125,6 +125,9 @@ pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));
+        for scope in &mut server.scopes {
+            scope.description = mcp_server::allows_for_person(scope).to_owned();
+        }
     }
     let failed = !errors.is_empty();
     let of = Errors(errors.clone());

@@ -23,7 +23,6 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{AuthenticatorId, ClientId};
-use crate::interactive::grant;
 use crate::secret::{PlainSecret, SecretKind};
 use crate::store::{self, grants::Clue, ledger::Reach};
 use crate::text::printable;
@@ -220,17 +219,18 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
             Some((Signed::OfCredential(client_id, _), ends_at, works)) => {
                 evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
             }
-            Some((Signed::OfGrant(jti), _, _)) => {
-                of_people.extend(of_people::of_grant(context, Clue::AccessToken(&jti), now).await?);
+            Some((Signed::OfGrant(jti), _, works)) => {
+                of_people.extend(of_people::of_grant(context, Clue::AccessToken(&jti), works).await?);
             }
             None => {}
         }
     }
+    // What works of a thing says of it that it does.
+    of_people.sort_by_key(|leak: &LeakOfPeople| !leak.works);
     let mut known = HashSet::new();
     of_people.retain(|leak| known.insert(leak.id().to_owned()));
-    let (mut of_people, others): (Vec<_>, Vec<_>) =
+    let (of_people, others): (Vec<_>, Vec<_>) =
         of_people.into_iter().partition(|leak: &LeakOfPeople| leak.is_seen_by(authority));
-    of_people.sort_by_key(|leak| !leak.works);
     // A client ID is no secret: those come last, and only as many as are shown.
     for client_id in found.client_ids {
         if evidence.len() > MOST_CREDENTIALS {
@@ -374,10 +374,7 @@ async fn report_token(
         None => return Ok(false),
         Some(Signed::OfCredential(client_id, jti)) => (client_id, jti),
         Some(Signed::OfGrant(jti)) => {
-            if policy == Policy::Revoke {
-                grant::end_token(context, actor, &jti).await?;
-            }
-            tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
+            of_people::report_token(context, actor, &jti, place, policy).await?;
             return Ok(true);
         }
     };

@@ -11,6 +11,7 @@ use crate::credential::draft::check_name;
 use crate::error::{Fault, FieldError};
 use crate::form;
 use crate::id::InteractiveClientId;
+use crate::place::Place;
 use crate::secret::{PlainSecret, SecretHash};
 use crate::store::grants::Which;
 use crate::store::{self, StoreError};
@@ -60,6 +61,8 @@ pub struct InteractiveClient {
     pub metadata: Map<String, Value>,
     /// The end of its secret, of a confidential client; a public one has none.
     pub secret_hint: Option<String>,
+    /// Whether that secret ended because it leaked: then the client cannot prove itself any more.
+    pub secret_ended: bool,
     /// Who made it, in words.
     pub created_by: String,
     /// When.
@@ -178,6 +181,7 @@ pub async fn create(
         redirect_uris,
         metadata: Map::new(),
         secret_hint: secret.as_ref().map(PlainSecret::hint),
+        secret_ended: false,
         created_by: actor.name().to_owned(),
         created_at: now,
         last_used_at: None,
@@ -203,9 +207,20 @@ pub(super) fn added(client: &InteractiveClient) -> Event {
     }))
 }
 
-/// The clients that were not removed, at most `limit`: those that administrators made first, each kind newest first.
-pub async fn list(context: &Context, limit: u16) -> Result<Vec<InteractiveClient>, Fault> {
-    Ok(store::interactive_clients::list(&context.store, i64::from(limit)).await?)
+/// Which clients are listed.
+#[derive(Debug, Clone, Default)]
+pub struct ClientQuery {
+    /// Of which kind.
+    pub kind: Option<ClientKind>,
+    /// Part of the name or the identifier.
+    pub search: Option<String>,
+    /// After which one.
+    pub after: Option<Place>,
+}
+
+/// The clients that were not removed, newest first, at most `limit`.
+pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<InteractiveClient>, Fault> {
+    Ok(store::interactive_clients::list(&context.store, query, i64::from(limit)).await?)
 }
 
 /// The client with this identifier, removed or not.

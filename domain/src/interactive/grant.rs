@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::id::{GrantId, InteractiveClientId, McpServerId, PersonId, TokenId};
+use crate::place::Place;
 use crate::scope::Scopes;
 use crate::store::grants::Which;
 use crate::store::{self, Transaction};
@@ -74,6 +75,13 @@ pub struct ListedGrant {
     pub client_kind: ClientKind,
 }
 
+impl ListedGrant {
+    /// Its place in the list.
+    pub fn place(&self) -> Place {
+        Place { at: self.grant.created_at, id: self.grant.id.to_string() }
+    }
+}
+
 /// Why a grant was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
@@ -91,15 +99,20 @@ impl From<store::StoreError> for GrantError {
     }
 }
 
-/// The live grants that `authority` sees, newest first, at most `limit`: a person's own; to administrators, and whoever is as good
-/// as one, everybody's.
-pub async fn list(context: &Context, authority: &Authority, limit: u16) -> Result<Vec<ListedGrant>, Fault> {
+/// The live grants that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators, and
+/// whoever is as good as one, everybody's.
+pub async fn list(
+    context: &Context,
+    authority: &Authority,
+    after: Option<&Place>,
+    limit: u16,
+) -> Result<Vec<ListedGrant>, Fault> {
     let person = match authority {
         Authority::Everything => None,
         Authority::Person { id, .. } => Some(id),
         Authority::Team(_) => return Ok(Vec::new()),
     };
-    Ok(store::grants::list(&context.store, person, context.now(), i64::from(limit)).await?)
+    Ok(store::grants::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
 /// Ends a grant of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh tokens and its
@@ -122,8 +135,14 @@ pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), G
     Ok(())
 }
 
-/// Ends one access token, whose ever it is: for whoever proves to have it. Nothing when it has ended before.
-pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId) -> Result<(), Fault> {
+/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. Nothing when it has ended
+/// before.
+pub(crate) async fn end_token(
+    context: &Context,
+    actor: &Actor,
+    jti: &TokenId,
+    place: Option<&str>,
+) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
     if !store::grants::revoke_token(change.transaction(), jti, now).await? {
@@ -131,7 +150,7 @@ pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId) -
     }
     let Some(state) = store::grants::token_state(&context.store, jti).await? else { return Err(Fault::Damaged) };
     let event = Event::new("token.revoked", "client", state.client_id.as_str(), &state.client_name)
-        .with(json!({ "jti": jti.as_str(), "person": state.person.as_str() }));
+        .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }));
     change.commit(actor, &event).await?;
     Ok(())
 }

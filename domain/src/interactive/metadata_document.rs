@@ -26,9 +26,9 @@ use crate::text::{is_unprintable, printable};
 
 /// A document is believed for this time; whoever comes later makes us ask again.
 const FRESH: Duration = Duration::from_secs(3600);
-/// Within this time a host is asked at most [`MOST_OF_HOST`] times, and all hosts together [`MOST`] times.
+/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together [`MOST`] times.
 const WINDOW: Duration = Duration::from_secs(60);
-const MOST_OF_HOST: u32 = 10;
+const MOST_OF_ONE: u32 = 10;
 const MOST: u32 = 60;
 /// Longest problem that is told, in characters: part of it comes from elsewhere.
 const LONGEST_PROBLEM: usize = 200;
@@ -63,12 +63,12 @@ pub struct Documents {
     asked: Arc<Mutex<Asked>>,
 }
 
-/// Requests of one window, by host.
+/// Requests of one window, by host and by person.
 #[derive(Default)]
 struct Asked {
     window: i64,
     total: u32,
-    of_host: HashMap<String, u32>,
+    of_one: HashMap<String, u32>,
 }
 
 impl Documents {
@@ -76,26 +76,28 @@ impl Documents {
         Self { fetch, asked: Arc::default() }
     }
 
-    async fn get(&self, url: &str, now: Timestamp) -> Result<Vec<u8>, DocumentError> {
-        if !self.may_ask(url, now) {
+    async fn get(&self, actor: &Actor, url: &str, now: Timestamp) -> Result<Vec<u8>, DocumentError> {
+        if !self.may_ask([host(url), actor.id()], now) {
             return Err(unusable("It was asked for too often. Try again in a minute."));
         }
         let answer = self.fetch.document(url).await;
         answer.map_err(|problem| unusable(&format!("It could not be fetched: {problem}.")))
     }
 
-    fn may_ask(&self, url: &str, now: Timestamp) -> bool {
-        let host = host(url);
+    fn may_ask(&self, limited: [&str; 2], now: Timestamp) -> bool {
         let window = now.millis().div_euclid(WINDOW.as_millis() as i64);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.window != window {
             *asked = Asked { window, ..Asked::default() };
         }
-        if asked.total >= MOST || asked.of_host.get(host).is_some_and(|count| *count >= MOST_OF_HOST) {
+        let is_full = |one: &&str| asked.of_one.get(*one).is_some_and(|count| *count >= MOST_OF_ONE);
+        if asked.total >= MOST || limited.iter().any(is_full) {
             return false;
         }
         asked.total += 1;
-        *asked.of_host.entry(host.to_owned()).or_default() += 1;
+        for one in limited {
+            *asked.of_one.entry(one.to_owned()).or_default() += 1;
+        }
         true
     }
 }
@@ -124,7 +126,7 @@ pub async fn client(
         Some(client) if client.described_at.is_some_and(|at| now.since(at) < FRESH) => return Ok(client.clone()),
         _ => {}
     }
-    let described = read(id, &context.documents.get(id.as_str(), now).await?, now)?;
+    let described = read(id, &context.documents.get(actor, id.as_str(), now).await?, now)?;
     keep(context, actor, described).await
 }
 
@@ -213,6 +215,7 @@ fn read(id: &InteractiveClientId, document: &[u8], now: Timestamp) -> Result<Int
         redirect_uris,
         metadata,
         secret_hint: None,
+        secret_ended: false,
         created_by: host(id.as_str()).to_owned(),
         created_at: now,
         last_used_at: None,

@@ -12,9 +12,9 @@ use crate::store::interactive_clients::{self, Unused};
 
 /// A client that nobody allowed anything is kept this long after it was first seen.
 pub const NEVER_USED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A client that was used is kept this long after its last token, and at least as long as the record of its grants.
+/// A client that was used is kept this long after its last token, and until the record of its grants is gone.
 pub const IDLE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Clients that were never used and wait for it. Of more the oldest go at once: registering costs nothing.
+/// Clients that were never used and wait for it. Of more the oldest go with the next run: registering costs nothing.
 const MOST_NEVER_USED: u32 = 10_000;
 /// Clients that one transaction removes.
 const BITE: usize = 500;

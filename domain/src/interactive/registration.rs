@@ -162,6 +162,7 @@ pub async fn register(
         redirect_uris,
         metadata,
         secret_hint: secret.as_ref().map(PlainSecret::hint),
+        secret_ended: false,
         created_by: "Itself".to_owned(),
         created_at: now,
         last_used_at: None,

@@ -6,6 +6,7 @@ use super::{Columns, Store, StoreError, Transaction, millis};
 use crate::clock::Timestamp;
 use crate::credential::emergency::{Means, OfPeople, Preview, Selection};
 use crate::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::interactive::authorization::CODE_LIFETIME;
 use crate::interactive::grant::IDLE_LIMIT;
 
 /// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop itself
@@ -120,6 +121,14 @@ pub(crate) async fn end_of_people(
         let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {OF_PEOPLE_CONDITION}");
         let ended = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
         *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
+    }
+    if selection.team.is_none() {
+        // What was allowed a moment ago and not taken up yet.
+        let lifetime = i64::try_from(CODE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM authorization_codes WHERE grant_id IS NULL AND expires_at > $1
+            AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
+            AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+        query_of_people(sql.to_owned(), selection, now).bind(lifetime).execute(&mut **transaction).await?;
     }
     let [grants, personal_tokens] = counts;
     Ok(OfPeople { grants, personal_tokens })

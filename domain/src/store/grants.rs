@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::id::{GrantId, InteractiveClientId, McpServerId, PersonId, TokenId};
 use crate::interactive::client::ClientKind;
 use crate::interactive::grant::{Grant, IDLE_LIMIT, ListedGrant};
+use crate::place::Place;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
 
@@ -162,6 +163,7 @@ fn select_listed() -> String {
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
+    after: Option<&Place>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedGrant>, StoreError> {
@@ -170,6 +172,8 @@ pub(crate) async fn list(
         .bind(now.minus(IDLE_LIMIT).millis())
         .bind(limit)
         .bind(person.map(PersonId::as_str))
+        .bind(after.map_or(i64::MAX, |place| place.at.millis()))
+        .bind(after.map_or("", |place| place.id.as_str()))
         .fetch_all(store.reads())
         .await?
         .iter()
@@ -177,11 +181,12 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are two moments, the limit and the person.
+/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an identifier.
 pub(super) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
     format!(
         "{} WHERE {of} AND g.ended_at IS NULL AND g.ends_at > $1 AND g.last_used_at > $2
+             AND (g.created_at, g.id) < ($5, $6)
          ORDER BY g.created_at DESC, g.id DESC LIMIT $3",
         select_listed()
     )
@@ -291,6 +296,19 @@ pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, S
          UNION ALL SELECT 1 FROM refresh_tokens WHERE token_hash = $1",
     )
     .bind(hash.as_str())
+    .fetch_optional(store.reads())
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Whether this is the hash of a refresh token that was neither used nor given up, and has not ended.
+pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT 1 AS usable FROM refresh_tokens
+         WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
+    )
+    .bind(hash.as_str())
+    .bind(now.millis())
     .fetch_optional(store.reads())
     .await?;
     Ok(row.is_some())

@@ -3,16 +3,18 @@
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
+use super::credentials::contains_pattern;
 use super::{Columns, Store, StoreError, Transaction, millis, to_json};
 use crate::clock::Timestamp;
 use crate::id::InteractiveClientId;
-use crate::interactive::client::{ClientKind, InteractiveClient};
+use crate::interactive::client::{ClientKind, ClientQuery, InteractiveClient};
 use crate::interactive::redirect_uri::RedirectUri;
 use crate::secret::SecretHash;
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at FROM interactive_clients";
+                             removed_at, described_at, CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
+                             AS secret_ended FROM interactive_clients";
 
 fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
     let columns = Columns::of("interactive_clients", row);
@@ -25,6 +27,7 @@ fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
         redirect_uris: redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri)).collect(),
         metadata: columns.json("metadata")?,
         secret_hint: columns.optional_text("secret_hint")?,
+        secret_ended: columns.number("secret_ended")? != 0,
         created_by: columns.text("created_by")?,
         created_at: columns.moment("created_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
@@ -77,10 +80,25 @@ pub(crate) async fn describe(transaction: &mut Transaction, client: &Interactive
     Ok(())
 }
 
-/// Those that were not removed: first those that administrators made, which clients that register themselves must not crowd out.
-pub(crate) async fn list(store: &Store, limit: i64) -> Result<Vec<InteractiveClient>, StoreError> {
-    let sql = format!("{SELECT} WHERE removed_at IS NULL ORDER BY kind DESC, created_at DESC, client_id DESC LIMIT $1");
-    sqlx::query(AssertSqlSafe(sql)).bind(limit).fetch_all(store.reads()).await?.iter().map(client).collect()
+/// Those that were not removed, newest first.
+pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Result<Vec<InteractiveClient>, StoreError> {
+    let sql = format!(
+        "{SELECT} WHERE removed_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR kind = $1)
+             AND (CAST($2 AS TEXT) IS NULL OR LOWER(name) LIKE $2 ESCAPE '\\' OR LOWER(client_id) LIKE $2 ESCAPE '\\')
+             AND (CAST($3 AS BIGINT) IS NULL OR (created_at, client_id) < ($3, $4))
+         ORDER BY created_at DESC, client_id DESC LIMIT $5"
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(query.kind.map(ClientKind::as_str))
+        .bind(query.search.as_deref().map(contains_pattern))
+        .bind(query.after.as_ref().map(|place| place.at.millis()))
+        .bind(query.after.as_ref().map(|place| place.id.as_str()))
+        .bind(limit)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(client)
+        .collect()
 }
 
 pub(crate) async fn find(store: &Store, id: &InteractiveClientId) -> Result<Option<InteractiveClient>, StoreError> {

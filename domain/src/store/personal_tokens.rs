@@ -7,6 +7,7 @@ use super::{Columns, Store, StoreError, Transaction};
 use crate::clock::Timestamp;
 use crate::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::personal_token::{ListedToken, PersonalToken};
+use crate::place::Place;
 use crate::scope::Scopes;
 use crate::secret::SecretHash;
 
@@ -76,6 +77,7 @@ pub(crate) async fn insert(
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
+    after: Option<&Place>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedToken>, StoreError> {
@@ -83,6 +85,8 @@ pub(crate) async fn list(
         .bind(now.millis())
         .bind(limit)
         .bind(person.map(PersonId::as_str))
+        .bind(after.map_or(i64::MAX, |place| place.at.millis()))
+        .bind(after.map_or("", |place| place.id.as_str()))
         .fetch_all(store.reads())
         .await?
         .iter()
@@ -90,11 +94,12 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are a moment, the limit and the person.
+/// The statement of [`list`]; its parameters are a moment, the limit, the person, and the place: a moment and an identifier.
 pub(super) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "t.person_id = $3" } else { "CAST($3 AS TEXT) IS NULL" };
     format!(
-        "{} WHERE {of} AND t.ended_at IS NULL AND t.ends_at > $1 ORDER BY t.created_at DESC, t.id DESC LIMIT $2",
+        "{} WHERE {of} AND t.ended_at IS NULL AND t.ends_at > $1 AND (t.created_at, t.id) < ($4, $5)
+         ORDER BY t.created_at DESC, t.id DESC LIMIT $2",
         select_listed()
     )
 }
@@ -138,9 +143,8 @@ pub(crate) async fn mark_used(
     address: Option<&str>,
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin_exchange().await?;
-    // Whoever asks for others does not know from where they were asked: what was known before stays.
     sqlx::query(
-        "UPDATE personal_tokens SET last_used_at = $1, last_used_from = COALESCE(CAST($2 AS TEXT), last_used_from)
+        "UPDATE personal_tokens SET last_used_at = $1, last_used_from = $2
          WHERE id = $3 AND (last_used_at IS NULL OR last_used_at < $1)",
     )
     .bind(now.millis())

@@ -60,10 +60,10 @@ async fn no_page_reads_a_table_that_grows_from_end_to_end() {
     let (grants, grants_of_one) = (grants::list_sql(false), grants::list_sql(true));
     let (tokens, tokens_of_one) = (personal_tokens::list_sql(false), personal_tokens::list_sql(true));
     let of_people: [(&str, &str, &[Kind]); 4] = [
-        ("connected apps", &grants, &[Number, Number, Number, Text]),
-        ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text]),
-        ("personal tokens", &tokens, &[Number, Number, Text]),
-        ("personal tokens of a person", &tokens_of_one, &[Number, Number, Text]),
+        ("connected apps", &grants, &[Number, Number, Number, Text, Number, Text]),
+        ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text, Number, Text]),
+        ("personal tokens", &tokens, &[Number, Number, Text, Number, Text]),
+        ("personal tokens of a person", &tokens_of_one, &[Number, Number, Text, Number, Text]),
     ];
     for (name, sql, kinds) in STATEMENTS.into_iter().chain(of_people) {
         let plan = plan(&instance.context.store, sql, kinds).await;

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::grants::{self, Which};
 use super::{Columns, Store, StoreError, Transaction, personal_tokens, to_json};
 use crate::clock::Timestamp;
-use crate::id::{ClientId, PersonId};
+use crate::id::{ClientId, InteractiveClientId, PersonId};
 use crate::restore::{Ended, How};
 
 /// The tables of what proves a client.
@@ -51,6 +51,18 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
          WHERE removed_at IS NOT NULL ORDER BY client_id";
     let found = rows(former, clients, How::ClientRemoved).await?;
     let going = "SELECT client_id AS id FROM interactive_clients WHERE removed_at IS NULL";
+    ended.extend(still(backup, going, "client_id", found).await?);
+    let documents = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM interactive_clients
+         WHERE removed_at IS NOT NULL AND kind = 'document' ORDER BY client_id";
+    let found = rows(former, documents, How::DocumentRemoved).await?;
+    let known = "SELECT client_id AS id FROM interactive_clients WHERE kind = 'document'";
+    let known = still(backup, known, "client_id", found.clone()).await?;
+    ended.extend(found.into_iter().filter(|one| !known.contains(one)));
+    // When a secret ended is not kept with the client, only that it did.
+    let secrets = "SELECT '' AS client_id, name, client_id AS id, created_at AS at FROM interactive_clients
+         WHERE removed_at IS NULL AND secret_hint IS NOT NULL AND secret_hash IS NULL ORDER BY client_id";
+    let found = rows(former, secrets, How::ClientSecretEnded).await?;
+    let going = "SELECT client_id AS id FROM interactive_clients WHERE secret_hash IS NOT NULL";
     ended.extend(still(backup, going, "client_id", found).await?);
     let links = "SELECT '' AS client_id, p.name AS name, l.id AS id, l.removed_at AS at
          FROM openid_links AS l JOIN people AS p ON p.id = l.person_id WHERE l.removed_at IS NOT NULL ORDER BY l.id";
@@ -162,6 +174,25 @@ pub(crate) async fn remove_passkey(transaction: &mut Transaction, id: &str, at: 
         .bind(id)
         .execute(&mut **transaction)
         .await?;
+    Ok(())
+}
+
+/// Remembers that the client with this document was removed.
+pub(crate) async fn keep_document_out(
+    transaction: &mut Transaction,
+    id: &InteractiveClientId,
+    name: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO interactive_clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, removed_at)
+         VALUES ($1, 'document', $2, '[]', '{}', '', $3, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(id.as_str())
+    .bind(name)
+    .bind(at.millis())
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 

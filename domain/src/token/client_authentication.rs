@@ -126,6 +126,9 @@ pub(super) async fn interactive(
             // Nothing that proves anything was sent, well formed or not.
             let named = form.get("client_id").filter(|_| error.detail == NO_AUTHENTICATION);
             let Some(id) = named.and_then(InteractiveClientId::parse) else { return Err(error.clone()) };
+            if id.document().is_some() && !context.settings.client_id_metadata_documents {
+                return Err(OAuthError::invalid_client("clients are not known by documents here"));
+            }
             let found = client::find(context, &id).await?.filter(|client| client.removed_at.is_none());
             found
                 .filter(|client| !client.is_confidential())

@@ -7,7 +7,7 @@ use super::error::OAuthError;
 use super::verify::{VerifyError, verify_for_any};
 use crate::context::Context;
 use crate::error::Fault;
-use crate::personal_token;
+use crate::personal_token::{self, PersonalToken};
 use crate::secret::{PlainSecret, SecretKind};
 use crate::store;
 
@@ -24,7 +24,13 @@ pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Resu
         servers.iter().any(|server| server.resource == claims.aud && caller.servers.contains(&server.id))
     };
     if let Some(secret) = PlainSecret::parse_of(SecretKind::PersonalToken, token) {
-        return Ok(of_personal_token(context, &secret).await?.filter(is_callers));
+        let Some((token, claims)) = of_personal_token(context, &secret).await? else { return Ok(None) };
+        if !is_callers(&claims) {
+            return Ok(None);
+        }
+        // From where it was used its server knows, and does not say.
+        personal_token::note_use(context, &token, None).await;
+        return Ok(Some(claims));
     }
     let verified = match verify_for_any(context, token).await {
         Ok(verified) => verified,
@@ -39,10 +45,10 @@ pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Resu
 
 /// What a personal token would say if it were signed. Its identifier stands for the client too: nothing else is known of the
 /// program that holds it.
-async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Option<Claims>, Fault> {
-    let Some((found, server)) = personal_token::accept(context, secret, None).await? else { return Ok(None) };
+async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Option<(PersonalToken, Claims)>, Fault> {
+    let Some((found, server)) = personal_token::find_live(context, secret).await? else { return Ok(None) };
     let token = found.token;
-    Ok(Some(Claims {
+    let claims = Claims {
         iss: context.settings.public_url.clone(),
         sub: token.person.to_string(),
         scope: token.scopes.intersection(&server.scope_names()).to_string(),
@@ -52,5 +58,6 @@ async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Op
         iat: token.created_at.seconds(),
         exp: token.ends_at.seconds(),
         status: None,
-    }))
+    };
+    Ok(Some((token, claims)))
 }

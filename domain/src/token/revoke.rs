@@ -75,7 +75,7 @@ async fn revoke_of_interactive(
         return Ok(());
     }
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    Ok(grant::end_token(context, &actor, &verified.jti).await?)
+    Ok(grant::end_token(context, &actor, &verified.jti, None).await?)
 }
 
 async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault> {

@@ -151,12 +151,13 @@ async fn of_personal_token(
     audience: &str,
     address: Option<IpAddr>,
 ) -> Result<Caller, VerifyError> {
-    let accepted = personal_token::accept(context, secret, address).await?;
+    let accepted = personal_token::find_live(context, secret).await?;
     let (ListedToken { token, person_name, .. }, server) =
         accepted.ok_or(VerifyError::Invalid("a personal token that is unknown or over"))?;
     if server.resource != audience {
         return Err(VerifyError::Invalid("for another audience"));
     }
+    personal_token::note_use(context, &token, address).await;
     Ok(Caller {
         subject: Subject::PersonalToken { person: token.person, person_name, id: token.id },
         name: token.name,

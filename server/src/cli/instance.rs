@@ -18,7 +18,7 @@ use domain::store::{DatabaseUrl, Store, StoreError};
 
 use super::CliError;
 use crate::config::{Config, ConfigError, OpenId};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, PrivateHosts};
 
 const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 
@@ -88,11 +88,11 @@ async fn open_store_at(config: &Config, url: &DatabaseUrl) -> Result<Opened, Cli
     Ok(Opened {
         store,
         master,
-        outbound: Outbound::new(
-            config.private_issuers.clone(),
-            config.private_webhooks.clone(),
-            config.private_clients.clone(),
-        ),
+        outbound: Outbound::new(PrivateHosts {
+            issuers: config.private_issuers.clone(),
+            webhooks: config.private_webhooks.clone(),
+            clients: config.private_clients.clone(),
+        }),
         openid: config.openid.clone(),
         status_list_ttl: config.status_list_ttl,
         dynamic_registration: config.dynamic_registration,
@@ -116,7 +116,10 @@ impl Opened {
         let (fetch, post) = (Arc::clone(&outbound), outbound);
         // A way of its own: what is allowed for the provider is allowed for no issuer that somebody registers.
         let openid = self.openid.map(|OpenId { provider, private_hosts }| {
-            RelyingParty::new(provider, Arc::new(Outbound::new(private_hosts, Vec::new(), Vec::new())))
+            RelyingParty::new(
+                provider,
+                Arc::new(Outbound::new(PrivateHosts { issuers: private_hosts, ..PrivateHosts::default() })),
+            )
         });
         let context = Context::open(self.store, Arc::new(self.master), clock, random, fetch, post, settings).await;
         Ok(context.map_err(CliError::failed)?.with_openid(openid))

@@ -235,7 +235,8 @@ fn line(ended: &Ended) -> String {
         How::Disabled => "disabled",
         How::AuthenticatorRevoked(_) => "a secret, key or identity revoked",
         How::PersonDisabled => "person disabled",
-        How::ClientRemoved => "client removed",
+        How::ClientRemoved | How::DocumentRemoved => "client removed",
+        How::ClientSecretEnded => "its secret ended after a leak; client added",
         How::OpenIdDisconnected => "OpenID account disconnected",
         How::PasskeyRemoved => "passkey removed",
     };

@@ -1,7 +1,7 @@
 //! Connected apps and their clients.
 
 use app::action::ActionError;
-use app::pages::apps::{self, TypedClient};
+use app::pages::apps::{self, AppsQuery, ClientsQuery, TypedClient};
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,14 +15,16 @@ use crate::http::fields::Fields;
 
 /// `GET /apps`
 pub async fn list(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let done = fields_of(query).find("done").is_some();
-    respond(visit, || apps::page(done)).await
+    let fields = fields_of(query);
+    let query = AppsQuery { after: fields.get("after"), tokens_after: fields.get("tokens_after") };
+    respond(visit, || apps::page(query, fields.find("done").is_some())).await
 }
 
 /// `GET /apps/clients`
 pub async fn clients(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let done = fields_of(query).find("done").is_some();
-    respond(visit, || apps::clients(done)).await
+    let fields = fields_of(query);
+    let query = ClientsQuery { q: fields.get("q"), kind: fields.get("kind"), after: fields.get("after") };
+    respond(visit, || apps::clients(query, fields.find("done").is_some())).await
 }
 
 /// `GET /apps/clients/{id}`

@@ -12,6 +12,7 @@ use domain::id::InteractiveClientId;
 use domain::interactive::client;
 use domain::interactive::prune;
 use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
+use domain::restore::{self, How};
 use serde_json::{Value, json};
 
 use crate::interactive::{
@@ -99,6 +100,12 @@ async fn a_document_is_read_anew_after_an_hour_and_what_changed_is_recorded() {
     browser.sign_in(crate::support::PASSWORD).await;
     assert!(asks().await.body.contains("<b>Editor Two</b>"));
     assert_eq!(app.instance.issuers.asked(DOCUMENT), 2);
+    // One that says the same is believed for another hour.
+    app.instance.clock.advance(Duration::from_secs(3600));
+    browser.sign_in(crate::support::PASSWORD).await;
+    assert!(asks().await.body.contains("<b>Editor Two</b>"));
+    assert!(asks().await.body.contains("<b>Editor Two</b>"));
+    assert_eq!(app.instance.issuers.asked(DOCUMENT), 3);
     // A redirect URI that is no longer listed is no longer led to.
     app.instance.issuers.publish(DOCUMENT, &document(json!({ "redirect_uris": ["https://editor.example/callback"] })));
     app.instance.clock.advance(Duration::from_secs(3600));
@@ -176,6 +183,64 @@ async fn documents_count_for_nothing_when_the_setting_is_off() {
     assert_eq!(app.instance.issuers.asked(DOCUMENT), 0);
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(metadata.get("client_id_metadata_document_supported"), None);
+}
+
+#[tokio::test]
+async fn many_first_visitors_of_one_document_make_one_client() {
+    let app = App::new().await;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let (path, visitors) = (path(&query(DOCUMENT, &[])), 0..8);
+    let pages = futures::future::join_all(visitors.map(|_| browser.get(&path))).await;
+    assert!(pages.iter().all(|page| page.status == StatusCode::OK));
+    let filter = audit::Filter { action: Some("client.added".to_owned()), ..audit::Filter::default() };
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
+    assert_eq!(entries.len(), 1);
+}
+
+#[tokio::test]
+async fn described_clients_end_with_the_setting() {
+    let app = App::new().await;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let (_, refresh) = granted(&app, &browser, DOCUMENT).await;
+    let mut context = app.instance.context.clone();
+    let mut settings = (*context.settings).clone();
+    settings.client_id_metadata_documents = false;
+    context.settings = settings.into();
+    let state = server::state::AppState::new(context, Vec::new(), Vec::new());
+    let later = App { router: crate::support::router(state), ..app };
+    let answer = later.token(&[], crate::interactive::refreshing(DOCUMENT, &refresh)).await;
+    assert_eq!(crate::interactive::error(&answer), (401, "invalid_client".to_owned()));
+}
+
+#[tokio::test]
+async fn long_lists_of_clients_have_pages_and_a_search() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
+    for number in 0..205 {
+        let draft = client::ClientDraft {
+            name: format!("Portal {number}"),
+            redirect_uris: vec!["https://portal.example/callback".to_owned()],
+            confidential: false,
+        };
+        client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
+        app.instance.clock.advance(Duration::from_millis(1));
+    }
+    let list = async |address: &str| browser.get(address).await.body.replace("<!>", "").replace("&amp;", "&");
+    let first = list("/apps/clients").await;
+    assert!(first.contains(">Portal 204<") && !first.contains(">Portal 4<") && !first.contains(">Editor<"));
+    let next = format!("/apps/clients?after={}", crate::html::between(&first, "/apps/clients?after=", "\""));
+    let second = list(&next).await;
+    assert!(second.contains(">Portal 4<") && second.contains(">Editor<") && second.contains("First page"), "{second}");
+    let found = list("/apps/clients?q=pORTAL+17").await;
+    assert_eq!(found.matches("class=\"name\"").count(), 11, "17 and 170 to 179");
+    let described = list("/apps/clients?kind=document").await;
+    assert!(described.contains(">Editor<") && !described.contains(">Portal"));
+    assert!(list("/apps/clients?q=100%25").await.contains("No client matches."));
 }
 
 /// Registers with this `Authorization`.
@@ -279,4 +344,47 @@ async fn a_client_that_is_about_to_be_used_does_not_go() {
     let again = register(&app, &json!({ "redirect_uris": [CALLBACK] })).await;
     assert_ne!(again.json()["client_id"], json!(id));
     assert!(!code(&browser, &id, &[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    app.instance.issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    let gone = registered(&app).await;
+    let (portal, secret) = crate::interactive::confidential(&app).await;
+    let (backup, compared) = crate::openid::backed_up(&app).await;
+    assert!(compared(&backup).await.is_empty());
+
+    // First seen after the backup, so that the backup does not know it.
+    assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
+    for id in [DOCUMENT, &gone] {
+        let answer = browser.submit("/apps", "/fn/remove_client", &[("client", id)]).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    }
+    let report = Request::post("/leaks/report").header("content-type", crate::support::FORM);
+    app.send(report.body(Body::from(format!("token={secret}"))).expect("a request")).await;
+    let difference = compared(&backup).await;
+    let mut ended: Vec<_> = difference.ended.iter().map(|one| (one.id.as_str(), one.how)).collect();
+    ended.sort_by_key(|(_, how)| format!("{how:?}"));
+    assert_eq!(
+        ended,
+        [
+            (gone.as_str(), How::ClientRemoved),
+            (portal.as_str(), How::ClientSecretEnded),
+            (DOCUMENT, How::DocumentRemoved)
+        ]
+    );
+
+    let restored = domain::context::Context { store: backup.clone(), ..context.clone() };
+    restore::finish(&restored, &Actor::command_line("operator"), &difference, true).await.expect("restores");
+    assert!(compared(&backup).await.is_empty());
+    let find = async |id: &str| {
+        let id = InteractiveClientId::parse(id).expect("an identifier");
+        client::find(&restored, &id).await.expect("reads").expect("known")
+    };
+    assert!(find(DOCUMENT).await.removed_at.is_some() && find(&gone).await.removed_at.is_some());
+    assert!(find(&portal).await.secret_ended);
+    backup.close().await;
 }

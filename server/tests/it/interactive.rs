@@ -361,6 +361,38 @@ async fn a_code_lives_for_a_minute() {
     assert_eq!(error(&answer), (400, "invalid_grant".to_owned()));
 }
 
+/// However a refresh and the end of its grant fall together: when both were answered, nothing of the grant is left.
+#[tokio::test]
+async fn a_refresh_does_not_outlive_the_end_of_its_grant() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    for round in 0..40 {
+        let (access, refresh) = granted(&app, &browser, &client_id).await;
+        let refreshing = app.token(&[], refreshing(&client_id, &refresh));
+        let revoke = Request::post("/mcp/oauth/revoke").header("content-type", FORM);
+        let body = encoded(&[("token", &refresh), ("client_id", &client_id)]);
+        let revoking = app.send(revoke.body(Body::from(body)).expect("a request"));
+        // Each goes first in half of the rounds.
+        let (refreshed, revoked) = match round % 2 {
+            0 => futures::join!(refreshing, revoking),
+            _ => {
+                let (revoked, refreshed) = futures::join!(revoking, refreshing);
+                (refreshed, revoked)
+            }
+        };
+        assert_eq!(revoked.status, StatusCode::OK);
+        assert!(!is_accepted(&app, &access).await, "round {round}");
+        if refreshed.status == StatusCode::OK {
+            assert!(!is_accepted(&app, &text(&refreshed, "access_token")).await, "round {round}");
+            let again = self::refreshing(&client_id, &text(&refreshed, "refresh_token"));
+            assert_eq!(error(&app.token(&[], again).await), (400, "invalid_grant".to_owned()), "round {round}");
+        } else {
+            assert_eq!(error(&refreshed), (400, "invalid_grant".to_owned()), "round {round}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn one_code_makes_one_grant_and_one_refresh_token_the_next_one() {
     let app = App::new().await;

@@ -29,7 +29,7 @@ use domain::session::PROOF_LIFETIME;
 use domain::sign_in::ADDRESS_LIMIT;
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
-use server::outbound::Outbound;
+use server::outbound::{Outbound, PrivateHosts};
 use server::state::AppState;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -217,7 +217,7 @@ fn sent(answer: &Answer) -> Sent {
 /// An instance that knows the provider.
 async fn app_with(settings: Settings, host: String) -> App {
     let mut app = App::new().await;
-    let way = Arc::new(Outbound::new(vec![host], vec![], vec![]));
+    let way = Arc::new(Outbound::new(PrivateHosts { issuers: vec![host], ..PrivateHosts::default() }));
     let context = app.instance.context.clone().with_openid(Some(RelyingParty::new(settings, way)));
     app.instance.context = context.clone();
     app.router = router(AppState::new(context, vec![], vec![]));
@@ -767,7 +767,7 @@ async fn without_a_provider_there_is_nothing_of_it() {
 }
 
 /// What ended since a backup, and the store of the backup.
-async fn backed_up(app: &App) -> (Store, impl AsyncFn(&Store) -> restore::Difference) {
+pub async fn backed_up(app: &App) -> (Store, impl AsyncFn(&Store) -> restore::Difference) {
     let file = app.instance.folder().join("copy.db");
     app.instance.context.store.backup(&file, &mut |_, _| {}).await.expect("a backup");
     let backup = Store::open(&DatabaseUrl::Sqlite(file), &StoreOptions::default()).await.expect("opens");

@@ -136,7 +136,8 @@ async fn a_token_is_for_one_server_and_its_scopes() {
         let answer = browser.submit(LIST, LIST, &fields).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
         assert!(answer.body.contains(words), "{fields:?}: {}", answer.body);
-        assert!(!answer.body.contains("csp_") || answer.body.contains("csp_…"), "{fields:?}");
+        // Tokens that exist are named by their ends.
+        assert_eq!(answer.body.matches("csp_").count(), answer.body.matches("csp_…").count(), "{fields:?}");
     }
 }
 
@@ -206,6 +207,64 @@ async fn a_pasted_text_gives_away_apps_and_tokens_with_a_way_to_end_them() {
     assert!(page.body.contains("it does not work any more"), "{}", page.body);
 }
 
+#[tokio::test]
+async fn what_has_ended_of_a_grant_that_goes_on_does_not_work() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let (access, refresh) = granted(&app, &browser, &client_id).await;
+    app.instance.clock.advance(Duration::from_secs(601));
+    let next = app.token(&[], refreshing(&client_id, &refresh)).await;
+    let next_refresh = crate::interactive::text(&next, "refresh_token");
+    browser.sign_in(PASSWORD).await;
+    for (text, works) in [
+        (access.clone(), false),
+        (refresh.clone(), false),
+        (format!("{access} {refresh}"), false),
+        (format!("{access} {next_refresh}"), true),
+        (crate::interactive::text(&next, "access_token"), true),
+    ] {
+        let page = browser.submit("/leaks", "/leaks", &[("text", &text)]).await.body;
+        assert_eq!(page.contains("and works."), works, "{text}: {page}");
+        assert_eq!(page.contains("End access"), works, "{text}");
+    }
+    // A report of what has ended ends nothing.
+    assert_eq!(report(&app, &refresh).await, StatusCode::ACCEPTED);
+    assert!(is_accepted(&app, &crate::interactive::text(&next, "access_token")).await);
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_at_once_by_many_makes_one_token() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let form_token = crate::support::form_token(&browser.get(LIST).await.body);
+    let fields = [("form_token", form_token.as_str()), ("name", "laptop")];
+    let answers = futures::future::join_all((0..20).map(|_| browser.post(LIST, &fields))).await;
+    let of = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((of(StatusCode::OK), of(StatusCode::CONFLICT)), (1, 19));
+    assert_eq!(browser.get(LIST).await.body.matches("/fn/revoke_personal_token").count(), 1);
+}
+
+#[tokio::test]
+async fn a_use_elsewhere_is_noted_by_whom_it_concerns() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let draft = ServerDraft {
+        name: "Docs".to_owned(),
+        resource: "https://docs.example/mcp".to_owned(),
+        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        ..ServerDraft::default()
+    };
+    let docs = mcp_server::add(context, &operator(), &draft).await.expect("added");
+    let browser = app.signed_in().await;
+    let token = generated(&browser, &[("server", docs.id.as_str()), ("scope", "docs:read")]).await;
+    let machine = basic(&app.generated("another server", &["tokens:introspect"]).await);
+    assert!(!is_accepted(&app, &token).await);
+    assert_eq!(introspected(&app, &machine, &token).await, json!({ "active": false }));
+    let list = browser.get(LIST).await.body;
+    assert!(list.contains("Never") && !list.contains("192.0.2.1"), "whoever may not use it does not: {list}");
+}
+
 async fn report(app: &App, token: &str) -> StatusCode {
     let request = Request::post("/leaks/report").header("content-type", "application/json");
     let body = json!({ "token": token, "url": format!("https://paste.example/1?x={token}") });
@@ -244,7 +303,16 @@ async fn with_the_policy_alert_a_report_is_written_down_and_people_decide() {
     let browser = app.signed_in().await;
     let personal = generated(&browser, &[]).await;
     assert_eq!(report(&app, &personal).await, StatusCode::ACCEPTED);
+    assert_eq!(report(&app, &personal).await, StatusCode::ACCEPTED, "again, which says nothing new");
     assert!(is_accepted(&app, &personal).await);
+    let client_id = registered(&app).await;
+    let (access, _) = granted(&app, &browser, &client_id).await;
+    assert_eq!(report(&app, &access).await, StatusCode::ACCEPTED);
+    assert!(is_accepted(&app, &access).await);
+    let filter = audit::Filter { action: Some("leak.reported".to_owned()), ..audit::Filter::default() };
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
+    let kinds: Vec<&str> = entries.iter().map(|entry| entry.target_kind.as_str()).collect();
+    assert_eq!(kinds, ["grant", "personal_token"]);
     let page = browser.get("/activity").await.body;
     assert!(page.contains("Leak reported"), "{page}");
 }
@@ -270,8 +338,12 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     assert!(is_accepted(&app, &personal).await && is_accepted(&app, &access).await);
     let page = browser.get("/settings/stop?means=disable").await.body;
     assert!(page.contains("Connected apps and personal tokens end for good"), "{page}");
+    let waiting = crate::interactive::code(&browser, &client_id, &[]).await;
     let of_person = Selection { made_by: Some(person_of(&app).await), ..Selection::default() };
     assert_eq!(stop(&of_person).await, (1, 1));
     assert!(!is_accepted(&app, &personal).await && !is_accepted(&app, &access).await);
     assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+    // What was allowed before and not taken up is over too.
+    let late = app.token(&[], crate::interactive::redemption(&client_id, &waiting, &[])).await;
+    assert_eq!(error(&late), (400, "invalid_grant".to_owned()));
 }

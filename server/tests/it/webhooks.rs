@@ -11,7 +11,7 @@ use domain::testing::Instance;
 use domain::webhook::collect::collect;
 use domain::webhook::deliver::attempt_due;
 use domain::webhook::{self, Webhook};
-use server::outbound::Outbound;
+use server::outbound::{Outbound, PrivateHosts};
 use server::state::AppState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,8 +24,8 @@ const NEW: &str = "/settings/webhooks/new";
 /// An application that really sends, to these hosts also by http and on this machine.
 async fn app(private: &[&str]) -> App {
     let mut instance = Instance::new().await;
-    let private = private.iter().map(|host| (*host).to_owned()).collect();
-    instance.context.post = Arc::new(Outbound::new(Vec::new(), private, Vec::new()));
+    let webhooks = private.iter().map(|host| (*host).to_owned()).collect();
+    instance.context.post = Arc::new(Outbound::new(PrivateHosts { webhooks, ..PrivateHosts::default() }));
     let router = support::router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
     App { instance, router }
 }

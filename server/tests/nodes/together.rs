@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::clock::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::support::{Browser, Credential, ISSUER, PASSWORD, Site, Stop, between, form_token};
+use crate::support::{Answer, Browser, Credential, ISSUER, Node, PASSWORD, Site, Stop, between, form_token};
 
 #[test]
 fn a_credential_made_at_one_works_at_the_other_and_ends_at_both() {
@@ -222,4 +222,73 @@ fn an_exchange_that_was_decided_before_a_revocation_is_not_recorded_after_it() {
         assert_eq!(exchange.join().expect("ends").status, 401);
     });
     assert_eq!(site.sql("SELECT COUNT(*) FROM ledger").trim(), "1");
+}
+
+/// Sends the body to both token endpoints twenty times at once, and returns the answers that hold a token; all others say
+/// `invalid_grant`.
+fn redeemed_at_both(nodes: [&Node; 2], body: &str) -> Vec<Answer> {
+    let answers = std::thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..20).map(|number| scope.spawn(move || nodes[number % 2].post("/mcp/oauth/token", body))).collect();
+        calls.into_iter().map(|call| call.join().expect("an answer")).collect::<Vec<_>>()
+    });
+    let (good, bad): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert!(bad.iter().all(|answer| answer.json()["error"] == "invalid_grant"), "{bad:?}");
+    good
+}
+
+#[test]
+fn what_a_person_allows_at_one_is_taken_up_once_at_either_and_ends_at_both() {
+    let site = Site::new();
+    site.administrator();
+    let (a, b) = (site.serve(), site.serve());
+    let callback = "http://localhost/callback";
+    let client = site.json(&["client", "create", "--name", "CLI", "--redirect-uri", callback, "--format", "json"]);
+    let client_id = client["client_id"].as_str().expect("an identifier");
+    let mut browser = Browser::default();
+    assert_eq!(browser.sign_in(&a, PASSWORD).status, 303);
+    // The pair of RFC 7636 Appendix B.
+    let query = format!(
+        "response_type=code&client_id={client_id}&redirect_uri=http%3A%2F%2Flocalhost%2Fcallback\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+    );
+    let path = "/mcp/oauth/authorize";
+    let page = format!("{path}?{query}");
+    let allowed = browser.submit(&a, &page, path, &[("request", &query), ("decision", "allow")]);
+    let code = allowed.header("location").expect("back to the client").to_owned();
+    let code = code.split(['?', '&']).find_map(|pair| pair.strip_prefix("code=")).expect("a code");
+    let body = format!(
+        "grant_type=authorization_code&code={code}&redirect_uri=http%3A%2F%2Flocalhost%2Fcallback&client_id={client_id}\
+         &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    );
+    let first = redeemed_at_both([&a, &b], &body);
+    assert_eq!(first.len(), 1);
+    // Whoever was second brought a right code again: what the first got is over.
+    assert_eq!(a.tools(&first[0].token()).status, 401);
+
+    let mut grant = || {
+        let allowed = browser.submit(&b, &page, path, &[("request", &query), ("decision", "allow")]);
+        let location = allowed.header("location").expect("back to the client").to_owned();
+        let fresh = location.split(['?', '&']).find_map(|pair| pair.strip_prefix("code=")).expect("a code");
+        a.post("/mcp/oauth/token", &body.replace(code, fresh))
+    };
+    let granted = grant();
+    let refresh = granted.json()["refresh_token"].as_str().expect("a refresh token").to_owned();
+    let body = format!("grant_type=refresh_token&refresh_token={refresh}&client_id={client_id}");
+    let refreshed = redeemed_at_both([&a, &b], &body);
+    assert_eq!(refreshed.len(), 1);
+    let token = grant().token();
+    let list = browser.get(&a, "/apps").body;
+    let id = format!("gra_{}", between(&list, "value=\"gra_", "\""));
+    assert_eq!(b.tools(&token).status, 200);
+    assert_eq!(browser.submit(&a, "/apps", "/fn/end_grant", &[("grant", &id)]).status, 303);
+    assert_eq!(b.tools(&token).status, 401, "the newest is the first of the list, and has ended at both");
+
+    let reveal = browser.submit(&a, "/account/tokens", "/account/tokens", &[("name", "laptop")]);
+    let personal = format!("csp_{}", between(&reveal.body, "value=\"csp_", "\""));
+    assert_eq!(b.tools(&personal).status, 200);
+    let list = browser.get(&b, "/account/tokens").body;
+    let id = format!("ptk_{}", between(&list, "value=\"ptk_", "\""));
+    assert_eq!(browser.submit(&b, "/account/tokens", "/fn/revoke_personal_token", &[("token", &id)]).status, 303);
+    assert_eq!(a.tools(&personal).status, 401);
 }

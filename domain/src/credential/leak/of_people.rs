@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::Policy;
 use crate::actor::Actor;
-use crate::audit::Event;
+use crate::audit::{self, Event};
 use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::id::PersonId;
+use crate::id::{PersonId, TokenId};
 use crate::interactive::client::{self, InteractiveClient};
 use crate::interactive::grant::{self, ListedGrant};
 use crate::personal_token::{self, ListedToken};
@@ -80,16 +80,41 @@ pub(super) async fn find(
                 found: Found::PersonalToken(listed),
             })
         }
-        SecretKind::RefreshToken => of_grant(context, Clue::RefreshToken(&hash), now).await?,
+        SecretKind::RefreshToken => {
+            let works = store::grants::is_usable(&context.store, &hash, now).await?;
+            of_grant(context, Clue::RefreshToken(&hash), works).await?
+        }
         // It is used up or over within a minute.
         SecretKind::AuthorizationCode => None,
     })
 }
 
-/// The grant that `clue` belongs to.
-pub(super) async fn of_grant(context: &Context, clue: Clue<'_>, now: Timestamp) -> Result<Option<LeakOfPeople>, Fault> {
+/// The grant that `clue` belongs to; `works` says whether the clue itself is still worth something.
+pub(super) async fn of_grant(context: &Context, clue: Clue<'_>, works: bool) -> Result<Option<LeakOfPeople>, Fault> {
     let found = store::grants::find_by(&context.store, clue).await?;
-    Ok(found.map(|listed| LeakOfPeople { works: listed.grant.is_live(now), found: Found::Grant(listed) }))
+    let now = context.now();
+    Ok(found.map(|listed| LeakOfPeople { works: works && listed.grant.is_live(now), found: Found::Grant(listed) }))
+}
+
+/// Takes a report of an access token of a grant, which has not ended by itself: it alone ends, the app gets another.
+pub(super) async fn report_token(
+    context: &Context,
+    actor: &Actor,
+    jti: &TokenId,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<(), Fault> {
+    match policy {
+        Policy::Revoke => grant::end_token(context, actor, jti, place).await?,
+        Policy::Alert => {
+            let leak = of_grant(context, Clue::AccessToken(jti), true).await?;
+            if let Some(leak) = leak.filter(|leak| leak.works) {
+                note(context, actor, &leak, place).await?;
+            }
+        }
+    }
+    tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
+    Ok(())
 }
 
 /// Takes a report of `secret`, which is none of a credential. Returns whether it is one of ours, whatever became of it.
@@ -126,18 +151,22 @@ pub async fn end(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: O
     }
 }
 
-/// Writes down that something leaked and still works.
+/// Writes down that something leaked and still works, once: whoever reports it again says nothing new.
 async fn note(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: Option<&str>) -> Result<(), Fault> {
     let (kind, name, person): (_, _, Option<&PersonId>) = match &leak.found {
         Found::PersonalToken(listed) => ("personal_token", &listed.token.name, Some(&listed.token.person)),
-        Found::Grant(listed) => ("client", &listed.client_name, Some(&listed.grant.person)),
+        Found::Grant(listed) => ("grant", &listed.client_name, Some(&listed.grant.person)),
         Found::Client(client) => ("client", &client.name, None),
     };
-    let target = match &leak.found {
-        Found::Grant(listed) => listed.grant.client_id.as_str(),
-        _ => leak.id(),
+    let filter = audit::Filter {
+        action: Some("leak.reported".to_owned()),
+        target: Some(leak.id().to_owned()),
+        ..audit::Filter::default()
     };
-    let event = Event::new("leak.reported", kind, target, name)
+    if !audit::list(context, &Authority::Everything, &filter, 1).await?.is_empty() {
+        return Ok(());
+    }
+    let event = Event::new("leak.reported", kind, leak.id(), name)
         .with(json!({ "person": person.map(PersonId::as_str), "found_at": place }));
     context.begin_change().await?.commit(actor, &event).await?;
     Ok(())
