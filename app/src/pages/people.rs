@@ -126,7 +126,9 @@ pub async fn one(
         Some("second-factor-removed") => {
             Some("Second factor removed. Their sessions have ended; their password alone signs them in.")
         }
-        Some("openid-disconnected") => Some("Account disconnected. Their sessions have ended; their password signs them in."),
+        Some("openid-disconnected") => {
+            Some("Account disconnected. Their sessions have ended; their password signs them in.")
+        }
         _ => None,
     };
     let openid = openid_of(&visit, &person.id).await?;

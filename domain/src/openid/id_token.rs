@@ -87,7 +87,9 @@ fn account(claims: &Map<String, Value>) -> String {
 /// that fold into each other, such as the Kelvin sign into k, would make one person's address another's.
 fn verified_email(claims: &Map<String, Value>) -> Option<String> {
     let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
-    text(claims, "email").filter(|email| is_verified && email.is_ascii()).and_then(|email| person::check_email(email).ok())
+    text(claims, "email")
+        .filter(|email| is_verified && email.is_ascii())
+        .and_then(|email| person::check_email(email).ok())
 }
 
 #[cfg(test)]

@@ -85,12 +85,7 @@ pub(super) fn open(context: &Context, purpose: Purpose, person: Option<&PersonId
 }
 
 /// What is used up with the answer, whether or not it is in time.
-pub(super) fn nonce_of(
-    context: &Context,
-    purpose: Purpose,
-    person: Option<&PersonId>,
-    state: &str,
-) -> Option<String> {
+pub(super) fn nonce_of(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<String> {
     read(context, purpose, person, state).map(|carried| carried.nonce)
 }
 

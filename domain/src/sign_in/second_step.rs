@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Bucket, Kind, Shown, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address, of_device, started,
+    Bucket, Kind, Shown, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address, of_device,
+    started,
 };
 use crate::actor::Actor;
 use crate::base62;

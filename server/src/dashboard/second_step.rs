@@ -4,13 +4,13 @@
 use app::action::ActionError;
 pub use app::pages::second_step::PATH;
 use app::pages::second_step::{self as page, Problem};
+use app::pages::sign_in;
 use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use app::pages::sign_in;
-use domain::sign_in::{Shown, SignInError};
 use domain::sign_in::second_step::{self, LIFETIME, Step, StepProof, Waiting};
+use domain::sign_in::{Shown, SignInError};
 use tower_sessions::Session;
 
 use super::enter::safe_return;

@@ -8,12 +8,12 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
+use domain::id::PersonId;
 use domain::passkey;
 use domain::password::Password;
 use domain::person::{NewPerson, Person, PersonError};
 use domain::session;
 use domain::setup::{self, SetupError};
-use domain::id::PersonId;
 use domain::sign_in::{self, Attempt, Entry, Shown, SignInError};
 use tower_sessions::Session;
 

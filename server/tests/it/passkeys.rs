@@ -12,9 +12,11 @@ use domain::actor::Actor;
 use domain::audit;
 use domain::authority::Authority;
 use domain::backup;
+use domain::context::Context;
 use domain::password::Password;
 use domain::person::{self, NewPerson, manage};
 use domain::restore::{self, How};
+use domain::second_factor;
 use domain::sign_in::ADDRESS_LIMIT;
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
@@ -408,5 +410,9 @@ async fn a_backup_does_not_bring_a_removed_passkey_back_unnoticed() {
     let difference = restore::compare(&context.store, &copy, context.now()).await.expect("compares");
     let ended: Vec<_> = difference.ended.iter().map(|one| (one.how, one.name.as_str())).collect();
     assert_eq!(ended, [(How::PasskeyRemoved, "blue key")]);
+    // Ended again, it takes the recovery codes along that stood in for it.
+    let restored = Context { store: copy.clone(), ..context.clone() };
+    restore::finish(&restored, &Actor::command_line("operator"), &difference, true).await.expect("restores");
+    assert_eq!(second_factor::find_recovery(&restored, &ada.id).await.expect("reads").codes_left, 0);
     copy.close().await;
 }

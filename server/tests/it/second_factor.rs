@@ -8,8 +8,12 @@ use axum::http::{Request, StatusCode};
 use domain::audit::{self, Entry};
 use domain::authority::Authority;
 use domain::clock::Clock;
+use domain::context::Context;
+use domain::restore::{self, How};
+use domain::second_factor;
 use domain::sign_in::WINDOW;
 use domain::sign_in::second_step::{CODE_LIMIT, DAILY_CODE_LIMIT, LIFETIME};
+use domain::store::{DatabaseUrl, Store, StoreOptions};
 
 use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between, form_token};
 
@@ -58,7 +62,8 @@ pub async fn enrolled(browser: &Browser<'_>) -> (Phone, Vec<String>) {
     assert_eq!((shown.status, shown.header("referrer-policy")), (StatusCode::OK, "no-referrer"));
     let phone = Phone::of(between(&shown.body, "?secret=", "&"));
     let token = form_token(&shown.body);
-    let fields = [("form_token", token.as_str()), ("shown", shown_token(&shown)), ("code", &phone.code(browser.app, 0))];
+    let fields =
+        [("form_token", token.as_str()), ("shown", shown_token(&shown)), ("code", &phone.code(browser.app, 0))];
     let answer = browser.post("/account/authenticator/confirm", &fields).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), ("no-store", "no-referrer"));
@@ -589,6 +594,45 @@ async fn a_disabled_person_does_not_get_past_the_second_step() {
     let fields = [("form_token", token.as_str()), ("code", &phone.code(&app, 1))];
     begins_anew(&waiting.post(STEP, &fields).await, "/");
     assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_backup_brings_back_neither_a_removed_app_nor_spent_codes() {
+    const REMOVE: &str = "/account/authenticator/remove";
+    let app = App::new().await;
+    let owner = app.signed_in().await;
+    let (_, codes) = enrolled(&owner).await;
+    let context = &app.instance.context;
+    let file = app.instance.folder().join("copy.db");
+    domain::backup::write(context, &file, &mut |_, _| {}).await.expect("writes");
+    let copy = Store::open(&DatabaseUrl::Sqlite(file), &StoreOptions::default()).await.expect("opens");
+    let restored = Context { store: copy.clone(), ..context.clone() };
+    let compare = async || restore::compare(&context.store, &copy, context.now()).await.expect("compares");
+    let operator = domain::actor::Actor::command_line("operator");
+    let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
+
+    let browser = app.browser();
+    first_step(&browser).await;
+    assert_eq!(second_step(&browser, &codes[0]).await.status, StatusCode::SEE_OTHER);
+    let difference = compare().await;
+    assert!(difference.is_empty(), "there is nothing to decide about a code that was used");
+    restore::finish(&restored, &operator, &difference, false).await.expect("restores");
+    let left = second_factor::find_recovery(&restored, &ada.id).await.expect("reads");
+    assert_eq!((left.codes_left, left.app_since.is_some()), (9, true));
+
+    assert_eq!(owner.submit(REMOVE, REMOVE, &[]).await.status, StatusCode::SEE_OTHER);
+    let difference = compare().await;
+    let ended: Vec<_> = difference.ended.iter().map(|one| (one.how, one.name.as_str())).collect();
+    assert_eq!(ended, [(How::AppRemoved, "Ada Lovelace")]);
+    restore::finish(&restored, &operator, &difference, true).await.expect("restores");
+    let left = second_factor::find_recovery(&restored, &ada.id).await.expect("reads");
+    assert_eq!((left.codes_left, left.app_since), (0, None));
+    let entries = audit::list(&restored, &Authority::Everything, &audit::Filter::default(), 1).await.expect("reads");
+    assert_eq!(
+        (entries[0].action.as_str(), entries[0].target_name.as_str()),
+        ("second_factor.removed", "Ada Lovelace")
+    );
+    copy.close().await;
 }
 
 #[tokio::test]
