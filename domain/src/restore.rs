@@ -60,7 +60,7 @@ pub struct Ended {
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, their passkeys and accounts elsewhere, and interactive clients.
+    /// Credentials, what proves them, people, their apps, passkeys and accounts elsewhere, and interactive clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,

@@ -287,6 +287,7 @@ pub async fn under_way(
         {password(("your_password", "your_code"))}
     }
     .into_any();
+    let cancel = password(("your_password_to_cancel", "your_code_to_cancel"));
     let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
     let body = view! {
         {done.then(|| view! { <Done text="The deadline is changed.".to_owned()/> })}
@@ -310,7 +311,7 @@ pub async fn under_way(
         <section class="panel body" aria-labelledby="cancel">
             <h2 id="cancel">"Cancel"</h2>
             <p class="muted">"The new one and the tokens that it made stop working at once; the old one goes on as before."</p>
-            {step(&address, "cancel", password(("your_password_to_cancel", "your_code_to_cancel")), Some("danger"), "Cancel rotation")}
+            {step(&address, "cancel", cancel, Some("danger"), "Cancel rotation")}
         </section>
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).with_status(status))
