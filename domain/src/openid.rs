@@ -163,7 +163,9 @@ impl From<StoreError> for OpenIdError {
 impl From<SignInError> for OpenIdError {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::Throttled { retry_after } => Self::Throttled { retry_after },
+            SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after } => {
+                Self::Throttled { retry_after }
+            }
             // Counting refuses nobody; here for the day on which it does.
             SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate => {
                 Self::NotConnected

@@ -20,6 +20,7 @@ use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::context::{Change, Context, Settings};
 use crate::error::{Fault, FieldError};
+use crate::form;
 use crate::id::{PasskeyId, PersonId};
 use crate::person::{self, Person};
 use crate::second_factor::{self, RecoveryCode};
@@ -65,6 +66,9 @@ pub enum PasskeyError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
+    /// The form was sent before, and the passkey was added then.
+    #[error("the form was sent before")]
+    AlreadySubmitted,
     /// There is no such passkey, or none is possible here.
     #[error("there is no such passkey")]
     NotFound,
@@ -136,6 +140,14 @@ pub async fn begin_proof(
     Ok(Some(challenge::seal(context, purpose, person, State::Proving(Box::new(state)), options)))
 }
 
+/// Whether a passkey was added with this answer before, however long ago it was asked for.
+pub async fn was_added(context: &Context, person: &PersonId, answer: &Answer) -> Result<bool, Fault> {
+    match challenge::nonce_of(context, Purpose::Add, Some(person), &answer.state) {
+        Some(nonce) => Ok(form::made_by(context, &nonce).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
 /// Stores the passkey that the browser made. Returns the recovery codes that were made with it, none when the person has some
 /// from before.
 pub async fn add(
@@ -170,7 +182,7 @@ pub async fn add(
     };
     let mut change = context.begin_change().await?;
     if change.use_form(Some(&nonce), stored.passkey.id.as_str()).await?.is_some() {
-        return Err(refused());
+        return Err(PasskeyError::AlreadySubmitted);
     }
     if store::passkeys::of_person(&mut **change.transaction(), &person.id).await?.len() >= MOST_PASSKEYS {
         let message = format!("You have {MOST_PASSKEYS} passkeys. Remove one that you do not use.");
@@ -215,6 +227,22 @@ pub(crate) enum Verdict {
     Refused(Option<Box<Person>>),
 }
 
+/// Whose passkey an answer names, whether or not it proves anything.
+pub(crate) async fn owner(context: &Context, answer: &Answer) -> Result<Option<PersonId>, Fault> {
+    Ok(named(context, answer).await?.map(|(_, stored)| stored.passkey.person))
+}
+
+/// An answer that can be read, with the passkey that it names.
+async fn named(
+    context: &Context,
+    answer: &Answer,
+) -> Result<Option<(webauthn::PublicKeyCredential, StoredPasskey)>, Fault> {
+    let Ok(answer) = serde_json::from_str::<webauthn::PublicKeyCredential>(&answer.credential) else { return Ok(None) };
+    let credential_id = URL_SAFE_NO_PAD.encode(answer.get_credential_id());
+    let stored = store::passkeys::find_by_credential(&context.store, &credential_id).await?;
+    Ok(stored.map(|stored| (answer, stored)))
+}
+
 /// Checks an answer: that it is about a challenge made for this purpose and person, and signed by a passkey of theirs.
 pub(crate) async fn verify(
     context: &Context,
@@ -224,13 +252,7 @@ pub(crate) async fn verify(
 ) -> Result<Verdict, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(Verdict::Refused(None)) };
     let opened = challenge::open(context, purpose, person, &answer.state);
-    let Ok(answer) = serde_json::from_str::<webauthn::PublicKeyCredential>(&answer.credential) else {
-        return Ok(Verdict::Refused(None));
-    };
-    let credential_id = URL_SAFE_NO_PAD.encode(answer.get_credential_id());
-    let Some(stored) = store::passkeys::find_by_credential(&context.store, &credential_id).await? else {
-        return Ok(Verdict::Refused(None));
-    };
+    let Some((answer, stored)) = named(context, answer).await? else { return Ok(Verdict::Refused(None)) };
     let Some(owner) = store::people::find(&context.store, &stored.passkey.person).await? else {
         return Ok(Verdict::Refused(None));
     };

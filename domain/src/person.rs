@@ -157,12 +157,12 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     Ok(())
 }
 
-/// Sets a new password after checking the present one, and the code of whoever has a second factor, which stays; then ends every
-/// session of the person but `keep`.
+/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor, which
+/// stays; then ends every session of the person but `keep`.
 ///
 /// # Errors
 ///
-/// [`PersonError::Invalid`] when the present password or the code is wrong, was guessed too often, or the new one is not
+/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the new one is not
 /// acceptable.
 pub async fn change_password(
     context: &Context,
@@ -177,7 +177,9 @@ pub async fn change_password(
     match sign_in::confirm(context, actor, person, present).await {
         Ok(()) => {}
         Err(SignInError::Fault(fault)) => return Err(fault.into()),
-        Err(error @ SignInError::WrongCode) => return Err(invalid("code", error.to_words())),
+        Err(error @ (SignInError::WrongCode | SignInError::TooManyCodes { .. })) => {
+            return Err(invalid("code", error.to_words()));
+        }
         Err(error) => return Err(invalid("current_password", error.to_words())),
     }
     let stored = context.hashing.hash(new).await?;

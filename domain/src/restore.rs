@@ -38,6 +38,8 @@ pub enum How {
     OpenIdDisconnected,
     /// A passkey was removed.
     PasskeyRemoved,
+    /// The person's authenticator app was removed, or replaced by another one.
+    AppRemoved,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -58,12 +60,14 @@ pub struct Ended {
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, their passkeys and accounts elsewhere, and interactive clients.
+    /// Credentials, what proves them, people, their apps, passkeys and accounts elsewhere, and interactive clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,
     /// Bits of the status lists that were given out.
     taken_bits: Option<i64>,
+    /// Recovery codes that were used or replaced. Nobody decides about them: they are never brought back.
+    spent_codes: Vec<String>,
 }
 
 impl Difference {
@@ -99,6 +103,7 @@ pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<D
         ended: store::restore::ended_since(former, backup).await?,
         dropped: store::restore::dropped_algorithms(former, backup, now).await?,
         taken_bits: Some(store::status_lists::taken(former).await?),
+        spent_codes: store::restore::spent_codes(former, backup).await?,
     })
 }
 
@@ -113,10 +118,12 @@ pub async fn finish(
     let mut change = context.begin_change().await?;
     let now = change.now();
     let sessions = store::restore::begin_anew(change.transaction(), now, difference.taken_bits).await?;
+    store::restore::remove_codes(change.transaction(), &difference.spent_codes).await?;
     let mut events = vec![Event::new("instance.restored", "instance", "", "").with(json!({
         "sessions_ended": sessions,
         "ended_since_the_backup": difference.ended.len() + difference.dropped.len(),
         "ended_again": end_again,
+        "recovery_codes_ended": difference.spent_codes.len(),
     }))];
     for one in difference.ended.iter().filter(|_| end_again) {
         let details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
@@ -165,16 +172,25 @@ pub async fn finish(
                 store::restore::remove_passkey(change.transaction(), &one.id, now).await?;
                 "passkey.removed"
             }
+            (How::AppRemoved, _) => {
+                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::second_factors::remove_app(change.transaction(), &person).await?;
+                "second_factor.removed"
+            }
             (_, None) => return Err(Fault::Damaged.into()),
         };
         let kind = match one.how {
             How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
-            How::PersonDisabled | How::OpenIdDisconnected => "person",
+            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved => "person",
             How::PasskeyRemoved => "passkey",
             How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => "client",
         };
         let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
         events.push(Event::new(action, kind, target, &one.name).with(details));
+    }
+    if end_again {
+        // With the last factor go the codes that stood in for it.
+        store::restore::remove_codes_of_nothing(change.transaction()).await?;
     }
     change.commit_all(actor, &events).await?;
     for algorithm in difference.dropped.iter().filter(|_| end_again) {

@@ -10,7 +10,7 @@ mod totp;
 
 pub use self::enrolment::{
     Recovery, SecondFactorError, begin_app, confirm_app, find_recovery, remove_app, replace_recovery_codes,
-    unconfirmed_app,
+    shown_token, unconfirmed_app,
 };
 pub(crate) use self::enrolment::{first_codes, forget_codes_of_nothing, remove_everything};
 pub use self::recovery_code::{RECOVERY_CODES, RecoveryCode};

@@ -4,7 +4,8 @@
 //! back when it succeeds. Strangers share one count per account and one per source address; a browser that signed
 //! in before has a count of its own, so guessing from elsewhere never locks the owner out.
 //!
-//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there.
+//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be guessed,
+//! passkeys and recovery codes, is counted only so that it does not come in floods.
 
 pub mod second_step;
 mod with_passkey;
@@ -65,6 +66,25 @@ pub enum Entry {
     SecondStep(String),
 }
 
+/// What somebody has shown in a browser that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Their password, or an account at a provider.
+    Password,
+    /// A code of the authenticator app, a recovery code, or a passkey.
+    SecondFactor,
+}
+
+impl Shown {
+    /// What the MAC of a device token begins with.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Password => "device",
+            Self::SecondFactor => "device with second factor",
+        }
+    }
+}
+
 /// What somebody brings who is asked again who they are.
 #[derive(Debug)]
 pub enum Proof {
@@ -100,6 +120,12 @@ pub enum SignInError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Too many wrong codes of the app; the code was not checked. A recovery code or a passkey still is.
+    #[error("too many wrong codes")]
+    TooManyCodes {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// A fault of ours.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -110,14 +136,23 @@ impl SignInError {
     pub fn to_words(&self) -> String {
         match self {
             Self::Throttled { retry_after } => {
-                let minutes = retry_after.as_secs().div_ceil(60);
-                format!("Too many wrong passwords. Try again in {minutes} min.")
+                format!("Too many failed attempts. Try again in {}.", wait_words(*retry_after))
+            }
+            Self::TooManyCodes { retry_after } => {
+                format!("Too many wrong codes. Use a recovery code, or try again in {}.", wait_words(*retry_after))
             }
             Self::WrongPasskey => "The passkey was not accepted. Try again, or enter your password.".to_owned(),
             Self::WrongCode => "This code is wrong, or was used before. Wait for the next one.".to_owned(),
             _ => "This is not your password. Try again.".to_owned(),
         }
     }
+}
+
+/// A time to wait, as people read it: rounded up to minutes, or to hours where it is long.
+pub fn wait_words(wait: Duration) -> String {
+    let minutes = wait.as_secs().div_ceil(60);
+    let (count, unit) = if minutes > 90 { (minutes.div_ceil(60), "hour") } else { (minutes, "minute") };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 impl From<StoreError> for SignInError {
@@ -160,9 +195,10 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignI
 }
 
 /// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a second
-/// factor. Counted like a sign-in from a known browser.
+/// factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever took over a
+/// session has no further guesses a day.
 pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: Proof) -> Result<(), SignInError> {
-    let buckets = [Bucket { name: format!("confirm:{}", person.id), limit: DEVICE_LIMIT, window: WINDOW }];
+    let buckets = [Bucket::new(Kind::Attempts, format!("confirm:{}", person.id), DEVICE_LIMIT)];
     count(context, &buckets).await?;
     let (password, code) = match proof {
         Proof::Password { password, code } => (password, code),
@@ -181,6 +217,10 @@ pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: P
         record_refusal(context, actor, Some(person), "wrong email address or password").await?;
         return Err(SignInError::Refused);
     }
+    // Only now: who does not know the password uses up none of the codes of a day.
+    let has_guessable = person.factors.any() && !second_factor::is_recovery_code(&code);
+    let codes: Vec<_> = has_guessable.then(|| second_step::codes_of_a_day(person)).into_iter().collect();
+    count(context, &codes).await?;
     let mut change = context.begin_change().await?;
     let mut events = Vec::new();
     if person.factors.any() {
@@ -192,6 +232,7 @@ pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: P
         events.extend(means.event(person));
     }
     forgive(change.transaction(), &buckets).await?;
+    forgive(change.transaction(), &codes).await?;
     change.commit_all(actor, &events).await?;
     Ok(())
 }
@@ -210,47 +251,105 @@ pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Optio
     }
 }
 
-/// A token that lets this browser prove later that the person signed in from it before. It proves nothing else.
-pub fn device_token(context: &Context, person: &PersonId) -> String {
+/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else. One that it
+/// has already, `own`, is kept when it says as much.
+pub fn device_token(context: &Context, person: &PersonId, shown: Shown, own: Option<&str>) -> String {
+    let enough = |device: &&str| {
+        has_shown(context, person, device, shown) || has_shown(context, person, device, Shown::SecondFactor)
+    };
+    if let Some(own) = own.filter(enough) {
+        return own.to_owned();
+    }
     let nonce = base62::random(context.random.as_ref(), 22);
-    let mac = context.keys.forms.mac_parts(&["device", person.as_str(), &nonce]);
+    let mac = context.keys.forms.mac_parts(&[shown.label(), person.as_str(), &nonce]);
     format!("{nonce}.{mac}")
 }
 
 fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
+    [Shown::Password, Shown::SecondFactor].into_iter().any(|shown| has_shown(context, person, device, shown))
+}
+
+/// Whether the person has shown this in the browser with this token.
+fn has_shown(context: &Context, person: &PersonId, device: &str, shown: Shown) -> bool {
     device
         .split_once('.')
-        .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&["device", person.as_str(), nonce], mac))
+        .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&[shown.label(), person.as_str(), nonce], mac))
+}
+
+/// What is counted together, which decides what a success takes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// What comes from one source address, which many share: a success takes back no more than it added.
+    Source,
+    /// Attempts at one account, or of one browser: a success ends the count.
+    Attempts,
+    /// Wrong codes of an app: a success ends the count.
+    Codes,
+    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would start
+    /// anew whenever the owner signs in.
+    CodesOfADay,
 }
 
 struct Bucket {
+    kind: Kind,
     name: String,
     limit: i64,
-    window: Duration,
+}
+
+impl Bucket {
+    fn new(kind: Kind, name: String, limit: i64) -> Self {
+        Self { kind, name, limit }
+    }
+
+    fn window(&self) -> Duration {
+        if self.kind == Kind::CodesOfADay { second_step::DAY } else { WINDOW }
+    }
 }
 
 /// Bucket names hold MACs: people type passwords into the wrong field, and what they typed must not be stored.
 fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device: Option<&str>) -> Vec<Bucket> {
     if let Some(device) = known_device {
-        let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
-        return vec![Bucket { name: format!("device:{mac}"), limit: DEVICE_LIMIT, window: WINDOW }];
+        return vec![of_device(context, "device", Kind::Attempts, device)];
     }
     let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
     // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
-    let account = Bucket { name: format!("account:{mac}"), limit: ACCOUNT_LIMIT, window: WINDOW };
+    let account = Bucket::new(Kind::Attempts, format!("account:{mac}"), ACCOUNT_LIMIT);
     address.map(of_address).into_iter().chain([account]).collect()
 }
 
+/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart from it.
+/// Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
+fn buckets_of_the_unguessable(
+    context: &Context,
+    person: Option<&PersonId>,
+    address: Option<IpAddr>,
+    device: Option<&str>,
+) -> Vec<Bucket> {
+    let known = person.zip(device).filter(|(person, device)| device_is_known(context, person, device));
+    match known {
+        Some((_, device)) => vec![of_device(context, "unguessable-device", Kind::Attempts, device)],
+        None => address.map(of_address).into_iter().collect(),
+    }
+}
+
+fn of_device(context: &Context, name: &str, kind: Kind, device: &str) -> Bucket {
+    let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
+    Bucket::new(kind, format!("{name}:{mac}"), DEVICE_LIMIT)
+}
+
 fn of_address(address: IpAddr) -> Bucket {
-    Bucket { name: format!("address:{}", network_of(address)), limit: ADDRESS_LIMIT, window: WINDOW }
+    Bucket::new(Kind::Source, format!("address:{}", network_of(address)), ADDRESS_LIMIT)
 }
 
 /// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.
 async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
+    if buckets.is_empty() {
+        return Ok(());
+    }
     let now = context.now();
     // Read before the one writer is asked for: a flood of guesses must not stand in the way of a revocation.
     for bucket in buckets {
-        let count = store::people::sign_in_count(&context.store, &bucket.name, now.minus(bucket.window)).await?;
+        let count = store::people::sign_in_count(&context.store, &bucket.name, now.minus(bucket.window())).await?;
         if let Some((failures, started_at)) = count
             && failures >= bucket.limit
         {
@@ -259,7 +358,7 @@ async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError>
     }
     let mut transaction = context.store.begin().await?;
     for bucket in buckets {
-        let since = now.minus(bucket.window);
+        let since = now.minus(bucket.window());
         let (failures, started_at) = store::people::count_sign_in(&mut transaction, &bucket.name, now, since).await?;
         if failures > bucket.limit {
             return Err(throttled(bucket, started_at, now));
@@ -270,16 +369,19 @@ async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError>
 }
 
 fn throttled(bucket: &Bucket, started_at: Timestamp, now: Timestamp) -> SignInError {
-    SignInError::Throttled { retry_after: started_at.plus(bucket.window).since(now).max(Duration::from_secs(1)) }
+    let retry_after = started_at.plus(bucket.window()).since(now).max(Duration::from_secs(1));
+    match bucket.kind {
+        Kind::Codes | Kind::CodesOfADay => SignInError::TooManyCodes { retry_after },
+        Kind::Source | Kind::Attempts => SignInError::Throttled { retry_after },
+    }
 }
 
 /// Takes back what was counted: the attempt succeeded.
 async fn forgive(transaction: &mut Transaction, buckets: &[Bucket]) -> Result<(), StoreError> {
     for bucket in buckets {
-        if bucket.name.starts_with("address:") {
-            store::people::uncount_sign_in(transaction, &bucket.name).await?;
-        } else {
-            store::people::forget_sign_in_failures(transaction, &bucket.name).await?;
+        match bucket.kind {
+            Kind::Source | Kind::CodesOfADay => store::people::uncount_sign_in(transaction, &bucket.name).await?,
+            Kind::Attempts | Kind::Codes => store::people::forget_sign_in_failures(transaction, &bucket.name).await?,
         }
     }
     Ok(())

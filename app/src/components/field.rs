@@ -40,7 +40,8 @@ fn Notes(id: &'static str, hint: &'static str, error: Option<String>) -> AnyView
     .into_any()
 }
 
-/// One line of text. `id` is also its name on the wire.
+/// One line of text. `id` is also its name on the wire, unless `name` says another one: where two forms of a page have the same
+/// field.
 #[component]
 pub fn TextField(
     id: &'static str,
@@ -51,13 +52,15 @@ pub fn TextField(
     #[prop(default = "")] hint: &'static str,
     #[prop(default = false)] required: bool,
     #[prop(default = None)] error: Option<String>,
+    #[prop(default = None)] name: Option<&'static str>,
 ) -> AnyView {
+    let name = name.unwrap_or(id);
     let described = described_by(id, !hint.is_empty(), error.is_some());
     let invalid = error.is_some().then_some("true");
     view! {
         <div class="field">
             <label for=id>{label}</label>
-            <input id=id name=id type=kind value=value autocomplete=autocomplete required=required
+            <input id=id name=name type=kind value=value autocomplete=autocomplete required=required
                 aria-invalid=invalid aria-describedby=described/>
             <Notes id hint error/>
         </div>
@@ -147,18 +150,24 @@ pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
         .into_any()
 }
 
-/// The fields of [`ConfirmPassword`], for a form that has a frame of its own.
+/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the code: each
+/// form of a page needs others.
 #[component]
-pub fn ProofFields(errors: Errors, #[prop(default = "")] hint: &'static str) -> AnyView {
+pub fn ProofFields(
+    errors: Errors,
+    #[prop(default = "")] hint: &'static str,
+    #[prop(default = ("your_password", "your_code"))] ids: (&'static str, &'static str),
+) -> AnyView {
+    let (password, code) = ids;
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
     let passkey = factors.passkeys.then(|| {
         view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
     });
     view! {
         <div class="stack" data-proof="">
-            <TextField id="your_password" label="Your password" kind="password" autocomplete="current-password" required=true
-                hint error=errors.at("your_password")/>
-            <CodeField id="your_code" factors error=errors.at("your_code")/>
+            <TextField id=password name=Some("your_password") label="Your password" kind="password"
+                autocomplete="current-password" required=true hint error=errors.at("your_password")/>
+            <CodeField id=code name=Some("your_code") factors error=errors.at("your_code")/>
             {passkey}
         </div>
     }
@@ -167,17 +176,22 @@ pub fn ProofFields(errors: Errors, #[prop(default = "")] hint: &'static str) -> 
 
 /// A code, to be typed beside the password by whoever has a second factor.
 #[component]
-pub fn CodeField(id: &'static str, factors: Factors, error: Option<String>) -> AnyView {
+pub fn CodeField(
+    id: &'static str,
+    factors: Factors,
+    error: Option<String>,
+    #[prop(default = None)] name: Option<&'static str>,
+) -> AnyView {
     if factors.app {
         return view! {
-            <TextField id label="Code from your authenticator app" autocomplete="one-time-code" required=true
+            <TextField id name label="Code from your authenticator app" autocomplete="one-time-code" required=true
                 hint="Or one of your recovery codes." error/>
         }
         .into_any();
     }
     factors
         .any()
-        .then(|| view! { <TextField id label="Recovery code" required=true hint="Each works once." error/> })
+        .then(|| view! { <TextField id name label="Recovery code" required=true hint="Each works once." error/> })
         .into_any()
 }
 

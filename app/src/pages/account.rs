@@ -9,6 +9,7 @@ use crate::action::ActionError;
 use crate::components::field::{CodeField, Errors, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{Done, ErrorSummary};
+use crate::components::passkey::PasskeyButton;
 use crate::components::sessions::session_table;
 use crate::pages::openid;
 use crate::pages::passkeys::section as passkeys_section;
@@ -67,6 +68,9 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         }
         .into_any()
     });
+    let passkey = viewer.factors.passkeys.then(|| {
+        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
+    });
     let body = view! {
         <ErrorSummary errors/>
         {done.map(|text| view! { <Done text=text.to_owned()/> })}
@@ -86,11 +90,14 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
                 <form method="post" action="/account/password" class="body">
                     <FormToken/>
                     <input type="hidden" name="username" value=viewer.email autocomplete="username"/>
-                    <TextField id="current_password" label="Current password" kind="password"
-                        autocomplete="current-password" required=true error=of.at("current_password")/>
                     <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
                         required=true hint="At least 15 characters. Your other sessions end." error=of.at("new_password")/>
-                    <CodeField id="code" factors=viewer.factors error=of.at("code")/>
+                    <div class="stack" data-proof="">
+                        <TextField id="current_password" label="Current password" kind="password"
+                            autocomplete="current-password" required=true error=of.at("current_password")/>
+                        <CodeField id="code" factors=viewer.factors error=of.at("code")/>
+                        {passkey}
+                    </div>
                     <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
                 </form>
             </section>

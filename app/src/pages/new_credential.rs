@@ -238,10 +238,11 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
     let of = Errors(errors.clone());
     let team = team_choice(&visit, Role::Member, typed.team.clone(), of.at("team")).await?;
     let ask_password = ask_password || !visit.is_fresh();
-    let options_open = errors.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password"))
-        || !typed.description.is_empty()
-        || !matches!(typed.method.as_str(), "" | "client_secret")
-        || !typed.ip_ranges.is_empty();
+    let options_open =
+        errors.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password" | "your_code"))
+            || !typed.description.is_empty()
+            || !matches!(typed.method.as_str(), "" | "client_secret")
+            || !typed.ip_ranges.is_empty();
     let body = view! {
         <ErrorSummary errors/>
         <div class="head">

@@ -58,7 +58,10 @@ pub async fn section(visit: &Visit, errors: Vec<FieldError>) -> Result<Option<An
 }
 
 fn not_connected(name: &str) -> AnyView {
-    let words = format!("Connect your account at {name} to sign in with it. Your password goes on working.");
+    let words = format!(
+        "Connect your account at {name} to sign in with it. Your password goes on working. Signing in with {name} does not ask \
+         for your second factor here: protect the account there as well."
+    );
     view! { <p class="muted">{words}</p> }.into_any()
 }
 
@@ -66,7 +69,7 @@ fn connected(name: &str, link: Link) -> AnyView {
     let account = if link.account.is_empty() { "Your account".to_owned() } else { link.account };
     view! {
         <p>{account}{format!(" at {name} is connected since ")}<Moment at=link.connected_at/>"."</p>
-        <p class="muted">"Without it you sign in with your password."</p>
+        <p class="muted">"Without it you sign in with your password. Signing in with it does not ask for your second factor here."</p>
     }
     .into_any()
 }

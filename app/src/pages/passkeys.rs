@@ -11,11 +11,15 @@ use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
 use crate::components::passkey::PasskeyButton;
 use crate::components::time::{Moment, MomentOr};
+use crate::pages::message::message;
 use crate::render::{Frame, Page};
 use crate::visit::signed_in;
 
 /// Where what a new passkey signs comes from.
 const ADDING: &str = "/account/passkeys/challenge?for=add";
+
+/// The field that keeps the name while it is asked again who somebody is.
+pub const KEPT_NAME: &str = "kept_name";
 
 /// The part of the account's page; nothing where there can be no passkeys.
 pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
@@ -79,6 +83,7 @@ pub async fn new(name: String, errors: Vec<FieldError>, ask_password: bool) -> R
     let asked = ask_password || !visit.is_fresh();
     let inside = if asked {
         view! {
+            <input type="hidden" name=KEPT_NAME value=name/>
             <ConfirmPassword asked errors=of/>
             <div class="row"><button class="button" data-kind="primary">"Go on"</button></div>
         }
@@ -102,6 +107,17 @@ pub async fn new(name: String, errors: Vec<FieldError>, ask_password: bool) -> R
     };
     let title = if status == 200 { "Add a passkey" } else { "Error: Add a passkey" };
     Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+}
+
+/// The form that added one was sent again.
+pub fn already_added() -> Page {
+    message(
+        409,
+        "Already added",
+        "The passkey was added when this form was sent before. If recovery codes came with it, they were shown once and cannot be \
+         shown again: if you did not store them, make new ones.",
+        Some(("/account".to_owned(), "Go to your account")),
+    )
 }
 
 /// Asks before one is removed.

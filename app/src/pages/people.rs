@@ -4,6 +4,7 @@ use domain::authority::{Authority, Role};
 use domain::error::FieldError;
 use domain::id::{PersonId, SessionId};
 use domain::invitation;
+use domain::openid::link;
 use domain::person::manage::{self, Listed};
 use domain::session::{self, Session};
 use domain::team;
@@ -125,8 +126,12 @@ pub async fn one(
         Some("second-factor-removed") => {
             Some("Second factor removed. Their sessions have ended; their password alone signs them in.")
         }
+        Some("openid-disconnected") => {
+            Some("Account disconnected. Their sessions have ended; their password signs them in.")
+        }
         _ => None,
     };
+    let openid = openid_of(&visit, &person.id).await?;
     let change = |to: &'static str, words: &'static str, kind: Option<&'static str>| {
         let href = format!("/people/{id}/change?to={to}");
         view! { <a class="button" data-kind=kind href=href>{words}</a> }.into_any()
@@ -143,7 +148,8 @@ pub async fn one(
             change("disabled", "Disable", Some("danger"))
         };
         let reset = person.factors.any().then(|| change("second-factor-removed", "Remove second factor", None));
-        view! { <div class="row">{reset}{administration}{shut}</div> }
+        let disconnect = openid.is_some().then(|| change("openid-disconnected", "Disconnect account", None));
+        view! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }
     });
     let memberships = listed
         .teams
@@ -209,6 +215,7 @@ pub async fn one(
             <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
             <div><dt>"Last seen"</dt><dd><MomentOr at=listed.seen_at otherwise="Not lately"/></dd></div>
             <div><dt>"Second factor"</dt><dd>{if person.factors.any() { "On" } else { "Off" }}</dd></div>
+            {openid}
             {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd><Moment at/></dd></div> })}
         </dl>
         <section class="panel" aria-labelledby="teams">
@@ -230,6 +237,21 @@ pub async fn one(
     };
     let title = if status == 200 { title } else { format!("Error: {title}") };
     Ok(Page::new(title, body).with_status(status))
+}
+
+/// What the page says of the account at the OpenID provider that somebody signs in with, if they do.
+async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, ActionError> {
+    let Some(relying_party) = &visit.context.openid else { return Ok(None) };
+    let link = link::of(&visit.context, relying_party, person).await?;
+    let name = relying_party.provider().name.clone();
+    Ok(link.map(|link| {
+        let account = if link.account.is_empty() { "An account".to_owned() } else { link.account };
+        view! {
+            <div><dt>{format!("Sign in with {name}")}</dt>
+                <dd>{account}", connected "<Moment at=link.connected_at/></dd></div>
+        }
+        .into_any()
+    }))
 }
 
 fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
@@ -279,6 +301,8 @@ pub enum Change {
     Person,
     /// Without the second factor that they lost.
     SecondFactorRemoved,
+    /// Without the account at the OpenID provider that they signed in with.
+    OpenIdDisconnected,
 }
 
 impl Change {
@@ -290,14 +314,22 @@ impl Change {
             Self::Administrator => "administrator",
             Self::Person => "person",
             Self::SecondFactorRemoved => "second-factor-removed",
+            Self::OpenIdDisconnected => "openid-disconnected",
         }
     }
 
     /// Reads a word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Disabled, Self::Enabled, Self::Administrator, Self::Person, Self::SecondFactorRemoved]
-            .into_iter()
-            .find(|change| change.as_str() == word)
+        [
+            Self::Disabled,
+            Self::Enabled,
+            Self::Administrator,
+            Self::Person,
+            Self::SecondFactorRemoved,
+            Self::OpenIdDisconnected,
+        ]
+        .into_iter()
+        .find(|change| change.as_str() == word)
     }
 }
 
@@ -342,6 +374,13 @@ pub async fn change_page(
             "For somebody who lost it, once you are sure that it is they who ask. Their sessions end now, and their password alone \
              signs them in until they set up another one.",
             "Remove second factor",
+            "danger",
+        ),
+        Change::OpenIdDisconnected => (
+            format!("Disconnect the account of {name}?"),
+            "Their account at the provider signs them in here no more, and their sessions end now. Their password stays, and they \
+             may connect an account again.",
+            "Disconnect account",
             "danger",
         ),
     };

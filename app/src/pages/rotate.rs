@@ -258,11 +258,12 @@ pub async fn under_way(
     let address = format!("/credentials/{client_id}");
     let of = Errors(errors.clone());
     let status = if errors.is_empty() { 200 } else { 422 };
-    let password = || {
+    let password = |ids: (&'static str, &'static str)| {
         // Each form that needs it asks for it: the fields of others are not sent.
         (ask_password || !visit.is_fresh())
             .then(|| {
-                view! { <ProofFields errors=of.clone() hint="Your last confirmation is more than 5 minutes ago."/> }
+                let hint = "Your last confirmation is more than 5 minutes ago.";
+                view! { <ProofFields errors=of.clone() hint ids/> }
             })
             .into_any()
     };
@@ -283,9 +284,10 @@ pub async fn under_way(
             hint="Never past the old one’s own expiry."/>
         <TextField id="overlap_until" label="Last day" kind="date" error=of.at("overlap_until")
             hint="For “Until the date below”: until the end of that day, UTC."/>
-        {password()}
+        {password(("your_password", "your_code"))}
     }
     .into_any();
+    let cancel = password(("your_password_to_cancel", "your_code_to_cancel"));
     let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
     let body = view! {
         {done.then(|| view! { <Done text="The deadline is changed.".to_owned()/> })}
@@ -309,7 +311,7 @@ pub async fn under_way(
         <section class="panel body" aria-labelledby="cancel">
             <h2 id="cancel">"Cancel"</h2>
             <p class="muted">"The new one and the tokens that it made stop working at once; the old one goes on as before."</p>
-            {step(&address, "cancel", password(), Some("danger"), "Cancel rotation")}
+            {step(&address, "cancel", cancel, Some("danger"), "Cancel rotation")}
         </section>
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).with_status(status))

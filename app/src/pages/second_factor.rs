@@ -1,7 +1,7 @@
 //! One's own second factor: setting it up, recovery codes, removing it.
 
 use domain::error::FieldError;
-use domain::second_factor::{Factors, Recovery, RecoveryCode, TotpSecret};
+use domain::second_factor::{self, Factors, Recovery, RecoveryCode, TotpSecret};
 use leptos::prelude::*;
 
 use super::percent_encoded;
@@ -61,7 +61,11 @@ pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
     view! {
         <section class="panel" aria-labelledby="second-factor">
             <header><h2 id="second-factor">"Second factor"</h2>{chip}</header>
-            <div class="body">{state}{left}<div class="row">{codes}{actions}</div></div>
+            <div class="body">
+                {state}{left}
+                <p class="muted">"Adding or removing a factor ends none of your sessions: end the others below."</p>
+                <div class="row">{codes}{actions}</div>
+            </div>
         </section>
     }
     .into_any()
@@ -113,7 +117,9 @@ pub async fn begin(errors: Vec<FieldError>, ask_password: bool) -> Result<Page, 
 
 /// The one page that shows the secret of an app, with a field for its first code.
 pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result<Page, ActionError> {
-    let email = &visit.viewer()?.email;
+    let viewer = visit.viewer()?;
+    let email = &viewer.email;
+    let shown = second_factor::shown_token(&visit.context, &viewer.id, secret);
     let text = secret.to_base32();
     let link = otpauth_link(email, &visit.context.settings.public_url, &text);
     let grouped: Vec<&str> =
@@ -138,6 +144,7 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
         </section>
         <form method="post" action="/account/authenticator/confirm" class="stack">
             <FormToken/>
+            <input type="hidden" name="shown" value=shown/>
             <section class="panel body" aria-label="First code">
                 <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true
                     hint="Six digits. They change every 30 seconds." error/>
@@ -235,6 +242,16 @@ pub fn already_shown() -> Page {
         "This form was sent before. What it showed was shown once and cannot be shown again. If you did not store your recovery \
          codes, make new ones.",
         Some(("/account".to_owned(), "Go to your account")),
+    )
+}
+
+/// A code for an app whose secret was shown elsewhere.
+pub fn not_shown() -> Page {
+    message(
+        422,
+        "Not confirmed",
+        "This form does not come from the page that showed the secret of the app. Nothing was changed. Set the app up again.",
+        Some(("/account/authenticator".to_owned(), "Set up an authenticator app")),
     )
 }
 

@@ -1,12 +1,16 @@
 //! The second step of a sign-in.
 
+use std::time::Duration;
+
 use domain::second_factor::Factors;
+use domain::sign_in::wait_words;
 use leptos::prelude::*;
 
 use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
 use crate::components::passkey::PasskeyButton;
+use crate::pages::percent_encoded;
 use crate::render::{Frame, Page};
 
 /// What went wrong, if anything.
@@ -16,10 +20,15 @@ pub enum Problem {
     WrongCode,
     /// The passkey was not accepted.
     WrongPasskey,
-    /// Too many wrong codes.
+    /// Too many failures from this address or in this browser; nothing is looked at.
     Throttled {
-        /// Minutes to wait.
-        minutes: u64,
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Too many wrong codes of the app; a recovery code or a passkey is still looked at.
+    TooManyCodes {
+        /// How long to wait.
+        retry_after: Duration,
     },
     /// A fault of ours.
     Unavailable,
@@ -29,12 +38,13 @@ pub enum Problem {
 pub const PATH: &str = "/login/second-factor";
 
 /// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no app.
-pub fn page(factors: Factors, recovery: bool, problem: Option<Problem>) -> Page {
+/// `next` is where they are going, so that they still do when this takes too long.
+pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Problem>) -> Page {
     let recovery = recovery || !factors.app;
     let status = match problem {
         None => 200,
         Some(Problem::WrongCode | Problem::WrongPasskey) => 422,
-        Some(Problem::Throttled { .. }) => 429,
+        Some(Problem::Throttled { .. } | Problem::TooManyCodes { .. }) => 429,
         Some(Problem::Unavailable) => 503,
     };
     let alert = problem.map(|problem| match problem {
@@ -48,31 +58,36 @@ pub fn page(factors: Factors, recovery: bool, problem: Option<Problem>) -> Page 
             "Not signed in",
             "This passkey is none of yours, or took too long. Try again, or use a recovery code.".to_owned(),
         ),
-        Problem::Throttled { minutes } => (
-            "Too many wrong codes",
-            format!("Wait {minutes} {}, or use a recovery code.", if minutes == 1 { "minute" } else { "minutes" }),
-        ),
+        Problem::Throttled { retry_after } => {
+            ("Too many failed sign-ins", format!("Wait {}, then try again.", wait_words(retry_after)))
+        }
+        Problem::TooManyCodes { retry_after } => {
+            ("Too many wrong codes", format!("Wait {}, or use a recovery code.", wait_words(retry_after)))
+        }
         Problem::Unavailable => {
             ("Not available right now", "The code could not be checked. Try again in a moment.".to_owned())
         }
     });
+    let next_in_link = percent_encoded(next);
     let (field, other) = if recovery {
         let field = view! { <TextField id="code" label="Recovery code" required=true hint="Each works once."/> };
-        let other = factors.app.then(|| view! { <p><a href=PATH>"Use your authenticator app"</a></p> }.into_any());
+        let other = factors.app.then(|| {
+            let href = format!("{PATH}?next={next_in_link}");
+            view! { <p><a href=href>"Use your authenticator app"</a></p> }.into_any()
+        });
         (field.into_any(), other)
     } else {
         let field = view! {
             <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true/>
         };
-        (
-            field.into_any(),
-            Some(view! { <p><a href=format!("{PATH}?with=recovery-code")>"Use a recovery code"</a></p> }.into_any()),
-        )
+        let href = format!("{PATH}?with=recovery-code&next={next_in_link}");
+        (field.into_any(), Some(view! { <p><a href=href>"Use a recovery code"</a></p> }.into_any()))
     };
     let passkey = factors.passkeys.then(|| {
         view! {
             <form method="post" action=PATH>
                 <FormToken/>
+                <input type="hidden" name="next" value=next.to_owned()/>
                 <PasskeyButton challenge="/login/passkey?for=second-step" words="Use a passkey"/>
             </form>
         }
@@ -84,6 +99,7 @@ pub fn page(factors: Factors, recovery: bool, problem: Option<Problem>) -> Page 
             <form method="post" action=PATH class="stack">
                 <FormToken/>
                 <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
+                <input type="hidden" name="next" value=next.to_owned()/>
                 {field}
                 <button class="button" data-kind="primary">"Sign in"</button>
             </form>

@@ -16,6 +16,8 @@ pub enum Problem {
     Refused,
     /// The passkey was not accepted; never why.
     WrongPasskey,
+    /// The second step took too long.
+    TooLate,
     /// Too many failures.
     Throttled {
         /// Minutes to wait.
@@ -29,7 +31,7 @@ pub enum Problem {
 pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: bool) -> Page {
     let status = match problem {
         None => 200,
-        Some(Problem::Refused | Problem::WrongPasskey) => 422,
+        Some(Problem::Refused | Problem::WrongPasskey | Problem::TooLate) => 422,
         Some(Problem::Throttled { .. }) => 429,
         Some(Problem::Unavailable) => 503,
     };
@@ -41,6 +43,11 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         Problem::WrongPasskey => (
             "Not signed in",
             "This passkey does not match an account here, or took too long. Try again, or use your password."
+                .to_owned(),
+        ),
+        Problem::TooLate => (
+            "Not signed in",
+            "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password."
                 .to_owned(),
         ),
         Problem::Throttled { minutes } => (

@@ -83,10 +83,13 @@ fn account(claims: &Map<String, Value>) -> String {
     printable(&name.unwrap_or_default().chars().take(LONGEST_ACCOUNT).collect::<String>())
 }
 
-/// `email_verified` must be true, not something that looks like it.
+/// `email_verified` must be true, not something that looks like it. Addresses beyond ASCII are none that we compare: letters
+/// that fold into each other, such as the Kelvin sign into k, would make one person's address another's.
 fn verified_email(claims: &Map<String, Value>) -> Option<String> {
     let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
-    text(claims, "email").filter(|_| is_verified).and_then(|email| person::check_email(email).ok())
+    text(claims, "email")
+        .filter(|email| is_verified && email.is_ascii())
+        .and_then(|email| person::check_email(email).ok())
 }
 
 #[cfg(test)]
@@ -135,6 +138,9 @@ mod tests {
             assert_eq!(email(wrong.clone()), None, "{wrong}");
         }
         assert_eq!(verified_email(&object(json!({ "email": "ada@example.com" }))), None);
+        for folded in ["\u{212a}ing@example.com", "ad\u{e4}@example.com", "ada@ex\u{e4}mple.com"] {
+            assert_eq!(verified_email(&object(json!({ "email": folded, "email_verified": true }))), None, "{folded}");
+        }
         assert_eq!(verified_email(&object(json!({ "email": ["ada@example.com"], "email_verified": true }))), None);
     }
 }

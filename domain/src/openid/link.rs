@@ -12,7 +12,7 @@ use crate::id::{OpenIdLinkId, PersonId};
 use crate::origin::Origin;
 use crate::person::Person;
 use crate::sign_in;
-use crate::store;
+use crate::store::{self, StoreError};
 
 /// An account that a person signs in with.
 #[derive(Debug, Clone)]
@@ -118,15 +118,25 @@ pub async fn disconnect(
 ) -> Result<bool, Fault> {
     let provider = relying_party.provider();
     let mut change = context.begin_change().await?;
+    let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
+    let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
+        .with(json!({ "issuer": provider.issuer, "account": account }));
+    change.commit(actor, &event).await?;
+    Ok(true)
+}
+
+/// Disconnects the person's account inside a change by somebody who may; returns the account, if there was one.
+pub(crate) async fn remove(
+    change: &mut Change<'_>,
+    provider: &Provider,
+    person: &PersonId,
+) -> Result<Option<String>, StoreError> {
     let Some(link) = store::openid::find_in(change.transaction(), &provider.issuer, person).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let now = change.now();
     store::openid::remove(change.transaction(), &link.id, now).await?;
-    let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
-        .with(json!({ "issuer": provider.issuer, "account": link.account }));
-    change.commit(actor, &event).await?;
-    Ok(true)
+    Ok(Some(link.account))
 }
 
 async fn person_of(
@@ -140,8 +150,9 @@ async fn person_of(
     Ok(Some((link.id, person)))
 }
 
-/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled, and not who
-/// is or once was connected to an account of the provider: whoever disconnected one has decided.
+/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not who is or
+/// once was connected to an account of the provider: whoever disconnected one has decided; and not who has a second factor, which
+/// an address elsewhere must not get around: they connect the account themselves.
 async fn person_by_email(
     change: &mut Change<'_>,
     provider: &Provider,
@@ -149,7 +160,8 @@ async fn person_by_email(
 ) -> Result<Option<Person>, OpenIdError> {
     let Some(email) = identity.verified_email.as_deref().filter(|_| provider.link_by_email) else { return Ok(None) };
     let person = store::people::find_by_email_in(change.transaction(), email).await?;
-    let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
+    let eligible = |person: &Person| person.disabled_at.is_none() && !person.factors.any();
+    let Some(person) = person.filter(eligible) else { return Ok(None) };
     let was_connected = store::openid::was_connected(change.transaction(), &provider.issuer, &person.id).await?;
     Ok((!was_connected).then_some(person))
 }

@@ -80,6 +80,17 @@ pub(super) fn seal(
 }
 
 pub(super) fn open(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<Opened> {
+    let carried = read(context, purpose, person, state)?;
+    (context.now().millis() < carried.expires_at).then_some(Opened { nonce: carried.nonce, state: carried.state })
+}
+
+/// What is used up with the answer, whether or not it is in time.
+pub(super) fn nonce_of(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<String> {
+    read(context, purpose, person, state).map(|carried| carried.nonce)
+}
+
+/// A state that was ours, and for this.
+fn read(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<Carried> {
     let (text, mac) = state.split_once('.')?;
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     if !context.keys.forms.verify_parts(&["passkey challenge", &text], mac) {
@@ -87,6 +98,5 @@ pub(super) fn open(context: &Context, purpose: Purpose, person: Option<&PersonId
     }
     let carried: Carried = serde_json::from_str(&text).ok()?;
     let is_for_this = carried.purpose == purpose && carried.person.as_deref() == person.map(PersonId::as_str);
-    (is_for_this && context.now().millis() < carried.expires_at)
-        .then_some(Opened { nonce: carried.nonce, state: carried.state })
+    is_for_this.then_some(carried)
 }

@@ -10,6 +10,7 @@ use crate::context::{Change, Context};
 use crate::credential::draft::check_reason;
 use crate::error::{Fault, FieldError};
 use crate::id::{PersonId, SessionId};
+use crate::openid::link;
 use crate::second_factor;
 use crate::store;
 use crate::store::grants::Which;
@@ -152,6 +153,30 @@ pub async fn reset_second_factor(
     let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
     let event = event("second_factor.removed", &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Disconnects the account at the OpenID provider that somebody signs in with, and ends their sessions: who can sign in there
+/// has lost the way in here. Their password stays.
+pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
+    let mut change = context.begin_change().await?;
+    let person = find_for(&mut change, actor, id).await?;
+    let connected = match &context.openid {
+        Some(relying_party) => {
+            let provider = relying_party.provider();
+            let account = link::remove(&mut change, provider, id).await?;
+            account.map(|account| (provider.issuer.clone(), account))
+        }
+        None => None,
+    };
+    let Some((issuer, account)) = connected else {
+        let message = format!("{} has connected no account.", person.name);
+        return Err(PersonError::Invalid(vec![FieldError::new("person", message)]));
+    };
+    let now = change.now();
+    let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    let details = json!({ "issuer": issuer, "account": account, "sessions_ended": sessions });
+    change.commit(actor, &event("person.openid_disconnected", &person).with(details)).await?;
     Ok(())
 }
 

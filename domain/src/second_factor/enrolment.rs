@@ -25,6 +25,9 @@ pub enum SecondFactorError {
     /// The code is not the present one of the app.
     #[error("the code is wrong")]
     WrongCode,
+    /// The form does not come from the page that showed the secret.
+    #[error("the secret was not shown to whoever sends this")]
+    NotShown,
     /// There is one already.
     #[error("there is an authenticator app already")]
     Exists,
@@ -73,10 +76,17 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
     Ok(secret)
 }
 
-/// The secret of the app that waits for its first code, to be shown again after a wrong one.
-pub async fn unconfirmed_app(context: &Context, person: &PersonId) -> Result<TotpSecret, SecondFactorError> {
+/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it: `shown` is
+/// what [`shown_token`] gave.
+pub async fn unconfirmed_app(
+    context: &Context,
+    person: &PersonId,
+    shown: &str,
+) -> Result<TotpSecret, SecondFactorError> {
     let stored = store::second_factors::app(context.store.reads(), person).await?;
-    waiting(context, stored)
+    let secret = waiting(context, stored)?;
+    require_shown(context, person, &secret, shown)?;
+    Ok(secret)
 }
 
 fn waiting(
@@ -93,12 +103,33 @@ fn waiting(
     Ok(TotpSecret::unwrap(&context.keys, &stored.wrapped).map_err(Fault::from)?)
 }
 
-/// Lets the app count from now on, if `code` is one of its present codes. Returns the recovery codes that were made, none when
-/// the person has some from before.
+/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The secret was
+/// shown after a proof that may be too old by now; another session of the person, left open somewhere, has not seen it.
+pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) -> String {
+    context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
+}
+
+fn require_shown(
+    context: &Context,
+    person: &PersonId,
+    secret: &TotpSecret,
+    shown: &str,
+) -> Result<(), SecondFactorError> {
+    let is_shown = context.keys.forms.verify_parts(&shown_parts(person, &secret.to_base32()), shown);
+    if is_shown { Ok(()) } else { Err(SecondFactorError::NotShown) }
+}
+
+fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'parts str; 3] {
+    ["authenticator app shown", person.as_str(), secret]
+}
+
+/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave. Returns the
+/// recovery codes that were made, none when the person has some from before.
 pub async fn confirm_app(
     context: &Context,
     actor: &Actor,
     person: &Person,
+    shown: &str,
     code: &str,
     form_token: &str,
 ) -> Result<Vec<RecoveryCode>, SecondFactorError> {
@@ -108,6 +139,7 @@ pub async fn confirm_app(
     let mut change = context.begin_change().await?;
     let stored = store::second_factors::app(&mut **change.transaction(), &person.id).await?;
     let secret = waiting(context, stored)?;
+    require_shown(context, &person.id, &secret, shown)?;
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let now = change.now();
     let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;

@@ -1,16 +1,20 @@
 //! The second step of a sign-in: after the right password, a code or a passkey.
 //!
 //! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
-//! counted like passwords, apart for a browser that signed in before. Six digits are few: besides the usual count there is one of
-//! a day, which a stranger who knows the password uses up for strangers only. Recovery codes cannot be
-//! guessed, so they are counted apart: whoever is kept from typing codes may still use one.
+//! counted like passwords, apart for a browser in which the person has shown a second factor before: to have known the password
+//! there is not enough, or whoever knew it before there was a second factor would have as many counts as they signed in.
+//! Six digits are few: besides the usual count there is one of a day, which a stranger who knows the password uses up for
+//! strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from them for the wrong codes of somebody else.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Bucket, DEVICE_LIMIT, SignInError, WINDOW, count, device_is_known, forgive, of_address, started};
+use super::{
+    Bucket, Kind, Shown, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address, of_device,
+    started,
+};
 use crate::actor::Actor;
 use crate::base62;
 use crate::context::Context;
@@ -26,10 +30,11 @@ use crate::store::{self, StoreError};
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Wrong codes for an account from unknown browsers within fifteen minutes.
 pub const CODE_LIMIT: i64 = 10;
-/// Wrong codes for an account from unknown browsers, or from a known one, within a day. Three codes are right at a time, so whoever knows the password
-/// and guesses every day needs some twelve years for an even chance.
+/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions. Three
+/// codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years for an even
+/// chance.
 pub const DAILY_CODE_LIMIT: i64 = 50;
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A sign-in that waits for its second step.
 #[derive(Debug)]
@@ -135,20 +140,22 @@ pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInErro
 }
 
 fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
-    let kind = match &step.proof {
-        StepProof::Code(code) if second_factor::is_recovery_code(code) => "recovery",
-        StepProof::Code(_) => "code",
-        // A signature cannot be guessed.
-        StepProof::Passkey(_) => return step.address.map(of_address).into_iter().collect(),
-    };
-    let known = step.device.as_deref().filter(|device| device_is_known(context, &person.id, device));
-    if let Some(device) = known {
-        let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
-        let of_device =
-            |span: &str, limit, window| Bucket { name: format!("{kind}-device-{span}:{mac}"), limit, window };
-        return vec![of_device("window", DEVICE_LIMIT, WINDOW), of_device("day", DAILY_CODE_LIMIT, DAY)];
+    let device = step.device.as_deref();
+    match &step.proof {
+        StepProof::Code(code) if !second_factor::is_recovery_code(code) => {}
+        _ => return buckets_of_the_unguessable(context, Some(&person.id), step.address, device),
     }
-    let of_person = |span: &str, limit, window| Bucket { name: format!("{kind}-{span}:{}", person.id), limit, window };
-    let counts = [of_person("window", CODE_LIMIT, WINDOW), of_person("day", DAILY_CODE_LIMIT, DAY)];
+    if let Some(device) = device.filter(|device| has_shown(context, &person.id, device, Shown::SecondFactor)) {
+        return vec![of_device(context, "code-device", Kind::Codes, device), codes_of_a_day(person)];
+    }
+    let counts = [
+        Bucket::new(Kind::Codes, format!("code-window:{}", person.id), CODE_LIMIT),
+        Bucket::new(Kind::CodesOfADay, format!("code-day:{}", person.id), DAILY_CODE_LIMIT),
+    ];
     step.address.map(of_address).into_iter().chain(counts).collect()
+}
+
+/// The day's wrong codes of all that the person is known in: browsers and sessions together.
+pub(super) fn codes_of_a_day(person: &Person) -> Bucket {
+    Bucket::new(Kind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
 }

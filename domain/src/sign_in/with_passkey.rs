@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::{SignInError, count, forgive, of_address, record_refusal, started};
+use super::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
 use crate::actor::Actor;
 use crate::context::Context;
 use crate::passkey::{self, Answer, Purpose, Verdict};
@@ -12,14 +12,17 @@ use crate::person::Person;
 use crate::second_factor::Means;
 
 /// Checks an answer to a challenge of [`Purpose::SignIn`] and returns who it is. Unknown passkeys, wrong signatures and disabled
-/// people get one answer. Counted by source address only: a signature cannot be guessed, and nobody is to be locked out.
+/// people get one answer. A signature cannot be guessed, so attempts are counted by their source; those of a browser in which the
+/// passkey's owner signed in before are counted apart, or a neighbour behind the same address could lock them out.
 pub async fn sign_in_with_passkey(
     context: &Context,
     answer: &Answer,
     address: Option<IpAddr>,
     agent: Option<&str>,
+    device: Option<&str>,
 ) -> Result<Person, SignInError> {
-    let buckets: Vec<_> = address.map(of_address).into_iter().collect();
+    let claimed = passkey::owner(context, answer).await?;
+    let buckets = buckets_of_the_unguessable(context, claimed.as_ref(), address, device);
     count(context, &buckets).await?;
     let owner = match passkey::verify(context, Purpose::SignIn, None, answer).await? {
         Verdict::Proved(proved) => {

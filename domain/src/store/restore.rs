@@ -1,6 +1,6 @@
 //! The statements of a restore: what ended after a backup was made, and what must not come back with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 
@@ -72,7 +72,77 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         "SELECT '' AS client_id, name, id, removed_at AS at FROM passkeys WHERE removed_at IS NOT NULL ORDER BY id";
     let found = rows(former, passkeys, How::PasskeyRemoved).await?;
     ended.extend(still(backup, "SELECT id FROM passkeys WHERE removed_at IS NULL", "id", found).await?);
+    ended.extend(removed_apps(former, backup).await?);
     Ok(ended)
+}
+
+/// Authenticator apps that count in `backup` and are gone from `former`, or were replaced there. Their rows do not stay; since
+/// when is what the audit log of `former` says.
+async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
+    let apps = "SELECT p.id AS id, p.name AS name, a.created_at AS at
+         FROM people AS p LEFT JOIN authenticator_apps AS a ON a.person_id = p.id AND a.confirmed_at IS NOT NULL
+         ORDER BY p.id";
+    let mut present = HashMap::new();
+    for row in &sqlx::query(apps).fetch_all(former.reads()).await? {
+        let columns = Columns::of("the former database", row);
+        present.insert(columns.text("id")?, columns.optional_moment("at")?);
+    }
+    let mut removed = Vec::new();
+    for row in &sqlx::query(apps).fetch_all(backup.reads()).await? {
+        let columns = Columns::of("the backup", row);
+        let (id, Some(begun)) = (columns.text("id")?, columns.optional_moment("at")?) else { continue };
+        // Of somebody whom the former database does not know, it does not say that anything ended.
+        if present.get(&id).is_none_or(|app| *app == Some(begun)) {
+            continue;
+        }
+        let last = "SELECT MAX(at) AS at FROM audit WHERE target_id = $1 AND action = 'second_factor.removed'";
+        let last = sqlx::query(last).bind(id.as_str()).fetch_one(former.reads()).await?;
+        let at = Columns::of("the former database", &last).optional_moment("at")?.unwrap_or(begun);
+        removed.push(Ended { client_id: None, name: columns.text("name")?, id, at, how: How::AppRemoved });
+    }
+    Ok(removed)
+}
+
+/// The fingerprints of recovery codes that work in `backup` and were used or replaced in `former`.
+pub(crate) async fn spent_codes(former: &Store, backup: &Store) -> Result<Vec<String>, StoreError> {
+    let mut known = HashSet::new();
+    for row in &sqlx::query("SELECT id FROM people").fetch_all(former.reads()).await? {
+        known.insert(Columns::of("the former database", row).text("id")?);
+    }
+    let codes = "SELECT code_hash, person_id FROM recovery_codes WHERE used_at IS NULL";
+    let mut working = HashSet::new();
+    for row in &sqlx::query(codes).fetch_all(former.reads()).await? {
+        working.insert(Columns::of("the former database", row).text("code_hash")?);
+    }
+    let mut spent = Vec::new();
+    for row in &sqlx::query(codes).fetch_all(backup.reads()).await? {
+        let columns = Columns::of("the backup", row);
+        let hash = columns.text("code_hash")?;
+        if known.contains(&columns.text("person_id")?) && !working.contains(&hash) {
+            spent.push(hash);
+        }
+    }
+    Ok(spent)
+}
+
+/// Removes these recovery codes.
+pub(crate) async fn remove_codes(transaction: &mut Transaction, hashes: &[String]) -> Result<(), StoreError> {
+    for hash in hashes {
+        sqlx::query("DELETE FROM recovery_codes WHERE code_hash = $1").bind(hash).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// Removes the recovery codes of everybody who has no factor that they could stand in for.
+pub(crate) async fn remove_codes_of_nothing(transaction: &mut Transaction) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM recovery_codes WHERE
+            person_id NOT IN (SELECT person_id FROM authenticator_apps WHERE confirmed_at IS NOT NULL)
+            AND person_id NOT IN (SELECT person_id FROM passkeys WHERE removed_at IS NULL)",
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 async fn rows(store: &Store, sql: &str, how: How) -> Result<Vec<Ended>, StoreError> {

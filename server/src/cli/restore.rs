@@ -239,6 +239,7 @@ fn line(ended: &Ended) -> String {
         How::ClientSecretEnded => "its secret ended after a leak; client added",
         How::OpenIdDisconnected => "OpenID account disconnected",
         How::PasskeyRemoved => "passkey removed",
+        How::AppRemoved => "authenticator app removed",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
 }

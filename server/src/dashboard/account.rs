@@ -12,6 +12,7 @@ use tower_sessions::Session;
 
 use super::openid;
 use super::pages::respond;
+use super::passkeys;
 use super::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
@@ -29,7 +30,10 @@ pub async fn change_password(
     Extension(session): Extension<Session>,
     Extension(fields): Extension<Fields>,
 ) -> Response {
-    let present = Proof::Password { password: Password::new(fields.get("current_password")), code: fields.get("code") };
+    let present = passkeys::answer(&fields).map_or_else(
+        || Proof::Password { password: Password::new(fields.get("current_password")), code: fields.get("code") },
+        Proof::Passkey,
+    );
     let new = Password::new(fields.get("new_password"));
     let Some(keep) = visit.viewer.as_ref().map(|viewer| viewer.session.clone()) else {
         return respond(visit, async || Err(ActionError::SignedOut)).await;

@@ -142,7 +142,7 @@ pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Resul
     match sign_in::confirm(&visit.context, &actor, &person, proof).await {
         Ok(()) => {}
         Err(SignInError::Fault(error)) => return Err(fault(error)),
-        Err(error @ SignInError::WrongCode) => {
+        Err(error @ (SignInError::WrongCode | SignInError::TooManyCodes { .. })) => {
             return Err(wrong(vec![FieldError::new("your_code", error.to_words())]));
         }
         Err(error) => return Err(wrong(vec![FieldError::new("your_password", error.to_words())])),

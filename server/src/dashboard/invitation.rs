@@ -4,14 +4,15 @@ use app::action::ActionError;
 use app::pages::invitation as page;
 use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::invitation::{self, Grant, InvitationError};
 use domain::password::Password;
+use domain::sign_in::Shown;
 use tower_sessions::Session;
 
 use super::pages::{fields_of, respond};
-use super::sign_in::enter_as;
+use super::sign_in::{enter_as, remembered};
 use crate::http::fields::Fields;
 use crate::state::AppState;
 
@@ -42,6 +43,7 @@ pub async fn accept(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     Extension(session): Extension<Session>,
+    headers: HeaderMap,
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let (token, name) = (fields.get("token"), fields.get("name"));
@@ -57,7 +59,10 @@ pub async fn accept(
             actor.at(address, agent.as_deref())
         });
         match accepted.await {
-            Ok(person) => return enter_as(&state, &visit, &session, &person, "/").await,
+            Ok(person) => {
+                let device = remembered(&state, &headers, &person.id, Shown::Password);
+                return enter_as(&state, &visit, &session, &person, device, "/").await;
+            }
             Err(error) => error,
         }
     };

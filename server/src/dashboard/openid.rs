@@ -10,13 +10,14 @@ use domain::openid::attempt::{self, Begun, Finished, LIFETIME, Purpose, Returned
 use domain::openid::{OpenIdError, RelyingParty, link};
 use domain::origin::Origin;
 use domain::person::Person;
+use domain::sign_in::Shown;
 use tower_sessions::Session;
 
 use super::credentials::{Refused, confirm};
 use super::enter::safe_return;
 use super::form_token::cookie;
 use super::pages::{fields_of, respond};
-use super::sign_in::enter_with;
+use super::sign_in::{enter_with, remembered};
 use super::signed_in::SignedIn;
 use super::teams::Problem;
 use crate::http::envelope::POLICY_OF_LEADING_ON;
@@ -106,7 +107,7 @@ pub async fn finish(
     let mut response = match (purpose, proved) {
         (Purpose::SignIn { return_to }, Ok(identity)) => {
             match link::sign_in(&visit.context, &relying_party, &identity, &origin).await {
-                Ok(person) => enter(&state, &visit, &session, &person, &return_to).await,
+                Ok(person) => enter(&state, &visit, &session, &headers, &person, &return_to).await,
                 Err(error) => refuse(visit, &relying_party, error, sign_in_again(&return_to)).await,
             }
         }
@@ -169,9 +170,17 @@ async fn lead_there(
 }
 
 /// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks for it.
-async fn enter(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
+async fn enter(
+    state: &AppState,
+    visit: &Visit,
+    session: &Session,
+    headers: &HeaderMap,
+    person: &Person,
+    next: &str,
+) -> Response {
     let signed_in = SignedIn::without_password(&visit.context, person, visit.address, visit.agent.clone());
-    enter_with(state, session, &signed_in, person, next).await
+    let device = remembered(state, headers, &person.id, Shown::Password);
+    enter_with(state, session, &signed_in, device, next).await
 }
 
 async fn refuse(visit: Visit, relying_party: &RelyingParty, error: OpenIdError, back: String) -> Response {

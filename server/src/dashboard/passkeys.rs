@@ -12,18 +12,18 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
 use domain::credential::CredentialError;
 use domain::error::{Fault, FieldError};
-use domain::id::PasskeyId;
+use domain::id::{PasskeyId, PersonId};
 use domain::passkey::{self, Answer, Challenge, PasskeyError, Purpose};
 use domain::person::{self, Person};
 use domain::second_factor::RecoveryCode;
-use domain::sign_in::{SignInError, second_step, sign_in_with_passkey};
+use domain::sign_in::{Shown, SignInError, second_step, sign_in_with_passkey};
 use tower_sessions::Session;
 
 use super::credentials::{self, confirm};
 use super::enter::safe_return;
 use super::pages::{fields_of, respond};
 use super::second_step::token;
-use super::sign_in::{enter_as, refuse};
+use super::sign_in::{device, enter_as, refuse, remember, remembered};
 use crate::http::error;
 use crate::http::fields::Fields;
 use crate::state::AppState;
@@ -78,13 +78,18 @@ pub async fn sign_in(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     Extension(session): Extension<Session>,
+    headers: HeaderMap,
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let next = safe_return(&fields.get("next"));
-    let answer = answer(&fields).unwrap_or_default();
-    let problem = match sign_in_with_passkey(&state.context, &answer, visit.address, visit.agent.as_deref()).await {
-        Ok(person) => return enter_as(&state, &visit, &session, &person, &next).await,
-        Err(SignInError::Throttled { retry_after }) => {
+    let (answer, known) = (answer(&fields).unwrap_or_default(), device(&state, &headers));
+    let agent = visit.agent.as_deref();
+    let problem = match sign_in_with_passkey(&state.context, &answer, visit.address, agent, known.as_deref()).await {
+        Ok(person) => {
+            let device = remembered(&state, &headers, &person.id, Shown::SecondFactor);
+            return enter_as(&state, &visit, &session, &person, device, &next).await;
+        }
+        Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
             Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
         }
         Err(SignInError::Fault(fault)) => {
@@ -97,39 +102,67 @@ pub async fn sign_in(
 }
 
 /// `GET /account/passkeys/new`
-pub async fn new_form(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, || page::new(String::new(), Vec::new(), false)).await
+pub async fn new_form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    respond(visit, || page::new(fields_of(query).get("name"), Vec::new(), false)).await
 }
 
 /// `POST /account/passkeys/new`: first asks who it is, when that is due, and leads back to the form; then adds.
 pub async fn add(
+    State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     Extension(session): Extension<Session>,
+    headers: HeaderMap,
     Extension(fields): Extension<Fields>,
 ) -> Response {
-    let name = fields.get("name");
+    let name = fields.find("name").or(fields.find(page::KEPT_NAME)).unwrap_or_default().to_owned();
     match try_add(&visit, &session, &fields, &name).await {
-        Ok(None) => Redirect::to("/account/passkeys/new").into_response(),
-        Ok(Some(codes)) if codes.is_empty() => Redirect::to("/account?done=passkey-added").into_response(),
-        Ok(Some(codes)) => respond(visit, async || Ok(second_factor::reveal("Save your recovery codes", &codes))).await,
+        Ok(Step::Proved) => {
+            let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+            let query = if encoded.is_empty() { String::new() } else { format!("?name={encoded}") };
+            Redirect::to(&format!("/account/passkeys/new{query}")).into_response()
+        }
+        Ok(Step::Added { person, codes }) => {
+            let device = remembered(&state, &headers, &person, Shown::SecondFactor);
+            let mut response = if codes.is_empty() {
+                Redirect::to("/account?done=passkey-added").into_response()
+            } else {
+                respond(visit, async || Ok(second_factor::reveal("Save your recovery codes", &codes))).await
+            };
+            remember(&state, device, &mut response);
+            response
+        }
         Err(Refused::Fields { errors, ask_password }) => respond(visit, || page::new(name, errors, ask_password)).await,
+        Err(Refused::AlreadySubmitted) => respond(visit, async || Ok(page::already_added())).await,
         Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
-async fn try_add(
-    visit: &Visit,
-    session: &Session,
-    fields: &Fields,
-    name: &str,
-) -> Result<Option<Vec<RecoveryCode>>, Refused> {
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-        return Ok(None);
-    }
-    let (person, actor) = viewer(visit).await?;
+/// How far a form of [`add`] led.
+enum Step {
+    /// It is known again who it is.
+    Proved,
+    /// The passkey is there, with the recovery codes that were made.
+    Added { person: PersonId, codes: Vec<RecoveryCode> },
+}
+
+async fn try_add(visit: &Visit, session: &Session, fields: &Fields, name: &str) -> Result<Step, Refused> {
     let answer = answer(fields).unwrap_or_default();
-    Ok(Some(passkey::add(&visit.context, &actor, &person, name, &answer).await?))
+    let (person, actor) = viewer(visit).await?;
+    // Before anything else is asked: whoever reloads the page of the recovery codes must hear that they were shown.
+    if passkey::was_added(&visit.context, &person.id, &answer).await.map_err(ActionError::from)? {
+        return Err(Refused::AlreadySubmitted);
+    }
+    if !visit.is_fresh() {
+        // The new passkey of a form that was filled in while the last proof grew old proves nothing, and is no wrong one.
+        if fields.find("name").is_some() {
+            let errors = vec![FieldError::new("your_password", "Confirm it is you, then add the passkey.")];
+            return Err(Refused::Fields { errors, ask_password: true });
+        }
+        confirm(visit, session, fields).await?;
+        return Ok(Step::Proved);
+    }
+    let codes = passkey::add(&visit.context, &actor, &person, name, &answer).await?;
+    Ok(Step::Added { person: person.id, codes })
 }
 
 /// `GET /account/passkeys/{id}/remove`
@@ -149,6 +182,7 @@ pub async fn remove(
         Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || page::remove(id, errors, ask_password)).await
         }
+        Err(Refused::AlreadySubmitted) => respond(visit, async || Ok(page::already_added())).await,
         Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
@@ -165,6 +199,7 @@ async fn try_remove(visit: &Visit, session: &Session, fields: &Fields, id: &str)
 /// Why nothing was done.
 enum Refused {
     Fields { errors: Vec<FieldError>, ask_password: bool },
+    AlreadySubmitted,
     Action(ActionError),
 }
 
@@ -178,6 +213,7 @@ impl From<PasskeyError> for Refused {
     fn from(error: PasskeyError) -> Self {
         match error {
             PasskeyError::Invalid(errors) => Self::Fields { errors, ask_password: false },
+            PasskeyError::AlreadySubmitted => Self::AlreadySubmitted,
             PasskeyError::NotFound => Self::Action(ActionError::NotFound),
             PasskeyError::Fault(fault) => Self::Action(fault.into()),
         }

@@ -85,6 +85,7 @@ async fn try_change(visit: &Visit, session: &Session, fields: &Fields, person_id
         Change::SecondFactorRemoved => {
             manage::reset_second_factor(context, &actor, &id, &fields.get("reason")).await?;
         }
+        Change::OpenIdDisconnected => manage::disconnect_openid(context, &actor, &id).await?,
     }
     Ok(to)
 }

@@ -3,17 +3,21 @@
 use app::action::ActionError;
 use app::pages::second_factor as page;
 use app::visit::Visit;
-use axum::extract::Extension;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
 use domain::error::FieldError;
 use domain::person::{self, Person};
 use domain::second_factor::{self, SecondFactorError};
+use domain::sign_in::Shown;
 use tower_sessions::Session;
 
 use super::credentials::{self, confirm};
 use super::pages::respond;
+use super::sign_in::{remember, remembered};
 use crate::http::fields::Fields;
+use crate::state::AppState;
 
 /// `GET /account/authenticator`
 pub async fn begin_form(Extension(visit): Extension<Visit>) -> Response {
@@ -39,21 +43,35 @@ pub async fn begin_app(
 
 /// `POST /account/authenticator/confirm`: turns the app on, and shows the first recovery codes. It asks for no password: what
 /// it confirms was begun with one, a quarter of an hour ago at most.
-pub async fn confirm_app(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
+pub async fn confirm_app(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+    Extension(fields): Extension<Fields>,
+) -> Response {
     let confirmed = async {
         let (person, actor) = viewer(&visit).await?;
-        let (code, form_token) = (fields.get("code"), fields.get("form_token"));
-        Ok(second_factor::confirm_app(&visit.context, &actor, &person, &code, &form_token).await?)
+        let (shown, code, form_token) = (fields.get("shown"), fields.get("code"), fields.get("form_token"));
+        let codes = second_factor::confirm_app(&visit.context, &actor, &person, &shown, &code, &form_token).await?;
+        Ok((person, codes))
     };
     match confirmed.await {
-        Ok(codes) if codes.is_empty() => Redirect::to("/account?done=app-added").into_response(),
-        Ok(codes) => respond(visit, async || Ok(page::reveal("Save your recovery codes", &codes))).await,
+        Ok((person, codes)) => {
+            let device = remembered(&state, &headers, &person.id, Shown::SecondFactor);
+            let mut response = if codes.is_empty() {
+                Redirect::to("/account?done=app-added").into_response()
+            } else {
+                respond(visit, async || Ok(page::reveal("Save your recovery codes", &codes))).await
+            };
+            remember(&state, device, &mut response);
+            response
+        }
         Err(Refused::Factor(SecondFactorError::WrongCode)) => {
             let message =
                 "This is not the code that the app shows now. Check the time of your device, and try the next code.";
             respond(visit.clone(), async || {
                 let viewer = visit.viewer()?;
-                match second_factor::unconfirmed_app(&visit.context, &viewer.id).await {
+                match second_factor::unconfirmed_app(&visit.context, &viewer.id, &fields.get("shown")).await {
                     Ok(secret) => page::scan(&visit, &secret, Some(message.to_owned())),
                     Err(_) => Ok(page::begin_again()),
                 }
@@ -159,6 +177,7 @@ async fn viewer(visit: &Visit) -> Result<(Person, Actor), Refused> {
 async fn other(visit: Visit, refused: Refused) -> Response {
     respond(visit, async || match refused {
         Refused::Factor(SecondFactorError::AlreadySubmitted) => Ok(page::already_shown()),
+        Refused::Factor(SecondFactorError::NotShown) => Ok(page::not_shown()),
         Refused::Factor(SecondFactorError::Fault(fault)) => Err(fault.into()),
         Refused::Factor(_) => Ok(page::begin_again()),
         Refused::Action(error) => Err(error),

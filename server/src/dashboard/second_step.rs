@@ -4,18 +4,20 @@
 use app::action::ActionError;
 pub use app::pages::second_step::PATH;
 use app::pages::second_step::{self as page, Problem};
+use app::pages::sign_in;
 use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::sign_in::SignInError;
 use domain::sign_in::second_step::{self, LIFETIME, Step, StepProof, Waiting};
+use domain::sign_in::{Shown, SignInError};
 use tower_sessions::Session;
 
+use super::enter::safe_return;
 use super::form_token::cookie;
 use super::pages::{fields_of, respond};
 use super::passkeys::answer;
-use super::sign_in::{device, enter_as};
+use super::sign_in::{device, enter_as, refuse, remembered};
 use crate::http::error;
 use crate::http::fields::Fields;
 use crate::oauth::authorize;
@@ -38,12 +40,26 @@ pub async fn form(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let recovery = fields_of(query).get("with") == RECOVERY;
+    let fields = fields_of(query);
+    let recovery = fields.get("with") == RECOVERY;
     match second_step::find(&state.context, &token(&state, &headers)).await {
         Ok(Some(waiting)) => show(visit, recovery, None, &waiting).await,
-        Ok(None) => Redirect::to("/login").into_response(),
+        // Whoever comes from the page itself was at the second step.
+        Ok(None) => match fields.find("next") {
+            Some(next) => too_late(visit, next).await,
+            None => Redirect::to("/login").into_response(),
+        },
         Err(fault) => respond(visit, async || Err(ActionError::from(fault))).await,
     }
+}
+
+/// The sign-in from its beginning, on the same way.
+async fn too_late(visit: Visit, next: &str) -> Response {
+    let next = safe_return(next);
+    if visit.viewer.is_some() {
+        return Redirect::to(&next).into_response();
+    }
+    refuse(visit, next, String::new(), sign_in::Problem::TooLate).await
 }
 
 /// `POST /login/second-factor`
@@ -57,7 +73,7 @@ pub async fn finish(
     let token = token(&state, &headers);
     let waiting = match second_step::find(&state.context, &token).await {
         Ok(Some(waiting)) => waiting,
-        Ok(None) => return Redirect::to("/login").into_response(),
+        Ok(None) => return too_late(visit, &fields.get("next")).await,
         Err(fault) => return respond(visit, async || Err(ActionError::from(fault))).await,
     };
     let step = Step {
@@ -69,16 +85,16 @@ pub async fn finish(
     };
     let problem = match second_step::finish(&state.context, step).await {
         Ok(entered) => {
-            let mut response = enter_as(&state, &visit, &session, &entered.person, &entered.next).await;
+            let device = remembered(&state, &headers, &entered.person.id, Shown::SecondFactor);
+            let mut response = enter_as(&state, &visit, &session, &entered.person, device, &entered.next).await;
             set_cookie(&state, "", 0, &mut response);
             return response;
         }
-        Err(SignInError::TooLate) => return Redirect::to("/login").into_response(),
+        Err(SignInError::TooLate) => return too_late(visit, &waiting.next).await,
         Err(SignInError::Refused | SignInError::WrongCode) => Problem::WrongCode,
         Err(SignInError::WrongPasskey) => Problem::WrongPasskey,
-        Err(SignInError::Throttled { retry_after }) => {
-            Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
-        }
+        Err(SignInError::Throttled { retry_after }) => Problem::Throttled { retry_after },
+        Err(SignInError::TooManyCodes { retry_after }) => Problem::TooManyCodes { retry_after },
         Err(SignInError::Fault(fault)) => {
             tracing::error!(%fault, "a second step could not be checked");
             Problem::Unavailable
@@ -89,10 +105,10 @@ pub async fn finish(
 
 async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &Waiting) -> Response {
     let factors = waiting.person.factors;
-    let mut response = respond(visit, async || Ok(page::page(factors, recovery, problem))).await;
+    let mut response = respond(visit, async || Ok(page::page(factors, recovery, &waiting.next, problem))).await;
     authorize::let_sign_in_lead_to(&waiting.next, &mut response);
-    if let Some(Problem::Throttled { minutes }) = problem {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(minutes * 60));
+    if let Some(Problem::Throttled { retry_after } | Problem::TooManyCodes { retry_after }) = problem {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
     }
     response
 }

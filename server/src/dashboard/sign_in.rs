@@ -8,12 +8,13 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
+use domain::id::PersonId;
 use domain::passkey;
 use domain::password::Password;
 use domain::person::{NewPerson, Person, PersonError};
 use domain::session;
 use domain::setup::{self, SetupError};
-use domain::sign_in::{self, Attempt, Entry, SignInError};
+use domain::sign_in::{self, Attempt, Entry, Shown, SignInError};
 use tower_sessions::Session;
 
 use super::enter::safe_return;
@@ -48,6 +49,7 @@ pub async fn setup(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     Extension(session): Extension<Session>,
+    headers: HeaderMap,
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let token = fields.get("token");
@@ -59,7 +61,10 @@ pub async fn setup(
     };
     let actor = Actor::setup_link().at(visit.address, visit.agent.as_deref());
     match setup::create_first_administrator(&state.context, &actor, &token, new).await {
-        Ok(person) => enter_as(&state, &visit, &session, &person, "/credentials/new").await,
+        Ok(person) => {
+            let device = remembered(&state, &headers, &person.id, Shown::Password);
+            enter_as(&state, &visit, &session, &person, device, "/credentials/new").await
+        }
         Err(SetupError::LinkUnusable) => respond(visit, async || Ok(setup_page::unusable())).await,
         Err(SetupError::Person(PersonError::Invalid(errors))) => {
             respond(visit, async || Ok(setup_page::page(token, typed, errors))).await
@@ -95,13 +100,16 @@ pub async fn sign_in(
         next: next.clone(),
     };
     let problem = match sign_in::sign_in(&state.context, attempt).await {
-        Ok(Entry::Whole(person)) => return enter_as(&state, &visit, &session, &person, &next).await,
+        Ok(Entry::Whole(person)) => {
+            let device = remembered(&state, &headers, &person.id, Shown::Password);
+            return enter_as(&state, &visit, &session, &person, device, &next).await;
+        }
         Ok(Entry::SecondStep(token)) => return second_step::lead_to(&state, &token),
         // A password has no code or passkey beside it here.
         Err(SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate) => {
             Problem::Refused
         }
-        Err(SignInError::Throttled { retry_after }) => {
+        Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
             Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
         }
         Err(SignInError::Fault(fault)) => {
@@ -148,10 +156,17 @@ pub async fn sign_out(Extension(visit): Extension<Visit>, Extension(session): Ex
     Redirect::to("/login").into_response()
 }
 
-/// Signs the person in under a new cookie, remembers the browser, and goes on to `next`.
-pub async fn enter_as(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
+/// Signs the person in under a new cookie, remembers the browser with `device`, and goes on to `next`.
+pub async fn enter_as(
+    state: &AppState,
+    visit: &Visit,
+    session: &Session,
+    person: &Person,
+    device: Device,
+    next: &str,
+) -> Response {
     let signed_in = SignedIn::new(&state.context, person, visit.address, visit.agent.clone());
-    enter_with(state, session, &signed_in, person, next).await
+    enter_with(state, session, &signed_in, device, next).await
 }
 
 /// The same with what is known about how they proved who they are.
@@ -159,7 +174,7 @@ pub async fn enter_with(
     state: &AppState,
     session: &Session,
     signed_in: &SignedIn,
-    person: &Person,
+    device: Device,
     next: &str,
 ) -> Response {
     if let Err(error) = signed_in.store(session).await {
@@ -167,17 +182,30 @@ pub async fn enter_with(
         return error::plain(StatusCode::SERVICE_UNAVAILABLE);
     }
     let mut response = Redirect::to(next).into_response();
+    remember(state, device, &mut response);
+    response
+}
+
+/// The token by which a browser is known later.
+pub struct Device(String);
+
+/// The token for this browser, in which the person has just shown this.
+pub fn remembered(state: &AppState, headers: &HeaderMap, person: &PersonId, shown: Shown) -> Device {
+    Device(sign_in::device_token(&state.context, person, shown, device(state, headers).as_deref()))
+}
+
+/// Leaves the token in the browser.
+pub fn remember(state: &AppState, device: Device, response: &mut Response) {
     let https = state.is_https();
-    let device = format!(
+    let cookie = format!(
         "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{}",
         device_cookie(https),
-        sign_in::device_token(&state.context, &person.id),
+        device.0,
         if https { "; Secure" } else { "" },
     );
-    if let Ok(device) = HeaderValue::from_str(&device) {
-        response.headers_mut().append(header::SET_COOKIE, device);
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    response
 }
 
 /// What the browser shows of an earlier sign-in.

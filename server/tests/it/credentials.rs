@@ -7,6 +7,7 @@ use domain::authority::Authority;
 use domain::credential::list::counts;
 use domain::session::PROOF_LIFETIME;
 
+use crate::second_factor::enrolled;
 use crate::support::{App, PASSWORD, basic, between, form_token};
 
 const EVIL: &str = "</title></textarea><script>alert(1)</script>\"'&";
@@ -43,6 +44,25 @@ async fn the_secret_is_in_the_answer_and_nowhere_else() {
     assert!(!again.body.contains(&secret));
     let answer = app.token(&[], format!("grant_type=client_credentials&client_secret={secret}")).await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_forms_of_a_rotation_have_fields_of_their_own() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    enrolled(&browser).await;
+    let generated = app.generated("job", &["mcp:read"]).await;
+    let path = format!("/credentials/{}/rotate", generated.credential.client_id);
+    assert_eq!(browser.submit(&path, &path, &[("overlap", "3600")]).await.status, StatusCode::OK);
+    app.instance.clock.advance(PROOF_LIFETIME);
+    let page = browser.get(&path).await.body;
+    for name in ["your_password", "your_code"] {
+        assert_eq!(page.matches(&format!(r#"name="{name}""#)).count(), 2, "both forms ask: {page}");
+    }
+    let ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    for id in &ids {
+        assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{id}");
+    }
 }
 
 #[tokio::test]

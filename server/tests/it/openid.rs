@@ -35,6 +35,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::second_factor::enrolled;
 use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, form_token, router};
 
 const CLIENT_ID: &str = "countersign at example";
@@ -606,6 +607,70 @@ async fn a_verified_address_connects_the_first_time_where_the_setting_says_so() 
     let answer = browser.submit("/account", "/account/openid/disconnect", &fields).await;
     assert_eq!(answer.header("location"), "/account?done=disconnected", "{}", answer.body);
     assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_verified_address_gets_around_no_second_factor() {
+    let provider = Provider::start().await;
+    let app = app_that_links(&provider).await;
+    let owner = app.signed_in().await;
+    enrolled(&owner).await;
+    let browser = app.browser();
+    let answer = sign_in_with(&browser, &provider, &[]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.body.contains("connect it under Account"), "{}", answer.body);
+    assert!(!is_signed_in(&browser).await);
+    assert!(owner.get("/account").await.body.contains("does not ask for your second factor here"));
+    assert_eq!(connect(&owner, &provider).await.header("location"), "/account?done=connected");
+    assert_eq!(sign_in_with(&browser, &provider, &[]).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn after_the_providers_word_a_sensitive_action_asks_for_password_and_code() {
+    let provider = Provider::start().await;
+    let app = app_of(&provider).await;
+    let owner = connected(&app, &provider).await;
+    let (phone, _) = enrolled(&owner).await;
+    let browser = app.browser();
+    assert_eq!(sign_in_with(&browser, &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    let generate = async |fields: &[(&str, &str)]| {
+        let fields = [&[("name", "job")], fields].concat();
+        browser.submit("/credentials/new", "/credentials/new", &fields).await.status
+    };
+    let code = phone.code(&app, 1);
+    assert_eq!(generate(&[("your_password", PASSWORD)]).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(generate(&[("your_code", &code)]).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(generate(&[("your_password", PASSWORD), ("your_code", &code)]).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_administrator_sees_and_ends_what_somebody_connected() {
+    let provider = Provider::start().await;
+    let app = app_of(&provider).await;
+    let owner = connected(&app, &provider).await;
+    person(&app, "grace@example.com").await;
+    let ada = domain::person::find_by_email(&app.instance.context, EMAIL).await.expect("reads").expect("Ada");
+    let administrator = app.browser();
+    administrator.sign_in_as("grace@example.com", PASSWORD).await;
+    let (page, change) = (format!("/people/{}", ada.id), format!("/people/{}/change", ada.id));
+    let shown = administrator.get(&page).await.body;
+    assert!(shown.contains("Sign in with Example &lt;b&gt;login&lt;/b&gt;") && shown.contains("Disconnect account"));
+    let disconnect = async |fields: &[(&str, &str)]| {
+        let fields = [&[("to", "openid-disconnected")], fields].concat();
+        administrator.submit(&page, &change, &fields).await
+    };
+    app.instance.clock.advance(PROOF_LIFETIME);
+    assert_eq!(disconnect(&[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "it needs the password");
+    assert!(is_signed_in(&owner).await);
+    let done = disconnect(&[("your_password", PASSWORD)]).await;
+    assert_eq!(done.header("location"), format!("{page}?done=openid-disconnected"), "{}", done.body);
+    let entry = newest(&app).await;
+    assert_eq!(entry.action, "person.openid_disconnected");
+    assert_eq!((entry.actor_name.as_str(), entry.target_name.as_str()), ("Grace Hopper", "Ada Lovelace"));
+    assert!(!is_signed_in(&owner).await, "their sessions have ended");
+    assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::FORBIDDEN);
+    assert!(!administrator.get(&page).await.body.contains("Disconnect account"));
+    assert_eq!(disconnect(&[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "there is none any more");
 }
 
 #[tokio::test]

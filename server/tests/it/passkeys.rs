@@ -12,9 +12,11 @@ use domain::actor::Actor;
 use domain::audit;
 use domain::authority::Authority;
 use domain::backup;
+use domain::context::Context;
 use domain::password::Password;
 use domain::person::{self, NewPerson, manage};
 use domain::restore::{self, How};
+use domain::second_factor;
 use domain::sign_in::ADDRESS_LIMIT;
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
@@ -288,11 +290,15 @@ async fn adding_and_removing_ask_again() {
     let late = add(&browser, &mut Device::new(8)).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.body.contains("Your password"));
+    assert!(!actions(&app).await.contains(&"session.refused".to_owned()), "a new passkey is no wrong one");
+    assert_eq!(between(&late.body, r#"name="kept_name" value=""#, "\""), "blue key");
     let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=confirm").await;
     let answer = device.sign(&options);
-    let fields = [("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
+    let fields = [("kept_name", "blue key"), ("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
     let proved = browser.submit("/account/passkeys/new", "/account/passkeys/new", &fields).await;
-    assert_eq!(proved.header("location"), "/account/passkeys/new");
+    assert_eq!(proved.header("location"), "/account/passkeys/new?name=blue+key");
+    let form = browser.get(proved.header("location")).await;
+    assert!(form.body.contains(r#"value="blue key""#), "{}", form.body);
     let mut second = Device::new(8);
     assert_eq!(add(&browser, &mut second).await.header("location"), "/account?done=passkey-added");
 
@@ -321,13 +327,73 @@ async fn adding_and_removing_ask_again() {
 #[tokio::test]
 async fn wrong_passkeys_are_counted_by_their_source() {
     let app = App::new().await;
-    let (_, mut device) = with_passkey(&app).await;
+    let (owner, mut device) = with_passkey(&app).await;
+    owner.submit("/account", "/logout", &[]).await;
     let browser = app.browser();
     let mut stranger = Device::new(9);
     for _ in 0..ADDRESS_LIMIT {
         assert_eq!(sign_in(&browser, &mut stranger).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
     assert_eq!(sign_in(&browser, &mut device).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(sign_in(&owner, &mut device).await.status, StatusCode::SEE_OTHER, "in a known browser it does");
+}
+
+#[tokio::test]
+async fn a_known_browser_takes_the_second_step_whatever_its_neighbours_do() {
+    let app = App::new().await;
+    let (owner, mut device) = with_passkey(&app).await;
+    owner.submit("/account", "/logout", &[]).await;
+    let (stranger, mut unknown) = (app.browser(), Device::new(9));
+    for _ in 0..ADDRESS_LIMIT {
+        sign_in(&stranger, &mut unknown).await;
+    }
+    assert_eq!(owner.sign_in(PASSWORD).await.header("location"), STEP);
+    let (options, state) = challenge(&owner, "/login/passkey?for=second-step").await;
+    let answer = device.sign(&options);
+    assert_eq!(send(&owner, STEP, &state, &answer).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_form_that_added_a_passkey_says_so_when_it_is_sent_again() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=add").await;
+    let answer = Device::new(7).create(&options);
+    let fields = [("name", "blue key"), ("passkey_state", state.as_str()), ("passkey_answer", answer.as_str())];
+    let send = async || browser.submit("/account", "/account/passkeys/new", &fields).await;
+    assert_eq!(send().await.status, StatusCode::OK);
+    for _ in 0..2 {
+        let again = send().await;
+        assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.body);
+        assert!(again.body.contains("Already added") && !again.body.contains("No passkey was added"));
+        // Later, when the challenge is over and the last proof is too old, the answer is the same.
+        app.instance.clock.advance(Duration::from_secs(6 * 60));
+    }
+    assert_eq!(actions(&app).await.iter().filter(|action| *action == "passkey.added").count(), 1);
+}
+
+#[tokio::test]
+async fn a_passkey_changes_the_password() {
+    let app = App::new().await;
+    let (browser, mut device) = with_passkey(&app).await;
+    let account = browser.get("/account").await.body;
+    let form = between(&account, r#"action="/account/password""#, "</form>");
+    assert!(form.contains("data-passkey=") && form.contains("data-proof"), "{form}");
+    let new = "another quiet otter door";
+    let (options, state) = challenge(&browser, "/login/passkey").await;
+    let answer = device.sign(&options);
+    let change = async |state: &str, answer: &str| {
+        let fields = [("new_password", new), ("passkey_state", state), ("passkey_answer", answer)];
+        browser.submit("/account", "/account/password", &fields).await
+    };
+    let wrong = change(&state, &answer).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.body.contains("The passkey was not accepted."));
+    let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=confirm").await;
+    let answer = device.sign(&options);
+    assert_eq!(change(&state, &answer).await.header("location"), "/account?done=password");
+    assert_eq!(app.browser().sign_in(new).await.header("location"), STEP);
+    assert!(browser.get("/account").await.body.contains("10 recovery codes are left."), "none was spent");
 }
 
 #[tokio::test]
@@ -344,5 +410,9 @@ async fn a_backup_does_not_bring_a_removed_passkey_back_unnoticed() {
     let difference = restore::compare(&context.store, &copy, context.now()).await.expect("compares");
     let ended: Vec<_> = difference.ended.iter().map(|one| (one.how, one.name.as_str())).collect();
     assert_eq!(ended, [(How::PasskeyRemoved, "blue key")]);
+    // Ended again, it takes the recovery codes along that stood in for it.
+    let restored = Context { store: copy.clone(), ..context.clone() };
+    restore::finish(&restored, &Actor::command_line("operator"), &difference, true).await.expect("restores");
+    assert_eq!(second_factor::find_recovery(&restored, &ada.id).await.expect("reads").codes_left, 0);
     copy.close().await;
 }

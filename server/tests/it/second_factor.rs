@@ -8,7 +8,12 @@ use axum::http::{Request, StatusCode};
 use domain::audit::{self, Entry};
 use domain::authority::Authority;
 use domain::clock::Clock;
+use domain::context::Context;
+use domain::restore::{self, How};
+use domain::second_factor;
+use domain::sign_in::WINDOW;
 use domain::sign_in::second_step::{CODE_LIMIT, DAILY_CODE_LIMIT, LIFETIME};
+use domain::store::{DatabaseUrl, Store, StoreOptions};
 
 use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between, form_token};
 
@@ -17,7 +22,7 @@ const STEP: &str = "/login/second-factor";
 const STEP_SECONDS: u64 = 30;
 
 /// An authenticator app, as a telephone would have it.
-struct Phone(Vec<u8>);
+pub struct Phone(Vec<u8>);
 
 impl Phone {
     fn of(base32: &str) -> Self {
@@ -35,7 +40,7 @@ impl Phone {
     }
 
     /// The code that is shown so many steps from now.
-    fn code(&self, app: &App, away: i64) -> String {
+    pub fn code(&self, app: &App, away: i64) -> String {
         let step = app.instance.clock.now().millis() / 1000 / STEP_SECONDS as i64 + away;
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0), &step.to_be_bytes());
         let tag = tag.as_ref();
@@ -52,16 +57,29 @@ impl Phone {
 }
 
 /// Sets an app up in a browser whose person proved who they are a moment ago; returns it with the recovery codes.
-async fn enrolled(browser: &Browser<'_>) -> (Phone, Vec<String>) {
+pub async fn enrolled(browser: &Browser<'_>) -> (Phone, Vec<String>) {
     let shown = browser.submit("/account/authenticator", "/account/authenticator", &[]).await;
     assert_eq!((shown.status, shown.header("referrer-policy")), (StatusCode::OK, "no-referrer"));
     let phone = Phone::of(between(&shown.body, "?secret=", "&"));
     let token = form_token(&shown.body);
-    let fields = [("form_token", token.as_str()), ("code", &phone.code(browser.app, 0))];
+    let fields =
+        [("form_token", token.as_str()), ("shown", shown_token(&shown)), ("code", &phone.code(browser.app, 0))];
     let answer = browser.post("/account/authenticator/confirm", &fields).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), ("no-store", "no-referrer"));
     (phone, recovery_codes(&answer))
+}
+
+/// What the page with the secret sends back.
+fn shown_token(page: &Answer) -> &str {
+    between(&page.body, r#"name="shown" value=""#, "\"")
+}
+
+/// That the sign-in has to begin anew, on the way to `next`.
+fn begins_anew(answer: &Answer, next: &str) {
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("Begin again with your password."), "{}", answer.body);
+    assert!(answer.body.contains(&format!(r#"name="next" value="{next}""#)), "{}", answer.body);
 }
 
 fn recovery_codes(answer: &Answer) -> Vec<String> {
@@ -93,12 +111,15 @@ async fn an_app_counts_once_it_has_shown_a_code() {
     assert!(shown.body.contains("<svg") && shown.body.contains("otpauth://totp/"));
     assert_eq!(app.browser().sign_in(PASSWORD).await.header("location"), "/", "nothing counts before the first code");
 
+    let seen = shown_token(&shown);
     let confirm = async |token: &str, code: &str| {
-        browser.post("/account/authenticator/confirm", &[("form_token", token), ("code", code)]).await
+        let fields = [("form_token", token), ("shown", seen), ("code", code)];
+        browser.post("/account/authenticator/confirm", &fields).await
     };
     let wrong = confirm(&form_token(&shown.body), &phone.wrong(&app)).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(between(&wrong.body, "?secret=", "&"), between(&shown.body, "?secret=", "&"), "the same secret goes on");
+    assert_eq!(shown_token(&wrong), seen);
     let token = form_token(&wrong.body);
     let right = confirm(&token, &phone.code(&app, 0)).await;
     let codes = recovery_codes(&right);
@@ -110,6 +131,37 @@ async fn an_app_counts_once_it_has_shown_a_code() {
     assert_eq!(entries(&app, "second_factor.added").await.len(), 1);
 
     first_step(&app.browser()).await;
+}
+
+#[tokio::test]
+async fn another_session_sees_no_secret_and_turns_no_app_on() {
+    let app = App::new().await;
+    let owner = app.signed_in().await;
+    let left_open = app.browser();
+    left_open.sign_in(PASSWORD).await;
+    app.instance.clock.advance(Duration::from_secs(6 * 60));
+    let begun = owner.submit("/account", "/account/authenticator", &[("your_password", PASSWORD)]).await;
+    let phone = Phone::of(between(&begun.body, "?secret=", "&"));
+    for code in [phone.wrong(&app), phone.code(&app, 0)] {
+        for shown in ["", "made up"] {
+            let fields = [("shown", shown), ("code", code.as_str())];
+            let answer = left_open.submit("/account", "/account/authenticator/confirm", &fields).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(!answer.body.contains("secret=") && !answer.body.contains("Save your recovery codes"));
+        }
+    }
+    assert_eq!(app.browser().sign_in(PASSWORD).await.header("location"), "/", "it does not count");
+
+    // Whoever saw the page goes on, though the proof is older than five minutes by now.
+    app.instance.clock.advance(Duration::from_secs(6 * 60));
+    let mistyped = phone.wrong(&app);
+    let fields = [("shown", shown_token(&begun)), ("code", mistyped.as_str())];
+    let wrong = owner.submit("/account", "/account/authenticator/confirm", &fields).await;
+    assert_eq!(between(&wrong.body, "?secret=", "&"), between(&begun.body, "?secret=", "&"));
+    let code = phone.code(&app, 0);
+    let fields = [("shown", shown_token(&wrong)), ("code", code.as_str())];
+    let right = owner.submit("/account", "/account/authenticator/confirm", &fields).await;
+    assert_eq!(recovery_codes(&right).len(), 10);
 }
 
 #[tokio::test]
@@ -237,10 +289,16 @@ async fn the_second_step_cannot_be_put_off() {
     let (phone, _) = enrolled(&app.signed_in().await).await;
     let browser = app.browser();
     first_step(&browser).await;
-    let token = form_token(&browser.get(STEP).await.body);
+    let shown = browser.get(STEP).await.body;
+    let token = form_token(&shown);
+    assert_eq!(between(&shown, r#"name="next" value=""#, "\""), "/", "the page knows the way");
     app.instance.clock.advance(LIFETIME);
-    let fields = [("form_token", token.as_str()), ("code", &phone.code(&app, 0))];
-    assert_eq!(browser.post(STEP, &fields).await.header("location"), "/login");
+    let code = phone.code(&app, 0);
+    for (sent, next) in [("/activity?actor=Ada", "/activity?actor=Ada"), ("//evil.example", "/")] {
+        let fields = [("form_token", token.as_str()), ("code", code.as_str()), ("next", sent)];
+        begins_anew(&browser.post(STEP, &fields).await, next);
+    }
+    begins_anew(&browser.get("/login/second-factor?with=recovery-code&next=%2Factivity").await, "/activity");
     assert_eq!(browser.cookie(SESSION), None);
 }
 
@@ -261,7 +319,7 @@ async fn a_changed_password_ends_the_sign_ins_that_wait() {
     assert_eq!(change("").await, StatusCode::UNPROCESSABLE_ENTITY, "the code is asked for too");
     assert_eq!(change(&phone.code(&app, 0)).await, StatusCode::SEE_OTHER);
     let fields = [("form_token", token.as_str()), ("code", &phone.code(&app, 1))];
-    assert_eq!(waiting.post(STEP, &fields).await.header("location"), "/login");
+    begins_anew(&waiting.post(STEP, &fields).await, "/");
     // The factor outlives the password.
     assert_eq!(app.browser().sign_in(new).await.header("location"), STEP);
 }
@@ -283,7 +341,8 @@ async fn guessed_codes_are_counted_and_the_owner_gets_in() {
     assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(limited.header("retry-after").parse::<u64>().expect("seconds") > 0);
     assert_eq!(entries(&app, "session.refused").await.len() as i64, refused + CODE_LIMIT);
-    // A browser that signed in before, and a recovery code in any, are counted apart.
+    assert!(limited.body.contains("Too many wrong codes") && limited.body.contains("or use a recovery code"));
+    // A browser in which a code was shown before, and a recovery code in any, are counted apart.
     first_step(&owner).await;
     assert_eq!(second_step(&owner, &phone.code(&app, 1)).await.status, StatusCode::SEE_OTHER);
     assert_eq!(second_step(&stranger, &codes[0]).await.status, StatusCode::SEE_OTHER);
@@ -305,6 +364,121 @@ async fn a_day_has_few_guesses() {
         }
     }
     assert_eq!(refused, DAILY_CODE_LIMIT);
+}
+
+#[tokio::test]
+async fn to_have_known_the_password_gives_no_guesses_of_ones_own() {
+    let app = App::new().await;
+    let owner = app.signed_in().await;
+    let strangers = [app.browser(), app.browser()];
+    for stranger in &strangers {
+        assert_eq!(stranger.sign_in(PASSWORD).await.header("location"), "/");
+        stranger.submit("/account", "/logout", &[]).await;
+        assert!(stranger.cookie("countersign_device").is_some());
+    }
+    let (phone, _) = enrolled(&owner).await;
+    owner.submit("/account", "/logout", &[]).await;
+    let guess = phone.wrong(&app);
+    first_step(&strangers[0]).await;
+    for _ in 0..CODE_LIMIT {
+        assert_eq!(second_step(&strangers[0], &guess).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    for stranger in &strangers {
+        first_step(stranger).await;
+        assert_eq!(second_step(stranger, &phone.code(&app, 1)).await.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+    first_step(&owner).await;
+    assert_eq!(second_step(&owner, &phone.code(&app, 1)).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn known_browsers_share_the_guesses_of_a_day() {
+    let app = App::new().await;
+    let owner = app.signed_in().await;
+    let (phone, codes) = enrolled(&owner).await;
+    let known = [app.browser(), app.browser()];
+    for (browser, code) in known.iter().zip(&codes) {
+        first_step(browser).await;
+        assert_eq!(second_step(browser, code).await.status, StatusCode::SEE_OTHER);
+        browser.submit("/account", "/logout", &[]).await;
+    }
+    let mut refused = 0;
+    for _ in 0..DAILY_CODE_LIMIT / CODE_LIMIT {
+        app.instance.clock.advance(WINDOW);
+        let guess = phone.wrong(&app);
+        for browser in &known {
+            first_step(browser).await;
+            for _ in 0..CODE_LIMIT {
+                refused += i64::from(second_step(browser, &guess).await.status == StatusCode::UNPROCESSABLE_ENTITY);
+            }
+        }
+    }
+    assert_eq!(refused, DAILY_CODE_LIMIT);
+    app.instance.clock.advance(WINDOW);
+    first_step(&known[0]).await;
+    assert_eq!(second_step(&known[0], &phone.code(&app, 0)).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(second_step(&known[0], &codes[2]).await.status, StatusCode::SEE_OTHER, "a recovery code does");
+}
+
+#[tokio::test]
+async fn wrong_recovery_codes_keep_nobody_from_theirs() {
+    let app = App::new().await;
+    let (_, codes) = enrolled(&app.signed_in().await).await;
+    let stranger = app.browser();
+    first_step(&stranger).await;
+    for _ in 0..2 * CODE_LIMIT {
+        let answer = second_step(&stranger, "AAAAAA-AAAAAA-AAAAAA-AAAAAA").await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let elsewhere = app.browser();
+    first_step(&elsewhere).await;
+    assert_eq!(second_step(&elsewhere, &codes[0]).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_session_has_the_guesses_of_the_day_and_no_more() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (phone, codes) = enrolled(&browser).await;
+    let generate = async |password: &str, code: &str| {
+        let fields = [("name", "job"), ("your_password", password), ("your_code", code)];
+        browser.submit("/credentials/new", "/credentials/new", &fields).await
+    };
+    for _ in 0..DAILY_CODE_LIMIT / CODE_LIMIT {
+        app.instance.clock.advance(WINDOW);
+        let guess = phone.wrong(&app);
+        for _ in 0..CODE_LIMIT {
+            assert!(generate(PASSWORD, &guess).await.body.contains("This code is wrong"));
+        }
+        assert!(generate(PASSWORD, &guess).await.body.contains("Too many failed attempts."));
+    }
+    app.instance.clock.advance(WINDOW);
+    let limited = generate(PASSWORD, &phone.code(&app, 0)).await;
+    assert_eq!(limited.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(limited.body.contains("Too many wrong codes. Use a recovery code"), "{}", limited.body);
+    assert_eq!(generate(PASSWORD, &codes[0]).await.status, StatusCode::OK);
+    // They are the guesses of the browsers in which the owner is known, too.
+    browser.submit("/account", "/logout", &[]).await;
+    first_step(&browser).await;
+    assert_eq!(second_step(&browser, &phone.code(&app, 0)).await.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_password_uses_up_no_guesses_of_the_day() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (phone, _) = enrolled(&browser).await;
+    for _ in 0..=DAILY_CODE_LIMIT / CODE_LIMIT {
+        app.instance.clock.advance(WINDOW);
+        for _ in 0..CODE_LIMIT {
+            let fields = [("name", "job"), ("your_password", "guess guess guess"), ("your_code", "000000")];
+            let answer = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+            assert!(answer.body.contains("This is not your password."));
+        }
+    }
+    browser.submit("/account", "/logout", &[]).await;
+    first_step(&browser).await;
+    assert_eq!(second_step(&browser, &phone.code(&app, 0)).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
@@ -331,6 +505,7 @@ async fn a_sensitive_action_asks_for_password_and_code() {
         let answer = generate(fields).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
         assert!(!answer.body.contains("css_"));
+        assert!(!between(&answer.body, "<details", ">").contains("open"), "nothing is wrong with the options");
     }
     let answer = generate(&[("your_password", PASSWORD), ("your_code", right.as_str())]).await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -417,8 +592,47 @@ async fn a_disabled_person_does_not_get_past_the_second_step() {
     let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
     domain::person::manage::disable(context, &operator, &ada.id).await.expect("disables");
     let fields = [("form_token", token.as_str()), ("code", &phone.code(&app, 1))];
-    assert_eq!(waiting.post(STEP, &fields).await.header("location"), "/login");
+    begins_anew(&waiting.post(STEP, &fields).await, "/");
     assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_backup_brings_back_neither_a_removed_app_nor_spent_codes() {
+    const REMOVE: &str = "/account/authenticator/remove";
+    let app = App::new().await;
+    let owner = app.signed_in().await;
+    let (_, codes) = enrolled(&owner).await;
+    let context = &app.instance.context;
+    let file = app.instance.folder().join("copy.db");
+    domain::backup::write(context, &file, &mut |_, _| {}).await.expect("writes");
+    let copy = Store::open(&DatabaseUrl::Sqlite(file), &StoreOptions::default()).await.expect("opens");
+    let restored = Context { store: copy.clone(), ..context.clone() };
+    let compare = async || restore::compare(&context.store, &copy, context.now()).await.expect("compares");
+    let operator = domain::actor::Actor::command_line("operator");
+    let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
+
+    let browser = app.browser();
+    first_step(&browser).await;
+    assert_eq!(second_step(&browser, &codes[0]).await.status, StatusCode::SEE_OTHER);
+    let difference = compare().await;
+    assert!(difference.is_empty(), "there is nothing to decide about a code that was used");
+    restore::finish(&restored, &operator, &difference, false).await.expect("restores");
+    let left = second_factor::find_recovery(&restored, &ada.id).await.expect("reads");
+    assert_eq!((left.codes_left, left.app_since.is_some()), (9, true));
+
+    assert_eq!(owner.submit(REMOVE, REMOVE, &[]).await.status, StatusCode::SEE_OTHER);
+    let difference = compare().await;
+    let ended: Vec<_> = difference.ended.iter().map(|one| (one.how, one.name.as_str())).collect();
+    assert_eq!(ended, [(How::AppRemoved, "Ada Lovelace")]);
+    restore::finish(&restored, &operator, &difference, true).await.expect("restores");
+    let left = second_factor::find_recovery(&restored, &ada.id).await.expect("reads");
+    assert_eq!((left.codes_left, left.app_since), (0, None));
+    let entries = audit::list(&restored, &Authority::Everything, &audit::Filter::default(), 1).await.expect("reads");
+    assert_eq!(
+        (entries[0].action.as_str(), entries[0].target_name.as_str()),
+        ("second_factor.removed", "Ada Lovelace")
+    );
+    copy.close().await;
 }
 
 #[tokio::test]
@@ -428,7 +642,8 @@ async fn the_database_holds_neither_secret_nor_codes() {
     let shown = browser.submit("/account/authenticator", "/account/authenticator", &[]).await;
     let secret = between(&shown.body, "?secret=", "&").to_owned();
     let phone = Phone::of(&secret);
-    let fields = [("form_token", form_token(&shown.body)), ("code", phone.code(&app, 0))];
+    let seen = shown_token(&shown).to_owned();
+    let fields = [("form_token", form_token(&shown.body)), ("shown", seen), ("code", phone.code(&app, 0))];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     let codes = recovery_codes(&browser.post("/account/authenticator/confirm", &fields).await);
     let waiting = app.browser();
