@@ -147,6 +147,8 @@ async fn a_document_that_describes_no_client_for_people_is_refused() {
             let published = published.replace(DOCUMENT, &address);
             app.instance.issuers.publish(&address, &published);
         }
+        // Nor may one person make us ask often.
+        app.instance.clock.advance(Duration::from_secs(10));
         let page = browser.get(&path(&query(&address, &[]))).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{case}");
         assert_eq!(page.header("location"), "", "{case}");

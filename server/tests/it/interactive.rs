@@ -506,7 +506,7 @@ async fn a_confidential_client_proves_itself_and_asks_once() {
     let more = query(&client_id, &[callback, ("scope", "mcp:read credentials:read")]);
     let page = browser.get(&path(&more)).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.contains("List the credentials"), "{}", page.body);
+    assert!(page.body.contains("List every credential that you may see."), "{}", page.body);
 }
 
 #[tokio::test]

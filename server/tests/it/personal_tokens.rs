@@ -216,7 +216,6 @@ async fn what_has_ended_of_a_grant_that_goes_on_does_not_work() {
     app.instance.clock.advance(Duration::from_secs(601));
     let next = app.token(&[], refreshing(&client_id, &refresh)).await;
     let next_refresh = crate::interactive::text(&next, "refresh_token");
-    browser.sign_in(PASSWORD).await;
     for (text, works) in [
         (access.clone(), false),
         (refresh.clone(), false),

@@ -84,7 +84,7 @@ fn begins_anew(answer: &Answer, next: &str) {
 
 fn recovery_codes(answer: &Answer) -> Vec<String> {
     let codes = between(&answer.body, r#"aria-label="Recovery codes">"#, "</pre>");
-    codes.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    codes.replace("<!>", "").lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// Takes the first step in a browser.
