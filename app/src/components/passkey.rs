@@ -5,8 +5,7 @@ use leptos::prelude::*;
 use crate::assets;
 
 /// The button and the hidden fields that carry the answer, inside a form. The script is a module, which a page runs once even
-/// where it has two such buttons. `challenge` is where the script gets what the passkey
-/// is to sign.
+/// where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
 #[component]
 pub fn PasskeyButton(
     challenge: &'static str,
@@ -17,7 +16,7 @@ pub fn PasskeyButton(
         <script type="module" src=assets::PASSKEY.path.as_str()></script>
         <input type="hidden" name="passkey_state"/>
         <input type="hidden" name="passkey_answer"/>
-        <div class="row" data-passkeys="" hidden=true>
+        <div class="stack" data-passkeys="" hidden=true>
             <button type="button" class="button" data-kind=kind data-passkey=challenge>{words}</button>
             <span class="muted" role="status"></span>
         </div>

@@ -11,11 +11,13 @@ use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::components::snippet::Texts;
 use crate::components::status::ScopeTags;
 use crate::components::time::{Moment, MomentOr};
 use crate::pages::message::message;
 use crate::pages::new_credential::ScopeChoice;
 use crate::render::{Frame, Page};
+use crate::snippets::Snippet;
 use crate::visit::signed_in;
 
 impl From<PersonalTokenError> for ActionError {
@@ -165,25 +167,49 @@ pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool
     Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
 }
 
+/// Texts for programs that take a token, for this MCP server.
+fn snippets(resource: &str) -> Vec<Snippet> {
+    vec![
+        Snippet {
+            id: "curl",
+            tab: "curl",
+            about: "Lists the tools.",
+            file: "tools.sh",
+            text: format!(
+                "curl {resource} \\\n  -H \"Authorization: Bearer $MCP_TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  \
+                 -H 'Accept: application/json, text/event-stream' \\\n  \
+                 -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}}'\n"
+            ),
+        },
+        Snippet {
+            id: "mcp-use",
+            tab: "mcp-use, Python",
+            about: "A client with this server.",
+            file: "client.py",
+            text: format!(
+                "import os\nfrom mcp_use import MCPClient\n\nclient = MCPClient({{\"mcpServers\": {{\"countersign\": {{\n    \
+                 \"url\": \"{resource}\",\n    \"auth\": os.environ[\"MCP_TOKEN\"],\n}}}}}})\n"
+            ),
+        },
+        Snippet {
+            id: "servers",
+            tab: "mcp command line",
+            about: "Its file of servers, which reads the variable.",
+            file: "servers.json",
+            text: format!(
+                "{{\n  \"mcpServers\": {{\n    \"countersign\": {{\n      \"url\": \"{resource}\",\n      \
+                 \"headers\": {{ \"Authorization\": \"Bearer ${{MCP_TOKEN}}\" }}\n    }}\n  }}\n}}\n"
+            ),
+        },
+    ]
+}
+
 /// The answer to the form: the only time the token is shown.
 pub async fn reveal(token: personal_token::PersonalToken, secret: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let servers = mcp_server::list(&visit.context).await?;
     let server = servers.into_iter().find(|server| server.id == token.server_id).ok_or(ActionError::NotFound)?;
-    let resource = server.resource;
-    let curl = format!(
-        "curl {resource} \\\n  -H \"Authorization: Bearer $MCP_TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  \
-         -H 'Accept: application/json, text/event-stream' \\\n  \
-         -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}}'"
-    );
-    let python = format!(
-        "import os\nfrom mcp_use import MCPClient\n\nclient = MCPClient({{\"mcpServers\": {{\"countersign\": {{\n    \
-         \"url\": \"{resource}\",\n    \"auth\": os.environ[\"MCP_TOKEN\"],\n}}}}}})"
-    );
-    let json = format!(
-        "{{\n  \"mcpServers\": {{\n    \"countersign\": {{\n      \"url\": \"{resource}\",\n      \"headers\": {{ \
-         \"Authorization\": \"Bearer ${{MCP_TOKEN}}\" }}\n    }}\n  }}\n}}"
-    );
+    let texts = snippets(&server.resource);
     let body = view! {
         <div class="head"><div>
             <h1>"Save your token"</h1>
@@ -206,14 +232,7 @@ pub async fn reveal(token: personal_token::PersonalToken, secret: String) -> Res
                 </a>
             </div>
         </section>
-        <section class="panel" aria-labelledby="use">
-            <header><h2 id="use">"Use it"</h2><span class="muted">"Keep it in "<code>"MCP_TOKEN"</code>", not in a file of the project."</span></header>
-            <div class="body">
-                <h3>"curl"</h3><pre tabindex="0">{curl}</pre>
-                <h3>"mcp-use, Python"</h3><pre tabindex="0">{python}</pre>
-                <h3>"mcp command line, servers.json"</h3><pre tabindex="0">{json}</pre>
-            </div>
-        </section>
+        <Texts title="Use it" about="Without the token, which belongs into the variable MCP_TOKEN.".to_owned() texts/>
     };
     let mut page = Page::new("Save your token", body).framed(Frame::Guarded);
     page.secret = true;
