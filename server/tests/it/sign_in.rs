@@ -182,7 +182,7 @@ async fn the_present_password_cannot_be_guessed_on_the_account_page() {
     for _ in 0..domain::sign_in::DEVICE_LIMIT {
         assert!(guess("guess guess guess").await.body.contains("This is not your password."));
     }
-    assert!(guess(PASSWORD).await.body.contains("Too many wrong passwords."));
+    assert!(guess(PASSWORD).await.body.contains("Too many failed attempts."));
     let entries =
         domain::audit::list(&app.instance.context, &Authority::Everything, &domain::audit::Filter::default(), 50).await;
     let refused = entries.expect("reads").into_iter().filter(|entry| entry.action == "session.refused").count();
