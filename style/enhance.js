@@ -23,7 +23,7 @@ const on = {
   setTimeout(() => say("", name(b, old), delete b.dataset.copied), 2e3)
  },
  unmask(b) {
-  all("[data-secret]").map(n => name(b, (n.toggleAttribute("data-shown") ? "Hide" : "Show") + " client secret"))
+  all("[data-secret]").map(n => name(b, (n.toggleAttribute("data-shown") ? "Hide" : "Show") + b.textContent.slice(4)))
  },
  stored: () => guard = 0,
  shade() {

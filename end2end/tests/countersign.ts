@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 
-const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/release/countersign');
+const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/debug/countersign');
 
 export type Credential = {
   client_id: string;

@@ -111,7 +111,7 @@ const python = (folder: string, environment: string) => (way: string) => [
 ];
 const typescript = (line: string) => (way: string) => [process.execPath, 'clients/typescript/ways.mjs', line, way];
 
-const rust = (way: string) => [process.env.RUST_CLIENT ?? '../target/rust-client/release/ways', way];
+const rust = (way: string) => [process.env.RUST_CLIENT ?? '../target/debug/ways', way];
 
 const clients: Record<string, [(way: string) => string[], Record<string, () => Promise<Ready>>]> = {
   'Python mcp 2': [
@@ -234,12 +234,12 @@ const servers: Record<string, (place: Place) => Promise<string[]>> = {
   },
   'Rust rmcp 3': async (place) => {
     const VERIFY = await filled('verify.rs', place);
-    const build = ['build', '--release', '--locked', '--bin', 'server', '--target-dir', '../target/rust-client'];
+    const build = ['build', '--locked', '--bin', 'server', '--target-dir', '../target'];
     const built = await run('cargo', [...build, '--manifest-path', 'clients/rust/Cargo.toml'], {
       ...(process.env as Record<string, string>), VERIFY,
     });
     expect(built, built.errors).toMatchObject({ code: 0 });
-    return ['../target/rust-client/release/server', `127.0.0.1:${place.port}`];
+    return ['../target/debug/server', `127.0.0.1:${place.port}`];
   },
 };
 

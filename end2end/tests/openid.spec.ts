@@ -46,7 +46,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await page.getByRole('button', { name: 'Connect', exact: true }).click();
     await continueAs(page, 'ada');
     await expect(page).toHaveURL(`${server.url}/account?done=connected`);
-    await expect(page.getByText('Account connected.')).toBeVisible();
+    await expect(page.getByText('OpenID account connected.')).toBeVisible();
     await expect(page.getByText('ada@example.com at Example is connected since')).toBeVisible();
     await examine(page, 'account-openid-connected');
   });
@@ -129,7 +129,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await examine(page, 'account-openid-refused');
     await page.getByLabel('Your password').fill(person.password);
     await page.getByRole('button', { name: 'Disconnect' }).click();
-    await expect(page.getByText('Account disconnected.')).toBeVisible();
+    await expect(page.getByText('OpenID account disconnected.')).toBeVisible();
     await press(page, 'Sign out');
     await page.getByRole('button', { name: button }).click();
     await expect(page.getByRole('heading', { name: 'No account is connected' })).toBeVisible();

@@ -65,7 +65,7 @@ test('a token for a program that signs nobody in', async ({ page, context }) => 
     await expect(page.getByText('is in the text, and works.')).toBeVisible();
     await examine(page, 'leak-of-token');
     await page.getByRole('button', { name: 'Revoke token' }).click();
-    await expect(page.getByText('Access ended.')).toBeVisible();
+    await expect(page.getByText('Token revoked.')).toBeVisible();
     expect((await server.callMcp(token, 'tools/list')).status).toBe(401);
   });
 

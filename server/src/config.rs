@@ -59,7 +59,7 @@ pub struct Settings {
     /// Origins of web pages that may call the built-in MCP server, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_ALLOWED_ORIGINS", value_name = "ORIGIN,…")]
     allowed_origins: Option<String>,
-    /// Hosts of token issuers that may be asked over http and at private addresses, separated by commas
+    /// Hosts of token issuers, and of the OpenID provider, that may be asked over http and at private addresses, separated by commas
     #[arg(long, global = true, env = "COUNTERSIGN_PRIVATE_ISSUERS", value_name = "HOST[:PORT],…")]
     private_issuers: Option<String>,
     /// Hosts of webhooks that may be sent to over http and at private addresses, separated by commas
@@ -298,7 +298,7 @@ impl Settings {
             .ok_or_else(|| ConfigError::new("dynamic_registration", "must be off, loopback, on or token"))?;
         let initial_access_token = initial_access_token(&self.initial_access_token_file.unwrap_or_default())?;
         if dynamic_registration == DynamicRegistration::Token && initial_access_token.is_none() {
-            let problem = "must name a file when dynamic_registration is token";
+            let problem = "must name a file when dynamic_registration is token, unless COUNTERSIGN_INITIAL_ACCESS_TOKEN is set";
             return Err(ConfigError::new("initial_access_token_file", problem));
         }
         let client_id_metadata_documents = match self.client_id_metadata_documents.as_deref() {
@@ -409,12 +409,12 @@ fn check_openid_issuer(issuer: &str, private_issuers: &[String]) -> Result<(Stri
 /// The client secret from the environment or the file; none: a public client.
 fn openid_client_secret(file: Option<String>) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let (setting, text) = match (std::env::var(OPENID_SECRET_VARIABLE), file) {
-        (Ok(text), _) => (OPENID_SECRET_VARIABLE, Zeroizing::new(text)),
-        (Err(_), Some(file)) => {
+        (Ok(text), _) if !text.is_empty() => (OPENID_SECRET_VARIABLE, Zeroizing::new(text)),
+        (_, Some(file)) => {
             let problem = |error| ConfigError::new("openid_client_secret_file", format!("{file}: {error}"));
             ("openid_client_secret_file", Zeroizing::new(std::fs::read_to_string(&file).map_err(problem)?))
         }
-        (Err(_), None) => return Ok(None),
+        (_, None) => return Ok(None),
     };
     match text.trim() {
         "" => Err(ConfigError::new(setting, "holds no secret")),

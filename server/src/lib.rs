@@ -13,6 +13,7 @@
 //! | [`dashboard`] | pages, forms, server functions, sessions |
 //! | [`leak_reports`] | `/leaks/report` and `/leaks/github` |
 //! | [`health`], [`metrics`] | `/healthz` and `/readyz`; `/metrics` on its own address |
+//! | [`outbound`] | requests to other servers |
 //! | [`http`](mod@http) | what every request passes: limits, addresses, headers, errors, the accept loop |
 //! | [`state`] | what handlers share |
 //!

@@ -188,7 +188,7 @@ impl ServerHandler for McpTools {
         capabilities.extensions = Some([(EXTENSION.to_owned(), JsonObject::new())].into());
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("countersign", env!("CARGO_PKG_VERSION")))
-            .with_instructions("Call whoami to see which credential the token belongs to.")
+            .with_instructions("Call whoami to see which credential, app or personal token is in use.")
     }
 
     async fn list_tools(

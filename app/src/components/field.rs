@@ -142,7 +142,7 @@ pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
             view! {
                 <section class="panel body" aria-labelledby="confirm-title">
                     <h2 id="confirm-title">"Confirm it is you"</h2>
-                    <p class="muted">{format!("Your last confirmation is more than 5 minutes ago. {what}")}</p>
+                    <p class="muted">{format!("This needs a confirmation from the last 5 minutes. {what}")}</p>
                     <ProofFields errors/>
                 </section>
             }

@@ -45,8 +45,8 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         Some("name") => Some("Name saved."),
         Some("password") => Some("Password changed. Your other sessions have ended."),
         Some("ended") => Some("Session ended."),
-        Some("connected") => Some("Account connected."),
-        Some("disconnected") => Some("Account disconnected."),
+        Some("connected") => Some("OpenID account connected."),
+        Some("disconnected") => Some("OpenID account disconnected."),
         Some("app-added") => Some("Authenticator app added. The recovery codes you have still work."),
         Some("app-removed") => Some("Authenticator app removed."),
         Some("passkey-added") => Some("Passkey added."),
@@ -117,6 +117,6 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
             {table}
         </section>
     };
-    let (title, status) = if failed { ("Error: Account", 422) } else { ("Account", 200) };
-    Ok(Page::new(title, body).with_status(status))
+    let status = if failed { 422 } else { 200 };
+    Ok(Page::new("Account", body).answering(status))
 }

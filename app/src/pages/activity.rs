@@ -321,7 +321,7 @@ pub async fn export_page(
             <div class="row"><button class="button" data-kind="primary">"Export"</button></div>
         </form>
     };
-    Ok(Page::new("Export the audit log", body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new("Export the audit log", body).framed(Frame::Narrow).answering(status))
 }
 
 /// Whether the chain of entries is as it was written. Walking a long chain takes a while, so it is asked for.

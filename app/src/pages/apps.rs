@@ -84,8 +84,12 @@ pub struct AppsQuery {
 }
 
 /// What people have allowed: one's own, and everybody's for administrators.
-pub async fn page(query: AppsQuery, done: bool) -> Result<Page, ActionError> {
+pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
+    let done = done.map(|done| match done {
+        "revoked" => "Token revoked. It is refused from now on.",
+        _ => "Access ended. What it had is refused from now on.",
+    });
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
     let after = Place::parse(&query.after);
@@ -148,7 +152,7 @@ pub async fn page(query: AppsQuery, done: bool) -> Result<Page, ActionError> {
         .into_any()
     };
     let body = view! {
-        {done.then(|| view! { <Done text="Access ended. What it had is refused from now on.".to_owned()/> })}
+        {done.map(|text| view! { <Done text=text.to_owned()/> })}
         <div class="head">
             <div><h1>"Connected apps"</h1><p>{if administers {
                 "Programs that act for people, by their consent."
@@ -279,11 +283,11 @@ pub async fn clients(query: ClientsQuery, done: bool) -> Result<Page, ActionErro
         .into_any()
     };
     let body = view! {
-        {done.then(|| view! { <Done text="Client removed. Its grants ended with it.".to_owned()/> })}
+        {done.then(|| view! { <Done text="Client removed. The access that people gave it ended with it.".to_owned()/> })}
         <div class="head">
             <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
                 "Programs that may ask people for access. Those that made themselves known go by themselves: after {} days if nobody \
-                 allowed them anything, otherwise after {} days without use, when the record of their grants is gone.",
+                 allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
                 days(prune::NEVER_USED), days(prune::IDLE)
             )}</p></div>
             <a class="button" data-kind="primary" href="/apps/clients/new">"Add a client"</a>
@@ -309,8 +313,8 @@ fn days(time: Duration) -> u64 {
 
 fn kind_words(client: &InteractiveClient) -> &'static str {
     match (client.kind, client.is_confidential()) {
-        (ClientKind::Registered, true) => "Confidential",
-        (ClientKind::Registered, false) => "Public",
+        (ClientKind::Registered, true) => "Added by an administrator, confidential",
+        (ClientKind::Registered, false) => "Added by an administrator, public",
         (ClientKind::Dynamic, _) => "Registered itself",
         (ClientKind::Document, _) => "Described by its host",
     }
@@ -370,7 +374,7 @@ pub async fn client_form(typed: TypedClient, errors: Vec<FieldError>, ask_passwo
             </div>
         </form>
     };
-    Ok(Page::new("New client", body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new("New client", body).framed(Frame::Narrow).answering(status))
 }
 
 /// The answer to the form of a confidential client: the only time its secret is shown.

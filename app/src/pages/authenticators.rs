@@ -117,7 +117,7 @@ async fn form(
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// A button that removes something after a second click.

@@ -145,6 +145,6 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
             </div>
         </form>
     };
-    let title = format!("{}Edit {}", if failed { "Error: " } else { "" }, credential.name);
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(if failed { 422 } else { 200 }))
+    let title = format!("Edit {}", credential.name);
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(if failed { 422 } else { 200 }))
 }

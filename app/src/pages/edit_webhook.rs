@@ -93,7 +93,7 @@ pub async fn new(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> R
             </div>
         </form>
     };
-    Ok(Page::new("New webhook", body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new("New webhook", body).framed(Frame::Narrow).answering(status))
 }
 
 /// The form that changes one. Without anything typed it shows what is so now.
@@ -135,7 +135,7 @@ pub async fn edit(
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// Asks before the signing secret is replaced.
@@ -167,7 +167,7 @@ pub async fn secret(id: String, errors: Vec<FieldError>, ask_password: bool) -> 
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// Shows the signing secret. It is in this answer and nowhere else.

@@ -39,7 +39,7 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
                 <label for="link">"Invitation link"</label>
                 <input id="link" type="text" readonly=true autocomplete="off" spellcheck="false" value=link/>
                 <div class="row">
-                    <button type="button" class="button needs-script" data-kind="primary" data-copy="link">
+                    <button type="button" class="button needs-script" data-kind="primary" data-copy="link" data-stored="">
                         <Drawing icon=Icon::Copy/><span>"Copy invitation link"</span>
                     </button>
                 </div>
@@ -94,8 +94,7 @@ pub async fn account_page(
             </form>
         </section>
     };
-    let title = if status == 200 { "You are invited" } else { "Error: You are invited" };
-    Ok(secret(Page::new(title, body).framed(Frame::Gate).with_status(status)))
+    Ok(secret(Page::new("You are invited", body).framed(Frame::Gate).answering(status)))
 }
 
 /// What the invited person sees who is signed in.

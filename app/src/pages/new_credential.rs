@@ -289,8 +289,8 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
             </div>
         </form>
     };
-    let (title, status) = if failed { ("Error: New credential", 422) } else { ("New credential", 200) };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    let status = if failed { 422 } else { 200 };
+    Ok(Page::new("New credential", body).framed(Frame::Narrow).answering(status))
 }
 
 #[component]
@@ -390,9 +390,14 @@ fn ServerChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<Stri
     .into_any()
 }
 
-/// Scopes with what they allow. None ticked: the default.
+/// Scopes with what they allow. None ticked: the default, which `hint` tells where there are several servers.
 #[component]
-pub fn ScopeChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
+pub fn ScopeChoice(
+    servers: Vec<McpServer>,
+    chosen: Vec<String>,
+    error: Option<String>,
+    #[prop(default = "None ticked: the first scope of each MCP server.")] hint: &'static str,
+) -> AnyView {
     let default: Vec<String> =
         servers.first().map(|server| server.default_scope_names().map(str::to_owned).collect()).unwrap_or_default();
     // With several servers to choose from nothing is ticked in advance: it would belong to one of them only.
@@ -424,7 +429,7 @@ pub fn ScopeChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<S
     view! {
         <fieldset class="stack" id="scopes">
             <legend>"Scopes"</legend>
-            {several.then(|| view! { <p class="hint">"None ticked: the first scope of each MCP server."</p> })}
+            {several.then(|| view! { <p class="hint">{hint}</p> })}
             <div>{choices}</div>
             {error.map(|error| view! { <p class="error">{error}</p> })}
         </fieldset>

@@ -3,6 +3,7 @@
 use domain::error::FieldError;
 use domain::openid::link::{self, Link};
 use domain::openid::{OpenIdError, Provider};
+use domain::sign_in::wait_words;
 use leptos::prelude::*;
 
 use crate::action::ActionError;
@@ -91,8 +92,7 @@ pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<
             format!("{name} does not answer right now. Your password works as ever; or try again in a moment."),
         ),
         OpenIdError::Throttled { retry_after } => {
-            let minutes = retry_after.as_secs().div_ceil(60);
-            (429, "Too many failed sign-ins", format!("Wait {minutes} min, then try again."))
+            (429, "Too many failed sign-ins", format!("Wait {}, then try again.", wait_words(retry_after)))
         }
         OpenIdError::NoAttempt => (
             400,
@@ -105,7 +105,10 @@ pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<
         OpenIdError::Cancelled => (
             403,
             "It was cancelled",
-            format!("{name} says that it was cancelled there, or that you may not use it for this."),
+            format!(
+                "{name} says that it was cancelled there, or that you may not use it for this. Begin again, or sign in with your \
+                 password."
+            ),
         ),
         OpenIdError::Refused(code) => {
             let code = if code.is_empty() { String::new() } else { format!(" ({code})") };

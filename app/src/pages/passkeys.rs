@@ -105,8 +105,7 @@ pub async fn new(name: String, errors: Vec<FieldError>, ask_password: bool) -> R
         <div class="head"><div><a href="/account">"Back to your account"</a><h1>"Add a passkey"</h1></div></div>
         <form method="post" action="/account/passkeys/new" class="stack"><FormToken/>{inside}</form>
     };
-    let title = if status == 200 { "Add a passkey" } else { "Error: Add a passkey" };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new("Add a passkey", body).framed(Frame::Narrow).answering(status))
 }
 
 /// The form that added one was sent again.
@@ -134,7 +133,8 @@ pub async fn remove(id: String, errors: Vec<FieldError>, ask_password: bool) -> 
         <form method="post" action=format!("/account/passkeys/{id}/remove") class="stack">
             <FormToken/>
             <section class="panel body" aria-label="What happens"><p>
-                "It signs you in no more. Remove it from your device too: that does not happen by itself."
+                "It signs you in no more. If it is your only second factor, your password alone signs you in then, and your "
+                "recovery codes stop working. Remove it from your device too: that does not happen by itself."
             </p></section>
             <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of/>
             <div class="row">
@@ -143,6 +143,5 @@ pub async fn remove(id: String, errors: Vec<FieldError>, ask_password: bool) -> 
             </div>
         </form>
     };
-    let title = if status == 200 { title } else { format!("Error: {title}") };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }

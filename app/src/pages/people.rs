@@ -117,7 +117,7 @@ pub async fn one(
     let disabled = person.disabled_at.is_some();
     let administers = person.administrator_since.is_some();
     let done = match done {
-        Some("disabled") => Some("Disabled. Their sessions have ended; signing in is refused."),
+        Some("disabled") => Some("Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused."),
         Some("enabled") => Some("Enabled. They can sign in again."),
         Some("administrator") => Some("An administrator from now on."),
         Some("person") => Some("No administrator any more."),
@@ -127,7 +127,7 @@ pub async fn one(
             Some("Second factor removed. Their sessions have ended; their password alone signs them in.")
         }
         Some("openid-disconnected") => {
-            Some("Account disconnected. Their sessions have ended; their password signs them in.")
+            Some("OpenID account disconnected. Their sessions have ended; their password signs them in.")
         }
         _ => None,
     };
@@ -148,7 +148,7 @@ pub async fn one(
             change("disabled", "Disable", Some("danger"))
         };
         let reset = person.factors.any().then(|| change("second-factor-removed", "Remove second factor", None));
-        let disconnect = openid.is_some().then(|| change("openid-disconnected", "Disconnect account", None));
+        let disconnect = openid.is_some().then(|| change("openid-disconnected", "Disconnect OpenID account", None));
         view! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }
     });
     let memberships = listed
@@ -229,14 +229,14 @@ pub async fn one(
             <div class="body">
                 <p class="muted">
                     "Credentials they generated, and those whose present secret, key or identity they made and so have seen. "
-                    "Disabling the person leaves them working: they are the team’s."
+                    "Disabling the person leaves them working: they are the team’s. Their connected apps and personal tokens "
+                    "end as well."
                 </p>
                 <div class="row"><a class="button" href=revoke>"Count what it ends"</a></div>
             </div>
         </section>
     };
-    let title = if status == 200 { title } else { format!("Error: {title}") };
-    Ok(Page::new(title, body).with_status(status))
+    Ok(Page::new(title, body).answering(status))
 }
 
 /// What the page says of the account at the OpenID provider that somebody signs in with, if they do.
@@ -349,8 +349,9 @@ pub async fn change_page(
     let (title, words, verb, kind) = match to {
         Change::Disabled => (
             format!("Disable {name}?"),
-            "Their sessions end now, signing in is refused, and the invitations they sent are withdrawn. The credentials they \
-             made are their team’s and go on: to end those too, use “Revoke everything this person made”.",
+            "Their sessions, the apps they connected and their personal tokens end now and do not come back. Signing in is \
+             refused, and the invitations they sent are withdrawn. The credentials they made are their team’s and go on: to \
+             end those too, use “Revoke everything this person made”.",
             "Disable person",
             "danger",
         ),
@@ -371,16 +372,16 @@ pub async fn change_page(
         ),
         Change::SecondFactorRemoved => (
             format!("Remove the second factor of {name}?"),
-            "For somebody who lost it, once you are sure that it is they who ask. Their sessions end now, and their password alone \
-             signs them in until they set up another one.",
+            "For somebody who lost it, once you are sure that it is they who ask. Their authenticator app, passkeys and recovery \
+             codes stop working, their sessions end now, and their password alone signs them in until they set up another one.",
             "Remove second factor",
             "danger",
         ),
         Change::OpenIdDisconnected => (
-            format!("Disconnect the account of {name}?"),
+            format!("Disconnect the OpenID account of {name}?"),
             "Their account at the provider signs them in here no more, and their sessions end now. Their password stays, and they \
              may connect an account again.",
-            "Disconnect account",
+            "Disconnect OpenID account",
             "danger",
         ),
     };
@@ -404,7 +405,7 @@ pub async fn change_page(
         <form method="post" action=action class="stack">
             <FormToken/>
             <input type="hidden" name="to" value=to.as_str()/>
-            <section class="panel body" aria-label="What happens"><p>{words}</p></section>
+            <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
             {reason}
             <ConfirmPassword asked errors=of.clone()/>
             <div class="row">
@@ -413,5 +414,5 @@ pub async fn change_page(
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }

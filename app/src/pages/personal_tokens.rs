@@ -155,7 +155,8 @@ pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool
                         hint="The program that will hold it, such as mcp-use on my laptop."/>
                     <Select id="server" label="MCP server" options chosen error=of.at("server")
                         hint="Other MCP servers accept it only if they ask Countersign (token introspection)."/>
-                    <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
+                    <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")
+                        hint="None ticked: the first scope of the MCP server you chose. Tick only scopes of that server."/>
                     <Select id="expiry" label="Expires after" options=expiries chosen=expiry error=of.at("expiry")/>
                 </div>
             </section>
@@ -163,8 +164,8 @@ pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool
             <div class="row"><button class="button" data-kind="primary">"Generate token"</button></div>
         </form>
     };
-    let (title, status) = if failed { ("Error: Personal tokens", 422) } else { ("Personal tokens", 200) };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    let status = if failed { 422 } else { 200 };
+    Ok(Page::new("Personal tokens", body).framed(Frame::Narrow).answering(status))
 }
 
 /// Texts for programs that take a token, for this MCP server.
@@ -232,7 +233,7 @@ pub async fn reveal(token: personal_token::PersonalToken, secret: String) -> Res
                 </a>
             </div>
         </section>
-        <Texts title="Use it" about="Without the token, which belongs into the variable MCP_TOKEN.".to_owned() texts/>
+        <Texts title="Use it" about="Without the token, which belongs in the variable MCP_TOKEN.".to_owned() texts/>
     };
     let mut page = Page::new("Save your token", body).framed(Frame::Guarded);
     page.secret = true;

@@ -105,7 +105,7 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// The new secrets, in the answer to the form that made them and nowhere else.

@@ -157,7 +157,7 @@ pub async fn form(
             </div>
         </form>
     };
-    Ok(Page::new(format!("{title}: {}", credential.name), body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(format!("{title}: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }
 
 /// One secret or key of a rotation.
@@ -262,7 +262,7 @@ pub async fn under_way(
         // Each form that needs it asks for it: the fields of others are not sent.
         (ask_password || !visit.is_fresh())
             .then(|| {
-                let hint = "Your last confirmation is more than 5 minutes ago.";
+                let hint = "This needs a confirmation from the last 5 minutes.";
                 view! { <ProofFields errors=of.clone() hint ids/> }
             })
             .into_any()
@@ -314,5 +314,5 @@ pub async fn under_way(
             {step(&address, "cancel", cancel, Some("danger"), "Cancel rotation")}
         </section>
     };
-    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }

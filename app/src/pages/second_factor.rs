@@ -98,8 +98,7 @@ fn ask(question: Question, errors: Vec<FieldError>, ask_password: bool) -> Resul
             </div>
         </form>
     };
-    let title = if status == 200 { title.to_owned() } else { format!("Error: {title}") };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// Explains what will be needed, before the secret is shown.
@@ -155,8 +154,7 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
             </div>
         </form>
     };
-    let title = if status == 200 { "Scan this with your app" } else { "Error: Scan this with your app" };
-    let mut page = Page::new(title, body).framed(Frame::Narrow).with_status(status);
+    let mut page = Page::new("Scan this with your app", body).framed(Frame::Narrow).answering(status);
     page.secret = true;
     Ok(page)
 }
@@ -186,10 +184,10 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
             <pre id="recovery-codes" tabindex="0" role="region" aria-label="Recovery codes">{text}</pre>
             <div class="row" data-spread="">
                 <div class="row">
-                    <button type="button" class="button needs-script" data-copy="recovery-codes">
+                    <button type="button" class="button needs-script" data-copy="recovery-codes" data-stored="">
                         <Drawing icon=Icon::Copy/><span>"Copy recovery codes"</span>
                     </button>
-                    <a class="button" download="countersign-recovery-codes.txt" href=href>
+                    <a class="button" data-stored="" download="countersign-recovery-codes.txt" href=href>
                         <Drawing icon=Icon::Download/>"Download recovery codes"
                     </a>
                 </div>

@@ -110,6 +110,5 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
             " · Lost everything? An administrator can remove your second factor, or "
             <code>"countersign admin reset-second-factor"</code>" on the server."</p>
     };
-    let title = if status == 200 { "Second factor" } else { "Error: Second factor" };
-    Page::new(title, body).framed(Frame::Gate).with_status(status)
+    Page::new("Second factor", body).framed(Frame::Gate).answering(status)
 }

@@ -132,7 +132,7 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionE
             </div>
         </form>
     };
-    Ok(Page::new("New MCP server", body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new("New MCP server", body).framed(Frame::Narrow).answering(status))
 }
 
 /// The page of one server.

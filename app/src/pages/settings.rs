@@ -53,6 +53,10 @@ pub struct Outcome {
     pub done: String,
     /// How many credentials.
     pub count: String,
+    /// How many connected apps ended with them.
+    pub apps: String,
+    /// How many personal tokens did.
+    pub personal_tokens: String,
 }
 
 /// The page.
@@ -70,7 +74,10 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
         <section class="panel" data-tone="danger" aria-labelledby="stop">
             <header><h2 id="stop">"Emergency stop"</h2></header>
             <form method="get" action="/settings/stop" class="body">
-                <p class="muted">"Stops many credentials at once. The next page counts what it ends before anything happens."</p>
+                <p class="muted">
+                    "Stops many credentials at once and, unless you choose a team, ends connected apps and personal tokens for good. "
+                    "The next page counts what it ends before anything happens."
+                </p>
                 {selection_fields(choices, &Typed::default(), &Errors::default())}
                 <div class="row"><button class="button">"Count what it ends"</button></div>
             </form>
@@ -80,8 +87,9 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
 }
 
 fn done(outcome: &Outcome) -> AnyView {
-    let count: i64 = outcome.count.parse().unwrap_or(0);
-    let credentials = counted(count, "credential", "credentials");
+    let number = |text: &str| text.parse::<i64>().unwrap_or(0);
+    let credentials = counted(number(&outcome.count), "credential", "credentials");
+    let of_people = ended_of_people(number(&outcome.apps), number(&outcome.personal_tokens));
     let text = match outcome.done.as_str() {
         "rotated" => {
             "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended."
@@ -90,8 +98,8 @@ fn done(outcome: &Outcome) -> AnyView {
         "replaced" => {
             "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.".to_owned()
         }
-        "disabled" => format!("Stopped: {credentials}, until they are enabled again."),
-        "revoked" => format!("Revoked: {credentials}, for ever."),
+        "disabled" => format!("Stopped: {credentials}, until they are enabled again.{of_people}"),
+        "revoked" => format!("Revoked: {credentials}, for ever.{of_people}"),
         "undone" => format!("Enabled again: {credentials}."),
         _ => return ().into_any(),
     };
@@ -232,7 +240,7 @@ pub async fn keys_page(
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// What was chosen and typed.
@@ -355,21 +363,22 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         Ok(chosen) => chosen,
         Err(error) => return Err(ActionError::Invalid(error.message)),
     };
-    let Preview { credentials, live_tokens, grants, personal_tokens } =
-        emergency::preview(&visit.context, &selection, means).await?;
+    let preview = emergency::preview(&visit.context, &selection, means).await?;
+    let Preview { credentials, live_tokens, grants, personal_tokens } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
     let of = Errors(errors.clone());
     let count = counted(credentials, "credential", "credentials");
     let tokens = counted(live_tokens, "live token", "live tokens");
+    let all = everything(&preview);
     let (title, verb, consequence) = match means {
         Means::Disable => (
-            format!("Stop {count}?"),
-            format!("Stop {count}"),
-            "Exchanges and live tokens are refused until the credentials are enabled again. It can be undone at once.",
+            format!("Stop {all}?"),
+            format!("Stop {all}"),
+            "Exchanges and live tokens are refused until the credentials are enabled again, which can be done at once.",
         ),
         Means::Revoke => (
-            format!("Revoke {count}?"),
-            format!("Revoke {count}"),
+            format!("Revoke {all}?"),
+            format!("Revoke {all}"),
             "Final. Every secret of them stops working for ever, and each program needs a new credential.",
         ),
     };
@@ -418,24 +427,55 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
             </div>
         </section>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
-/// Where a stop's result is told.
-pub fn done_address(means: Means, count: u64) -> String {
+/// What a stop is about, in words: the credentials, and what acts for people where there is any.
+fn everything(counts: &Preview) -> String {
+    let mut parts = Vec::new();
+    if counts.credentials > 0 || counts.grants + counts.personal_tokens == 0 {
+        parts.push(counted(counts.credentials, "credential", "credentials"));
+    }
+    if counts.grants > 0 {
+        parts.push(counted(counts.grants, "connected app", "connected apps"));
+    }
+    if counts.personal_tokens > 0 {
+        parts.push(counted(counts.personal_tokens, "personal token", "personal tokens"));
+    }
+    let last = parts.pop().unwrap_or_default();
+    if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
+}
+
+/// A sentence about what ended of people, after a space; nothing when nothing did.
+fn ended_of_people(grants: i64, personal_tokens: i64) -> String {
+    if grants + personal_tokens == 0 {
+        return String::new();
+    }
+    let ended = everything(&Preview { credentials: 0, live_tokens: 0, grants, personal_tokens });
+    format!(" Ended for good: {ended}.")
+}
+
+/// Where a stop's result is told: that `count` credentials stopped, and what it ended `of` people.
+pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
     let done = if means == Means::Disable { "disabled" } else { "revoked" };
-    format!("/settings?done={done}&count={count}")
+    let mut address = format!("/settings?done={done}&count={count}");
+    for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens)] {
+        if number > 0 {
+            address += &format!("&{name}={number}");
+        }
+    }
+    address
 }
 
 /// Stands in [`progress_page`] for what is written while the stop goes on.
 pub const PROGRESS_MARK: &str = "(progress)";
 
 /// The page of a stop that takes a while.
-pub fn progress_page(means: Means, count: i64) -> Page {
-    let count = counted(count, "credential", "credentials");
+pub fn progress_page(means: Means, preview: &Preview) -> Page {
+    let all = everything(preview);
     let title = match means {
-        Means::Disable => format!("Stopping {count}"),
-        Means::Revoke => format!("Revoking {count}"),
+        Means::Disable => format!("Stopping {all}"),
+        Means::Revoke => format!("Revoking {all}"),
     };
     let body = view! {
         <div class="head"><div><h1>{title.clone()}</h1><p>"It goes on if you leave this page."</p></div></div>
@@ -451,13 +491,14 @@ pub fn progress_line(stopped: u64, of: i64) -> String {
 }
 
 /// The last line.
-pub fn progress_end(means: Means, count: u64) -> String {
+pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
     let credentials = counted(i64::try_from(count).unwrap_or(i64::MAX), "credential", "credentials");
+    let of_people = ended_of_people(of.grants, of.personal_tokens);
     let words = match means {
-        Means::Disable => format!("Done. Stopped: {credentials}. "),
-        Means::Revoke => format!("Done. Revoked: {credentials}. "),
+        Means::Disable => format!("Done. Stopped: {credentials}.{of_people} "),
+        Means::Revoke => format!("Done. Revoked: {credentials}.{of_people} "),
     };
-    view! { <li class="body"><p>{words}<a href=done_address(means, count)>"Back to the settings"</a></p></li> }
+    view! { <li class="body"><p>{words}<a href=done_address(means, count, of)>"Back to the settings"</a></p></li> }
         .to_html()
 }
 

@@ -45,8 +45,8 @@ pub fn page(token: String, typed: Typed, errors: Vec<FieldError>) -> Page {
             </form>
         </section>
     };
-    let (title, status) = if failed { ("Error: Set up", 422) } else { ("Set up", 200) };
-    Page::new(title, body).framed(Frame::Gate).with_status(status)
+    let status = if failed { 422 } else { 200 };
+    Page::new("Set up", body).framed(Frame::Gate).answering(status)
 }
 
 /// The link does not work.

@@ -1,5 +1,8 @@
 //! Signing in.
 
+use std::time::Duration;
+
+use domain::sign_in::wait_words;
 use leptos::prelude::*;
 
 use crate::components::field::TextField;
@@ -20,8 +23,8 @@ pub enum Problem {
     TooLate,
     /// Too many failures.
     Throttled {
-        /// Minutes to wait.
-        minutes: u64,
+        /// How long to wait.
+        retry_after: Duration,
     },
     /// A fault of ours.
     Unavailable,
@@ -50,10 +53,9 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password."
                 .to_owned(),
         ),
-        Problem::Throttled { minutes } => (
-            "Too many failed sign-ins",
-            format!("Wait {minutes} {}, then try again.", if minutes == 1 { "minute" } else { "minutes" }),
-        ),
+        Problem::Throttled { retry_after } => {
+            ("Too many failed sign-ins", format!("Wait {}, then try again.", wait_words(retry_after)))
+        }
         Problem::Unavailable => {
             ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
         }
@@ -84,6 +86,5 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         </section>
         <p class="sub">"Lost access? Run "<code>"countersign admin create"</code>" on the server."</p>
     };
-    let title = if status == 200 { "Sign in" } else { "Error: Sign in" };
-    Page::new(title, body).framed(Frame::Gate).with_status(status)
+    Page::new("Sign in", body).framed(Frame::Gate).answering(status)
 }

@@ -175,7 +175,7 @@ pub async fn new_page(name: String, errors: Vec<FieldError>) -> Result<Page, Act
             </div>
         </form>
     };
-    Ok(Page::new("New team", body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new("New team", body).framed(Frame::Narrow).answering(status))
 }
 
 /// The team at this address.
@@ -257,8 +257,7 @@ pub async fn one(
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
         <div class="split">{rename}{remove}</div>
     };
-    let title = if status == 200 { title } else { format!("Error: {title}") };
-    Ok(Page::new(title, body).with_status(status))
+    Ok(Page::new(title, body).answering(status))
 }
 
 fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> AnyView {
@@ -390,7 +389,7 @@ pub async fn member_page(
             </form>
         </section>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// What was typed to invite somebody.
@@ -471,7 +470,7 @@ pub async fn invite_page(
             </div>
         </form>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).with_status(status))
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// What somebody is, in short: an administrator, or in how many teams.

@@ -29,7 +29,7 @@ pub struct Arguments {
     /// How far back the use of what is found is shown: 24h, 7d
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     since: Duration,
-    /// Revoke every credential of which a working secret or token is found
+    /// Revoke every credential of which a working secret or token is found, and end what was found of apps and people
     #[arg(long)]
     revoke: bool,
 }

@@ -204,7 +204,8 @@ impl Decided {
             (false, false) => "What had ended since works again.",
         };
         Ok(format!(
-            "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended. {ended}",
+            "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended, and with them \
+             connected apps and personal tokens: people allow and generate them again. {ended}",
             proof.rows(),
             proof.opened,
             proof.entries

@@ -17,7 +17,7 @@ use crate::http::fields::Fields;
 pub async fn list(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let fields = fields_of(query);
     let query = AppsQuery { after: fields.get("after"), tokens_after: fields.get("tokens_after") };
-    respond(visit, || apps::page(query, fields.find("done").is_some())).await
+    respond(visit, || apps::page(query, fields.find("done"))).await
 }
 
 /// `GET /apps/clients`

@@ -167,7 +167,12 @@ pub async fn activity(Extension(visit): Extension<Visit>, RawQuery(query): RawQu
 /// `GET /settings`
 pub async fn settings(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
     let fields = fields_of(query);
-    let outcome = settings::Outcome { done: fields.get("done"), count: fields.get("count") };
+    let outcome = settings::Outcome {
+        done: fields.get("done"),
+        count: fields.get("count"),
+        apps: fields.get("apps"),
+        personal_tokens: fields.get("personal_tokens"),
+    };
     respond(visit, || settings::page(outcome)).await
 }
 

@@ -90,7 +90,7 @@ pub async fn sign_in(
             return enter_as(&state, &visit, &session, &person, device, &next).await;
         }
         Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
-            Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
+            Problem::Throttled { retry_after }
         }
         Err(SignInError::Fault(fault)) => {
             tracing::error!(%fault, "a passkey could not be checked");

@@ -14,7 +14,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use domain::actor::Actor;
 use domain::clock::Timestamp;
 use domain::credential::CredentialError;
-use domain::credential::emergency::{self, Means, Order, Selection};
+use domain::credential::emergency::{self, Means, Order, Preview, Selection};
 use domain::error::FieldError;
 use domain::keys::TokenAlgorithm;
 use domain::keys::rotation::{self, Haste};
@@ -80,7 +80,7 @@ pub async fn stop(
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let typed = typed(&fields);
-    let (selection, means, actor, count) = match prepared(&visit, &typed).await {
+    let (selection, means, actor, preview) = match prepared(&visit, &typed).await {
         Ok(prepared) => prepared,
         Err(CredentialError::Invalid(errors)) => return respond(visit, || settings::stop_page(typed, errors)).await,
         Err(error) => return respond(visit, async || Err(ActionError::from(error))).await,
@@ -96,11 +96,11 @@ pub async fn stop(
         })
         .await
     });
-    if count > bite as i64 {
-        return progress_page(visit, means, count, progress, work).await;
+    if preview.credentials > bite as i64 {
+        return progress_page(visit, means, preview, progress, work).await;
     }
     let error = match work.await {
-        Ok(Ok((count, _))) => return Redirect::to(&settings::done_address(means, count)).into_response(),
+        Ok(Ok((count, _))) => return Redirect::to(&settings::done_address(means, count, &preview)).into_response(),
         Ok(Err(CredentialError::Invalid(errors))) => {
             return respond(visit, || settings::stop_page(typed, errors)).await;
         }
@@ -110,8 +110,8 @@ pub async fn stop(
     respond(visit, async || Err(error)).await
 }
 
-/// What was typed, checked; who does it; and how many it is about.
-async fn prepared(visit: &Visit, typed: &Typed) -> Result<(Selection, Means, Actor, i64), CredentialError> {
+/// What was typed, checked; who does it; and what it is about.
+async fn prepared(visit: &Visit, typed: &Typed) -> Result<(Selection, Means, Actor, Preview), CredentialError> {
     let invalid = |error| CredentialError::Invalid(vec![error]);
     let (selection, means) = typed.selection().map_err(invalid)?;
     if typed.confirmation.trim() != CONFIRMATION {
@@ -119,7 +119,7 @@ async fn prepared(visit: &Visit, typed: &Typed) -> Result<(Selection, Means, Act
     }
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
     let preview = emergency::preview(&visit.context, &selection, means).await.map_err(CredentialError::Fault)?;
-    Ok((selection, means, actor, preview.credentials))
+    Ok((selection, means, actor, preview))
 }
 
 type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
@@ -128,22 +128,22 @@ type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
 async fn progress_page(
     visit: Visit,
     means: Means,
-    count: i64,
+    preview: Preview,
     progress: mpsc::UnboundedReceiver<u64>,
     work: Work,
 ) -> Response {
-    let rendered = render::render(visit, async || Ok(settings::progress_page(means, count))).await;
+    let rendered = render::render(visit, async || Ok(settings::progress_page(means, &preview))).await;
     let Some((head, tail)) = rendered.html.split_once(settings::PROGRESS_MARK) else {
         return error::plain(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let (head, tail) = (Bytes::from(head.to_owned()), Bytes::from(tail.to_owned()));
     let lines = stream::unfold(progress, move |mut progress| async move {
         let stopped = progress.recv().await?;
-        Some((Bytes::from(settings::progress_line(stopped, count)), progress))
+        Some((Bytes::from(settings::progress_line(stopped, preview.credentials)), progress))
     });
     let end = stream::once(async move {
         Bytes::from(match work.await {
-            Ok(Ok((count, _))) => settings::progress_end(means, count),
+            Ok(Ok((count, _))) => settings::progress_end(means, count, &preview),
             Ok(Err(error)) => {
                 // Its faults are logged by the conversion.
                 let _ = ActionError::from(error);

@@ -110,7 +110,7 @@ pub async fn sign_in(
             Problem::Refused
         }
         Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
-            Problem::Throttled { minutes: retry_after.as_secs().div_ceil(60) }
+            Problem::Throttled { retry_after }
         }
         Err(SignInError::Fault(fault)) => {
             tracing::error!(%fault, "a sign-in could not be checked");
@@ -123,7 +123,7 @@ pub async fn sign_in(
 /// The form again, with what is wrong.
 pub async fn refuse(visit: Visit, next: String, email: String, problem: Problem) -> Response {
     let wait = match problem {
-        Problem::Throttled { minutes } => Some(minutes * 60),
+        Problem::Throttled { retry_after } => Some(retry_after.as_secs()),
         _ => None,
     };
     let mut response = show(visit, next, email, Some(problem)).await;

@@ -289,7 +289,7 @@ async fn a_connected_account_signs_in_and_leads_where_the_person_was_going() {
     let app = app_of(&provider).await;
     let owner = connected(&app, &provider).await;
     let page = owner.get("/account?done=connected").await;
-    assert!(page.body.contains("Account connected.") && page.body.contains("Disconnect"), "{}", page.body);
+    assert!(page.body.contains("OpenID account connected.") && page.body.contains("Disconnect"), "{}", page.body);
     assert_eq!(newest(&app).await.action, "person.openid_connected");
 
     let browser = app.browser();
@@ -654,7 +654,7 @@ async fn an_administrator_sees_and_ends_what_somebody_connected() {
     administrator.sign_in_as("grace@example.com", PASSWORD).await;
     let (page, change) = (format!("/people/{}", ada.id), format!("/people/{}/change", ada.id));
     let shown = administrator.get(&page).await.body;
-    assert!(shown.contains("Sign in with Example &lt;b&gt;login&lt;/b&gt;") && shown.contains("Disconnect account"));
+    assert!(shown.contains("Sign in with Example &lt;b&gt;login&lt;/b&gt;") && shown.contains("Disconnect OpenID account"));
     let disconnect = async |fields: &[(&str, &str)]| {
         let fields = [&[("to", "openid-disconnected")], fields].concat();
         administrator.submit(&page, &change, &fields).await
@@ -669,7 +669,7 @@ async fn an_administrator_sees_and_ends_what_somebody_connected() {
     assert_eq!((entry.actor_name.as_str(), entry.target_name.as_str()), ("Grace Hopper", "Ada Lovelace"));
     assert!(!is_signed_in(&owner).await, "their sessions have ended");
     assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::FORBIDDEN);
-    assert!(!administrator.get(&page).await.body.contains("Disconnect account"));
+    assert!(!administrator.get(&page).await.body.contains("Disconnect OpenID account"));
     assert_eq!(disconnect(&[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "there is none any more");
 }
 
@@ -773,7 +773,7 @@ async fn a_disconnected_account_signs_nobody_in_and_may_be_connected_by_somebody
     let answer = owner.submit("/account", "/account/openid/disconnect", &fields).await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/account?done=disconnected"));
     assert_eq!(newest(&app).await.action, "person.openid_disconnected");
-    assert!(owner.get("/account?done=disconnected").await.body.contains("Account disconnected."));
+    assert!(owner.get("/account?done=disconnected").await.body.contains("OpenID account disconnected."));
     assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::FORBIDDEN);
 
     person(&app, "grace@example.com").await;

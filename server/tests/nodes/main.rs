@@ -1,6 +1,6 @@
 //! Several servers on one PostgreSQL, as processes: they behave as one, and survive each other and the database.
 //!
-//! Needs PostgreSQL, so `cargo test` alone leaves it out: `./with-postgres cargo test --release --workspace --test nodes`
+//! Needs PostgreSQL, so `cargo test` alone leaves it out: `./with-postgres cargo test --workspace --test nodes`
 
 mod faults;
 #[path = "../it/html.rs"]
