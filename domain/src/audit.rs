@@ -12,7 +12,7 @@ use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::id::TeamId;
+use crate::id::{PersonId, TeamId};
 use crate::keys::MacKey;
 use crate::store::{self, Store, StoreError, Transaction};
 
@@ -25,6 +25,7 @@ pub struct Event {
     target_name: String,
     details: Value,
     also_seen_by: Option<TeamId>,
+    person: Option<PersonId>,
 }
 
 impl Event {
@@ -37,12 +38,19 @@ impl Event {
             target_name: target_name.to_owned(),
             details: json!({}),
             also_seen_by: None,
+            person: None,
         }
     }
 
     /// The same event, seen by a team besides the one that owns its target now.
     pub fn also_seen_by(mut self, team: &TeamId) -> Self {
         self.also_seen_by = Some(team.clone());
+        self
+    }
+
+    /// The same event, seen by the person for whom its target acts: who did it may have been somebody else.
+    pub fn about(mut self, person: &PersonId) -> Self {
+        self.person = Some(person.clone());
         self
     }
 
@@ -54,7 +62,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 65] = [
+pub const ACTIONS: [&str; 67] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -78,6 +86,7 @@ pub const ACTIONS: [&str; 65] = [
     "invitation.withdrawn",
     "session.started",
     "session.refused",
+    "session.second_step_asked",
     "session.ended",
     "credential.generated",
     "credential.imported",
@@ -116,6 +125,7 @@ pub const ACTIONS: [&str; 65] = [
     "client.removed",
     "clients.pruned",
     "grant.allowed",
+    "grant.denied",
     "grant.ended",
     "personal_token.generated",
     "personal_token.revoked",
@@ -222,7 +232,8 @@ pub(crate) async fn append(
     };
     entry.mac = entry.expected_mac(&context.keys.audit);
     store::audit::append(transaction, &entry).await?;
-    store::audit::add_readers(transaction, &entry, event.also_seen_by.as_ref()).await?;
+    let also = [event.also_seen_by.as_ref().map(TeamId::as_str), event.person.as_ref().map(PersonId::as_str)];
+    store::audit::add_readers(transaction, &entry, also).await?;
     Ok(entry)
 }
 
@@ -244,7 +255,7 @@ pub struct Filter {
 }
 
 /// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams owned
-/// them and to the teams, and what the person did.
+/// them and to the teams, what the person did, and what happened to them and to what acts for them.
 pub async fn list(context: &Context, authority: &Authority, filter: &Filter, limit: u16) -> Result<Vec<Entry>, Fault> {
     let readers = match authority {
         Authority::Everything => return Ok(store::audit::list(&context.store, None, filter, i64::from(limit)).await?),

@@ -270,6 +270,7 @@ pub(crate) async fn end_leaked(
 fn ended(token: &PersonalToken, cause: &str, place: Option<&str>) -> Event {
     Event::new("personal_token.revoked", "personal_token", token.id.as_str(), &token.name)
         .with(json!({ "person": token.person.as_str(), "cause": cause, "found_at": place }))
+        .about(&token.person)
 }
 
 /// The token that `secret` is, if it is accepted now, and the server it is for.

@@ -7,11 +7,12 @@ use serde_json::json;
 
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::authority::Role;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::error::Fault;
-use crate::id::{ClientId, InteractiveClientId, OpenIdLinkId, PersonId};
+use crate::id::{ClientId, InteractiveClientId, OpenIdLinkId, PersonId, TeamId};
 use crate::keys::TokenAlgorithm;
 use crate::keys::rotation::{self, Haste, RotationError};
 use crate::store::{self, Store, StoreError};
@@ -40,6 +41,10 @@ pub enum How {
     PasskeyRemoved,
     /// The person's authenticator app was removed, or replaced by another one.
     AppRemoved,
+    /// The person administers the instance no more.
+    AdministrationTaken,
+    /// The person is in the team no more, or with a lesser role, which is here.
+    RoleTaken(Option<Role>),
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -49,7 +54,7 @@ pub struct Ended {
     pub client_id: Option<ClientId>,
     /// Name of the credential, the person, the passkey or the client.
     pub name: String,
-    /// Identifier of what ended.
+    /// Identifier of what ended; of a role those of the team and the person, with a slash between.
     pub id: String,
     /// When.
     pub at: Timestamp,
@@ -60,7 +65,7 @@ pub struct Ended {
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, their apps, passkeys and accounts elsewhere, and interactive clients.
+    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and interactive clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,
@@ -107,7 +112,7 @@ pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<D
     })
 }
 
-/// Makes a restored database fit to serve, in one change: its sessions end, assertions from before this moment are refused, and
+/// Makes a restored database fit to serve, in one change: its sessions and invitations end, assertions from before this moment are refused, and
 /// with `end_again` so is everything that `difference` holds. Returns how many sessions ended.
 pub async fn finish(
     context: &Context,
@@ -177,11 +182,29 @@ pub async fn finish(
                 store::second_factors::remove_app(change.transaction(), &person).await?;
                 "second_factor.removed"
             }
+            (How::AdministrationTaken, _) => {
+                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::people::set_administrator(change.transaction(), &person, None).await?;
+                "person.administrator_changed"
+            }
+            (How::RoleTaken(role), _) => {
+                let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
+                let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
+                let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
+                match role {
+                    Some(role) => store::teams::set_role(change.transaction(), &team, &person, *role, now).await?,
+                    None => store::teams::remove_member(change.transaction(), &team, &person).await?,
+                }
+                let details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
+                events.push(Event::new("team.role_changed", "team", team.as_str(), &one.name).with(details));
+                continue;
+            }
             (_, None) => return Err(Fault::Damaged.into()),
         };
         let kind = match one.how {
             How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
-            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved => "person",
+            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => "person",
+            How::RoleTaken(_) => "team",
             How::PasskeyRemoved => "passkey",
             How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => "client",
         };

@@ -76,7 +76,7 @@ pub enum Stored {
     Ended,
 }
 
-/// Stores a session under a new cookie: that of a sign-in, or one that [`detach`] took its cookie from.
+/// Stores a session under a new cookie: that of a sign-in, or one that takes the place of the cookie it had.
 ///
 /// A session that was ended in between stays ended: a step-up in flight during sign-out must not bring it back.
 pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -> Result<Stored, Fault> {
@@ -106,8 +106,7 @@ pub async fn save(context: &Context, cookie: &CookieHash, data: &str) -> Result<
     Ok(store::sessions::save(&context.store, cookie, data).await?)
 }
 
-/// Takes the cookie from its session: the cookie is worthless from now on, and the session waits for another one, or
-/// was ended before by [`end`].
+/// Takes the cookie from its session: the cookie is worthless from now on.
 pub async fn detach(context: &Context, cookie: &CookieHash) -> Result<(), Fault> {
     Ok(store::sessions::detach(&context.store, cookie).await?)
 }

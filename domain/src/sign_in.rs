@@ -175,7 +175,9 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignI
     let proved = context.hashing.verify(attempt.password, stored).await?;
     match person {
         Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {
-            second_step::begin(context, &buckets, &person, attempt.next).await.map(Entry::SecondStep)
+            // Not yet the person: so far only their password is known to be right.
+            let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
+            second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(Entry::SecondStep)
         }
         Some(person) if proved && person.disabled_at.is_none() => {
             let actor =

@@ -39,6 +39,8 @@ pub struct Shared {
     pub leak_reports_by_source: Arc<FailureLimit>,
     /// Counts clients that register themselves, by source.
     pub registrations_by_source: Arc<FailureLimit>,
+    /// The same within a day.
+    pub registrations_of_a_day: Arc<FailureLimit>,
     /// What is done with reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// How many credentials an emergency stop ends at a time.
@@ -62,6 +64,7 @@ impl AppState {
             failures: Arc::new(FailureLimit::default()),
             leak_reports_by_source: Arc::new(FailureLimit::for_reports()),
             registrations_by_source: Arc::new(FailureLimit::for_registrations()),
+            registrations_of_a_day: Arc::new(FailureLimit::for_registrations_of_a_day()),
             leak_reports: Arc::default(),
             stop_bite: emergency::BITE,
             draining: Arc::new(AtomicBool::new(false)),

@@ -46,7 +46,7 @@ pub async fn page(done: Option<&str>, name: Option<String>, errors: Vec<FieldErr
         Some("password") => Some("Password changed. Your other sessions have ended."),
         Some("ended") => Some("Session ended."),
         Some("connected") => Some("OpenID account connected."),
-        Some("disconnected") => Some("OpenID account disconnected."),
+        Some("disconnected") => Some("OpenID account disconnected. Your other sessions have ended."),
         Some("app-added") => Some("Authenticator app added. The recovery codes you have still work."),
         Some("app-removed") => Some("Authenticator app removed."),
         Some("passkey-added") => Some("Passkey added."),

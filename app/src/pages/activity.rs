@@ -91,6 +91,7 @@ fn words(action: &str) -> &str {
         "person.openid_disconnected" => "OpenID account disconnected",
         "session.started" => "Signed in",
         "session.refused" => "Sign-in refused",
+        "session.second_step_asked" => "Password right, second factor asked",
         "session.ended" => "Session ended",
         "credential.generated" => "Credential generated",
         "credential.imported" => "Credentials imported",

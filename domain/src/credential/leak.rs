@@ -211,6 +211,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
         }
         match of_people::find(context, *kind, secret, now).await? {
             Some(leak) => of_people.push(leak),
+            None if of_people::is_code(context, *kind, secret).await? => {}
             None => unknown += 1,
         }
     }

@@ -219,18 +219,24 @@ pub async fn allow(
         grant: None,
     };
     store::grants::insert_code(change.transaction(), &code.hash(&context.keys.pepper), &stored).await?;
-    let event = Event::new("grant.allowed", "client", client.id.as_str(), &client.name).with(json!({
-        "mcp_server": server.resource,
-        "scope": scopes.to_string(),
-        "redirect_host": redirect_uri.host(),
-    }));
-    change.commit(actor, &event).await?;
+    change.commit(actor, &decided("grant.allowed", request)).await?;
     Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
 }
 
-/// The address that tells the client that the person does not want it.
-pub fn deny(context: &Context, request: &AuthorizationRequest) -> String {
+/// The address that tells the client that the person, who is `actor`, does not want it.
+pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String, Fault> {
+    context.begin_change().await?.commit(actor, &decided("grant.denied", request)).await?;
     let denied =
         [("error", OAuthErrorCode::AccessDenied.as_str()), ("error_description", "The person did not allow it.")];
-    answer(context, &request.redirect_uri, request.state.as_deref(), &denied)
+    Ok(answer(context, &request.redirect_uri, request.state.as_deref(), &denied))
+}
+
+/// The audit event of a person's decision.
+fn decided(action: &'static str, request: &AuthorizationRequest) -> Event {
+    let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
+    Event::new(action, "client", client.id.as_str(), &client.name).with(json!({
+        "mcp_server": server.resource,
+        "scope": scopes.to_string(),
+        "redirect_host": redirect_uri.host(),
+    }))
 }

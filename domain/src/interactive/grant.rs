@@ -178,6 +178,7 @@ fn ended(listed: &ListedGrant, cause: &str, place: Option<&str>) -> Event {
         "cause": cause,
         "found_at": place,
     }))
+    .about(&listed.grant.person)
 }
 
 /// Ends the grant in a transaction that has begun, and commits it: for a code or token that was used twice, and for a client that

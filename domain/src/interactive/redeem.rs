@@ -253,12 +253,12 @@ async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthEr
     }
 }
 
-/// The client may have been removed since it was authenticated.
+/// The client may have been removed since it was authenticated, or its secret ended.
 async fn check_client(transaction: &mut Transaction, id: &InteractiveClientId) -> Result<(), OAuthError> {
     let client = store::interactive_clients::find_in(transaction, id).await.map_err(store_fault)?;
-    match client.filter(|client| client.removed_at.is_none()) {
+    match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
-        None => Err(OAuthError::invalid_client("the client was removed")),
+        None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
     }
 }
 

@@ -94,7 +94,7 @@ const MEMBERS: [&str; 15] = [
 /// Longest name, in characters.
 const LONGEST_NAME: usize = 100;
 /// Longest metadata, in bytes.
-const LONGEST_METADATA: usize = 16 * 1024;
+const LONGEST_METADATA: usize = 4 * 1024;
 const UNNAMED: &str = "Unnamed client";
 
 /// Why a client was not registered (RFC 7591 §3.2.2).

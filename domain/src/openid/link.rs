@@ -8,7 +8,7 @@ use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::context::{Change, Context};
 use crate::error::Fault;
-use crate::id::{OpenIdLinkId, PersonId};
+use crate::id::{OpenIdLinkId, PersonId, SessionId};
 use crate::origin::Origin;
 use crate::person::Person;
 use crate::sign_in;
@@ -109,18 +109,22 @@ pub async fn connect(
     Ok(())
 }
 
-/// Disconnects the person's account; false when there is none. The person goes on signing in with the password.
+/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in the session
+/// `keep`: the others may be those of whoever has their account at the provider now.
 pub async fn disconnect(
     context: &Context,
     relying_party: &RelyingParty,
     actor: &Actor,
     person: &PersonId,
+    keep: &SessionId,
 ) -> Result<bool, Fault> {
     let provider = relying_party.provider();
     let mut change = context.begin_change().await?;
     let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
+    let now = change.now();
+    let sessions = store::sessions::end_all(change.transaction(), person, Some(keep), now).await?;
     let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
-        .with(json!({ "issuer": provider.issuer, "account": account }));
+        .with(json!({ "issuer": provider.issuer, "account": account, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
     Ok(true)
 }

@@ -16,6 +16,7 @@ use super::{
     started,
 };
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::base62;
 use crate::context::Context;
 use crate::error::Fault;
@@ -24,7 +25,7 @@ use crate::passkey::{self, Answer, Purpose};
 use crate::person::Person;
 use crate::second_factor::{self, Means};
 use crate::store::second_factors::PendingSignIn;
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// How long the second step may take.
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
@@ -69,20 +70,24 @@ pub enum StepProof {
     Passkey(Answer),
 }
 
-/// Notes that the password was right, and returns the token that the browser goes on with.
+/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns the token
+/// that the browser goes on with.
 pub(super) async fn begin(
     context: &Context,
     buckets: &[Bucket],
     person: &Person,
+    actor: &Actor,
     next: String,
 ) -> Result<String, SignInError> {
     let token = base62::random(context.random.as_ref(), 43);
     let pending = PendingSignIn { person: person.id.clone(), next };
-    let mut change = context.store.begin().await?;
-    forgive(&mut change, buckets).await?;
-    let (hash, expires_at) = (fingerprint::of(token.as_bytes()), context.now().plus(LIFETIME));
-    store::second_factors::insert_pending(&mut change, &hash, &pending, person.password_changed_at, expires_at).await?;
-    change.commit().await.map_err(StoreError::from)?;
+    let mut change = context.begin_change().await?;
+    let (hash, expires_at) = (fingerprint::of(token.as_bytes()), change.now().plus(LIFETIME));
+    let transaction = change.transaction();
+    forgive(transaction, buckets).await?;
+    store::second_factors::insert_pending(transaction, &hash, &pending, person.password_changed_at, expires_at).await?;
+    let event = Event::new("session.second_step_asked", "person", person.id.as_str(), &person.name);
+    change.commit(actor, &event).await?;
     Ok(token)
 }
 

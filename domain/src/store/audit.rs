@@ -5,7 +5,6 @@ use sqlx::any::AnyRow;
 
 use super::{Columns, Store, StoreError, Transaction};
 use crate::audit::{Entry, Filter};
-use crate::id::TeamId;
 
 /// The list of entries out of `$from`, ordered by the number of `$by`.
 macro_rules! list_from {
@@ -79,7 +78,7 @@ pub(crate) async fn append(transaction: &mut Transaction, entry: &Entry) -> Resu
 pub(crate) async fn add_readers(
     transaction: &mut Transaction,
     entry: &Entry,
-    also: Option<&TeamId>,
+    also: [Option<&str>; 2],
 ) -> Result<(), StoreError> {
     if entry.target_kind == "credential" {
         sqlx::query("INSERT INTO audit_readers (reader, seq) SELECT team_id, $1 FROM credentials WHERE client_id = $2")
@@ -88,9 +87,10 @@ pub(crate) async fn add_readers(
             .execute(&mut **transaction)
             .await?;
     }
-    let team = (entry.target_kind == "team").then_some(entry.target_id.as_str());
+    let target = ["team", "person"].contains(&entry.target_kind.as_str()).then_some(entry.target_id.as_str());
     let person = (entry.actor_kind == "person").then_some(entry.actor_id.as_str());
-    for reader in [team, person, also.map(TeamId::as_str)].into_iter().flatten() {
+    let readers: Vec<&str> = [target, person].into_iter().chain(also).flatten().collect();
+    for reader in readers {
         sqlx::query("INSERT INTO audit_readers (reader, seq) VALUES ($1, $2) ON CONFLICT (reader, seq) DO NOTHING")
             .bind(reader)
             .bind(entry.seq)

@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use super::grants::{self, Which};
 use super::{Columns, Store, StoreError, Transaction, personal_tokens, to_json};
+use crate::authority::Role;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, InteractiveClientId, PersonId};
 use crate::restore::{Ended, How};
@@ -73,6 +74,13 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     let found = rows(former, passkeys, How::PasskeyRemoved).await?;
     ended.extend(still(backup, "SELECT id FROM passkeys WHERE removed_at IS NULL", "id", found).await?);
     ended.extend(removed_apps(former, backup).await?);
+    let taken = "SELECT '' AS client_id, name, id, COALESCE((SELECT MAX(at) FROM audit
+             WHERE target_id = people.id AND action = 'person.administrator_changed'), created_at) AS at
+         FROM people WHERE administrator_since IS NULL ORDER BY id";
+    let found = rows(former, taken, How::AdministrationTaken).await?;
+    let going = "SELECT id FROM people WHERE administrator_since IS NOT NULL";
+    ended.extend(still(backup, going, "id", found).await?);
+    ended.extend(taken_roles(former, backup).await?);
     Ok(ended)
 }
 
@@ -101,6 +109,44 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, Stor
         removed.push(Ended { client_id: None, name: columns.text("name")?, id, at, how: How::AppRemoved });
     }
     Ok(removed)
+}
+
+/// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know, it does not
+/// say that anything was taken.
+async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
+    let roles = "SELECT t.id AS team, p.id AS person, t.name AS team_name, p.name AS name, m.role AS role
+         FROM teams AS t CROSS JOIN people AS p
+         LEFT JOIN memberships AS m ON m.team_id = t.id AND m.person_id = p.id";
+    let mut present = HashMap::new();
+    for row in &sqlx::query(roles).fetch_all(former.reads()).await? {
+        let columns = Columns::of("the former database", row);
+        present.insert((columns.text("team")?, columns.text("person")?), role(&columns)?);
+    }
+    let mut taken = Vec::new();
+    for row in &sqlx::query(AssertSqlSafe(format!("{roles} WHERE m.role IS NOT NULL"))).fetch_all(backup.reads()).await? {
+        let columns = Columns::of("the backup", row);
+        let (team, person) = (columns.text("team")?, columns.text("person")?);
+        let id = format!("{team}/{person}");
+        let Some(now) = present.get(&(team, person)) else { continue };
+        if *now >= role(&columns)? {
+            continue;
+        }
+        let last = "SELECT MAX(at) AS at FROM audit WHERE target_id = $1 AND action = 'team.role_changed'";
+        let last = sqlx::query(last).bind(id.split('/').next()).fetch_one(former.reads()).await?;
+        let at = Columns::of("the former database", &last).optional_moment("at")?;
+        taken.push(Ended {
+            client_id: None,
+            name: format!("{} in {}", columns.text("name")?, columns.text("team_name")?),
+            id,
+            at: at.unwrap_or(Timestamp::from_millis(0)),
+            how: How::RoleTaken(*now),
+        });
+    }
+    Ok(taken)
+}
+
+fn role(columns: &Columns<'_>) -> Result<Option<Role>, StoreError> {
+    Ok(columns.optional_text("role")?.as_deref().and_then(Role::parse))
 }
 
 /// The fingerprints of recovery codes that work in `backup` and were used or replaced in `former`.
@@ -204,6 +250,11 @@ pub(crate) async fn begin_anew(
     // Which refresh tokens were used since is not known.
     grants::end(transaction, Which::All, now, "restored").await?;
     personal_tokens::end(transaction, personal_tokens::Which::All, now, "restored").await?;
+    // Which were accepted or withdrawn since is not known.
+    sqlx::query("UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL")
+        .bind(now.millis())
+        .execute(&mut **transaction)
+        .await?;
     for table in ["authorization_codes", "openid_attempts", "pending_sign_ins"] {
         sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **transaction).await?;
     }

@@ -10,16 +10,15 @@ use crate::session::{CookieHash, Session};
 /// What stands in for the cookie's hash while a session has none. No SHA-256 has this form.
 const DETACHED: &str = "detached ";
 
-/// Gives a detached session its new cookie, or stores a new one; false when it was ended, or the password changed.
+/// Gives a session its new cookie, or stores a new one; false when it was ended, or the password changed.
 pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
     let attached = sqlx::query(
-        "UPDATE sessions SET id_hash = $1, data = $2 WHERE id = $3 AND id_hash = $4 AND revoked_at IS NULL",
+        "UPDATE sessions SET id_hash = $1, data = $2 WHERE id = $3 AND revoked_at IS NULL",
     )
     .bind(cookie.as_str())
     .bind(&session.data)
     .bind(session.id.as_str())
-    .bind(format!("{DETACHED}{}", session.id))
     .execute(&mut *transaction)
     .await?;
     if attached.rows_affected() == 1 {

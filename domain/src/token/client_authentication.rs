@@ -8,13 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::error::OAuthError;
+use super::error::{OAuthError, OAuthErrorCode};
 use super::form::{TokenForm, decode};
 use crate::context::Context;
+use crate::error::Fault;
 use crate::id::{ClientId, InteractiveClientId};
 use crate::interactive::client::{self, InteractiveClient};
 use crate::secret::PlainSecret;
 use crate::secret::imported::ImportedSecret;
+use crate::store;
 
 /// A client and its proof, not verified yet.
 #[derive(Debug)]
@@ -135,6 +137,32 @@ pub(super) async fn interactive(
                 .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))
         }
     }
+}
+
+/// The same for a grant of interactive clients alone.
+///
+/// # Errors
+///
+/// `unauthorized_client` too: a credential that proves itself hears that it cannot use this grant (RFC 6749 §5.2).
+pub(super) async fn interactive_alone(
+    context: &Context,
+    presented: &Result<Presented, OAuthError>,
+    form: &TokenForm,
+) -> Result<InteractiveClient, OAuthError> {
+    let error = match interactive(context, presented, form).await {
+        Err(error) if error.code == OAuthErrorCode::InvalidClient => error,
+        result => return result,
+    };
+    let Ok(Presented::Secret { client_id, names_client, secret: PresentedSecret::Generated(secret) }) = presented else {
+        return Err(error);
+    };
+    let hash = secret.hash(&context.keys.pepper);
+    let found = store::credentials::secret_by_hash(context.store.reads(), &hash).await.map_err(Fault::from)?;
+    let proves = found.is_some_and(|(owner, secret)| {
+        let names_owner = if *names_client { *client_id == Some(owner) } else { true };
+        names_owner && secret.end().is_live(context.now())
+    });
+    Err(if proves { OAuthError::unauthorized_client() } else { error })
 }
 
 /// Whether the form holds a client assertion (RFC 7521 §4.2). Its two parameters come together.

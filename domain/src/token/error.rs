@@ -81,6 +81,11 @@ impl OAuthError {
         Self::new(OAuthErrorCode::InvalidRequest, description)
     }
 
+    /// A client that proved itself and may not do this, whatever it sends.
+    pub const fn unauthorized_client() -> Self {
+        Self::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
+    }
+
     /// A fault of ours, by the HTTP status that says which.
     pub const fn fault(status: u16) -> Self {
         match status {

@@ -145,9 +145,7 @@ fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
             OAuthErrorCode::InvalidTarget,
             "resource must name one MCP server that this client may call.",
         ),
-        Refusal::GrantNotAllowed => {
-            OAuthError::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
-        }
+        Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
         // Who is not authenticated but brings a grant has a bad grant (RFC 7523 §3.1).
         refusal if grant == GrantType::JwtBearer => OAuthError {
             detail: refusal.as_str().into(),

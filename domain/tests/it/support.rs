@@ -38,7 +38,7 @@ pub async fn exchanged_from(
     let body = format!("client_secret={secret}{parameters}");
     let form = TokenForm::parse(body.as_bytes())?;
     let address: IpAddr = address.parse().expect("an address");
-    exchange(context, presented(&[], &form)?, &form, &address.into()).await
+    exchange(context, presented(&[], &form), &form, &address.into()).await
 }
 
 pub const RESOURCE: &str = "http://localhost:8080/mcp";

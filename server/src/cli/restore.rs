@@ -205,7 +205,8 @@ impl Decided {
         };
         Ok(format!(
             "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended, and with them \
-             connected apps and personal tokens: people allow and generate them again. {ended}",
+             connected apps and personal tokens, which people allow and generate again, and open \
+             invitations. {ended}",
             proof.rows(),
             proof.opened,
             proof.entries
@@ -241,6 +242,9 @@ fn line(ended: &Ended) -> String {
         How::OpenIdDisconnected => "OpenID account disconnected",
         How::PasskeyRemoved => "passkey removed",
         How::AppRemoved => "authenticator app removed",
+        How::AdministrationTaken => "administration taken",
+        How::RoleTaken(None) => "role in the team taken",
+        How::RoleTaken(Some(_)) => "given a lesser role in the team",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
 }

@@ -63,8 +63,8 @@ pub async fn enter(
         }
         Err(response) => response,
     };
-    if is_new && let Some(cookie) = binding.set_cookie(state.is_https()) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+    if is_new {
+        binding.remember(&mut response, state.is_https());
     }
     response
 }
@@ -111,6 +111,10 @@ async fn check(
     };
     let fields = Fields::parse(&body);
     if !binding.accepts(&state.context, &fields.get("form_token")) {
+        // The session ended while somebody read what a client asks for: it is asked again when they are signed in.
+        if head.uri.path() == authorize::PATH && visit.viewer.is_none() {
+            return Err(authorize::sign_in(&fields.get("request")));
+        }
         return Err(pages::respond(visit.clone(), async || Ok(message::form_refused())).await);
     }
     head.extensions.insert(fields);
@@ -153,10 +157,15 @@ fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
     }
     let back = uri.path_and_query().map_or("/", |target| target.as_str());
     if *method == Method::GET && back != "/" {
-        let encoded: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
-        return Redirect::to(&format!("/login?next={encoded}")).into_response();
+        return Redirect::to(&sign_in_on_the_way_to(back)).into_response();
     }
     Redirect::to("/login").into_response()
+}
+
+/// The sign-in page that leads on to `next`, an address of ours.
+pub fn sign_in_on_the_way_to(next: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("/login?next={encoded}")
 }
 
 /// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.

@@ -3,11 +3,13 @@
 //! It cannot be made for another session, and costs no storage. Where a form may be sent only once, its use is stored
 //! with the change it made.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use app::visit::Viewer;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use domain::context::Context;
 use domain::id::SessionId;
 
-use app::visit::Viewer;
+use super::cookies::Cookie;
 
 /// What forms are bound to: the session of a signed-in person, a cookie of its own before.
 pub enum Binding {
@@ -20,7 +22,7 @@ pub enum Binding {
 impl Binding {
     /// The binding of a request. A browser without a cookie gets a new one; the flag says so.
     pub fn of(context: &Context, viewer: Option<&Viewer>, headers: &HeaderMap, https: bool) -> (Self, bool) {
-        match (viewer, cookie(headers, cookie_name(https))) {
+        match (viewer, Cookie::Form.read(headers, https)) {
             (Some(viewer), _) => (Self::Session(viewer.session.clone()), false),
             (None, Some(value)) => (Self::Browser(value), false),
             (None, None) => (Self::Browser(random(context)), true),
@@ -34,12 +36,11 @@ impl Binding {
         }
     }
 
-    /// The `Set-Cookie` value of a browser's binding.
-    pub fn set_cookie(&self, https: bool) -> Option<HeaderValue> {
-        let Self::Browser(value) = self else { return None };
-        let secure = if https { "; Secure" } else { "" };
-        let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}", cookie_name(https));
-        HeaderValue::from_str(&cookie).ok()
+    /// Leaves a browser's binding in it; a session has its own cookie.
+    pub fn remember(&self, response: &mut Response, https: bool) {
+        if let Self::Browser(value) = self {
+            Cookie::Form.put(response, value, None, https);
+        }
     }
 
     /// A new token for a form of this browser.
@@ -62,20 +63,4 @@ fn random(context: &Context) -> String {
     let mut bytes = [0u8; 16];
     context.random.fill(&mut bytes);
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn cookie_name(https: bool) -> &'static str {
-    if https { "__Host-countersign_form" } else { "countersign_form" }
-}
-
-/// The value of a cookie of the request.
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(own, value)| *own == name && !value.is_empty() && value.len() <= 200)
-        .map(|(_, value)| value.to_owned())
 }

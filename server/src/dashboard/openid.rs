@@ -10,14 +10,13 @@ use domain::openid::attempt::{self, Begun, Finished, LIFETIME, Purpose, Returned
 use domain::openid::{OpenIdError, RelyingParty, link};
 use domain::origin::Origin;
 use domain::person::Person;
-use domain::sign_in::Shown;
 use tower_sessions::Session;
 
 use super::credentials::{Refused, confirm};
-use super::enter::safe_return;
-use super::form_token::cookie;
+use super::cookies::Cookie;
+use super::enter::{safe_return, sign_in_on_the_way_to};
 use super::pages::{fields_of, respond};
-use super::sign_in::{enter_with, remembered};
+use super::sign_in::enter_with;
 use super::signed_in::SignedIn;
 use super::teams::Problem;
 use crate::http::envelope::POLICY_OF_LEADING_ON;
@@ -65,8 +64,8 @@ pub async fn disconnect(
         return ask_again(visit, problem).await;
     }
     let disconnected = async {
-        let (actor, person) = (visit.actor()?, visit.viewer()?.id.clone());
-        Ok(link::disconnect(&visit.context, &relying_party, &actor, &person).await?)
+        let (actor, viewer) = (visit.actor()?, visit.viewer()?);
+        Ok(link::disconnect(&visit.context, &relying_party, &actor, &viewer.id, &viewer.session).await?)
     };
     match disconnected.await {
         // Twice is as good as once.
@@ -91,8 +90,7 @@ pub async fn finish(
         error: fields.find("error").map(str::to_owned),
         issuer: fields.find("iss").map(str::to_owned),
     };
-    let name = cookie_name(state.is_https());
-    let browser = cookie(&headers, name);
+    let browser = Cookie::OpenId.read(&headers, state.is_https());
     let own_session = visit.viewer.as_ref().map(|viewer| viewer.session.clone());
     let origin = Origin::new(visit.address, visit.agent.as_deref());
     let finished =
@@ -107,7 +105,7 @@ pub async fn finish(
     let mut response = match (purpose, proved) {
         (Purpose::SignIn { return_to }, Ok(identity)) => {
             match link::sign_in(&visit.context, &relying_party, &identity, &origin).await {
-                Ok(person) => enter(&state, &visit, &session, &headers, &person, &return_to).await,
+                Ok(person) => enter(&state, &visit, &session, &person, &return_to).await,
                 Err(error) => refuse(visit, &relying_party, error, sign_in_again(&return_to)).await,
             }
         }
@@ -125,7 +123,7 @@ pub async fn finish(
         }
         (Purpose::Connect { .. }, Err(error)) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
     };
-    set_cookie(&mut response, name, "", 0, state.is_https());
+    Cookie::OpenId.take(&mut response, state.is_https());
     response
 }
 
@@ -143,8 +141,7 @@ fn sign_in_again(next: &str) -> String {
     if next == "/" {
         return "/login".to_owned();
     }
-    let encoded: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    format!("/login?next={encoded}")
+    sign_in_on_the_way_to(next)
 }
 
 async fn no_provider(visit: Visit) -> Response {
@@ -161,8 +158,7 @@ async fn lead_there(
     match attempt::begin(&visit.context, relying_party, purpose, visit.address).await {
         Ok(Begun { address, browser }) => {
             let mut response = Redirect::to(&address).into_response();
-            let https = state.is_https();
-            set_cookie(&mut response, cookie_name(https), &browser, LIFETIME.as_secs(), https);
+            Cookie::OpenId.put(&mut response, &browser, Some(LIFETIME.as_secs()), state.is_https());
             response
         }
         Err(error) => refuse(visit, relying_party, error, back).await,
@@ -170,17 +166,11 @@ async fn lead_there(
 }
 
 /// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks for it.
-async fn enter(
-    state: &AppState,
-    visit: &Visit,
-    session: &Session,
-    headers: &HeaderMap,
-    person: &Person,
-    next: &str,
-) -> Response {
+/// Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is known by when it
+/// comes from another site, so that it would be replaced by less.
+async fn enter(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
     let signed_in = SignedIn::without_password(&visit.context, person, visit.address, visit.agent.clone());
-    let device = remembered(state, headers, &person.id, Shown::Password);
-    enter_with(state, session, &signed_in, device, next).await
+    enter_with(state, session, &signed_in, None, next).await
 }
 
 async fn refuse(visit: Visit, relying_party: &RelyingParty, error: OpenIdError, back: String) -> Response {
@@ -214,18 +204,4 @@ async fn ask_again(visit: Visit, refused: Refused) -> Response {
     };
     let_forms_lead_there(&context, &mut response);
     response
-}
-
-/// Holds the browser's half of an attempt. Lax: the provider sends the browser here from another site.
-fn cookie_name(https: bool) -> &'static str {
-    if https { "__Host-countersign_openid" } else { "countersign_openid" }
-}
-
-fn set_cookie(response: &mut Response, name: &str, value: &str, seconds: u64, https: bool) {
-    let secure = if https { "; Secure" } else { "" };
-    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
-    if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
-        cookie.set_sensitive(true);
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
 }

@@ -7,18 +7,17 @@ use app::pages::second_step::{self as page, Problem};
 use app::pages::sign_in;
 use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::sign_in::second_step::{self, LIFETIME, Step, StepProof, Waiting};
 use domain::sign_in::{Shown, SignInError};
 use tower_sessions::Session;
 
 use super::enter::safe_return;
-use super::form_token::cookie;
+use super::cookies::Cookie;
 use super::pages::{fields_of, respond};
 use super::passkeys::answer;
 use super::sign_in::{device, enter_as, refuse, remembered};
-use crate::http::error;
 use crate::http::fields::Fields;
 use crate::oauth::authorize;
 use crate::state::AppState;
@@ -29,7 +28,7 @@ const RECOVERY: &str = "recovery-code";
 /// Sends the browser here with its token.
 pub fn lead_to(state: &AppState, token: &str) -> Response {
     let mut response = Redirect::to(PATH).into_response();
-    set_cookie(state, token, LIFETIME.as_secs(), &mut response);
+    Cookie::SecondStep.put(&mut response, token, Some(LIFETIME.as_secs()), state.is_https());
     response
 }
 
@@ -87,7 +86,7 @@ pub async fn finish(
         Ok(entered) => {
             let device = remembered(&state, &headers, &entered.person.id, Shown::SecondFactor);
             let mut response = enter_as(&state, &visit, &session, &entered.person, device, &entered.next).await;
-            set_cookie(&state, "", 0, &mut response);
+            Cookie::SecondStep.take(&mut response, state.is_https());
             return response;
         }
         Err(SignInError::TooLate) => return too_late(visit, &waiting.next).await,
@@ -115,20 +114,5 @@ async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &
 
 /// The browser's token of the sign-in that waits, if it has one.
 pub fn token(state: &AppState, headers: &HeaderMap) -> String {
-    cookie(headers, cookie_name(state.is_https())).unwrap_or_default()
-}
-
-fn set_cookie(state: &AppState, token: &str, seconds: u64, response: &mut Response) {
-    let https = state.is_https();
-    let secure = if https { "; Secure" } else { "" };
-    let cookie =
-        format!("{}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}", cookie_name(https));
-    match HeaderValue::from_str(&cookie) {
-        Ok(cookie) => drop(response.headers_mut().append(header::SET_COOKIE, cookie)),
-        Err(_) => *response = error::plain(StatusCode::INTERNAL_SERVER_ERROR),
-    }
-}
-
-fn cookie_name(https: bool) -> &'static str {
-    if https { "__Host-countersign_second_step" } else { "countersign_second_step" }
+    Cookie::SecondStep.read(headers, state.is_https()).unwrap_or_default()
 }

@@ -17,8 +17,8 @@ use domain::setup::{self, SetupError};
 use domain::sign_in::{self, Attempt, Entry, Shown, SignInError};
 use tower_sessions::Session;
 
+use super::cookies::Cookie;
 use super::enter::safe_return;
-use super::form_token::cookie;
 use super::openid;
 use super::pages::respond;
 use super::second_step;
@@ -166,7 +166,7 @@ pub async fn enter_as(
     next: &str,
 ) -> Response {
     let signed_in = SignedIn::new(&state.context, person, visit.address, visit.agent.clone());
-    enter_with(state, session, &signed_in, device, next).await
+    enter_with(state, session, &signed_in, Some(device), next).await
 }
 
 /// The same with what is known about how they proved who they are.
@@ -174,17 +174,22 @@ pub async fn enter_with(
     state: &AppState,
     session: &Session,
     signed_in: &SignedIn,
-    device: Device,
+    device: Option<Device>,
     next: &str,
 ) -> Response {
-    if let Err(error) = signed_in.store(session).await {
+    if let Err(error) = signed_in.store(&state.context, session).await {
         tracing::error!(%error, "a session could not be stored");
         return error::plain(StatusCode::SERVICE_UNAVAILABLE);
     }
     let mut response = Redirect::to(next).into_response();
-    remember(state, device, &mut response);
+    if let Some(device) = device {
+        remember(state, device, &mut response);
+    }
     response
 }
+
+/// How long a browser is known, in seconds: a year.
+const REMEMBERED: u64 = 365 * 24 * 3600;
 
 /// The token by which a browser is known later.
 pub struct Device(String);
@@ -196,23 +201,10 @@ pub fn remembered(state: &AppState, headers: &HeaderMap, person: &PersonId, show
 
 /// Leaves the token in the browser.
 pub fn remember(state: &AppState, device: Device, response: &mut Response) {
-    let https = state.is_https();
-    let cookie = format!(
-        "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{}",
-        device_cookie(https),
-        device.0,
-        if https { "; Secure" } else { "" },
-    );
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    Cookie::Device.put(response, &device.0, Some(REMEMBERED), state.is_https());
 }
 
 /// What the browser shows of an earlier sign-in.
 pub fn device(state: &AppState, headers: &HeaderMap) -> Option<String> {
-    cookie(headers, device_cookie(state.is_https()))
-}
-
-fn device_cookie(https: bool) -> &'static str {
-    if https { "__Host-countersign_device" } else { "countersign_device" }
+    Cookie::Device.read(headers, state.is_https())
 }

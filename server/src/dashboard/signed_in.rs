@@ -11,10 +11,12 @@ use domain::context::Context;
 use domain::error::Fault;
 use domain::id::{PersonId, SessionId};
 use domain::person::{self, Person};
-use domain::session::Session;
+use domain::session::{self, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_sessions::session::Error;
+
+use super::session_store::{backend, cookie_hash};
 
 const KEY: &str = "signed_in";
 
@@ -74,14 +76,19 @@ impl SignedIn {
         })
     }
 
-    /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless.
-    pub async fn store(&self, session: &tower_sessions::Session) -> Result<(), Error> {
+    /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless, and so does that of a
+    /// session which this browser had.
+    pub async fn store(&self, context: &Context, session: &tower_sessions::Session) -> Result<(), Error> {
+        if let Some(id) = session.id() {
+            session::detach(context, &cookie_hash(&id)).await.map_err(backend)?;
+        }
         session.cycle_id().await?;
         session.insert(KEY, self).await
     }
 
-    /// Notes that the password was proved again, under a new cookie. A failure is logged: what was asked for is done all
-    /// the same, and the next sensitive action asks again.
+    /// Notes that the password was proved again, under a new cookie. The old one is good until the answer takes the new one along,
+    /// which no answer of a fault of ours does. A failure is logged: what was asked for is done all the same, and the next
+    /// sensitive action asks again.
     pub async fn renew(session: &tower_sessions::Session, now: Timestamp) {
         let renewed = async {
             if let Some(mut signed_in) = session.get::<Self>(KEY).await? {

@@ -15,49 +15,59 @@ const FAILURES: u32 = 1200;
 const REPORTS: u32 = 60;
 /// Clients that a source may register within [`WINDOW`].
 const REGISTRATIONS: u32 = 30;
+/// Clients that a source may register within a [`DAY`]: each leaves an entry in the audit log for good.
+const REGISTRATIONS_OF_A_DAY: u32 = 1000;
 const WINDOW: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Counters. Sources that share one are limited together; a million sources use no more memory than one.
 const COUNTERS: usize = 4096;
 
 /// Failures by source, in a fixed amount of memory.
 pub struct FailureLimit {
     limit: u32,
+    window: Duration,
     counters: Mutex<Vec<(i64, u32)>>,
 }
 
 impl Default for FailureLimit {
     fn default() -> Self {
-        Self::of(FAILURES)
+        Self::of(FAILURES, WINDOW)
     }
 }
 
 impl FailureLimit {
     /// A limit for reports of leaks.
     pub fn for_reports() -> Self {
-        Self::of(REPORTS)
+        Self::of(REPORTS, WINDOW)
     }
 
     /// A limit for clients that register themselves.
     pub fn for_registrations() -> Self {
-        Self::of(REGISTRATIONS)
+        Self::of(REGISTRATIONS, WINDOW)
     }
 
-    fn of(limit: u32) -> Self {
-        Self { limit, counters: Mutex::new(vec![(0, 0); COUNTERS]) }
+    /// The same for a whole day.
+    pub fn for_registrations_of_a_day() -> Self {
+        Self::of(REGISTRATIONS_OF_A_DAY, DAY)
+    }
+
+    fn of(limit: u32, window: Duration) -> Self {
+        Self { limit, window, counters: Mutex::new(vec![(0, 0); COUNTERS]) }
     }
 }
 
 impl FailureLimit {
     /// Counts a failure of `source`; the time to wait when there were too many.
     pub fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
-        let window = now.millis().div_euclid(WINDOW.as_millis() as i64);
+        let length = self.window.as_millis() as i64;
+        let window = now.millis().div_euclid(length);
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let counter = &mut counters[slot(source)];
         if counter.0 != window {
             *counter = (window, 0);
         }
         counter.1 = counter.1.saturating_add(1);
-        let ends = Timestamp::from_millis((window + 1).saturating_mul(WINDOW.as_millis() as i64));
+        let ends = Timestamp::from_millis((window + 1).saturating_mul(length));
         (counter.1 > self.limit).then(|| ends.since(now).max(Duration::from_secs(1)))
     }
 }

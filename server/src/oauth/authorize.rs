@@ -9,9 +9,9 @@ use app::visit::{Viewer, Visit};
 use axum::extract::{Extension, RawQuery};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::error::Fault;
 use domain::interactive::authorization::{self, AuthorizationRequest, RequestError};
 
+use crate::dashboard::enter::sign_in_on_the_way_to;
 use crate::dashboard::pages::respond;
 use crate::http::envelope::POLICY_OF_LEADING_ON;
 use crate::http::fields::Fields;
@@ -40,22 +40,20 @@ pub async fn decide(Extension(visit): Extension<Visit>, Extension(fields): Exten
     let query = fields.get("request");
     let request = match authorization::check(&visit.context, query.as_bytes(), visit.actor().ok().as_ref()).await {
         Ok(request) => request,
+        Err(RequestError::SignIn) => return sign_in(&query),
         Err(error) => return refuse(visit, error).await,
     };
-    let Some(viewer) = visit.viewer.clone() else {
-        return respond(visit, async || Err(ActionError::SignedOut)).await;
-    };
+    let Some(viewer) = visit.viewer.clone() else { return sign_in(&query) };
     match fields.get("decision").as_str() {
         "allow" => allow(visit, &viewer, &request).await,
-        "deny" => Redirect::to(&authorization::deny(&visit.context, &request)).into_response(),
+        "deny" => deny(visit, &request).await,
         _ => ask(visit, request, query).await,
     }
 }
 
 /// Sends somebody to sign in, and back to the request.
-fn sign_in(query: &str) -> Response {
-    let encoded: String = url::form_urlencoded::byte_serialize(format!("{PATH}?{}", plain(query)).as_bytes()).collect();
-    Redirect::to(&format!("/login?next={encoded}")).into_response()
+pub fn sign_in(query: &str) -> Response {
+    Redirect::to(&sign_in_on_the_way_to(&format!("{PATH}?{}", plain(query)))).into_response()
 }
 
 async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Response {
@@ -65,13 +63,25 @@ async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Resp
 }
 
 async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest) -> Response {
-    let allowed = match visit.actor() {
-        Ok(actor) => authorization::allow(&visit.context, &actor, &viewer.id, request).await,
-        Err(error) => return respond(visit, async || Err(error)).await,
+    let address = match visit.actor() {
+        Ok(actor) => authorization::allow(&visit.context, &actor, &viewer.id, request).await.map_err(ActionError::from),
+        Err(error) => Err(error),
     };
-    match allowed {
+    lead_back(visit, address).await
+}
+
+async fn deny(visit: Visit, request: &AuthorizationRequest) -> Response {
+    let address = match visit.actor() {
+        Ok(actor) => authorization::deny(&visit.context, &actor, request).await.map_err(ActionError::from),
+        Err(error) => Err(error),
+    };
+    lead_back(visit, address).await
+}
+
+async fn lead_back(visit: Visit, address: Result<String, ActionError>) -> Response {
+    match address {
         Ok(address) => Redirect::to(&address).into_response(),
-        Err(fault) => respond(visit, async || Err(Fault::into(fault))).await,
+        Err(error) => respond(visit, async || Err(error)).await,
     }
 }
 

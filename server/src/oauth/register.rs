@@ -29,7 +29,9 @@ pub async fn endpoint(
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    if let Some(wait) = state.registrations_by_source.count(address.0, state.context.now()) {
+    let now = state.context.now();
+    let limits = [&state.registrations_by_source, &state.registrations_of_a_day];
+    if let Some(wait) = limits.into_iter().find_map(|limit| limit.count(address.0, now)) {
         let code = "temporarily_unavailable";
         let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, code, "Too many registrations. Wait a little.");
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

@@ -47,7 +47,7 @@ async fn exchange(state: &AppState, address: ClientAddress, request: Request) ->
     let (form, presented, origin) = (request.form, request.presented, request.origin);
     match GrantType::of(&form)? {
         GrantType::ClientCredentials => {
-            Ok(client_credentials::exchange(&state.context, presented?, &form, &origin).await?)
+            Ok(client_credentials::exchange(&state.context, presented, &form, &origin).await?)
         }
         // The assertion says who the client is; a second proof beside it could only contradict it.
         GrantType::JwtBearer

@@ -498,7 +498,12 @@ async fn a_confidential_client_proves_itself_and_asks_once() {
     assert_eq!(app.token(&[], in_body).await.status, StatusCode::OK);
     // It is no machine client.
     let answer = app.token(&[("authorization", &proof)], "grant_type=client_credentials").await;
-    assert_eq!(error(&answer), (401, "invalid_client".to_owned()));
+    assert_eq!(error(&answer), (400, "unauthorized_client".to_owned()));
+    let machine = app.generated("machine", &["mcp:read"]).await;
+    let (machine, machine_secret) = (machine.credential.client_id, machine.secret.expect("a secret"));
+    let body = redemption(machine.as_str(), &first, &[callback]);
+    let answer = app.token(&[("authorization", &basic_of(machine.as_str(), machine_secret.expose()))], body).await;
+    assert_eq!(error(&answer), (400, "unauthorized_client".to_owned()), "nor is a credential an app");
 
     // Asked again for as much, the person is not shown the page; for more they are.
     let again = browser.get(&path(&query(&client_id, &[callback]))).await;

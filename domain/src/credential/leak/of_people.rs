@@ -89,6 +89,12 @@ pub(super) async fn find(
     })
 }
 
+/// Whether it is a code of an authorization that is still remembered: ours, and over within its minute.
+pub(super) async fn is_code(context: &Context, kind: SecretKind, secret: &PlainSecret) -> Result<bool, Fault> {
+    Ok(kind == SecretKind::AuthorizationCode
+        && store::grants::is_known(&context.store, &secret.hash(&context.keys.pepper)).await?)
+}
+
 /// The grant that `clue` belongs to; `works` says whether the clue itself is still worth something.
 pub(super) async fn of_grant(context: &Context, clue: Clue<'_>, works: bool) -> Result<Option<LeakOfPeople>, Fault> {
     let found = store::grants::find_by(&context.store, clue).await?;
@@ -126,7 +132,9 @@ pub(super) async fn report(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<bool, Fault> {
-    let Some(leak) = find(context, kind, secret, context.now()).await? else { return Ok(false) };
+    let Some(leak) = find(context, kind, secret, context.now()).await? else {
+        return is_code(context, kind, secret).await;
+    };
     if !leak.works {
         return Ok(true);
     }

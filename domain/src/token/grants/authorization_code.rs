@@ -17,6 +17,6 @@ pub async fn exchange(
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
-    let client = client_authentication::interactive(context, &presented, form).await?;
+    let client = client_authentication::interactive_alone(context, &presented, form).await?;
     redeem::code(context, &client, form, origin).await
 }

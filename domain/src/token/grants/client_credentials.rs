@@ -2,25 +2,49 @@
 
 use super::{GrantType, issue};
 use crate::context::Context;
+use crate::interactive;
 use crate::origin::Origin;
 use crate::token::access_token::AccessToken;
 use crate::token::authenticate;
-use crate::token::client_authentication::Presented;
-use crate::token::error::OAuthError;
+use crate::token::client_authentication::{self, Presented};
+use crate::token::error::{OAuthError, OAuthErrorCode};
 use crate::token::form::TokenForm;
+use crate::token::ledger::Proof;
 
 const GRANT: GrantType = GrantType::ClientCredentials;
 
 /// Exchanges what the client presents for an access token.
 ///
 /// `origin` is where the request came from.
+///
+/// # Errors
+///
+/// `unauthorized_client` for an interactive client that proves itself, or is a public one: it acts for people only.
 pub async fn exchange(
     context: &Context,
-    presented: Presented,
+    presented: Result<Presented, OAuthError>,
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
     context.ledger.check_room()?;
+    let presented = match presented {
+        Ok(presented) => presented,
+        failed => {
+            client_authentication::interactive(context, &failed, form).await?;
+            return Err(OAuthError::unauthorized_client());
+        }
+    };
     let (proof, client_id) = authenticate::proof(context, GRANT, presented, form, origin).await?;
-    issue(context, GRANT, proof, client_id, form, origin).await
+    let secret = match &proof {
+        Proof::Secret(hash) => Some((hash.clone(), client_id.clone())),
+        Proof::Assertion { .. } => None,
+    };
+    let error = match issue(context, GRANT, proof, client_id, form, origin).await {
+        Err(error) if error.code == OAuthErrorCode::InvalidClient => error,
+        result => return result,
+    };
+    let Some((hash, named)) = secret else { return Err(error) };
+    let of_interactive = interactive::client::find_by_secret(context, &hash).await?;
+    let proves = of_interactive.is_some_and(|client| named.is_none_or(|named| named.as_str() == client.id.as_str()));
+    Err(if proves { OAuthError::unauthorized_client() } else { error })
 }
