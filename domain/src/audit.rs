@@ -62,7 +62,7 @@ impl Event {
 }
 
 /// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 67] = [
+pub const ACTIONS: [&str; 68] = [
     "person.created",
     "person.renamed",
     "person.password_changed",
@@ -122,6 +122,7 @@ pub const ACTIONS: [&str; 67] = [
     "client.added",
     "client.changed",
     "client.secret_ended",
+    "client.secret_replaced",
     "client.removed",
     "clients.pruned",
     "grant.allowed",

@@ -56,6 +56,8 @@ pub struct PersonalToken {
     pub last_used_at: Option<Timestamp>,
     /// From where, where that is known.
     pub last_used_from: Option<String>,
+    /// When it was first reported as leaked, where that did not end it.
+    pub leaked_at: Option<Timestamp>,
     /// When it was ended before.
     pub ended_at: Option<Timestamp>,
     /// By what: `person`, `administrator`, `person_disabled`, `leaked`, `emergency`, `restored`.
@@ -195,6 +197,7 @@ pub async fn generate(
         ends_at: now.plus(life),
         last_used_at: None,
         last_used_from: None,
+        leaked_at: None,
         ended_at: None,
         end_cause: None,
     };

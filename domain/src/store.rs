@@ -37,6 +37,7 @@ pub(crate) mod import;
 pub(crate) mod interactive_clients;
 pub(crate) mod invitations;
 pub mod keys;
+pub(crate) mod leaks;
 pub mod ledger;
 pub mod mcp_servers;
 mod migrations;

@@ -156,7 +156,7 @@ test('somebody leaves', async () => {
   await expect(administrator.getByRole('heading', { name: 'Disable Lin?' })).toBeVisible();
   await examine(administrator, 'person-disable');
   await press(administrator, 'Disable person');
-  await expect(administrator.getByText('Disabled. Their sessions have ended')).toBeVisible();
+  await expect(administrator.getByText('Disabled. Their sessions, connected apps and personal tokens have ended')).toBeVisible();
   await examine(administrator, 'person-disabled');
   await open(viewer, '/credentials');
   await expect(viewer.getByRole('heading', { name: 'Sign in' })).toBeVisible();

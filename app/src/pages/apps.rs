@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::clock::Timestamp;
 use domain::error::FieldError;
 use domain::id::{GrantId, InteractiveClientId};
 use domain::interactive::client::{self, ClientDraft, ClientError, ClientKind, ClientQuery, InteractiveClient};
@@ -111,11 +112,12 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
             let scopes = grant.scopes.iter().map(str::to_owned).collect();
             let name = client_of(&grant, &client_name);
             let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let leaked = leaked_chip(grant.leaked_at);
             let unchecked =
                 (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
             view! {
                 <tr>
-                    <th scope="row">{name}</th>
+                    <th scope="row">{name}{leaked}</th>
                     <td data-label="Access goes to">{grant.redirect_host}{unchecked}</td>
                     {administers.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
                     <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
@@ -170,6 +172,12 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
         {pager("/apps", &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))
+}
+
+/// Says of what acts for a person that somebody reported it as leaked, and that it works all the same.
+pub(super) fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
+    let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "<Moment at/></div> };
+    leaked_at.map(chip).into_any()
 }
 
 /// The rows of a page, and where the next one begins, of rows that were asked for with one more.
@@ -411,19 +419,50 @@ pub fn reveal(client: InteractiveClient, secret: String) -> Page {
     page
 }
 
+/// Asks before a client's secret is replaced.
+pub async fn secret_form(id: String, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+    let client = client::find(&visit.context, &id).await?.filter(InteractiveClient::takes_secret);
+    let client = client.ok_or(ActionError::NotFound)?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let address = client_path(&id);
+    let action = format!("{address}/secret");
+    let title = "Replace the secret?";
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href=address.clone()>{format!("Back to {}", client.name)}</a><h1>{title}</h1></div></div>
+        <form method="post" action=action class="stack">
+            <FormToken/>
+            <section class="panel body" aria-label="What happens">
+                <p>
+                    "The old secret ends now: until the client has the new one it can neither take up what people allow nor refresh                      its tokens. The access that people gave it stays."
+                </p>
+            </section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of/>
+            <div class="row">
+                <button class="button" data-kind="primary">"Replace secret"</button>
+                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+}
+
 /// The form of a client was sent again.
 pub fn already_added(id: &InteractiveClientId) -> Page {
     message(
         409,
-        "Already added",
-        "This form was sent before. Its client exists, its secret was shown once and cannot be shown again, and no second client \
-         was made. If the secret is lost, remove this client and add another.",
+        "Already done",
+        "This form was sent before, and nothing was made a second time. The client’s secret was shown once and cannot be shown \
+         again: if it is lost, replace it on the client’s page.",
         Some((client_path(id), "Open the client")),
     )
 }
 
 /// The page of one client.
-pub async fn one_client(id: String, done: bool) -> Result<Page, ActionError> {
+pub async fn one_client(id: String, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
     let client = client::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
@@ -433,6 +472,13 @@ pub async fn one_client(id: String, done: bool) -> Result<Page, ActionError> {
     let action = match client.removed_at {
         Some(at) => view! { <p>"Removed "<Moment at/>"."</p> }.into_any(),
         None => view! {
+            {client.takes_secret().then(|| view! {
+                <section class="panel body" aria-labelledby="replace">
+                    <h2 id="replace">"Replace the secret"</h2>
+                    <p class="muted">"If it leaked, or you lost it. The old one ends at once; what people allowed goes on."</p>
+                    <div class="row"><a class="button" href=format!("{}/secret", client_path(&client.id))>"Replace secret"</a></div>
+                </section>
+            })}
             <section class="panel body" aria-labelledby="remove">
                 <h2 id="remove">"Remove this client"</h2>
                 <p class="muted">"It cannot ask anybody any more, and all access that people gave it ends now. This is final."</p>
@@ -447,13 +493,13 @@ pub async fn one_client(id: String, done: bool) -> Result<Page, ActionError> {
     };
     let kind = kind_words(&client);
     let body = view! {
-        {done.then(|| view! { <Done text="Client added.".to_owned()/> })}
+        {done.map(|_| view! { <Done text="Client added.".to_owned()/> })}
         <div class="head"><div><a href="/apps/clients">"Back to the list"</a><h1>{client.name.clone()}</h1></div></div>
         <dl class="panel facts">
             <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>
             <div><dt>"Kind"</dt><dd>{kind}</dd></div>
             <div><dt>"Redirect URIs"</dt><dd>{uris}</dd></div>
-            {client.secret_hint.clone().map(|hint| view! { <div><dt>"Secret"</dt><dd>{secret_words(&hint, client.secret_ended)}</dd></div> })}
+            {client.secret_hint.clone().map(|hint| view! { <div><dt>"Secret"</dt><dd>{secret_words(&hint, client.secret_ended)}{leaked_chip(client.leaked_at)}</dd></div> })}
             <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
             <div><dt>"Made"</dt><dd><Moment at=client.created_at/>" by "{client.created_by.clone()}</dd></div>
             <div><dt>"Last token"</dt><dd><MomentOr at=client.last_used_at otherwise="Never"/></dd></div>

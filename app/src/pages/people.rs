@@ -230,7 +230,7 @@ pub async fn one(
                 <p class="muted">
                     "Credentials they generated, and those whose present secret, key or identity they made and so have seen. "
                     "Disabling the person leaves them working: they are the team’s. Their connected apps and personal tokens "
-                    "end as well."
+                    "end as well, and clients that they added are removed."
                 </p>
                 <div class="row"><a class="button" href=revoke>"Count what it ends"</a></div>
             </div>

@@ -14,6 +14,7 @@ use crate::components::notice::ErrorSummary;
 use crate::components::snippet::Texts;
 use crate::components::status::ScopeTags;
 use crate::components::time::{Moment, MomentOr};
+use crate::pages::apps::leaked_chip;
 use crate::pages::message::message;
 use crate::pages::new_credential::ScopeChoice;
 use crate::render::{Frame, Page};
@@ -86,7 +87,9 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
             let name = token.name.clone();
             view! {
                 <tr>
-                    <th scope="row">{token.name}<div class="sub"><code>{format!("csp_…{}", token.hint)}</code></div></th>
+                    <th scope="row">
+                        {token.name}<div class="sub"><code>{format!("csp_…{}", token.hint)}</code></div>{leaked_chip(token.leaked_at)}
+                    </th>
                     {of_everybody.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
                     <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
                     <td data-label="Ends"><Moment at=token.ends_at/></td>

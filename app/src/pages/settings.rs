@@ -57,6 +57,8 @@ pub struct Outcome {
     pub apps: String,
     /// How many personal tokens did.
     pub personal_tokens: String,
+    /// How many clients were removed.
+    pub clients: String,
 }
 
 /// The page.
@@ -89,7 +91,13 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
 fn done(outcome: &Outcome) -> AnyView {
     let number = |text: &str| text.parse::<i64>().unwrap_or(0);
     let credentials = counted(number(&outcome.count), "credential", "credentials");
-    let of_people = ended_of_people(number(&outcome.apps), number(&outcome.personal_tokens));
+    let of_people = ended_of_people(&Preview {
+        credentials: 0,
+        live_tokens: 0,
+        grants: number(&outcome.apps),
+        personal_tokens: number(&outcome.personal_tokens),
+        clients: number(&outcome.clients),
+    });
     let text = match outcome.done.as_str() {
         "rotated" => {
             "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended."
@@ -364,7 +372,7 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
         Err(error) => return Err(ActionError::Invalid(error.message)),
     };
     let preview = emergency::preview(&visit.context, &selection, means).await?;
-    let Preview { credentials, live_tokens, grants, personal_tokens } = preview;
+    let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
     let of = Errors(errors.clone());
     let count = counted(credentials, "credential", "credentials");
@@ -382,7 +390,7 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
             "Final. Every secret of them stops working for ever, and each program needs a new credential.",
         ),
     };
-    let of_people = grants + personal_tokens;
+    let of_people = grants + personal_tokens + clients;
     let form = if credentials + of_people == 0 {
         view! { <p>"There is nothing to stop. "<a href="/settings">"Choose differently"</a></p> }.into_any()
     } else {
@@ -418,10 +426,14 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
                 <div><dt>"Live tokens"</dt><dd>{tokens}</dd></div>
                 <div><dt>"Connected apps"</dt><dd>{grouped(grants)}</dd></div>
                 <div><dt>"Personal tokens"</dt><dd>{grouped(personal_tokens)}</dd></div>
+                {(clients > 0).then(|| view! { <div><dt>"Clients"</dt><dd>{grouped(clients)}</dd></div> })}
             </dl>
             <div class="body">
                 {(of_people > 0).then(|| view! {
-                    <p>"Connected apps and personal tokens end for good; people allow and generate them again."</p>
+                    <p>
+                        "Connected apps and personal tokens end for good; people allow and generate them again."
+                        {(clients > 0).then_some(" Clients are removed: an administrator adds them anew.")}
+                    </p>
                 })}
                 {form}
             </div>
@@ -433,7 +445,7 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
 /// What a stop is about, in words: the credentials, and what acts for people where there is any.
 fn everything(counts: &Preview) -> String {
     let mut parts = Vec::new();
-    if counts.credentials > 0 || counts.grants + counts.personal_tokens == 0 {
+    if counts.credentials > 0 || counts.grants + counts.personal_tokens + counts.clients == 0 {
         parts.push(counted(counts.credentials, "credential", "credentials"));
     }
     if counts.grants > 0 {
@@ -442,24 +454,26 @@ fn everything(counts: &Preview) -> String {
     if counts.personal_tokens > 0 {
         parts.push(counted(counts.personal_tokens, "personal token", "personal tokens"));
     }
+    if counts.clients > 0 {
+        parts.push(counted(counts.clients, "client", "clients"));
+    }
     let last = parts.pop().unwrap_or_default();
     if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
 }
 
 /// A sentence about what ended of people, after a space; nothing when nothing did.
-fn ended_of_people(grants: i64, personal_tokens: i64) -> String {
-    if grants + personal_tokens == 0 {
+fn ended_of_people(of: &Preview) -> String {
+    if of.grants + of.personal_tokens + of.clients == 0 {
         return String::new();
     }
-    let ended = everything(&Preview { credentials: 0, live_tokens: 0, grants, personal_tokens });
-    format!(" Ended for good: {ended}.")
+    format!(" Ended for good: {}.", everything(&Preview { credentials: 0, ..*of }))
 }
 
 /// Where a stop's result is told: that `count` credentials stopped, and what it ended `of` people.
 pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
     let done = if means == Means::Disable { "disabled" } else { "revoked" };
     let mut address = format!("/settings?done={done}&count={count}");
-    for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens)] {
+    for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens), ("clients", of.clients)] {
         if number > 0 {
             address += &format!("&{name}={number}");
         }
@@ -493,7 +507,7 @@ pub fn progress_line(stopped: u64, of: i64) -> String {
 /// The last line.
 pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
     let credentials = counted(i64::try_from(count).unwrap_or(i64::MAX), "credential", "credentials");
-    let of_people = ended_of_people(of.grants, of.personal_tokens);
+    let of_people = ended_of_people(of);
     let words = match means {
         Means::Disable => format!("Done. Stopped: {credentials}.{of_people} "),
         Means::Revoke => format!("Done. Revoked: {credentials}.{of_people} "),

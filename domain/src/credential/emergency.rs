@@ -76,6 +76,9 @@ pub struct Preview {
     pub grants: i64,
     /// Personal tokens, in the same way.
     pub personal_tokens: i64,
+    /// Clients that the person added, or whose secret they replaced last, when it is about what a person made. The access that
+    /// others gave these is among `grants`.
+    pub clients: i64,
 }
 
 /// How much of what acts for people.
@@ -83,6 +86,7 @@ pub struct Preview {
 pub(crate) struct OfPeople {
     pub grants: i64,
     pub personal_tokens: i64,
+    pub clients: i64,
 }
 
 /// Counts what a stop would end.
@@ -92,8 +96,8 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::emergency::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, and ends for good what acts for people in it, `bite` of them in a transaction: exchanges of others go on in
-/// between, however many there are. `progress` is told after each bite how many were stopped; they are stopped on disk
+/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in between,
+/// however many there are. With the first of them ends, for good, what acts for people in it. `progress` is told after each bite how many were stopped; they are stopped on disk
 /// then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
 ///
 /// When one bite is enough, each credential gets an audit entry of its own; otherwise each bite gets one, because an
@@ -159,6 +163,7 @@ fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Time
         "credentials": count,
         "grants": of_people.grants,
         "personal_tokens": of_people.personal_tokens,
+        "clients": of_people.clients,
         "stopped_at": now.millis(),
         "reason": reason,
     }))

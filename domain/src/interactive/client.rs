@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::credential::draft::check_name;
 use crate::error::{Fault, FieldError};
 use crate::form;
-use crate::id::InteractiveClientId;
+use crate::id::{InteractiveClientId, PersonId};
 use crate::place::Place;
 use crate::secret::{PlainSecret, SecretHash};
 use crate::store::grants::Which;
@@ -65,8 +65,12 @@ pub struct InteractiveClient {
     pub secret_hint: Option<String>,
     /// Whether that secret ended because it leaked: then the client cannot prove itself any more.
     pub secret_ended: bool,
+    /// When its secret was first reported as leaked, where that did not end it.
+    pub leaked_at: Option<Timestamp>,
     /// Who made it, in words.
     pub created_by: String,
+    /// The person who added it, or replaced its secret last.
+    pub made_by: Option<PersonId>,
     /// When.
     pub created_at: Timestamp,
     /// When it last got a token.
@@ -81,6 +85,11 @@ impl InteractiveClient {
     /// Whether it proves itself with a secret (RFC 6749 §2.1).
     pub fn is_confidential(&self) -> bool {
         self.secret_hint.is_some()
+    }
+
+    /// Whether an administrator may give it another secret: they gave it the first.
+    pub fn takes_secret(&self) -> bool {
+        self.kind == ClientKind::Registered && self.is_confidential() && self.removed_at.is_none()
     }
 
     /// Whether consent that was given once is enough: somebody vouched for it, and nobody else can pass for it.
@@ -184,7 +193,9 @@ pub async fn create(
         metadata: Map::new(),
         secret_hint: secret.as_ref().map(PlainSecret::hint),
         secret_ended: false,
+        leaked_at: None,
         created_by: actor.name().to_owned(),
+        made_by: actor.person_id().cloned(),
         created_at: now,
         last_used_at: None,
         removed_at: None,
@@ -242,8 +253,32 @@ pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Resu
     Ok(found.filter(|client| client.removed_at.is_none()))
 }
 
-/// Ends the secret of a client that somebody found at `place` and reports. Its grants go on, and cannot be refreshed: the client
-/// must be added anew.
+/// Gives a confidential client another secret, which is in the answer and nowhere else. The old one ends now. What people allowed
+/// goes on. `form_token` is the form's token, which makes one secret and no second.
+pub async fn replace_secret(
+    context: &Context,
+    actor: &Actor,
+    id: &InteractiveClientId,
+    form_token: Option<&str>,
+) -> Result<(InteractiveClient, PlainSecret), ClientError> {
+    let secret = PlainSecret::generate(context.random.as_ref());
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, ClientError::NotFound).await?;
+    let found = store::interactive_clients::find_in(change.transaction(), id).await?;
+    let mut client = found.filter(InteractiveClient::takes_secret).ok_or(ClientError::NotFound)?;
+    if change.use_form(form_token, id.as_str()).await?.is_some() {
+        return Err(ClientError::AlreadySubmitted(id.clone()));
+    }
+    client.secret_hint = Some(secret.hint());
+    (client.secret_ended, client.leaked_at, client.made_by) = (false, None, actor.person_id().cloned());
+    let hash = secret.hash(&context.keys.pepper);
+    store::interactive_clients::replace_secret(change.transaction(), &client, &hash).await?;
+    change.commit(actor, &Event::new("client.secret_replaced", "client", id.as_str(), &client.name)).await?;
+    Ok((client, secret))
+}
+
+/// Ends the secret of a client that somebody found at `place` and reports. Its grants go on, and cannot be refreshed until an
+/// administrator replaces the secret, or the client registers anew.
 pub(crate) async fn end_secret(
     context: &Context,
     actor: &Actor,

@@ -48,6 +48,8 @@ pub struct Grant {
     pub last_used_at: Timestamp,
     /// From where.
     pub last_used_from: Option<String>,
+    /// When a token of it was first reported as leaked, where that did not end it.
+    pub leaked_at: Option<Timestamp>,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
     /// By what: `person`, `administrator`, `client`, `client_removed`, `person_disabled`, `code_reused`, `token_reused`,

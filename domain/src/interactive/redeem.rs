@@ -108,6 +108,7 @@ pub async fn code(
         ends_at: now.plus(ABSOLUTE_LIMIT),
         last_used_at: now,
         last_used_from: origin.address.map(|address| address.to_string()),
+        leaked_at: None,
         ended_at: None,
         end_cause: None,
     };

@@ -78,6 +78,7 @@ pub(crate) async fn preview(
         live_tokens: Columns::of("ledger", &tokens).number("n")?,
         grants: of_people.grants,
         personal_tokens: of_people.personal_tokens,
+        clients: of_people.clients,
     })
 }
 
@@ -85,8 +86,21 @@ pub(crate) async fn preview(
 const OF_PEOPLE: [&str; 2] = ["grants", "personal_tokens"];
 
 /// What acts for people, has not ended and is in the selection, in the parameters `$1` to `$4`. A team owns none of it.
-const OF_PEOPLE_CONDITION: &str = "ended_at IS NULL AND ends_at > $1 AND (CAST($2 AS TEXT) IS NULL OR server_id = $2)
-    AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3) AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+fn condition_of_people(table: &str) -> String {
+    let selected = "(CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)
+        AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+    // What others allowed a client goes with the client.
+    let made = match table {
+        "grants" => format!("OR client_id IN (SELECT client_id FROM interactive_clients WHERE {MADE_CLIENTS})"),
+        _ => String::new(),
+    };
+    format!("ended_at IS NULL AND ends_at > $1 AND ({selected} {made})")
+}
+
+/// Clients that the person of the selection made, in the same parameters. They are for every MCP server: a stop for one leaves
+/// them.
+const MADE_CLIENTS: &str = "removed_at IS NULL AND $1 > 0 AND made_by_id = $4 AND made_by_id <> ''
+    AND CAST($2 AS TEXT) IS NULL AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)";
 
 fn query_of_people<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
     sqlx::query(AssertSqlSafe(sql))
@@ -101,13 +115,20 @@ async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -
     for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
         // One that was idle for too long is over, though nobody ended it.
         let idle = if table == "grants" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
-        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {OF_PEOPLE_CONDITION} {idle}");
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {} {idle}", condition_of_people(table));
         let limit = i64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(i64::MAX);
         let row = query_of_people(sql, selection, now).bind(limit).fetch_one(store.reads()).await?;
         *count = Columns::of(table, &row).number("n")?;
     }
     let [grants, personal_tokens] = counts;
-    Ok(OfPeople { grants, personal_tokens })
+    let clients = if selection.team.is_none() {
+        let sql = format!("SELECT COUNT(*) AS n FROM interactive_clients WHERE {MADE_CLIENTS}");
+        let row = query_of_people(sql, selection, now).fetch_one(store.reads()).await?;
+        Columns::of("interactive_clients", &row).number("n")?
+    } else {
+        0
+    };
+    Ok(OfPeople { grants, personal_tokens, clients })
 }
 
 /// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what happened.
@@ -118,11 +139,17 @@ pub(crate) async fn end_of_people(
 ) -> Result<OfPeople, StoreError> {
     let mut counts = [0; 2];
     for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
-        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {OF_PEOPLE_CONDITION}");
+        let condition = condition_of_people(table);
+        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {condition}");
         let ended = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
         *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
     }
+    let mut clients = 0;
     if selection.team.is_none() {
+        let sql =
+            format!("UPDATE interactive_clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
+        let removed = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
+        clients = i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
         // What was allowed a moment ago and not taken up yet.
         let lifetime = i64::try_from(CODE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
         let sql = "DELETE FROM authorization_codes WHERE grant_id IS NULL AND expires_at > $1
@@ -131,7 +158,7 @@ pub(crate) async fn end_of_people(
         query_of_people(sql.to_owned(), selection, now).bind(lifetime).execute(&mut **transaction).await?;
     }
     let [grants, personal_tokens] = counts;
-    Ok(OfPeople { grants, personal_tokens })
+    Ok(OfPeople { grants, personal_tokens, clients })
 }
 
 /// A part of a stop: what comes after a credential that an earlier part ended with.

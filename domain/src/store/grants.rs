@@ -113,8 +113,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, grant: &Grant) -> Resu
 /// The columns of a grant `g`.
 const COLUMNS: &str = "g.id AS id, g.person_id AS person_id, g.client_id AS client_id, g.server_id AS server_id,
     g.scopes AS scopes, g.redirect_host AS redirect_host, g.status_index AS status_index, g.created_at AS created_at,
-    g.ends_at AS ends_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.ended_at AS ended_at,
-    g.end_cause AS end_cause";
+    g.ends_at AS ends_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
+    g.ended_at AS ended_at, g.end_cause AS end_cause";
 
 fn grant(row: &AnyRow) -> Result<Grant, StoreError> {
     let columns = Columns::of("grants", row);
@@ -130,6 +130,7 @@ fn grant(row: &AnyRow) -> Result<Grant, StoreError> {
         ends_at: columns.moment("ends_at")?,
         last_used_at: columns.moment("last_used_at")?,
         last_used_from: columns.optional_text("last_used_from")?,
+        leaked_at: columns.optional_moment("leaked_at")?,
         ended_at: columns.optional_moment("ended_at")?,
         end_cause: columns.optional_text("end_cause")?,
     })

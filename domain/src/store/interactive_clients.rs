@@ -6,14 +6,14 @@ use sqlx::any::AnyRow;
 use super::credentials::contains_pattern;
 use super::{Columns, Store, StoreError, Transaction, millis, to_json};
 use crate::clock::Timestamp;
-use crate::id::InteractiveClientId;
+use crate::id::{InteractiveClientId, PersonId};
 use crate::interactive::client::{ClientKind, ClientQuery, InteractiveClient};
 use crate::interactive::redirect_uri::RedirectUri;
 use crate::secret::SecretHash;
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at, CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
+                             removed_at, described_at, leaked_at, made_by_id, CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
                              AS secret_ended FROM interactive_clients";
 
 fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
@@ -28,7 +28,9 @@ fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
         metadata: columns.json("metadata")?,
         secret_hint: columns.optional_text("secret_hint")?,
         secret_ended: columns.number("secret_ended")? != 0,
+        leaked_at: columns.optional_moment("leaked_at")?,
         created_by: columns.text("created_by")?,
+        made_by: PersonId::parse(&columns.text("made_by_id")?),
         created_at: columns.moment("created_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         removed_at: columns.optional_moment("removed_at")?,
@@ -45,8 +47,8 @@ pub(crate) async fn insert(
     sqlx::query(
         "INSERT INTO interactive_clients
              (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at, last_used_at,
-              described_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+              described_at, made_by_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(client.id.as_str())
     .bind(client.kind.as_str())
@@ -59,6 +61,7 @@ pub(crate) async fn insert(
     .bind(client.created_at.millis())
     .bind(millis(client.last_used_at))
     .bind(millis(client.described_at))
+    .bind(client.made_by.as_ref().map_or("", PersonId::as_str))
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -133,6 +136,25 @@ pub(crate) async fn mark_used(
         .bind(id.as_str())
         .execute(&mut **transaction)
         .await?;
+    Ok(())
+}
+
+/// Puts another secret in the place of the client's, with what the client says of it.
+pub(crate) async fn replace_secret(
+    transaction: &mut Transaction,
+    client: &InteractiveClient,
+    secret: &SecretHash,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE interactive_clients SET secret_hash = $1, secret_hint = $2, made_by_id = $3, leaked_at = $4 WHERE client_id = $5",
+    )
+    .bind(secret.as_str())
+    .bind(client.secret_hint.as_deref())
+    .bind(client.made_by.as_ref().map_or("", PersonId::as_str))
+    .bind(millis(client.leaked_at))
+    .bind(client.id.as_str())
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 

@@ -52,6 +52,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(17, "second factor", include_str!("../../../migrations/0017_second_factor.sql")),
         migration(18, "passkeys", include_str!("../../../migrations/0018_passkeys.sql")),
         migration(19, "openid", include_str!("../../../migrations/0019_openid.sql")),
+        migration(20, "leaks of people", include_str!("../../../migrations/0020_leaks_of_people.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../migrations/sqlite/0011_clustered_ledger.sql");

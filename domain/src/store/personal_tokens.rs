@@ -14,7 +14,7 @@ use crate::secret::SecretHash;
 const COLUMNS: &str =
     "t.id AS id, t.person_id AS person_id, t.name AS name, t.server_id AS server_id, t.scopes AS scopes,
     t.token_hint AS token_hint, t.created_at AS created_at, t.ends_at AS ends_at, t.last_used_at AS last_used_at,
-    t.last_used_from AS last_used_from, t.ended_at AS ended_at, t.end_cause AS end_cause";
+    t.last_used_from AS last_used_from, t.leaked_at AS leaked_at, t.ended_at AS ended_at, t.end_cause AS end_cause";
 
 fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
     let columns = Columns::of("personal_tokens", row);
@@ -29,6 +29,7 @@ fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
         ends_at: columns.moment("ends_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         last_used_from: columns.optional_text("last_used_from")?,
+        leaked_at: columns.optional_moment("leaked_at")?,
         ended_at: columns.optional_moment("ended_at")?,
         end_cause: columns.optional_text("end_cause")?,
     })

@@ -53,6 +53,8 @@ impl EventKind {
 
 /// The type of a message that tells of an emergency stop.
 const STOPPED: &str = "emergency.stopped";
+/// The type of a message that tells of a leak of what acts for a person, or of an app's secret.
+const LEAK_OF_PEOPLE: &str = "leak.reported";
 /// The type of a message that somebody sends to see whether it arrives.
 pub(super) const TEST: &str = "webhook.test";
 
@@ -72,6 +74,11 @@ fn rule(action: &str) -> Option<Rule> {
         "credential.rotation_started" => of(EventKind::Rotated, &["old", "old_works_until", "new"]),
         "credential.revoked" => of(EventKind::Revoked, &["reason", "emergency"]),
         "credential.leaked" => of(EventKind::Leaked, &["secret", "found_at", "revoked"]),
+        LEAK_OF_PEOPLE => Some(Rule {
+            kind: EventKind::Leaked,
+            name: LEAK_OF_PEOPLE,
+            details: &["person", "found_at", "revoked"],
+        }),
         "credential.expiring" => of(EventKind::Expiring, &["days", "ends_at"]),
         "credential.retired_secret_tried" => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])
@@ -108,6 +115,10 @@ pub(super) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Op
         data.insert("name".to_owned(), json!(entry.target_name));
         data.insert("team".to_owned(), json!(team));
         format!("{}/credentials/{}", settings.public_url, entry.target_id)
+    } else if entry.action == LEAK_OF_PEOPLE {
+        data.insert("kind".to_owned(), json!(entry.target_kind));
+        data.insert("name".to_owned(), json!(entry.target_name));
+        format!("{}/apps", settings.public_url)
     } else {
         format!("{}/activity", settings.public_url)
     };

@@ -5,6 +5,7 @@ use app::pages::apps::{self, AppsQuery, ClientsQuery, TypedClient};
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::id::InteractiveClientId;
 use domain::interactive::client::{self, ClientError, InteractiveClient};
 use domain::secret::PlainSecret;
 use tower_sessions::Session;
@@ -29,8 +30,8 @@ pub async fn clients(Extension(visit): Extension<Visit>, RawQuery(query): RawQue
 
 /// `GET /apps/clients/{id}`
 pub async fn client(Extension(visit): Extension<Visit>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let done = fields_of(query).find("done").is_some();
-    respond(visit, || apps::one_client(id, done)).await
+    let fields = fields_of(query);
+    respond(visit, || apps::one_client(id, fields.find("done"))).await
 }
 
 /// `GET /apps/clients/new`
@@ -63,7 +64,35 @@ pub async fn add_client(
     }
 }
 
-/// Why no client was added.
+/// `GET /apps/clients/{id}/secret`: asks before the secret is replaced.
+pub async fn secret_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
+    respond(visit, || apps::secret_form(id, Vec::new(), false)).await
+}
+
+/// `POST /apps/clients/{id}/secret`: replaces the secret, and shows the new one once.
+pub async fn replace_secret(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let replaced = async {
+        let client = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+        let form_token = may_make(&visit, &session, &fields).await?;
+        Ok(client::replace_secret(&visit.context, &visit.actor()?, &client, Some(&form_token)).await?)
+    };
+    match replaced.await {
+        Ok((client, secret)) => respond(visit, async || Ok(apps::reveal(client, secret.expose().to_owned()))).await,
+        Err(Refused::Password(errors)) => respond(visit, || apps::secret_form(id, errors, true)).await,
+        Err(Refused::Client(ClientError::AlreadySubmitted(id))) => {
+            respond(visit, async || Ok(apps::already_added(&id))).await
+        }
+        Err(Refused::Client(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
+    }
+}
+
+/// Why no client was added, or no secret made.
 enum Refused {
     Password(Vec<domain::error::FieldError>),
     Client(ClientError),
@@ -97,6 +126,12 @@ async fn try_add(
     fields: &Fields,
     typed: &TypedClient,
 ) -> Result<(InteractiveClient, Option<PlainSecret>), Refused> {
+    let form_token = may_make(visit, session, fields).await?;
+    Ok(client::create(&visit.context, &visit.actor()?, &typed.draft(), Some(&form_token)).await?)
+}
+
+/// What stands before a secret is shown: the form was not sent before, and the password was proved lately.
+async fn may_make(visit: &Visit, session: &Session, fields: &Fields) -> Result<String, Refused> {
     let form_token = fields.get("form_token");
     if let Some(earlier) = client::made_by_form(&visit.context, &form_token).await.map_err(ClientError::from)? {
         return Err(ClientError::AlreadySubmitted(earlier).into());
@@ -104,5 +139,5 @@ async fn try_add(
     if !visit.is_fresh() {
         confirm(visit, session, fields).await?;
     }
-    Ok(client::create(&visit.context, &visit.actor()?, &typed.draft(), Some(&form_token)).await?)
+    Ok(form_token)
 }

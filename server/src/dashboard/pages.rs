@@ -172,6 +172,7 @@ pub async fn settings(Extension(visit): Extension<Visit>, RawQuery(query): RawQu
         count: fields.get("count"),
         apps: fields.get("apps"),
         personal_tokens: fields.get("personal_tokens"),
+        clients: fields.get("clients"),
     };
     respond(visit, || settings::page(outcome)).await
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Policy;
 use crate::actor::Actor;
-use crate::audit::{self, Event};
+use crate::audit::Event;
 use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
@@ -16,6 +16,7 @@ use crate::personal_token::{self, ListedToken};
 use crate::secret::{PlainSecret, SecretKind};
 use crate::store;
 use crate::store::grants::Clue;
+use crate::store::leaks::Table;
 
 /// What was in the text.
 #[derive(Debug, Clone)]
@@ -110,14 +111,12 @@ pub(super) async fn report_token(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    match policy {
-        Policy::Revoke => grant::end_token(context, actor, jti, place).await?,
-        Policy::Alert => {
-            let leak = of_grant(context, Clue::AccessToken(jti), true).await?;
-            if let Some(leak) = leak.filter(|leak| leak.works) {
-                note(context, actor, &leak, place).await?;
-            }
-        }
+    let leak = of_grant(context, Clue::AccessToken(jti), true).await?;
+    if let Some(leak) = leak.filter(|leak| leak.works) {
+        note(context, actor, &leak, place, policy).await?;
+    }
+    if policy == Policy::Revoke {
+        grant::end_token(context, actor, jti, place).await?;
     }
     tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
     Ok(())
@@ -138,9 +137,9 @@ pub(super) async fn report(
     if !leak.works {
         return Ok(true);
     }
-    match policy {
-        Policy::Alert => note(context, actor, &leak, place).await?,
-        Policy::Revoke => end(context, actor, &leak, place).await?,
+    note(context, actor, &leak, place, policy).await?;
+    if policy == Policy::Revoke {
+        end(context, actor, &leak, place).await?;
     }
     tracing::warn!(
         id = leak.id(),
@@ -159,23 +158,31 @@ pub async fn end(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: O
     }
 }
 
-/// Writes down that something leaked and still works, once: whoever reports it again says nothing new.
-async fn note(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: Option<&str>) -> Result<(), Fault> {
-    let (kind, name, person): (_, _, Option<&PersonId>) = match &leak.found {
-        Found::PersonalToken(listed) => ("personal_token", &listed.token.name, Some(&listed.token.person)),
-        Found::Grant(listed) => ("grant", &listed.client_name, Some(&listed.grant.person)),
-        Found::Client(client) => ("client", &client.name, None),
+/// Marks and writes down that something leaked that works, once: whoever reports it again says nothing new.
+async fn note(
+    context: &Context,
+    actor: &Actor,
+    leak: &LeakOfPeople,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<(), Fault> {
+    let (kind, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
+        Found::PersonalToken(listed) => {
+            ("personal_token", &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
+        }
+        Found::Grant(listed) => ("grant", &listed.client_name, Some(&listed.grant.person), Table::Grants),
+        Found::Client(client) => ("client", &client.name, None, Table::Clients),
     };
-    let filter = audit::Filter {
-        action: Some("leak.reported".to_owned()),
-        target: Some(leak.id().to_owned()),
-        ..audit::Filter::default()
-    };
-    if !audit::list(context, &Authority::Everything, &filter, 1).await?.is_empty() {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::leaks::mark(change.transaction(), table, leak.id(), now).await? {
         return Ok(());
     }
-    let event = Event::new("leak.reported", kind, leak.id(), name)
-        .with(json!({ "person": person.map(PersonId::as_str), "found_at": place }));
-    context.begin_change().await?.commit(actor, &event).await?;
+    let event = Event::new("leak.reported", kind, leak.id(), name).with(json!({
+        "person": person.map(PersonId::as_str),
+        "found_at": place,
+        "revoked": policy == Policy::Revoke,
+    }));
+    change.commit(actor, &person.map_or(event.clone(), |person| event.about(person))).await?;
     Ok(())
 }
