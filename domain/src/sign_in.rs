@@ -141,8 +141,13 @@ impl SignInError {
             Self::TooManyCodes { retry_after } => {
                 format!("Too many wrong codes. Use a recovery code, or try again in {}.", wait_words(*retry_after))
             }
-            Self::WrongPasskey => "The passkey was not accepted. Try again, or enter your password and a code.".to_owned(),
-            Self::WrongCode => "This code is wrong, or was used before. Enter the next one of your app, or an unused recovery code.".to_owned(),
+            Self::WrongPasskey => {
+                "The passkey was not accepted. Try again, or enter your password and a code.".to_owned()
+            }
+            Self::WrongCode => {
+                "This code is wrong, or was used before. Enter the next one of your app, or an unused recovery code."
+                    .to_owned()
+            }
             _ => "This is not your password. Try again.".to_owned(),
         }
     }

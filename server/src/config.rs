@@ -298,7 +298,8 @@ impl Settings {
             .ok_or_else(|| ConfigError::new("dynamic_registration", "must be off, loopback, on or token"))?;
         let initial_access_token = initial_access_token(&self.initial_access_token_file.unwrap_or_default())?;
         if dynamic_registration == DynamicRegistration::Token && initial_access_token.is_none() {
-            let problem = "must name a file when dynamic_registration is token, unless COUNTERSIGN_INITIAL_ACCESS_TOKEN is set";
+            let problem =
+                "must name a file when dynamic_registration is token, unless COUNTERSIGN_INITIAL_ACCESS_TOKEN is set";
             return Err(ConfigError::new("initial_access_token_file", problem));
         }
         let client_id_metadata_documents = match self.client_id_metadata_documents.as_deref() {

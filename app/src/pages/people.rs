@@ -117,7 +117,9 @@ pub async fn one(
     let disabled = person.disabled_at.is_some();
     let administers = person.administrator_since.is_some();
     let done = match done {
-        Some("disabled") => Some("Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused."),
+        Some("disabled") => {
+            Some("Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused.")
+        }
         Some("enabled") => Some("Enabled. They can sign in again."),
         Some("administrator") => Some("An administrator from now on."),
         Some("person") => Some("No administrator any more."),

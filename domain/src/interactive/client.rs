@@ -218,7 +218,8 @@ pub(super) fn added(client: &InteractiveClient) -> Event {
         details["redirect_uris"] = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     } else {
         let shortened = |uri: &RedirectUri| uri.host().chars().take(LONGEST_HOST).collect::<String>();
-        details["redirect_hosts"] = client.redirect_uris.iter().map(shortened).collect::<BTreeSet<_>>().into_iter().collect();
+        details["redirect_hosts"] =
+            client.redirect_uris.iter().map(shortened).collect::<BTreeSet<_>>().into_iter().collect();
     }
     Event::new("client.added", "client", client.id.as_str(), &client.name).with(details)
 }

@@ -174,13 +174,14 @@ pub(crate) async fn end_leaked(
 
 /// The audit event of a grant that ended, and where a token of it was found if it leaked.
 fn ended(listed: &ListedGrant, cause: &str, place: Option<&str>) -> Event {
-    Event::new("grant.ended", "client", listed.grant.client_id.as_str(), &listed.client_name).with(json!({
-        "grant": listed.grant.id.as_str(),
-        "person": listed.grant.person.as_str(),
-        "cause": cause,
-        "found_at": place,
-    }))
-    .about(&listed.grant.person)
+    Event::new("grant.ended", "client", listed.grant.client_id.as_str(), &listed.client_name)
+        .with(json!({
+            "grant": listed.grant.id.as_str(),
+            "person": listed.grant.person.as_str(),
+            "cause": cause,
+            "found_at": place,
+        }))
+        .about(&listed.grant.person)
 }
 
 /// Ends the grant in a transaction that has begun, and commits it: for a code or token that was used twice, and for a client that

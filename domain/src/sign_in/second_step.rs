@@ -24,8 +24,8 @@ use crate::fingerprint;
 use crate::passkey::{self, Answer, Purpose};
 use crate::person::Person;
 use crate::second_factor::{self, Means};
-use crate::store::second_factors::PendingSignIn;
 use crate::store;
+use crate::store::second_factors::PendingSignIn;
 
 /// How long the second step may take.
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);

@@ -146,8 +146,7 @@ pub(crate) async fn end_of_people(
     }
     let mut clients = 0;
     if selection.team.is_none() {
-        let sql =
-            format!("UPDATE interactive_clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
+        let sql = format!("UPDATE interactive_clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
         let removed = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
         clients = i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
         // What was allowed a moment ago and not taken up yet.

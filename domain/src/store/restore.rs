@@ -123,7 +123,9 @@ async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, Store
         present.insert((columns.text("team")?, columns.text("person")?), role(&columns)?);
     }
     let mut taken = Vec::new();
-    for row in &sqlx::query(AssertSqlSafe(format!("{roles} WHERE m.role IS NOT NULL"))).fetch_all(backup.reads()).await? {
+    for row in
+        &sqlx::query(AssertSqlSafe(format!("{roles} WHERE m.role IS NOT NULL"))).fetch_all(backup.reads()).await?
+    {
         let columns = Columns::of("the backup", row);
         let (team, person) = (columns.text("team")?, columns.text("person")?);
         let id = format!("{team}/{person}");

@@ -13,14 +13,12 @@ const DETACHED: &str = "detached ";
 /// Gives a session its new cookie, or stores a new one; false when it was ended, or the password changed.
 pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
-    let attached = sqlx::query(
-        "UPDATE sessions SET id_hash = $1, data = $2 WHERE id = $3 AND revoked_at IS NULL",
-    )
-    .bind(cookie.as_str())
-    .bind(&session.data)
-    .bind(session.id.as_str())
-    .execute(&mut *transaction)
-    .await?;
+    let attached = sqlx::query("UPDATE sessions SET id_hash = $1, data = $2 WHERE id = $3 AND revoked_at IS NULL")
+        .bind(cookie.as_str())
+        .bind(&session.data)
+        .bind(session.id.as_str())
+        .execute(&mut *transaction)
+        .await?;
     if attached.rows_affected() == 1 {
         transaction.commit().await?;
         return Ok(true);

@@ -153,7 +153,8 @@ pub(super) async fn interactive_alone(
         Err(error) if error.code == OAuthErrorCode::InvalidClient => error,
         result => return result,
     };
-    let Ok(Presented::Secret { client_id, names_client, secret: PresentedSecret::Generated(secret) }) = presented else {
+    let Ok(Presented::Secret { client_id, names_client, secret: PresentedSecret::Generated(secret) }) = presented
+    else {
         return Err(error);
     };
     let hash = secret.hash(&context.keys.pepper);

@@ -74,11 +74,9 @@ fn rule(action: &str) -> Option<Rule> {
         "credential.rotation_started" => of(EventKind::Rotated, &["old", "old_works_until", "new"]),
         "credential.revoked" => of(EventKind::Revoked, &["reason", "emergency"]),
         "credential.leaked" => of(EventKind::Leaked, &["secret", "found_at", "revoked"]),
-        LEAK_OF_PEOPLE => Some(Rule {
-            kind: EventKind::Leaked,
-            name: LEAK_OF_PEOPLE,
-            details: &["person", "found_at", "revoked"],
-        }),
+        LEAK_OF_PEOPLE => {
+            Some(Rule { kind: EventKind::Leaked, name: LEAK_OF_PEOPLE, details: &["person", "found_at", "revoked"] })
+        }
         "credential.expiring" => of(EventKind::Expiring, &["days", "ends_at"]),
         "credential.retired_secret_tried" => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])

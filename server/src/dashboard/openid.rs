@@ -12,8 +12,8 @@ use domain::origin::Origin;
 use domain::person::Person;
 use tower_sessions::Session;
 
-use super::credentials::{Refused, confirm};
 use super::cookies::Cookie;
+use super::credentials::{Refused, confirm};
 use super::enter::{safe_return, sign_in_on_the_way_to};
 use super::pages::{fields_of, respond};
 use super::sign_in::enter_with;

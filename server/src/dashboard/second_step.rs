@@ -13,8 +13,8 @@ use domain::sign_in::second_step::{self, LIFETIME, Step, StepProof, Waiting};
 use domain::sign_in::{Shown, SignInError};
 use tower_sessions::Session;
 
-use super::enter::safe_return;
 use super::cookies::Cookie;
+use super::enter::safe_return;
 use super::pages::{fields_of, respond};
 use super::passkeys::answer;
 use super::sign_in::{device, enter_as, refuse, remembered};

@@ -7,17 +7,20 @@ use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::actor::Actor;
+use domain::audit;
+use domain::authority::Authority;
 use domain::id::{InteractiveClientId, PersonId};
 use domain::interactive::client::{self, ClientDraft};
 use domain::interactive::grant::{ABSOLUTE_LIMIT, IDLE_LIMIT};
 use domain::mcp_server::{self, ScopeDescription, ServerDraft};
 use domain::person::manage;
+use domain::session::PROOF_LIFETIME;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::html::between;
-use crate::support::{Answer, App, Browser, FORM, basic_of, form_token};
+use crate::support::{Answer, App, Browser, EMAIL, FORM, PASSWORD, basic_of, form_token};
 
 pub const CALLBACK: &str = "http://localhost:8085/callback";
 pub const RESOURCE: &str = "http://localhost:8080/mcp";
@@ -299,6 +302,7 @@ async fn a_person_may_say_no_and_a_form_must_be_ours() {
     let (base, pairs) = redirect(&decide(&browser, &query, "deny").await);
     assert_eq!((base.as_str(), parameter(&pairs, "error")), (CALLBACK, "access_denied"));
     assert_eq!(parameter(&pairs, "iss"), "http://localhost:8080");
+    assert_eq!(newest(&app, "grant.denied").await.target_id, client_id);
 
     let token = form_token(&browser.get(&path(&query)).await.body);
     let fields = [("form_token", token.as_str()), ("request", &query), ("decision", "allow")];
@@ -312,6 +316,31 @@ async fn a_person_may_say_no_and_a_form_must_be_ours() {
     let preflight = Request::options("/mcp/oauth/authorize").header("origin", "https://evil.example");
     let preflight = preflight.header("access-control-request-method", "GET").body(Body::empty()).expect("a request");
     assert_eq!(app.send(preflight).await.header("access-control-allow-origin"), "");
+}
+
+/// The newest entry of the audit log about this action.
+async fn newest(app: &App, action: &str) -> audit::Entry {
+    let filter = audit::Filter { action: Some(action.to_owned()), ..audit::Filter::default() };
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 1).await.expect("reads");
+    entries.into_iter().next().expect("an entry")
+}
+
+#[tokio::test]
+async fn whoever_reads_longer_than_their_session_lasts_is_asked_again_after_signing_in() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let query = query(&client_id, &[]);
+    let token = form_token(&browser.get(&path(&query)).await.body);
+    app.instance.clock.advance(domain::session::IDLE_LIMIT);
+    let fields = [("form_token", token.as_str()), ("request", &query), ("decision", "allow")];
+    let answer = browser.post("/mcp/oauth/authorize", &fields).await;
+    let (way, next) = answer.header("location").split_once("?next=").expect("the way back");
+    assert_eq!((answer.status, way), (StatusCode::SEE_OTHER, "/login"));
+    let next: String = url::form_urlencoded::parse(format!("next={next}").as_bytes()).map(|(_, value)| value).collect();
+    let entered =
+        browser.submit("/login", "/login", &[("email", EMAIL), ("password", PASSWORD), ("next", &next)]).await;
+    assert_eq!((entered.status, entered.header("location")), (StatusCode::SEE_OTHER, path(&query).as_str()));
 }
 
 #[tokio::test]
@@ -500,6 +529,9 @@ async fn a_confidential_client_proves_itself_and_asks_once() {
     let answer = app.token(&[("authorization", &proof)], "grant_type=client_credentials").await;
     assert_eq!(error(&answer), (400, "unauthorized_client".to_owned()));
     let machine = app.generated("machine", &["mcp:read"]).await;
+    let public = registered(&app).await;
+    let answer = app.token(&[], encoded(&[("grant_type", "client_credentials"), ("client_id", &public)])).await;
+    assert_eq!(error(&answer), (400, "unauthorized_client".to_owned()));
     let (machine, machine_secret) = (machine.credential.client_id, machine.secret.expect("a secret"));
     let body = redemption(machine.as_str(), &first, &[callback]);
     let answer = app.token(&[("authorization", &basic_of(machine.as_str(), machine_secret.expose()))], body).await;
@@ -627,6 +659,8 @@ async fn registration_repeats_what_was_sent_and_gives_nothing_else() {
         assert_eq!(&echo[member], value, "{member}");
     }
     assert_eq!(echo["client_secret"], Value::Null);
+    let entry = newest(&app, "client.added").await;
+    assert!(entry.details.contains("localhost:8080") && !entry.details.contains("/callback"), "{}", entry.details);
 
     let with = |member: &str, value: Value| {
         let mut changed = metadata.clone();
@@ -643,6 +677,7 @@ async fn registration_repeats_what_was_sent_and_gives_nothing_else() {
         (with("client_id", json!("csc_0000000000000000000000")), "invalid_client_metadata"),
         (with("client_name", json!("a\u{202E}b")), "invalid_client_metadata"),
         (with("client_name", json!("x".repeat(101))), "invalid_client_metadata"),
+        (with("policy_uri", json!("x".repeat(4096))), "invalid_client_metadata"),
         (with("redirect_uris", json!([])), "invalid_redirect_uri"),
         (with("redirect_uris", json!(["https://app.example/callback"])), "invalid_redirect_uri"),
         (with("redirect_uris", json!([CALLBACK, "javascript:alert(1)"])), "invalid_redirect_uri"),
@@ -672,6 +707,118 @@ async fn a_source_may_not_register_without_end() {
     let last = last.expect("an answer");
     assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(!last.header("retry-after").is_empty());
+    // Nor by taking its time.
+    let mut registered = 30;
+    while {
+        app.instance.clock.advance(Duration::from_secs(60));
+        let mut status = StatusCode::CREATED;
+        for _ in 0..30 {
+            status = register(&app, &metadata).await.status;
+            registered += u32::from(status == StatusCode::CREATED);
+        }
+        status == StatusCode::CREATED
+    } {}
+    assert!((900..=1000).contains(&registered), "{registered}");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_client_is_replaced_and_its_access_goes_on() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (client_id, old) = confidential(&app).await;
+    let callback = ("redirect_uri", "https://portal.example/callback");
+    let first = code(&browser, &client_id, &[callback]).await;
+    let with = |secret: &str| basic_of(&client_id, secret);
+    let answer = app.token(&[("authorization", &with(&old))], redemption(&client_id, &first, &[callback])).await;
+    let refresh = text(&answer, "refresh_token");
+
+    let path = format!("/apps/clients/{client_id}/secret");
+    app.instance.clock.advance(PROOF_LIFETIME);
+    let asked = browser.submit(&path, &path, &[]).await;
+    assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "it needs the password");
+    let token = form_token(&browser.get(&path).await.body);
+    let fields = [("form_token", token.as_str()), ("your_password", PASSWORD)];
+    let page = browser.post(&path, &fields).await;
+    assert_eq!((page.status, page.header("cache-control")), (StatusCode::OK, "no-store"));
+    let new = format!("css_{}", between(&page.body, "value=\"css_", "\""));
+    assert_ne!(new, old);
+    let again = browser.post(&path, &fields).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(!again.body.contains(&new));
+    assert_eq!(newest(&app, "client.secret_replaced").await.target_id, client_id);
+
+    let body = refreshing(&client_id, &refresh);
+    let answer = app.token(&[("authorization", &with(&old))], body.clone()).await;
+    assert_eq!(error(&answer), (401, "invalid_client".to_owned()));
+    assert_eq!(app.token(&[("authorization", &with(&new))], body).await.status, StatusCode::OK);
+    // A public client has none, and one that registered itself none of ours to replace.
+    let public = registered(&app).await;
+    assert_eq!(browser.get(&format!("/apps/clients/{public}/secret")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_person_reads_what_others_ended_of_theirs() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let (access, refresh) = granted(&app, &browser, &client_id).await;
+    let person = domain::person::find_by_email(&app.instance.context, EMAIL).await.expect("reads").expect("Ada");
+    app.token(&[], refreshing(&client_id, &refresh)).await;
+    app.instance.clock.advance(Duration::from_secs(60));
+    assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+    assert!(!is_accepted(&app, &access).await);
+    let authority = Authority::Person { id: person.id, roles: Default::default() };
+    let filter = audit::Filter { action: Some("grant.ended".to_owned()), ..audit::Filter::default() };
+    let seen = audit::list(&app.instance.context, &authority, &filter, 10).await.expect("reads");
+    assert_eq!(seen.iter().map(|entry| entry.actor_kind.as_str()).collect::<Vec<_>>(), ["system"]);
+    assert!(seen[0].details.contains("token_reused"), "{}", seen[0].details);
+}
+
+#[tokio::test]
+async fn what_somebody_made_ends_with_the_clients_that_they_added() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let fields = [("name", "Portal"), ("redirect_uris", "https://portal.example/callback"), ("kind", "confidential")];
+    let page = browser.submit("/apps/clients/new", "/apps/clients/new", &fields).await;
+    let client_id = format!("csc_{}", between(&page.body, "value=\"csc_", "\""));
+    let secret = format!("css_{}", between(&page.body, "value=\"css_", "\""));
+    let context = &app.instance.context;
+    let rogue = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
+    let operator = Actor::command_line("operator");
+    let other = domain::person::NewPerson {
+        name: "Grace".to_owned(),
+        email: "grace@example.com".to_owned(),
+        password: domain::password::Password::new(PASSWORD.to_owned()),
+    };
+    domain::person::create_administrator(context, &operator, other).await.expect("another administrator");
+    let grace = app.browser();
+    grace.sign_in_as("grace@example.com", PASSWORD).await;
+    let callback = ("redirect_uri", "https://portal.example/callback");
+    let hers = code(&grace, &client_id, &[callback]).await;
+    let proof = basic_of(&client_id, &secret);
+    let answer = app.token(&[("authorization", &proof)], redemption(&client_id, &hers, &[callback])).await;
+    let (access, refresh) = (text(&answer, "access_token"), text(&answer, "refresh_token"));
+    let (kept, _) = confidential(&app).await;
+
+    let stop = format!("/settings/stop?made_by={}&means=revoke", rogue.id);
+    let page = grace.get(&stop).await;
+    assert!(page.body.contains("Revoke 1 connected app and 1 client?"), "{}", page.body);
+    let fields = [
+        ("form_token", form_token(&page.body)),
+        ("made_by", rogue.id.to_string()),
+        ("means", "revoke".to_owned()),
+        ("confirmation", "STOP".to_owned()),
+    ];
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let stopped = grace.post("/settings/stop", &fields).await;
+    assert_eq!(stopped.header("location"), "/settings?done=revoked&count=0&apps=1&clients=1");
+    let told = grace.get(stopped.header("location")).await.body;
+    assert!(told.contains("Ended for good: 1 connected app and 1 client."), "{told}");
+    assert!(!is_accepted(&app, &access).await);
+    let answer = app.token(&[("authorization", &proof)], refreshing(&client_id, &refresh)).await;
+    assert_eq!(error(&answer), (401, "invalid_client".to_owned()));
+    let left = grace.get("/apps/clients").await.body;
+    assert!(left.contains(&kept) && !left.contains(&client_id), "{left}");
 }
 
 #[tokio::test]

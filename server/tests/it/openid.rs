@@ -546,6 +546,11 @@ async fn a_provider_that_is_down_is_said_to_be_and_the_password_works() {
     // Nothing of it was ever fetched: a server that was started meanwhile.
     let fresh = app_with(settings, host).await;
     let browser = fresh.signed_in().await;
+    // Who confirms that it is them and is told of a fault stays signed in.
+    fresh.instance.clock.advance(PROOF_LIFETIME);
+    let answer = browser.submit("/account", "/account/openid", &[("your_password", PASSWORD)]).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+    assert!(is_signed_in(&browser).await);
     browser.submit("/account", "/logout", &[]).await;
     let answer = begin(&browser, "/").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
@@ -654,7 +659,9 @@ async fn an_administrator_sees_and_ends_what_somebody_connected() {
     administrator.sign_in_as("grace@example.com", PASSWORD).await;
     let (page, change) = (format!("/people/{}", ada.id), format!("/people/{}/change", ada.id));
     let shown = administrator.get(&page).await.body;
-    assert!(shown.contains("Sign in with Example &lt;b&gt;login&lt;/b&gt;") && shown.contains("Disconnect OpenID account"));
+    assert!(
+        shown.contains("Sign in with Example &lt;b&gt;login&lt;/b&gt;") && shown.contains("Disconnect OpenID account")
+    );
     let disconnect = async |fields: &[(&str, &str)]| {
         let fields = [&[("to", "openid-disconnected")], fields].concat();
         administrator.submit(&page, &change, &fields).await
@@ -767,12 +774,15 @@ async fn a_disconnected_account_signs_nobody_in_and_may_be_connected_by_somebody
     app.instance.clock.advance(PROOF_LIFETIME);
     let asked = owner.submit("/account", "/account/openid/disconnect", &[]).await;
     assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "it needs the password");
-    assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    let elsewhere = app.browser();
+    assert_eq!(sign_in_with(&elsewhere, &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(elsewhere.cookie("countersign_device"), None, "by the provider's word alone no browser is known");
 
     let fields = [("your_password", PASSWORD)];
     let answer = owner.submit("/account", "/account/openid/disconnect", &fields).await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/account?done=disconnected"));
     assert_eq!(newest(&app).await.action, "person.openid_disconnected");
+    assert!(is_signed_in(&owner).await && !is_signed_in(&elsewhere).await, "the other sessions ended");
     assert!(owner.get("/account?done=disconnected").await.body.contains("OpenID account disconnected."));
     assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::FORBIDDEN);
 

@@ -289,9 +289,11 @@ async fn whoever_reports_a_token_of_a_person_has_it_ended() {
     assert_eq!(error(&app.token(&[], body).await), (401, "invalid_client".to_owned()));
     let entries = audit::list(&app.instance.context, &Authority::Everything, &audit::Filter::default(), 50).await;
     let entries = entries.expect("reads");
-    for action in ["personal_token.revoked", "grant.ended", "client.secret_ended"] {
+    for (action, count) in
+        [("personal_token.revoked", 1), ("grant.ended", 1), ("client.secret_ended", 1), ("leak.reported", 3)]
+    {
         let found: Vec<_> = entries.iter().filter(|entry| entry.action == action).collect();
-        assert_eq!(found.len(), 1, "{action}");
+        assert_eq!(found.len(), count, "{action}");
         assert!(found[0].details.contains("https://paste.example/1") && !found[0].details.contains("?x="), "{action}");
     }
 }
@@ -314,6 +316,9 @@ async fn with_the_policy_alert_a_report_is_written_down_and_people_decide() {
     assert_eq!(kinds, ["grant", "personal_token"]);
     let page = browser.get("/activity").await.body;
     assert!(page.contains("Leak reported"), "{page}");
+    // Both are marked where people decide.
+    assert_eq!(browser.get("/apps").await.body.matches("Leaked").count(), 2);
+    assert_eq!(browser.get(LIST).await.body.matches("Leaked").count(), 1);
 }
 
 #[tokio::test]

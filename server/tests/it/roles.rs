@@ -19,13 +19,15 @@ use domain::id::{PersonId, TeamId};
 use domain::interactive::client::{self, ClientDraft};
 use domain::invitation::{self, Grant};
 use domain::password::Password;
-use domain::person::Person;
+use domain::person::{Person, manage};
+use domain::restore::{self, How};
 use domain::team;
 use domain::webhook::{self, EventKind, WebhookDraft};
 use server::dashboard::enter::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
 
+use crate::openid::backed_up;
 use crate::support::{Answer, App, Browser, PASSWORD, basic, between, form_token};
 
 const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
@@ -220,6 +222,8 @@ fn rows() -> Vec<Row> {
             &[("name", "CLI"), ("redirect_uris", "http://localhost/callback"), ("kind", "public")],
         ),
         ("/apps/clients/{interactive_id}", GET, Administrator, Nothing, 200, &[]),
+        ("/apps/clients/{interactive_id}/secret", GET, Administrator, Nothing, 200, &[]),
+        ("/apps/clients/{interactive_id}/secret", POST, Administrator, Nothing, 200, &[]),
         ("/fn/remove_client", POST, Administrator, Nothing, 303, &[("client", "{interactive_id}")]),
         // Of a grant that is not one's own: not there.
         ("/fn/end_grant", POST, PERSON, Nothing, 404, &[("grant", "gra_0000000000000000000000")]),
@@ -334,7 +338,7 @@ impl Stage<'_> {
         let draft = ClientDraft {
             name: "CLI".to_owned(),
             redirect_uris: vec!["http://localhost/callback".to_owned()],
-            confidential: false,
+            confidential: true,
         };
         let client = client::create(context, &operator(), &draft, None).await.expect("made").0.id;
         BTreeMap::from([
@@ -834,4 +838,42 @@ async fn nobody_takes_the_subject_of_another_teams_program() {
     assert!(refused.body.contains("stands for a credential of another team"));
     // An administrator may have a reason.
     generated_for(&app, &beta, "deploy too", Proof::Federated(identity())).await;
+}
+
+#[tokio::test]
+async fn a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    app.signed_in().await;
+    let team = new_team(&app, "Docs").await;
+    let grace = joined(&app, "grace@example.com", Grant::Administrator).await;
+    let margaret = joined(&app, "margaret@example.com", Grant::Team(team.clone(), Role::Manager)).await;
+    let (_, link) =
+        invitation::invite(context, &operator(), "mallory@example.com", Grant::Administrator).await.expect("invites");
+    let (backup, compared) = backed_up(&app).await;
+    assert!(compared(&backup).await.is_empty());
+    manage::set_administrator(context, &operator(), &grace.id, false).await.expect("taken");
+    team::set_role(context, &operator(), &team, &margaret.id, Some(Role::Viewer)).await.expect("lowered");
+    let difference = compared(&backup).await;
+    let told: Vec<_> = difference.ended.iter().map(|one| (one.name.as_str(), one.how)).collect();
+    let expected = [("grace", How::AdministrationTaken), ("margaret in Docs", How::RoleTaken(Some(Role::Viewer)))];
+    assert_eq!(told, expected);
+
+    let restored = domain::context::Context { store: backup.clone(), ..context.clone() };
+    restore::finish(&restored, &operator(), &difference, true).await.expect("restores");
+    assert!(invitation::open(&restored, &link).await.expect("reads").is_none());
+    let authority = async |person: &Person| {
+        let actor = Actor::person(person.id.clone(), person.name.clone());
+        domain::authority::of(&restored, &actor).await.expect("reads")
+    };
+    assert!(!authority(&grace).await.is_administrator());
+    assert!(authority(&margaret).await.require(&team, Role::Viewer).is_ok());
+    assert!(authority(&margaret).await.require(&team, Role::Member).is_err());
+    team::set_role(&restored, &operator(), &team, &margaret.id, Some(Role::Manager)).await.expect("given again");
+    team::set_role(context, &operator(), &team, &margaret.id, None).await.expect("taken");
+    let difference = compared(&backup).await;
+    assert_eq!(difference.ended.iter().map(|one| one.how).collect::<Vec<_>>(), [How::RoleTaken(None)]);
+    restore::finish(&restored, &operator(), &difference, true).await.expect("restores");
+    assert!(authority(&margaret).await.require(&team, Role::Viewer).is_err());
+    backup.close().await;
 }

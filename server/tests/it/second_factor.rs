@@ -198,6 +198,9 @@ async fn there_is_no_session_before_both_steps_are_right() {
     let fields = [("email", EMAIL), ("password", PASSWORD), ("next", next)];
     browser.submit("/login", "/login", &fields).await;
     assert_eq!((browser.cookie(SESSION), browser.get("/account").await.status), (None, StatusCode::SEE_OTHER));
+    // Whoever leaves it at that may have stolen the password: its owner reads of it.
+    let asked = entries(&app, "session.second_step_asked").await;
+    assert_eq!((asked.len(), asked[0].actor_kind.as_str(), asked[0].target_kind.as_str()), (1, "system", "person"));
     let page = browser.get(STEP).await;
     assert!(
         !page.header("content-security-policy").contains("form-action"),
