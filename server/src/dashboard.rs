@@ -5,6 +5,7 @@ pub mod account;
 pub mod apps;
 pub mod assets;
 pub mod audit_export;
+pub mod confirm;
 pub mod cookies;
 pub mod credentials;
 pub mod enter;

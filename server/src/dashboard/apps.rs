@@ -10,7 +10,7 @@ use domain::interactive::client::{self, ClientError, InteractiveClient};
 use domain::secret::PlainSecret;
 use tower_sessions::Session;
 
-use super::credentials::{self, confirm};
+use super::confirm::{self, confirm_unless_fresh};
 use super::pages::{fields_of, respond};
 use crate::http::fields::Fields;
 
@@ -111,11 +111,11 @@ impl From<ActionError> for Refused {
     }
 }
 
-impl From<credentials::Refused> for Refused {
-    fn from(refused: credentials::Refused) -> Self {
+impl From<confirm::Refused> for Refused {
+    fn from(refused: confirm::Refused) -> Self {
         match refused {
-            credentials::Refused::Fields { errors, .. } => Self::Password(errors),
-            credentials::Refused::Operation(error) => Self::Action(error.into()),
+            confirm::Refused::Fields { errors, .. } => Self::Password(errors),
+            confirm::Refused::Action(error) => Self::Action(error),
         }
     }
 }
@@ -136,8 +136,6 @@ async fn may_make(visit: &Visit, session: &Session, fields: &Fields) -> Result<S
     if let Some(earlier) = client::made_by_form(&visit.context, &form_token).await.map_err(ClientError::from)? {
         return Err(ClientError::AlreadySubmitted(earlier).into());
     }
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     Ok(form_token)
 }

@@ -1,6 +1,5 @@
 //! The audit log as a file. It is written as it is read, so a long one needs no memory and begins at once.
 
-use app::action::ActionError;
 use app::pages::activity::{self, ActivityQuery};
 use app::pages::message;
 use app::visit::Visit;
@@ -12,7 +11,7 @@ use domain::{audit, authority};
 use futures::stream;
 use tower_sessions::Session;
 
-use super::credentials::{Refused, confirm};
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::pages::respond;
 use crate::audit_export::Format;
 use crate::http::fields::Fields;
@@ -41,14 +40,12 @@ pub async fn export(
     let Some(format) = Format::parse(&fields.get("format")) else {
         return respond(visit, async || Ok(message::not_found())).await;
     };
-    if !visit.is_fresh() {
-        match confirm(&visit, &session, &fields).await {
-            Ok(()) => {}
-            Err(Refused::Fields { errors, ask_password }) => {
-                return respond(visit, || activity::export_page(query, errors, ask_password)).await;
-            }
-            Err(Refused::Operation(error)) => return respond(visit, async || Err(ActionError::from(error))).await,
+    match confirm_unless_fresh(&visit, &session, &fields).await {
+        Ok(()) => {}
+        Err(Refused::Fields { errors, ask_password }) => {
+            return respond(visit, || activity::export_page(query, errors, ask_password)).await;
         }
+        Err(Refused::Action(error)) => return respond(visit, async || Err(error)).await,
     }
     let filter = match activity::filter(&query) {
         Ok(filter) => filter,

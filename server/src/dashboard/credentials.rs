@@ -14,16 +14,11 @@ use domain::actor::Actor;
 use domain::credential::generate::{self, Generated};
 use domain::credential::rotate::Overlap;
 use domain::credential::{AuthMethod, CredentialError, edit, federated, inspect, keys, rotate as rotation};
-use domain::error::FieldError;
 use domain::id::ClientId;
-use domain::password::Password;
-use domain::person;
-use domain::sign_in::{self, Proof, SignInError};
 use tower_sessions::Session;
 
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::pages::respond;
-use super::passkeys;
-use super::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
 /// `POST /credentials/new`: generates, and answers with the one page that shows the secret.
@@ -55,35 +50,35 @@ pub async fn generate(
                 Redirect::to(&address).into_response()
             }
         },
-        Err(Refused::Fields { errors, ask_password }) => {
+        Err(NotShown::Refused(Refused::Fields { errors, ask_password })) => {
             respond(visit, || new_credential::form(typed, errors, ask_password)).await
         }
-        Err(Refused::Operation(CredentialError::AlreadySubmitted(client_id))) => {
+        Err(NotShown::AlreadySubmitted(client_id)) => {
             respond(visit, async || Ok(message::already_generated(client_id.as_str()))).await
         }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(NotShown::Refused(Refused::Action(error))) => respond(visit, async || Err(error)).await,
     }
 }
 
-/// Why nothing was done.
-pub enum Refused {
-    /// Something typed is wrong, or the password is asked for.
-    Fields {
-        /// What is wrong.
-        errors: Vec<FieldError>,
-        /// Whether to ask for the password.
-        ask_password: bool,
-    },
-    /// The rules or the database refused.
-    Operation(CredentialError),
+/// Why no secret is shown.
+enum NotShown {
+    /// The form was sent before, and made this credential or its secret.
+    AlreadySubmitted(ClientId),
+    Refused(Refused),
 }
 
-impl From<CredentialError> for Refused {
+impl From<CredentialError> for NotShown {
     fn from(error: CredentialError) -> Self {
         match error {
-            CredentialError::Invalid(errors) => Self::Fields { errors, ask_password: false },
-            error => Self::Operation(error),
+            CredentialError::AlreadySubmitted(client_id) => Self::AlreadySubmitted(client_id),
+            error => Self::Refused(error.into()),
         }
+    }
+}
+
+impl From<Refused> for NotShown {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 
@@ -92,63 +87,16 @@ async fn try_generate(
     session: &Session,
     fields: &Fields,
     typed: &new_credential::Typed,
-) -> Result<Generated, Refused> {
-    let draft = typed.draft().map_err(|errors| Refused::Fields { errors, ask_password: false })?;
+) -> Result<Generated, NotShown> {
+    let draft = typed.draft().map_err(CredentialError::Invalid)?;
     let form_token = fields.get("form_token");
     // Before anything else is asked: whoever reloads the page of the secret must hear that it was shown.
     if let Some(earlier) = generate::made_by_form(&visit.context, &form_token).await? {
         return Err(CredentialError::AlreadySubmitted(earlier).into());
     }
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
     Ok(generate::generate(&visit.context, &actor, &draft, Some(&form_token)).await?)
-}
-
-/// Asks for a passkey, or for the password again and a code of whoever has a second factor, when the last proof is too old: whoever finds an open browser must not take a secret away.
-pub async fn confirm(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
-    let wrong = |errors| Refused::Fields { errors, ask_password: true };
-    let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else {
-        return Err(Refused::Operation(CredentialError::NotFound));
-    };
-    let fault = |fault| Refused::Operation(CredentialError::Fault(fault));
-    let person = person::find(&visit.context, &viewer.id).await.map_err(fault)?;
-    let person = person.ok_or(Refused::Operation(CredentialError::NotFound))?;
-    if let Some(answer) = passkeys::answer(fields) {
-        return match sign_in::confirm(&visit.context, &actor, &person, Proof::Passkey(answer)).await {
-            Ok(()) => {
-                SignedIn::renew(session, visit.now()).await;
-                Ok(())
-            }
-            Err(SignInError::Fault(error)) => Err(fault(error)),
-            Err(error) => Err(wrong(vec![FieldError::new("your_password", error.to_words())])),
-        };
-    }
-    let (password, code) = (fields.get("your_password"), fields.get("your_code"));
-    let missing = [
-        (password.is_empty(), "your_password", "Enter your password to go on."),
-        (person.factors.any() && code.is_empty(), "your_code", "Enter a code to go on."),
-    ];
-    let missing: Vec<FieldError> = missing
-        .into_iter()
-        .filter(|(missing, _, _)| *missing)
-        .map(|(_, field, message)| FieldError::new(field, message))
-        .collect();
-    if !missing.is_empty() {
-        return Err(wrong(missing));
-    }
-    let proof = Proof::Password { password: Password::new(password), code };
-    match sign_in::confirm(&visit.context, &actor, &person, proof).await {
-        Ok(()) => {}
-        Err(SignInError::Fault(error)) => return Err(fault(error)),
-        Err(error @ (SignInError::WrongCode | SignInError::TooManyCodes { .. })) => {
-            return Err(wrong(vec![FieldError::new("your_code", error.to_words())]));
-        }
-        Err(error) => return Err(wrong(vec![FieldError::new("your_password", error.to_words())])),
-    }
-    SignedIn::renew(session, visit.now()).await;
-    Ok(())
 }
 
 fn revealed(visit: &Visit, generated: &Generated, occasion: Occasion) -> Option<Reveal> {
@@ -196,13 +144,13 @@ pub async fn rotate(
             respond(visit, async || reveal.map(reveal::page)).await
         }
         Ok(None) => Redirect::to(&format!("/credentials/{client_id}?done=rotated")).into_response(),
-        Err(Refused::Fields { errors, ask_password }) => {
+        Err(NotShown::Refused(Refused::Fields { errors, ask_password })) => {
             respond(visit, || rotate_page::form(client_id, typed, errors, ask_password)).await
         }
-        Err(Refused::Operation(CredentialError::AlreadySubmitted(client_id))) => {
+        Err(NotShown::AlreadySubmitted(client_id)) => {
             respond(visit, async || Ok(message::already_rotated(client_id.as_str()))).await
         }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(NotShown::Refused(Refused::Action(error))) => respond(visit, async || Err(error)).await,
     }
 }
 
@@ -221,7 +169,7 @@ pub async fn change_rotation(
         Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || rotate_page::under_way(client_id, false, errors, ask_password)).await
         }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
@@ -234,8 +182,8 @@ async fn try_change_rotation(
     let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
     let step = Step::parse(&fields.get("step")).ok_or(CredentialError::NotFound)?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    if step != Step::Finish && !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
+    if step != Step::Finish {
+        confirm_unless_fresh(visit, session, fields).await?;
     }
     match step {
         Step::Finish => rotation::finish(&visit.context, &actor, &id).await?,
@@ -255,16 +203,14 @@ async fn try_rotate(
     fields: &Fields,
     client_id: &str,
     typed: &rotate_page::Typed,
-) -> Result<Option<Generated>, Refused> {
+) -> Result<Option<Generated>, NotShown> {
     let invalid = |error| CredentialError::Invalid(vec![error]);
     let overlap: Overlap = rotate_page::read_overlap(&typed.overlap, &typed.overlap_until).map_err(invalid)?;
     let form_token = fields.get("form_token");
     if let Some(earlier) = generate::made_by_form(&visit.context, &form_token).await? {
         return Err(CredentialError::AlreadySubmitted(earlier).into());
     }
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
     let authority = visit.authority().map_err(|_| CredentialError::NotFound)?;
@@ -296,7 +242,7 @@ pub async fn add_key(
         Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || authenticators::new_key(client_id, typed, errors, ask_password)).await
         }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
@@ -316,7 +262,7 @@ pub async fn add_identity(
         Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || authenticators::new_identity(client_id, typed, errors, ask_password)).await
         }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
@@ -328,9 +274,7 @@ async fn added<Work: Future<Output = Result<(), CredentialError>>>(
     client_id: &str,
     work: impl FnOnce(Actor, ClientId) -> Work,
 ) -> Result<(), Refused> {
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     let id = ClientId::parse(client_id).ok_or(CredentialError::NotFound)?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
     Ok(work(actor, id).await?)

@@ -1,6 +1,5 @@
 //! The forms that respond to a leak: what is pasted is answered and dropped; new secrets are shown in the answer alone.
 
-use app::action::ActionError;
 use app::pages::leaks;
 use app::pages::renew::{self, Typed};
 use app::pages::stop_credential::read_ids;
@@ -12,7 +11,7 @@ use domain::credential::renew::{Renewed, renew_all};
 use domain::error::Fault;
 use tower_sessions::Session;
 
-use super::credentials::{Refused, confirm};
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::pages::respond;
 use crate::http::fields::Fields;
 
@@ -42,15 +41,13 @@ pub async fn renew(
         Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || renew::page(typed, errors, ask_password)).await
         }
-        Err(Refused::Operation(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
 async fn try_renew(visit: &Visit, session: &Session, fields: &Fields, typed: &Typed) -> Result<Vec<Renewed>, Refused> {
     let renewal = typed.renewal().map_err(|error| CredentialError::Invalid(vec![error]))?;
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     let ids = read_ids(typed.client_ids.split_whitespace()).map_err(|_| CredentialError::NotFound)?;
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
     let authority = visit.authority().map_err(|_| CredentialError::NotFound)?.clone();
@@ -59,6 +56,6 @@ async fn try_renew(visit: &Visit, session: &Session, fields: &Fields, typed: &Ty
     let work = tokio::spawn(async move { renew_all(&context, &authority, &actor, &ids, renewal, &form_token).await });
     match work.await {
         Ok(renewed) => Ok(renewed?),
-        Err(_) => Err(Refused::Operation(CredentialError::Fault(Fault::Overloaded("the renewal broke off")))),
+        Err(_) => Err(CredentialError::Fault(Fault::Overloaded("the renewal broke off")).into()),
     }
 }

@@ -12,13 +12,12 @@ use domain::origin::Origin;
 use domain::person::Person;
 use tower_sessions::Session;
 
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::cookies::Cookie;
-use super::credentials::{Refused, confirm};
 use super::enter::{safe_return, sign_in_on_the_way_to};
 use super::pages::{fields_of, respond};
 use super::sign_in::enter_with;
 use super::signed_in::SignedIn;
-use super::teams::Problem;
 use crate::http::envelope::POLICY_OF_LEADING_ON;
 use crate::http::fields::Fields;
 use crate::state::AppState;
@@ -192,15 +191,11 @@ async fn refuse(visit: Visit, relying_party: &RelyingParty, error: OpenIdError, 
     response
 }
 
-async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
-    if visit.is_fresh() { Ok(()) } else { confirm(visit, session, fields).await }
-}
-
 async fn ask_again(visit: Visit, refused: Refused) -> Response {
     let context = visit.context.clone();
-    let mut response = match refused.into() {
-        Problem::Fields { errors, .. } => respond(visit, || account::page(None, None, errors)).await,
-        Problem::Action(error) => respond(visit, async || Err(error)).await,
+    let mut response = match refused {
+        Refused::Fields { errors, .. } => respond(visit, || account::page(None, None, errors)).await,
+        Refused::Action(error) => respond(visit, async || Err(error)).await,
     };
     let_forms_lead_there(&context, &mut response);
     response

@@ -9,17 +9,14 @@ use axum::Json;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::actor::Actor;
-use domain::credential::CredentialError;
 use domain::error::{Fault, FieldError};
 use domain::id::{PasskeyId, PersonId};
 use domain::passkey::{self, Answer, Challenge, PasskeyError, Purpose};
-use domain::person::{self, Person};
 use domain::second_factor::RecoveryCode;
 use domain::sign_in::{Shown, SignInError, second_step, sign_in_with_passkey};
 use tower_sessions::Session;
 
-use super::credentials::{self, confirm};
+use super::confirm::{self, confirm_unless_fresh, viewer};
 use super::enter::safe_return;
 use super::pages::{fields_of, respond};
 use super::second_step::token;
@@ -158,7 +155,7 @@ async fn try_add(visit: &Visit, session: &Session, fields: &Fields, name: &str) 
             let errors = vec![FieldError::new("your_password", "Confirm it is you, then add the passkey.")];
             return Err(Refused::Fields { errors, ask_password: true });
         }
-        confirm(visit, session, fields).await?;
+        confirm_unless_fresh(visit, session, fields).await?;
         return Ok(Step::Proved);
     }
     let codes = passkey::add(&visit.context, &actor, &person, name, &answer).await?;
@@ -189,9 +186,7 @@ pub async fn remove(
 
 async fn try_remove(visit: &Visit, session: &Session, fields: &Fields, id: &str) -> Result<(), Refused> {
     let id = PasskeyId::parse(id).ok_or(ActionError::NotFound)?;
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     let (person, actor) = viewer(visit).await?;
     Ok(passkey::remove(&visit.context, &actor, &person, &id).await?)
 }
@@ -220,17 +215,11 @@ impl From<PasskeyError> for Refused {
     }
 }
 
-impl From<credentials::Refused> for Refused {
-    fn from(refused: credentials::Refused) -> Self {
+impl From<confirm::Refused> for Refused {
+    fn from(refused: confirm::Refused) -> Self {
         match refused {
-            credentials::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
-            credentials::Refused::Operation(error) => Self::Action(CredentialError::into(error)),
+            confirm::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
+            confirm::Refused::Action(error) => Self::Action(error),
         }
     }
-}
-
-async fn viewer(visit: &Visit) -> Result<(Person, Actor), ActionError> {
-    let actor = visit.actor()?;
-    let found = person::find(&visit.context, &visit.viewer()?.id).await?;
-    Ok((found.ok_or(ActionError::SignedOut)?, actor))
 }

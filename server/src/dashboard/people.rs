@@ -10,9 +10,8 @@ use domain::person::PersonError;
 use domain::person::manage;
 use tower_sessions::Session;
 
-use super::credentials::confirm;
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::pages::{fields_of, respond};
-use super::teams::Problem;
 use crate::http::fields::Fields;
 
 /// `GET /people`
@@ -50,15 +49,15 @@ pub async fn change(
 ) -> Response {
     match try_change(&visit, &session, &fields, &person_id).await {
         Ok(to) => Redirect::to(&format!("/people/{person_id}?done={}", to.as_str())).into_response(),
-        Err(Problem::Fields { errors, ask_password }) => {
+        Err(Refused::Fields { errors, ask_password }) => {
             let to = Change::parse(&fields.get("to"));
             respond(visit, || people::change_page(person_id, to, fields.get("reason"), errors, ask_password)).await
         }
-        Err(Problem::Action(error)) => respond(visit, async || Err(error)).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
-impl From<PersonError> for Problem {
+impl From<PersonError> for Refused {
     fn from(error: PersonError) -> Self {
         match error {
             PersonError::Invalid(errors) => Self::Fields { errors, ask_password: false },
@@ -67,14 +66,14 @@ impl From<PersonError> for Problem {
     }
 }
 
-async fn try_change(visit: &Visit, session: &Session, fields: &Fields, person_id: &str) -> Result<Change, Problem> {
+async fn try_change(visit: &Visit, session: &Session, fields: &Fields, person_id: &str) -> Result<Change, Refused> {
     let (Some(id), Some(to)) = (PersonId::parse(person_id), Change::parse(&fields.get("to"))) else {
         return Err(ActionError::NotFound.into());
     };
     let actor = visit.actor()?;
     // Shutting somebody out must not wait for a password.
-    if to != Change::Disabled && !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
+    if to != Change::Disabled {
+        confirm_unless_fresh(visit, session, fields).await?;
     }
     let context = &visit.context;
     match to {

@@ -10,7 +10,7 @@ use domain::personal_token::{self, PersonalToken, PersonalTokenError};
 use domain::secret::PlainSecret;
 use tower_sessions::Session;
 
-use super::credentials::{self, confirm};
+use super::confirm::{self, confirm_unless_fresh};
 use super::pages::respond;
 use crate::http::fields::Fields;
 
@@ -64,11 +64,11 @@ impl From<ActionError> for Refused {
     }
 }
 
-impl From<credentials::Refused> for Refused {
-    fn from(refused: credentials::Refused) -> Self {
+impl From<confirm::Refused> for Refused {
+    fn from(refused: confirm::Refused) -> Self {
         match refused {
-            credentials::Refused::Fields { errors, .. } => Self::Password(errors),
-            credentials::Refused::Operation(error) => Self::Action(error.into()),
+            confirm::Refused::Fields { errors, .. } => Self::Password(errors),
+            confirm::Refused::Action(error) => Self::Action(error),
         }
     }
 }
@@ -84,9 +84,7 @@ async fn try_generate(
     if personal_token::was_made_by_form(&visit.context, &form_token).await.map_err(PersonalTokenError::from)? {
         return Err(PersonalTokenError::AlreadySubmitted.into());
     }
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     let person = visit.viewer()?.id.clone();
     Ok(personal_token::generate(&visit.context, &visit.actor()?, &person, &typed.draft(), &form_token).await?)
 }

@@ -8,12 +8,12 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::actor::Actor;
 use domain::error::FieldError;
-use domain::person::{self, Person};
+use domain::person::Person;
 use domain::second_factor::{self, SecondFactorError};
 use domain::sign_in::Shown;
 use tower_sessions::Session;
 
-use super::credentials::{self, confirm};
+use super::confirm::{self, confirm_unless_fresh, viewer};
 use super::pages::respond;
 use super::sign_in::{remember, remembered};
 use crate::http::fields::Fields;
@@ -150,27 +150,19 @@ impl From<ActionError> for Refused {
     }
 }
 
-impl From<credentials::Refused> for Refused {
-    fn from(refused: credentials::Refused) -> Self {
+impl From<confirm::Refused> for Refused {
+    fn from(refused: confirm::Refused) -> Self {
         match refused {
-            credentials::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
-            credentials::Refused::Operation(error) => Self::Action(error.into()),
+            confirm::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
+            confirm::Refused::Action(error) => Self::Action(error),
         }
     }
 }
 
 /// The signed-in person, asked again who they are when that is due.
 async fn proved(visit: &Visit, session: &Session, fields: &Fields) -> Result<(Person, Actor), Refused> {
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
-    viewer(visit).await
-}
-
-async fn viewer(visit: &Visit) -> Result<(Person, Actor), Refused> {
-    let actor = visit.actor()?;
-    let found = person::find(&visit.context, &visit.viewer()?.id).await.map_err(ActionError::from)?;
-    Ok((found.ok_or(ActionError::SignedOut)?, actor))
+    confirm_unless_fresh(visit, session, fields).await?;
+    Ok(viewer(visit).await?)
 }
 
 /// Whatever is not about what was typed.

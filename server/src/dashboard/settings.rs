@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tower_sessions::Session;
 
-use super::credentials::{Refused, confirm};
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::pages::respond;
 use crate::http::error;
 use crate::http::fields::Fields;
@@ -52,14 +52,12 @@ pub async fn rotate_keys(
     let (Some(chosen), Some(how)) = (TokenAlgorithm::parse(&algorithm), settings::read_haste(&haste)) else {
         return respond(visit, async || Err(ActionError::NotFound)).await;
     };
-    if !visit.is_fresh() {
-        match confirm(&visit, &session, &fields).await {
-            Ok(()) => {}
-            Err(Refused::Fields { errors, ask_password }) => {
-                return respond(visit, || settings::keys_page(algorithm, haste, errors, ask_password)).await;
-            }
-            Err(Refused::Operation(error)) => return respond(visit, async || Err(ActionError::from(error))).await,
+    match confirm_unless_fresh(&visit, &session, &fields).await {
+        Ok(()) => {}
+        Err(Refused::Fields { errors, ask_password }) => {
+            return respond(visit, || settings::keys_page(algorithm, haste, errors, ask_password)).await;
         }
+        Err(Refused::Action(error)) => return respond(visit, async || Err(error)).await,
     }
     let result = match visit.actor() {
         Ok(actor) => rotation::rotate(&visit.context, &actor, chosen, how).await.map_err(ActionError::from),

@@ -12,7 +12,7 @@ use domain::invitation::{self, Grant, InvitationError};
 use domain::team::{self, TeamError};
 use tower_sessions::Session;
 
-use super::credentials::{Refused, confirm};
+use super::confirm::{Refused, confirm_unless_fresh};
 use super::pages::{fields_of, respond};
 use crate::http::fields::Fields;
 
@@ -87,11 +87,11 @@ pub async fn set_role(
 ) -> Response {
     match try_set_role(&visit, &session, &fields, &team_id, &person_id).await {
         Ok(()) => Redirect::to(&format!("/teams/{team_id}?done=role")).into_response(),
-        Err(Problem::Fields { errors, ask_password }) => {
+        Err(Refused::Fields { errors, ask_password }) => {
             let role = Some(fields.get("role"));
             respond(visit, || teams::member_page(team_id, person_id, role, errors, ask_password)).await
         }
-        Err(Problem::Action(error)) => respond(visit, async || Err(error)).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
@@ -104,49 +104,21 @@ pub async fn add_to_team(
 ) -> Response {
     match try_set_role(&visit, &session, &fields, &fields.get("team"), &person_id).await {
         Ok(()) => Redirect::to(&format!("/people/{person_id}?done=role")).into_response(),
-        Err(Problem::Fields { errors, ask_password }) => {
+        Err(Refused::Fields { errors, ask_password }) => {
             let typed = people::Typed { team: fields.get("team"), role: fields.get("role") };
             respond(visit, || people::one(person_id, None, typed, errors, ask_password)).await
         }
-        Err(Problem::Action(error)) => respond(visit, async || Err(error)).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
-/// Why a form was answered with itself, or with a message.
-pub enum Problem {
-    /// Something typed is wrong, or the password is asked for.
-    Fields {
-        /// What is wrong.
-        errors: Vec<FieldError>,
-        /// Whether to ask for the password.
-        ask_password: bool,
-    },
-    /// The rules or the database refused.
-    Action(ActionError),
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
-            Refused::Operation(error) => Self::Action(error.into()),
-        }
-    }
-}
-
-impl From<ActionError> for Problem {
-    fn from(error: ActionError) -> Self {
-        Self::Action(error)
-    }
-}
-
-impl From<FieldError> for Problem {
+impl From<FieldError> for Refused {
     fn from(error: FieldError) -> Self {
         Self::Fields { errors: vec![error], ask_password: false }
     }
 }
 
-impl From<TeamError> for Problem {
+impl From<TeamError> for Refused {
     fn from(error: TeamError) -> Self {
         match error {
             TeamError::Invalid(errors) => Self::Fields { errors, ask_password: false },
@@ -155,7 +127,7 @@ impl From<TeamError> for Problem {
     }
 }
 
-impl From<InvitationError> for Problem {
+impl From<InvitationError> for Refused {
     fn from(error: InvitationError) -> Self {
         match error {
             InvitationError::Invalid(errors) => Self::Fields { errors, ask_password: false },
@@ -170,7 +142,7 @@ async fn try_set_role(
     fields: &Fields,
     team_id: &str,
     person_id: &str,
-) -> Result<(), Problem> {
+) -> Result<(), Refused> {
     if team_id.is_empty() {
         return Err(FieldError::new("team", "Choose a team.").into());
     }
@@ -179,9 +151,7 @@ async fn try_set_role(
     };
     let role = read_role(&fields.get("role"))?;
     let actor = visit.actor()?;
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     Ok(team::set_role(&visit.context, &actor, &team, &person, Some(role)).await?)
 }
 
@@ -230,10 +200,10 @@ async fn answer_invite(visit: Visit, session: Session, fields: Fields, into: Opt
             };
             respond(visit, async || Ok(invitation_page::link_page(&invitation, &token, onward))).await
         }
-        Err(Problem::Fields { errors, ask_password }) => {
+        Err(Refused::Fields { errors, ask_password }) => {
             respond(visit, || teams::invite_page(into, typed, errors, ask_password)).await
         }
-        Err(Problem::Action(error)) => respond(visit, async || Err(error)).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
     }
 }
 
@@ -242,11 +212,9 @@ async fn try_invite(
     session: &Session,
     fields: &Fields,
     typed: &Typed,
-) -> Result<(invitation::Invitation, String), Problem> {
+) -> Result<(invitation::Invitation, String), Refused> {
     let grant = typed.grant()?;
     let actor = visit.actor()?;
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     Ok(invitation::invite(&visit.context, &actor, &typed.email, grant).await?)
 }

@@ -12,7 +12,7 @@ use domain::id::WebhookId;
 use domain::webhook::{self, SigningSecret, Webhook, WebhookError};
 use tower_sessions::Session;
 
-use super::credentials::{self, confirm};
+use super::confirm::{self, confirm_unless_fresh};
 use super::pages::respond;
 use crate::http::fields::Fields;
 
@@ -80,11 +80,11 @@ impl From<ActionError> for Refused {
     }
 }
 
-impl From<credentials::Refused> for Refused {
-    fn from(refused: credentials::Refused) -> Self {
+impl From<confirm::Refused> for Refused {
+    fn from(refused: confirm::Refused) -> Self {
         match refused {
-            credentials::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
-            credentials::Refused::Operation(error) => Self::Error(error.into()),
+            confirm::Refused::Fields { errors, ask_password } => Self::Fields { errors, ask_password },
+            confirm::Refused::Action(error) => Self::Error(error),
         }
     }
 }
@@ -96,9 +96,7 @@ async fn may_show(visit: &Visit, session: &Session, fields: &Fields) -> Result<S
     if let Some(earlier) = earlier {
         return Err(Refused::AlreadySubmitted(earlier));
     }
-    if !visit.is_fresh() {
-        confirm(visit, session, fields).await?;
-    }
+    confirm_unless_fresh(visit, session, fields).await?;
     Ok(form_token)
 }
 
@@ -170,8 +168,8 @@ pub async fn edit(
     let edited: Result<(), Refused> = async {
         let id = read_id(&id)?;
         let moves = webhook::address(&visit.context, &id).await? != typed.url.trim();
-        if moves && !visit.is_fresh() {
-            confirm(&visit, &session, &fields).await?;
+        if moves {
+            confirm_unless_fresh(&visit, &session, &fields).await?;
         }
         Ok(webhook::edit(&visit.context, &visit.actor()?, &id, &typed.draft()).await?)
     }
