@@ -199,7 +199,29 @@ test('a confidential client asks once', async ({ page }) => {
   await signInThere(page);
   await expect(page.getByRole('heading', { name: 'Back in the client' })).toBeVisible();
   const again = (await client.answer()).get('code')!;
-  await redeem(server, { code: again, redirect_uri: client.redirectUri }, headers);
+  const tokens = await redeem(server, { code: again, redirect_uri: client.redirectUri }, headers);
+
+  // Its secret is replaced, and what was allowed goes on with the new one.
+  await page.goto(`${server.url}/apps/clients/${id}`);
+  await press(page, 'Replace secret');
+  await examine(page, 'client-secret');
+  await press(page, 'Replace secret');
+  await expect(page.getByRole('heading', { name: 'Save your client secret' })).toBeVisible();
+  const replacement = await page.getByRole('textbox', { name: 'Client secret' }).inputValue();
+  server.secret('second client secret', replacement);
+  await press(page, 'I have stored this secret');
+  const refresh = (of: string) => {
+    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token });
+    return fetch(`${server.url}/mcp/oauth/token`, {
+      method: 'POST', headers: { Authorization: `Basic ${btoa(`${id}:${of}`)}` }, body,
+    });
+  };
+  expect((await refresh(secret)).status).toBe(401);
+  const refreshed = await refresh(replacement);
+  expect(refreshed.status).toBe(200);
+  const fresh = await refreshed.json();
+  server.secret('refreshed token', fresh.access_token.split('.')[2]);
+  server.secret('next refresh token', fresh.refresh_token);
 
   client.close();
   expect(await server.traces()).toEqual([]);
