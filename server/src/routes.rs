@@ -135,6 +135,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/apps/clients", administrator, get(apps::clients)),
         row("/apps/clients/new", administrator, get(apps::client_form).post(apps::add_client)),
         row("/apps/clients/{id}", administrator, get(apps::client)),
+        row("/apps/clients/{id}/edit", administrator, get(apps::edit_form).post(apps::edit)),
         row("/apps/clients/{id}/secret", administrator, get(apps::secret_form).post(apps::replace_secret)),
         row("/account", person, get(pages::account)),
         row("/account/name", person, post(account::rename)),

@@ -340,6 +340,11 @@ pub struct TypedClient {
 }
 
 impl TypedClient {
+    fn of(client: &InteractiveClient) -> Self {
+        let uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
+        Self { name: client.name.clone(), redirect_uris: uris.join("\n"), kind: String::new() }
+    }
+
     /// What the rules understand.
     pub fn draft(&self) -> ClientDraft {
         ClientDraft {
@@ -367,11 +372,7 @@ pub async fn client_form(typed: TypedClient, errors: Vec<FieldError>, ask_passwo
         <form method="post" action="/apps/clients/new" class="stack">
             <FormToken/>
             <section class="panel body" aria-label="Settings">
-                <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
-                    hint="People see it when the client asks them."/>
-                <TextArea id="redirect_uris" label="Redirect URIs" value=typed.redirect_uris error=of.at("redirect_uris")
-                    placeholder="https://app.example.com/oauth/callback"
-                    hint="One a line. On localhost and 127.0.0.1 any port is allowed."/>
+                {description_fields(typed.name, typed.redirect_uris, &of)}
                 <Select id="kind" label="Kind" options chosen
                     hint="People who allowed a confidential client once are not asked again."/>
             </section>
@@ -383,6 +384,53 @@ pub async fn client_form(typed: TypedClient, errors: Vec<FieldError>, ask_passwo
         </form>
     };
     Ok(Page::new("New client", body).framed(Frame::Narrow).answering(status))
+}
+
+fn description_fields(name: String, redirect_uris: String, of: &Errors) -> AnyView {
+    view! {
+        <TextField id="name" label="Name" value=name required=true error=of.at("name")
+            hint="People see it when the client asks them."/>
+        <TextArea id="redirect_uris" label="Redirect URIs" value=redirect_uris error=of.at("redirect_uris")
+            placeholder="https://app.example.com/oauth/callback"
+            hint="One a line. On localhost and 127.0.0.1 any port is allowed."/>
+    }
+    .into_any()
+}
+
+/// The form that changes a client, with what was typed if it was sent before.
+pub async fn edit_form(
+    id: String,
+    typed: Option<TypedClient>,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+    let client = client::find(&visit.context, &id).await?.filter(InteractiveClient::is_editable);
+    let client = client.ok_or(ActionError::NotFound)?;
+    let TypedClient { name, redirect_uris, .. } = typed.unwrap_or_else(|| TypedClient::of(&client));
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let address = client_path(&id);
+    let action = format!("{address}/edit");
+    let title = format!("Edit {}", client.name);
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href=address.clone()>{format!("Back to {}", client.name)}</a><h1>{title.clone()}</h1></div></div>
+        <form method="post" action=action class="stack">
+            <FormToken/>
+            <section class="panel body" aria-label="Settings">
+                {description_fields(name, redirect_uris, &of)}
+                <p class="muted">"What people allowed goes on. Answers go to the new addresses only."</p>
+            </section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
+            <div class="row">
+                <button class="button" data-kind="primary">"Save changes"</button>
+                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
 /// The answer to the form of a confidential client: the only time its secret is shown.
@@ -493,8 +541,14 @@ pub async fn one_client(id: String, done: Option<&str>) -> Result<Page, ActionEr
     };
     let kind = kind_words(&client);
     let body = view! {
-        {done.map(|_| view! { <Done text="Client added.".to_owned()/> })}
-        <div class="head"><div><a href="/apps/clients">"Back to the list"</a><h1>{client.name.clone()}</h1></div></div>
+        {done.map(|done| {
+            let text = if done == "edited" { "Changes saved." } else { "Client added." };
+            view! { <Done text=text.to_owned()/> }
+        })}
+        <div class="head">
+            <div><a href="/apps/clients">"Back to the list"</a><h1>{client.name.clone()}</h1></div>
+            {client.is_editable().then(|| view! { <a class="button" href=format!("{}/edit", client_path(&client.id))>"Edit"</a> })}
+        </div>
         <dl class="panel facts">
             <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>
             <div><dt>"Kind"</dt><dd>{kind}</dd></div>

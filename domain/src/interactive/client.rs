@@ -69,7 +69,7 @@ pub struct InteractiveClient {
     pub leaked_at: Option<Timestamp>,
     /// Who made it, in words.
     pub created_by: String,
-    /// The person who added it, or replaced its secret last.
+    /// The person who added it, replaced its secret last, or said last where its answers go.
     pub made_by: Option<PersonId>,
     /// When.
     pub created_at: Timestamp,
@@ -87,9 +87,14 @@ impl InteractiveClient {
         self.secret_hint.is_some()
     }
 
+    /// Whether an administrator says what it is: they added it.
+    pub fn is_editable(&self) -> bool {
+        self.kind == ClientKind::Registered && self.removed_at.is_none()
+    }
+
     /// Whether an administrator may give it another secret: they gave it the first.
     pub fn takes_secret(&self) -> bool {
-        self.kind == ClientKind::Registered && self.is_confidential() && self.removed_at.is_none()
+        self.is_editable() && self.is_confidential()
     }
 
     /// Whether consent that was given once is enough: somebody vouched for it, and nobody else can pass for it.
@@ -226,6 +231,44 @@ pub(super) fn added(client: &InteractiveClient) -> Event {
 
 /// How much of a host the audit log repeats, in characters. Names in the DNS are 253 long at most.
 const LONGEST_HOST: usize = 100;
+
+/// The audit event of a client that is described otherwise than before.
+pub(super) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> Event {
+    let uris = |client: &InteractiveClient| -> Vec<String> {
+        client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
+    };
+    Event::new("client.changed", "client", after.id.as_str(), &after.name).with(json!({
+        "name": { "before": before.name, "after": after.name },
+        "redirect_uris": { "before": uris(before), "after": uris(after) },
+    }))
+}
+
+/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code that is on its
+/// way to where answers went before is good for nothing any more.
+pub async fn edit(
+    context: &Context,
+    actor: &Actor,
+    id: &InteractiveClientId,
+    draft: &ClientDraft,
+) -> Result<(), ClientError> {
+    let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, ClientError::NotFound).await?;
+    let found = store::interactive_clients::find_in(change.transaction(), id).await?;
+    let before = found.filter(InteractiveClient::is_editable).ok_or(ClientError::NotFound)?;
+    if before.name == name && before.redirect_uris == redirect_uris {
+        return Ok(());
+    }
+    let moves = before.redirect_uris != redirect_uris;
+    let made_by = if moves { actor.person_id().cloned() } else { before.made_by.clone() };
+    let after = InteractiveClient { name, redirect_uris, made_by, ..before.clone() };
+    store::interactive_clients::describe(change.transaction(), &after).await?;
+    if moves {
+        store::grants::forget_codes_of_client(change.transaction(), id).await?;
+    }
+    change.commit(actor, &changed(&before, &after)).await?;
+    Ok(())
+}
 
 /// Which clients are listed.
 #[derive(Debug, Clone, Default)]

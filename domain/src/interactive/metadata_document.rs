@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS, added};
+use super::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS, added, changed};
 use super::redirect_uri::RedirectUri;
 use super::registration::name;
 use crate::actor::Actor;
-use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
@@ -158,17 +157,6 @@ async fn keep(
         known.map_or((described.created_at, None), |known| (known.created_at, known.last_used_at));
     change.commit(actor, &event).await?;
     Ok(InteractiveClient { created_at, last_used_at, ..described })
-}
-
-/// The audit event of a document that says something else than before.
-fn changed(before: &InteractiveClient, after: &InteractiveClient) -> Event {
-    let uris = |client: &InteractiveClient| -> Vec<String> {
-        client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
-    };
-    Event::new("client.changed", "client", after.id.as_str(), &after.name).with(json!({
-        "name": { "before": before.name, "after": after.name },
-        "redirect_uris": { "before": uris(before), "after": uris(after) },
-    }))
 }
 
 /// Reads a document (§4). Members that are not known here mean something to others.

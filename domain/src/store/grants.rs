@@ -290,6 +290,18 @@ pub(crate) async fn end(
     Ok(ended.rows_affected())
 }
 
+/// Forgets the codes of a client that nobody took up.
+pub(crate) async fn forget_codes_of_client(
+    transaction: &mut Transaction,
+    client: &InteractiveClientId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM authorization_codes WHERE client_id = $1 AND grant_id IS NULL")
+        .bind(client.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
 /// Whether this is the hash of a code or a refresh token that was ever given out.
 pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, StoreError> {
     let row = sqlx::query(

@@ -67,16 +67,18 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Puts what a client's document says now in place of what it said.
+/// Puts what a client is said to be now in the place of what it was said to be.
 pub(crate) async fn describe(transaction: &mut Transaction, client: &InteractiveClient) -> Result<(), StoreError> {
     let redirect_uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     sqlx::query(
-        "UPDATE interactive_clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4 WHERE client_id = $5",
+        "UPDATE interactive_clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4, made_by_id = $5
+         WHERE client_id = $6",
     )
     .bind(&client.name)
     .bind(to_json(&redirect_uris))
     .bind(to_json(&client.metadata))
     .bind(millis(client.described_at))
+    .bind(client.made_by.as_ref().map_or("", PersonId::as_str))
     .bind(client.id.as_str())
     .execute(&mut **transaction)
     .await?;

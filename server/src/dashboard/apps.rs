@@ -64,6 +64,36 @@ pub async fn add_client(
     }
 }
 
+/// `GET /apps/clients/{id}/edit`
+pub async fn edit_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
+    respond(visit, || apps::edit_form(id, None, Vec::new(), false)).await
+}
+
+/// `POST /apps/clients/{id}/edit`: changes the name and where answers go, which is asked for again who is there.
+pub async fn edit(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let typed =
+        TypedClient { name: fields.get("name"), redirect_uris: fields.get("redirect_uris"), kind: String::new() };
+    let edited = async {
+        let client = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+        confirm_unless_fresh(&visit, &session, &fields).await?;
+        Ok(client::edit(&visit.context, &visit.actor()?, &client, &typed.draft()).await?)
+    };
+    match edited.await {
+        Ok(()) => Redirect::to(&format!("/apps/clients/{id}?done=edited")).into_response(),
+        Err(Refused::Password(errors)) => respond(visit, || apps::edit_form(id, Some(typed), errors, true)).await,
+        Err(Refused::Client(ClientError::Invalid(errors))) => {
+            respond(visit, || apps::edit_form(id, Some(typed), errors, false)).await
+        }
+        Err(Refused::Client(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(Refused::Action(error)) => respond(visit, async || Err(error)).await,
+    }
+}
+
 /// `GET /apps/clients/{id}/secret`: asks before the secret is replaced.
 pub async fn secret_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
     respond(visit, || apps::secret_form(id, Vec::new(), false)).await

@@ -757,6 +757,47 @@ async fn the_secret_of_a_client_is_replaced_and_its_access_goes_on() {
 }
 
 #[tokio::test]
+async fn answers_go_where_the_administrator_says_now() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (client_id, secret) = confidential(&app).await;
+    let (old, new) = ("https://portal.example/callback", "https://portal.example/v2/callback");
+    let proof = [("authorization", &*basic_of(&client_id, &secret))];
+    let first = code(&browser, &client_id, &[("redirect_uri", old)]).await;
+    let granted = app.token(&proof, redemption(&client_id, &first, &[("redirect_uri", old)])).await;
+    let refresh = text(&granted, "refresh_token");
+    let waiting =
+        parameter(&redirect(&browser.get(&path(&query(&client_id, &[("redirect_uri", old)]))).await).1, "code")
+            .to_owned();
+
+    let edit = format!("/apps/clients/{client_id}/edit");
+    assert!(browser.get(&edit).await.body.contains(old));
+    let wrong = [("name", "Portal"), ("redirect_uris", "http://portal.example/")];
+    assert_eq!(browser.submit(&edit, &edit, &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    app.instance.clock.advance(PROOF_LIFETIME);
+    let fields = [("name", "Portal 2"), ("redirect_uris", new)];
+    let asked = browser.submit(&edit, &edit, &fields).await;
+    assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "it needs the password");
+    assert!(asked.body.contains(new), "what was typed is kept");
+    let fields = [fields[0], fields[1], ("your_password", PASSWORD)];
+    let saved = browser.submit(&edit, &edit, &fields).await;
+    assert_eq!(saved.header("location"), format!("/apps/clients/{client_id}?done=edited"));
+    let entry = newest(&app, "client.changed").await;
+    assert!(entry.details.contains(old) && entry.details.contains(new), "{}", entry.details);
+
+    let late = app.token(&proof, redemption(&client_id, &waiting, &[("redirect_uri", old)])).await;
+    assert_eq!(error(&late), (400, "invalid_grant".to_owned()));
+    assert_eq!(app.token(&proof, refreshing(&client_id, &refresh)).await.status, StatusCode::OK);
+    let refused = browser.get(&path(&query(&client_id, &[("redirect_uri", old)]))).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let (base, _) = redirect(&browser.get(&path(&query(&client_id, &[("redirect_uri", new)]))).await);
+    assert_eq!(base, new, "what was allowed is remembered");
+    // Nobody edits what describes itself.
+    let public = registered(&app).await;
+    assert_eq!(browser.get(&format!("/apps/clients/{public}/edit")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_person_reads_what_others_ended_of_theirs() {
     let app = App::new().await;
     let browser = app.signed_in().await;
