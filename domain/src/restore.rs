@@ -33,7 +33,7 @@ pub enum How {
     /// The client that a document describes was removed, and is not even known in the backup: it would come back with its next
     /// visitor.
     DocumentRemoved,
-    /// The secret of the interactive client ended, because it leaked.
+    /// The secret of the interactive client ended, because it leaked, or was replaced.
     ClientSecretEnded,
     /// The person's account at an OpenID provider was disconnected.
     OpenIdDisconnected,

@@ -59,12 +59,7 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     let known = "SELECT client_id AS id FROM interactive_clients WHERE kind = 'document'";
     let known = still(backup, known, "client_id", found.clone()).await?;
     ended.extend(found.into_iter().filter(|one| !known.contains(one)));
-    // When a secret ended is not kept with the client, only that it did.
-    let secrets = "SELECT '' AS client_id, name, client_id AS id, created_at AS at FROM interactive_clients
-         WHERE removed_at IS NULL AND secret_hint IS NOT NULL AND secret_hash IS NULL ORDER BY client_id";
-    let found = rows(former, secrets, How::ClientSecretEnded).await?;
-    let going = "SELECT client_id AS id FROM interactive_clients WHERE secret_hash IS NOT NULL";
-    ended.extend(still(backup, going, "client_id", found).await?);
+    ended.extend(ended_client_secrets(former, backup).await?);
     let links = "SELECT '' AS client_id, p.name AS name, l.id AS id, l.removed_at AS at
          FROM openid_links AS l JOIN people AS p ON p.id = l.person_id WHERE l.removed_at IS NOT NULL ORDER BY l.id";
     let found = rows(former, links, How::OpenIdDisconnected).await?;
@@ -81,6 +76,30 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     let going = "SELECT id FROM people WHERE administrator_since IS NOT NULL";
     ended.extend(still(backup, going, "id", found).await?);
     ended.extend(taken_roles(former, backup).await?);
+    Ok(ended)
+}
+
+/// Secrets of interactive clients that work in `backup` and ended in `former`, or were replaced there. When is what the audit log of
+/// `former` says.
+async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
+    let working = "SELECT client_id AS id, secret_hash FROM interactive_clients WHERE secret_hash IS NOT NULL";
+    let mut in_backup = HashMap::new();
+    for row in &sqlx::query(working).fetch_all(backup.reads()).await? {
+        let columns = Columns::of("the backup", row);
+        in_backup.insert(columns.text("id")?, columns.text("secret_hash")?);
+    }
+    let secrets = "SELECT client_id AS id, name, secret_hash, COALESCE((SELECT MAX(at) FROM audit
+             WHERE target_id = client_id AND action IN ('client.secret_ended', 'client.secret_replaced')), created_at) AS at
+         FROM interactive_clients WHERE removed_at IS NULL AND secret_hint IS NOT NULL ORDER BY client_id";
+    let mut ended = Vec::new();
+    for row in &sqlx::query(secrets).fetch_all(former.reads()).await? {
+        let columns = Columns::of("the former database", row);
+        let (id, present) = (columns.text("id")?, columns.optional_text("secret_hash")?);
+        if in_backup.get(&id).is_some_and(|working| present.as_ref() != Some(working)) {
+            let (name, at) = (columns.text("name")?, columns.moment("at")?);
+            ended.push(Ended { client_id: None, name, id, at, how: How::ClientSecretEnded });
+        }
+    }
     Ok(ended)
 }
 

@@ -238,7 +238,7 @@ fn line(ended: &Ended) -> String {
         How::AuthenticatorRevoked(_) => "a secret, key or identity revoked",
         How::PersonDisabled => "person disabled",
         How::ClientRemoved | How::DocumentRemoved => "client removed",
-        How::ClientSecretEnded => "its secret ended after a leak; client added",
+        How::ClientSecretEnded => "its secret ended or was replaced; client added",
         How::OpenIdDisconnected => "OpenID account disconnected",
         How::PasskeyRemoved => "passkey removed",
         How::AppRemoved => "authenticator app removed",
