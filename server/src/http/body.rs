@@ -1,8 +1,14 @@
-//! Request bodies, read whole within a size and a time.
+//! Request bodies, read whole within a size and a time, and to their end whatever the answer.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::header;
+use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// Largest body of the token endpoint, in bytes.
@@ -34,5 +40,74 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
         Ok(Err(_)) => Err(BodyError::Broken),
+    }
+}
+
+/// A request's body that is had back when the request was answered without reading it, as a request without a token is: a client
+/// that sent head and body apart would else find its connection closed under its next request.
+pub struct Lent {
+    left: Arc<Mutex<Option<Body>>>,
+    /// Whether the client sends the body only when it is asked to (RFC 9110 §10.1.1).
+    waits: bool,
+}
+
+/// Lends the request's body to its handler. [`None`]: it has none.
+pub fn lend(request: Request) -> (Request, Option<Lent>) {
+    use http_body::Body as _;
+    if request.body().is_end_stream() {
+        return (request, None);
+    }
+    let left = Arc::new(Mutex::new(None));
+    let lent = Lent { left: Arc::clone(&left), waits: request.headers().contains_key(header::EXPECT) };
+    let request = request.map(|body| Body::new(Borrowed { body, left }));
+    (request, Some(lent))
+}
+
+impl Lent {
+    /// Reads what the handler left. Whether the body is over: then the connection is good for another request.
+    pub async fn spend(self) -> bool {
+        use http_body::Body as _;
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(body) = left else { return true };
+        if self.waits || body.size_hint().upper().is_none_or(|upper| upper > LIMIT as u64) {
+            return false;
+        }
+        read(body, LIMIT).await.is_ok()
+    }
+}
+
+/// The body as the handler has it. Dropped before its end it goes back.
+struct Borrowed {
+    body: Body,
+    left: Arc<Mutex<Option<Body>>>,
+}
+
+impl http_body::Body for Borrowed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        use http_body::Body as _;
+        if !self.body.is_end_stream() {
+            let body = std::mem::take(&mut self.body);
+            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
     }
 }

@@ -10,6 +10,7 @@ use domain::token::error::OAuthError;
 use futures::FutureExt;
 
 use super::accept::{LONGEST_HEAD, MOST_HEADERS};
+use super::body;
 use super::client_address::ClientAddress;
 use super::error;
 use super::request_id::RequestId;
@@ -70,7 +71,15 @@ async fn enveloped<Work: Future<Output = Response>>(
 
     let mut response = match refusal(&request) {
         Some(status) => close(error::plain(status)),
-        None => net(work(request, address)).await,
+        None => {
+            let (request, lent) = body::lend(request);
+            let response = net(work(request, address)).await;
+            let is_over = match lent {
+                Some(lent) => lent.spend().await,
+                None => true,
+            };
+            if is_over { response } else { close(response) }
+        }
     };
     // Whoever reports a fault can name the lines of the log that belong to it.
     if response.status().is_server_error()

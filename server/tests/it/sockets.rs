@@ -76,6 +76,38 @@ async fn a_large_body_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_refused_early_leaves_its_connection_good() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let call = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}";
+    let head = format!("POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", call.len());
+    let mut stream = TcpStream::connect(listening.address).await.expect("connects");
+    // Head and body apart, as many clients send them; the server has had its time to answer in between.
+    stream.write_all(head.as_bytes()).await.expect("writes");
+    for _ in 0..3 {
+        talk(listening.address, b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    }
+    stream.write_all(call.as_bytes()).await.expect("writes");
+    let mut answers = String::new();
+    for _ in 0..2 {
+        let before = answers.matches("HTTP/1.1 401").count();
+        while answers.matches("HTTP/1.1 401").count() == before {
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).await.expect("reads");
+            assert!(read > 0, "the connection is open: {answers}");
+            answers.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        stream.write_all(format!("{head}{call}").as_bytes()).await.expect("writes");
+    }
+    assert!(!answers.to_lowercase().contains("connection: close"), "{answers}");
+
+    // What is too long to be read for nothing closes the connection, and says so.
+    let head = "POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n";
+    let answer = talk(listening.address, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
 async fn whoever_comes_when_all_places_are_taken_is_told_to_come_back() {
     let app = App::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
