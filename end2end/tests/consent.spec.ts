@@ -201,8 +201,16 @@ test('a confidential client asks once', async ({ page }) => {
   const again = (await client.answer()).get('code')!;
   const tokens = await redeem(server, { code: again, redirect_uri: client.redirectUri }, headers);
 
-  // Its secret is replaced, and what was allowed goes on with the new one.
   await page.goto(`${server.url}/apps/clients/${id}`);
+  await press(page, 'Edit');
+  await page.getByLabel('Name', { exact: true }).fill('Portal of the docs');
+  await examine(page, 'client-edit');
+  await press(page, 'Save changes');
+  await expect(page.getByText('Changes saved.')).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Portal of the docs' })).toBeVisible();
+  await examine(page, 'client-confidential');
+
+  // Its secret is replaced, and what was allowed goes on with the new one.
   await press(page, 'Replace secret');
   await examine(page, 'client-secret');
   await press(page, 'Replace secret');
