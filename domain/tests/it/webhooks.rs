@@ -17,6 +17,7 @@ use domain::credential::rotate::{self, Overlap};
 use domain::credential::{disable, leak, revoke};
 use domain::housekeeping;
 use domain::id::WebhookId;
+use domain::interactive::client::{self, ClientDraft};
 use domain::testing::{Answer, Instance, Received};
 use domain::webhook::collect::collect;
 use domain::webhook::courier::Courier;
@@ -106,6 +107,36 @@ async fn every_change_is_told_once_signed_and_without_secrets() {
     let deliveries = webhook::deliveries(context, &webhook.id, 50).await.expect("lists");
     assert_eq!(deliveries.len(), 4);
     assert!(deliveries.iter().all(|one| one.delivered_at.is_some() && one.last_status == Some(204)));
+}
+
+#[tokio::test]
+async fn a_leak_of_what_is_no_credential_is_told_once_whatever_becomes_of_it() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let (webhook, _) = added(context, URL).await;
+    for (policy, revoked) in [(leak::Policy::Alert, false), (leak::Policy::Revoke, true)] {
+        let portal = ClientDraft {
+            name: "Portal".to_owned(),
+            redirect_uris: vec!["https://portal.example/callback".to_owned()],
+            confidential: true,
+        };
+        let (_, secret) = client::create(context, &operator(), &portal, None).await.expect("made");
+        let secret = secret.expect("a secret");
+        for _ in 0..2 {
+            let place = Some("https://paste.example/1");
+            leak::report(context, &operator(), secret.expose(), place, policy).await.expect("reports");
+        }
+        let received = sent(&instance, &webhook.id).await;
+        assert_eq!(types(&received), ["leak.reported"]);
+        assert!(!received[0].text.contains(secret.expose()));
+        let data = &received[0].body["data"];
+        assert_eq!((data["kind"].as_str(), data["name"].as_str()), (Some("client"), Some("Portal")));
+        assert_eq!(
+            (data["revoked"].as_bool(), data["found_at"].as_str()),
+            (Some(revoked), Some("https://paste.example/1"))
+        );
+        assert_eq!(data["url"], "http://localhost:8080/apps");
+    }
 }
 
 #[tokio::test]
