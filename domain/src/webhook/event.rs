@@ -85,7 +85,18 @@ fn rule(action: &str) -> Option<Rule> {
         STOPPED => Some(Rule {
             kind: EventKind::Revoked,
             name: STOPPED,
-            details: &["means", "credentials", "team", "made_by", "mcp_server", "created_before", "reason"],
+            details: &[
+                "means",
+                "credentials",
+                "grants",
+                "personal_tokens",
+                "clients",
+                "team",
+                "made_by",
+                "mcp_server",
+                "created_before",
+                "reason",
+            ],
         }),
         _ => None,
     }

@@ -155,6 +155,7 @@ async fn a_webhook_hears_only_what_it_asked_for() {
     let received = sent(&instance, &webhook.id).await;
     assert_eq!(types(&received), ["credential.revoked", "emergency.stopped"]);
     assert_eq!(received[1].body["data"]["credentials"], 1);
+    assert_eq!(received[1].body["data"]["grants"], 0);
     assert_eq!(received[1].body["data"]["url"], "http://localhost:8080/activity");
     assert_eq!(received[1].body["data"]["client_id"], serde_json::Value::Null);
 }
