@@ -112,7 +112,8 @@ pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<D
     })
 }
 
-/// Makes a restored database fit to serve, in one change: its sessions and invitations end, assertions from before this moment are refused, and
+/// Makes a restored database fit to serve, in one change: its sessions and invitations end, assertions from before this
+/// moment are refused, and
 /// with `end_again` so is everything that `difference` holds. Returns how many sessions ended.
 pub async fn finish(
     context: &Context,

@@ -485,7 +485,8 @@ pub async fn secret_form(id: String, errors: Vec<FieldError>, ask_password: bool
             <FormToken/>
             <section class="panel body" aria-label="What happens">
                 <p>
-                    "The old secret ends now: until the client has the new one it can neither take up what people allow nor refresh                      its tokens. The access that people gave it stays."
+                    "The old secret ends now: until the client has the new one it can neither take up what people allow nor "
+                    "refresh its tokens. The access that people gave it stays."
                 </p>
             </section>
             <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of/>
@@ -553,7 +554,9 @@ pub async fn one_client(id: String, done: Option<&str>) -> Result<Page, ActionEr
             <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>
             <div><dt>"Kind"</dt><dd>{kind}</dd></div>
             <div><dt>"Redirect URIs"</dt><dd>{uris}</dd></div>
-            {client.secret_hint.clone().map(|hint| view! { <div><dt>"Secret"</dt><dd>{secret_words(&hint, client.secret_ended)}{leaked_chip(client.leaked_at)}</dd></div> })}
+            {client.secret_hint.clone().map(|hint| view! {
+                <div><dt>"Secret"</dt><dd>{secret_words(&hint, client.secret_ended)}{leaked_chip(client.leaked_at)}</dd></div>
+            })}
             <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
             <div><dt>"Made"</dt><dd><Moment at=client.created_at/>" by "{client.created_by.clone()}</dd></div>
             <div><dt>"Last token"</dt><dd><MomentOr at=client.last_used_at otherwise="Never"/></dd></div>

@@ -70,7 +70,10 @@ fn connected(name: &str, link: Link) -> AnyView {
     let account = if link.account.is_empty() { "Your account".to_owned() } else { link.account };
     view! {
         <p>{account}{format!(" at {name} is connected since ")}<Moment at=link.connected_at/>"."</p>
-        <p class="muted">"Without it you sign in with your password. Signing in with it does not ask for your second factor here. Disconnecting it ends your other sessions."</p>
+        <p class="muted">
+            "Without it you sign in with your password. Signing in with it does not ask for your second factor here. "
+            "Disconnecting it ends your other sessions."
+        </p>
     }
     .into_any()
 }

@@ -230,9 +230,9 @@ pub async fn one(
             <header><h2 id="made">"Revoke everything this person made"</h2></header>
             <div class="body">
                 <p class="muted">
-                    "Credentials they generated, and those whose present secret, key or identity they made and so have seen. "
-                    "Disabling the person leaves them working: they are the team’s. Their connected apps and personal tokens "
-                    "end as well, and clients that they added are removed."
+                    "Credentials they generated, and those whose present secret, key or identity they made and so have seen; "
+                    "clients that they added; their connected apps and personal tokens. Disabling the person ends only the last "
+                    "two: credentials are the team’s."
                 </p>
                 <div class="row"><a class="button" href=revoke>"Count what it ends"</a></div>
             </div>

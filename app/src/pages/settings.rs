@@ -402,7 +402,7 @@ pub async fn stop_page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, Ac
                 <input type="hidden" name="server" value=typed.server.clone()/>
                 <input type="hidden" name="created_before" value=typed.created_before.clone()/>
                 <input type="hidden" name="means" value=means.as_str()/>
-                <p>{consequence}</p>
+                {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
                 <TextField id="reason" label="Reason" value=typed.reason.clone() error=of.at("reason")
                     hint="Optional. Kept in the audit log."/>
                 <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation.clone() required=true

@@ -96,9 +96,9 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::emergency::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in between,
-/// however many there are. With the first of them ends, for good, what acts for people in it. `progress` is told after each bite how many were stopped; they are stopped on disk
-/// then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
+/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in
+/// between, however many there are. With the first of them ends, for good, what acts for people in it. `progress` is told after
+/// each bite how many were stopped; they are stopped on disk then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
 ///
 /// When one bite is enough, each credential gets an audit entry of its own; otherwise each bite gets one, because an
 /// emergency must not wait for the log.
@@ -125,13 +125,17 @@ pub async fn stop(
             store::emergency::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
             last = Some(up_to.clone());
         }
-        let of_people = match is_first {
-            true => store::emergency::end_of_people(change.transaction(), selection, now).await?,
-            false => OfPeople::default(),
-        };
+        let mut events = Vec::new();
+        let mut of_people = OfPeople::default();
+        if is_first {
+            for (id, name) in store::emergency::made_clients(change.transaction(), selection, now).await? {
+                let details = json!({ "reason": reason, "emergency": true });
+                events.push(Event::new("client.removed", "client", &id, &name).with(details));
+            }
+            of_people = store::emergency::end_of_people(change.transaction(), selection, now).await?;
+        }
         is_first = false;
         total += stopped.len() as u64;
-        let mut events = Vec::new();
         if all_at_once {
             events.extend(stopped.iter().map(|(id, name)| of_one(*means, id, name, reason.as_deref())));
         }

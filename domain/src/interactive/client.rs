@@ -20,6 +20,8 @@ use crate::store::{self, StoreError};
 
 /// Most redirect URIs of a client.
 pub const MOST_REDIRECT_URIS: usize = 10;
+/// How much of a host the audit log repeats, in characters. Names in the DNS are 253 long at most.
+const LONGEST_HOST: usize = 100;
 
 /// Who made a client, and so how far it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,9 +231,6 @@ pub(super) fn added(client: &InteractiveClient) -> Event {
     Event::new("client.added", "client", client.id.as_str(), &client.name).with(details)
 }
 
-/// How much of a host the audit log repeats, in characters. Names in the DNS are 253 long at most.
-const LONGEST_HOST: usize = 100;
-
 /// The audit event of a client that is described otherwise than before.
 pub(super) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> Event {
     let uris = |client: &InteractiveClient| -> Vec<String> {
@@ -243,8 +242,8 @@ pub(super) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> 
     }))
 }
 
-/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code that is on its
-/// way to where answers went before is good for nothing any more.
+/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code that is
+/// on its way to where answers went before is good for nothing any more.
 pub async fn edit(
     context: &Context,
     actor: &Actor,

@@ -137,24 +137,23 @@ pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), G
     Ok(())
 }
 
-/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. Nothing when it has ended
-/// before.
+/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. False when it has ended before.
 pub(crate) async fn end_token(
     context: &Context,
     actor: &Actor,
     jti: &TokenId,
     place: Option<&str>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
     if !store::grants::revoke_token(change.transaction(), jti, now).await? {
-        return Ok(());
+        return Ok(false);
     }
     let Some(state) = store::grants::token_state(&context.store, jti).await? else { return Err(Fault::Damaged) };
     let event = Event::new("token.revoked", "client", state.client_id.as_str(), &state.client_name)
         .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }));
     change.commit(actor, &event).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Ends a grant of which somebody found a token at `place` and reports it.

@@ -131,6 +131,21 @@ async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -
     Ok(OfPeople { grants, personal_tokens, clients })
 }
 
+/// Identifiers and names of the clients that a stop removes.
+pub(crate) async fn made_clients(
+    transaction: &mut Transaction,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, StoreError> {
+    if selection.team.is_some() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT client_id, name FROM interactive_clients WHERE {MADE_CLIENTS} ORDER BY client_id");
+    let rows = query_of_people(sql, selection, now).fetch_all(&mut **transaction).await?;
+    let columns = rows.iter().map(|row| Columns::of("interactive_clients", row));
+    columns.map(|columns| Ok((columns.text("client_id")?, columns.text("name")?))).collect()
+}
+
 /// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what happened.
 pub(crate) async fn end_of_people(
     transaction: &mut Transaction,

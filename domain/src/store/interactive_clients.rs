@@ -13,7 +13,8 @@ use crate::secret::SecretHash;
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at, leaked_at, made_by_id, CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
+                             removed_at, described_at, leaked_at, made_by_id,
+                             CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
                              AS secret_ended FROM interactive_clients";
 
 fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {

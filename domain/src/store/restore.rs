@@ -133,23 +133,27 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, Stor
 /// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know, it does not
 /// say that anything was taken.
 async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
+    let mut known = HashSet::new();
+    for row in &sqlx::query("SELECT id FROM teams UNION ALL SELECT id FROM people").fetch_all(former.reads()).await? {
+        known.insert(Columns::of("the former database", row).text("id")?);
+    }
     let roles = "SELECT t.id AS team, p.id AS person, t.name AS team_name, p.name AS name, m.role AS role
-         FROM teams AS t CROSS JOIN people AS p
-         LEFT JOIN memberships AS m ON m.team_id = t.id AND m.person_id = p.id";
+         FROM memberships AS m JOIN teams AS t ON t.id = m.team_id JOIN people AS p ON p.id = m.person_id ORDER BY t.id, p.id";
     let mut present = HashMap::new();
     for row in &sqlx::query(roles).fetch_all(former.reads()).await? {
         let columns = Columns::of("the former database", row);
-        present.insert((columns.text("team")?, columns.text("person")?), role(&columns)?);
+        present.insert((columns.text("team")?, columns.text("person")?), columns.parsed("role", Role::parse)?);
     }
     let mut taken = Vec::new();
-    for row in
-        &sqlx::query(AssertSqlSafe(format!("{roles} WHERE m.role IS NOT NULL"))).fetch_all(backup.reads()).await?
-    {
+    for row in &sqlx::query(roles).fetch_all(backup.reads()).await? {
         let columns = Columns::of("the backup", row);
         let (team, person) = (columns.text("team")?, columns.text("person")?);
+        if !known.contains(&team) || !known.contains(&person) {
+            continue;
+        }
         let id = format!("{team}/{person}");
-        let Some(now) = present.get(&(team, person)) else { continue };
-        if *now >= role(&columns)? {
+        let now = present.get(&(team, person)).copied();
+        if now >= Some(columns.parsed("role", Role::parse)?) {
             continue;
         }
         let last = "SELECT MAX(at) AS at FROM audit WHERE target_id = $1 AND action = 'team.role_changed'";
@@ -160,14 +164,10 @@ async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, Store
             name: format!("{} in {}", columns.text("name")?, columns.text("team_name")?),
             id,
             at: at.unwrap_or(Timestamp::from_millis(0)),
-            how: How::RoleTaken(*now),
+            how: How::RoleTaken(now),
         });
     }
     Ok(taken)
-}
-
-fn role(columns: &Columns<'_>) -> Result<Option<Role>, StoreError> {
-    Ok(columns.optional_text("role")?.as_deref().and_then(Role::parse))
 }
 
 /// The fingerprints of recovery codes that work in `backup` and were used or replaced in `former`.

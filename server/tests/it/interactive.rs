@@ -855,6 +855,7 @@ async fn what_somebody_made_ends_with_the_clients_that_they_added() {
     assert_eq!(stopped.header("location"), "/settings?done=revoked&count=0&apps=1&clients=1");
     let told = grace.get(stopped.header("location")).await.body;
     assert!(told.contains("Ended for good: 1 connected app and 1 client."), "{told}");
+    assert_eq!(newest(&app, "client.removed").await.target_id, client_id);
     assert!(!is_accepted(&app, &access).await);
     let answer = app.token(&[("authorization", &proof)], refreshing(&client_id, &refresh)).await;
     assert_eq!(error(&answer), (401, "invalid_client".to_owned()));

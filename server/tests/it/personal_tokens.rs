@@ -285,12 +285,19 @@ async fn whoever_reports_a_token_of_a_person_has_it_ended() {
     assert!(!is_accepted(&app, &personal).await);
     assert!(!is_accepted(&app, &access).await);
     assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
+    // An access token alone ends, once; what it was had by goes on and is no leak.
+    let (access, _) = granted(&app, &browser, &client_id).await;
+    for _ in 0..2 {
+        assert_eq!(report(&app, &access).await, StatusCode::ACCEPTED);
+    }
+    assert!(!is_accepted(&app, &access).await);
+    assert!(!browser.get("/apps").await.body.contains("Leaked"));
     let body = format!("grant_type=refresh_token&refresh_token={refresh}&client_id={portal}&client_secret={secret}");
     assert_eq!(error(&app.token(&[], body).await), (401, "invalid_client".to_owned()));
     let entries = audit::list(&app.instance.context, &Authority::Everything, &audit::Filter::default(), 50).await;
     let entries = entries.expect("reads");
     for (action, count) in
-        [("personal_token.revoked", 1), ("grant.ended", 1), ("client.secret_ended", 1), ("leak.reported", 3)]
+        [("personal_token.revoked", 1), ("grant.ended", 1), ("client.secret_ended", 1), ("leak.reported", 4)]
     {
         let found: Vec<_> = entries.iter().filter(|entry| entry.action == action).collect();
         assert_eq!(found.len(), count, "{action}");

@@ -111,12 +111,13 @@ pub(super) async fn report_token(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    let leak = of_grant(context, Clue::AccessToken(jti), true).await?;
-    if let Some(leak) = leak.filter(|leak| leak.works) {
+    let leak = of_grant(context, Clue::AccessToken(jti), true).await?.filter(|leak| leak.works);
+    let says_something = match policy {
+        Policy::Revoke => grant::end_token(context, actor, jti, place).await?,
+        Policy::Alert => true,
+    };
+    if let Some(leak) = leak.filter(|_| says_something) {
         note(context, actor, &leak, place, policy).await?;
-    }
-    if policy == Policy::Revoke {
-        grant::end_token(context, actor, jti, place).await?;
     }
     tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
     Ok(())
@@ -158,7 +159,8 @@ pub async fn end(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: O
     }
 }
 
-/// Marks and writes down that something leaked that works, once: whoever reports it again says nothing new.
+/// Writes down that something leaked that works. Where people decide what becomes of it, it is marked, and whoever reports it again
+/// says nothing new; where it ends, it does not work the next time.
 async fn note(
     context: &Context,
     actor: &Actor,
@@ -175,14 +177,17 @@ async fn note(
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::leaks::mark(change.transaction(), table, leak.id(), now).await? {
+    if policy == Policy::Alert && !store::leaks::mark(change.transaction(), table, leak.id(), now).await? {
         return Ok(());
     }
-    let event = Event::new("leak.reported", kind, leak.id(), name).with(json!({
+    let mut event = Event::new("leak.reported", kind, leak.id(), name).with(json!({
         "person": person.map(PersonId::as_str),
         "found_at": place,
         "revoked": policy == Policy::Revoke,
     }));
-    change.commit(actor, &person.map_or(event.clone(), |person| event.about(person))).await?;
+    if let Some(person) = person {
+        event = event.about(person);
+    }
+    change.commit(actor, &event).await?;
     Ok(())
 }
