@@ -5,7 +5,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::actor::Actor;
-use domain::credential::leak::{self};
+use domain::credential::leak;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -1,7 +1,7 @@
 //! Settings of the instance: signing keys, and the emergency stop.
 
 use domain::credential::emergency::{self, Preview};
-use domain::keys::rotation::{self};
+use domain::keys::rotation;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;

@@ -1,6 +1,6 @@
 //! The list of MCP servers.
 
-use domain::mcp_server::{self};
+use domain::mcp_server;
 use leptos::prelude::*;
 
 use crate::components::status::ScopeTags;

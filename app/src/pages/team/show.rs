@@ -3,7 +3,7 @@
 use domain::authority::Role;
 use domain::error::FieldError;
 use domain::id::TeamId;
-use domain::invitation::{self};
+use domain::invitation;
 use domain::team::{self, Member, Team};
 use leptos::prelude::*;
 

@@ -16,8 +16,7 @@ use domain::id::{ClientId, TeamId};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::form_token::Binding;
-use crate::dashboard::auth::return_address::sign_in_for_request;
-use crate::dashboard::auth::return_address::sign_in_on_the_way_to;
+use crate::dashboard::auth::return_address::{sign_in_for_request, sign_in_on_the_way_to};
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::respond::respond;
 use crate::http::body::{self, BodyError, LIMIT};

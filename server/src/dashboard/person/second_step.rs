@@ -14,8 +14,7 @@ use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::passkey_answer;
-use crate::dashboard::auth::return_address::let_sign_in_lead_to;
-use crate::dashboard::auth::return_address::safe_return;
+use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{device, enter_as, remembered};
 use crate::dashboard::person::sign_in::refuse;
 use crate::dashboard::respond::{fields_of, respond};

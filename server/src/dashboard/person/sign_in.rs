@@ -15,8 +15,7 @@ use domain::{passkey, session};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;
-use crate::dashboard::auth::return_address::let_sign_in_lead_to;
-use crate::dashboard::auth::return_address::safe_return;
+use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{device, enter_as, remembered};
 use crate::dashboard::person::openid;
 use crate::dashboard::respond::respond;

@@ -9,7 +9,7 @@ use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::error::FieldError;
 use domain::id::{PersonId, TeamId};
-use domain::team::{self};
+use domain::team;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
