@@ -11,7 +11,7 @@ use domain::second_factor::Factors;
 use domain::session::PROOF_LIFETIME;
 use leptos::prelude::{expect_context, use_context};
 
-use crate::action::ActionError;
+use crate::error::ActionError;
 
 /// One request to the dashboard. The server provides it as context to every page and server function.
 #[derive(Clone)]

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::leak_reports::{LeakReports, read_github_keys};
-use crate::outbound;
+use crate::egress::policy;
+use crate::incident::report_policy::{LeakReports, read_github_keys};
 
 /// The defaults, which are also the reference of the configuration file.
 pub const DEFAULTS: &str = include_str!("../countersign.default.toml");
@@ -400,7 +400,7 @@ fn check_openid_issuer(issuer: &str, private_issuers: &[String]) -> Result<(Stri
         "http" if is_loopback(&url) => {
             private_hosts.push(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
         }
-        "http" if outbound::cover(private_issuers, &url) => {}
+        "http" if policy::cover(private_issuers, &url) => {}
         "http" => return Err(wrong("must be https; list its host in private_issuers to allow http")),
         _ => return Err(wrong("must be https")),
     }

@@ -4,8 +4,8 @@ use domain::error::FieldError;
 use domain::second_factor::Factors;
 use leptos::prelude::*;
 
-use super::icon::{Drawing, Icon};
-use super::passkey::PasskeyButton;
+use crate::components::icon::{Drawing, Icon};
+use crate::components::passkey::PasskeyButton;
 use crate::visit::Visit;
 
 /// The errors of a form, by field.

@@ -3,7 +3,7 @@
 use domain::error::FieldError;
 use leptos::prelude::*;
 
-use super::icon::{Drawing, Icon};
+use crate::components::icon::{Drawing, Icon};
 
 /// A line that tells something was done.
 #[component]

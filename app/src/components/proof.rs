@@ -3,8 +3,8 @@
 use domain::public_key::holds_private_key;
 use leptos::prelude::*;
 
-use super::field::{Errors, Select, TextArea, TextField};
 use crate::assets;
+use crate::components::field::{Errors, Select, TextArea, TextField};
 
 /// What was typed about keys.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use domain::session::Session;
 use leptos::prelude::*;
 
-use super::time::Moment;
+use crate::components::time::Moment;
 
 /// The sessions, each with what can be done about it. `action` is given the session and the name of its browser.
 pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {

@@ -18,7 +18,8 @@ use domain::store::{DatabaseUrl, Store, StoreError};
 
 use super::CliError;
 use crate::config::{Config, ConfigError, OpenId};
-use crate::outbound::{Outbound, PrivateHosts};
+use crate::egress::policy::PrivateHosts;
+use crate::egress::ports::Outbound;
 
 const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 

@@ -16,9 +16,9 @@ use tokio::time::MissedTickBehavior;
 use super::{CliError, instance};
 use crate::config::{Config, ConfigError};
 use crate::http::accept;
-use crate::http::envelope::log_panics;
+use crate::http::middleware::log_panics;
 use crate::state::AppState;
-use crate::{Front, metrics};
+use crate::{Service, metrics};
 
 /// How long connections are still accepted after SIGTERM.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ pub async fn run(mut config: Config) -> Result<(), CliError> {
         tracing::info!(%address, "metrics are served");
         background.push(tokio::spawn(accept::serve(listener, metrics::router(context.clone()), pending())));
     }
-    accept::serve(listener, Front::new(state), stop).await;
+    accept::serve(listener, Service::new(state), stop).await;
     background.iter().for_each(JoinHandle::abort);
     context.close().await;
     tracing::info!("stopped");

@@ -10,8 +10,8 @@ use domain::token::error::OAuthError;
 use domain::token::introspect::introspect;
 use serde_json::{Value, json};
 
-use super::request::{self, Failure};
 use crate::http::client_address::ClientAddress;
+use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
 /// The endpoint. Whoever asks must authenticate, and hears of tokens for its own MCP servers alone.

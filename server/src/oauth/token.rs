@@ -12,8 +12,8 @@ use domain::token::error::OAuthError;
 use domain::token::grants::{GrantType, authorization_code, client_credentials, jwt_bearer, refresh_token};
 use serde::Serialize;
 
-use super::request::{self, Failure};
 use crate::http::client_address::ClientAddress;
+use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
 /// A successful answer (RFC 6749 §5.1).

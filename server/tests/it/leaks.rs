@@ -13,7 +13,7 @@ use domain::credential::generate::Generated;
 use domain::credential::leak::Policy;
 use domain::credential::{Credential, Status, inspect};
 use serde_json::{Value, json};
-use server::leak_reports::{LeakReports, read_github_keys};
+use server::incident::report_policy::{LeakReports, read_github_keys};
 
 use crate::support::{Answer, App, basic};
 

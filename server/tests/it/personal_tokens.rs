@@ -14,7 +14,7 @@ use domain::mcp_server::{self, ScopeDescription, ServerDraft};
 use domain::person::manage;
 use domain::secret::{PlainSecret, SecretKind};
 use serde_json::{Value, json};
-use server::leak_reports::LeakReports;
+use server::incident::report_policy::LeakReports;
 
 use crate::html::between;
 use crate::interactive::{confidential, error, granted, is_accepted, refreshing, registered};

@@ -23,7 +23,7 @@ use domain::person::{Person, manage};
 use domain::restore::{self, How};
 use domain::team;
 use domain::webhook::{self, EventKind, WebhookDraft};
-use server::dashboard::enter::Permission;
+use server::dashboard::auth::enter::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
 
