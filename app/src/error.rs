@@ -1,15 +1,15 @@
 //! What a server function answers when it does not do what it was asked: small, typed, without internals. The server
 //! turns it into a page with the right status.
 
+use domain::client::ClientError;
+use domain::client::consent::ConsentError;
 use domain::credential::CredentialError;
 use domain::credential::list::ListError;
 use domain::error::Fault;
-use domain::interactive::client::ClientError;
-use domain::interactive::grant::GrantError;
-use domain::invitation::InvitationError;
-use domain::mcp_server::McpServerError;
 use domain::person::PersonError;
-use domain::team::TeamError;
+use domain::person::invitation::InvitationError;
+use domain::person::team::TeamError;
+use domain::server::McpServerError;
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
@@ -126,11 +126,11 @@ impl From<CredentialError> for ActionError {
     }
 }
 
-impl From<GrantError> for ActionError {
-    fn from(error: GrantError) -> Self {
+impl From<ConsentError> for ActionError {
+    fn from(error: ConsentError) -> Self {
         match error {
-            GrantError::NotFound => Self::NotFound,
-            GrantError::Fault(fault) => fault.into(),
+            ConsentError::NotFound => Self::NotFound,
+            ConsentError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Addresses of pages.
 
-use domain::id::InteractiveClientId;
+use domain::base::id::InteractiveClientId;
 
 /// A query string of those parameters that have a value.
 pub fn query_string(parameters: &[(&str, &str)]) -> String {

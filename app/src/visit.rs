@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use domain::actor::Actor;
-use domain::authority::{Authority, Role};
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
+use domain::base::id::{PersonId, SessionId, TeamId};
 use domain::context::Context;
-use domain::id::{PersonId, SessionId, TeamId};
-use domain::second_factor::Factors;
-use domain::session::PROOF_LIFETIME;
+use domain::model::actor::Actor;
+use domain::model::authority::{Authority, Role};
+use domain::model::person::Factors;
+use domain::model::session::PROOF_LIFETIME;
 use leptos::prelude::{expect_context, use_context};
 
 use crate::error::ActionError;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use domain::credential::leak::Policy;
-use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
-use domain::openid::Provider;
-use domain::public_key::PublicKey;
+use domain::crypto::public_key::PublicKey;
+use domain::model::client::{DynamicRegistration, InitialAccessToken};
+use domain::model::incident::Policy;
+use domain::services::relying_party::Provider;
 use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -555,7 +555,7 @@ mod tests {
         assert_eq!(config.master_key_file, Path::new("./data/master.key"));
         assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
         assert!(config.trusted_proxies.is_empty());
-        assert_eq!(config.status_list_ttl, domain::context::DEFAULT_STATUS_LIST_TTL);
+        assert_eq!(config.status_list_ttl, domain::model::settings::DEFAULT_STATUS_LIST_TTL);
     }
 
     #[test]

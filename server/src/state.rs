@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use domain::context::Context;
-use domain::credential::emergency;
+use domain::incident::emergency_stop;
 use ipnet::IpNet;
 
 use crate::http::rate_limit::RateLimit;
@@ -66,7 +66,7 @@ impl AppState {
             registrations_by_source: Arc::new(RateLimit::for_registrations()),
             registrations_of_a_day: Arc::new(RateLimit::for_registrations_of_a_day()),
             leak_reports: Arc::default(),
-            stop_bite: emergency::BITE,
+            stop_bite: emergency_stop::BITE,
             draining: Arc::new(AtomicBool::new(false)),
             start: u32::from_be_bytes(start),
             requests: Arc::new(AtomicU64::new(1)),

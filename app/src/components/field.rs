@@ -1,7 +1,7 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
 
-use domain::error::FieldError;
-use domain::second_factor::Factors;
+use domain::model::field_error::FieldError;
+use domain::model::person::Factors;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};

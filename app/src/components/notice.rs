@@ -1,6 +1,6 @@
 //! Notices: what happened, what to mind, what is wrong.
 
-use domain::error::FieldError;
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};

@@ -1,6 +1,6 @@
 //! Lists in pages: the rows of one, and the links to the first page and the next.
 
-use domain::place::Place;
+use domain::base::cursor::Place;
 use leptos::prelude::*;
 
 use crate::links::query_string;

@@ -1,6 +1,6 @@
 //! The fields of what proves a credential: public keys, and identities of other issuers.
 
-use domain::public_key::holds_private_key;
+use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
 use crate::assets;

@@ -1,6 +1,6 @@
 //! The table of somebody's sessions.
 
-use domain::session::Session;
+use domain::model::session::Session;
 use leptos::prelude::*;
 
 use crate::components::time::Moment;

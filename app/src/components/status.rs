@@ -1,7 +1,7 @@
 //! The status of a credential as a chip: a word, a colour and a mark that say the same.
 
-use domain::clock::Timestamp;
-use domain::credential::Status;
+use domain::base::clock::Timestamp;
+use domain::model::credential::Status;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,8 @@
 //! An exchange: what a client asks for, what is issued, why it is refused.
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use base64::Engine;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 

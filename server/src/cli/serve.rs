@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use domain::context::Context;
-use domain::webhook::courier::Courier;
-use domain::{alert, audit, housekeeping, mcp_server, setup};
+use domain::operations::housekeeping;
+use domain::person::setup;
+use domain::webhook::alert;
+use domain::webhook::dispatcher::Courier;
+use domain::{audit, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -47,7 +50,7 @@ pub async fn run(mut config: Config) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(CliError::failed)?;
     let public_url = config.public_url.clone().unwrap_or_else(|| instance::default_public_url(address.port()));
     let context = opened.with_issuer(public_url).await?;
-    mcp_server::move_built_in(&context).await.map_err(CliError::failed)?;
+    server::move_built_in(&context).await.map_err(CliError::failed)?;
 
     // Each connection takes a file descriptor, of which a shell or a service manager gives few.
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {

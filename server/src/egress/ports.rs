@@ -5,9 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use domain::issuer_keys::Fetch;
-use domain::openid::{Connection as ProviderConnection, TokenAnswer, TokenRequest};
-use domain::webhook::deliver::{Message, Post};
+use domain::model::ports::{Connection as ProviderConnection, Fetch, Message, Post, TokenAnswer, TokenRequest};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use url::{Host, Url};

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::error::{OAuthError, OAuthErrorCode};
+use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
 use serde_json::json;
 
 use crate::http::body::BodyError;

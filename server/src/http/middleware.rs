@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::error::OAuthError;
+use domain::model::oauth_error::OAuthError;
 use futures::FutureExt;
 
 use crate::http::accept::{LONGEST_HEAD, MOST_HEADERS};

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 
 /// Failures that a source may make within [`WINDOW`].
 const FAILURES: u32 = 1200;

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::actor::Actor;
-use domain::credential::leak;
+use domain::incident::leak;
+use domain::model::actor::Actor;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -3,8 +3,8 @@
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::credential::leak::Policy;
-use domain::public_key::PublicKey;
+use domain::crypto::public_key::PublicKey;
+use domain::model::incident::Policy;
 use serde::Deserialize;
 
 /// What is done with reports.

@@ -8,7 +8,7 @@ use app::pages::client::consent;
 use app::visit::{Viewer, Visit};
 use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::interactive::authorization::{self, AuthorizationRequest, RequestError};
+use domain::client::authorization::{self, AuthorizationRequest, RequestError};
 
 use crate::dashboard::auth::return_address::{let_form_lead_on, sign_in_for_request};
 use crate::dashboard::respond::respond;

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::Claims;
 use domain::token::authenticate::authenticate;
-use domain::token::error::OAuthError;
 use domain::token::introspect::introspect;
 use serde_json::{Value, json};
 

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::interactive::registration::DynamicRegistration;
-use domain::mcp_server::SCOPE_READ;
-use domain::public_key::KeyAlgorithm;
+use domain::crypto::public_key::KeyAlgorithm;
+use domain::model::client::DynamicRegistration;
+use domain::model::server::SCOPE_READ;
 use domain::token::grants::GrantType;
 use serde_json::json;
 

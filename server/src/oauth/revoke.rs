@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::error::OAuthError;
+use domain::model::oauth_error::OAuthError;
 use domain::token::revoke::revoke;
 
 use crate::http::client_address::ClientAddress;

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use domain::secret::PlainSecret;
+use domain::crypto::secret::PlainSecret;
+use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::AccessToken;
-use domain::token::error::OAuthError;
 use domain::token::grants::{GrantType, authorization_code, client_credentials, jwt_bearer, refresh_token};
 use serde::Serialize;
 

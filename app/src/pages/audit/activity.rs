@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::audit::{self, ACTIONS, Entry, Filter, Verdict};
-use domain::clock::Timestamp;
-use domain::error::FieldError;
+use domain::audit::{self, Verdict};
+use domain::base::clock::Timestamp;
+use domain::model::audit::{ACTIONS, Entry, Filter};
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,13 @@
 //! Connected apps: what people have allowed.
 
-use domain::id::GrantId;
-use domain::interactive::client::ClientKind;
-use domain::interactive::grant::{self, Grant, ListedGrant};
-use domain::mcp_server;
-use domain::personal_token::{self, ListedToken};
-use domain::place::Place;
+use domain::base::cursor::Place;
+use domain::base::id::GrantId;
+use domain::client::consent;
+use domain::client::personal_token;
+use domain::model::client::ClientKind;
+use domain::model::consent::{Consent, ListedConsent};
+use domain::model::personal_token::ListedToken;
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::layout::FormToken;
@@ -24,7 +26,7 @@ use crate::visit::signed_in;
 pub async fn end_grant(grant: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = GrantId::parse(&grant).ok_or(ActionError::NotFound)?;
-    grant::end(&visit.context, &visit.actor()?, &id).await?;
+    consent::end(&visit.context, &visit.actor()?, &id).await?;
     Ok("/apps?done=ended".to_owned())
 }
 
@@ -47,20 +49,20 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
     let after = Place::parse(&query.after);
-    let grants = grant::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
-    let (grants, next) = page_of(grants, ListedGrant::place);
+    let grants = consent::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (grants, next) = page_of(grants, ListedConsent::place);
     let after = Place::parse(&query.tokens_after);
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
     let (tokens, next_tokens) = page_of(tokens, ListedToken::place);
-    let client_of = |grant: &Grant, name: &str| match administers {
+    let client_of = |grant: &Consent, name: &str| match administers {
         true => view! { <a class="name" href=client_path(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
         false => name.to_owned().into_any(),
     };
-    let servers = mcp_server::list(&visit.context).await?;
+    let servers = server::list(&visit.context).await?;
     let is_empty = grants.is_empty();
     let rows = grants
         .into_iter()
-        .map(|ListedGrant { grant, person_name, client_name, client_kind }| {
+        .map(|ListedConsent { grant, person_name, client_name, client_kind }| {
             let server = servers.iter().find(|server| server.id == grant.server_id).map(|server| server.name.clone());
             let scopes = grant.scopes.iter().map(str::to_owned).collect();
             let name = client_of(&grant, &client_name);

@@ -1,10 +1,10 @@
 //! The page on which a person lets an interactive client act for them.
 
-use domain::interactive::authorization::AuthorizationRequest;
-use domain::interactive::client::ClientKind;
-use domain::interactive::metadata_document;
-use domain::interactive::redirect_uri::Destination;
-use domain::mcp_server;
+use domain::client::authorization::AuthorizationRequest;
+use domain::model::client::ClientKind;
+use domain::model::redirect_uri::Destination;
+use domain::model::server::allows_for_person;
+use domain::services::client_documents::host;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
@@ -22,7 +22,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
     let vouched = match (client.kind, client.id.document()) {
         (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
         (ClientKind::Document, Some(url)) => {
-            format!("{} describes it under this name; nobody else has checked it", metadata_document::host(url))
+            format!("{} describes it under this name; nobody else has checked it", host(url))
         }
         _ => "It registered itself under this name; nobody has checked it".to_owned(),
     };
@@ -44,7 +44,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         .iter()
         .filter(|scope| scopes.contains(&scope.name))
         .map(|scope| {
-            let words = mcp_server::allows_for_person(scope);
+            let words = allows_for_person(scope);
             let words = if words.is_empty() { &scope.name } else { words }.to_owned();
             view! { <li>{words}" "<span class="scope">{scope.name.clone()}</span></li> }
         })

@@ -1,8 +1,9 @@
 //! Editing a client.
 
-use domain::error::FieldError;
-use domain::id::InteractiveClientId;
-use domain::interactive::client::{self, InteractiveClient};
+use domain::base::id::InteractiveClientId;
+use domain::client;
+use domain::model::client::InteractiveClient;
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors};

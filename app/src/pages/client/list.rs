@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::interactive::client::{self, ClientKind, ClientQuery, InteractiveClient};
-use domain::interactive::prune;
-use domain::interactive::redirect_uri::RedirectUri;
-use domain::place::Place;
+use domain::base::cursor::Place;
+use domain::client::{self, prune};
+use domain::model::client::{ClientKind, ClientQuery, InteractiveClient};
+use domain::model::redirect_uri::RedirectUri;
 use leptos::prelude::*;
 
 use crate::components::field::Select;

@@ -1,8 +1,9 @@
 //! Adding a client.
 
-use domain::error::FieldError;
-use domain::interactive::client::{ClientDraft, InteractiveClient};
-use domain::interactive::redirect_uri::RedirectUri;
+use domain::client::ClientDraft;
+use domain::model::client::InteractiveClient;
+use domain::model::field_error::FieldError;
+use domain::model::redirect_uri::RedirectUri;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, Select, TextArea, TextField};

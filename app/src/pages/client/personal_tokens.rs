@@ -1,9 +1,11 @@
 //! Personal tokens: one's own, generating one, and the one page that shows it.
 
-use domain::error::FieldError;
-use domain::id::PersonalTokenId;
-use domain::mcp_server::{self, McpServer};
-use domain::personal_token::{self, ListedToken, PersonalTokenError, TokenDraft, grantable};
+use domain::base::id::PersonalTokenId;
+use domain::client::personal_token::{self, PersonalTokenError, TokenDraft, grantable};
+use domain::model::field_error::FieldError;
+use domain::model::personal_token::{ListedToken, PersonalToken};
+use domain::model::server::{McpServer, allows_for_person};
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
@@ -124,13 +126,13 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
 pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let tokens = personal_token::list_own(&visit.context, &visit.viewer()?.id).await?;
-    let mut servers = mcp_server::list(&visit.context).await?;
+    let mut servers = server::list(&visit.context).await?;
     let table = token_table(tokens, &servers, false);
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));
         for scope in &mut server.scopes {
-            scope.description = mcp_server::allows_for_person(scope).to_owned();
+            scope.description = allows_for_person(scope).to_owned();
         }
     }
     let failed = !errors.is_empty();
@@ -208,9 +210,9 @@ fn snippets(resource: &str) -> Vec<Snippet> {
 }
 
 /// The answer to the form: the only time the token is shown.
-pub async fn reveal(token: personal_token::PersonalToken, secret: String) -> Result<Page, ActionError> {
+pub async fn reveal(token: PersonalToken, secret: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let servers = mcp_server::list(&visit.context).await?;
+    let servers = server::list(&visit.context).await?;
     let server = servers.into_iter().find(|server| server.id == token.server_id).ok_or(ActionError::NotFound)?;
     let texts = snippets(&server.resource);
     let body = view! {

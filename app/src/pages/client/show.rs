@@ -1,7 +1,7 @@
 //! The page of one client.
 
-use domain::id::InteractiveClientId;
-use domain::interactive::client;
+use domain::base::id::InteractiveClientId;
+use domain::client;
 use leptos::prelude::*;
 
 use crate::components::layout::FormToken;

@@ -2,12 +2,14 @@
 //!
 //! The forms that add are answered by handlers of the server, which ask for the password again when it is due.
 
-use domain::clock::Timestamp;
-use domain::credential::AuthenticatorEnd;
-use domain::credential::federated::{self, FederatedDraft, FederatedIdentity};
-use domain::credential::keys::{self, ClientKey, KeysDraft};
-use domain::error::FieldError;
-use domain::id::{ClientId, FederatedIdentityId, KeyId};
+use domain::base::clock::Timestamp;
+use domain::base::id::{ClientId, FederatedIdentityId, KeyId};
+use domain::credential::federated;
+use domain::credential::keys;
+use domain::model::credential::AuthenticatorEnd;
+use domain::model::credential::federated::{FederatedDraft, FederatedIdentity};
+use domain::model::credential::key::{ClientKey, KeysDraft};
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors};

@@ -1,12 +1,12 @@
 //! Editing a credential: what it is called and what it may do. Which MCP servers it is for stays: that would be another
 //! credential.
 
-use domain::authority::Role;
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 use domain::credential::edit::Edit;
-use domain::credential::{AuthMethod, Credential};
-use domain::error::FieldError;
-use domain::mcp_server;
+use domain::model::authority::Role;
+use domain::model::credential::{AuthMethod, Credential};
+use domain::model::field_error::FieldError;
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::field::{Errors, TextArea, TextField};
@@ -99,7 +99,7 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
     if credential.revoked_at.is_some() {
         return Err(ActionError::Invalid("This credential is revoked and cannot be changed.".to_owned()));
     }
-    let mut servers: Vec<_> = mcp_server::list(&visit.context)
+    let mut servers: Vec<_> = server::list(&visit.context)
         .await?
         .into_iter()
         .filter(|server| credential.servers.contains(&server.id))

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use domain::authority::Role;
-use domain::clock::Timestamp;
-use domain::credential::AssertionRules;
-use domain::credential::draft::Expiry;
-use domain::error::FieldError;
-use domain::id::TeamId;
-use domain::mcp_server::{McpServer, ScopeDescription};
-use domain::team;
+use domain::base::clock::Timestamp;
+use domain::base::id::TeamId;
+use domain::model::authority::Role;
+use domain::model::credential::AssertionRules;
+use domain::model::credential::draft::Expiry;
+use domain::model::field_error::FieldError;
+use domain::model::server::{McpServer, ScopeDescription};
+use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::field::{Select, TextField};

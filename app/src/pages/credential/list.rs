@@ -1,12 +1,14 @@
 //! The list of credentials.
 
-use domain::authority::Role;
-use domain::clock::Timestamp;
-use domain::credential::Credential;
-use domain::credential::list::{Query, Show, Sort, counts, list};
-use domain::id::{McpServerId, TeamId};
-use domain::mcp_server::{self, McpServer};
-use domain::team;
+use domain::base::clock::Timestamp;
+use domain::base::id::{McpServerId, TeamId};
+use domain::credential::list::{counts, list};
+use domain::model::authority::Role;
+use domain::model::credential::Credential;
+use domain::model::credential::query::{Query, Show, Sort};
+use domain::model::server::McpServer;
+use domain::person::team;
+use domain::server;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
@@ -120,7 +122,7 @@ pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView
     let page = list(&visit.context, authority, &query, PAGE_SIZE).await?;
     let teams = team::list(&visit.context, authority).await?;
     let several = teams.len() > 1;
-    let servers = mcp_server::list(&visit.context).await?;
+    let servers = server::list(&visit.context).await?;
     let now = visit.now();
     let rows = page
         .credentials

@@ -12,9 +12,9 @@ pub mod show;
 pub mod stop;
 pub mod usage;
 
-use domain::credential::Credential;
+use domain::base::id::ClientId;
 use domain::credential::inspect;
-use domain::id::ClientId;
+use domain::model::credential::Credential;
 
 use crate::error::ActionError;
 use crate::visit::Visit;

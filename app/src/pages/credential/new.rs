@@ -3,12 +3,14 @@
 //! The form is answered by a handler of the server beside this page's route, not by a server function: a plain form
 //! sent to a server function is answered with a redirect, whose body or address would have to carry the secret.
 
-use domain::authority::Role;
-use domain::credential::draft::{Draft, Expiry, Proof};
-use domain::credential::{self, AuthMethod};
-use domain::error::FieldError;
-use domain::id::{ClientId, McpServerId};
-use domain::mcp_server::{self, McpServer, PRIVILEGED_SCOPES};
+use domain::base::id::{ClientId, McpServerId};
+use domain::credential;
+use domain::model::authority::Role;
+use domain::model::credential::AuthMethod;
+use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::field_error::FieldError;
+use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, TextArea, TextField};
@@ -100,7 +102,7 @@ impl Typed {
         let found = credential::inspect::find(&visit.context, visit.authority()?, client_id)
             .await?
             .ok_or(ActionError::NotFound)?;
-        let servers = mcp_server::list(&visit.context).await?;
+        let servers = server::list(&visit.context).await?;
         let resource =
             |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
         Ok(Self {
@@ -137,7 +139,7 @@ pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, Act
 /// The form with what was typed and what is wrong with it. `ask_password` asks again who it is.
 pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let mut servers = mcp_server::list(&visit.context).await?;
+    let mut servers = server::list(&visit.context).await?;
     let mut left_out = None;
     if !visit.authority()?.is_administrator() {
         servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&[]));

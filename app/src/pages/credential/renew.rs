@@ -1,8 +1,9 @@
 //! New secrets for several credentials that one text gave away: asked once, shown once.
 
+use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
-use domain::credential::{AuthMethod, CredentialError};
-use domain::error::FieldError;
+use domain::model::credential::AuthMethod;
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;

@@ -1,6 +1,6 @@
 //! The one page that shows a secret: the answer to the form that generated it.
 
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};

@@ -5,10 +5,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 use domain::credential::rotate::Overlap;
-use domain::credential::{AuthMethod, AuthenticatorEnd, Credential, CredentialError, inspect, keys};
-use domain::error::FieldError;
+use domain::credential::{CredentialError, inspect, keys};
+use domain::model::credential::{AuthMethod, AuthenticatorEnd, Credential};
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, ProofFields, Select, TextField};

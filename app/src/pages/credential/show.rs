@@ -1,15 +1,21 @@
 //! One credential: what it is, how it is used, how to connect, how to stop it.
 
 use domain::audit;
-use domain::authority::Role;
-use domain::clock::Timestamp;
-use domain::credential::federated::{self, FederatedIdentity};
-use domain::credential::inspect::{self, Impact};
-use domain::credential::keys::{self, ClientKey};
-use domain::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Status, leak};
-use domain::mcp_server::{self, DEFAULT_TOKEN_LIFETIME, McpServer};
-use domain::team::{self, Team};
-use domain::usage::{self, RecentExchange, RefusalHour, RefusalSummary, Whose};
+use domain::base::clock::Timestamp;
+use domain::credential::federated;
+use domain::credential::inspect;
+use domain::credential::keys;
+use domain::credential::usage::{self, RecentExchange};
+use domain::incident::leak;
+use domain::model::authority::Role;
+use domain::model::credential::federated::FederatedIdentity;
+use domain::model::credential::key::ClientKey;
+use domain::model::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Impact, Status};
+use domain::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer};
+use domain::model::team::Team;
+use domain::model::usage::{Hour, RefusalHour, RefusalSummary, Whose};
+use domain::person::team;
+use domain::server;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
@@ -64,7 +70,7 @@ struct Details {
     identities: Vec<FederatedIdentity>,
     shared: bool,
     impact: Impact,
-    hours: Vec<usage::Hour>,
+    hours: Vec<Hour>,
     exchanges: Vec<RecentExchange>,
     refusals: Vec<RefusalSummary>,
     refusal_hours: Vec<RefusalHour>,
@@ -79,7 +85,7 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
         shared: federated::is_shared(context, &identities).await?,
         identities,
         team: team::find(context, visit.authority()?, &credential.team).await?,
-        servers: mcp_server::list(context).await?,
+        servers: server::list(context).await?,
         secrets: inspect::secrets(context, &id).await?,
         keys: keys::list(context, &id).await?,
         impact: inspect::impact(context, &credential).await?,

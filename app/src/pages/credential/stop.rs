@@ -1,9 +1,10 @@
 //! Disabling and revoking: the facts first, then the button. Disabling can be undone, revoking cannot; words, colours
 //! and pages differ so that nobody takes one for the other.
 
-use domain::credential::inspect::{self, Impact};
-use domain::credential::{self, Credential, disable, revoke};
-use domain::id::ClientId;
+use domain::base::id::ClientId;
+use domain::credential::inspect;
+use domain::credential::{self, disable, revoke};
+use domain::model::credential::{Credential, Impact};
 use leptos::prelude::*;
 
 use crate::components::chart::counted;

@@ -1,9 +1,10 @@
 //! How a credential was used: exchanges, refusals, and what stopping it would end.
 
-use domain::credential::inspect::Impact;
-use domain::mcp_server::McpServer;
-use domain::token::ledger::Refusal;
-use domain::usage::{RecentExchange, RefusalHour, RefusalSummary};
+use domain::credential::usage::RecentExchange;
+use domain::model::credential::Impact;
+use domain::model::server::McpServer;
+use domain::model::token::Refusal;
+use domain::model::usage::{RefusalHour, RefusalSummary};
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};

@@ -1,11 +1,12 @@
 //! The emergency stop: what it is limited to, what it would end, how far it is.
 
-use domain::clock::Timestamp;
-use domain::credential::emergency::{self, Means, Preview, Selection};
-use domain::error::FieldError;
-use domain::id::{McpServerId, PersonId};
-use domain::person::manage;
-use domain::{mcp_server, team};
+use domain::base::clock::Timestamp;
+use domain::base::id::{McpServerId, PersonId};
+use domain::incident::emergency_stop;
+use domain::model::field_error::FieldError;
+use domain::model::incident::{Means, Preview, Selection};
+use domain::person::{manage, team};
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};
@@ -26,7 +27,7 @@ pub const CONFIRMATION: &str = "STOP";
 #[server(prefix = "/fn", endpoint = "undo_emergency_stop")]
 pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
     let visit = signed_in()?;
-    let count = emergency::undo(&visit.context, &visit.actor()?, Timestamp::from_millis(stopped_at)).await?;
+    let count = emergency_stop::undo(&visit.context, &visit.actor()?, Timestamp::from_millis(stopped_at)).await?;
     Ok(format!("/settings?done=undone&count={count}"))
 }
 
@@ -114,7 +115,7 @@ impl Choices {
         };
         let teams = team::list(&visit.context, visit.authority()?).await?;
         let people = manage::list(&visit.context).await?;
-        let servers = mcp_server::list(&visit.context).await?;
+        let servers = server::list(&visit.context).await?;
         let person = |listed: manage::Listed| {
             (listed.person.id.to_string(), format!("{} ({})", listed.person.name, listed.person.email))
         };
@@ -193,7 +194,7 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionE
         Ok(chosen) => chosen,
         Err(error) => return Err(ActionError::Invalid(error.message)),
     };
-    let preview = emergency::preview(&visit.context, &selection, means).await?;
+    let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
     let of = Errors(errors.clone());

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use domain::authority::Role;
-use domain::credential::AuthMethod;
-use domain::credential::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
-use domain::mcp_server::{self, McpServer};
+use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
+use domain::model::authority::Role;
+use domain::model::credential::AuthMethod;
+use domain::model::server::McpServer;
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};
@@ -39,7 +40,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     }
     let since = visit.now().minus(Duration::from_secs(24 * 3600) * days);
     let findings = leak::find(&visit.context, visit.authority()?, &text, since).await?;
-    let servers = mcp_server::list(&visit.context).await?;
+    let servers = server::list(&visit.context).await?;
     let body = view! {
         <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
         {all_at_once(&visit, &findings)}
@@ -203,7 +204,7 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
         Found::PersonalToken(listed) => {
             (listed.token.name.clone(), format!("A personal token of {}", listed.person_name))
         }
-        Found::Grant(listed) => {
+        Found::Consent(listed) => {
             (listed.client_name.clone(), format!("A token with which this app acts for {}", listed.person_name))
         }
         Found::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
@@ -226,7 +227,7 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
             let verb = if own { "Revoke token" } else { "Revoke their token" };
             button("/fn/revoke_personal_token", "token", listed.token.id.to_string(), verb)
         }
-        Found::Grant(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
+        Found::Consent(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
         Found::Client(client) => view! {
             <a class="button" href=client_path(&client.id)>"Open the client"</a>
             <p class="muted">

@@ -1,10 +1,13 @@
 //! Overview: what needs attention, and what happened lately.
 
 use domain::audit;
-use domain::authority::Role;
-use domain::credential::list::{Counts, counts};
+use domain::credential::list::counts;
+use domain::credential::usage;
 use domain::error::Fault;
-use domain::usage::{self, Hour, Whose};
+use domain::model::audit::Filter;
+use domain::model::authority::Role;
+use domain::model::credential::query::Counts;
+use domain::model::usage::{Hour, Whose};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
@@ -47,10 +50,9 @@ pub async fn page() -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let counts = read_overview().await?;
     let hours = usage::hours(&visit.context, Whose::All(visit.authority()?), 24).await?;
-    let latest: Result<Vec<EntryView>, Fault> =
-        audit::list(&visit.context, visit.authority()?, &audit::Filter::default(), 6)
-            .await
-            .map(|entries| entries.iter().map(EntryView::of).collect());
+    let latest: Result<Vec<EntryView>, Fault> = audit::list(&visit.context, visit.authority()?, &Filter::default(), 6)
+        .await
+        .map(|entries| entries.iter().map(EntryView::of).collect());
     let used = counts.all > counts.unverified;
     let authority = visit.authority()?;
     // The steps end with the master key, which is an administrator's matter.

@@ -1,14 +1,15 @@
 //! Settings of the instance: signing keys, and the emergency stop.
 
-use domain::credential::emergency::{self, Preview};
-use domain::keys::rotation;
+use domain::incident::emergency_stop;
+use domain::model::incident::Preview;
+use domain::operations::key_rotation;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
 use crate::components::notice::Done;
 use crate::error::ActionError;
 use crate::page::Page;
-use crate::pages::incident::emergency_stop::{self, ended_of_people, undoable};
+use crate::pages::incident::emergency_stop::{ended_of_people, panel, undoable};
 use crate::pages::operations::signing_keys::SigningKeys;
 use crate::visit::signed_in;
 
@@ -30,15 +31,15 @@ pub struct Outcome {
 /// The page.
 pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let keys = rotation::list(&visit.context).await?;
+    let keys = key_rotation::list(&visit.context).await?;
     let body = view! {
         {done(&outcome)}
-        {undoable(emergency::undoable(&visit.context).await?)}
+        {undoable(emergency_stop::undoable(&visit.context).await?)}
         <div class="head"><div><h1>"Settings"</h1><p>"Signing keys, and what to do when everything has to stop."</p></div>
             <a class="button" href="/settings/webhooks">"Webhooks"</a>
         </div>
         <SigningKeys keys now=visit.now()/>
-        {emergency_stop::panel(&visit).await?}
+        {panel(&visit).await?}
     };
     Ok(Page::new("Settings", body))
 }

@@ -1,9 +1,9 @@
 //! Signing keys: their table, and the page that replaces one.
 
-use domain::clock::Timestamp;
-use domain::error::FieldError;
-use domain::keys::TokenAlgorithm;
-use domain::keys::rotation::{Haste, RotationError, SigningKeyState};
+use domain::base::clock::Timestamp;
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::model::field_error::FieldError;
+use domain::operations::key_rotation::{Haste, RotationError, SigningKeyState};
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors};

@@ -1,8 +1,8 @@
 //! One's own account: name, password, second factor, sign-in with an OpenID provider, sessions.
 
-use domain::error::FieldError;
-use domain::id::SessionId;
-use domain::{passkey, second_factor, session};
+use domain::base::id::SessionId;
+use domain::model::field_error::FieldError;
+use domain::person::{passkey, second_factor, session};
 use leptos::prelude::*;
 
 use crate::components::field::{CodeField, Errors, TextField};

@@ -1,8 +1,8 @@
 //! Invitations: the one page that shows a link, and what the link opens.
 
-use domain::error::FieldError;
-use domain::invitation::{Grant, Invitation};
-use domain::team::{self, Team};
+use domain::model::field_error::FieldError;
+use domain::model::team::{Invitation, InvitedRole, Team};
+use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::field::{Errors, TextField};
@@ -57,9 +57,9 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
 /// What an invitation gives, in words.
 async fn gives(visit: &Visit, invitation: &Invitation) -> Result<String, ActionError> {
     Ok(match &invitation.grant {
-        Grant::Administrator => "You will be an administrator of this Countersign.".to_owned(),
-        Grant::Team(id, role) => {
-            let teams = team::list(&visit.context, &domain::authority::Authority::Everything).await?;
+        InvitedRole::Administrator => "You will be an administrator of this Countersign.".to_owned(),
+        InvitedRole::Team(id, role) => {
+            let teams = team::list(&visit.context, &domain::model::authority::Authority::Everything).await?;
             let name = teams.into_iter().find(|team: &Team| team.id == *id).map(|team| team.name).unwrap_or_default();
             format!("You will be in the team {name}, as a {}.", role_word(*role).to_lowercase())
         }

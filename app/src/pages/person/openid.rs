@@ -1,9 +1,11 @@
 //! Signing in with an OpenID provider: its button, its part of the account page, and what is said when it did not work.
 
-use domain::error::FieldError;
-use domain::openid::link::{self, Link};
-use domain::openid::{OpenIdError, Provider};
-use domain::sign_in::wait_words;
+use domain::model::field_error::FieldError;
+use domain::model::person::Link;
+use domain::person::openid::OpenIdError;
+use domain::person::openid::link;
+use domain::person::sign_in::wait_words;
+use domain::services::relying_party::Provider;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors};

@@ -1,8 +1,9 @@
 //! One's own passkeys: the list on the account's page, adding one, removing one.
 
-use domain::error::FieldError;
-use domain::id::PasskeyId;
-use domain::passkey::{self, Passkey};
+use domain::base::id::PasskeyId;
+use domain::model::field_error::FieldError;
+use domain::model::person::Passkey;
+use domain::person::passkey;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, TextField};

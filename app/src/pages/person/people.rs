@@ -1,12 +1,13 @@
 //! People: who has an account, in which teams, and what an administrator can do about it.
 
-use domain::authority::{Authority, Role};
-use domain::error::FieldError;
-use domain::id::{PersonId, SessionId};
-use domain::openid::link;
+use domain::base::id::{PersonId, SessionId};
+use domain::model::authority::{Authority, Role};
+use domain::model::field_error::FieldError;
+use domain::model::session::Session;
 use domain::person::manage::{self, Listed};
-use domain::session::{self, Session};
-use domain::{invitation, team};
+use domain::person::openid::link;
+use domain::person::session;
+use domain::person::{invitation, team};
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, Select, TextField};

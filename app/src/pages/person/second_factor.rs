@@ -1,7 +1,10 @@
 //! One's own second factor: setting it up, recovery codes, removing it.
 
-use domain::error::FieldError;
-use domain::second_factor::{self, Factors, Recovery, RecoveryCode, TotpSecret};
+use domain::crypto::recovery_code::RecoveryCode;
+use domain::crypto::totp::TotpSecret;
+use domain::model::field_error::FieldError;
+use domain::model::person::{Factors, Recovery};
+use domain::person::second_factor;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::second_factor::Factors;
-use domain::sign_in::wait_words;
+use domain::model::person::Factors;
+use domain::person::sign_in::wait_words;
 use leptos::prelude::*;
 
 use crate::components::field::TextField;

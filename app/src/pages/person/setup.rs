@@ -1,7 +1,7 @@
 //! The first run: the one-time link makes the first administrator.
 
-use domain::error::FieldError;
-use domain::password::SHORTEST_PASSWORD;
+use domain::crypto::password::SHORTEST_PASSWORD;
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::field::{Errors, TextField};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::sign_in::wait_words;
+use domain::person::sign_in::wait_words;
 use leptos::prelude::*;
 
 use crate::components::field::TextField;

@@ -1,6 +1,6 @@
 //! The list of MCP servers.
 
-use domain::mcp_server;
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::status::ScopeTags;
@@ -12,7 +12,7 @@ use crate::visit::signed_in;
 /// The list.
 pub async fn page() -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let rows = mcp_server::list(&visit.context)
+    let rows = server::list(&visit.context)
         .await?
         .into_iter()
         .map(|server| {

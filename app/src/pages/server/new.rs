@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use domain::error::FieldError;
-use domain::keys::TokenAlgorithm;
-use domain::mcp_server::{ScopeDescription, ServerDraft};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::model::field_error::FieldError;
+use domain::model::server::ScopeDescription;
+use domain::server::ServerDraft;
 use leptos::prelude::*;
 
 use crate::components::field::{Errors, Select, TextArea, TextField};

@@ -1,7 +1,8 @@
 //! The page of one MCP server, with what its operator needs.
 
-use domain::id::McpServerId;
-use domain::mcp_server::{self, McpServer};
+use domain::base::id::McpServerId;
+use domain::model::server::McpServer;
+use domain::server;
 use leptos::prelude::*;
 
 use crate::components::notice::Done;
@@ -16,7 +17,7 @@ use crate::visit::signed_in;
 pub async fn page(id: String, done: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = McpServerId::parse(&id).ok_or(ActionError::NotFound)?;
-    let server = mcp_server::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
+    let server = server::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
     let issuer = visit.context.settings.public_url.clone();
     let title = server.name.clone();
     let rows = server

@@ -1,10 +1,11 @@
 //! Inviting people, and the invitations that are open.
 
-use domain::authority::Role;
-use domain::error::FieldError;
-use domain::id::{InvitationId, TeamId};
-use domain::invitation::{self, Grant, Invitation};
-use domain::team::{self, Team};
+use domain::base::id::{InvitationId, TeamId};
+use domain::model::authority::Role;
+use domain::model::field_error::FieldError;
+use domain::model::team::{Invitation, InvitedRole, Team};
+use domain::person::invitation;
+use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
@@ -24,8 +25,8 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
     let id = InvitationId::parse(&id).ok_or(ActionError::NotFound)?;
     let withdrawn = invitation::withdraw(&visit.context, &visit.actor()?, &id).await?;
     Ok(match withdrawn.grant {
-        Grant::Team(team, _) => format!("/teams/{team}?done=withdrawn"),
-        Grant::Administrator => "/people?done=withdrawn".to_owned(),
+        InvitedRole::Team(team, _) => format!("/teams/{team}?done=withdrawn"),
+        InvitedRole::Administrator => "/people?done=withdrawn".to_owned(),
     })
 }
 
@@ -35,8 +36,8 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
         .into_iter()
         .map(|invitation| {
             let gives = match &invitation.grant {
-                Grant::Administrator => "Administrator".to_owned(),
-                Grant::Team(id, role) => match teams.iter().find(|team| team.id == *id) {
+                InvitedRole::Administrator => "Administrator".to_owned(),
+                InvitedRole::Team(id, role) => match teams.iter().find(|team| team.id == *id) {
                     Some(team) => format!("{} of {}", role_word(*role), team.name),
                     None => role_word(*role).to_owned(),
                 },
@@ -90,12 +91,12 @@ pub const ADMINISTRATION: &str = "administration";
 
 impl Typed {
     /// What the rules understand.
-    pub fn grant(&self) -> Result<Grant, FieldError> {
+    pub fn grant(&self) -> Result<InvitedRole, FieldError> {
         if self.team == ADMINISTRATION {
-            return Ok(Grant::Administrator);
+            return Ok(InvitedRole::Administrator);
         }
         let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose one of the list."))?;
-        Ok(Grant::Team(team, read_role(&self.role)?))
+        Ok(InvitedRole::Team(team, read_role(&self.role)?))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The list of teams, and what each role may do.
 
-use domain::authority::Authority;
-use domain::team::{self, Summary};
+use domain::model::authority::Authority;
+use domain::model::team::Summary;
+use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::chart::grouped;

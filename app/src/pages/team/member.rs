@@ -1,8 +1,8 @@
 //! Somebody’s role in a team.
 
-use domain::error::FieldError;
-use domain::id::{PersonId, TeamId};
-use domain::team::{self, TeamError};
+use domain::base::id::{PersonId, TeamId};
+use domain::model::field_error::FieldError;
+use domain::person::team::{self, TeamError};
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, Select};

@@ -7,8 +7,9 @@ pub mod new;
 pub mod role;
 pub mod show;
 
-use domain::id::TeamId;
-use domain::team::{self, Team};
+use domain::base::id::TeamId;
+use domain::model::team::Team;
+use domain::person::team;
 
 use crate::error::ActionError;
 use crate::visit::Visit;

@@ -1,6 +1,6 @@
 //! The form that makes a team.
 
-use domain::error::FieldError;
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::field::{Errors, TextField};

@@ -1,10 +1,11 @@
 //! The page of one team: who is in it and as what.
 
-use domain::authority::Role;
-use domain::error::FieldError;
-use domain::id::TeamId;
-use domain::invitation;
-use domain::team::{self, Member, Team};
+use domain::base::id::TeamId;
+use domain::model::authority::Role;
+use domain::model::field_error::FieldError;
+use domain::model::team::{Member, Team};
+use domain::person::invitation;
+use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::field::{Errors, TextField};

@@ -1,7 +1,9 @@
 //! The forms of webhooks, and the one page that shows a signing secret.
 
-use domain::error::FieldError;
-use domain::webhook::{self, EventKind, SigningSecret, Webhook, WebhookDraft};
+use domain::model::field_error::FieldError;
+use domain::model::webhook::{EventKind, Webhook};
+use domain::webhook::secret::SigningSecret;
+use domain::webhook::{self, WebhookDraft};
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors, TextField};

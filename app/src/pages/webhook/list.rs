@@ -1,6 +1,7 @@
 //! The list of webhooks.
 
-use domain::webhook::{self, EventKind, Webhook, WebhookError};
+use domain::model::webhook::{EventKind, Webhook};
+use domain::webhook::{self, WebhookError};
 use leptos::prelude::*;
 
 use crate::components::notice::Done;

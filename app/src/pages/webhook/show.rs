@@ -1,8 +1,9 @@
 //! The page of one webhook: whether it works, what was sent, and how a receiver checks it.
 
-use domain::clock::Timestamp;
-use domain::id::{DeliveryId, WebhookId};
-use domain::webhook::{self, Delivery, Webhook, deliver};
+use domain::base::clock::Timestamp;
+use domain::base::id::{DeliveryId, WebhookId};
+use domain::model::webhook::Webhook;
+use domain::webhook::{self, Delivery, sender};
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
@@ -25,7 +26,7 @@ const SHOWN: u16 = 50;
 pub async fn test_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
-    let delivery = deliver::test(&visit.context, &visit.actor()?, &id).await?;
+    let delivery = sender::test(&visit.context, &visit.actor()?, &id).await?;
     Ok(format!("/settings/webhooks/{id}?done=tested&delivery={delivery}"))
 }
 
@@ -61,7 +62,7 @@ pub async fn send_delivery_again(id: String, delivery: String) -> Result<String,
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let delivery = DeliveryId::parse(&delivery).ok_or(ActionError::NotFound)?;
-    deliver::send_again(&visit.context, &id, &delivery).await?;
+    sender::send_again(&visit.context, &id, &delivery).await?;
     Ok(format!("/settings/webhooks/{id}?done=again"))
 }
 

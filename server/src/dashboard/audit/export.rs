@@ -7,7 +7,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, RawQuery};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use domain::{audit, authority};
+use domain::audit;
+use domain::person::authority;
 use futures::stream;
 use tower_sessions::Session;
 

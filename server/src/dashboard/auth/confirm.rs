@@ -3,14 +3,15 @@
 
 use app::error::ActionError;
 use app::visit::Visit;
-use domain::actor::Actor;
 use domain::credential::CredentialError;
-use domain::error::FieldError;
-use domain::invitation::InvitationError;
-use domain::password::Password;
-use domain::person::{self, Person};
-use domain::sign_in::{self, Proof, SignInError};
-use domain::team::TeamError;
+use domain::crypto::password::Password;
+use domain::model::actor::Actor;
+use domain::model::field_error::FieldError;
+use domain::model::person::Person;
+use domain::person;
+use domain::person::invitation::InvitationError;
+use domain::person::sign_in::{self, Proof, SignInError};
+use domain::person::team::TeamError;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::passkey_answer;

@@ -10,9 +10,9 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::authority::{Denied, Role};
+use domain::base::id::{ClientId, TeamId};
 use domain::credential::inspect;
-use domain::id::{ClientId, TeamId};
+use domain::model::authority::{Denied, Role};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::form_token::Binding;

@@ -6,8 +6,8 @@
 use app::visit::Viewer;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use domain::base::id::SessionId;
 use domain::context::Context;
-use domain::id::SessionId;
 
 use crate::dashboard::auth::cookies::Cookie;
 

@@ -1,6 +1,6 @@
 //! What the browser sent of a passkey.
 
-use domain::passkey::Answer;
+use domain::person::passkey::Answer;
 
 use crate::http::fields::Fields;
 

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use domain::context::Context;
-use domain::session::{self, Session, Stored};
+use domain::model::session::Session;
+use domain::person::session::{self, Stored};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;

@@ -3,9 +3,9 @@
 use app::visit::Visit;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::id::PersonId;
-use domain::person::Person;
-use domain::sign_in::{self, Shown};
+use domain::base::id::PersonId;
+use domain::model::person::Person;
+use domain::person::sign_in::{self, Shown};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;

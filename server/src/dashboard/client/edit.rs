@@ -6,8 +6,8 @@ use app::pages::client::new::TypedClient;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::id::InteractiveClientId;
-use domain::interactive::client::{self, ClientError};
+use domain::base::id::InteractiveClientId;
+use domain::client::{self, ClientError};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::confirm_unless_fresh;

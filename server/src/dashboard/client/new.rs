@@ -6,8 +6,9 @@ use app::pages::client::{new as page, secret};
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::interactive::client::{self, ClientError, InteractiveClient};
-use domain::secret::PlainSecret;
+use domain::client::{self, ClientError};
+use domain::crypto::secret::PlainSecret;
+use domain::model::client::InteractiveClient;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh};
@@ -44,7 +45,7 @@ pub async fn add(
 
 /// Why no client was added, or no secret made.
 pub enum Refused {
-    Password(Vec<domain::error::FieldError>),
+    Password(Vec<domain::model::field_error::FieldError>),
     Client(ClientError),
     Action(ActionError),
 }

@@ -6,9 +6,10 @@ use app::pages::client::personal_tokens::TypedToken;
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::Response;
-use domain::error::FieldError;
-use domain::personal_token::{self, PersonalToken, PersonalTokenError};
-use domain::secret::PlainSecret;
+use domain::client::personal_token::{self, PersonalTokenError};
+use domain::crypto::secret::PlainSecret;
+use domain::model::field_error::FieldError;
+use domain::model::personal_token::PersonalToken;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh};

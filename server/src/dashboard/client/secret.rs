@@ -5,8 +5,8 @@ use app::pages::client::secret as page;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::Response;
-use domain::id::InteractiveClientId;
-use domain::interactive::client::{self, ClientError};
+use domain::base::id::InteractiveClientId;
+use domain::client::{self, ClientError};
 use tower_sessions::Session;
 
 use crate::dashboard::client::new::{Refused, may_make};

@@ -5,9 +5,9 @@ use app::pages::credential::{authenticators as page, fields};
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::actor::Actor;
+use domain::base::id::ClientId;
 use domain::credential::{CredentialError, federated, keys};
-use domain::id::ClientId;
+use domain::model::actor::Actor;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};

@@ -5,8 +5,8 @@ use app::pages::credential::edit as page;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::base::id::ClientId;
 use domain::credential::{CredentialError, edit};
-use domain::id::ClientId;
 
 use crate::dashboard::respond::respond;
 use crate::http::fields::Fields;

@@ -3,9 +3,9 @@
 use app::pages::credential::reveal::{Occasion, Reveal};
 use app::pages::credential::show::connection;
 use app::visit::Visit;
+use domain::base::id::ClientId;
 use domain::credential::CredentialError;
 use domain::credential::generate::Generated;
-use domain::id::ClientId;
 
 use crate::dashboard::auth::confirm::Refused;
 

@@ -8,10 +8,11 @@ use app::pages::message;
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::base::id::ClientId;
 use domain::credential::generate::{self, Generated};
 use domain::credential::rotate::Overlap;
-use domain::credential::{AuthMethod, CredentialError, inspect, rotate as rotation};
-use domain::id::ClientId;
+use domain::credential::{CredentialError, inspect, rotate as rotation};
+use domain::model::credential::AuthMethod;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};

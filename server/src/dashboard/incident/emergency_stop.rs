@@ -11,11 +11,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use domain::actor::Actor;
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 use domain::credential::CredentialError;
-use domain::credential::emergency::{self, Means, Order, Preview, Selection};
-use domain::error::FieldError;
+use domain::incident::emergency_stop;
+use domain::model::actor::Actor;
+use domain::model::field_error::FieldError;
+use domain::model::incident::{Means, Order, Preview, Selection};
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -62,7 +63,7 @@ pub async fn stop(
     let (context, reason, bite) = (visit.context.clone(), typed.reason.clone(), state.stop_bite);
     let work = tokio::spawn(async move {
         let order = Order { selection: &selection, means, reason: &reason };
-        emergency::stop(&context, &actor, &order, bite, |count| {
+        emergency_stop::stop(&context, &actor, &order, bite, |count| {
             // Nobody reads when the page was left.
             let _ = told.send(count);
         })
@@ -90,7 +91,7 @@ async fn prepared(visit: &Visit, typed: &Typed) -> Result<(Selection, Means, Act
         return Err(invalid(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm."))));
     }
     let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let preview = emergency::preview(&visit.context, &selection, means).await.map_err(CredentialError::Fault)?;
+    let preview = emergency_stop::preview(&visit.context, &selection, means).await.map_err(CredentialError::Fault)?;
     Ok((selection, means, actor, preview))
 }
 

@@ -5,8 +5,8 @@ use app::pages::operations::signing_keys as page;
 use app::visit::Visit;
 use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::keys::TokenAlgorithm;
-use domain::keys::rotation::{self, Haste};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::operations::key_rotation::{self, Haste};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
@@ -39,7 +39,7 @@ pub async fn rotate(
         Err(Refused::Action(error)) => return respond(visit, async || Err(error)).await,
     }
     let result = match visit.actor() {
-        Ok(actor) => rotation::rotate(&visit.context, &actor, chosen, how).await.map_err(ActionError::from),
+        Ok(actor) => key_rotation::rotate(&visit.context, &actor, chosen, how).await.map_err(ActionError::from),
         Err(error) => Err(error),
     };
     match result {

@@ -5,9 +5,10 @@ use app::pages::person::account as page;
 use app::visit::Visit;
 use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::password::Password;
+use domain::crypto::password::Password;
+use domain::model::person::Person;
+use domain::person::sign_in::Proof;
 use domain::person::{self, PersonError};
-use domain::sign_in::Proof;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::passkey_answer;
@@ -60,7 +61,7 @@ pub async fn change_password(
 /// Runs a change of the signed-in person.
 async fn change<Work>(
     visit: &Visit,
-    work: impl FnOnce(person::Person, domain::actor::Actor) -> Work,
+    work: impl FnOnce(Person, domain::model::actor::Actor) -> Work,
 ) -> Result<(), Problem>
 where
     Work: Future<Output = Result<(), PersonError>>,

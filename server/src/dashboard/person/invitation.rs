@@ -6,9 +6,10 @@ use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::invitation::{self, Grant, InvitationError};
-use domain::password::Password;
-use domain::sign_in::Shown;
+use domain::crypto::password::Password;
+use domain::model::team::InvitedRole;
+use domain::person::invitation::{self, InvitationError};
+use domain::person::sign_in::Shown;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::start_session::{enter_as, remembered};
@@ -87,7 +88,7 @@ async fn join(visit: &Visit, token: &str) -> Result<String, InvitationError> {
     let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else { return Err(InvitationError::NotFound) };
     let invitation = invitation::accept(&visit.context, &actor, &viewer.id, token).await?;
     Ok(match invitation.grant {
-        Grant::Team(team, _) => format!("/teams/{team}?done=joined"),
-        Grant::Administrator => "/".to_owned(),
+        InvitedRole::Team(team, _) => format!("/teams/{team}?done=joined"),
+        InvitedRole::Administrator => "/".to_owned(),
     })
 }

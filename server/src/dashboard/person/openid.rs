@@ -7,10 +7,11 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::context::Context;
-use domain::openid::attempt::{self, Begun, Finished, LIFETIME, Purpose, Returned};
-use domain::openid::{OpenIdError, RelyingParty, link};
-use domain::origin::Origin;
-use domain::person::Person;
+use domain::model::origin::Origin;
+use domain::model::person::Person;
+use domain::person::openid::attempt::{self, Begun, Finished, LIFETIME, Purpose, Returned};
+use domain::person::openid::{OpenIdError, link};
+use domain::services::relying_party::RelyingParty;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};

@@ -8,11 +8,12 @@ use axum::Json;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::error::{Fault, FieldError};
-use domain::id::{PasskeyId, PersonId};
-use domain::passkey::{self, Challenge, PasskeyError, Purpose};
-use domain::second_factor::RecoveryCode;
-use domain::sign_in::{Shown, SignInError, second_step, sign_in_with_passkey};
+use domain::base::id::{PasskeyId, PersonId};
+use domain::crypto::recovery_code::RecoveryCode;
+use domain::error::Fault;
+use domain::model::field_error::FieldError;
+use domain::person::passkey::{self, Challenge, PasskeyError, Purpose};
+use domain::person::sign_in::{Shown, SignInError, second_step, sign_in_with_passkey};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh, viewer};

@@ -6,7 +6,7 @@ use app::pages::person::people::{Change, Typed};
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::id::PersonId;
+use domain::base::id::PersonId;
 use domain::person::{PersonError, manage};
 use tower_sessions::Session;
 

@@ -6,11 +6,11 @@ use app::visit::Visit;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::actor::Actor;
-use domain::error::FieldError;
-use domain::person::Person;
-use domain::second_factor::{self, SecondFactorError};
-use domain::sign_in::Shown;
+use domain::model::actor::Actor;
+use domain::model::field_error::FieldError;
+use domain::model::person::Person;
+use domain::person::second_factor::{self, SecondFactorError};
+use domain::person::sign_in::Shown;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh, viewer};

@@ -8,8 +8,8 @@ use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::sign_in::second_step::{self, Step, StepProof, Waiting};
-use domain::sign_in::{Shown, SignInError};
+use domain::person::sign_in::second_step::{self, Step, StepProof, Waiting};
+use domain::person::sign_in::{Shown, SignInError};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;

@@ -7,11 +7,11 @@ use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use domain::actor::Actor;
-use domain::password::Password;
+use domain::crypto::password::Password;
+use domain::model::actor::Actor;
+use domain::person::setup::{self, SetupError};
+use domain::person::sign_in::Shown;
 use domain::person::{NewPerson, PersonError};
-use domain::setup::{self, SetupError};
-use domain::sign_in::Shown;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::start_session::{enter_as, remembered};

@@ -8,10 +8,10 @@ use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::password::Password;
-use domain::sign_in::second_step::LIFETIME;
-use domain::sign_in::{self, Attempt, Entry, Shown, SignInError};
-use domain::{passkey, session};
+use domain::crypto::password::Password;
+use domain::person::sign_in::second_step::LIFETIME;
+use domain::person::sign_in::{self, Attempt, Entry, Shown, SignInError};
+use domain::person::{passkey, session};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;

@@ -6,7 +6,8 @@ use app::pages::server::new::Typed;
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::mcp_server::{self, McpServer, McpServerError};
+use domain::model::server::McpServer;
+use domain::server::{self, McpServerError};
 
 use crate::dashboard::respond::respond;
 use crate::http::fields::Fields;
@@ -36,5 +37,5 @@ async fn try_add(visit: &Visit, typed: &Typed) -> Result<McpServer, McpServerErr
     let draft = typed.draft().map_err(McpServerError::Invalid)?;
     // The route lets only administrators in.
     let actor = visit.actor().map_err(|_| McpServerError::Invalid(Vec::new()))?;
-    mcp_server::add(&visit.context, &actor, &draft).await
+    server::add(&visit.context, &actor, &draft).await
 }

@@ -6,7 +6,8 @@ use app::pages::team::invite::Typed;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::Response;
-use domain::invitation::{self, Grant};
+use domain::model::team::{Invitation, InvitedRole};
+use domain::person::invitation;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
@@ -53,7 +54,7 @@ async fn answer_invite(visit: Visit, session: Session, fields: Fields, into: Opt
     match try_invite(&visit, &session, &fields, &typed).await {
         Ok((invitation, token)) => {
             let onward = match &invitation.grant {
-                Grant::Team(team, _) if into.is_some() => format!("/teams/{team}"),
+                InvitedRole::Team(team, _) if into.is_some() => format!("/teams/{team}"),
                 _ => "/people".to_owned(),
             };
             respond(visit, async || Ok(invitation_page::link_page(&invitation, &token, onward))).await
@@ -70,7 +71,7 @@ async fn try_invite(
     session: &Session,
     fields: &Fields,
     typed: &Typed,
-) -> Result<(invitation::Invitation, String), Refused> {
+) -> Result<(Invitation, String), Refused> {
     let grant = typed.grant()?;
     let actor = visit.actor()?;
     confirm_unless_fresh(visit, session, fields).await?;

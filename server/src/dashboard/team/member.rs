@@ -7,9 +7,9 @@ use app::pages::team::role::read_role;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::error::FieldError;
-use domain::id::{PersonId, TeamId};
-use domain::team;
+use domain::base::id::{PersonId, TeamId};
+use domain::model::field_error::FieldError;
+use domain::person::team;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};

@@ -5,7 +5,7 @@ use app::pages::team::new as page;
 use app::visit::Visit;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::team::{self, TeamError};
+use domain::person::team::{self, TeamError};
 
 use crate::dashboard::respond::respond;
 use crate::http::fields::Fields;

@@ -5,8 +5,8 @@ use app::pages::team::show as page;
 use app::visit::Visit;
 use axum::extract::{Extension, Path, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::id::TeamId;
-use domain::team::{self, TeamError};
+use domain::base::id::TeamId;
+use domain::person::team::{self, TeamError};
 
 use crate::dashboard::respond::{fields_of, respond};
 use crate::http::fields::Fields;

@@ -8,9 +8,11 @@ use app::pages::webhook::show::read_id;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::error::FieldError;
-use domain::id::WebhookId;
-use domain::webhook::{self, SigningSecret, Webhook, WebhookError};
+use domain::base::id::WebhookId;
+use domain::model::field_error::FieldError;
+use domain::model::webhook::Webhook;
+use domain::webhook::secret::SigningSecret;
+use domain::webhook::{self, WebhookError};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh};
