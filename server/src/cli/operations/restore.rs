@@ -1,26 +1,30 @@
 //! `countersign restore`
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use domain::base::clock::{Clock, SystemClock};
 use domain::context::Context;
 use domain::model::operations::{Ended, How};
-use domain::operations::backup;
+use domain::operations::backup::{self, BackupError};
 use domain::operations::restore::{self, Difference};
+use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use super::admin::operator;
-use super::progress::Progress;
-use super::{CliError, instance};
-use crate::config::{Config, ConfigError};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::files::{in_file, make_data_folder, make_private, unused_name};
+use crate::cli::shared::instance;
+use crate::cli::shared::operator::operator;
+use crate::cli::shared::progress::Progress;
+use crate::config::Config;
+use crate::config::error::ConfigError;
 
-/// Lines of what would come back that are told.
+/// Most lines of a message that lists what would work again.
 const MOST_LINES: usize = 50;
 
 #[derive(Args)]
-pub struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The backup
     file: PathBuf,
     /// End again what had ended since the backup
@@ -34,47 +38,44 @@ pub struct Arguments {
     former: Option<String>,
 }
 
-pub async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
-    let wrong = |problem: String| CliError::from(ConfigError::new("FILE", problem));
+pub(in crate::cli) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     if !arguments.file.is_file() {
-        return Err(wrong(format!("{} is not there", arguments.file.display())));
+        return Err(ConfigError::new("FILE", format!("{} is not there", arguments.file.display())).into());
     }
-    instance::make_private_folder(&config.data_dir)?;
+    make_data_folder(&config.storage.data_dir)?;
     let _no_server = instance::lock(config)?;
     // The backup itself is left as it is: everything happens to a copy.
-    let copy = copy_beside(config, &arguments.file)?;
-    let result = match config.database_url.file() {
+    let copy = copy_backup(config, &arguments.file)?;
+    let result = match config.storage.database_url().file() {
         Some(present) => restore_file(config, arguments, &copy, present).await,
         None => restore_to_postgres(config, arguments, &copy).await,
     };
-    for file in [copy.clone(), beside(&copy, "-wal"), beside(&copy, "-shm"), copy.with_added_extension("migration")] {
-        // What is still there was not needed; what is not, was.
+    let left = [copy.clone(), suffixed(&copy, "-wal"), suffixed(&copy, "-shm"), copy.with_added_extension("migration")];
+    for file in left {
+        // An error means that the file is not there, because it took the place of the database or was never made.
         let _ = fs::remove_file(file);
     }
     result
 }
 
-/// A file beside another: its name and more.
-fn beside(file: &Path, more: &str) -> PathBuf {
+/// The file whose name is that of `file` and `suffix`.
+fn suffixed(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(more);
+    name.push(suffix);
     PathBuf::from(name)
 }
 
-fn copy_beside(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
-    let copy = match config.database_url.file() {
+/// Copies the backup to where the database is or, for PostgreSQL, to the data folder.
+fn copy_backup(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
+    let copy = match config.storage.database_url().file() {
         Some(present) => present.with_added_extension("restoring"),
-        None => config.data_dir.join("restoring.db"),
+        None => config.storage.data_dir.join("restoring.db"),
     };
-    let problem =
-        |error: std::io::Error| CliError::from(ConfigError::new("data_dir", format!("{}: {error}", copy.display())));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut target = options.open(&copy).map_err(problem)?;
-    std::io::copy(&mut fs::File::open(file).map_err(problem)?, &mut target).map_err(problem)?;
-    target.sync_all().map_err(problem)?;
+    let written = make_private(&copy, OpenOptions::new().create(true).truncate(true)).and_then(|mut target| {
+        std::io::copy(&mut File::open(file)?, &mut target)?;
+        target.sync_all()
+    });
+    written.map_err(|error| in_file("data_dir", &copy, error))?;
     Ok(copy)
 }
 
@@ -82,34 +83,28 @@ fn copy_beside(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
 async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, present: &Path) -> Result<(), CliError> {
     let context = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
     let former = match &arguments.former {
-        Some(url) => Some(former(config, url).await?),
-        None if present.exists() => Some(opened(config, &DatabaseUrl::Sqlite(present.to_owned())).await?),
-        None => None,
+        None if present.exists() => Some(open_store(config, &DatabaseUrl::Sqlite(present.to_owned())).await?),
+        former => open_former(config, former.as_deref()).await?,
     };
-    let result = match decided(&context, former.as_ref(), arguments).await {
-        Ok(decided) => decided.finish(&context, arguments).await,
+    let result = match prepare(&context, former.as_ref(), arguments).await {
+        Ok(prepared) => prepared.finish(&context, arguments).await,
         Err(error) => Err(error),
     };
     // Closed, both are whole without the files beside them.
-    if let Some(former) = &former {
-        former.close().await;
-    }
+    close(former).await;
     context.close().await;
-    let said = result?;
-    let kept = present.exists().then(|| {
-        let names = (1..).map(|number| present.with_added_extension(format!("replaced{number}")));
-        names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| present.with_added_extension("replaced"))
-    });
+    let summary = result?;
+    let kept = present.exists().then(|| unused_name(present, "replaced"));
     let moved = match &kept {
         Some(kept) => fs::rename(present, kept),
         None => Ok(()),
     };
     for stale in ["-wal", "-shm"] {
-        // They belong to the file that was replaced, and would be taken for the new one's.
-        let _ = fs::remove_file(beside(present, stale));
+        // They belong to the file that was replaced. SQLite would take them for those of the new file.
+        let _ = fs::remove_file(suffixed(present, stale));
     }
-    moved.and_then(|()| fs::rename(copy, present)).map_err(CliError::failed)?;
-    println!("{said}");
+    moved.and_then(|()| fs::rename(copy, present))?;
+    println!("{summary}");
     if let Some(kept) = kept {
         println!("What was there before is in {}.", kept.display());
     }
@@ -119,54 +114,55 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
 /// PostgreSQL: into an empty database.
 async fn restore_to_postgres(config: &Config, arguments: &Arguments, copy: &Path) -> Result<(), CliError> {
     let source = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
-    let former = match &arguments.former {
-        Some(url) => Some(former(config, url).await?),
-        None => None,
-    };
-    let decided = decided(&source, former.as_ref(), arguments).await;
-    if let Some(former) = &former {
-        former.close().await;
-    }
-    let decided = match decided {
-        Ok(decided) => decided,
-        Err(error) => {
-            source.close().await;
-            return Err(error);
-        }
-    };
-    let target = opened(config, &config.database_url).await?;
-    let mut progress = Progress::new();
-    let copied = backup::copy(&source, &target, &mut |table, rows| progress.show(table, rows)).await;
-    progress.end();
-    target.close().await;
+    let copied = copy_to_postgres(config, arguments, &source).await;
     source.close().await;
-    copied.map_err(|error| match error {
-        backup::BackupError::Copy(domain::store::operations::copy::CopyError::NotEmpty) => {
-            let problem = format!("{} is not empty: restore into a new database", config.database_url);
-            ConfigError::new("database_url", problem).into()
-        }
-        error => CliError::failed(error),
-    })?;
-    let context = instance::open(config).await?;
-    let result = decided.finish(&context, arguments).await;
-    context.close().await;
-    println!("{}", result?);
+    let prepared = copied?;
+    let summary = instance::with(config, async |context| prepared.finish(context, arguments).await).await?;
+    println!("{summary}");
     Ok(())
 }
 
-async fn former(config: &Config, url: &str) -> Result<Store, CliError> {
-    let url = DatabaseUrl::parse(url).map_err(|problem| ConfigError::new("--former", problem))?;
-    opened(config, &url).await
+async fn copy_to_postgres(config: &Config, arguments: &Arguments, source: &Context) -> Result<Prepared, CliError> {
+    let former = open_former(config, arguments.former.as_deref()).await?;
+    let prepared = prepare(source, former.as_ref(), arguments).await;
+    close(former).await;
+    let prepared = prepared?;
+    let url = config.storage.database_url();
+    let target = open_store(config, &url).await?;
+    let mut progress = Progress::new();
+    let copied = backup::copy(source, &target, &mut |table, rows| progress.show(table, rows)).await;
+    target.close().await;
+    match copied {
+        Ok(_) => Ok(prepared),
+        Err(BackupError::Copy(CopyError::NotEmpty)) => {
+            let problem = format!("{url} is not empty: restore into a new database");
+            Err(ConfigError::new("database_url", problem).into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-async fn opened(config: &Config, url: &DatabaseUrl) -> Result<Store, CliError> {
-    let store = Store::open(url, &config.store).await.map_err(CliError::failed)?;
-    store.migrate().await.map_err(CliError::failed)?;
+/// Opens the database that is replaced, when `--former` names it.
+async fn open_former(config: &Config, url: Option<&str>) -> Result<Option<Store>, CliError> {
+    let Some(url) = url else { return Ok(None) };
+    let url = DatabaseUrl::parse(url).map_err(|problem| ConfigError::new("--former", problem))?;
+    open_store(config, &url).await.map(Some)
+}
+
+async fn open_store(config: &Config, url: &DatabaseUrl) -> Result<Store, CliError> {
+    let store = Store::open(url, &config.storage.options()).await?;
+    store.migrate().await?;
     Ok(store)
 }
 
-/// A backup that was proved, and what is to become of what had ended since.
-struct Decided {
+async fn close(store: Option<Store>) {
+    if let Some(store) = store {
+        store.close().await;
+    }
+}
+
+/// A backup that was proved, and what had ended since it was made.
+struct Prepared {
     proof: backup::Proof,
     difference: Difference,
     was_compared: bool,
@@ -176,24 +172,22 @@ struct Decided {
 ///
 /// # Errors
 ///
-/// Tells what would come back, unless the arguments say what is to become of it.
-async fn decided(copy: &Context, former: Option<&Store>, arguments: &Arguments) -> Result<Decided, CliError> {
-    let counts = copy.store.counts().await.map_err(CliError::failed)?;
-    let proof = backup::prove(copy, &copy.store, counts).await.map_err(CliError::failed)?;
+/// Lists what would work again, unless the arguments say what to do about it.
+async fn prepare(copy: &Context, former: Option<&Store>, arguments: &Arguments) -> Result<Prepared, CliError> {
+    let counts = copy.store.counts().await.map_err(BackupError::from)?;
+    let proof = backup::prove(copy, &copy.store, counts).await?;
     let difference = match former {
-        Some(former) => {
-            restore::compare(former, &copy.store, SystemClock::default().now()).await.map_err(CliError::failed)?
-        }
+        Some(former) => restore::compare(former, &copy.store, SystemClock::default().now()).await?,
         None => Difference::default(),
     };
     if !difference.is_empty() && !arguments.end_again && !arguments.bring_back {
-        return Err(CliError::Failed(told(&difference)));
+        return Err(CliError::Failed(refusal(&difference)));
     }
-    Ok(Decided { proof, difference, was_compared: former.is_some() })
+    Ok(Prepared { proof, difference, was_compared: former.is_some() })
 }
 
-impl Decided {
-    /// Makes what was restored fit to serve; returns what to say.
+impl Prepared {
+    /// Makes what was restored fit to serve. Returns a summary for people.
     async fn finish(self, context: &Context, arguments: &Arguments) -> Result<String, CliError> {
         let Self { proof, difference, was_compared } = self;
         let sessions = restore::finish(context, &operator(), &difference, arguments.end_again).await;
@@ -215,8 +209,8 @@ impl Decided {
     }
 }
 
-/// What the backup would bring back, and what to do about it.
-fn told(difference: &Difference) -> String {
+/// What would work again, and what to do about it.
+fn refusal(difference: &Difference) -> String {
     let mut lines = vec!["these had ended since the backup was made, and would work again:".to_owned()];
     lines.extend(difference.ended.iter().take(MOST_LINES).map(line));
     if difference.ended.len() > MOST_LINES {
