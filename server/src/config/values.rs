@@ -54,7 +54,7 @@ pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, St
 
 /// A whole number.
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("“{text}” is not a number that can be used here"))
+    text.parse().map_err(|_| format!("“{text}” is not a whole number of 0 or more"))
 }
 
 /// Whether the URL's host is this machine.
@@ -75,8 +75,8 @@ pub(super) struct Secret {
     pub(super) text: Zeroizing<String>,
 }
 
-/// The secret in the file that `setting` (`…_file`) names. The environment variable of the same name without `_file` takes
-/// its place: operators keep secrets in either.
+/// The secret in the file that `setting` (`…_file`) names. The environment variable of the same name without `_file`
+/// takes its place: operators keep secrets in either.
 pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<Secret>, ConfigError> {
     let variable = variable(setting.trim_end_matches("_file"));
     let (place, text) = match (std::env::var(&variable), file) {

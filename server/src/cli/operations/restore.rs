@@ -193,15 +193,16 @@ impl Prepared {
         let sessions = restore::finish(context, &operator(), &difference, arguments.end_again).await;
         let sessions = sessions.map_err(CliError::failed)?;
         let ended = match (difference.is_empty(), arguments.end_again) {
-            (true, _) if !was_compared => "There was no database to compare with: nobody knows what was revoked since.",
+            (true, _) if !was_compared => {
+                "There was no database to compare with: check what was revoked since the backup."
+            }
             (true, _) => "Nothing had ended since.",
             (false, true) => "What had ended since is ended again.",
             (false, false) => "What had ended since works again.",
         };
         Ok(format!(
-            "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended, and with them \
-             connected apps and personal tokens, which people allow and generate again, and open \
-             invitations. {ended}",
+            "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended, and with \
+             them open invitations, connected apps and personal tokens: people allow and generate those again. {ended}",
             proof.rows(),
             proof.opened,
             proof.entries

@@ -22,5 +22,5 @@ pub(in crate::cli) const SHOWN_ONCE: &str = "\nThe secret is shown this once. St
 
 /// A name and its value as a line, the values below each other.
 pub(in crate::cli) fn line(name: &str, value: impl std::fmt::Display) -> String {
-    format!("{:<16}{value}\n", format!("{name}:"))
+    format!("{:<15} {value}\n", format!("{name}:"))
 }
