@@ -17,6 +17,7 @@
 //! [`render::render`] turns the finished view into text.
 
 #![recursion_limit = "256"]
+#![expect(missing_docs, reason = "a component's parameters become the public fields of a struct, which nobody reads")]
 
 pub mod action;
 pub mod assets;
