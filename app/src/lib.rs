@@ -19,6 +19,7 @@
 //! [`render::render`] turns the finished view into text.
 
 #![recursion_limit = "256"]
+#![expect(missing_docs, reason = "a component's parameters become the public fields of a struct, which nobody reads")]
 
 pub mod assets;
 pub mod components;
