@@ -1,10 +1,32 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { defineConfig } from '@playwright/test';
 
 const debian = '/usr/bin/chromium';
 /** Tests that open no browser. */
 const programs = ['clients.spec.ts', 'conformance.spec.ts', 'interactive.spec.ts', 'matrix.spec.ts'];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
+
+/** Chromium that sees the fonts of `fonts/NAME.conf` alone: a text is as wide on every machine. */
+const chromium = (name: string) => ({
+  executablePath: browser,
+  env: { ...process.env, FONTCONFIG_FILE: resolve(`fonts/${name}.conf`) },
+  args: [
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    '--disable-gpu',
+    '--disable-quic',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+/** Every page is judged in both: in letters as wide as Arial's or Liberation's, and in wide ones. */
+const arimo = { metadata: { fonts: ['Arimo', 'Cousine'] }, use: { launchOptions: chromium('arimo') } };
+const dejavu = {
+  metadata: { fonts: ['DejaVu Sans', 'DejaVu Sans Mono'] },
+  use: { launchOptions: chromium('dejavu') },
+};
 
 export default defineConfig({
   testDir: 'tests',
@@ -18,26 +40,18 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     // Axe must not judge a colour halfway through a transition.
     contextOptions: { reducedMotion: 'reduce' },
-    launchOptions: {
-      executablePath: browser,
-      args: [
-        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-        '--disable-gpu',
-        '--disable-quic',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    },
   },
   projects: [
-    { name: 'with JavaScript', testIgnore: programs },
+    { ...arimo, name: 'with JavaScript', testIgnore: programs },
     {
+      ...dejavu,
       name: 'without JavaScript',
       testIgnore: programs,
       grepInvert: /@scripts/,
-      use: { javaScriptEnabled: false },
+      use: { ...dejavu.use, javaScriptEnabled: false },
     },
+    // These pages need JavaScript, so the project above does not show them in its font.
+    { ...dejavu, name: 'passkeys in the other font', testMatch: 'passkeys.spec.ts' },
     { name: 'clients', testMatch: programs },
   ],
 });
