@@ -32,11 +32,14 @@ export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
   workers: 2,
-  timeout: 120_000,
+  timeout: 300_000,
   expect: { timeout: 15_000 },
   forbidOnly: !!process.env.CI,
   reporter: 'list',
   use: {
+    // Long before the test's own end, so that the report names the action and what stood in its way.
+    actionTimeout: 60_000,
+    navigationTimeout: 60_000,
     viewport: { width: 1280, height: 800 },
     // Axe must not judge a colour halfway through a transition.
     contextOptions: { reducedMotion: 'reduce' },
@@ -47,7 +50,8 @@ export default defineConfig({
       ...dejavu,
       name: 'without JavaScript',
       testIgnore: programs,
-      grepInvert: /@scripts/,
+      // `@once` takes long, and a browser without scripts changes nothing in it.
+      grepInvert: /@scripts|@once/,
       use: { ...dejavu.use, javaScriptEnabled: false },
     },
     // These pages need JavaScript, so the project above does not show them in its font.

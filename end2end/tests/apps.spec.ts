@@ -99,7 +99,7 @@ async function isConnected(page: Page) {
   server.secret('refresh token', refresh_token);
 }
 
-test('mcp-use connects in a pop-up window @scripts', async ({ page }) => {
+test('mcp-use connects in a pop-up window', { tag: '@scripts' }, async ({ page }) => {
   const popUp = await connectInPopUp(page);
   await signIn(popUp);
   await answer(popUp, 'App in a browser', 'Allow');
@@ -107,7 +107,7 @@ test('mcp-use connects in a pop-up window @scripts', async ({ page }) => {
   await expect.poll(() => popUp.isClosed()).toBe(true);
 });
 
-test('mcp-use connects although the person takes two minutes to sign in @scripts', async ({ page, context }) => {
+test('mcp-use connects although the person takes two minutes to sign in', { tag: '@scripts' }, async ({ page, context }) => {
   await context.clock.install();
   const popUp = await connectInPopUp(page);
   // The app does not see its pop-up window, and stops waiting for it after a while.
@@ -118,14 +118,14 @@ test('mcp-use connects although the person takes two minutes to sign in @scripts
   await isConnected(page);
 });
 
-test('mcp-use connects in the same window @scripts', async ({ page }) => {
+test('mcp-use connects in the same window', { tag: '@scripts' }, async ({ page }) => {
   await connect(page, { redirect: '' });
   await signIn(page);
   await answer(page, 'App in a browser', 'Allow');
   await isConnected(page);
 });
 
-test('mcp-use hears that the person said no @scripts', async ({ page }) => {
+test('mcp-use hears that the person said no', { tag: '@scripts' }, async ({ page }) => {
   const popUp = await connectInPopUp(page);
   await signIn(popUp);
   await answer(popUp, 'App in a browser', 'Deny');
@@ -168,7 +168,7 @@ test.describe('MCP Inspector', () => {
     await rm(home, { recursive: true });
   });
 
-  test('hears that the person said no, and connects when they allow @scripts', async ({ page }) => {
+  test('hears that the person said no, and connects when they allow', { tag: '@scripts' }, async ({ page }) => {
     await page.goto(address);
     // Its window draws everything a second time when it has read its configuration, which this message shows.
     await expect(page.getByText('Read-only session')).toBeVisible();

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import { expect, test, type Browser, type BrowserContext, type Locator, type Page } from '@playwright/test';
 import type { Result } from 'axe-core';
 import type { Countersign } from './countersign';
 
@@ -68,6 +68,15 @@ export async function generate(page: Page, server: Countersign, name: string) {
   const secret = await page.getByRole('textbox', { name: 'Client secret' }).inputValue();
   server.secret(`secret of ${name}`, secret);
   return { id, secret };
+}
+
+/** Opens a page until it shows this: what the server notes on the side is there a moment after the request. */
+export async function openUntil(open: () => Promise<unknown>, shown: Locator) {
+  const isShown = async () => {
+    await open();
+    return shown.first().isVisible();
+  };
+  await expect.poll(isShown, { message: `${shown} is shown`, timeout: 30_000 }).toBe(true);
 }
 
 /** Presses what may be a link or a button. */

@@ -13,10 +13,11 @@ let token: string;
 const status = (text: string) => page.getByRole('main').getByText(text, { exact: true }).first();
 const row = (name: string) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
 const open = (path: string) => page.goto(server.url + path);
-/** Back, also where the browser shows an error instead: it cannot repeat the answer to a form. */
+/** Goes back, also to the answer to a form: there the browser shows an error, as it does not send the form again. */
 async function goBack() {
+  const left = page.url();
   await page.goBack().catch(() => {});
-  await expect.poll(() => page.content().catch(() => '')).not.toBe('');
+  await expect(page).not.toHaveURL(left);
 }
 const credentialPage = () => open(`/credentials/${nightly.id}`);
 

@@ -246,7 +246,6 @@ const servers: Record<string, (place: Place) => Promise<string[]>> = {
 for (const [sdk, start] of Object.entries(servers))
   for (const alg of ['ES256', 'EdDSA', 'RS256'])
     test(`a server of ${sdk} takes its tokens with ${alg}, and no others`, async ({}, info) => {
-      test.setTimeout(300_000);
       const port = await freePort();
       const place = { resource: `http://127.0.0.1:${port}/mcp`, port, folder: info.outputPath(), alg };
       await mkdir(place.folder, { recursive: true });

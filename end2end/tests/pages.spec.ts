@@ -3,8 +3,6 @@ import { createAdministrator, examine, generate, person, press, signIn, watch } 
 import { Countersign } from './countersign';
 
 test('every page, in each of its states', async ({ page, context }) => {
-  // Some thirty states, each judged four times.
-  test.setTimeout(600_000);
   const server = await Countersign.start();
   const problems = watch(context, server);
   const open = (path: string) => page.goto(server.url + path);

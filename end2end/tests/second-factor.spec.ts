@@ -82,7 +82,6 @@ async function readCodes(): Promise<string[]> {
 }
 
 test('an authenticator app is set up', async () => {
-  test.setTimeout(300_000);
   await open('/account');
   await expect(page.getByRole('heading', { name: 'Second factor' })).toBeVisible();
   await examine(page, 'account-without-factor');
@@ -111,7 +110,6 @@ test('an authenticator app is set up', async () => {
 });
 
 test('signing in takes the password and a code, and leads where it should', async () => {
-  test.setTimeout(300_000);
   await signOut();
   await open('/credentials?q=nightly');
   await expect(page).toHaveURL(/\/login\?next=/);
@@ -132,7 +130,6 @@ test('signing in takes the password and a code, and leads where it should', asyn
 });
 
 test('a recovery code stands in for the app', async () => {
-  test.setTimeout(300_000);
   await signOut();
   await signIn(page, server);
   await press(page, 'Use a recovery code');
@@ -171,7 +168,6 @@ test('the activity names what happened', async () => {
 });
 
 test('the app is removed, and the password is enough again', async () => {
-  test.setTimeout(300_000);
   await open('/account');
   await press(page, 'Remove authenticator app');
   await examine(page, 'authenticator-remove');

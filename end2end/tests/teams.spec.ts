@@ -58,7 +58,6 @@ async function createAccount(page: Page, link: string, name: string) {
 }
 
 test('an administrator makes a team and invites its manager', async ({ browser }) => {
-  test.setTimeout(300_000);
   await open(administrator, '/teams');
   await examine(administrator, 'teams');
   await press(administrator, 'New team');
@@ -93,7 +92,6 @@ test('an administrator makes a team and invites its manager', async ({ browser }
 });
 
 test('a manager works in the team and invites a viewer, who only looks', async ({ browser }) => {
-  test.setTimeout(300_000);
   await generate(administrator, server, 'of-the-first-team');
   const made = await generate(manager, server, 'nightly-payout');
   expect((await server.exchange(made.id, made.secret)).status).toBe(200);
@@ -146,7 +144,6 @@ test('a manager works in the team and invites a viewer, who only looks', async (
 });
 
 test('somebody leaves', async () => {
-  test.setTimeout(300_000);
   const made = await generate(viewer, server, 'made-by-lin');
   await open(administrator, '/people');
   await examine(administrator, 'people');
