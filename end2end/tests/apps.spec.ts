@@ -10,7 +10,7 @@ import { expect, test as base, type Page } from '@playwright/test';
 import { build } from 'esbuild';
 import { person } from './browser';
 import { Countersign } from './countersign';
-import { freePort, inspector } from './programs';
+import { freePort, inspector, stop } from './programs';
 
 /** Apps with a window in a browser, on another site than Countersign: unmodified clients, used as a person would. */
 let server: Countersign;
@@ -163,8 +163,7 @@ test.describe('MCP Inspector', () => {
   });
 
   test.afterAll(async () => {
-    program.kill('SIGKILL');
-    await once(program, 'exit');
+    await stop(program, 'SIGKILL');
     await rm(home, { recursive: true });
   });
 

@@ -91,6 +91,8 @@ export function press(page: Page, name: string | RegExp) {
  */
 export async function examine(page: Page, name: string) {
   await test.step(`examine ${name}`, async () => {
+    // After a click the next page may have begun, and not be there as a whole.
+    await page.waitForLoadState();
     const view = page.viewportSize()!;
     const judged = javaScript() ? page : await copyWithScripts(page);
     const seenByAxe: Record<number, ColorScheme> = javaScript() ? { 1280: 'light', 390: 'dark' } : { 1280: 'dark' };

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
 import { Countersign } from './countersign';
-import { node } from './programs';
+import { freePort, node } from './programs';
 
 /** The protocol's own conformance suite. It sends no token, so a proxy adds one. */
 let server: Countersign;
@@ -75,10 +75,15 @@ test('the metadata of the authorization server', async () => {
 });
 
 test('a person allows, and the code is redeemed', async () => {
-  const redirect = 'http://127.0.0.1:3040/callback';
-  const created = await server.command(['client', 'create', '--name', 'suite', '--redirect-uri', redirect, '--format', 'json']);
+  const port = await freePort();
+  const redirect = `http://127.0.0.1:${port}/callback`;
+  const created = await server.command([
+    'client', 'create', '--name', 'suite', '--redirect-uri', redirect, '--format', 'json',
+  ]);
   const { client_id } = JSON.parse(created);
-  const args = ['authorization', '--url', server.url, '--client-id', client_id, '--port', '3040', '--resource', `${server.url}/mcp`];
+  const args = [
+    'authorization', '--url', server.url, '--client-id', client_id, '--port', `${port}`, '--resource', `${server.url}/mcp`,
+  ];
   const output = await conformance(args, async (address) => void (await fetch(await allow(address, person))));
   expect(output).toMatch(/Total: 2 passed, 0 failed/);
 });

@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
+import { stop } from './programs';
 
 const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/debug/countersign');
 
@@ -154,8 +154,7 @@ export class Countersign {
   }
 
   async stop() {
-    this.process.kill('SIGTERM');
-    const code = this.process.exitCode ?? (await once(this.process, 'exit'))[0];
+    const code = await stop(this.process);
     await this.log;
     if (code !== 0) throw new Error(`the server ended with ${code}`);
   }

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
 import { Countersign } from './countersign';
-import { inspector } from './programs';
+import { freePort, inspector } from './programs';
 
 /** Clients that act for people, unmodified: a person signs in and allows, by HTTP instead of a browser. */
 let server: Countersign;
@@ -66,14 +66,17 @@ const clients = {
     const { client_id, client_secret } = await registered('http://localhost/callback', '--confidential');
     return run(process.execPath, 'clients/typescript/interactive.mjs', '2', JSON.stringify({ client_id, client_secret }));
   },
-  'mcp-use for Python': () => mcpUse({ auth: { callback_port: 3032 } }),
+  'mcp-use for Python': async () => mcpUse({ auth: { callback_port: await freePort() } }),
   'mcp-use for Python, registered': async () => {
-    const { client_id } = await registered('http://localhost:3033/callback');
-    return mcpUse({ auth: { client_id, callback_port: 3033 } });
+    const callback_port = await freePort();
+    const { client_id } = await registered(`http://localhost:${callback_port}/callback`);
+    return mcpUse({ auth: { client_id, callback_port } });
   },
   'mcp-use for Python, confidential': async () => {
-    const { client_id, client_secret } = await registered('http://localhost:3034/callback', '--confidential');
-    return mcpUse({ auth: { client_id, client_secret, callback_port: 3034 } });
+    const callback_port = await freePort();
+    const redirectUri = `http://localhost:${callback_port}/callback`;
+    const { client_id, client_secret } = await registered(redirectUri, '--confidential');
+    return mcpUse({ auth: { client_id, client_secret, callback_port } });
   },
   'mcp-use for TypeScript, command line': () => run('bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/interactive.sh'),
   'MCP Inspector, command line': () => run(process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli')),

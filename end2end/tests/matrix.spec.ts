@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { SignJWT } from 'jose';
 import { Countersign, type Credential } from './countersign';
-import { freePort, inspector } from './programs';
+import { freePort, inspector, stop } from './programs';
 
 /** Every client that must connect, in every way it has; each row against one server. */
 let server: Countersign;
@@ -259,12 +259,18 @@ for (const [sdk, start] of Object.entries(servers))
       const other = await server.createCredential(`another audience than ${name}`);
       const [program, ...args] = await start(place);
       const child = spawn(program, args, {
-        stdio: "ignore",
+        stdio: ['ignore', 'ignore', 'pipe'],
         env: { PATH: process.env.PATH, PYTHONPATH: place.folder },
+      });
+      let errors = '';
+      child.stderr!.on('data', (text) => (errors += text));
+      const ended = once(child, 'exit').then(([code]) => {
+        throw new Error(`the server ended with ${code}: ${errors}`);
       });
       try {
         const ask = (headers = {}) => fetch(resource, { method: 'POST', headers });
-        await expect.poll(() => ask().then(({ status }) => status, String), { timeout: 60_000 }).toBe(401);
+        const status = () => ask().then((answer) => answer.status, String);
+        await Promise.race([ended, expect.poll(status, { timeout: 60_000 }).toBe(401)]);
 
         // The client finds the issuer by itself, from the challenge and the document.
         const connected = await run(interpreters.mjs[0], shown('client.mjs').slice(1), {
@@ -291,8 +297,7 @@ for (const [sdk, start] of Object.entries(servers))
         await server.command(['credential', 'revoke', own.client_id]);
         await expect.poll(async () => (await ask({ Authorization })).status).toBe(401);
       } finally {
-        child.kill();
-        await once(child, 'exit');
+        await stop(child);
       }
     });
 

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,6 +18,16 @@ export async function freePort(): Promise<number> {
   listener.close();
   await once(listener, 'close');
   return port;
+}
+
+/** Stops a program, unless it has ended by itself, and returns its exit code: none where a signal ended it. */
+export async function stop(program: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+  if (program.exitCode === null && program.signalCode === null) {
+    const ended = once(program, 'exit');
+    program.kill(signal);
+    await ended;
+  }
+  return program.exitCode;
 }
 
 /** The MCP Inspector, its window or, with `--cli` first, its command line. */
