@@ -14,7 +14,7 @@ type ColorScheme = 'light' | 'dark';
 
 export const javaScript = () => test.info().project.use.javaScriptEnabled !== false;
 
-/** Everything a page did that it must not do: break its own policy, fail, or call another host. */
+/** Collects what a page must not do: break its own content security policy, fail, or call another host. */
 export function watch(context: BrowserContext, server: Countersign): string[] {
   const problems: string[] = [];
   context.on('console', (message) => {
@@ -70,7 +70,7 @@ export async function generate(page: Page, server: Countersign, name: string) {
   return { id, secret };
 }
 
-/** Opens a page until it shows this: what the server notes on the side is there a moment after the request. */
+/** Opens a page again until it shows `shown`: the server writes some things a moment after it has answered. */
 export async function openUntil(open: () => Promise<unknown>, shown: Locator) {
   const isShown = async () => {
     await open();
@@ -79,19 +79,19 @@ export async function openUntil(open: () => Promise<unknown>, shown: Locator) {
   await expect.poll(isShown, { message: `${shown} is shown`, timeout: 30_000 }).toBe(true);
 }
 
-/** Presses what may be a link or a button. */
+/** Presses the link or the button of this name. */
 export function press(page: Page, name: string | RegExp) {
   return page.getByRole('button', { name, exact: true }).or(page.getByRole('link', { name, exact: true })).click();
 }
 
 /**
- * Judges the page as it stands: that it fits at every width, and what axe finds. Axe takes most of the time of these
- * tests, so it sees a page three times: with scripts wide and light, and narrow and dark; without scripts wide and dark.
- * `PICTURES=1` keeps pictures of the page wide and narrow, light and dark.
+ * Judges the page as it stands: it must fit each width, and axe must find nothing wrong. Axe takes most of the time of
+ * these tests, so it sees a page in three ways only: wide and light, narrow and dark, and, in the project without
+ * JavaScript, wide and dark. `PICTURES=1` keeps pictures of the page: wide and narrow, light and dark.
  */
 export async function examine(page: Page, name: string) {
   await test.step(`examine ${name}`, async () => {
-    // After a click the next page may have begun, and not be there as a whole.
+    // After a click the next page may have arrived in part.
     await page.waitForLoadState();
     const view = page.viewportSize()!;
     const judged = javaScript() ? page : await copyWithScripts(page);
@@ -113,7 +113,7 @@ export async function examine(page: Page, name: string) {
   });
 }
 
-/** What axe finds wrong. What it finds right would be most of its answer, and take longer to send than to find. */
+/** What axe finds wrong. It also tells what is right: to send all that would take longer than to find it. */
 function violations(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const { violations } = await (globalThis as any).axe.run({ resultTypes: ['violations'] });
@@ -128,10 +128,10 @@ async function takePictures(page: Page, name: string) {
   }
 }
 
-/** A page with scripts for each browser, and the document that it shows next. */
+/** For each browser a page with scripts. A new one for each document would take longer than axe. */
 const copies = new WeakMap<Browser, { page: Page; show(html: string, url: string): Promise<unknown> }>();
 
-/** Axe is a script. Where scripts are off, it judges a copy of the document in a page that runs axe but no script of ours. */
+/** Axe is a script. Where scripts are off, it judges a copy of the document in a page that runs no script but axe. */
 async function copyWithScripts(original: Page): Promise<Page> {
   const browser = original.context().browser()!;
   let copy = copies.get(browser);

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test';
 
-// Other systems have no fontconfig: there Chromium keeps the fonts of the machine.
+// On other systems Chromium takes no fonts from fontconfig; there it uses those of the machine.
 if (process.platform === 'linux')
   test('pages are drawn in the fonts of the tests, not of the machine', async ({ page }, { project }) => {
     const [sans, mono] = project.metadata.fonts;

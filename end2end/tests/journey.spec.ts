@@ -120,8 +120,9 @@ test('the page with the secret helps to keep it', { tag: '@scripts' }, async () 
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(nightly.secret);
 });
 
-test('storing the secret leads on, and back does not lead to it', async () => {
+test('going back from the credential does not show the secret again', async () => {
   await press(page, 'I have stored this secret');
+  await expect(page.getByRole('heading', { name: 'nightly-index', level: 1 })).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Save your client secret' })).toHaveCount(0);
   await goBack();
   expect(await page.content()).not.toContain(nightly.secret);
@@ -158,7 +159,7 @@ test('a form that arrives many times makes one credential', async () => {
   await expect(row('data-sync')).toHaveCount(1);
 });
 
-test('the list shows the credential and the search finds it', async () => {
+test('the list shows the credential, and the search finds it', async () => {
   await open('/');
   await page.getByRole('navigation').getByRole('link', { name: 'Credentials' }).click();
   await expect(page.getByRole('heading', { name: 'Credentials', level: 1 })).toBeVisible();
