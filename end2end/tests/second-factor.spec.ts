@@ -50,7 +50,7 @@ function codeOf(base32: string, counter: number): string {
   return String(number % 1_000_000).padStart(6, '0');
 }
 
-/** An unused code: of this time step, or of the next, which is accepted too. Waits for a later step if both are used. */
+/** An unused code: of this time step or of the next, which is accepted too. Waits for a later step if both are used. */
 async function freshCode(): Promise<string> {
   await expect.poll(() => step() + 1, { timeout: 60_000 }).toBeGreaterThan(used);
   used = Math.max(used + 1, step());
