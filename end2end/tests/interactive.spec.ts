@@ -27,11 +27,11 @@ test.afterAll(async () => {
   await rm(home, { recursive: true });
 });
 
-/** Runs a client that finds the person's browser in its environment. */
-function run(command: string, ...args: string[]) {
+/** Runs a client that finds the person's browser in its environment, and nothing that a client saved before. */
+async function run(command: string, ...args: string[]) {
   const env = {
     PATH: process.env.PATH,
-    HOME: home,
+    HOME: await mkdtemp(join(home, 'of-')),
     MCP_SERVER_URL: `${server.url}/mcp`,
     PERSON_EMAIL: person.email,
     PERSON_PASSWORD: person.password,
@@ -87,11 +87,8 @@ const clients = {
     run(process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli')),
 };
 
-async function mcpUse(how: object) {
-  // mcp-use must register again, and not use what it saved in the run before.
-  await rm(join(home, '.mcp_use'), { recursive: true, force: true });
-  return run('.venv-mcp-use/bin/python', 'clients/mcp-use/interactive.py', JSON.stringify(how));
-}
+const mcpUse = (settings: object) =>
+  run('.venv-mcp-use/bin/python', 'clients/mcp-use/interactive.py', JSON.stringify(settings));
 
 for (const [name, connect] of Object.entries(clients))
   test(`${name}: a person signs in, and it calls a tool for them`, async () => {

@@ -156,9 +156,8 @@ test('the receiver learns within seconds what happens to a credential', async ()
   const revoked = JSON.parse(received[1].body).data;
   expect(revoked).toMatchObject({ reason: 'found in a log', actor: { kind: 'command_line' } });
   received.splice(0);
-  await openWebhook();
   for (const event of ['credential.generated', 'credential.revoked'])
-    await expect(page.getByRole('row', { name: event }).getByText('Delivered')).toBeVisible();
+    await openUntil(openWebhook, page.getByRole('row', { name: event }).getByText('Delivered'));
   await examine(page, 'webhook-deliveries');
 });
 
