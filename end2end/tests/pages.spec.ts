@@ -3,6 +3,8 @@ import { createAdministrator, examine, generate, person, press, signIn, watch } 
 import { Countersign } from './countersign';
 
 test('every page, in each of its states', async ({ page, context }) => {
+  // It judges some sixty states.
+  test.slow();
   const server = await Countersign.start();
   const problems = watch(context, server);
   const open = (path: string) => page.goto(server.url + path);
