@@ -482,17 +482,17 @@ fn options(help: &str) -> BTreeMap<String, Option<String>> {
     let mut last = None;
     for line in help.lines().skip_while(|line| !line.starts_with("Usage")).skip(1).map(str::trim_start) {
         let line = line.trim_start_matches("-h, ").trim_start_matches("-V, ");
-        if line.starts_with("--") || line.starts_with('<') || line.starts_with('[') && !line.starts_with("[default") {
+        // “[FILE]” is an argument, “[env: …]” a remark.
+        let is_argument = line.starts_with('<') || line.starts_with('[') && !line.contains(": ");
+        if line.starts_with("--") || is_argument {
             let name: String =
                 line.split("  ").next().unwrap_or_default().replace(['<', '>', '[', ']'], "").replace("...", "");
             found.insert(name.clone(), None);
             last = Some(name);
         }
         if let (Some(name), Some((_, default))) = (&last, line.split_once("[default: ")) {
-            found.insert(
-                name.clone(),
-                default.split(']').next().filter(|default| *default != "\"\"").map(str::to_owned),
-            );
+            let default = default.split(']').next().filter(|default| *default != "\"\"");
+            found.insert(name.clone(), default.map(str::to_owned));
         }
     }
     let settings = settings();
