@@ -6,8 +6,10 @@
 //! |---|---|
 //! | [`visit`] | [`Visit`](visit::Visit): who looks at a page, when, from where; what server functions run with |
 //! | [`render`](mod@render) | from a page to HTML, without a line of script of our own making |
-//! | [`action`] | the typed error of server functions |
-//! | [`pages`] | one module a page: its component, its server functions, its view types |
+//! | [`page`] | a page before it is rendered, and how it is framed |
+//! | [`error`] | the typed error of server functions |
+//! | [`links`] | addresses of pages |
+//! | [`pages`] | a room for each thing, a module for each page: its component, its server functions, its view types |
 //! | [`components`] | layout, fields, notices, tables' cells, charts, snippets |
 //! | [`snippets`] | the texts that connect a program, with or without the secret |
 //! | [`assets`] | style sheet, script and icon, embedded and named by their content |
@@ -17,10 +19,13 @@
 //! [`render::render`] turns the finished view into text.
 
 #![recursion_limit = "256"]
+#![expect(missing_docs, reason = "a component's parameters become the public fields of a struct, which nobody reads")]
 
-pub mod action;
 pub mod assets;
 pub mod components;
+pub mod error;
+pub mod links;
+pub mod page;
 pub mod pages;
 pub mod render;
 pub mod snippets;

@@ -1,8 +1,8 @@
 //! The texts that connect a program to an MCP server, ready to paste. The programs are the README's, word for word;
 //! the tests run them.
 
-use domain::credential::AuthMethod;
-use domain::mcp_server::McpServer;
+use domain::model::credential::AuthMethod;
+use domain::model::server::McpServer;
 
 /// What the texts are filled with.
 #[derive(Debug, Clone)]

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use domain::actor::Actor;
-use domain::authority::{Authority, Role};
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
+use domain::base::id::{PersonId, SessionId, TeamId};
 use domain::context::Context;
-use domain::id::{PersonId, SessionId, TeamId};
-use domain::second_factor::Factors;
-use domain::session::PROOF_LIFETIME;
+use domain::model::actor::Actor;
+use domain::model::authority::{Authority, Role};
+use domain::model::person::Factors;
+use domain::model::session::PROOF_LIFETIME;
 use leptos::prelude::{expect_context, use_context};
 
-use crate::action::ActionError;
+use crate::error::ActionError;
 
 /// One request to the dashboard. The server provides it as context to every page and server function.
 #[derive(Clone)]

@@ -1,6 +1,8 @@
 //! Errors that several areas share. Each area adds its own enum; `server` maps each to HTTP once.
 
-use crate::keys::KeyError;
+use crate::crypto::keys::KeyError;
+use crate::crypto::password::HashError;
+use crate::model::oauth_error::OAuthError;
 use crate::store::StoreError;
 
 /// A fault of ours, not of the caller: answered with 503 or 500 and a log line, never with "wrong password".
@@ -20,18 +22,17 @@ pub enum Fault {
     Overloaded(&'static str),
 }
 
-/// What is wrong with one field of a form, in words for the person who filled it in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field's name on the wire.
-    pub field: &'static str,
-    /// What is wrong and what to do.
-    pub message: String,
+impl From<HashError> for Fault {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Overloaded(what) => Self::Overloaded(what),
+            HashError::Damaged => Self::Damaged,
+        }
+    }
 }
 
-impl FieldError {
-    /// An error at `field`.
-    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+impl From<Fault> for OAuthError {
+    fn from(fault: Fault) -> Self {
+        Self::unavailable(fault.to_string())
     }
 }

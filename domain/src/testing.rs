@@ -12,14 +12,15 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
-use crate::clock::{Clock, Timestamp};
-use crate::context::{Context, DEFAULT_STATUS_LIST_TTL, Settings};
-use crate::interactive::registration::DynamicRegistration;
-use crate::issuer_keys::Fetch;
-use crate::keys::MasterKey;
-use crate::random::Random;
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::random::Random;
+use crate::context::Context;
+use crate::crypto::keys::MasterKey;
+use crate::model::client::DynamicRegistration;
+use crate::model::ports::{Fetch, Message, Post};
+use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
+use crate::operations::instance::open_instance;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
-use crate::webhook::deliver::{Message, Post};
 
 /// A clock that moves only when a test says so.
 #[derive(Debug)]
@@ -191,7 +192,10 @@ pub async fn database_url(file: &Path) -> String {
 }
 
 async fn new_schema(server: &str) -> String {
-    let name = format!("test_{}", crate::base62::random(&crate::random::SystemRandom, 12).to_lowercase());
+    let name = format!(
+        "test_{}",
+        crate::base::encoding::base62::random(&crate::base::random::SystemRandom, 12).to_lowercase()
+    );
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(server).await.expect("the PostgreSQL server of the tests");
     let sql = AssertSqlSafe(format!("CREATE SCHEMA {name}"));
@@ -203,7 +207,7 @@ async fn new_schema(server: &str) -> String {
 
 /// A new folder for a test's database.
 pub fn folder() -> PathBuf {
-    let name = crate::base62::random(&crate::random::SystemRandom, 12);
+    let name = crate::base::encoding::base62::random(&crate::base::random::SystemRandom, 12);
     let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
     std::fs::create_dir_all(&folder).expect("a folder");
     folder
@@ -245,7 +249,7 @@ impl Instance {
         let clock = Arc::new(FixedClock::new());
         let issuers = Arc::new(FakeIssuers::default());
         let receiver = Arc::new(FakeReceiver::default());
-        let context = Context::open(
+        let context = open_instance(
             store,
             Arc::new(MasterKey::new(&[42; 32])),
             Arc::clone(&clock) as Arc<dyn Clock>,

@@ -1,7 +1,7 @@
 //! Entries of the audit log as lines: JSON for programs, CSV for spreadsheets. The command line and the dashboard write the
 //! same.
 
-use domain::audit::Entry;
+use domain::model::audit::Entry;
 use serde_json::{Value, json};
 
 /// The form of an export.

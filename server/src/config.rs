@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use domain::credential::leak::Policy;
-use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
-use domain::openid::Provider;
-use domain::public_key::PublicKey;
+use domain::crypto::public_key::PublicKey;
+use domain::model::client::{DynamicRegistration, InitialAccessToken};
+use domain::model::incident::Policy;
+use domain::services::relying_party::Provider;
 use domain::store::{DatabaseUrl, LedgerDurability, StoreOptions};
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::leak_reports::{LeakReports, read_github_keys};
-use crate::outbound;
+use crate::egress::policy;
+use crate::incident::report_policy::{LeakReports, read_github_keys};
 
 /// The defaults, which are also the reference of the configuration file.
 pub const DEFAULTS: &str = include_str!("../countersign.default.toml");
@@ -400,7 +400,7 @@ fn check_openid_issuer(issuer: &str, private_issuers: &[String]) -> Result<(Stri
         "http" if is_loopback(&url) => {
             private_hosts.push(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
         }
-        "http" if outbound::cover(private_issuers, &url) => {}
+        "http" if policy::cover(private_issuers, &url) => {}
         "http" => return Err(wrong("must be https; list its host in private_issuers to allow http")),
         _ => return Err(wrong("must be https")),
     }
@@ -555,7 +555,7 @@ mod tests {
         assert_eq!(config.master_key_file, Path::new("./data/master.key"));
         assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
         assert!(config.trusted_proxies.is_empty());
-        assert_eq!(config.status_list_ttl, domain::context::DEFAULT_STATUS_LIST_TTL);
+        assert_eq!(config.status_list_ttl, domain::model::settings::DEFAULT_STATUS_LIST_TTL);
     }
 
     #[test]

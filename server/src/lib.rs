@@ -11,13 +11,13 @@
 //! | [`oauth`] | the authorization server: one module an endpoint |
 //! | [`mcp`] | the protected MCP server of this program |
 //! | [`dashboard`] | pages, forms, server functions, sessions |
-//! | [`leak_reports`] | `/leaks/report` and `/leaks/github` |
+//! | [`incident`] | `/leaks/report` and `/leaks/github` |
 //! | [`health`], [`metrics`] | `/healthz` and `/readyz`; `/metrics` on its own address |
-//! | [`outbound`] | requests to other servers |
+//! | [`egress`] | requests to other servers |
 //! | [`http`](mod@http) | what every request passes: limits, addresses, headers, errors, the accept loop |
 //! | [`state`] | what handlers share |
 //!
-//! A request: [`http::accept`] → [`http::envelope`] → the row of [`routes`] (an exchange goes straight to [`oauth::token`]) → parse →
+//! A request: [`http::accept`] → [`http::middleware`] → the row of [`routes`] (an exchange goes straight to [`oauth::token`]) → parse →
 //! `domain` → encode.
 
 #![recursion_limit = "256"]
@@ -26,14 +26,14 @@ pub mod audit_export;
 pub mod cli;
 pub mod config;
 pub mod dashboard;
+pub mod egress;
 pub mod health;
 pub mod http;
-pub mod leak_reports;
+pub mod incident;
 pub mod mcp;
 pub mod metrics;
 pub mod oauth;
-pub mod outbound;
 pub mod routes;
 pub mod state;
 
-pub use routes::Front;
+pub use routes::Service;

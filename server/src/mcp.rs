@@ -12,16 +12,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any_service};
-use domain::actor::Actor;
-use domain::authority;
+use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::{self, list};
-use domain::id::ClientId;
-use domain::mcp_server::{SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE, SCOPE_READ};
-use domain::scope::Scopes;
+use domain::model::actor::Actor;
+use domain::model::credential::Status;
+use domain::model::credential::query::Query;
+use domain::model::scope::Scopes;
+use domain::model::server::{SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE, SCOPE_READ};
+use domain::person::authority;
 use domain::token::verify::{Caller, Subject, VerifyError, verify};
-use rmcp::ErrorData;
-use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
@@ -29,6 +29,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ErrorData, ServerHandler};
 use serde_json::{Value, json};
 
 use crate::http::body::{self, LIMIT};
@@ -297,7 +298,7 @@ fn whoami(caller: &Caller) -> Value {
     let mut who = json!({
         "name": caller.name,
         "scope": caller.scopes.to_string(),
-        "expires_at": domain::clock::Timestamp::from_millis(caller.expires_at * 1000).rfc3339(),
+        "expires_at": domain::base::clock::Timestamp::from_millis(caller.expires_at * 1000).rfc3339(),
     });
     match &caller.subject {
         Subject::Credential(client_id) => who["client_id"] = json!(client_id.as_str()),
@@ -322,7 +323,7 @@ impl McpTools {
             FAULT.to_owned()
         };
         let authority = authority::of(&self.context, actor).await.map_err(|fault| unavailable(&fault))?;
-        let query = list::Query { search: Some(search.to_owned()), ..list::Query::default() };
+        let query = Query { search: Some(search.to_owned()), ..Query::default() };
         let page = list::list(&self.context, &authority, &query, 100).await.map_err(|error| unavailable(&error))?;
         let now = self.context.now();
         let rows: Vec<Value> = page
@@ -334,8 +335,8 @@ impl McpTools {
                     "name": credential.name,
                     "status": status_word(credential.status(now)),
                     "scope": credential.scopes.to_string(),
-                    "expires_at": credential.ends_at.map(domain::clock::Timestamp::rfc3339),
-                    "last_used_at": credential.last_used_at.map(domain::clock::Timestamp::rfc3339),
+                    "expires_at": credential.ends_at.map(domain::base::clock::Timestamp::rfc3339),
+                    "last_used_at": credential.last_used_at.map(domain::base::clock::Timestamp::rfc3339),
                 })
             })
             .collect();
@@ -359,13 +360,13 @@ impl McpTools {
 }
 
 /// A status for programs.
-pub fn status_word(status: credential::Status) -> &'static str {
+pub fn status_word(status: Status) -> &'static str {
     match status {
-        credential::Status::Unverified => "unverified",
-        credential::Status::InUse => "in_use",
-        credential::Status::Expiring => "expiring",
-        credential::Status::Disabled => "disabled",
-        credential::Status::Expired => "expired",
-        credential::Status::Revoked => "revoked",
+        Status::Unverified => "unverified",
+        Status::InUse => "in_use",
+        Status::Expiring => "expiring",
+        Status::Disabled => "disabled",
+        Status::Expired => "expired",
+        Status::Revoked => "revoked",
     }
 }

@@ -1,33 +1,33 @@
-//! The route table: one row a route, with what it needs. [`Front`] is what the program and the tests both use.
+//! The route table: one row a route, with what it needs. [`Service`] is what the program and the tests both use.
 
 use std::convert::Infallible;
 use std::task::{self, Poll};
 
+use app::pages::person::second_step::PATH as SECOND_STEP_PATH;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
-use domain::authority::Role;
-use domain::openid::RETURN_PATH;
+use domain::model::authority::Role;
+use domain::person::openid::RETURN_PATH;
 use futures::future::BoxFuture;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, SessionManagerLayer};
 
-use crate::dashboard::enter::{Permission, enter};
-use crate::dashboard::session_store::Sessions;
+use crate::dashboard::auth::enter::{Permission, enter};
+use crate::dashboard::auth::session_store::Sessions;
 use crate::dashboard::{
-    account, apps, assets, audit_export, credentials, invitation, leaks, openid, pages, passkeys, people,
-    personal_tokens, second_factor, second_step, server_functions, servers, settings, sign_in, teams, webhooks,
+    assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
 };
 use crate::http::client_address::ClientAddress;
-use crate::http::envelope::envelope;
-use crate::http::error;
+use crate::http::{error, middleware};
+use crate::incident::leak_reports;
 use crate::oauth::{self, authorize, introspect, jwks, metadata, register, revoke, status, token};
 use crate::state::AppState;
-use crate::{health, leak_reports, mcp};
+use crate::{health, mcp};
 
 /// Who may use a route, and what stands before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
     let [viewer, member, manager] = Role::ALL.map(|role| Access::Dashboard(Permission::Role(role)));
     let administrator = Access::Dashboard(Permission::Administrator);
     vec![
-        // Answered by `Front`; here so that nothing is missing.
+        // Answered by `Service`; here so that nothing is missing.
         row(token::PATH, Access::OAuth, MethodRouter::new()),
         row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
         row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
@@ -67,7 +67,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
         // Reached by people, who may still have to sign in, never by pages of other origins.
-        row(authorize::PATH, anybody, get(authorize::form).post(authorize::decide)),
+        row(oauth::AUTHORIZE_PATH, anybody, get(authorize::form).post(authorize::decide)),
         row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
@@ -79,81 +79,101 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/readyz", Access::Open, get(health::readyz)),
         row("/assets/{name}", Access::Open, get(assets::asset)),
         row("/favicon.ico", Access::Open, get(assets::favicon)),
-        row("/setup", anybody, get(sign_in::setup_form).post(sign_in::setup)),
-        row("/login", anybody, get(sign_in::sign_in_form).post(sign_in::sign_in)),
-        row("/login/openid", anybody, post(openid::sign_in)),
-        row(RETURN_PATH, anybody, get(openid::finish)),
-        row(second_step::PATH, anybody, get(second_step::form).post(second_step::finish)),
-        row("/login/passkey", anybody, get(passkeys::sign_in_challenge).post(passkeys::sign_in)),
-        row("/logout", anybody, post(sign_in::sign_out)),
-        row("/invitation", anybody, get(invitation::form).post(invitation::accept)),
-        row("/", person, get(pages::overview)),
-        row("/credentials", person, get(pages::credentials)),
-        row("/credentials/new", member, get(pages::new_credential).post(credentials::generate)),
-        row("/credentials/revoke", member, get(pages::revoke_credentials)),
-        row("/credentials/{client_id}", viewer, get(pages::credential)),
-        row("/credentials/{client_id}/edit", manager, get(pages::edit_credential).post(credentials::edit)),
-        row("/credentials/{client_id}/rotate", member, get(pages::rotate_credential).post(credentials::rotate)),
-        row("/credentials/{client_id}/rotation", member, post(credentials::change_rotation)),
-        row("/credentials/{client_id}/disable", member, get(pages::disable_credential)),
-        row("/credentials/{client_id}/enable", member, get(pages::enable_credential)),
-        row("/credentials/{client_id}/revoke", member, get(pages::revoke_credential)),
-        row("/credentials/{client_id}/keys/new", manager, get(pages::new_key).post(credentials::add_key)),
+        row("/setup", anybody, get(person::setup::form).post(person::setup::setup)),
+        row("/login", anybody, get(person::sign_in::form).post(person::sign_in::sign_in)),
+        row("/login/openid", anybody, post(person::openid::sign_in)),
+        row(RETURN_PATH, anybody, get(person::openid::finish)),
+        row(SECOND_STEP_PATH, anybody, get(person::second_step::form).post(person::second_step::finish)),
+        row("/login/passkey", anybody, get(person::passkeys::sign_in_challenge).post(person::passkeys::sign_in)),
+        row("/logout", anybody, post(person::sign_in::sign_out)),
+        row("/invitation", anybody, get(person::invitation::form).post(person::invitation::accept)),
+        row("/", person, get(operations::overview::page)),
+        row("/credentials", person, get(credential::list::page)),
+        row("/credentials/new", member, get(credential::new::form).post(credential::new::generate)),
+        row("/credentials/revoke", member, get(credential::stop::revoke_several_form)),
+        row("/credentials/{client_id}", viewer, get(credential::show::page)),
+        row("/credentials/{client_id}/edit", manager, get(credential::edit::form).post(credential::edit::edit)),
+        row("/credentials/{client_id}/rotate", member, get(credential::rotate::form).post(credential::rotate::rotate)),
+        row("/credentials/{client_id}/rotation", member, post(credential::rotate::change_rotation)),
+        row("/credentials/{client_id}/disable", member, get(credential::stop::disable_form)),
+        row("/credentials/{client_id}/enable", member, get(credential::stop::enable_form)),
+        row("/credentials/{client_id}/revoke", member, get(credential::stop::revoke_form)),
+        row(
+            "/credentials/{client_id}/keys/new",
+            manager,
+            get(credential::authenticators::key_form).post(credential::authenticators::add_key),
+        ),
         row(
             "/credentials/{client_id}/identities/new",
             manager,
-            get(pages::new_identity).post(credentials::add_identity),
+            get(credential::authenticators::identity_form).post(credential::authenticators::add_identity),
         ),
-        row("/servers", person, get(pages::servers)),
-        row("/servers/new", administrator, get(pages::new_server).post(servers::add)),
-        row("/servers/{id}", person, get(pages::server)),
-        row("/leaks", person, get(pages::leaks).post(leaks::find)),
-        row("/leaks/renew", member, post(leaks::renew)),
-        row("/activity", person, get(pages::activity)),
-        row("/activity/export", person, get(pages::export).post(audit_export::export)),
-        row("/teams", person, get(teams::list)),
-        row("/teams/new", administrator, get(teams::new_form).post(teams::create)),
-        row("/teams/{team_id}", viewer, get(teams::one)),
-        row("/teams/{team_id}/name", manager, post(teams::rename)),
-        row("/teams/{team_id}/invite", manager, get(teams::invite_form).post(teams::invite)),
-        row("/teams/{team_id}/members/{person_id}", manager, get(teams::member).post(teams::set_role)),
-        row("/people", administrator, get(people::list)),
-        row("/people/invite", administrator, get(teams::invite_anywhere_form).post(teams::invite_anywhere)),
-        row("/people/{person_id}", administrator, get(people::one)),
-        row("/people/{person_id}/change", administrator, get(people::change_form).post(people::change)),
-        row("/people/{person_id}/teams", administrator, post(teams::add_to_team)),
-        row("/settings", administrator, get(pages::settings)),
-        row("/settings/keys", administrator, get(pages::rotate_keys).post(settings::rotate_keys)),
-        row("/settings/stop", administrator, get(pages::stop).post(settings::stop)),
-        row("/settings/webhooks", administrator, get(webhooks::list)),
-        row("/settings/webhooks/new", administrator, get(webhooks::new).post(webhooks::add)),
-        row("/settings/webhooks/{id}", administrator, get(webhooks::one)),
-        row("/settings/webhooks/{id}/edit", administrator, get(webhooks::edit_form).post(webhooks::edit)),
-        row("/settings/webhooks/{id}/secret", administrator, get(webhooks::secret_form).post(webhooks::replace_secret)),
-        row("/settings/webhooks/{id}/remove", administrator, get(webhooks::remove_form)),
-        row("/apps", person, get(apps::list)),
-        row("/apps/clients", administrator, get(apps::clients)),
-        row("/apps/clients/new", administrator, get(apps::client_form).post(apps::add_client)),
-        row("/apps/clients/{id}", administrator, get(apps::client)),
-        row("/apps/clients/{id}/edit", administrator, get(apps::edit_form).post(apps::edit)),
-        row("/apps/clients/{id}/secret", administrator, get(apps::secret_form).post(apps::replace_secret)),
-        row("/account", person, get(pages::account)),
-        row("/account/name", person, post(account::rename)),
-        row("/account/tokens", person, get(personal_tokens::list).post(personal_tokens::generate)),
-        row("/account/password", person, post(account::change_password)),
-        row("/account/openid", person, post(openid::connect)),
-        row("/account/openid/disconnect", person, post(openid::disconnect)),
-        row("/account/authenticator", person, get(second_factor::begin_form).post(second_factor::begin_app)),
-        row("/account/authenticator/confirm", person, post(second_factor::confirm_app)),
+        row("/servers", person, get(server::list::page)),
+        row("/servers/new", administrator, get(server::new::form).post(server::new::add)),
+        row("/servers/{id}", person, get(server::show::page)),
+        row("/leaks", person, get(incident::leaks::page).post(incident::leaks::find)),
+        row("/leaks/renew", member, post(credential::renew::renew)),
+        row("/activity", person, get(audit::activity::page)),
+        row("/activity/export", person, get(audit::export::form).post(audit::export::export)),
+        row("/teams", person, get(team::list::page)),
+        row("/teams/new", administrator, get(team::new::form).post(team::new::create)),
+        row("/teams/{team_id}", viewer, get(team::show::page)),
+        row("/teams/{team_id}/name", manager, post(team::show::rename)),
+        row("/teams/{team_id}/invite", manager, get(team::invite::form).post(team::invite::invite)),
+        row("/teams/{team_id}/members/{person_id}", manager, get(team::member::form).post(team::member::set_role)),
+        row("/people", administrator, get(person::people::list)),
+        row("/people/invite", administrator, get(team::invite::anywhere_form).post(team::invite::invite_anywhere)),
+        row("/people/{person_id}", administrator, get(person::people::one)),
+        row("/people/{person_id}/change", administrator, get(person::people::change_form).post(person::people::change)),
+        row("/people/{person_id}/teams", administrator, post(team::member::add_to_team)),
+        row("/settings", administrator, get(operations::settings::page)),
+        row(
+            "/settings/keys",
+            administrator,
+            get(operations::signing_keys::form).post(operations::signing_keys::rotate),
+        ),
+        row("/settings/stop", administrator, get(incident::emergency_stop::form).post(incident::emergency_stop::stop)),
+        row("/settings/webhooks", administrator, get(webhook::list::page)),
+        row("/settings/webhooks/new", administrator, get(webhook::edit::new).post(webhook::edit::add)),
+        row("/settings/webhooks/{id}", administrator, get(webhook::show::page)),
+        row("/settings/webhooks/{id}/edit", administrator, get(webhook::edit::edit_form).post(webhook::edit::edit)),
+        row(
+            "/settings/webhooks/{id}/secret",
+            administrator,
+            get(webhook::edit::secret_form).post(webhook::edit::replace_secret),
+        ),
+        row("/settings/webhooks/{id}/remove", administrator, get(webhook::show::remove_form)),
+        row("/apps", person, get(client::connected_apps::page)),
+        row("/apps/clients", administrator, get(client::list::page)),
+        row("/apps/clients/new", administrator, get(client::new::form).post(client::new::add)),
+        row("/apps/clients/{id}", administrator, get(client::show::page)),
+        row("/apps/clients/{id}/edit", administrator, get(client::edit::form).post(client::edit::edit)),
+        row("/apps/clients/{id}/secret", administrator, get(client::secret::form).post(client::secret::replace)),
+        row("/account", person, get(person::account::page)),
+        row("/account/name", person, post(person::account::rename)),
+        row("/account/tokens", person, get(client::personal_tokens::list).post(client::personal_tokens::generate)),
+        row("/account/password", person, post(person::account::change_password)),
+        row("/account/openid", person, post(person::openid::connect)),
+        row("/account/openid/disconnect", person, post(person::openid::disconnect)),
+        row(
+            "/account/authenticator",
+            person,
+            get(person::second_factor::begin_form).post(person::second_factor::begin_app),
+        ),
+        row("/account/authenticator/confirm", person, post(person::second_factor::confirm_app)),
         row(
             "/account/authenticator/remove",
             person,
-            get(second_factor::remove_app_form).post(second_factor::remove_app),
+            get(person::second_factor::remove_app_form).post(person::second_factor::remove_app),
         ),
-        row("/account/recovery-codes", person, get(second_factor::new_codes_form).post(second_factor::new_codes)),
-        row("/account/passkeys/challenge", person, get(passkeys::challenge)),
-        row("/account/passkeys/new", person, get(passkeys::new_form).post(passkeys::add)),
-        row("/account/passkeys/{id}/remove", person, get(passkeys::remove_form).post(passkeys::remove)),
+        row(
+            "/account/recovery-codes",
+            person,
+            get(person::second_factor::new_codes_form).post(person::second_factor::new_codes),
+        ),
+        row("/account/passkeys/challenge", person, get(person::passkeys::challenge)),
+        row("/account/passkeys/new", person, get(person::passkeys::new_form).post(person::passkeys::add)),
+        row("/account/passkeys/{id}/remove", person, get(person::passkeys::remove_form).post(person::passkeys::remove)),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),
@@ -186,12 +206,12 @@ pub fn table(state: &AppState) -> Vec<Route> {
 /// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box. Three of
 /// them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same around it.
 #[derive(Clone)]
-pub struct Front {
+pub struct Service {
     state: AppState,
     routes: Router,
 }
 
-impl Front {
+impl Service {
     /// The server with this state.
     pub fn new(state: AppState) -> Self {
         let routes = routes(&state);
@@ -199,7 +219,7 @@ impl Front {
     }
 }
 
-impl Service<Request> for Front {
+impl tower::Service<Request> for Service {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
@@ -211,7 +231,7 @@ impl Service<Request> for Front {
     fn call(&mut self, request: Request) -> Self::Future {
         let Self { state, routes } = self.clone();
         Box::pin(async move {
-            Ok(envelope(&state, request, |request, address| answer(&state, routes, address, request)).await)
+            Ok(middleware::wrap(&state, request, |request, address| answer(&state, routes, address, request)).await)
         })
     }
 }
@@ -234,11 +254,11 @@ fn routes(state: &AppState) -> Router {
             // The layer answers OPTIONS; a method must be there for it to be asked.
             Access::OAuth => oauth = oauth.route(path, handler.options(async || StatusCode::NO_CONTENT)),
             Access::Mcp => protected = protected.route(path, handler),
-            Access::Dashboard(permission) => dashboard = dashboard.route(path, with_door(handler, state, permission)),
+            Access::Dashboard(permission) => dashboard = dashboard.route(path, with_auth(handler, state, permission)),
         }
     }
     dashboard
-        .fallback_service(with_door(any(pages::not_found), state, Permission::Anybody).with_state(state.clone()))
+        .fallback_service(with_auth(any(respond::not_found), state, Permission::Anybody).with_state(state.clone()))
         .merge(open)
         .merge(oauth.layer(from_fn(async |request: Request, next: Next| {
             oauth::surround(request, |request| next.run(request)).await
@@ -249,7 +269,7 @@ fn routes(state: &AppState) -> Router {
 }
 
 /// Puts session, origin check, permission and form token before a handler of the dashboard.
-fn with_door(handler: MethodRouter<AppState>, state: &AppState, permission: Permission) -> MethodRouter<AppState> {
+fn with_auth(handler: MethodRouter<AppState>, state: &AppState, permission: Permission) -> MethodRouter<AppState> {
     let https = state.is_https();
     let sessions = SessionManagerLayer::new(Sessions::new(state.context.clone()))
         .with_name(if https { "__Host-countersign_session" } else { "countersign_session" })
@@ -258,6 +278,6 @@ fn with_door(handler: MethodRouter<AppState>, state: &AppState, permission: Perm
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
-    let door = from_fn_with_state((state.clone(), permission), enter);
-    handler.layer(ServiceBuilder::new().layer(sessions).layer(door))
+    let auth = from_fn_with_state((state.clone(), permission), enter);
+    handler.layer(ServiceBuilder::new().layer(sessions).layer(auth))
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use domain::context::Context;
-use domain::credential::emergency;
+use domain::incident::emergency_stop;
 use ipnet::IpNet;
 
-use crate::http::failure_limit::FailureLimit;
+use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
-use crate::leak_reports::LeakReports;
+use crate::incident::report_policy::LeakReports;
 
 /// The state of the running server. Every layer that a request passes has a clone: one count, not one for each part.
 #[derive(Clone)]
@@ -34,13 +34,13 @@ pub struct Shared {
     /// Origins of pages that may call the MCP server, besides our own.
     allowed_origins: Arc<[String]>,
     /// Counts failed client authentications by source.
-    pub failures: Arc<FailureLimit>,
+    pub failures: Arc<RateLimit>,
     /// Counts reports of leaks by source.
-    pub leak_reports_by_source: Arc<FailureLimit>,
+    pub leak_reports_by_source: Arc<RateLimit>,
     /// Counts clients that register themselves, by source.
-    pub registrations_by_source: Arc<FailureLimit>,
+    pub registrations_by_source: Arc<RateLimit>,
     /// The same within a day.
-    pub registrations_of_a_day: Arc<FailureLimit>,
+    pub registrations_of_a_day: Arc<RateLimit>,
     /// What is done with reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// How many credentials an emergency stop ends at a time.
@@ -61,12 +61,12 @@ impl AppState {
             context,
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
-            failures: Arc::new(FailureLimit::default()),
-            leak_reports_by_source: Arc::new(FailureLimit::for_reports()),
-            registrations_by_source: Arc::new(FailureLimit::for_registrations()),
-            registrations_of_a_day: Arc::new(FailureLimit::for_registrations_of_a_day()),
+            failures: Arc::new(RateLimit::default()),
+            leak_reports_by_source: Arc::new(RateLimit::for_reports()),
+            registrations_by_source: Arc::new(RateLimit::for_registrations()),
+            registrations_of_a_day: Arc::new(RateLimit::for_registrations_of_a_day()),
             leak_reports: Arc::default(),
-            stop_bite: emergency::BITE,
+            stop_bite: emergency_stop::BITE,
             draining: Arc::new(AtomicBool::new(false)),
             start: u32::from_be_bytes(start),
             requests: Arc::new(AtomicU64::new(1)),

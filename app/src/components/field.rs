@@ -1,11 +1,11 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
 
-use domain::error::FieldError;
-use domain::second_factor::Factors;
+use domain::model::field_error::FieldError;
+use domain::model::person::Factors;
 use leptos::prelude::*;
 
-use super::icon::{Drawing, Icon};
-use super::passkey::PasskeyButton;
+use crate::components::icon::{Drawing, Icon};
+use crate::components::passkey::PasskeyButton;
 use crate::visit::Visit;
 
 /// The errors of a form, by field.

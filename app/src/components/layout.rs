@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::icon::{Brand, Drawing, Icon};
 use crate::assets;
-use crate::render::{Frame, Page};
+use crate::components::icon::{Brand, Drawing, Icon};
+use crate::page::{Frame, Page};
 use crate::visit::{Viewer, Visit};
 
 /// The whole document. The title is text of our own element: the ready-made one of Leptos does not escape it.

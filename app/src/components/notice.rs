@@ -1,9 +1,9 @@
 //! Notices: what happened, what to mind, what is wrong.
 
-use domain::error::FieldError;
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
-use super::icon::{Drawing, Icon};
+use crate::components::icon::{Drawing, Icon};
 
 /// A line that tells something was done.
 #[component]

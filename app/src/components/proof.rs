@@ -1,10 +1,10 @@
 //! The fields of what proves a credential: public keys, and identities of other issuers.
 
-use domain::public_key::holds_private_key;
+use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
-use super::field::{Errors, Select, TextArea, TextField};
 use crate::assets;
+use crate::components::field::{Errors, Select, TextArea, TextField};
 
 /// What was typed about keys.
 #[derive(Debug, Clone, Default)]

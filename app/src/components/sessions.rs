@@ -1,9 +1,9 @@
 //! The table of somebody's sessions.
 
-use domain::session::Session;
+use domain::model::session::Session;
 use leptos::prelude::*;
 
-use super::time::Moment;
+use crate::components::time::Moment;
 
 /// The sessions, each with what can be done about it. `action` is given the session and the name of its browser.
 pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use leptos::prelude::*;
 
-use super::icon::{Drawing, Icon};
+use crate::components::icon::{Drawing, Icon};
 use crate::snippets::{Connection, Snippet};
 
 /// The tabs of a connection.

@@ -1,8 +1,11 @@
 //! The status of a credential as a chip: a word, a colour and a mark that say the same.
 
-use domain::credential::Status;
+use domain::base::clock::Timestamp;
+use domain::model::credential::Status;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::components::time::Moment;
 
 /// A status as pages know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,4 +55,10 @@ pub fn StatusChip(status: StatusView) -> AnyView {
 #[component]
 pub fn ScopeTags(scopes: Vec<String>) -> AnyView {
     scopes.into_iter().map(|scope| view! { <span class="scope">{scope}</span>" " }).collect_view().into_any()
+}
+
+/// Says of what acts for a person that somebody reported it as leaked, and that it works all the same.
+pub fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
+    let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "<Moment at/></div> };
+    leaked_at.map(chip).into_any()
 }

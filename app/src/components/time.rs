@@ -1,6 +1,6 @@
 //! Moments: relative in the text, absolute in the title, exact for programs.
 
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 use leptos::prelude::*;
 
 use crate::visit::Visit;

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::action::ActionError;
-use crate::render::{Frame, Page};
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
 
 /// A page with a heading, a sentence, and a way on.
 pub fn message(

@@ -1,11 +1,11 @@
 //! Stopping a credential for a while. Its secrets stay; its tokens are refused until it is enabled again.
 
-use super::{CredentialError, Outcome, find_for};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::authority::Role;
+use crate::base::id::ClientId;
 use crate::context::Context;
-use crate::id::ClientId;
+use crate::credential::{CredentialError, Outcome, find_for};
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Role;
 use crate::store;
 
 /// Stops the credential. When this returns, no exchange that begins later succeeds.
@@ -33,7 +33,7 @@ async fn set(
         return Ok(Outcome::Unchanged);
     }
     let disabled_at = disabled.then(|| context.now());
-    store::credentials::set_disabled(change.transaction(), client_id, disabled_at).await?;
+    store::credential::set_disabled(change.transaction(), client_id, disabled_at).await?;
     let action = if disabled { "credential.disabled" } else { "credential.enabled" };
     let event = Event::new(action, "credential", client_id.as_str(), &credential.name);
     Ok(Outcome::Changed(change.commit(actor, &event).await?))

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::draft::{self, Errors};
-use super::generate::check_privileges;
-use super::{AssertionRules, AuthMethod, CredentialError, Outcome, end_of, find_for};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::authority::Role;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, TeamId};
 use crate::context::Context;
-use crate::id::{ClientId, TeamId};
+use crate::credential::generate::check_privileges;
+use crate::credential::{CredentialError, Outcome, find_for};
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Role;
+use crate::model::credential::draft::{self, Errors};
+use crate::model::credential::{AssertionRules, AuthMethod, end_of};
 use crate::store;
 
 /// The new values, all of them.
@@ -52,10 +53,11 @@ pub async fn edit(
     let team = edit.team.as_ref().unwrap_or(&before.team);
     let authority = change.authority(actor).await?;
     authority.require(team, Role::Manager)?;
-    let new_team = store::teams::find(&mut **change.transaction(), team).await?.ok_or(CredentialError::NotFound)?;
-    let old_team = store::teams::find(&mut **change.transaction(), &before.team).await?;
+    let new_team =
+        store::person::team::find(&mut **change.transaction(), team).await?.ok_or(CredentialError::NotFound)?;
+    let old_team = store::person::team::find(&mut **change.transaction(), &before.team).await?;
     let transaction = change.transaction();
-    let servers: Vec<_> = store::mcp_servers::list_in(transaction)
+    let servers: Vec<_> = store::server::list_in(transaction)
         .await?
         .into_iter()
         .filter(|server| before.servers.contains(&server.id))
@@ -79,7 +81,7 @@ pub async fn edit(
     let granted = (*team == before.team).then_some(&before.scopes);
     check_privileges(&authority, &scopes, granted)?;
 
-    let ends = store::credentials::authenticator_ends_in(transaction, client_id).await?;
+    let ends = store::credential::authenticator_ends_in(transaction, client_id).await?;
     let mut after = before.clone();
     after.team = team.clone();
     after.name = name;
@@ -117,7 +119,7 @@ pub async fn edit(
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
-    store::credentials::update(transaction, &after, now).await?;
+    store::credential::update(transaction, &after, now).await?;
     // The team that it leaves sees that it left.
     let event = Event::new("credential.edited", "credential", client_id.as_str(), &after.name)
         .with(Value::Object(changes))
@@ -126,7 +128,7 @@ pub async fn edit(
 }
 
 /// The rules as the audit entry names them.
-pub(super) fn rules(rules: AssertionRules) -> Value {
+pub(crate) fn rules(rules: AssertionRules) -> Value {
     json!({
         "token_endpoint_audience": rules.token_endpoint_audience,
         "reusable": rules.reusable,

@@ -2,21 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::draft::{CheckedProof, Draft};
-use super::{AuthMethod, Credential, CredentialError, edit, federated, keys};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::authority::{Authority, Role};
-use crate::clock::Timestamp;
-use crate::context::{Change, Context};
-use crate::error::{Fault, FieldError};
-use crate::form;
-use crate::id::{ClientId, SecretId, TeamId};
-use crate::mcp_server::{McpServer, PRIVILEGED_SCOPES};
-use crate::scope::Scopes;
-use crate::secret::PlainSecret;
-use crate::store;
-use crate::team::Team;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, SecretId, TeamId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::credential::{CredentialError, edit, federated, keys};
+use crate::crypto::secret::PlainSecret;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::{Authority, Role};
+use crate::model::credential::draft::{CheckedProof, Draft};
+use crate::model::credential::{AuthMethod, Credential};
+use crate::model::field_error::FieldError;
+use crate::model::scope::Scopes;
+use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
+use crate::model::team::Team;
+use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one, to be shown in one answer and dropped.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Generated {
 
 /// The credential that the form with this one-use token made when it was sent before.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>, CredentialError> {
-    Ok(form::made_by(context, form_token).await?.as_deref().and_then(ClientId::parse))
+    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(ClientId::parse))
 }
 
 /// Generates a credential.
@@ -47,8 +49,8 @@ pub async fn generate(
     form_token: Option<&str>,
 ) -> Result<Generated, CredentialError> {
     let now = context.now();
-    let known = store::mcp_servers::list(&context.store).await?;
-    let checked = draft.check(context, &known, now).map_err(CredentialError::Invalid)?;
+    let known = store::server::list(&context.store).await?;
+    let checked = draft.check(&context.settings, &known, now).map_err(CredentialError::Invalid)?;
     let (auth_method, hard_end_at) = match &checked.proof {
         CheckedProof::Secret => (AuthMethod::ClientSecret, None),
         CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
@@ -83,7 +85,7 @@ pub async fn generate(
         rotation_ends_at: None,
     };
     use_form(&mut change, form_token, &credential.client_id).await?;
-    store::credentials::insert(change.transaction(), &credential, actor.id()).await?;
+    store::credential::insert(change.transaction(), &credential, actor.id()).await?;
     let (secret, proof) =
         add_proof(context, &mut change, actor, &credential, checked.proof, checked.expires_at).await?;
     let event =
@@ -128,11 +130,11 @@ async fn owner(
         }
     };
     authority.require(&id, Role::Member)?;
-    store::teams::find(&mut **change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
+    store::person::team::find(&mut **change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
 }
 
 /// Scopes that reach other credentials are granted by administrators. Those that a credential has already may stay.
-pub(super) fn check_privileges(
+pub(crate) fn check_privileges(
     authority: &Authority,
     scopes: &Scopes,
     before: Option<&Scopes>,
@@ -148,7 +150,7 @@ pub(super) fn check_privileges(
 }
 
 /// Uses up the one-use token of the form that makes or changes this credential.
-pub(super) async fn use_form(
+pub(crate) async fn use_form(
     change: &mut Change<'_>,
     form_token: Option<&str>,
     client_id: &ClientId,
@@ -160,7 +162,7 @@ pub(super) async fn use_form(
 }
 
 /// Makes a secret for the credential and stores its hash.
-pub(super) async fn add_secret(
+pub(crate) async fn add_secret(
     context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
@@ -168,7 +170,7 @@ pub(super) async fn add_secret(
     expires_at: Option<Timestamp>,
 ) -> Result<(SecretId, PlainSecret), CredentialError> {
     let secret = PlainSecret::generate(context.random.as_ref());
-    let row = store::credentials::NewSecret {
+    let row = store::credential::NewSecret {
         id: SecretId::generate(context.random.as_ref()),
         client_id: client_id.clone(),
         hash: secret.hash(&context.keys.pepper),
@@ -177,7 +179,7 @@ pub(super) async fn add_secret(
         expires_at,
         maker: actor.id().to_owned(),
     };
-    store::credentials::insert_secret(change.transaction(), &row).await?;
+    store::credential::insert_secret(change.transaction(), &row).await?;
     Ok((row.id, secret))
 }
 
@@ -199,15 +201,15 @@ async fn add_proof(
             let mut described = Vec::new();
             for (label, key) in checked {
                 let key = keys::new(context, &credential.client_id, label, key, expires_at, credential.created_at);
-                store::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
+                store::credential::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
                 described.push(keys::describe(&key));
             }
             Ok((None, json!({ "keys": described })))
         }
         CheckedProof::Federated(checked) => {
-            let identity = checked.into_identity(context, &credential.client_id);
+            let identity = checked.into_identity(&credential.client_id, context.now(), context.random.as_ref());
             federated::check_owner(change, actor, &credential.team, &identity).await?;
-            store::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
+            store::credential::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
             Ok((None, federated::describe(&identity)))
         }
     }

@@ -12,18 +12,18 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::draft::{Draft, Expiry, Proof};
-use super::{AuthMethod, Credential};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, SecretId, TeamId};
 use crate::context::Context;
+use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
+use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
-use crate::id::{ClientId, SecretId, TeamId};
-use crate::mcp_server::McpServer;
-use crate::secret::PlainSecret;
-use crate::secret::imported::{ImportedHash, ImportedSecret};
-use crate::store::import::NewImported;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::credential::draft::{Draft, Expiry, Proof};
+use crate::model::credential::{AuthMethod, Credential};
+use crate::model::server::McpServer;
+use crate::store::credential::import::NewImported;
 use crate::store::{self, StoreError};
 
 /// Lines that are checked or written at once.
@@ -115,12 +115,12 @@ pub struct Import<'context> {
 impl<'context> Import<'context> {
     /// Begins to read a file from its first line.
     pub async fn begin(context: &'context Context, actor: &'context Actor) -> Result<Self, Fault> {
-        let teams = store::teams::list(context.store.reads(), None).await?;
+        let teams = store::person::team::list(context.store.reads(), None).await?;
         let teams = teams
             .into_iter()
             .flat_map(|team| [(team.name.to_lowercase(), team.id.clone()), (team.id.as_str().to_lowercase(), team.id)]);
         Ok(Self {
-            servers: store::mcp_servers::list(&context.store).await?,
+            servers: store::server::list(&context.store).await?,
             teams: teams.collect(),
             seen: HashSet::new(),
             context,
@@ -152,7 +152,12 @@ impl<'context> Import<'context> {
             let (hash, hint) = match secret {
                 CheckedSecret::Stored { hash, hint } => (hash, hint),
                 CheckedSecret::Chosen(secret) => (
-                    self.context.secret_hashing.hash_imported(secret).await?.stored(&credential.client_id),
+                    self.context
+                        .secret_hashing
+                        .hash_imported(secret)
+                        .await
+                        .map_err(Fault::from)?
+                        .stored(&credential.client_id),
                     String::new(),
                 ),
             };
@@ -172,7 +177,7 @@ impl<'context> Import<'context> {
         let mut change = self.context.begin_change().await?;
         // Somebody else may have been faster since.
         let ids: Vec<&str> = batch.iter().map(|(_, new)| new.credential.client_id.as_str()).collect();
-        let (present, _) = store::import::present(store, change.transaction(), &ids, &[]).await?;
+        let (present, _) = store::credential::import::present(store, change.transaction(), &ids, &[]).await?;
         let batch: Vec<NewImported> = batch
             .into_iter()
             .filter(|(_, new)| !present.contains(new.credential.client_id.as_str()))
@@ -180,7 +185,7 @@ impl<'context> Import<'context> {
             .collect();
         let imported = Imported { new: batch.len() as u64, present: lines - batch.len() as u64 };
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(imported) };
-        store::import::insert(store, change.transaction(), &batch, self.actor.id()).await?;
+        store::credential::import::insert(store, change.transaction(), &batch, self.actor.id()).await?;
         let events = if is_alone {
             batch.iter().map(|new| event_of_one(&new.credential)).collect()
         } else {
@@ -218,7 +223,8 @@ impl<'context> Import<'context> {
             CheckedSecret::Chosen(_) => None,
         });
         let hashes: Vec<&str> = hashes.collect();
-        let (present, taken) = store::import::present(&self.context.store, connection, &ids, &hashes).await?;
+        let (present, taken) =
+            store::credential::import::present(&self.context.store, connection, &ids, &hashes).await?;
         let (mut new, mut problems) = (Vec::new(), Vec::new());
         let mut imported = Imported::default();
         for (line, credential, secret) in checked {
@@ -269,7 +275,7 @@ impl<'context> Import<'context> {
             assertions: Default::default(),
         };
         let now = self.context.now();
-        let checked = draft.check(self.context, &self.servers, now).map_err(|errors| {
+        let checked = draft.check(&self.context.settings, &self.servers, now).map_err(|errors| {
             errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join(" ")
         })?;
         let secret = self.secret(&client_id, line.client_secret, line.client_secret_hash)?;

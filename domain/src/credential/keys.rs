@@ -1,96 +1,27 @@
 //! Public keys of a credential: several may be registered, so that one can be replaced without a gap.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-
 use serde_json::{Value, json};
 
-use super::draft::{Expiry, check_expiry, check_label};
-use super::{AuthMethod, AuthenticatorEnd, CredentialError, find_changeable, update_ends};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::authority::Role;
-use crate::clock::Timestamp;
-use crate::context::{Change, Context};
-use crate::error::{Fault, FieldError};
-use crate::id::{ClientId, KeyId};
-use crate::public_key::{KeyAlgorithm, MOST_KEYS, PublicKey};
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, KeyId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::credential::{CredentialError, find_changeable, update_ends};
+use crate::crypto::public_key::{MOST_KEYS, PublicKey};
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Role;
+use crate::model::credential::AuthMethod;
+use crate::model::credential::draft::{Expiry, check_expiry};
+use crate::model::credential::key::{ClientKey, KeysDraft};
+use crate::model::field_error::FieldError;
 use crate::store;
-
-/// A registered key.
-#[derive(Debug, Clone)]
-pub struct ClientKey {
-    /// Its identifier.
-    pub id: KeyId,
-    /// Whose it is.
-    pub client_id: ClientId,
-    /// What people call it.
-    pub label: String,
-    /// The key.
-    pub key: PublicKey,
-    /// When it was added.
-    pub created_at: Timestamp,
-    /// When it stops working; `None`: never.
-    pub expires_at: Option<Timestamp>,
-    /// When it stops working because another one took its place.
-    pub retires_at: Option<Timestamp>,
-    /// When it was removed.
-    pub revoked_at: Option<Timestamp>,
-    /// When it last signed an accepted assertion.
-    pub last_used_at: Option<Timestamp>,
-    /// From where that came.
-    pub last_used_from: Option<IpAddr>,
-}
-
-impl ClientKey {
-    /// Its ends.
-    pub fn end(&self) -> AuthenticatorEnd {
-        AuthenticatorEnd {
-            expires_at: self.expires_at,
-            retires_at: self.retires_at,
-            revoked: self.revoked_at.is_some(),
-        }
-    }
-}
-
-/// What a form or a command says of keys to add.
-#[derive(Debug, Clone, Default)]
-pub struct KeysDraft {
-    /// JWK, JWKS or PEM.
-    pub text: String,
-    /// What to call it; the key's kind when empty.
-    pub label: String,
-    /// The algorithm to pin an RSA key to; the key's own when absent.
-    pub algorithm: Option<KeyAlgorithm>,
-}
-
-impl KeysDraft {
-    pub(super) fn check(&self) -> Result<Vec<(String, PublicKey)>, Vec<FieldError>> {
-        let field = |field, message| vec![FieldError::new(field, message)];
-        let label = check_label(&self.label).map_err(|message| field("label", message))?;
-        let mut keys = PublicKey::read_all(&self.text).map_err(|message| field("public_key", message))?;
-        // Registered twice, a key would go on working after it was removed.
-        let mut seen = HashSet::new();
-        keys.retain(|key| seen.insert(key.thumbprint()));
-        keys.into_iter()
-            .map(|key| {
-                let key = match self.algorithm {
-                    Some(algorithm) => key.with_algorithm(algorithm).ok_or_else(|| {
-                        field("algorithm", format!("The key cannot be used with {}.", algorithm.as_str()))
-                    })?,
-                    None => key,
-                };
-                let label = if label.is_empty() { key.kind() } else { label.clone() };
-                Ok((label, key))
-            })
-            .collect()
-    }
-}
 
 /// The keys of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<ClientKey>, Fault> {
     context.filing.settle().await;
-    Ok(store::authenticators::keys(&context.store, client_id).await?)
+    Ok(store::credential::authenticators::keys(&context.store, client_id).await?)
 }
 
 /// Adds the keys to a credential of `private_key_jwt`. They work when this returns.
@@ -120,7 +51,7 @@ pub async fn add(
 }
 
 /// Stores further keys of a credential.
-pub(super) async fn insert(
+pub(crate) async fn insert(
     context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
@@ -129,7 +60,7 @@ pub(super) async fn insert(
     expires_at: Option<Timestamp>,
 ) -> Result<Vec<ClientKey>, CredentialError> {
     let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
-    let mut live = store::authenticators::keys_in(change.transaction(), client_id).await?;
+    let mut live = store::credential::authenticators::keys_in(change.transaction(), client_id).await?;
     let now = change.now();
     live.retain(|key| key.end().is_live(now));
     if live.len() + checked.len() > MOST_KEYS {
@@ -141,7 +72,7 @@ pub(super) async fn insert(
             return Err(invalid("This key is there already.".to_owned()));
         }
         let key = new(context, client_id, label, key, expires_at, change.now());
-        store::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
+        store::credential::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
         added.push(key);
     }
     Ok(added)
@@ -151,7 +82,7 @@ pub(super) async fn insert(
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<(), CredentialError> {
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
-    if !store::authenticators::revoke_key(change.transaction(), client_id, id, context.now()).await? {
+    if !store::credential::authenticators::revoke_key(change.transaction(), client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }
     update_ends(&mut change, &credential).await?;
@@ -161,7 +92,7 @@ pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: 
     Ok(())
 }
 
-pub(super) fn new(
+pub(crate) fn new(
     context: &Context,
     client_id: &ClientId,
     label: String,
@@ -184,7 +115,7 @@ pub(super) fn new(
 }
 
 /// What the audit entry says of a key.
-pub(super) fn describe(key: &ClientKey) -> Value {
+pub(crate) fn describe(key: &ClientKey) -> Value {
     json!({
         "key": key.id.as_str(),
         "label": key.label,

@@ -1,14 +1,15 @@
 //! New secrets for several credentials at once, after a text gave all of them away.
 
-use super::draft::Draft;
-use super::generate::{self, Generated};
-use super::rotate::{self, Overlap};
-use super::{AuthMethod, Credential, CredentialError, inspect};
-use crate::actor::Actor;
-use crate::authority::Authority;
+use crate::base::id::{ClientId, McpServerId};
 use crate::context::Context;
-use crate::id::{ClientId, McpServerId};
-use crate::mcp_server;
+use crate::credential::generate::{self, Generated};
+use crate::credential::rotate::{self, Overlap};
+use crate::credential::{CredentialError, inspect};
+use crate::model::actor::Actor;
+use crate::model::authority::Authority;
+use crate::model::credential::draft::Draft;
+use crate::model::credential::{AuthMethod, Credential};
+use crate::server;
 
 /// Where the new secrets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub async fn renew_all(
 
 /// What to ask for to get a credential like this one, with a secret of the default expiry.
 async fn like(context: &Context, credential: &Credential) -> Result<Draft, CredentialError> {
-    let servers = mcp_server::list(context).await?;
+    let servers = server::list(context).await?;
     let resource =
         |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
     Ok(Draft {

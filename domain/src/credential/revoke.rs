@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::draft::check_reason;
-use super::{CredentialError, Outcome, find_for};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::authority::Role;
+use crate::base::id::ClientId;
 use crate::context::Context;
-use crate::error::FieldError;
-use crate::id::ClientId;
+use crate::credential::{CredentialError, Outcome, find_for};
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Role;
+use crate::model::credential::draft::check_reason;
+use crate::model::field_error::FieldError;
 use crate::store;
 
 /// Revokes the credential. When this returns the change is on disk: no exchange that begins later succeeds, and
@@ -40,7 +40,7 @@ pub async fn revoke_all(
     for client_id in client_ids {
         let credential = find_for(&mut change, actor, client_id, Role::Member).await?;
         if credential.revoked_at.is_none() {
-            store::credentials::revoke(change.transaction(), client_id, now, reason.as_deref()).await?;
+            store::credential::revoke(change.transaction(), client_id, now, reason.as_deref()).await?;
             let event = Event::new("credential.revoked", "credential", client_id.as_str(), &credential.name);
             events.push(event.with(json!({ "reason": reason })));
         }

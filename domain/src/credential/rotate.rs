@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
-use super::generate::{self, Generated};
-use super::keys::{self, KeysDraft};
-use super::{
-    AuthMethod, AuthenticatorEnd, ClientSecret, Credential, CredentialError, Outcome, find_changeable, find_for,
-    update_ends,
-};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::authority::Role;
-use crate::clock::Timestamp;
-use crate::context::{Change, Context};
-use crate::error::FieldError;
-use crate::id::{AuthenticatorId, ClientId, KeyId};
+use crate::base::clock::Timestamp;
+use crate::base::id::{AuthenticatorId, ClientId, KeyId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::credential::generate::{self, Generated};
+use crate::credential::keys;
+use crate::credential::{CredentialError, Outcome, find_changeable, find_for, update_ends};
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Role;
+use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
+use crate::model::credential::key::KeysDraft;
+use crate::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
+use crate::model::field_error::FieldError;
 use crate::store;
 
 /// The longest overlap.
@@ -67,12 +67,12 @@ struct Live {
 async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>, CredentialError> {
     let (now, id) = (change.now(), &credential.client_id);
     let all: Vec<Live> = match credential.auth_method {
-        AuthMethod::ClientSecret => store::credentials::secrets(&mut **change.transaction(), id)
+        AuthMethod::ClientSecret => store::credential::secrets(&mut **change.transaction(), id)
             .await?
             .into_iter()
             .map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) })
             .collect(),
-        AuthMethod::PrivateKeyJwt => store::authenticators::keys_in(change.transaction(), id)
+        AuthMethod::PrivateKeyJwt => store::credential::authenticators::keys_in(change.transaction(), id)
             .await?
             .into_iter()
             .map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) })
@@ -99,10 +99,10 @@ async fn retire(
         match deadline {
             Some(deadline) => {
                 let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
-                store::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
+                store::credential::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
                 latest = latest.max(Some(retires_at));
             }
-            None => store::authenticators::end(change.transaction(), &one.id, now).await?,
+            None => store::credential::authenticators::end(change.transaction(), &one.id, now).await?,
         }
     }
     Ok(latest)
@@ -125,7 +125,7 @@ pub async fn secret(
     let mut change = context.begin_change().await?;
     let mut credential = find_changeable(&mut change, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
     generate::use_form(&mut change, form_token, client_id).await?;
-    let secrets = store::credentials::secrets(&mut **change.transaction(), client_id).await?;
+    let secrets = store::credential::secrets(&mut **change.transaction(), client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now)
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
@@ -136,7 +136,7 @@ pub async fn secret(
     let event = started(&credential, &present, deadline, &[id.as_str()]);
     change.commit(actor, &event).await?;
 
-    let servers = store::mcp_servers::list(&context.store).await?;
+    let servers = store::server::list(&context.store).await?;
     let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
     // A credential has at least one server, and servers are not removed.
     let server = server.ok_or(CredentialError::NotFound)?;
@@ -220,7 +220,7 @@ pub async fn extend(
     };
     for one in &old {
         let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
-        store::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
+        store::credential::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
     }
     update_ends(&mut change, &credential).await?;
     let event = event("credential.rotation_extended", &credential).with(json!({ "until": deadline.rfc3339() }));
@@ -251,7 +251,7 @@ pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> R
     };
     let ended = end_all(&mut change, &new).await?;
     for one in &old {
-        store::authenticators::retire(change.transaction(), &one.id, None).await?;
+        store::credential::authenticators::retire(change.transaction(), &one.id, None).await?;
     }
     update_ends(&mut change, &credential).await?;
     let event = event("credential.rotation_cancelled", &credential).with(json!({ "ended": ended }));
@@ -261,7 +261,7 @@ pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> R
 async fn end_all(change: &mut Change<'_>, all: &[Live]) -> Result<Vec<String>, CredentialError> {
     let now = change.now();
     for one in all {
-        store::authenticators::end(change.transaction(), &one.id, now).await?;
+        store::credential::authenticators::end(change.transaction(), &one.id, now).await?;
     }
     Ok(all.iter().map(|one| one.id.as_str().to_owned()).collect())
 }

@@ -2,21 +2,23 @@
 
 use serde_json::json;
 
-use super::{Person, PersonError};
-use crate::actor::Actor;
-use crate::audit::Event;
-use crate::clock::Timestamp;
-use crate::context::{Change, Context};
-use crate::credential::draft::check_reason;
-use crate::error::{Fault, FieldError};
-use crate::id::{PersonId, SessionId};
-use crate::openid::link;
-use crate::second_factor;
+use crate::base::clock::Timestamp;
+use crate::base::id::{PersonId, SessionId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::credential::draft::check_reason;
+use crate::model::field_error::FieldError;
+use crate::model::person::Person;
+use crate::model::team::PersonsTeam;
+use crate::person::openid::link;
+use crate::person::{PersonError, second_factor};
 use crate::store;
-use crate::store::grants::Which;
-use crate::store::invitations::Withdrawn;
-use crate::store::personal_tokens;
-use crate::team::PersonsTeam;
+use crate::store::client::consent::Which;
+use crate::store::client::personal_token;
+use crate::store::person::invitation::Withdrawn;
 
 /// Somebody as the list of people shows them.
 #[derive(Debug, Clone)]
@@ -31,8 +33,8 @@ pub struct Listed {
 
 /// Everybody, by name.
 pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
-    let teams = store::teams::of_people(&context.store).await?;
-    let people = store::people::list(&context.store).await?;
+    let teams = store::person::team::of_people(&context.store).await?;
+    let people = store::person::list(&context.store).await?;
     Ok(people
         .into_iter()
         .map(|(person, seen_at)| {
@@ -52,15 +54,16 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
         return Ok(());
     }
     let now = change.now();
-    store::people::set_disabled(change.transaction(), id, Some(now)).await?;
+    store::person::set_disabled(change.transaction(), id, Some(now)).await?;
     keep_an_administrator(&mut change).await?;
-    let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
-    store::second_factors::remove_pending(change.transaction(), id).await?;
-    let grants = store::grants::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
-    let of_person = personal_tokens::Which::OfPerson(id);
-    let tokens = personal_tokens::end(change.transaction(), of_person, now, "person_disabled").await?;
-    let sent = store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
-    let received = store::invitations::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
+    let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
+    store::person::second_factor::remove_pending(change.transaction(), id).await?;
+    let grants = store::client::consent::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
+    let of_person = personal_token::Which::OfPerson(id);
+    let tokens = personal_token::end(change.transaction(), of_person, now, "person_disabled").await?;
+    let sent = store::person::invitation::withdraw_of(change.transaction(), id, None, now).await?;
+    let received =
+        store::person::invitation::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
     let event = event("person.disabled", &person).with(json!({
         "sessions_ended": sessions,
         "grants_ended": grants,
@@ -78,7 +81,7 @@ pub async fn enable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(
     if person.disabled_at.is_none() {
         return Ok(());
     }
-    store::people::set_disabled(change.transaction(), id, None).await?;
+    store::person::set_disabled(change.transaction(), id, None).await?;
     change.commit(actor, &event("person.enabled", &person)).await?;
     Ok(())
 }
@@ -96,12 +99,12 @@ pub async fn set_administrator(
         return Ok(());
     }
     let now = change.now();
-    store::people::set_administrator(change.transaction(), id, administrator.then_some(now)).await?;
+    store::person::set_administrator(change.transaction(), id, administrator.then_some(now)).await?;
     if !administrator {
         keep_an_administrator(&mut change).await?;
-        store::invitations::withdraw_of(change.transaction(), id, None, now).await?;
+        store::person::invitation::withdraw_of(change.transaction(), id, None, now).await?;
         let administration = Withdrawn::Administration;
-        store::invitations::withdraw_to(change.transaction(), &person.email, administration, now).await?;
+        store::person::invitation::withdraw_to(change.transaction(), &person.email, administration, now).await?;
     }
     change.commit(actor, &administrator_event(&person, administrator)).await?;
     Ok(())
@@ -124,8 +127,8 @@ pub async fn end_sessions(
     let person = find_for(&mut change, actor, id).await?;
     let now = change.now();
     let ended = match session {
-        Some(session) => u64::from(store::sessions::end(change.transaction(), id, session, now).await?),
-        None => store::sessions::end_all(change.transaction(), id, None, now).await?,
+        Some(session) => u64::from(store::person::session::end(change.transaction(), id, session, now).await?),
+        None => store::person::session::end_all(change.transaction(), id, None, now).await?,
     };
     if ended == 0 {
         return Ok(0);
@@ -150,7 +153,7 @@ pub async fn reset_second_factor(
         return Err(invalid("person", format!("{} has no second factor.", person.name)));
     }
     let now = change.now();
-    let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     let event = event("second_factor.removed", &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
     Ok(())
@@ -174,7 +177,7 @@ pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) 
         return Err(PersonError::Invalid(vec![FieldError::new("person", message)]));
     };
     let now = change.now();
-    let sessions = store::sessions::end_all(change.transaction(), id, None, now).await?;
+    let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     let details = json!({ "issuer": issuer, "account": account, "sessions_ended": sessions });
     change.commit(actor, &event("person.openid_disconnected", &person).with(details)).await?;
     Ok(())
@@ -187,13 +190,13 @@ fn event(action: &'static str, person: &Person) -> Event {
 /// The person inside a change by an administrator.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Result<Person, PersonError> {
     change.require_administrator(actor, PersonError::NotFound).await?;
-    store::people::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
+    store::person::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
 }
 
 /// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so two
 /// that would each leave the other one cannot pass both.
 async fn keep_an_administrator(change: &mut Change<'_>) -> Result<(), PersonError> {
-    if store::people::active_administrators(change.transaction()).await? > 0 {
+    if store::person::active_administrators(change.transaction()).await? > 0 {
         return Ok(());
     }
     let message = "Nobody could administer the instance then. Make somebody else an administrator first.";

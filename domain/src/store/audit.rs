@@ -3,8 +3,8 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Columns, Store, StoreError, Transaction};
-use crate::audit::{Entry, Filter};
+use crate::model::audit::{Entry, Filter};
+use crate::store::{Columns, Store, StoreError, Transaction};
 
 /// The list of entries out of `$from`, ordered by the number of `$by`.
 macro_rules! list_from {
@@ -102,8 +102,8 @@ pub(crate) async fn add_readers(
 
 /// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be absent would
 /// keep the reader's index from being used.
-pub(super) const EVERYTHING: &str = list_from!("audit AS a WHERE $10 IS NULL");
-pub(super) const SEEN_BY_READER: &str =
+pub(crate) const EVERYTHING: &str = list_from!("audit AS a WHERE $10 IS NULL");
+pub(crate) const SEEN_BY_READER: &str =
     list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r.");
 
 /// Entries newest first, those before `filter.before` when it is set; all of them, or those that a reader sees.
@@ -116,13 +116,13 @@ pub(crate) async fn list(
     let sql = if reader.is_none() { EVERYTHING } else { SEEN_BY_READER };
     let rows = sqlx::query(sql)
         .bind(filter.before)
-        .bind(filter.actor.as_deref().map(super::credentials::contains_pattern))
+        .bind(filter.actor.as_deref().map(crate::store::credential::contains_pattern))
         .bind(filter.actor.as_deref())
         .bind(filter.action.as_deref())
-        .bind(filter.target.as_deref().map(super::credentials::contains_pattern))
+        .bind(filter.target.as_deref().map(crate::store::credential::contains_pattern))
         .bind(filter.target.as_deref())
-        .bind(super::millis(filter.from))
-        .bind(super::millis(filter.until))
+        .bind(crate::store::millis(filter.from))
+        .bind(crate::store::millis(filter.until))
         .bind(limit)
         .bind(reader)
         .fetch_all(store.reads())
@@ -131,7 +131,7 @@ pub(crate) async fn list(
 }
 
 /// The newest entries about `$1`, at most `$2`.
-pub(super) const OF_TARGET: &str = "SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2";
+pub(crate) const OF_TARGET: &str = "SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2";
 
 /// The newest entries about one thing.
 pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Result<Vec<Entry>, StoreError> {
@@ -140,7 +140,7 @@ pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Res
 }
 
 /// Entries after the number `$1`, at most `$2`.
-pub(super) const WALK: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+pub(crate) const WALK: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
 
 /// Entries oldest first from `after` on: what verification and export walk through.
 pub(crate) async fn walk(store: &Store, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {

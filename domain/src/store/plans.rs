@@ -1,8 +1,12 @@
 //! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested beside it.
 
+use Kind::{Number, Text};
 use sqlx::AssertSqlSafe;
 
-use super::{Columns, Engine, Store, audit, grants, ledger, personal_tokens, sessions, usage, webhooks};
+use crate::store::client::{consent, personal_token};
+use crate::store::person::session;
+use crate::store::token::{ledger, usage};
+use crate::store::{Columns, Engine, Store, audit, webhook};
 use crate::testing::Instance;
 
 /// A parameter's type.
@@ -11,7 +15,6 @@ enum Kind {
     Text,
     Number,
 }
-use Kind::{Number, Text};
 
 const AUDIT_FILTER: &[Kind] = &[Number, Text, Text, Text, Text, Text, Number, Number, Number, Text];
 
@@ -28,9 +31,9 @@ const STATEMENTS: [(&str, &str, &[Kind]); 14] = [
     ("the log of a reader", audit::SEEN_BY_READER, AUDIT_FILTER),
     ("the log of one thing", audit::OF_TARGET, &[Text, Number]),
     ("the log in order", audit::WALK, &[Number, Number]),
-    ("deliveries", webhooks::DELIVERIES, &[Text, Number]),
-    ("waiting deliveries", webhooks::WAITING, &[Text]),
-    ("sessions", sessions::LIVE_SESSIONS, &[Text, Number, Number]),
+    ("deliveries", webhook::DELIVERIES, &[Text, Number]),
+    ("waiting deliveries", webhook::WAITING, &[Text]),
+    ("sessions", session::LIVE_SESSIONS, &[Text, Number, Number]),
 ];
 
 async fn plan(store: &Store, sql: &str, kinds: &[Kind]) -> Vec<String> {
@@ -57,8 +60,8 @@ fn reads_everything(step: &str) -> bool {
 #[tokio::test]
 async fn no_page_reads_a_table_that_grows_from_end_to_end() {
     let instance = Instance::without_whole_reads().await;
-    let (grants, grants_of_one) = (grants::list_sql(false), grants::list_sql(true));
-    let (tokens, tokens_of_one) = (personal_tokens::list_sql(false), personal_tokens::list_sql(true));
+    let (grants, grants_of_one) = (consent::list_sql(false), consent::list_sql(true));
+    let (tokens, tokens_of_one) = (personal_token::list_sql(false), personal_token::list_sql(true));
     let of_people: [(&str, &str, &[Kind]); 4] = [
         ("connected apps", &grants, &[Number, Number, Number, Text, Number, Text]),
         ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text, Number, Text]),

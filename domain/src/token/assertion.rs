@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::jws::{UncheckedJws, seconds, text};
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::id::{AuthenticatorId, ClientId};
 use crate::context::Context;
-use crate::credential::federated::FederatedIdentity;
+use crate::crypto::jws::{UncheckedJws, seconds, text};
+use crate::crypto::public_key::PublicKey;
 use crate::error::Fault;
-use crate::id::{AuthenticatorId, ClientId};
-use crate::issuer_keys::IssuerKeysError;
-use crate::public_key::PublicKey;
+use crate::model::credential::federated::FederatedIdentity;
+use crate::model::token::SingleUse;
+use crate::services::issuer_keys::IssuerKeysError;
 use crate::store;
 
 /// How far two clocks may be apart.
@@ -35,15 +36,6 @@ pub enum Purpose {
     ClientAuthentication,
     /// As `assertion`: it is the grant (RFC 7523 §2.1).
     Grant,
-}
-
-/// An assertion that may be used once, until it has expired everywhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SingleUse {
-    /// Its `jti`.
-    pub jti: String,
-    /// Until when the use must be remembered.
-    pub until: Timestamp,
 }
 
 /// A verified assertion. Whether its client may do anything is for the issuing transaction to decide.
@@ -175,8 +167,10 @@ async fn by_other_issuer(
         None => None,
     };
     let candidates = match &named {
-        Some(client_id) => store::authenticators::identities_of(&context.store, client_id, iss).await?,
-        None => store::authenticators::identities_with_subject(&context.store, iss, sub, context.now()).await?,
+        Some(client_id) => store::credential::authenticators::identities_of(&context.store, client_id, iss).await?,
+        None => {
+            store::credential::authenticators::identities_with_subject(&context.store, iss, sub, context.now()).await?
+        }
     };
     let mut owners: Vec<&ClientId> = candidates.iter().map(|identity| &identity.client_id).collect();
     owners.dedup();
@@ -238,7 +232,7 @@ async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &Federat
         return Ok(jws.signed_by(PublicKey::read_jwks(jwks).iter().map(|key| ((), key))).is_some());
     }
     let fault = |error: IssuerKeysError| Mismatch::NoKeys(format!("no keys of {}: {error}", identity.issuer));
-    jws.is_signed_by(&identity.issuer, &context.issuer_keys, context.now()).await.map_err(fault)
+    context.issuer_keys.have_signed(&identity.issuer, jws, context.now()).await.map_err(fault)
 }
 
 /// The `aud` when it is one value: text, or a list of one.

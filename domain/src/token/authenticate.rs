@@ -4,22 +4,21 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::assertion::{self, Purpose};
-use super::client_authentication::{Presented, PresentedSecret};
-use super::error::{OAuthError, OAuthErrorCode};
-use super::filing::LAST_USE_INTERVAL;
-use super::form::TokenForm;
-use super::grants::{GrantType, refuse_assertion};
-use super::ledger::{AuthenticatorState, Proof, Refusal, check_alive};
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::form_body::TokenForm;
+use crate::base::id::{ClientId, McpServerId};
 use crate::context::Context;
+use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
+use crate::crypto::secret::SecretHash;
 use crate::error::Fault;
-use crate::id::{ClientId, McpServerId};
-use crate::origin::Origin;
-use crate::scope::Scopes;
-use crate::secret::SecretHash;
-use crate::secret::imported::{ImportedHash, ImportedSecret};
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
+use crate::model::scope::Scopes;
+use crate::model::token::{AuthenticatorState, LAST_USE_INTERVAL, Proof, Refusal, check_alive};
 use crate::store::{self, StoreError};
+use crate::token::assertion::{self, Purpose};
+use crate::token::client_authentication::{Presented, PresentedSecret};
+use crate::token::grants::{GrantType, refuse_assertion};
 
 /// A client that was authenticated.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ pub struct Client {
 }
 
 /// What is presented as a proof, with the client that the request names.
-pub(super) async fn proof(
+pub(crate) async fn proof(
     context: &Context,
     grant: GrantType,
     presented: Presented,
@@ -78,7 +77,7 @@ async fn imported(
     secret: ImportedSecret,
     origin: &Origin,
 ) -> Result<Option<SecretHash>, Fault> {
-    let stored = store::credentials::secret_hashes(&context.store, client_id).await?;
+    let stored = store::credential::secret_hashes(&context.store, client_id).await?;
     let ours = secret.hash(client_id, &context.keys.pepper);
     if stored.iter().any(|(_, hash)| hash == ours.as_str()) {
         return Ok(Some(ours));
@@ -88,7 +87,7 @@ async fn imported(
         let Some(hash) = ImportedHash::from_stored(hash) else { continue };
         if context.secret_hashing.verify_imported(Arc::clone(&secret), hash, origin.address).await? {
             let mut transaction = context.store.begin_exchange().await?;
-            store::credentials::replace_hash(&mut transaction, id, &ours).await?;
+            store::credential::replace_hash(&mut transaction, id, &ours).await?;
             transaction.commit().await.map_err(StoreError::from)?;
             return Ok(Some(ours));
         }
@@ -133,7 +132,7 @@ async fn check(
         Some(_) => context.store.begin_exchange().await?,
         None => context.store.reads().begin().await.map_err(StoreError::from)?.into(),
     };
-    let state = match store::batch::authenticator_state(&mut transaction, engine, proof).await? {
+    let state = match store::token::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
         Some(Err(_)) => return Err(Fault::Damaged),
         _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
@@ -143,19 +142,19 @@ async fn check(
         return refused(refusal);
     }
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
-        && !store::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
+        && !store::token::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
     {
         return refused(Refusal::AssertionReplayed);
     }
     let now = context.now();
     let writes = single_use.is_some();
     if writes {
-        store::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
+        store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
     }
     transaction.commit().await.map_err(StoreError::from)?;
     if !writes && is_news(&state, origin.address, now) {
         let mut transaction = context.store.begin_exchange().await?;
-        store::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
+        store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
     }
     Ok(Ok(Client { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
@@ -171,8 +170,8 @@ fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) 
 
 impl Client {
     /// Whether it may ask about tokens.
-    pub(super) fn require_introspection(&self) -> Result<(), OAuthError> {
-        if self.scopes.contains(crate::mcp_server::SCOPE_INTROSPECT) {
+    pub(crate) fn require_introspection(&self) -> Result<(), OAuthError> {
+        if self.scopes.contains(crate::model::server::SCOPE_INTROSPECT) {
             return Ok(());
         }
         Err(OAuthError::new(

@@ -8,14 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::error::{OAuthError, OAuthErrorCode};
-use super::form::{TokenForm, decode};
+use crate::base::form_body::{TokenForm, decode};
+use crate::base::id::{ClientId, InteractiveClientId};
+use crate::client;
 use crate::context::Context;
+use crate::crypto::imported_secret::ImportedSecret;
+use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
-use crate::id::{ClientId, InteractiveClientId};
-use crate::interactive::client::{self, InteractiveClient};
-use crate::secret::PlainSecret;
-use crate::secret::imported::ImportedSecret;
+use crate::model::client::InteractiveClient;
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::store;
 
 /// A client and its proof, not verified yet.
@@ -109,7 +110,7 @@ fn new(client_id: Option<&str>, secret: &str) -> Presented {
 /// # Errors
 ///
 /// `invalid_client`, the same whatever failed.
-pub(super) async fn interactive(
+pub(crate) async fn interactive(
     context: &Context,
     presented: &Result<Presented, OAuthError>,
     form: &TokenForm,
@@ -144,7 +145,7 @@ pub(super) async fn interactive(
 /// # Errors
 ///
 /// `unauthorized_client` too: a credential that proves itself hears that it cannot use this grant (RFC 6749 §5.2).
-pub(super) async fn interactive_alone(
+pub(crate) async fn interactive_alone(
     context: &Context,
     presented: &Result<Presented, OAuthError>,
     form: &TokenForm,
@@ -158,7 +159,7 @@ pub(super) async fn interactive_alone(
         return Err(error);
     };
     let hash = secret.hash(&context.keys.pepper);
-    let found = store::credentials::secret_by_hash(context.store.reads(), &hash).await.map_err(Fault::from)?;
+    let found = store::credential::secret_by_hash(context.store.reads(), &hash).await.map_err(Fault::from)?;
     let proves = found.is_some_and(|(owner, secret)| {
         let names_owner = if *names_client { *client_id == Some(owner) } else { true };
         names_owner && secret.end().is_live(context.now())
@@ -192,8 +193,8 @@ fn basic(header: &[u8]) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::oauth_error::OAuthErrorCode;
     use crate::testing::SeededRandom;
-    use crate::token::error::OAuthErrorCode;
 
     fn read(authorization: &[&str], body: &str) -> Result<(Option<String>, bool), OAuthErrorCode> {
         let headers: Vec<&[u8]> = authorization.iter().map(|header| header.as_bytes()).collect();

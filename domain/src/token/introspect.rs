@@ -1,15 +1,16 @@
 //! Token introspection (RFC 7662): what a token is worth at this moment. The answer comes from the database, so it knows of
 //! a revocation at once.
 
-use super::access_token::Claims;
-use super::authenticate::Client;
-use super::error::OAuthError;
-use super::verify::{VerifyError, verify_for_any};
+use crate::client::personal_token;
 use crate::context::Context;
+use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
-use crate::personal_token::{self, PersonalToken};
-use crate::secret::{PlainSecret, SecretKind};
+use crate::model::oauth_error::OAuthError;
+use crate::model::personal_token::PersonalToken;
 use crate::store;
+use crate::token::access_token::Claims;
+use crate::token::authenticate::Client;
+use crate::token::verify::{VerifyError, verify_for_any};
 
 /// The claims of `token` when it is valid and for an MCP server of the caller. `None` says nothing more: unknown, expired,
 /// revoked, malformed and somebody else's tokens look the same.
@@ -19,7 +20,7 @@ use crate::store;
 /// `insufficient_scope` when the caller may not ask, `temporarily_unavailable` for faults of ours.
 pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Result<Option<Claims>, OAuthError> {
     caller.require_introspection()?;
-    let servers = store::mcp_servers::list(&context.store).await.map_err(Fault::from)?;
+    let servers = store::server::list(&context.store).await.map_err(Fault::from)?;
     let is_callers = |claims: &Claims| {
         servers.iter().any(|server| server.resource == claims.aud && caller.servers.contains(&server.id))
     };

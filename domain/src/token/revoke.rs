@@ -2,20 +2,21 @@
 
 use serde_json::json;
 
-use super::authenticate::{Client, authenticate};
-use super::client_authentication::{self, Presented};
-use super::error::{OAuthError, OAuthErrorCode};
-use super::form::TokenForm;
-use super::verify::{Subject, Verified, VerifyError, verify_for_any};
-use crate::actor::Actor;
-use crate::audit::Event;
+use crate::base::form_body::TokenForm;
+use crate::client::consent;
 use crate::context::Context;
+use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
-use crate::interactive::client::InteractiveClient;
-use crate::interactive::{grant, redeem};
-use crate::origin::Origin;
-use crate::secret::{PlainSecret, SecretKind};
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::client::InteractiveClient;
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
 use crate::store;
+use crate::token::authenticate::{Client, authenticate};
+use crate::token::client_authentication::{self, Presented};
+use crate::token::redeem;
+use crate::token::verify::{Subject, Verified, VerifyError, verify_for_any};
 
 /// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh token, and with it
 /// all that the person allowed. A token that is unknown, over or another client's is left as it is, and the client hears no
@@ -52,7 +53,7 @@ async fn revoke_of_credential(context: &Context, caller: &Client, token: &str, o
     let actor = Actor::credential(caller.client_id.clone(), verified.client_name.clone()).at(origin.address, None);
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
+    if !store::token::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
         return Ok(());
     }
     let event = Event::new("token.revoked", "credential", caller.client_id.as_str(), &verified.client_name)
@@ -76,7 +77,7 @@ async fn revoke_of_interactive(
     }
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
     // One that has ended already is as good (RFC 7009 §2.2).
-    grant::end_token(context, &actor, &verified.jti, None).await?;
+    consent::end_token(context, &actor, &verified.jti, None).await?;
     Ok(())
 }
 

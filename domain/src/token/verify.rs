@@ -5,15 +5,17 @@ use std::net::IpAddr;
 
 use jsonwebtoken::Validation;
 
-use super::access_token::Claims;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, InteractiveClientId, PersonId, PersonalTokenId, TokenId};
+use crate::client::personal_token;
 use crate::context::Context;
+use crate::crypto::keys::KeyError;
+use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
-use crate::id::{ClientId, InteractiveClientId, PersonId, PersonalTokenId, TokenId};
-use crate::personal_token::{self, ListedToken};
-use crate::scope::Scopes;
-use crate::secret::{PlainSecret, SecretKind};
+use crate::model::personal_token::ListedToken;
+use crate::model::scope::Scopes;
 use crate::store;
+use crate::token::access_token::Claims;
 
 /// Longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 8 * 1024;
@@ -117,7 +119,7 @@ fn is_of_person(claims: &Claims) -> bool {
 }
 
 /// A token that is valid at this moment, for whatever audience.
-pub(super) struct Verified {
+pub(crate) struct Verified {
     pub claims: Claims,
     pub jti: TokenId,
     pub subject: Subject,
@@ -167,7 +169,7 @@ async fn of_personal_token(
 }
 
 /// Verifies everything but the audience.
-pub(super) async fn verify_for_any(context: &Context, token: &str) -> Result<Verified, VerifyError> {
+pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Verified, VerifyError> {
     let claims = verify_signature(context, token).await?;
     let now = context.now();
     if claims.iss != context.settings.public_url {
@@ -189,7 +191,7 @@ pub(super) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
 
 /// The name of the credential of a token that still counts.
 async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<String, VerifyError> {
-    let state = store::ledger::token_state(&context.store, jti)
+    let state = store::token::ledger::token_state(&context.store, jti)
         .await
         .map_err(Fault::from)?
         .ok_or(VerifyError::Invalid("not in the ledger"))?;
@@ -213,7 +215,7 @@ async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Resu
 
 /// The person and the client of a token of a grant that still counts.
 async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String), VerifyError> {
-    let state = store::grants::token_state(&context.store, jti)
+    let state = store::client::consent::token_state(&context.store, jti)
         .await
         .map_err(Fault::from)?
         .ok_or(VerifyError::Invalid("of no grant"))?;
@@ -241,8 +243,8 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
     // A made-up kid costs one read.
     let key = match context.keys.signing.get(&context.store, &kid, context.now()).await {
         Ok(key) => key,
-        Err(crate::keys::KeyError::Missing(_)) => return Err(VerifyError::Invalid("unknown kid")),
-        Err(error) => return Err(VerifyError::Fault(error.into())),
+        Err(Fault::Keys(KeyError::Missing(_))) => return Err(VerifyError::Invalid("unknown kid")),
+        Err(error) => return Err(VerifyError::Fault(error)),
     };
     let mut validation = Validation::new(key.algorithm());
     // Issuer, audience and time are compared by the caller, against exact strings and our own clock.

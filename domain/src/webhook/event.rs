@@ -2,61 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::actor::Actor;
-use crate::audit::Entry;
-use crate::clock::Timestamp;
-use crate::context::Settings;
-
-/// What a webhook can be told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    /// A credential was generated.
-    Generated,
-    /// A secret or key of it was replaced, at once or with an overlap.
-    Rotated,
-    /// It was revoked. An emergency stop belongs here too.
-    Revoked,
-    /// A secret or token of it was reported as leaked.
-    Leaked,
-    /// It ends in 14, 3 or 1 days.
-    Expiring,
-    /// Somebody tried a secret or key that had been revoked, replaced or had expired.
-    RetiredSecretTried,
-}
-
-impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Generated, Self::Rotated, Self::Revoked, Self::Leaked, Self::Expiring, Self::RetiredSecretTried];
-
-    /// The name in messages and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Generated => "credential.generated",
-            Self::Rotated => "credential.rotated",
-            Self::Revoked => "credential.revoked",
-            Self::Leaked => "credential.leaked",
-            Self::Expiring => "credential.expiring",
-            Self::RetiredSecretTried => "credential.retired_secret_tried",
-        }
-    }
-
-    /// Reads a name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
-    pub(super) fn names(kinds: &[Self]) -> Vec<&'static str> {
-        kinds.iter().map(|kind| kind.as_str()).collect()
-    }
-}
+use crate::base::clock::Timestamp;
+use crate::model::actor::Actor;
+use crate::model::audit::Entry;
+use crate::model::settings::Settings;
+use crate::model::webhook::EventKind;
+use crate::model::webhook::Webhook;
 
 /// The type of a message that tells of an emergency stop.
 const STOPPED: &str = "emergency.stopped";
 /// The type of a message that tells of a leak of what acts for a person, or of an app's secret.
 const LEAK_OF_PEOPLE: &str = "leak.reported";
 /// The type of a message that somebody sends to see whether it arrives.
-pub(super) const TEST: &str = "webhook.test";
+pub(crate) const TEST: &str = "webhook.test";
 
 /// How one kind of audit entry is told.
 struct Rule {
@@ -103,7 +61,7 @@ fn rule(action: &str) -> Option<Rule> {
 }
 
 /// A message before it is addressed.
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Who wants to hear it.
     pub kind: EventKind,
     /// Its type.
@@ -115,7 +73,7 @@ pub(super) struct Told {
 }
 
 /// What an entry of the audit log has to tell, if anything. `team` is the name of the one that owns its target.
-pub(super) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Option<Told> {
+pub(crate) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Option<Told> {
     let Rule { kind, name, details } = rule(&entry.action)?;
     let all: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
     let mut data = Map::new();
@@ -143,7 +101,7 @@ pub(super) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Op
 }
 
 /// The body of a test.
-pub(super) fn test(settings: &Settings, actor: &Actor, webhook: &super::Webhook, now: Timestamp) -> String {
+pub(crate) fn test(settings: &Settings, actor: &Actor, webhook: &Webhook, now: Timestamp) -> String {
     let data = json!({
         "name": webhook.name,
         "url": format!("{}/settings/webhooks/{}", settings.public_url, webhook.id),
@@ -159,7 +117,7 @@ fn body(name: &str, at: Timestamp, data: Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::ACTIONS;
+    use crate::model::audit::ACTIONS;
 
     #[test]
     fn every_kind_has_an_action_that_is_recorded() {

@@ -5,9 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::keys::purpose::WEBHOOK_SECRET;
-use crate::keys::{KeyError, Keys};
-use crate::random::Random;
+use crate::base::random::Random;
+use crate::crypto::keys::KeyError;
+use crate::crypto::keys::purpose::WEBHOOK_SECRET;
+use crate::services::keyring::Keys;
 
 const PREFIX: &str = "whsec_";
 const BYTES: usize = 32;
@@ -16,17 +17,17 @@ const BYTES: usize = 32;
 pub struct SigningSecret(Zeroizing<Vec<u8>>);
 
 impl SigningSecret {
-    pub(super) fn generate(random: &dyn Random) -> Self {
+    pub(crate) fn generate(random: &dyn Random) -> Self {
         let mut bytes = Zeroizing::new(vec![0; BYTES]);
         random.fill(&mut bytes);
         Self(bytes)
     }
 
-    pub(super) fn wrap(&self, keys: &Keys, random: &dyn Random) -> Result<String, KeyError> {
+    pub(crate) fn wrap(&self, keys: &Keys, random: &dyn Random) -> Result<String, KeyError> {
         keys.wrap(WEBHOOK_SECRET, &self.0, random)
     }
 
-    pub(super) fn unwrap(keys: &Keys, wrapped: &str) -> Result<Self, KeyError> {
+    pub(crate) fn unwrap(keys: &Keys, wrapped: &str) -> Result<Self, KeyError> {
         Ok(Self(keys.unwrap(WEBHOOK_SECRET, wrapped)?))
     }
 
@@ -37,7 +38,7 @@ impl SigningSecret {
     }
 
     /// One value of `webhook-signature`: HMAC-SHA-256 over identifier, timestamp and body.
-    pub(super) fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
+    pub(crate) fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.0));
         context.update(format!("{id}.{timestamp}.").as_bytes());
         context.update(body.as_bytes());

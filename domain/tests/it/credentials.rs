@@ -1,12 +1,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use domain::authority::Authority;
-use domain::credential::draft::{Draft, Expiry};
+use domain::base::id::ClientId;
 use domain::credential::generate::generate;
-use domain::credential::list::{ListError, Query, Show, Sort, counts, list};
-use domain::credential::{CredentialError, Outcome, Status, disable, edit, inspect, revoke};
-use domain::id::ClientId;
+use domain::credential::list::{ListError, counts, list};
+use domain::credential::{CredentialError, Outcome, disable, edit, inspect, revoke};
+use domain::model::authority::Authority;
+use domain::model::credential::Status;
+use domain::model::credential::draft::{Draft, Expiry};
+use domain::model::credential::query::{Query, Show, Sort};
 use domain::testing::Instance;
 
 use crate::support::{draft, exchanged, generated, operator};

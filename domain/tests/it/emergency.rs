@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use domain::audit::{self, Filter};
-use domain::authority::Authority;
-use domain::clock::Timestamp;
+use domain::audit;
+use domain::base::clock::Timestamp;
 use domain::context::Context;
-use domain::credential::emergency::{self, Means, Order, Preview, Selection};
-use domain::credential::{CredentialError, Status, disable, inspect};
-use domain::keys::TokenAlgorithm;
-use domain::keys::rotation::{self, Haste, PUBLISHED_AHEAD, RotationError};
-use domain::mcp_server::{self, ScopeDescription, ServerDraft};
+use domain::credential::{CredentialError, disable, inspect};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::incident::emergency_stop;
+use domain::model::audit::Filter;
+use domain::model::authority::Authority;
+use domain::model::credential::Status;
+use domain::model::incident::{Means, Order, Preview, Selection};
+use domain::model::server::ScopeDescription;
+use domain::operations::key_rotation::{self, Haste, PUBLISHED_AHEAD, RotationError};
+use domain::server::{self, ServerDraft};
 use domain::testing::Instance;
 use domain::token::verify::verify;
 
@@ -25,7 +29,7 @@ async fn stop(
     reason: &str,
 ) -> Result<(u64, Timestamp), CredentialError> {
     let order = Order { selection, means, reason };
-    emergency::stop(context, &operator(), &order, emergency::BITE, |_| {}).await
+    emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await
 }
 
 #[tokio::test]
@@ -38,7 +42,7 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
         scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
         ..ServerDraft::default()
     };
-    let docs = mcp_server::add(context, &operator(), &docs).await.expect("adds");
+    let docs = server::add(context, &operator(), &docs).await.expect("adds");
     let old = generated(context, &draft("old")).await;
     let paused = generated(context, &draft("paused")).await;
     disable::disable(context, &operator(), &paused.credential.client_id).await.expect("disables");
@@ -59,7 +63,7 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     let by_server = Selection { server: Some(docs.id.clone()), ..Selection::default() };
     let count = async |selection: &Selection, means| {
         let Preview { credentials, live_tokens, .. } =
-            emergency::preview(context, selection, means).await.expect("counts");
+            emergency_stop::preview(context, selection, means).await.expect("counts");
         (credentials, live_tokens)
     };
     assert_eq!(count(&all, Means::Disable).await, (3, 1));
@@ -72,14 +76,14 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     assert!(exchanged(context, &secret(&old), "").await.is_err());
     assert!(verify(context, &token, RESOURCE, None).await.is_err());
     assert!(exchanged(context, &secret(&new), "").await.is_ok());
-    assert_eq!(emergency::undo(context, &operator(), at).await.expect("undoes"), 1);
+    assert_eq!(emergency_stop::undo(context, &operator(), at).await.expect("undoes"), 1);
     assert!(exchanged(context, &secret(&old), "").await.is_ok());
     let credential = inspect::find(context, &Authority::Everything, &paused.credential.client_id)
         .await
         .expect("reads")
         .expect("exists");
     assert_eq!(credential.status(context.now()), Status::Disabled, "what was disabled before stays so");
-    assert!(emergency::undo(context, &operator(), at).await.is_err(), "nothing is left to undo");
+    assert!(emergency_stop::undo(context, &operator(), at).await.is_err(), "nothing is left to undo");
 
     let (stopped, _) = stop(context, &by_server, Means::Revoke, "").await.expect("stops");
     assert_eq!(stopped, 1);
@@ -114,16 +118,16 @@ async fn many_are_stopped_in_bites_and_let_go_on_together() {
     let selection = Selection::default();
     let order = Order { selection: &selection, means: Means::Disable, reason: "drill" };
     let mut told = Vec::new();
-    let stopped = emergency::stop(context, &operator(), &order, 2, |count| told.push(count)).await.expect("stops");
+    let stopped = emergency_stop::stop(context, &operator(), &order, 2, |count| told.push(count)).await.expect("stops");
     assert_eq!((stopped.0, told), (5, vec![2, 4, 5]));
     let stops = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
     let entries = audit::list(context, &Authority::Everything, &stops, 10).await.expect("lists");
     assert_eq!(entries.len(), 3, "an entry a bite");
-    assert_eq!(emergency::undoable(context).await.expect("reads"), [(stopped.1, 5)]);
-    assert_eq!(emergency::undo(context, &operator(), stopped.1).await.expect("undoes"), 5);
+    assert_eq!(emergency_stop::undoable(context).await.expect("reads"), [(stopped.1, 5)]);
+    assert_eq!(emergency_stop::undo(context, &operator(), stopped.1).await.expect("undoes"), 5);
     let order = Order { means: Means::Revoke, ..order };
-    let (revoked, _) = emergency::stop(context, &operator(), &order, 2, |_| {}).await.expect("revokes");
-    let left = emergency::preview(context, &selection, Means::Revoke).await.expect("counts");
+    let (revoked, _) = emergency_stop::stop(context, &operator(), &order, 2, |_| {}).await.expect("revokes");
+    let left = emergency_stop::preview(context, &selection, Means::Revoke).await.expect("counts");
     assert_eq!((revoked, left.credentials), (5, 0));
     // The built-in server, five credentials, three bites, the undoing, three bites.
     let entries = 1 + 5 + 3 + 1 + 3;
@@ -151,11 +155,12 @@ async fn a_new_signing_key_is_published_long_before_it_signs_and_the_old_one_lea
         keys.iter().map(|key| key["kid"].as_str().expect("a kid").to_owned()).collect::<Vec<_>>()
     };
     let old = kid(&token().await);
-    let from = rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
+    let from =
+        key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
     assert_eq!(from, context.now().plus(PUBLISHED_AHEAD));
-    let again = rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await;
+    let again = key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await;
     assert!(matches!(again, Err(RotationError::UnderWay)));
-    let none = rotation::rotate(context, &operator(), TokenAlgorithm::Rs256, Haste::Ordered).await;
+    let none = key_rotation::rotate(context, &operator(), TokenAlgorithm::Rs256, Haste::Ordered).await;
     assert!(matches!(none, Err(RotationError::NoSuchKey)));
     assert_eq!((published().await.len(), kid(&token().await)), (2, old.clone()), "published, not in use");
     instance.clock.advance(PUBLISHED_AHEAD - Duration::from_secs(1));
@@ -178,8 +183,8 @@ async fn a_leaked_signing_key_is_dropped_at_once_with_the_tokens_that_it_signed(
     let job = generated(context, &draft("job")).await;
     let secret = job.secret.as_ref().expect("a secret").expose().to_owned();
     let token = exchanged(context, &secret, "").await.expect("a token").token;
-    rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
-    rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Emergency).await.expect("replaces");
+    key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
+    key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Emergency).await.expect("replaces");
     assert!(verify(context, &token, RESOURCE, None).await.is_err());
     let fresh = exchanged(context, &secret, "").await.expect("a token").token;
     assert_ne!(kid(&fresh), kid(&token));

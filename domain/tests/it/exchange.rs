@@ -1,14 +1,15 @@
 use std::time::Duration;
 
-use domain::authority::Authority;
-use domain::credential::draft::{Draft, Expiry};
-use domain::credential::{Status, disable, edit, inspect, revoke};
-use domain::id::ClientId;
+use domain::base::id::ClientId;
+use domain::credential::{disable, edit, inspect, revoke, usage};
+use domain::model::authority::Authority;
+use domain::model::credential::Status;
+use domain::model::credential::draft::{Draft, Expiry};
+use domain::model::oauth_error::OAuthErrorCode;
+use domain::model::token::Refusal;
+use domain::model::usage::Whose;
 use domain::testing::Instance;
-use domain::token::error::OAuthErrorCode;
-use domain::token::ledger::Refusal;
 use domain::token::verify::{Subject, VerifyError, verify};
-use domain::usage;
 use tokio::task::JoinSet;
 
 use crate::support::{RESOURCE, draft, exchanged, exchanged_from, generated, operator};
@@ -68,7 +69,7 @@ async fn every_failed_authentication_looks_the_same_and_is_told_apart_inside() {
     instance.clock.advance(Duration::from_secs(3600));
 
     let other = format!("&client_id={}", revoked.credential.client_id);
-    let unknown = domain::secret::PlainSecret::generate(context.random.as_ref());
+    let unknown = domain::crypto::secret::PlainSecret::generate(context.random.as_ref());
     let mut descriptions = Vec::new();
     for (secret, parameters, detail) in [
         (unknown.expose(), "", Refusal::WrongSecret),
@@ -199,7 +200,7 @@ async fn exchanges_and_refusals_are_counted_by_hour() {
     }
     let unknown = ClientId::generate(context.random.as_ref());
     for id in [&client_id, &unknown] {
-        let wrong = domain::secret::PlainSecret::generate(context.random.as_ref());
+        let wrong = domain::crypto::secret::PlainSecret::generate(context.random.as_ref());
         let _ = exchanged(context, wrong.expose(), &format!("&client_id={id}")).await.expect_err("refused");
     }
     // Refusals are written in the background; wait until they are.
@@ -211,7 +212,7 @@ async fn exchanges_and_refusals_are_counted_by_hour() {
         tokio::task::yield_now().await;
     };
     assert_eq!((refusals[0].cause, refusals[0].count), (Refusal::WrongSecret, 1));
-    let hours = usage::hours(context, usage::Whose::Credential(&client_id), 24).await.expect("reads");
+    let hours = usage::hours(context, Whose::Credential(&client_id), 24).await.expect("reads");
     assert_eq!(hours.len(), 24);
     assert_eq!((hours[23].exchanges, hours[23].refusals), (3, 1));
     assert!(usage::refusals(context, &unknown).await.expect("reads").is_empty());

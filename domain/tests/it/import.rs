@@ -1,16 +1,17 @@
-use domain::audit::{self, Filter};
-use domain::authority::Authority;
-use domain::clock::Timestamp;
+use domain::audit;
+use domain::base::clock::Timestamp;
+use domain::base::form_body::TokenForm;
+use domain::base::id::ClientId;
+use domain::base::random::SystemRandom;
 use domain::context::Context;
-use domain::credential::Status;
 use domain::credential::import::{Import, ImportError, Imported, Problem};
 use domain::credential::inspect::find;
-use domain::id::ClientId;
-use domain::random::SystemRandom;
-use domain::secret::PlainSecret;
+use domain::crypto::secret::PlainSecret;
+use domain::model::audit::Filter;
+use domain::model::authority::Authority;
+use domain::model::credential::Status;
 use domain::testing::Instance;
 use domain::token::client_authentication::presented;
-use domain::token::form::TokenForm;
 use domain::token::grants::client_credentials::exchange;
 
 use crate::support::{exchanged, operator};

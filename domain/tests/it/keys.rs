@@ -1,9 +1,13 @@
 use domain::audit::{Verdict, verify};
-use domain::backup;
-use domain::keys::{self, KeyError, MasterKey, check_master_key};
-use domain::password::Password;
-use domain::person::{NewPerson, create_administrator};
-use domain::second_factor;
+use domain::crypto::keys::KeyError;
+use domain::crypto::keys::master::MasterKey;
+use domain::crypto::password::Password;
+use domain::error::Fault;
+use domain::model::webhook::EventKind;
+use domain::operations::backup;
+use domain::operations::master_key::rewrap;
+use domain::person::{NewPerson, create_administrator, second_factor};
+use domain::services::keyring::check_master_key;
 use domain::testing::Instance;
 use domain::webhook::{self, WebhookDraft};
 
@@ -17,7 +21,7 @@ async fn the_master_key_is_replaced_and_everything_opens_under_the_new_one_only(
     let hook = WebhookDraft {
         name: "alerts".to_owned(),
         url: "https://alerts.example.com/x".to_owned(),
-        events: vec![webhook::EventKind::Revoked],
+        events: vec![EventKind::Revoked],
     };
     webhook::add(context, &operator(), &hook, None).await.expect("adds");
     let ada = NewPerson {
@@ -30,13 +34,13 @@ async fn the_master_key_is_replaced_and_everything_opens_under_the_new_one_only(
 
     let new = MasterKey::new(&[7; 32]);
     // Three keys of the instance, one that signs, the address and the secret of a webhook, the secret of an authenticator app.
-    assert_eq!(keys::rewrap(context, &operator(), &new).await.expect("wraps"), 7);
+    assert_eq!(rewrap(context, &operator(), &new).await.expect("wraps"), 7);
     check_master_key(&context.store, &new).await.expect("opens");
     let old = check_master_key(&context.store, &MasterKey::new(&[42; 32])).await;
-    assert!(matches!(old, Err(KeyError::WrongMasterKey { .. })));
+    assert!(matches!(old, Err(Fault::Keys(KeyError::WrongMasterKey { .. }))));
     assert!(matches!(verify(context).await.expect("reads"), Verdict::Intact { .. }));
-    let again = keys::rewrap(context, &operator(), &MasterKey::new(&[8; 32])).await;
-    assert!(matches!(again, Err(KeyError::WrongMasterKey { .. })), "this program still holds the old key");
+    let again = rewrap(context, &operator(), &MasterKey::new(&[8; 32])).await;
+    assert!(matches!(again, Err(Fault::Keys(KeyError::WrongMasterKey { .. }))), "this program still holds the old key");
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
 }
 
@@ -51,7 +55,7 @@ async fn a_backup_is_proved_before_it_counts() {
     assert!(backup::write(context, &file, &mut |_, _| {}).await.is_err(), "it never overwrites");
     assert!(file.exists());
 
-    keys::rewrap(context, &operator(), &MasterKey::new(&[7; 32])).await.expect("wraps");
+    rewrap(context, &operator(), &MasterKey::new(&[7; 32])).await.expect("wraps");
     let file = instance.folder().join("unusable.db");
     let refused = backup::write(context, &file, &mut |_, _| {}).await;
     assert!(matches!(refused, Err(backup::BackupError::Keys(KeyError::WrongMasterKey { .. }))), "{refused:?}");

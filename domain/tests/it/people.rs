@@ -1,10 +1,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use domain::password::Password;
+use domain::crypto::password::Password;
+use domain::person::setup::{self, SetupError};
+use domain::person::sign_in::{self, ACCOUNT_LIMIT, Attempt, Shown, SignInError};
 use domain::person::{self, NewPerson, PersonError};
-use domain::setup::{self, SetupError};
-use domain::sign_in::{self, ACCOUNT_LIMIT, Attempt, Shown, SignInError};
 use domain::store::{DatabaseUrl, Engine, Store, StoreOptions};
 use domain::testing::{self, Instance};
 

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use domain::authority::Authority;
+use domain::base::id::ClientId;
 use domain::context::Context;
-use domain::credential::draft::{Draft, Expiry};
 use domain::credential::generate::Generated;
-use domain::credential::list::{Query, Show, counts, list};
+use domain::credential::list::{counts, list};
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{CredentialError, Outcome, Status, inspect, leak, revoke};
-use domain::id::ClientId;
+use domain::credential::{CredentialError, Outcome, inspect, revoke};
+use domain::incident::leak;
+use domain::model::authority::Authority;
+use domain::model::credential::Status;
+use domain::model::credential::draft::{Draft, Expiry};
+use domain::model::credential::query::{Query, Show};
+use domain::model::incident::Policy;
+use domain::model::token::Refusal;
 use domain::testing::Instance;
-use domain::token::ledger::Refusal;
 use domain::token::verify::verify;
 
 use crate::support::{RESOURCE, draft, exchanged, generated, operator};
@@ -164,7 +168,7 @@ async fn a_rotation_whose_new_secret_ended_goes_on() {
     let old = generated(context, &draft("nightly-index")).await;
     let id = &old.credential.client_id;
     let new = rotated(context, id, Overlap::For(HOUR)).await;
-    leak::report(context, &operator(), secret(&new), None, leak::Policy::Revoke).await.expect("reports");
+    leak::report(context, &operator(), secret(&new), None, Policy::Revoke).await.expect("reports");
     assert!(matches!(rotate::finish(context, &operator(), id).await, Err(CredentialError::Invalid(_))));
     assert!(works(context, &old).await.is_ok(), "nothing was ended");
     let newer = rotated(context, id, Overlap::For(HOUR * 2)).await;

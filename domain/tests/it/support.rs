@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use domain::actor::Actor;
+use domain::base::form_body::TokenForm;
 use domain::context::Context;
-use domain::credential::draft::Draft;
 use domain::credential::generate::{Generated, generate};
+use domain::model::actor::Actor;
+use domain::model::credential::draft::Draft;
+use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::AccessToken;
 use domain::token::client_authentication::presented;
-use domain::token::error::OAuthError;
-use domain::token::form::TokenForm;
 use domain::token::grants::client_credentials::exchange;
 
 pub fn operator() -> Actor {

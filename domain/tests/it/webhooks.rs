@@ -5,24 +5,27 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::actor::Actor;
-use domain::alert;
-use domain::audit::{self, Filter, Verdict};
-use domain::authority::Authority;
+use domain::audit::{self, Verdict};
+use domain::base::id::WebhookId;
+use domain::client::{self, ClientDraft};
 use domain::context::Context;
-use domain::credential::draft::Expiry;
-use domain::credential::emergency::{self, Means, Order, Selection};
 use domain::credential::generate::Generated;
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{disable, leak, revoke};
-use domain::housekeeping;
-use domain::id::WebhookId;
-use domain::interactive::client::{self, ClientDraft};
+use domain::credential::{disable, revoke};
+use domain::incident::emergency_stop;
+use domain::incident::leak;
+use domain::model::actor::Actor;
+use domain::model::audit::Filter;
+use domain::model::authority::Authority;
+use domain::model::credential::draft::Expiry;
+use domain::model::incident::{Means, Order, Policy, Selection};
+use domain::model::webhook::{EventKind, Webhook};
+use domain::operations::housekeeping;
 use domain::testing::{Answer, Instance, Received};
-use domain::webhook::collect::collect;
-use domain::webhook::courier::Courier;
-use domain::webhook::deliver::{attempt_due, send_again, test};
-use domain::webhook::{self, EventKind, Webhook, WebhookDraft, WebhookError};
+use domain::webhook::dispatcher::Courier;
+use domain::webhook::outbox::collect;
+use domain::webhook::sender::{attempt_due, send_again, test};
+use domain::webhook::{self, WebhookDraft, WebhookError, alert};
 
 use crate::support::{draft, exchanged, generated, operator};
 
@@ -88,7 +91,7 @@ async fn every_change_is_told_once_signed_and_without_secrets() {
     let rotated = rotate::secret(context, &operator(), id, Overlap::Nothing, None, None).await.expect("rotates");
     disable::disable(context, &operator(), id).await.expect("disables");
     disable::enable(context, &operator(), id).await.expect("enables");
-    leak::report(context, &operator(), secret(&rotated), Some("https://paste.example/1"), leak::Policy::Revoke)
+    leak::report(context, &operator(), secret(&rotated), Some("https://paste.example/1"), Policy::Revoke)
         .await
         .expect("reports");
     revoke::revoke(context, &operator(), id, "found in a log").await.expect("revokes");
@@ -114,7 +117,7 @@ async fn a_leak_of_what_is_no_credential_is_told_once_whatever_becomes_of_it() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let (webhook, _) = added(context, URL).await;
-    for (policy, revoked) in [(leak::Policy::Alert, false), (leak::Policy::Revoke, true)] {
+    for (policy, revoked) in [(Policy::Alert, false), (Policy::Revoke, true)] {
         let portal = ClientDraft {
             name: "Portal".to_owned(),
             redirect_uris: vec!["https://portal.example/callback".to_owned()],
@@ -151,7 +154,7 @@ async fn a_webhook_hears_only_what_it_asked_for() {
     generated(context, &draft("other")).await;
     let selection = Selection::default();
     let order = Order { selection: &selection, means: Means::Revoke, reason: "drill" };
-    emergency::stop(context, &operator(), &order, emergency::BITE, |_| {}).await.expect("stops");
+    emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await.expect("stops");
     let received = sent(&instance, &webhook.id).await;
     assert_eq!(types(&received), ["credential.revoked", "emergency.stopped"]);
     assert_eq!(received[1].body["data"]["credentials"], 1);

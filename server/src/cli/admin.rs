@@ -3,8 +3,8 @@
 use std::io::Read;
 
 use clap::Subcommand;
-use domain::actor::Actor;
-use domain::password::Password;
+use domain::crypto::password::Password;
+use domain::model::actor::Actor;
 use domain::person::{self, NewPerson, PersonError, manage};
 
 use super::{CliError, instance};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use domain::backup;
+use domain::operations::backup;
 
 use super::progress::Progress;
 use super::{CliError, instance};

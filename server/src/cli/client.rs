@@ -1,8 +1,8 @@
 //! `countersign client`
 
 use clap::{Args, Subcommand, ValueEnum};
+use domain::client::{self, ClientDraft, ClientError};
 use domain::context::Context;
-use domain::interactive::client::{self, ClientDraft, ClientError};
 use serde_json::json;
 
 use super::admin::operator;

@@ -4,21 +4,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use domain::authority::Authority;
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
+use domain::base::id::{ClientId, KeyId, TeamId};
 use domain::context::Context;
-use domain::credential::draft::{Draft, Expiry, Proof};
-use domain::credential::federated::{self, FederatedDraft};
+use domain::credential::federated;
 use domain::credential::generate::{Generated, generate};
-use domain::credential::keys::{self, KeysDraft};
-use domain::credential::list::{self, Query};
+use domain::credential::keys;
+use domain::credential::list;
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{AssertionRules, Credential, CredentialError, Outcome, disable, inspect, revoke};
-use domain::id::{ClientId, KeyId, TeamId};
-use domain::mcp_server;
-use domain::public_key::KeyAlgorithm;
-use domain::secret::PlainSecret;
-use domain::team::{self, Team};
+use domain::credential::{CredentialError, Outcome, disable, inspect, revoke};
+use domain::crypto::public_key::KeyAlgorithm;
+use domain::crypto::secret::PlainSecret;
+use domain::model::authority::Authority;
+use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::credential::federated::FederatedDraft;
+use domain::model::credential::key::KeysDraft;
+use domain::model::credential::query::Query;
+use domain::model::credential::{AssertionRules, Credential};
+use domain::model::team::Team;
+use domain::person::team;
+use domain::server;
 use serde_json::json;
 
 use super::admin::operator;
@@ -481,7 +486,7 @@ async fn show(context: &Context, client_id: &str, format: ListFormat) -> Result<
         .map_err(CliError::failed)?
         .ok_or_else(|| CliError::failed(CredentialError::NotFound))?;
     let secrets = inspect::secrets(context, &id).await.map_err(CliError::failed)?;
-    let servers = mcp_server::list(context).await.map_err(CliError::failed)?;
+    let servers = server::list(context).await.map_err(CliError::failed)?;
     let mut object = summary(&credential, context.now());
     object["description"] = json!(credential.description);
     let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;

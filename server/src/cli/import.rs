@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::actor::Actor;
 use domain::context::Context;
 use domain::credential::import::{BATCH, Import, ImportError, Imported, Problem};
+use domain::model::actor::Actor;
 
 use super::admin::operator;
 use super::progress::Progress;

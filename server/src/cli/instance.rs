@@ -7,18 +7,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::clock::SystemClock;
-use domain::context::{Context, Settings};
-use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
-use domain::keys::{KeyError, MasterKey, check_master_key, is_initialised};
-use domain::mcp_server;
-use domain::openid::RelyingParty;
-use domain::random::SystemRandom;
+use domain::base::clock::SystemClock;
+use domain::base::random::SystemRandom;
+use domain::context::Context;
+use domain::crypto::keys::KeyError;
+use domain::crypto::keys::master::MasterKey;
+use domain::error::Fault;
+use domain::model::client::{DynamicRegistration, InitialAccessToken};
+use domain::model::settings::Settings;
+use domain::operations::instance::open_instance;
+use domain::server;
+use domain::services::keyring::{check_master_key, is_initialised};
+use domain::services::relying_party::RelyingParty;
 use domain::store::{DatabaseUrl, Store, StoreError};
 
 use super::CliError;
 use crate::config::{Config, ConfigError, OpenId};
-use crate::outbound::{Outbound, PrivateHosts};
+use crate::egress::policy::PrivateHosts;
+use crate::egress::ports::Outbound;
 
 const MASTER_KEY_VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 
@@ -34,7 +40,7 @@ pub async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliE
     let opened = open_store_at(config, url).await?;
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
-        None => match mcp_server::built_in_resource(&opened.store).await.map_err(CliError::failed)? {
+        None => match server::built_in_resource(&opened.store).await.map_err(CliError::failed)? {
             Some(resource) => resource.trim_end_matches("/mcp").to_owned(),
             None => default_public_url(config.listen.port()),
         },
@@ -77,7 +83,7 @@ async fn open_store_at(config: &Config, url: &DatabaseUrl) -> Result<Opened, Cli
     let mut master = master_key(config, existing)?;
     if existing && let Err(error) = check_master_key(&store, &master).await {
         master = match error {
-            KeyError::WrongMasterKey { .. } => match finish_replacement(config, &store).await? {
+            Fault::Keys(KeyError::WrongMasterKey { .. }) => match finish_replacement(config, &store).await? {
                 Some(new) => new,
                 None => return Err(ConfigError::new(master_key_setting(), error.to_string()).into()),
             },
@@ -121,7 +127,7 @@ impl Opened {
                 Arc::new(Outbound::new(PrivateHosts { issuers: private_hosts, ..PrivateHosts::default() })),
             )
         });
-        let context = Context::open(self.store, Arc::new(self.master), clock, random, fetch, post, settings).await;
+        let context = open_instance(self.store, Arc::new(self.master), clock, random, fetch, post, settings).await;
         Ok(context.map_err(CliError::failed)?.with_openid(openid))
     }
 }

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use domain::clock::Timestamp;
+use domain::base::clock::Timestamp;
 use domain::context::Context;
-use domain::keys::rotation::{self, Haste};
-use domain::keys::{self, TokenAlgorithm};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::operations::key_rotation::{self, Haste};
+use domain::operations::master_key;
 
+use super::CliError;
 use super::admin::operator;
-use super::instance::NewMasterKey;
+use super::instance::{self, NewMasterKey};
 use super::server::parse_algorithm;
-use super::{CliError, instance};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -39,7 +40,7 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let context = instance::open(config).await?;
     let result = match command {
         Command::Rewrap { to } => rewrap(config, &context, to.as_deref()).await,
-        Command::List => rotation::list(&context).await.map_err(CliError::failed).map(|keys| {
+        Command::List => key_rotation::list(&context).await.map_err(CliError::failed).map(|keys| {
             for key in keys {
                 println!(
                     "{}  {}  signs from {}  leaves {}",
@@ -52,7 +53,7 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
         }),
         Command::Rotate { alg, emergency } => {
             let haste = if emergency { Haste::Emergency } else { Haste::Ordered };
-            rotation::rotate(&context, &operator(), alg, haste).await.map_err(CliError::failed).map(|from| {
+            key_rotation::rotate(&context, &operator(), alg, haste).await.map_err(CliError::failed).map(|from| {
                 println!("The new {} key signs from {}", alg.as_str(), from.rfc3339());
             })
         }
@@ -67,7 +68,7 @@ async fn rewrap(config: &Config, context: &Context, to: Option<&Path>) -> Result
         Some(file) => NewMasterKey::at(file)?,
         None => NewMasterKey::beside_the_old(config)?,
     };
-    let wrapped = keys::rewrap(context, &operator(), new.key()).await.map_err(CliError::failed)?;
+    let wrapped = master_key::rewrap(context, &operator(), new.key()).await.map_err(CliError::failed)?;
     match new.put_in_place(config)? {
         Some(old) => println!(
             "Wrapped {wrapped} keys and secrets under a new master key, now in {}.\n\

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use domain::authority::Authority;
+use domain::base::id::ClientId;
 use domain::context::Context;
-use domain::credential::leak::{self, Evidence, Found, Leak, LeakOfPeople};
 use domain::credential::revoke;
-use domain::id::ClientId;
-use domain::mcp_server;
+use domain::incident::leak::{self, Evidence, Found, Leak, LeakOfPeople};
+use domain::model::authority::Authority;
+use domain::server;
 use zeroize::Zeroizing;
 
 use super::admin::operator;
@@ -57,7 +57,7 @@ fn read(file: &PathBuf) -> Result<Zeroizing<String>, CliError> {
 async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result<(), CliError> {
     let since = context.now().minus(arguments.since);
     let findings = leak::find(context, &Authority::Everything, text, since).await.map_err(CliError::failed)?;
-    let servers = mcp_server::list(context).await.map_err(CliError::failed)?;
+    let servers = server::list(context).await.map_err(CliError::failed)?;
     let name = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
     for leak in &findings.leaks {
         let Leak { credential, evidence, impact, reach } = leak;
@@ -105,7 +105,7 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
 fn words_of_people(leak: &LeakOfPeople) -> String {
     let what = match &leak.found {
         Found::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
-        Found::Grant(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
+        Found::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
         Found::Client(client) => format!("the secret of the client {}", client.name),
     };
     let state = if leak.works { "works" } else { "does not work" };

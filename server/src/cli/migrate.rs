@@ -1,8 +1,8 @@
 //! `countersign migrate-to`
 
 use clap::Args;
-use domain::backup::{self, BackupError};
-use domain::store::copy::CopyError;
+use domain::operations::backup::{self, BackupError};
+use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
 use super::progress::Progress;

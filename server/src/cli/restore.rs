@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::backup;
-use domain::clock::{Clock, SystemClock};
+use domain::base::clock::{Clock, SystemClock};
 use domain::context::Context;
-use domain::restore::{self, Difference, Ended, How};
+use domain::model::operations::{Ended, How};
+use domain::operations::backup;
+use domain::operations::restore::{self, Difference};
 use domain::store::{DatabaseUrl, Store};
 
 use super::admin::operator;
@@ -140,7 +141,7 @@ async fn restore_to_postgres(config: &Config, arguments: &Arguments, copy: &Path
     target.close().await;
     source.close().await;
     copied.map_err(|error| match error {
-        backup::BackupError::Copy(domain::store::copy::CopyError::NotEmpty) => {
+        backup::BackupError::Copy(domain::store::operations::copy::CopyError::NotEmpty) => {
             let problem = format!("{} is not empty: restore into a new database", config.database_url);
             ConfigError::new("database_url", problem).into()
         }

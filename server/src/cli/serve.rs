@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use domain::context::Context;
-use domain::webhook::courier::Courier;
-use domain::{alert, audit, housekeeping, mcp_server, setup};
+use domain::operations::housekeeping;
+use domain::person::setup;
+use domain::webhook::alert;
+use domain::webhook::dispatcher::Courier;
+use domain::{audit, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -16,9 +19,9 @@ use tokio::time::MissedTickBehavior;
 use super::{CliError, instance};
 use crate::config::{Config, ConfigError};
 use crate::http::accept;
-use crate::http::envelope::log_panics;
+use crate::http::middleware::log_panics;
 use crate::state::AppState;
-use crate::{Front, metrics};
+use crate::{Service, metrics};
 
 /// How long connections are still accepted after SIGTERM.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
@@ -47,7 +50,7 @@ pub async fn run(mut config: Config) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(CliError::failed)?;
     let public_url = config.public_url.clone().unwrap_or_else(|| instance::default_public_url(address.port()));
     let context = opened.with_issuer(public_url).await?;
-    mcp_server::move_built_in(&context).await.map_err(CliError::failed)?;
+    server::move_built_in(&context).await.map_err(CliError::failed)?;
 
     // Each connection takes a file descriptor, of which a shell or a service manager gives few.
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
@@ -69,7 +72,7 @@ pub async fn run(mut config: Config) -> Result<(), CliError> {
         tracing::info!(%address, "metrics are served");
         background.push(tokio::spawn(accept::serve(listener, metrics::router(context.clone()), pending())));
     }
-    accept::serve(listener, Front::new(state), stop).await;
+    accept::serve(listener, Service::new(state), stop).await;
     background.iter().for_each(JoinHandle::abort);
     context.close().await;
     tracing::info!("stopped");

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use domain::keys::TokenAlgorithm;
-use domain::mcp_server::{self, DEFAULT_SCOPE, McpServerError, ScopeDescription, ServerDraft};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::model::server::{DEFAULT_SCOPE, ScopeDescription};
+use domain::server::{self, McpServerError, ServerDraft};
 
 use super::admin::operator;
 use super::credential::parse_duration;
@@ -55,11 +56,11 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
                 token_lifetime: arguments.token_lifetime,
                 alg: arguments.alg,
             };
-            mcp_server::add(&context, &operator(), &draft).await.map_err(failure).map(|server| {
+            server::add(&context, &operator(), &draft).await.map_err(failure).map(|server| {
                 println!("Added {} {}", server.id, server.resource);
             })
         }
-        Command::List => mcp_server::list(&context).await.map_err(CliError::failed).map(|servers| {
+        Command::List => server::list(&context).await.map_err(CliError::failed).map(|servers| {
             for server in servers {
                 println!("{}  {}  {}  {}", server.id, server.alg.as_str(), server.resource, server.name);
             }

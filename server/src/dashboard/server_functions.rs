@@ -3,7 +3,7 @@
 //! A form's function returns the path to go to next. The stock handling would redirect to the Referer, which the sender
 //! controls, and put errors into the address; here the `Accept` and `Referer` headers do not reach it.
 
-use app::action::ActionError;
+use app::error::ActionError;
 use app::pages::message;
 use app::render;
 use app::visit::Visit;
@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use server_fn::axum::get_server_fn_service;
 use server_fn::error::FromServerFnError;
 
-use super::pages;
+use crate::dashboard::respond::respond;
 use crate::http::error;
 
 /// `GET` or `POST /fn/{name}`
@@ -40,7 +40,7 @@ pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> R
     match (failed, from_form) {
         (true, true) => {
             let error = ActionError::de(body);
-            pages::respond(visit, async || Ok(message::of_error(error))).await
+            respond(visit, async || Ok(message::of_error(error))).await
         }
         (true, false) => {
             let status = status_of(&ActionError::de(body.clone()));

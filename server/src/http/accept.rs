@@ -32,6 +32,7 @@ const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
 const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncache-control: no-store\r\n\
     content-type: application/json\r\ncontent-length: 103\r\nconnection: close\r\n\r\n\
     {\"error\":\"temporarily_unavailable\",\"error_description\":\"Too many connections at once. Come back soon.\"}";
+
 /// Time for a new connection to begin its first request.
 const FIRST_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for a request's head, and for an idle connection to send its next one.

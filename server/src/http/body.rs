@@ -45,27 +45,27 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
 
 /// A request's body that is had back when the request was answered without reading it, as a request without a token is: a client
 /// that sent head and body apart would else find its connection closed under its next request.
-pub struct Lent {
+pub struct Remainder {
     left: Arc<Mutex<Option<Body>>>,
     /// Whether the client sends the body only when it is asked to (RFC 9110 §10.1.1).
     waits: bool,
 }
 
-/// Lends the request's body to its handler. [`None`]: it has none.
-pub fn lend(request: Request) -> (Request, Option<Lent>) {
+/// Keeps what the handler of the request leaves of its body. [`None`]: it has none.
+pub fn with_remainder(request: Request) -> (Request, Option<Remainder>) {
     use http_body::Body as _;
     if request.body().is_end_stream() {
         return (request, None);
     }
     let left = Arc::new(Mutex::new(None));
-    let lent = Lent { left: Arc::clone(&left), waits: request.headers().contains_key(header::EXPECT) };
-    let request = request.map(|body| Body::new(Borrowed { body, left }));
-    (request, Some(lent))
+    let remainder = Remainder { left: Arc::clone(&left), waits: request.headers().contains_key(header::EXPECT) };
+    let request = request.map(|body| Body::new(DrainedBody { body, left }));
+    (request, Some(remainder))
 }
 
-impl Lent {
+impl Remainder {
     /// Reads what the handler left. Whether the body is over: then the connection is good for another request.
-    pub async fn spend(self) -> bool {
+    pub async fn drain(self) -> bool {
         use http_body::Body as _;
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(body) = left else { return true };
@@ -77,12 +77,12 @@ impl Lent {
 }
 
 /// The body as the handler has it. Dropped before its end it goes back.
-struct Borrowed {
+struct DrainedBody {
     body: Body,
     left: Arc<Mutex<Option<Body>>>,
 }
 
-impl http_body::Body for Borrowed {
+impl http_body::Body for DrainedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -102,7 +102,7 @@ impl http_body::Body for Borrowed {
     }
 }
 
-impl Drop for Borrowed {
+impl Drop for DrainedBody {
     fn drop(&mut self) {
         use http_body::Body as _;
         if !self.body.is_end_stream() {

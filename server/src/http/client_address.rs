@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-use super::accept::Peer;
+use crate::http::accept::Peer;
 
 /// The client's address; absent only where a request did not come through a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::error::{OAuthError, OAuthErrorCode};
+use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
 use serde_json::json;
 
-use super::body::BodyError;
+use crate::http::body::BodyError;
 
 /// A JSON body that says no more than the status does.
 pub fn plain(status: StatusCode) -> Response {

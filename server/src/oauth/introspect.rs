@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::Claims;
 use domain::token::authenticate::authenticate;
-use domain::token::error::OAuthError;
 use domain::token::introspect::introspect;
 use serde_json::{Value, json};
 
-use super::request::{self, Failure};
 use crate::http::client_address::ClientAddress;
+use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
 /// The endpoint. Whoever asks must authenticate, and hears of tokens for its own MCP servers alone.

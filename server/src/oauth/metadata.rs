@@ -6,14 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::interactive::registration::DynamicRegistration;
-use domain::mcp_server::SCOPE_READ;
-use domain::public_key::KeyAlgorithm;
+use domain::crypto::public_key::KeyAlgorithm;
+use domain::model::client::DynamicRegistration;
+use domain::model::server::SCOPE_READ;
 use domain::token::grants::GrantType;
 use serde_json::json;
 
-use super::{authorize, register};
 use crate::http::error;
+use crate::oauth::{AUTHORIZE_PATH, register};
 use crate::state::AppState;
 
 const MAX_AGE: &str = "public, max-age=60";
@@ -29,7 +29,7 @@ pub async fn authorization_server(State(state): State<AppState>) -> Response {
     let with_none = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
     let mut document = json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}{}", authorize::PATH),
+        "authorization_endpoint": format!("{issuer}{}", AUTHORIZE_PATH),
         "token_endpoint": state.context.settings.token_endpoint(),
         "jwks_uri": format!("{issuer}/mcp/oauth/jwks"),
         "response_types_supported": ["code"],

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::client::registration::{RegistrationError, register};
 use domain::error::Fault;
-use domain::interactive::registration::{RegistrationError, register};
-use domain::origin::Origin;
-use domain::token::error::OAuthError;
+use domain::model::oauth_error::OAuthError;
+use domain::model::origin::Origin;
 use serde_json::json;
 
 use crate::http::body::{self, TOKEN_LIMIT};

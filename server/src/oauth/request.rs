@@ -3,10 +3,10 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use domain::origin::Origin;
+use domain::base::form_body::TokenForm;
+use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
+use domain::model::origin::Origin;
 use domain::token::client_authentication::{Presented, presented};
-use domain::token::error::{OAuthError, OAuthErrorCode};
-use domain::token::form::TokenForm;
 
 use crate::http::body::{self, BodyError, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
@@ -55,7 +55,7 @@ pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthReque
     }
     let (head, body) = request.into_parts();
     let body = body::read(body, TOKEN_LIMIT).await.map_err(Failure::Body)?;
-    let form = TokenForm::parse(&body)?;
+    let form = TokenForm::parse(&body).map_err(OAuthError::from)?;
     let authorization: Vec<&[u8]> =
         head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     let presented = match presented(&authorization, &form) {

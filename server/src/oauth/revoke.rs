@@ -3,11 +3,11 @@
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::error::OAuthError;
+use domain::model::oauth_error::OAuthError;
 use domain::token::revoke::revoke;
 
-use super::request::{self, Failure};
 use crate::http::client_address::ClientAddress;
+use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
 /// The endpoint. A token that is unknown or another client's is answered like one that was ended (§2.2);

@@ -3,7 +3,6 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::token::status_list::publish;
 
 use crate::http::error;
 use crate::state::AppState;
@@ -13,7 +12,7 @@ pub async fn endpoint(State(state): State<AppState>, Path(number): Path<String>,
     let Some(number) = number.parse().ok().filter(|parsed: &i64| parsed.to_string() == number) else {
         return error::plain(StatusCode::NOT_FOUND);
     };
-    let list = match publish(&state.context, number).await {
+    let list = match state.context.status_lists.publish(number, state.context.now()).await {
         Ok(Some(list)) => list,
         Ok(None) => return error::plain(StatusCode::NOT_FOUND),
         Err(fault) => {

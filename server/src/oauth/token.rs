@@ -6,14 +6,14 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use domain::secret::PlainSecret;
+use domain::crypto::secret::PlainSecret;
+use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::AccessToken;
-use domain::token::error::OAuthError;
 use domain::token::grants::{GrantType, authorization_code, client_credentials, jwt_bearer, refresh_token};
 use serde::Serialize;
 
-use super::request::{self, Failure};
 use crate::http::client_address::ClientAddress;
+use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
 /// A successful answer (RFC 6749 §5.1).

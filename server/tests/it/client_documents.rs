@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::actor::Actor;
 use domain::audit;
-use domain::authority::Authority;
-use domain::housekeeping;
-use domain::id::InteractiveClientId;
-use domain::interactive::client;
-use domain::interactive::prune;
-use domain::interactive::registration::{DynamicRegistration, InitialAccessToken};
-use domain::restore::{self, How};
+use domain::base::id::InteractiveClientId;
+use domain::client::{self, prune};
+use domain::model::actor::Actor;
+use domain::model::audit::Filter;
+use domain::model::authority::Authority;
+use domain::model::client::{DynamicRegistration, InitialAccessToken};
+use domain::model::operations::How;
+use domain::operations::housekeeping;
+use domain::operations::restore;
 use serde_json::{Value, json};
 
 use crate::interactive::{
@@ -113,7 +114,7 @@ async fn a_document_is_read_anew_after_an_hour_and_what_changed_is_recorded() {
     let refused = asks().await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     assert!(refused.body.contains("redirect_uri is not one"), "{}", refused.body);
-    let filter = audit::Filter { action: Some("client.changed".to_owned()), ..audit::Filter::default() };
+    let filter = Filter { action: Some("client.changed".to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!(entries.len(), 2);
     assert!(entries[1].details.contains("Editor Two"), "{}", entries[1].details);
@@ -195,7 +196,7 @@ async fn many_first_visitors_of_one_document_make_one_client() {
     let (path, visitors) = (path(&query(DOCUMENT, &[])), 0..8);
     let pages = futures::future::join_all(visitors.map(|_| browser.get(&path))).await;
     assert!(pages.iter().all(|page| page.status == StatusCode::OK));
-    let filter = audit::Filter { action: Some("client.added".to_owned()), ..audit::Filter::default() };
+    let filter = Filter { action: Some("client.added".to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!(entries.len(), 1);
 }
@@ -312,7 +313,7 @@ async fn clients_that_nobody_uses_go_and_the_log_says_so() {
     assert!(!is_known(&app, &unused).await);
     assert!(!is_known(&app, DOCUMENT).await);
     assert!(is_known(&app, &used).await);
-    let filter = audit::Filter { action: Some("clients.pruned".to_owned()), ..audit::Filter::default() };
+    let filter = Filter { action: Some("clients.pruned".to_owned()), ..Filter::default() };
     let entries = audit::list(context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!(entries.len(), 1);
     let details: Value = serde_json::from_str(&entries[0].details).expect("JSON");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use domain::authority::Authority;
 use domain::credential::list::counts;
-use domain::session::PROOF_LIFETIME;
+use domain::model::authority::Authority;
+use domain::model::session::PROOF_LIFETIME;
 
 use crate::second_factor::enrolled;
 use crate::support::{App, PASSWORD, basic, between, form_token};

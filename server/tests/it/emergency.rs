@@ -1,8 +1,9 @@
 //! Many at once: a stop that takes a while, and new secrets after a leak.
 
 use axum::http::StatusCode;
-use domain::authority::Authority;
-use domain::credential::list::{Query, Show, list};
+use domain::credential::list::list;
+use domain::model::authority::Authority;
+use domain::model::credential::query::{Query, Show};
 use server::state::AppState;
 
 use crate::support::{Answer, App, router};

@@ -6,15 +6,17 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::actor::Actor;
 use domain::audit;
-use domain::authority::Authority;
-use domain::id::{InteractiveClientId, PersonId};
-use domain::interactive::client::{self, ClientDraft};
-use domain::interactive::grant::{ABSOLUTE_LIMIT, IDLE_LIMIT};
-use domain::mcp_server::{self, ScopeDescription, ServerDraft};
+use domain::base::id::{InteractiveClientId, PersonId};
+use domain::client::{self, ClientDraft};
+use domain::model::actor::Actor;
+use domain::model::audit::{Entry, Filter};
+use domain::model::authority::Authority;
+use domain::model::consent::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::model::server::ScopeDescription;
+use domain::model::session::PROOF_LIFETIME;
 use domain::person::manage;
-use domain::session::PROOF_LIFETIME;
+use domain::server::{self, ServerDraft};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use url::Url;
@@ -319,8 +321,8 @@ async fn a_person_may_say_no_and_a_form_must_be_ours() {
 }
 
 /// The newest entry of the audit log about this action.
-async fn newest(app: &App, action: &str) -> audit::Entry {
-    let filter = audit::Filter { action: Some(action.to_owned()), ..audit::Filter::default() };
+async fn newest(app: &App, action: &str) -> Entry {
+    let filter = Filter { action: Some(action.to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 1).await.expect("reads");
     entries.into_iter().next().expect("an entry")
 }
@@ -332,7 +334,7 @@ async fn whoever_reads_longer_than_their_session_lasts_is_asked_again_after_sign
     let client_id = registered(&app).await;
     let query = query(&client_id, &[]);
     let token = form_token(&browser.get(&path(&query)).await.body);
-    app.instance.clock.advance(domain::session::IDLE_LIMIT);
+    app.instance.clock.advance(domain::model::session::IDLE_LIMIT);
     let fields = [("form_token", token.as_str()), ("request", &query), ("decision", "allow")];
     let answer = browser.post("/mcp/oauth/authorize", &fields).await;
     let (way, next) = answer.header("location").split_once("?next=").expect("the way back");
@@ -606,7 +608,7 @@ async fn a_person_who_is_shut_out_is_so_through_every_app() {
     let other = domain::person::NewPerson {
         name: "Grace".to_owned(),
         email: "grace@example.com".to_owned(),
-        password: domain::password::Password::new(crate::support::PASSWORD.to_owned()),
+        password: domain::crypto::password::Password::new(crate::support::PASSWORD.to_owned()),
     };
     domain::person::create_administrator(context, &actor, other).await.expect("another administrator");
     let claims = URL_SAFE_NO_PAD.decode(access.split('.').nth(1).expect("claims")).expect("base64url");
@@ -630,7 +632,7 @@ async fn a_token_is_for_the_server_that_the_person_was_asked_about() {
         scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: "Read the documents.".to_owned() }],
         ..ServerDraft::default()
     };
-    mcp_server::add(context, &Actor::command_line("operator"), &draft).await.expect("added");
+    server::add(context, &Actor::command_line("operator"), &draft).await.expect("added");
     let client_id = registered(&app).await;
     let changes = [("resource", "https://docs.example/mcp"), ("scope", "")];
     let page = browser.get(&path(&query(&client_id, &changes))).await;
@@ -809,7 +811,7 @@ async fn a_person_reads_what_others_ended_of_theirs() {
     assert_eq!(error(&app.token(&[], refreshing(&client_id, &refresh)).await), (400, "invalid_grant".to_owned()));
     assert!(!is_accepted(&app, &access).await);
     let authority = Authority::Person { id: person.id, roles: Default::default() };
-    let filter = audit::Filter { action: Some("grant.ended".to_owned()), ..audit::Filter::default() };
+    let filter = Filter { action: Some("grant.ended".to_owned()), ..Filter::default() };
     let seen = audit::list(&app.instance.context, &authority, &filter, 10).await.expect("reads");
     assert_eq!(seen.iter().map(|entry| entry.actor_kind.as_str()).collect::<Vec<_>>(), ["system"]);
     assert!(seen[0].details.contains("token_reused"), "{}", seen[0].details);
@@ -829,7 +831,7 @@ async fn what_somebody_made_ends_with_the_clients_that_they_added() {
     let other = domain::person::NewPerson {
         name: "Grace".to_owned(),
         email: "grace@example.com".to_owned(),
-        password: domain::password::Password::new(PASSWORD.to_owned()),
+        password: domain::crypto::password::Password::new(PASSWORD.to_owned()),
     };
     domain::person::create_administrator(context, &operator, other).await.expect("another administrator");
     let grace = app.browser();

@@ -8,12 +8,13 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::authority::Authority;
 use domain::credential::generate::Generated;
-use domain::credential::leak::Policy;
-use domain::credential::{Credential, Status, inspect};
+use domain::credential::inspect;
+use domain::model::authority::Authority;
+use domain::model::credential::{Credential, Status};
+use domain::model::incident::Policy;
 use serde_json::{Value, json};
-use server::leak_reports::{LeakReports, read_github_keys};
+use server::incident::report_policy::{LeakReports, read_github_keys};
 
 use crate::support::{Answer, App, basic};
 
@@ -41,7 +42,7 @@ async fn a_pasted_text_shows_whose_secrets_it_holds_and_keeps_nothing() {
     let (owner, token) = app.access_token(&["mcp:read"]).await;
     let other = app.generated("other job", &["mcp:read"]).await;
     let bystander = app.generated("bystander", &["mcp:read"]).await;
-    let unknown = domain::secret::PlainSecret::generate(&domain::random::SystemRandom);
+    let unknown = domain::crypto::secret::PlainSecret::generate(&domain::base::random::SystemRandom);
     let browser = app.signed_in().await;
     let log = format!(
         "POST /token Authorization: Basic {}\nBearer {token}\nSECRET={}\n{}\nid {}",
@@ -94,7 +95,7 @@ async fn whoever_has_a_secret_can_have_it_ended() {
     let form = "application/x-www-form-urlencoded";
     let (owner, token) = app.access_token(&["mcp:read"]).await;
     let other = app.generated("other job", &["mcp:read"]).await;
-    let unknown = domain::secret::PlainSecret::generate(&domain::random::SystemRandom);
+    let unknown = domain::crypto::secret::PlainSecret::generate(&domain::base::random::SystemRandom);
     let mut answers = Vec::new();
     for text in [unknown.expose(), "css_nonsense", secret(&owner), secret(&owner)] {
         answers.push(reported(&app, form, format!("token={text}")).await.fingerprint());
@@ -173,7 +174,7 @@ async fn github_reports_what_it_found_signed() {
     let github_keys = read_github_keys(&github.published()).expect("keys");
     let app = App::with_leak_reports(LeakReports { policy: Policy::Revoke, github_keys }).await;
     let owner = app.generated("job", &["mcp:read"]).await;
-    let unknown = domain::secret::PlainSecret::generate(&domain::random::SystemRandom);
+    let unknown = domain::crypto::secret::PlainSecret::generate(&domain::base::random::SystemRandom);
     let find = |token: &str| json!({ "token": token, "type": "countersign_client_secret", "url": "https://github.com/a/b/blob/c/.env", "source": "content" });
     let body = json!([find(secret(&owner)), find(unknown.expose())]).to_string();
     assert_eq!(github.report(&app, "unknown", &body).await.status, StatusCode::UNAUTHORIZED);
@@ -217,10 +218,14 @@ async fn the_place_of_a_find_does_not_keep_what_was_found() {
         let body = json!({ "token": found, "url": url }).to_string();
         assert_eq!(reported(&app, "application/json", body).await.status, StatusCode::ACCEPTED);
     }
-    let entries =
-        domain::audit::list(&app.instance.context, &Authority::Everything, &domain::audit::Filter::default(), 50)
-            .await
-            .expect("lists");
+    let entries = domain::audit::list(
+        &app.instance.context,
+        &Authority::Everything,
+        &domain::model::audit::Filter::default(),
+        50,
+    )
+    .await
+    .expect("lists");
     assert_eq!(entries.iter().filter(|entry| entry.action == "credential.leaked").count(), 2);
     for entry in entries {
         assert!(!entry.details.contains(secret(&owner)) && !entry.details.contains(&token), "{}", entry.details);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use domain::actor::Actor;
-use domain::authority::Authority;
 use domain::credential::{disable, revoke};
+use domain::model::actor::Actor;
+use domain::model::authority::Authority;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App};
@@ -132,7 +132,7 @@ async fn a_credential_may_revoke_another_and_the_log_says_so() {
         let answer = post(&app, Some(&token), &call("revoke_credential", wrong)).await;
         assert_eq!(answer.json()["result"]["isError"], true);
     }
-    let filter = domain::audit::Filter { action: Some("credential.revoked".into()), ..Default::default() };
+    let filter = domain::model::audit::Filter { action: Some("credential.revoked".into()), ..Default::default() };
     let entries = domain::audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!((entries.len(), entries[0].actor_kind.as_str()), (1, "credential"));
     assert_eq!(entries[0].address.as_deref(), Some("192.0.2.1"));

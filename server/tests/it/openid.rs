@@ -16,20 +16,23 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use domain::actor::Actor;
 use domain::audit;
-use domain::authority::Authority;
-use domain::housekeeping;
-use domain::openid::attempt::LIFETIME;
-use domain::openid::{Provider as Settings, RelyingParty};
-use domain::password::Password;
-use domain::person::{NewPerson, Person, create_administrator, manage};
-use domain::restore;
-use domain::session::PROOF_LIFETIME;
-use domain::sign_in::ADDRESS_LIMIT;
+use domain::crypto::password::Password;
+use domain::model::actor::Actor;
+use domain::model::audit::{Entry, Filter};
+use domain::model::authority::Authority;
+use domain::model::operations::How;
+use domain::model::person::Person;
+use domain::model::session::PROOF_LIFETIME;
+use domain::operations::{housekeeping, restore};
+use domain::person::openid::attempt::LIFETIME;
+use domain::person::sign_in::ADDRESS_LIMIT;
+use domain::person::{NewPerson, create_administrator, manage};
+use domain::services::relying_party::{Provider as Settings, RelyingParty};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
-use server::outbound::{Outbound, PrivateHosts};
+use server::egress::policy::PrivateHosts;
+use server::egress::ports::Outbound;
 use server::state::AppState;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -271,8 +274,8 @@ async fn is_signed_in(browser: &Browser<'_>) -> bool {
     browser.get("/account").await.status == StatusCode::OK
 }
 
-async fn newest(app: &App) -> audit::Entry {
-    let everything = audit::Filter::default();
+async fn newest(app: &App) -> Entry {
+    let everything = Filter::default();
     let entries = audit::list(&app.instance.context, &Authority::Everything, &everything, 1).await.expect("reads");
     entries.into_iter().next().expect("an entry")
 }
@@ -596,7 +599,7 @@ async fn a_verified_address_connects_the_first_time_where_the_setting_says_so() 
     let answer = sign_in_with(&browser, &provider, &[("email", json!(" ADA@Example.com"))]).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     assert!(is_signed_in(&browser).await);
-    let connected = audit::Filter { action: Some("person.openid_connected".to_owned()), ..audit::Filter::default() };
+    let connected = Filter { action: Some("person.openid_connected".to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &connected, 10).await.expect("reads");
     assert_eq!(entries.len(), 1);
     assert!(entries[0].details.contains("verified email address"), "{}", entries[0].details);
@@ -688,9 +691,9 @@ async fn a_disabled_person_is_not_signed_in() {
     let grace = person(&app, "grace@example.com").await;
     let context = &app.instance.context;
     let operator = Actor::command_line("operator");
-    let ada = domain::sign_in::sign_in(
+    let ada = domain::person::sign_in::sign_in(
         context,
-        domain::sign_in::Attempt {
+        domain::person::sign_in::Attempt {
             email: EMAIL.to_owned(),
             password: Password::new(PASSWORD.to_owned()),
             address: None,
@@ -699,7 +702,7 @@ async fn a_disabled_person_is_not_signed_in() {
             next: String::new(),
         },
     );
-    let domain::sign_in::Entry::Whole(ada) = ada.await.expect("signs in") else { panic!("no second step") };
+    let domain::person::sign_in::Entry::Whole(ada) = ada.await.expect("signs in") else { panic!("no second step") };
     let ada = ada.id;
     manage::disable(context, &operator, &ada).await.expect("disables");
     let browser = app.browser();
@@ -861,10 +864,7 @@ async fn a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back(
     owner.submit("/account", "/account/openid/disconnect", &[]).await;
     let difference = compared(&backup).await;
     assert_eq!(difference.ended.len(), 1);
-    assert_eq!(
-        (difference.ended[0].name.as_str(), difference.ended[0].how),
-        ("Ada Lovelace", restore::How::OpenIdDisconnected)
-    );
+    assert_eq!((difference.ended[0].name.as_str(), difference.ended[0].how), ("Ada Lovelace", How::OpenIdDisconnected));
 
     let mut restored = App::new().await;
     let context = domain::context::Context { store: backup.clone(), ..app.instance.context.clone() };

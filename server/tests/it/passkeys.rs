@@ -8,16 +8,17 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::actor::Actor;
 use domain::audit;
-use domain::authority::Authority;
-use domain::backup;
 use domain::context::Context;
-use domain::password::Password;
-use domain::person::{self, NewPerson, manage};
-use domain::restore::{self, How};
-use domain::second_factor;
-use domain::sign_in::ADDRESS_LIMIT;
+use domain::crypto::password::Password;
+use domain::model::actor::Actor;
+use domain::model::audit::Filter;
+use domain::model::authority::Authority;
+use domain::model::operations::How;
+use domain::operations::backup;
+use domain::operations::restore;
+use domain::person::sign_in::ADDRESS_LIMIT;
+use domain::person::{self, NewPerson, manage, second_factor};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
 
@@ -140,7 +141,7 @@ async fn with_passkey(app: &App) -> (Browser<'_>, Device) {
 }
 
 async fn actions(app: &App) -> Vec<String> {
-    let entries = audit::list(&app.instance.context, &Authority::Everything, &audit::Filter::default(), 200).await;
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &Filter::default(), 200).await;
     entries.expect("reads").into_iter().map(|entry| entry.action).collect()
 }
 

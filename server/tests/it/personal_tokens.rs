@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::actor::Actor;
 use domain::audit;
-use domain::authority::Authority;
-use domain::credential::emergency::{self, Means, Order, Selection};
-use domain::credential::leak::Policy;
-use domain::id::PersonId;
-use domain::mcp_server::{self, ScopeDescription, ServerDraft};
+use domain::base::id::PersonId;
+use domain::crypto::secret::{PlainSecret, SecretKind};
+use domain::incident::emergency_stop;
+use domain::model::actor::Actor;
+use domain::model::audit::Filter;
+use domain::model::authority::Authority;
+use domain::model::incident::{Means, Order, Policy, Selection};
+use domain::model::server::ScopeDescription;
 use domain::person::manage;
-use domain::secret::{PlainSecret, SecretKind};
+use domain::server::{ServerDraft, add as add_server};
 use serde_json::{Value, json};
-use server::leak_reports::LeakReports;
+use server::incident::report_policy::LeakReports;
 
 use crate::html::between;
 use crate::interactive::{confidential, error, granted, is_accepted, refreshing, registered};
@@ -114,7 +116,7 @@ async fn a_token_is_for_one_server_and_its_scopes() {
         scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
         ..ServerDraft::default()
     };
-    let docs = mcp_server::add(context, &operator(), &draft).await.expect("added");
+    let docs = add_server(context, &operator(), &draft).await.expect("added");
     let browser = app.signed_in().await;
     let elsewhere = generated(&browser, &[("server", docs.id.as_str()), ("scope", "docs:read")]).await;
     assert!(!is_accepted(&app, &elsewhere).await, "for another server");
@@ -168,7 +170,7 @@ async fn a_token_needs_a_fresh_password_and_ends_with_its_person() {
     let second = domain::person::NewPerson {
         name: "Grace".to_owned(),
         email: "grace@example.com".to_owned(),
-        password: domain::password::Password::new(PASSWORD.to_owned()),
+        password: domain::crypto::password::Password::new(PASSWORD.to_owned()),
     };
     domain::person::create_administrator(context, &operator(), second).await.expect("made");
     manage::disable(context, &operator(), &person).await.expect("disabled");
@@ -254,7 +256,7 @@ async fn a_use_elsewhere_is_noted_by_whom_it_concerns() {
         scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
         ..ServerDraft::default()
     };
-    let docs = mcp_server::add(context, &operator(), &draft).await.expect("added");
+    let docs = add_server(context, &operator(), &draft).await.expect("added");
     let browser = app.signed_in().await;
     let token = generated(&browser, &[("server", docs.id.as_str()), ("scope", "docs:read")]).await;
     let machine = basic(&app.generated("another server", &["tokens:introspect"]).await);
@@ -294,7 +296,7 @@ async fn whoever_reports_a_token_of_a_person_has_it_ended() {
     assert!(!browser.get("/apps").await.body.contains("Leaked"));
     let body = format!("grant_type=refresh_token&refresh_token={refresh}&client_id={portal}&client_secret={secret}");
     assert_eq!(error(&app.token(&[], body).await), (401, "invalid_client".to_owned()));
-    let entries = audit::list(&app.instance.context, &Authority::Everything, &audit::Filter::default(), 50).await;
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &Filter::default(), 50).await;
     let entries = entries.expect("reads");
     for (action, count) in
         [("personal_token.revoked", 1), ("grant.ended", 1), ("client.secret_ended", 1), ("leak.reported", 4)]
@@ -317,7 +319,7 @@ async fn with_the_policy_alert_a_report_is_written_down_and_people_decide() {
     let (access, _) = granted(&app, &browser, &client_id).await;
     assert_eq!(report(&app, &access).await, StatusCode::ACCEPTED);
     assert!(is_accepted(&app, &access).await);
-    let filter = audit::Filter { action: Some("leak.reported".to_owned()), ..audit::Filter::default() };
+    let filter = Filter { action: Some("leak.reported".to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     let kinds: Vec<&str> = entries.iter().map(|entry| entry.target_kind.as_str()).collect();
     assert_eq!(kinds, ["grant", "personal_token"]);
@@ -337,12 +339,12 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     let client_id = registered(&app).await;
     let (access, refresh) = granted(&app, &browser, &client_id).await;
     let stop = async |selection: &Selection| {
-        let preview = emergency::preview(context, selection, Means::Disable).await.expect("counts");
+        let preview = emergency_stop::preview(context, selection, Means::Disable).await.expect("counts");
         let order = Order { selection, means: Means::Disable, reason: "drill" };
-        emergency::stop(context, &operator(), &order, emergency::BITE, |_| {}).await.expect("stops");
+        emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await.expect("stops");
         (preview.grants, preview.personal_tokens)
     };
-    let team = Selection { team: Some(domain::id::TeamId::first()), ..Selection::default() };
+    let team = Selection { team: Some(domain::base::id::TeamId::first()), ..Selection::default() };
     assert_eq!(stop(&team).await, (0, 0), "no team owns them");
     let early = Selection { created_before: Some(context.now()), ..Selection::default() };
     assert_eq!(stop(&early).await, (0, 0));

@@ -9,13 +9,14 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::actor::Actor;
-use domain::authority::Authority;
 use domain::credential::generate::Generated;
 use domain::credential::rotate::{self, Overlap};
 use domain::credential::{disable, inspect, revoke};
-use domain::keys::TokenAlgorithm;
-use domain::mcp_server::{self, ScopeDescription, ServerDraft};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::model::actor::Actor;
+use domain::model::authority::Authority;
+use domain::model::server::ScopeDescription;
+use domain::server::{self, ServerDraft};
 use domain::token::verify::verify;
 use serde_json::{Value, json};
 
@@ -102,12 +103,12 @@ async fn only_who_may_ask_hears_of_tokens_and_only_of_its_own() {
         alg: TokenAlgorithm::default(),
         ..ServerDraft::default()
     };
-    mcp_server::add(context, &operator(), &draft).await.expect("adds");
-    let docs = domain::credential::draft::Draft {
+    server::add(context, &operator(), &draft).await.expect("adds");
+    let docs = domain::model::credential::draft::Draft {
         name: "docs".to_owned(),
         servers: vec!["https://docs.example.com/mcp".to_owned()],
         scopes: vec!["tokens:introspect".to_owned()],
-        ..domain::credential::draft::Draft::default()
+        ..domain::model::credential::draft::Draft::default()
     };
     let docs = domain::credential::generate::generate(context, &operator(), &docs, None).await.expect("generates");
     assert_eq!(introspected(&app, &docs, &token).await, json!({ "active": false }), "of another server");

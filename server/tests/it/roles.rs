@@ -4,26 +4,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use About::{Nothing, Team};
+use Needs::{Administrator, Manager, Member, Viewer};
 use axum::http::{Method, StatusCode};
-use domain::actor::Actor;
 use domain::audit;
-use domain::authority::{Authority, Role};
-use domain::credential::draft::{Draft, Proof};
-use domain::credential::emergency::{self, Means, Order, Selection};
-use domain::credential::federated::FederatedDraft;
+use domain::base::id::{PersonId, TeamId};
+use domain::client::{self, ClientDraft};
 use domain::credential::generate::{Generated, generate};
-use domain::credential::keys::{self, KeysDraft};
-use domain::credential::list::{self, Query};
+use domain::credential::keys;
+use domain::credential::list;
 use domain::credential::{federated, inspect};
-use domain::id::{PersonId, TeamId};
-use domain::interactive::client::{self, ClientDraft};
-use domain::invitation::{self, Grant};
-use domain::password::Password;
-use domain::person::{Person, manage};
-use domain::restore::{self, How};
-use domain::team;
-use domain::webhook::{self, EventKind, WebhookDraft};
-use server::dashboard::enter::Permission;
+use domain::crypto::password::Password;
+use domain::incident::emergency_stop;
+use domain::model::actor::Actor;
+use domain::model::audit::Filter;
+use domain::model::authority::{Authority, Role};
+use domain::model::credential::draft::{Draft, Proof};
+use domain::model::credential::federated::FederatedDraft;
+use domain::model::credential::key::KeysDraft;
+use domain::model::credential::query::Query;
+use domain::model::incident::{Means, Order, Selection};
+use domain::model::operations::How;
+use domain::model::person::Person;
+use domain::model::team::InvitedRole;
+use domain::model::webhook::EventKind;
+use domain::operations::restore;
+use domain::person::invitation;
+use domain::person::{manage, team};
+use domain::webhook::{self, WebhookDraft};
+use server::dashboard::auth::enter::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
 
@@ -42,7 +51,7 @@ async fn new_team(app: &App, name: &str) -> TeamId {
 }
 
 /// Invites somebody and accepts for them.
-async fn joined(app: &App, email: &str, grant: Grant) -> Person {
+async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person {
     let context = &app.instance.context;
     let (_, token) = invitation::invite(context, &operator(), email, grant).await.expect("invites");
     let name = email.split('@').next().expect("a name");
@@ -78,9 +87,6 @@ enum About {
     Nothing,
     Team,
 }
-
-use About::{Nothing, Team};
-use Needs::{Administrator, Manager, Member, Viewer};
 
 /// A route, a method, who may, and the status for those who may. `{…}` stands for a thing of [`Stage::things`].
 type Row = (&'static str, Method, Needs, About, u16, &'static [(&'static str, &'static str)]);
@@ -315,7 +321,7 @@ impl Stage<'_> {
         };
         let identity = generated_for(app, team, "identity", Proof::Federated(draft)).await.credential.client_id;
         let identity_id = federated::list(context, &identity).await.expect("reads").remove(0).id;
-        let grant = Grant::Team(team.clone(), Role::Viewer);
+        let grant = InvitedRole::Team(team.clone(), Role::Viewer);
         let invited = invitation::invite(context, &operator(), "guest@example.com", grant).await.expect("invites");
         let role = Some(Role::Viewer);
         team::set_role(context, &operator(), team, &self.target, role).await.expect("is put back");
@@ -330,10 +336,10 @@ impl Stage<'_> {
             generated_for(app, &stopped, "stopped", Proof::Secret).await;
             let selection = Selection { team: Some(stopped), ..Selection::default() };
             let order = Order { selection: &selection, means: Means::Disable, reason: "drill" };
-            let stop = emergency::stop(context, &operator(), &order, emergency::BITE, |_| {}).await;
+            let stop = emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await;
             stopped_at = stop.expect("stops").1.millis();
         }
-        let servers = domain::mcp_server::list(context).await.expect("reads");
+        let servers = domain::server::list(context).await.expect("reads");
         for webhook in webhook::list(context).await.expect("reads") {
             webhook::remove(context, &operator(), &webhook.id).await.expect("removes");
         }
@@ -343,7 +349,7 @@ impl Stage<'_> {
             events: EventKind::ALL.to_vec(),
         };
         let webhook = webhook::add(context, &operator(), &draft, None).await.expect("adds").0.id;
-        let delivery = webhook::deliver::test(context, &operator(), &webhook).await.expect("is attempted");
+        let delivery = webhook::sender::test(context, &operator(), &webhook).await.expect("is attempted");
         let draft = ClientDraft {
             name: "CLI".to_owned(),
             redirect_uris: vec!["http://localhost/callback".to_owned()],
@@ -370,7 +376,7 @@ impl Stage<'_> {
     }
 
     async fn newest_entry(&self) -> i64 {
-        let everything = audit::Filter::default();
+        let everything = Filter::default();
         let entries = audit::list(&self.app.instance.context, &Authority::Everything, &everything, 1).await;
         entries.expect("reads").first().map_or(0, |entry| entry.seq)
     }
@@ -404,12 +410,12 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     let app = App::new().await;
     let administrator = app.signed_in().await;
     let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
-    let grant = |role| Grant::Team(team.clone(), role);
+    let grant = |role| InvitedRole::Team(team.clone(), role);
     let target = joined(&app, "target@example.com", grant(Role::Viewer)).await.id;
     let viewer = signed_in_as(&app, &joined(&app, "viewer@example.com", grant(Role::Viewer)).await).await;
     let member = signed_in_as(&app, &joined(&app, "member@example.com", grant(Role::Member)).await).await;
     let manager = signed_in_as(&app, &joined(&app, "manager@example.com", grant(Role::Manager)).await).await;
-    let elsewhere = Grant::Team(other.clone(), Role::Member);
+    let elsewhere = InvitedRole::Team(other.clone(), Role::Member);
     let outsider = signed_in_as(&app, &joined(&app, "outsider@example.com", elsewhere).await).await;
     let nobody = app.browser();
     let stage = Stage { app: &app, team, other, target };
@@ -487,7 +493,7 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     let app = App::new().await;
     let context = &app.instance.context;
     let (ours, theirs) = (new_team(&app, "Ours").await, new_team(&app, "Theirs").await);
-    let person = joined(&app, "grace@example.com", Grant::Team(ours.clone(), Role::Member)).await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(ours.clone(), Role::Member)).await;
     let own = generated_for(&app, &ours, "our job", Proof::Secret).await;
     let foreign = generated_for(&app, &theirs, "their job", Proof::Secret).await;
     for generated in [&own, &foreign] {
@@ -545,7 +551,7 @@ async fn privileged_scopes_are_granted_by_administrators_and_reach_one_team() {
     let app = App::new().await;
     let context = &app.instance.context;
     let (ours, theirs) = (new_team(&app, "Ours").await, new_team(&app, "Theirs").await);
-    let person = joined(&app, "grace@example.com", Grant::Team(ours.clone(), Role::Manager)).await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(ours.clone(), Role::Manager)).await;
     let browser = signed_in_as(&app, &person).await;
     assert!(!browser.get("/credentials/new").await.body.contains("credentials:write"));
     let fields = [("name", "robot"), ("scope", "credentials:write")];
@@ -558,7 +564,7 @@ async fn privileged_scopes_are_granted_by_administrators_and_reach_one_team() {
     let robot = generate(context, &operator(), &draft, None).await.expect("generates");
     let foreign = generated_for(&app, &theirs, "their job", Proof::Secret).await.credential.client_id;
     let actor = Actor::credential(robot.credential.client_id.clone(), "robot");
-    let authority = domain::authority::of(context, &actor).await.expect("reads");
+    let authority = domain::person::authority::of(context, &actor).await.expect("reads");
     let listed = list::list(context, &authority, &Query::default(), 10).await.expect("lists");
     assert_eq!(listed.credentials.len(), 1);
     let revoked = domain::credential::revoke::revoke(context, &actor, &foreign, "").await;
@@ -628,7 +634,7 @@ async fn an_invitation_works_once_for_whom_it_is_for() {
 
     // An old link is no link, and neither is one that was withdrawn or replaced.
     let context = &app.instance.context;
-    let grant = Grant::Team(search.clone(), Role::Viewer);
+    let grant = InvitedRole::Team(search.clone(), Role::Viewer);
     let invite = async || invitation::invite(context, &operator(), "late@example.com", grant.clone()).await;
     let (_, first) = invite().await.expect("invites");
     let (second_invitation, second) = invite().await.expect("invites");
@@ -645,7 +651,7 @@ async fn disabling_a_person_ends_their_sessions_and_not_their_teams_credentials(
     let app = App::new().await;
     let administrator = app.signed_in().await;
     let team = new_team(&app, "Payments").await;
-    let person = joined(&app, "grace@example.com", Grant::Team(team.clone(), Role::Manager)).await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(team.clone(), Role::Manager)).await;
     let grace = signed_in_as(&app, &person).await;
     let made = grace.submit("/credentials/new", "/credentials/new", &[("name", "nightly")]).await.body;
     let secret = between(&made, "css_", "\"").to_owned();
@@ -686,13 +692,13 @@ async fn whoever_rotated_a_secret_has_made_it() {
     let app = App::new().await;
     let context = &app.instance.context;
     let team = new_team(&app, "Payments").await;
-    let person = joined(&app, "grace@example.com", Grant::Team(team.clone(), Role::Member)).await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(team.clone(), Role::Member)).await;
     let grace = signed_in_as(&app, &person).await;
     let rotated = generated_for(&app, &team, "rotated", Proof::Secret).await.credential.client_id;
     generated_for(&app, &team, "untouched", Proof::Secret).await;
     let made = async || {
         let selection = Selection { made_by: Some(person.id.clone()), ..Selection::default() };
-        emergency::preview(context, &selection, Means::Revoke).await.expect("counts").credentials
+        emergency_stop::preview(context, &selection, Means::Revoke).await.expect("counts").credentials
     };
     assert_eq!(made().await, 0);
     let rotate = format!("/credentials/{rotated}/rotate");
@@ -711,7 +717,7 @@ async fn whoever_rotated_a_secret_has_made_it() {
 async fn somebody_always_administers() {
     let app = App::new().await;
     let administrator = app.signed_in().await;
-    let second = joined(&app, "second@example.com", Grant::Administrator).await;
+    let second = joined(&app, "second@example.com", InvitedRole::Administrator).await;
     let people = domain::person::manage::list(&app.instance.context).await.expect("reads");
     let first = people.iter().find(|listed| listed.person.id != second.id).expect("the first").person.clone();
     let both = signed_in_as(&app, &second).await;
@@ -740,7 +746,7 @@ async fn people_are_changed_after_the_password_was_proved_again() {
     let app = App::new().await;
     let administrator = app.signed_in().await;
     let team = new_team(&app, "Payments").await;
-    let person = joined(&app, "grace@example.com", Grant::Team(team.clone(), Role::Viewer)).await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(team.clone(), Role::Viewer)).await;
     app.instance.clock.advance(Duration::from_secs(6 * 60));
     let change = format!("/people/{}/change", person.id);
     let member = format!("/teams/{team}/members/{}", person.id);
@@ -764,31 +770,31 @@ async fn what_was_taken_away_does_not_come_back_by_an_older_link() {
     let context = &app.instance.context;
     let administrator = app.signed_in().await;
     let team = new_team(&app, "Payments").await;
-    let person = joined(&app, "mia@example.com", Grant::Team(team.clone(), Role::Viewer)).await;
+    let person = joined(&app, "mia@example.com", InvitedRole::Team(team.clone(), Role::Viewer)).await;
     let mia = signed_in_as(&app, &person).await;
-    let invited = async |grant: Grant| {
+    let invited = async |grant: InvitedRole| {
         let (_, token) = invitation::invite(context, &operator(), "mia@example.com", grant).await.expect("invites");
         token
     };
     let accepts = async |token: &str| mia.submit("/account", "/invitation", &[("token", token)]).await.status;
     let change = format!("/people/{}/change", person.id);
 
-    let link = invited(Grant::Administrator).await;
+    let link = invited(InvitedRole::Administrator).await;
     administrator.submit(&change, &change, &[("to", "administrator")]).await;
     assert_eq!(mia.get("/people").await.status, StatusCode::OK);
     administrator.submit(&change, &change, &[("to", "person")]).await;
     assert_eq!(accepts(&link).await, StatusCode::GONE);
     assert_eq!(mia.get("/people").await.status, StatusCode::NOT_FOUND);
 
-    let link = invited(Grant::Team(team.clone(), Role::Manager)).await;
+    let link = invited(InvitedRole::Team(team.clone(), Role::Manager)).await;
     let fields = [("team", team.as_str()), ("person", person.id.as_str())];
     administrator.submit("/account", "/fn/remove_member", &fields).await;
     assert_eq!(accepts(&link).await, StatusCode::GONE);
     assert_eq!(mia.get(&format!("/teams/{team}")).await.status, StatusCode::NOT_FOUND);
 
-    let link = invited(Grant::Team(team.clone(), Role::Manager)).await;
+    let link = invited(InvitedRole::Team(team.clone(), Role::Manager)).await;
     administrator.submit(&change, &change, &[("to", "disabled")]).await;
-    let again = invitation::invite(context, &operator(), "mia@example.com", Grant::Administrator).await;
+    let again = invitation::invite(context, &operator(), "mia@example.com", InvitedRole::Administrator).await;
     assert!(matches!(again, Err(invitation::InvitationError::Invalid(_))), "nobody who is disabled is invited");
     administrator.submit(&change, &change, &[("to", "enabled")]).await;
     assert!(invitation::open(context, &link).await.expect("reads").is_none());
@@ -799,10 +805,10 @@ async fn moving_a_credential_moves_no_privilege_and_leaves_its_history() {
     let app = App::new().await;
     let context = &app.instance.context;
     let (alpha, beta) = (new_team(&app, "Alpha").await, new_team(&app, "Beta").await);
-    let mia = joined(&app, "mia@example.com", Grant::Team(alpha.clone(), Role::Manager)).await;
+    let mia = joined(&app, "mia@example.com", InvitedRole::Team(alpha.clone(), Role::Manager)).await;
     team::set_role(context, &operator(), &beta, &mia.id, Some(Role::Manager)).await.expect("a second team");
-    let stays = joined(&app, "stays@example.com", Grant::Team(alpha.clone(), Role::Viewer)).await;
-    let there = joined(&app, "there@example.com", Grant::Team(beta.clone(), Role::Viewer)).await;
+    let stays = joined(&app, "stays@example.com", InvitedRole::Team(alpha.clone(), Role::Viewer)).await;
+    let there = joined(&app, "there@example.com", InvitedRole::Team(beta.clone(), Role::Viewer)).await;
     let (mia, stays, there) =
         (signed_in_as(&app, &mia).await, signed_in_as(&app, &stays).await, signed_in_as(&app, &there).await);
 
@@ -832,7 +838,7 @@ async fn moving_a_credential_moves_no_privilege_and_leaves_its_history() {
 async fn nobody_takes_the_subject_of_another_teams_program() {
     let app = App::new().await;
     let (alpha, beta) = (new_team(&app, "Alpha").await, new_team(&app, "Beta").await);
-    let mia = joined(&app, "mia@example.com", Grant::Team(beta.clone(), Role::Member)).await;
+    let mia = joined(&app, "mia@example.com", InvitedRole::Team(beta.clone(), Role::Member)).await;
     let mia = signed_in_as(&app, &mia).await;
     let identity = || FederatedDraft {
         issuer: "https://ci.example".to_owned(),
@@ -855,10 +861,11 @@ async fn a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in(
     let context = &app.instance.context;
     app.signed_in().await;
     let team = new_team(&app, "Docs").await;
-    let grace = joined(&app, "grace@example.com", Grant::Administrator).await;
-    let margaret = joined(&app, "margaret@example.com", Grant::Team(team.clone(), Role::Manager)).await;
-    let (_, link) =
-        invitation::invite(context, &operator(), "mallory@example.com", Grant::Administrator).await.expect("invites");
+    let grace = joined(&app, "grace@example.com", InvitedRole::Administrator).await;
+    let margaret = joined(&app, "margaret@example.com", InvitedRole::Team(team.clone(), Role::Manager)).await;
+    let (_, link) = invitation::invite(context, &operator(), "mallory@example.com", InvitedRole::Administrator)
+        .await
+        .expect("invites");
     let (backup, compared) = backed_up(&app).await;
     assert!(compared(&backup).await.is_empty());
     manage::set_administrator(context, &operator(), &grace.id, false).await.expect("taken");
@@ -873,7 +880,7 @@ async fn a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in(
     assert!(invitation::open(&restored, &link).await.expect("reads").is_none());
     let authority = async |person: &Person| {
         let actor = Actor::person(person.id.clone(), person.name.clone());
-        domain::authority::of(&restored, &actor).await.expect("reads")
+        domain::person::authority::of(&restored, &actor).await.expect("reads")
     };
     assert!(!authority(&grace).await.is_administrator());
     assert!(authority(&margaret).await.require(&team, Role::Viewer).is_ok());

@@ -5,14 +5,16 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::audit::{self, Entry};
-use domain::authority::Authority;
-use domain::clock::Clock;
+use domain::audit;
+use domain::base::clock::Clock;
 use domain::context::Context;
-use domain::restore::{self, How};
-use domain::second_factor;
-use domain::sign_in::WINDOW;
-use domain::sign_in::second_step::{CODE_LIMIT, DAILY_CODE_LIMIT, LIFETIME};
+use domain::model::audit::{Entry, Filter};
+use domain::model::authority::Authority;
+use domain::model::operations::How;
+use domain::operations::restore;
+use domain::person::second_factor;
+use domain::person::sign_in::WINDOW;
+use domain::person::sign_in::second_step::{CODE_LIMIT, DAILY_CODE_LIMIT, LIFETIME};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 
 use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between, form_token};
@@ -98,7 +100,7 @@ async fn second_step(browser: &Browser<'_>, code: &str) -> Answer {
 }
 
 async fn entries(app: &App, action: &str) -> Vec<Entry> {
-    let entries = audit::list(&app.instance.context, &Authority::Everything, &audit::Filter::default(), 200).await;
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &Filter::default(), 200).await;
     entries.expect("reads").into_iter().filter(|entry| entry.action == action).collect()
 }
 
@@ -550,9 +552,9 @@ async fn an_administrator_removes_what_somebody_lost() {
     let new = domain::person::NewPerson {
         name: "Grace Hopper".to_owned(),
         email: "grace@example.com".to_owned(),
-        password: domain::password::Password::new(PASSWORD.to_owned()),
+        password: domain::crypto::password::Password::new(PASSWORD.to_owned()),
     };
-    let operator = domain::actor::Actor::command_line("operator");
+    let operator = domain::model::actor::Actor::command_line("operator");
     let grace = domain::person::create_administrator(context, &operator, new).await.expect("a person");
     let change = format!("/people/{}/change", grace.id);
     let reset = async || {
@@ -585,11 +587,11 @@ async fn a_disabled_person_does_not_get_past_the_second_step() {
     first_step(&waiting).await;
     let token = form_token(&waiting.get(STEP).await.body);
     let context = &app.instance.context;
-    let operator = domain::actor::Actor::command_line("operator");
+    let operator = domain::model::actor::Actor::command_line("operator");
     let new = domain::person::NewPerson {
         name: "Second".to_owned(),
         email: "second@example.com".to_owned(),
-        password: domain::password::Password::new(PASSWORD.to_owned()),
+        password: domain::crypto::password::Password::new(PASSWORD.to_owned()),
     };
     domain::person::create_administrator(context, &operator, new).await.expect("somebody who stays");
     let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
@@ -607,11 +609,11 @@ async fn a_backup_brings_back_neither_a_removed_app_nor_spent_codes() {
     let (_, codes) = enrolled(&owner).await;
     let context = &app.instance.context;
     let file = app.instance.folder().join("copy.db");
-    domain::backup::write(context, &file, &mut |_, _| {}).await.expect("writes");
+    domain::operations::backup::write(context, &file, &mut |_, _| {}).await.expect("writes");
     let copy = Store::open(&DatabaseUrl::Sqlite(file), &StoreOptions::default()).await.expect("opens");
     let restored = Context { store: copy.clone(), ..context.clone() };
     let compare = async || restore::compare(&context.store, &copy, context.now()).await.expect("compares");
-    let operator = domain::actor::Actor::command_line("operator");
+    let operator = domain::model::actor::Actor::command_line("operator");
     let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
 
     let browser = app.browser();
@@ -630,7 +632,7 @@ async fn a_backup_brings_back_neither_a_removed_app_nor_spent_codes() {
     restore::finish(&restored, &operator, &difference, true).await.expect("restores");
     let left = second_factor::find_recovery(&restored, &ada.id).await.expect("reads");
     assert_eq!((left.codes_left, left.app_since), (0, None));
-    let entries = audit::list(&restored, &Authority::Everything, &audit::Filter::default(), 1).await.expect("reads");
+    let entries = audit::list(&restored, &Authority::Everything, &Filter::default(), 1).await.expect("reads");
     assert_eq!(
         (entries[0].action.as_str(), entries[0].target_name.as_str()),
         ("second_factor.removed", "Ada Lovelace")
@@ -658,7 +660,7 @@ async fn the_database_holds_neither_secret_nor_codes() {
     let canaries: Vec<&[u8]> = canaries.collect();
     // Every row, whatever the database.
     let dump = app.instance.folder().join("dump.db");
-    domain::backup::write(&app.instance.context, &dump, &mut |_, _| {}).await.expect("a copy");
+    domain::operations::backup::write(&app.instance.context, &dump, &mut |_, _| {}).await.expect("a copy");
     for file in std::fs::read_dir(app.instance.folder()).expect("the folder") {
         let bytes = std::fs::read(file.expect("a file").path()).expect("bytes");
         for canary in &canaries {

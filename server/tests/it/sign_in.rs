@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::authority::Authority;
-use domain::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
-use domain::setup;
-use domain::sign_in::ACCOUNT_LIMIT;
+use domain::model::authority::Authority;
+use domain::model::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::person::setup;
+use domain::person::sign_in::ACCOUNT_LIMIT;
 
 use crate::support::{App, EMAIL, PASSWORD, form_token};
 
@@ -112,7 +112,8 @@ async fn a_session_ends_when_idle_and_when_old() {
 
 #[tokio::test]
 async fn a_request_in_flight_does_not_revive_a_session() {
-    use domain::session::{CookieHash, load, save};
+    use domain::model::session::CookieHash;
+    use domain::person::session::{load, save};
     let app = App::new().await;
     let browser = app.signed_in().await;
     let cookie = browser.cookie(SESSION).expect("a session");
@@ -126,7 +127,8 @@ async fn a_request_in_flight_does_not_revive_a_session() {
 
 #[tokio::test]
 async fn a_step_up_in_flight_does_not_revive_a_session() {
-    use domain::session::{self, CookieHash, Stored};
+    use domain::model::session::CookieHash;
+    use domain::person::session::{self, Stored};
     let app = App::new().await;
     let browser = app.signed_in().await;
     let context = &app.instance.context;
@@ -140,7 +142,7 @@ async fn a_step_up_in_flight_does_not_revive_a_session() {
     assert!(session::load(context, &old).await.expect("reads").is_none());
 
     // The same, with the end of the session in between.
-    let actor = domain::actor::Actor::system();
+    let actor = domain::model::actor::Actor::system();
     assert!(session::end(context, &actor, &present.person, &present.id).await.expect("ends"));
     let third = CookieHash::of(b"the third cookie");
     assert_eq!(session::attach(context, &third, &present).await.expect("writes"), Stored::Ended);
@@ -149,20 +151,23 @@ async fn a_step_up_in_flight_does_not_revive_a_session() {
 
 #[tokio::test]
 async fn a_sign_in_with_the_old_password_does_not_survive_its_change() {
-    use domain::password::Password;
-    use domain::session::{self, CookieHash, Stored};
-    use domain::{actor::Actor, person};
+    use domain::crypto::password::Password;
+    use domain::model::actor::Actor;
+    use domain::model::session::{CookieHash, Session};
+    use domain::person;
+    use domain::person::session::{self, Stored};
     let app = App::new().await;
     let browser = app.signed_in().await;
     let context = &app.instance.context;
     let id: tower_sessions::session::Id = browser.cookie(SESSION).expect("a session").parse().expect("an identifier");
     let hash = CookieHash::of(&id.0.to_le_bytes());
     let first = session::load(context, &hash).await.expect("reads").expect("alive");
-    let in_flight = session::Session { id: domain::id::SessionId::generate(context.random.as_ref()), ..first.clone() };
+    let in_flight = Session { id: domain::base::id::SessionId::generate(context.random.as_ref()), ..first.clone() };
 
     app.instance.clock.advance(Duration::from_secs(1));
     let ada = person::find(context, &first.person).await.expect("reads").expect("a person");
-    let present = domain::sign_in::Proof::Password { password: Password::new(PASSWORD.into()), code: String::new() };
+    let present =
+        domain::person::sign_in::Proof::Password { password: Password::new(PASSWORD.into()), code: String::new() };
     let new = Password::new("another quiet otter door".into());
     person::change_password(context, &Actor::system(), &ada, &first.id, present, new).await.expect("changes");
     let stored = session::attach(context, &CookieHash::of(b"in flight"), &in_flight).await.expect("writes");
@@ -177,14 +182,19 @@ async fn the_present_password_cannot_be_guessed_on_the_account_page() {
         let fields = [("current_password", current), ("new_password", "another quiet otter door")];
         browser.submit("/account", "/account/password", &fields).await
     };
-    for _ in 0..domain::sign_in::DEVICE_LIMIT {
+    for _ in 0..domain::person::sign_in::DEVICE_LIMIT {
         assert!(guess("guess guess guess").await.body.contains("This is not your password."));
     }
     assert!(guess(PASSWORD).await.body.contains("Too many failed attempts."));
-    let entries =
-        domain::audit::list(&app.instance.context, &Authority::Everything, &domain::audit::Filter::default(), 50).await;
+    let entries = domain::audit::list(
+        &app.instance.context,
+        &Authority::Everything,
+        &domain::model::audit::Filter::default(),
+        50,
+    )
+    .await;
     let refused = entries.expect("reads").into_iter().filter(|entry| entry.action == "session.refused").count();
-    assert_eq!(refused as i64, domain::sign_in::DEVICE_LIMIT);
+    assert_eq!(refused as i64, domain::person::sign_in::DEVICE_LIMIT);
 }
 
 #[tokio::test]

@@ -9,18 +9,18 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::actor::Actor;
-use domain::context::Settings;
-use domain::credential::draft::Draft;
 use domain::credential::generate::{Generated, generate};
-use domain::password::Password;
+use domain::crypto::password::Password;
+use domain::model::actor::Actor;
+use domain::model::credential::draft::Draft;
+use domain::model::settings::Settings;
 use domain::person::{NewPerson, create_administrator};
 use domain::testing::Instance;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use server::Front;
+use server::Service;
 use server::http::accept::Peer;
-use server::leak_reports::LeakReports;
+use server::incident::report_policy::LeakReports;
 use server::state::AppState;
 use tower::ServiceExt;
 
@@ -32,7 +32,7 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The whole server, as a router like those that tests make themselves.
 pub fn router(state: AppState) -> Router {
-    Router::new().fallback_service(Front::new(state))
+    Router::new().fallback_service(Service::new(state))
 }
 
 pub struct App {

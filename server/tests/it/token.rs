@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use domain::actor::Actor;
-use domain::credential::draft::{Draft, Expiry};
+use domain::base::id::ClientId;
 use domain::credential::generate::generate;
 use domain::credential::{disable, revoke};
-use domain::id::ClientId;
-use domain::secret::PlainSecret;
+use domain::crypto::secret::PlainSecret;
+use domain::model::actor::Actor;
+use domain::model::credential::draft::{Draft, Expiry};
 use sqlx::{Connection, Executor};
 
 use crate::support::{App, FORM, basic, basic_of};

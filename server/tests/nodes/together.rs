@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::clock::{Clock, SystemClock};
+use domain::base::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::support::{Answer, Browser, Credential, ISSUER, Node, PASSWORD, Site, Stop, between, form_token};

@@ -1,12 +1,12 @@
 //! The authorization code grant (OAuth 2.1 §4.1.3): what a person allowed becomes a token.
 
+use crate::base::form_body::TokenForm;
 use crate::context::Context;
-use crate::interactive::redeem;
-use crate::origin::Origin;
+use crate::model::oauth_error::OAuthError;
+use crate::model::origin::Origin;
 use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::{self, Presented};
-use crate::token::error::OAuthError;
-use crate::token::form::TokenForm;
+use crate::token::redeem;
 
 /// Exchanges the code for an access token and a refresh token.
 ///

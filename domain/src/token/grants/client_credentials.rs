@@ -1,15 +1,15 @@
 //! The client credentials grant (RFC 6749 §4.4). It returns no refresh token (§4.4.3): the client can ask again.
 
-use super::{GrantType, issue};
+use crate::base::form_body::TokenForm;
+use crate::client;
 use crate::context::Context;
-use crate::interactive;
-use crate::origin::Origin;
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
+use crate::model::token::Proof;
 use crate::token::access_token::AccessToken;
 use crate::token::authenticate;
 use crate::token::client_authentication::{self, Presented};
-use crate::token::error::{OAuthError, OAuthErrorCode};
-use crate::token::form::TokenForm;
-use crate::token::ledger::Proof;
+use crate::token::grants::{GrantType, issue};
 
 const GRANT: GrantType = GrantType::ClientCredentials;
 
@@ -44,7 +44,7 @@ pub async fn exchange(
         result => return result,
     };
     let Some((hash, named)) = secret else { return Err(error) };
-    let of_interactive = interactive::client::find_by_secret(context, &hash).await?;
+    let of_interactive = client::find_by_secret(context, &hash).await?;
     let proves = of_interactive.is_some_and(|client| named.is_none_or(|named| named.as_str() == client.id.as_str()));
     Err(if proves { OAuthError::unauthorized_client() } else { error })
 }

@@ -1,14 +1,14 @@
 //! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and needs no other client authentication. A credential
 //! must allow it. The token's subject is the client, whatever subject the assertion has.
 
-use super::{GrantType, issue, refuse_assertion};
+use crate::base::form_body::TokenForm;
 use crate::context::Context;
-use crate::origin::Origin;
+use crate::model::oauth_error::OAuthError;
+use crate::model::origin::Origin;
+use crate::model::token::Proof;
 use crate::token::access_token::AccessToken;
 use crate::token::assertion::{self, Purpose};
-use crate::token::error::OAuthError;
-use crate::token::form::TokenForm;
-use crate::token::ledger::Proof;
+use crate::token::grants::{GrantType, issue, refuse_assertion};
 
 const GRANT: GrantType = GrantType::JwtBearer;
 

@@ -1,12 +1,12 @@
 //! The refresh token grant (OAuth 2.1 §4.3): a client goes on with what a person allowed. Each token is used once.
 
+use crate::base::form_body::TokenForm;
 use crate::context::Context;
-use crate::interactive::redeem;
-use crate::origin::Origin;
+use crate::model::oauth_error::OAuthError;
+use crate::model::origin::Origin;
 use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::{self, Presented};
-use crate::token::error::OAuthError;
-use crate::token::form::TokenForm;
+use crate::token::redeem;
 
 /// Exchanges the refresh token for an access token and the next refresh token.
 ///

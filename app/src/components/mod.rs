@@ -1,0 +1,15 @@
+//! What pages are made of.
+
+pub mod chart;
+pub mod field;
+pub mod icon;
+pub mod layout;
+pub mod notice;
+pub mod pager;
+pub mod passkey;
+pub mod proof;
+pub mod qr_code;
+pub mod sessions;
+pub mod snippet;
+pub mod status;
+pub mod time;

@@ -1,0 +1,40 @@
+//! Lists in pages: the rows of one, and the links to the first page and the next.
+
+use domain::base::cursor::Place;
+use leptos::prelude::*;
+
+use crate::links::query_string;
+
+/// Most grants and clients that a page lists.
+pub const PAGE_SIZE: u16 = 200;
+
+/// The rows of a page, and where the next one begins, of rows that were asked for with one more.
+pub fn page_of<Row>(mut rows: Vec<Row>, place: impl Fn(&Row) -> Place) -> (Vec<Row>, Option<String>) {
+    let more = rows.len() > usize::from(PAGE_SIZE);
+    rows.truncate(usize::from(PAGE_SIZE));
+    let next = rows.last().filter(|_| more).map(|row| place(row).to_text());
+    (rows, next)
+}
+
+/// Links to the first page and the next; nothing when there is one page. `parameters` lead to the next.
+pub fn pager(path: &'static str, parameters: &[(&str, Option<String>)], is_later: bool) -> AnyView {
+    let given: Vec<_> = parameters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
+    let has_next = parameters.last().is_some_and(|(_, next)| next.is_some());
+    let next = has_next.then(|| format!("{path}?{}", query_string(&given)));
+    let first = is_later.then(|| {
+        let rest = given.get(..parameters.len() - 1).unwrap_or_default();
+        format!("{path}?{}", query_string(rest))
+    });
+    (next.is_some() || first.is_some())
+        .then(|| {
+            view! {
+                <div class="pager">
+                    <nav class="row" aria-label="Pages">
+                        {first.map(|href| view! { <a class="button" href=href>"First page"</a> })}
+                        {next.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
+                    </nav>
+                </div>
+            }
+        })
+        .into_any()
+}

@@ -1,0 +1,418 @@
+//! The audit log: who changed what, from where, with what result.
+
+use std::collections::BTreeMap;
+
+use domain::audit::{self, Verdict};
+use domain::base::clock::Timestamp;
+use domain::model::audit::{ACTIONS, Entry, Filter};
+use domain::model::field_error::FieldError;
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+use serde::{Deserialize, Serialize};
+
+use crate::components::chart::grouped;
+use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::components::time::Moment;
+use crate::error::ActionError;
+use crate::links::query_string;
+use crate::page::{Frame, Page};
+use crate::visit::signed_in;
+
+const PAGE_SIZE: u16 = 50;
+
+/// What the filter form holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActivityQuery {
+    /// Part of the actor's name, or its identifier.
+    pub actor: String,
+    /// One action.
+    pub action: String,
+    /// Part of the target's name, or its identifier.
+    pub target: String,
+    /// First day.
+    pub from: String,
+    /// Last day.
+    pub to: String,
+    /// Only entries below this number: the next page.
+    pub before: String,
+}
+
+/// One entry, as the page shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EntryView {
+    /// Number in the chain.
+    pub seq: i64,
+    /// When, in milliseconds since the epoch.
+    pub at: i64,
+    /// What, in words.
+    pub what: String,
+    /// Identifier of the action.
+    pub action: String,
+    /// Who.
+    pub actor: String,
+    /// To what kind of thing.
+    pub target_kind: String,
+    /// To what.
+    pub target_id: String,
+    /// Its name then.
+    pub target_name: String,
+    /// From where.
+    pub address: Option<String>,
+    /// With which user agent.
+    pub agent: Option<String>,
+    /// Details as label, value before, value after (or the only value).
+    pub details: Vec<(String, Option<String>, String)>,
+}
+
+/// The words for an action.
+fn words(action: &str) -> &str {
+    match action {
+        "person.created" => "Account created",
+        "person.disabled" => "Person disabled",
+        "person.enabled" => "Person enabled",
+        "person.administrator_changed" => "Administration changed",
+        "second_factor.added" => "Second factor added",
+        "second_factor.removed" => "Second factor removed",
+        "recovery_code.used" => "Recovery code used",
+        "recovery_codes.replaced" => "Recovery codes made anew",
+        "passkey.added" => "Passkey added",
+        "passkey.removed" => "Passkey removed",
+        "team.created" => "Team created",
+        "team.renamed" => "Team renamed",
+        "team.removed" => "Team removed",
+        "team.role_changed" => "Role changed",
+        "invitation.created" => "Invited",
+        "invitation.accepted" => "Invitation accepted",
+        "invitation.withdrawn" => "Invitation withdrawn",
+        "person.renamed" => "Name changed",
+        "person.password_changed" => "Password changed",
+        "person.openid_connected" => "OpenID account connected",
+        "person.openid_disconnected" => "OpenID account disconnected",
+        "session.started" => "Signed in",
+        "session.refused" => "Sign-in refused",
+        "session.second_step_asked" => "Password right, second factor asked",
+        "session.ended" => "Session ended",
+        "credential.generated" => "Credential generated",
+        "credential.imported" => "Credentials imported",
+        "credential.edited" => "Credential changed",
+        "credential.key_added" => "Key added",
+        "credential.key_removed" => "Key removed",
+        "credential.identity_added" => "Identity added",
+        "credential.identity_removed" => "Identity removed",
+        "credential.rotation_started" => "Rotation started",
+        "credential.rotation_extended" => "Rotation deadline changed",
+        "credential.rotation_finished" => "Rotation finished",
+        "credential.rotation_cancelled" => "Rotation cancelled",
+        "credential.leaked" => "Reported as leaked",
+        "credential.disabled" => "Credential disabled",
+        "credential.enabled" => "Credential enabled",
+        "credential.revoked" => "Credential revoked",
+        "credential.expiring" => "Credential expires soon",
+        "credential.retired_secret_tried" => "Retired secret tried",
+        "instance.restored" => "Backup restored",
+        "signing_key.rotated" => "Signing key rotated",
+        "master_key.replaced" => "Master key replaced",
+        "emergency.stopped" => "Emergency stop",
+        "emergency.undone" => "Emergency stop undone",
+        "token.revoked" => "Token revoked",
+        "mcp_server.added" => "MCP server added",
+        "mcp_server.moved" => "MCP server moved",
+        "webhook.added" => "Webhook added",
+        "webhook.edited" => "Webhook changed",
+        "webhook.paused" => "Webhook paused",
+        "webhook.resumed" => "Webhook resumed",
+        "webhook.secret_replaced" => "Signing secret of a webhook replaced",
+        "webhook.removed" => "Webhook removed",
+        "client.added" => "Client added",
+        "client.secret_replaced" => "Client secret replaced",
+        "client.changed" => "Client’s document changed",
+        "client.secret_ended" => "Client’s secret ended",
+        "client.removed" => "Client removed",
+        "clients.pruned" => "Unused clients removed",
+        "grant.allowed" => "Access allowed",
+        "grant.denied" => "Access denied",
+        "grant.ended" => "Access ended",
+        "personal_token.generated" => "Personal token generated",
+        "personal_token.revoked" => "Personal token revoked",
+        "leak.reported" => "Leak reported",
+        other => other,
+    }
+}
+
+impl EntryView {
+    /// The view of an entry.
+    pub fn of(entry: &Entry) -> Self {
+        let details: BTreeMap<String, serde_json::Value> = serde_json::from_str(&entry.details).unwrap_or_default();
+        Self {
+            seq: entry.seq,
+            at: entry.at.millis(),
+            what: words(&entry.action).to_owned(),
+            action: entry.action.clone(),
+            actor: entry.actor_name.clone(),
+            target_kind: entry.target_kind.clone(),
+            target_id: entry.target_id.clone(),
+            target_name: entry.target_name.clone(),
+            address: entry.address.clone(),
+            agent: entry.agent.clone(),
+            details: details
+                .into_iter()
+                .map(|(label, value)| {
+                    let label = label.replace('_', " ");
+                    match (value.get("before"), value.get("after")) {
+                        (Some(before), Some(after)) => (label, Some(plain(before)), plain(after)),
+                        _ => (label, None, plain(&value)),
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A JSON value as people write it.
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "none".to_owned(),
+        serde_json::Value::String(text) if text.is_empty() => "empty".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(list) if list.is_empty() => "none".to_owned(),
+        serde_json::Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// One page of entries, and where the next one begins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ActivityView {
+    /// The entries.
+    pub entries: Vec<EntryView>,
+    /// The number below which the next page begins.
+    pub next: Option<i64>,
+}
+
+/// Entries of the audit log, newest first.
+#[server(prefix = "/fn", endpoint = "activity", input = GetUrl)]
+pub async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError> {
+    let visit = signed_in()?;
+    let filter = filter(&query)?;
+    let mut entries: Vec<EntryView> = audit::list(&visit.context, visit.authority()?, &filter, PAGE_SIZE + 1)
+        .await?
+        .iter()
+        .map(EntryView::of)
+        .collect();
+    let more = entries.len() > usize::from(PAGE_SIZE);
+    entries.truncate(usize::from(PAGE_SIZE));
+    let next = entries.last().filter(|_| more).map(|entry| entry.seq);
+    Ok(ActivityView { entries, next })
+}
+
+/// What the filter form means.
+pub fn filter(query: &ActivityQuery) -> Result<Filter, ActionError> {
+    let text = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    let day = |text: &str, read: fn(&str) -> Option<Timestamp>| match text.trim() {
+        "" => Ok(None),
+        text => read(text).map(Some).ok_or_else(|| ActionError::Invalid("Write days as 2026-11-21.".to_owned())),
+    };
+    Ok(Filter {
+        actor: text(&query.actor),
+        action: text(&query.action),
+        target: text(&query.target),
+        from: day(&query.from, Timestamp::start_of_day)?,
+        until: day(&query.to, Timestamp::end_of_day)?,
+        before: text(&query.before)
+            .map(|before| before.parse().map_err(|_| ActionError::Invalid("This link is not valid.".to_owned())))
+            .transpose()?,
+    })
+}
+
+/// The page.
+pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let ActivityView { entries, next } = activity(query.clone()).await?;
+    // The chain is of everybody's entries.
+    let administers = visit.authority()?.is_administrator();
+    let verdict = if verify && administers { Some(audit::verify(&visit.context).await?) } else { None };
+    let link = |before: Option<i64>| {
+        let mut query = query.clone();
+        query.before = before.map(|before| before.to_string()).unwrap_or_default();
+        format!(
+            "/activity?{}",
+            query_string(&[
+                ("actor", &query.actor),
+                ("action", &query.action),
+                ("target", &query.target),
+                ("from", &query.from),
+                ("to", &query.to),
+                ("before", &query.before),
+            ])
+        )
+    };
+    let export = link(None).replacen("/activity?", "/activity/export?", 1);
+    let mut actions = vec![(String::new(), "All".to_owned())];
+    actions.extend(ACTIONS.iter().map(|action| ((*action).to_owned(), words(action).to_owned())));
+    let next_link = next.map(|next| link(Some(next)));
+    let first_link = (!query.before.is_empty()).then(|| link(None));
+    let list = if entries.is_empty() {
+        view! { <div class="body"><p>"No entry matches. "<a href="/activity">"Show all entries"</a></p></div> }
+            .into_any()
+    } else {
+        view! { <ol class="list">{entries.into_iter().map(|entry| view! { <li><EntryDetails entry/></li> }).collect_view()}</ol> }
+            .into_any()
+    };
+    let body = view! {
+        <div class="head">
+            <div><h1>"Activity"</h1><p>{if administers {
+                "Every change and who made it. Entries cannot be edited or removed."
+            } else {
+                "Every change in your teams and who made it, and what you did. Entries cannot be edited or removed."
+            }}</p></div>
+        </div>
+        <section class="panel" aria-label="Entries">
+            <form class="toolbar" method="get" action="/activity" role="search" aria-label="Filter entries">
+                <TextField id="actor" label="Actor" kind="search" value=query.actor.clone()/>
+                <Select id="action" label="Action" options=actions chosen=query.action.clone()/>
+                <TextField id="target" label="Target" kind="search" value=query.target.clone()/>
+                <TextField id="from" label="From" kind="date" value=query.from.clone()/>
+                <TextField id="to" label="To" kind="date" value=query.to.clone()/>
+                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
+            </form>
+            {list}
+        </section>
+        <div class="pager">
+            <span class="row">
+                {administers.then(|| view! { <ChainState verdict/> })}
+                <a class="button" href=export><Drawing icon=Icon::Download/>"Export"</a>
+            </span>
+            <nav class="row" aria-label="Pages">
+                {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}
+                {next_link.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
+            </nav>
+        </div>
+    };
+    Ok(Page::new("Activity", body))
+}
+
+/// Asks for the form of the export. The entries are those that the filter of the list shows.
+pub async fn export_page(
+    query: ActivityQuery,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let is_filtered =
+        [&query.actor, &query.action, &query.target, &query.from, &query.to].iter().any(|part| !part.trim().is_empty());
+    let lead =
+        if is_filtered { "The entries that the filter shows, newest first." } else { "Every entry, newest first." };
+    let formats = [("csv", "CSV, for spreadsheets"), ("jsonl", "JSON lines, for programs")];
+    let options = formats.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href="/activity">"Back to the activity"</a><h1>"Export the audit log"</h1><p>{lead}</p></div></div>
+        <form method="post" action="/activity/export" class="stack">
+            <FormToken/>
+            <input type="hidden" name="actor" value=query.actor/>
+            <input type="hidden" name="action" value=query.action/>
+            <input type="hidden" name="target" value=query.target/>
+            <input type="hidden" name="from" value=query.from/>
+            <input type="hidden" name="to" value=query.to/>
+            <section class="panel body" aria-label="Export">
+                <Select id="format" label="Format" options chosen="csv"/>
+            </section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
+            <div class="row"><button class="button" data-kind="primary">"Export"</button></div>
+        </form>
+    };
+    Ok(Page::new("Export the audit log", body).framed(Frame::Narrow).answering(status))
+}
+
+/// Whether the chain of entries is as it was written. Walking a long chain takes a while, so it is asked for.
+#[component]
+fn ChainState(verdict: Option<Verdict>) -> AnyView {
+    match verdict {
+        None => view! { <a class="button" href="/activity?verify=yes">"Verify the chain"</a> }.into_any(),
+        Some(Verdict::Intact { entries }) => view! {
+            <span class="chip" data-tone="ok" role="status">
+                {format!("Chain intact: {}", crate::components::chart::counted(entries, "entry", "entries"))}
+            </span>
+        }
+        .into_any(),
+        Some(Verdict::Broken { seq, reason }) => view! {
+            <span class="chip" data-tone="danger" role="alert">{format!("Chain broken at entry {seq}: {reason}")}</span>
+        }
+        .into_any(),
+    }
+    .into_any()
+}
+
+/// When, what and who: one line.
+#[component]
+pub fn EntryLine(entry: EntryView) -> AnyView {
+    let target = (!entry.target_name.is_empty()).then(|| {
+        let name = entry.target_name.clone();
+        let name = match entry.target_kind.as_str() {
+            "credential" => view! { <a href=format!("/credentials/{}", entry.target_id)>{name}</a> }.into_any(),
+            _ => name.into_any(),
+        };
+        view! { ": "{name} }
+    });
+    view! {
+        <Moment at=Timestamp::from_millis(entry.at)/>
+        <span>{entry.what}{target}</span>
+        <span class="muted">{entry.actor}</span>
+    }
+    .into_any()
+}
+
+#[component]
+fn EntryDetails(entry: EntryView) -> AnyView {
+    let edited = entry.details.iter().any(|(_, before, _)| before.is_some());
+    let target = match entry.target_kind.as_str() {
+        "credential" => {
+            let href = format!("/credentials/{}", entry.target_id);
+            view! { <a href=href>{entry.target_name.clone()}</a> }.into_any()
+        }
+        _ => entry.target_name.clone().into_any(),
+    };
+    let rows = entry
+        .details
+        .into_iter()
+        .map(|(label, before, after)| {
+            let before = edited.then(|| view! { <td data-label="Before">{before.unwrap_or_default()}</td> });
+            view! { <tr><th scope="row">{label}</th>{before}<td data-label={if edited { "After" } else { "Value" }}>{after}</td></tr> }
+        })
+        .collect::<Vec<_>>();
+    let table = (!rows.is_empty()).then(|| {
+        let before = edited.then(|| view! { <th scope="col">"Before"</th> });
+        view! {
+            <table>
+                <thead><tr><th scope="col">"Detail"</th>{before}<th scope="col">{if edited { "After" } else { "Value" }}</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        }
+    });
+    let title =
+        if entry.target_name.is_empty() { entry.what } else { format!("{}: {}", entry.what, entry.target_name) };
+    view! {
+        <details>
+            <summary class="entry">
+                <Moment at=Timestamp::from_millis(entry.at)/><span>{title}</span><span class="muted">{entry.actor}</span>
+            </summary>
+            <div class="body">
+                <dl class="panel facts">
+                    <div><dt>"Entry"</dt><dd>{grouped(entry.seq)}</dd></div>
+                    <div><dt>"Action"</dt><dd><code>{entry.action}</code></dd></div>
+                    <div><dt>"Target"</dt><dd>{target}</dd></div>
+                    <div><dt>"From"</dt><dd>{entry.address.unwrap_or_else(|| "the server itself".to_owned())}</dd></div>
+                    {entry.agent.map(|agent| view! { <div><dt>"Browser"</dt><dd>{agent}</dd></div> })}
+                </dl>
+                {table}
+            </div>
+        </details>
+    }
+    .into_any()
+}

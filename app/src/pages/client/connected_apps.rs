@@ -1,0 +1,130 @@
+//! Connected apps: what people have allowed.
+
+use domain::base::cursor::Place;
+use domain::base::id::GrantId;
+use domain::client::consent;
+use domain::client::personal_token;
+use domain::model::client::ClientKind;
+use domain::model::consent::{Consent, ListedConsent};
+use domain::model::personal_token::ListedToken;
+use domain::server;
+use leptos::prelude::*;
+
+use crate::components::layout::FormToken;
+use crate::components::notice::Done;
+use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::status::{ScopeTags, leaked_chip};
+use crate::components::time::Moment;
+use crate::error::ActionError;
+use crate::links::client_path;
+use crate::page::Page;
+use crate::pages::client::personal_tokens::token_table;
+use crate::visit::signed_in;
+
+/// Ends a grant.
+#[server(prefix = "/fn", endpoint = "end_grant")]
+pub async fn end_grant(grant: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = GrantId::parse(&grant).ok_or(ActionError::NotFound)?;
+    consent::end(&visit.context, &visit.actor()?, &id).await?;
+    Ok("/apps?done=ended".to_owned())
+}
+
+/// Where the two lists of the page go on.
+#[derive(Debug, Clone, Default)]
+pub struct AppsQuery {
+    /// After which grant.
+    pub after: String,
+    /// After which personal token.
+    pub tokens_after: String,
+}
+
+/// What people have allowed: one's own, and everybody's for administrators.
+pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let done = done.map(|done| match done {
+        "revoked" => "Token revoked. It is refused from now on.",
+        _ => "Access ended. What it had is refused from now on.",
+    });
+    let authority = visit.authority()?;
+    let administers = authority.is_administrator();
+    let after = Place::parse(&query.after);
+    let grants = consent::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (grants, next) = page_of(grants, ListedConsent::place);
+    let after = Place::parse(&query.tokens_after);
+    let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (tokens, next_tokens) = page_of(tokens, ListedToken::place);
+    let client_of = |grant: &Consent, name: &str| match administers {
+        true => view! { <a class="name" href=client_path(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
+        false => name.to_owned().into_any(),
+    };
+    let servers = server::list(&visit.context).await?;
+    let is_empty = grants.is_empty();
+    let rows = grants
+        .into_iter()
+        .map(|ListedConsent { grant, person_name, client_name, client_kind }| {
+            let server = servers.iter().find(|server| server.id == grant.server_id).map(|server| server.name.clone());
+            let scopes = grant.scopes.iter().map(str::to_owned).collect();
+            let name = client_of(&grant, &client_name);
+            let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let leaked = leaked_chip(grant.leaked_at);
+            let unchecked =
+                (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
+            view! {
+                <tr>
+                    <th scope="row">{name}{leaked}</th>
+                    <td data-label="Access goes to">{grant.redirect_host}{unchecked}</td>
+                    {administers.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
+                    <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
+                    <td data-label="Allowed"><Moment at=grant.created_at/></td>
+                    <td data-label="Last token"><Moment at=grant.last_used_at/>{from}</td>
+                    <td class="corner">
+                        <form method="post" action="/fn/end_grant">
+                            <FormToken/>
+                            <input type="hidden" name="grant" value=grant.id.to_string()/>
+                            <button class="button" data-size="small">
+                                "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span>
+                            </button>
+                        </form>
+                    </td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let list = if is_empty {
+        view! { <div class="body"><p>"No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it appears here."</p></div> }
+            .into_any()
+    } else {
+        view! {
+            <table>
+                <thead><tr>
+                    <th scope="col">"App"</th><th scope="col">"Access goes to"</th>
+                    {administers.then(|| view! { <th scope="col">"Person"</th> })}
+                    <th scope="col">"MCP server and scopes"</th><th scope="col">"Allowed"</th>
+                    <th scope="col">"Last token"</th><td class="corner"><span class="vh">"Actions"</span></td>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        }
+        .into_any()
+    };
+    let body = view! {
+        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <div class="head">
+            <div><h1>"Connected apps"</h1><p>{if administers {
+                "Programs that act for people, by their consent."
+            } else {
+                "Programs that act for you, by your consent."
+            }}</p></div>
+            {administers.then(|| view! { <a class="button" href="/apps/clients">"Clients"</a> })}
+        </div>
+        <section class="panel" aria-label="Connected apps">{list}</section>
+        {pager("/apps", &[("after", next)], !query.after.is_empty())}
+        <section class="panel" aria-labelledby="tokens">
+            <header><h2 id="tokens">"Personal tokens"</h2><a href="/account/tokens">"Generate a token"</a></header>
+            {token_table(tokens, &servers, administers)}
+        </section>
+        {pager("/apps", &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
+    };
+    Ok(Page::new("Connected apps", body))
+}

@@ -1,0 +1,90 @@
+//! The page on which a person lets an interactive client act for them.
+
+use domain::client::authorization::AuthorizationRequest;
+use domain::model::client::ClientKind;
+use domain::model::redirect_uri::Destination;
+use domain::model::server::allows_for_person;
+use domain::services::client_documents::host;
+use leptos::prelude::*;
+
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::time::duration;
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::message::message;
+use crate::visit::signed_in;
+
+/// The page. `query` is the request as it came: the decision brings it along, and it is read again.
+pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, ActionError> {
+    let viewer = signed_in()?.viewer()?.clone();
+    let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
+    let vouched = match (client.kind, client.id.document()) {
+        (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
+        (ClientKind::Document, Some(url)) => {
+            format!("{} describes it under this name; nobody else has checked it", host(url))
+        }
+        _ => "It registered itself under this name; nobody has checked it".to_owned(),
+    };
+    let (lead, host) = match redirect_uri.destination() {
+        Destination::Loopback => ("A program on this computer", redirect_uri.host()),
+        Destination::Website(_) => ("The website", redirect_uri.host()),
+        Destination::Scheme(_) => ("The program that has claimed", redirect_uri.host()),
+    };
+    let warning = (redirect_uri.destination() == Destination::Loopback).then(|| {
+        view! {
+            <div class="notice" data-tone="warn">
+                <Drawing icon=Icon::Warning/>
+                <div><p>"A program on this computer gets the access. Allow it only if you have just started that program yourself."</p></div>
+            </div>
+        }
+    });
+    let rows = server
+        .scopes
+        .iter()
+        .filter(|scope| scopes.contains(&scope.name))
+        .map(|scope| {
+            let words = allows_for_person(scope);
+            let words = if words.is_empty() { &scope.name } else { words }.to_owned();
+            view! { <li>{words}" "<span class="scope">{scope.name.clone()}</span></li> }
+        })
+        .collect_view();
+    let body = view! {
+        <section class="panel body" aria-labelledby="title">
+            <h1 id="title">"Allow access"</h1>
+            <p><b>{client.name}</b>" wants to use "<b>{server.name}</b>" as you, "{viewer.email}"."</p>
+            <p class="sub">{vouched}"."</p>
+            <h2>"It may"</h2>
+            <ul>{rows}</ul>
+            <dl class="stack">
+                {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
+                <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
+                <div><dt class="sub">"Access goes to"</dt><dd>{lead}" "<b>{host}</b></dd></div>
+                <div><dt class="sub">"For"</dt><dd>
+                    "90 days at most, or until 30 days without use; each token "{duration(server.token_lifetime)}
+                </dd></div>
+            </dl>
+            {warning}
+            <form method="post" action="/mcp/oauth/authorize">
+                <FormToken/>
+                <input type="hidden" name="request" value=query/>
+                <div class="row">
+                    <button class="button" data-kind="primary" name="decision" value="allow">"Allow"</button>
+                    <button class="button" name="decision" value="deny">"Deny"</button>
+                </div>
+            </form>
+        </section>
+        <p class="sub">"You can end it at any time under Connected apps."</p>
+    };
+    Ok(Page::new("Allow access", body).framed(Frame::Gate))
+}
+
+/// The request cannot be answered: who sent it, or where the answer would go, is not known.
+pub fn refused(problem: &str) -> Page {
+    let text = format!(
+        "{problem} You were not sent back, because whoever sent you here could not be recognised. Start again in the \
+         program; if it happens again, tell its developer."
+    );
+    message(400, "This request cannot be answered", text, Some(("/".to_owned(), "Open the dashboard")))
+        .framed(Frame::Gate)
+}

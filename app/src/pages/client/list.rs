@@ -1,0 +1,128 @@
+//! The clients that may ask people.
+
+use std::time::Duration;
+
+use domain::base::cursor::Place;
+use domain::client::{self, prune};
+use domain::model::client::{ClientKind, ClientQuery, InteractiveClient};
+use domain::model::redirect_uri::RedirectUri;
+use leptos::prelude::*;
+
+use crate::components::field::Select;
+use crate::components::icon::{Drawing, Icon};
+use crate::components::notice::Done;
+use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::time::{Moment, MomentOr};
+use crate::error::ActionError;
+use crate::links::client_path;
+use crate::page::Page;
+use crate::visit::signed_in;
+
+/// Which clients are shown: the fields of the address.
+#[derive(Debug, Clone, Default)]
+pub struct ClientsQuery {
+    /// Part of the name or the client ID.
+    pub q: String,
+    /// A kind, as stored; empty: every one.
+    pub kind: String,
+    /// After which client.
+    pub after: String,
+}
+
+/// The clients that may ask people.
+pub async fn page(query: ClientsQuery, done: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
+    let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Place::parse(&query.after) };
+    let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
+    let place = |client: &InteractiveClient| Place { at: client.created_at, id: client.id.to_string() };
+    let (clients, next) = page_of(clients, place);
+    let is_empty = clients.is_empty();
+    let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
+    let kinds = [
+        ("", "Every kind"),
+        (ClientKind::Registered.as_str(), "Added by an administrator"),
+        (ClientKind::Dynamic.as_str(), "Registered themselves"),
+        (ClientKind::Document.as_str(), "Described by their host"),
+    ];
+    let kinds = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let toolbar = (is_filtered || !is_empty).then(|| {
+        view! {
+            <form class="toolbar" method="get" action="/apps/clients" role="search" aria-label="Clients">
+                <div class="field">
+                    <label for="q">"Search"</label>
+                    <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off" value=query.q.clone()/>
+                </div>
+                <Select id="kind" label="Kind" options=kinds chosen=query.kind.clone()/>
+                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
+            </form>
+        }
+    });
+    let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+    let pages = pager(
+        "/apps/clients",
+        &[("q", given(&query.q)), ("kind", given(&query.kind)), ("after", next)],
+        !query.after.is_empty(),
+    );
+    let rows = clients
+        .into_iter()
+        .map(|client| {
+            let path = client_path(&client.id);
+            let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
+            view! {
+                <tr>
+                    <th scope="row"><a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code></th>
+                    <td data-label="Kind">{kind_words(&client)}</td>
+                    <td data-label="Answers go to">{hosts.join(", ")}</td>
+                    <td data-label="Made"><Moment at=client.created_at/></td>
+                    <td data-label="Last token"><MomentOr at=client.last_used_at otherwise="Never"/></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let list = if is_empty && is_filtered {
+        view! { <div class="body"><p>"No client matches. "<a href="/apps/clients">"Show all"</a></p></div> }.into_any()
+    } else if is_empty {
+        view! { <div class="body"><p>"There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add one."</p></div> }
+            .into_any()
+    } else {
+        view! {
+            <table>
+                <thead><tr>
+                    <th scope="col">"Name and client ID"</th><th scope="col">"Kind"</th>
+                    <th scope="col">"Answers go to"</th><th scope="col">"Made"</th><th scope="col">"Last token"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        }
+        .into_any()
+    };
+    let body = view! {
+        {done.then(|| view! { <Done text="Client removed. The access that people gave it ended with it.".to_owned()/> })}
+        <div class="head">
+            <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
+                "Programs that may ask people for access. Those that made themselves known go by themselves: after {} days if nobody \
+                 allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
+                days(prune::NEVER_USED), days(prune::IDLE)
+            )}</p></div>
+            <a class="button" data-kind="primary" href="/apps/clients/new">"Add a client"</a>
+        </div>
+        <section class="panel" aria-label="List">{toolbar}{list}</section>
+        {pages}
+    };
+    Ok(Page::new("Clients", body))
+}
+
+fn days(time: Duration) -> u64 {
+    time.as_secs() / (24 * 3600)
+}
+
+/// How a client came to be here, in words.
+pub(super) fn kind_words(client: &InteractiveClient) -> &'static str {
+    match (client.kind, client.is_confidential()) {
+        (ClientKind::Registered, true) => "Added by an administrator, confidential",
+        (ClientKind::Registered, false) => "Added by an administrator, public",
+        (ClientKind::Dynamic, _) => "Registered itself",
+        (ClientKind::Document, _) => "Described by its host",
+    }
+}

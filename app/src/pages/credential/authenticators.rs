@@ -1,0 +1,250 @@
+//! Keys and identities of a credential: their tables on its page, the pages that add one, the actions that remove one.
+//!
+//! The forms that add are answered by handlers of the server, which ask for the password again when it is due.
+
+use domain::base::clock::Timestamp;
+use domain::base::id::{ClientId, FederatedIdentityId, KeyId};
+use domain::credential::federated;
+use domain::credential::keys;
+use domain::model::credential::AuthenticatorEnd;
+use domain::model::credential::federated::{FederatedDraft, FederatedIdentity};
+use domain::model::credential::key::{ClientKey, KeysDraft};
+use domain::model::field_error::FieldError;
+use leptos::prelude::*;
+
+use crate::components::field::{ConfirmPassword, Errors};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::components::time::{Moment, MomentOr};
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::credential::fields::ExpiryChoice;
+use crate::pages::credential::find;
+use crate::visit::signed_in;
+
+/// Removes a key.
+#[server(prefix = "/fn", endpoint = "remove_key")]
+pub async fn remove_key(client_id: String, id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let (client_id, id) = (ClientId::parse(&client_id), KeyId::parse(&id));
+    let (Some(client_id), Some(id)) = (client_id, id) else { return Err(ActionError::NotFound) };
+    keys::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
+    Ok(format!("/credentials/{client_id}?done=removed"))
+}
+
+/// Removes an identity.
+#[server(prefix = "/fn", endpoint = "remove_identity")]
+pub async fn remove_identity(client_id: String, id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let (client_id, id) = (ClientId::parse(&client_id), FederatedIdentityId::parse(&id));
+    let (Some(client_id), Some(id)) = (client_id, id) else { return Err(ActionError::NotFound) };
+    federated::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
+    Ok(format!("/credentials/{client_id}?done=removed"))
+}
+
+/// What the rules understand of typed keys.
+pub fn keys_draft(typed: &TypedKeys) -> KeysDraft {
+    KeysDraft { text: typed.public_key.clone(), label: typed.label.clone(), algorithm: None }
+}
+
+/// What the rules understand of a typed identity.
+pub fn identity_draft(typed: &TypedIdentity) -> FederatedDraft {
+    FederatedDraft {
+        issuer: typed.issuer.clone(),
+        subject: typed.subject.clone(),
+        audience: typed.audience.clone(),
+        claims: typed.conditions(),
+        jwks: typed.jwks.clone(),
+    }
+}
+
+/// The page that adds a key, with what was typed and what is wrong with it.
+pub async fn new_key(
+    client_id: String,
+    typed: TypedKeys,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let of = Errors(errors.clone());
+    let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
+    let fields = view! {
+        <KeyFields typed errors=of.clone()/>
+        <ExpiryChoice chosen day error=of.at("expiry") day_error=of.at("expires_on")/>
+    }
+    .into_any();
+    form(client_id, "Add a key", "keys", "Add key", fields, errors, ask_password).await
+}
+
+/// The page that adds an identity.
+pub async fn new_identity(
+    client_id: String,
+    typed: TypedIdentity,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let of = Errors(errors.clone());
+    let example = format!("/credentials/{client_id}/identities/new?example=");
+    let fields = view! { <IdentityFields typed errors=of example/> }.into_any();
+    form(client_id, "Add an identity", "identities", "Add identity", fields, errors, ask_password).await
+}
+
+async fn form(
+    client_id: String,
+    title: &'static str,
+    folder: &'static str,
+    verb: &'static str,
+    fields: AnyView,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let address = format!("/credentials/{client_id}");
+    let action = format!("{address}/{folder}/new");
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head">
+            <div><a href=address.clone()>{format!("Back to {}", credential.name)}</a><h1>{title}</h1></div>
+        </div>
+        <form method="post" action=action class="stack">
+            <FormToken/>
+            <section class="panel body" aria-label=title>{fields}</section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
+            <div class="row">
+                <button class="button" data-kind="primary">{verb}</button>
+                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+}
+
+/// A button that removes something after a second click.
+fn remove_button(action: &'static str, client_id: String, id: String, what: String) -> AnyView {
+    view! {
+        <details class="menu">
+            <summary class="button" data-size="small">"Remove"<span class="vh">{format!(" {what}")}</span></summary>
+            <form method="post" action=action>
+                <FormToken/>
+                <input type="hidden" name="client_id" value=client_id/>
+                <input type="hidden" name="id" value=id/>
+                <button class="button" data-kind="danger" data-size="small">"Remove now"</button>
+            </form>
+        </details>
+    }
+    .into_any()
+}
+
+fn state(end: AuthenticatorEnd, now: Timestamp, used: bool) -> AnyView {
+    let (word, tone) = match (end.is_live(now), used) {
+        _ if end.revoked => ("Removed", "danger"),
+        (false, _) => ("Over", "danger"),
+        _ if end.retires_at.is_some() => ("Retiring", "warn"),
+        (_, true) => ("Current", "ok"),
+        _ => ("Unused", "idle"),
+    };
+    view! { <span class="chip" data-tone=tone>{word}</span> }.into_any()
+}
+
+/// The keys of a credential.
+#[component]
+pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Timestamp) -> AnyView {
+    let add = changeable.then(|| {
+        view! { <a class="button" data-size="small" href=format!("/credentials/{client_id}/keys/new")>"Add a key"</a> }
+    });
+    let rows = keys
+        .into_iter()
+        .map(|key| {
+            let end = key.end();
+            let remove = (changeable && !end.revoked)
+                .then(|| remove_button("/fn/remove_key", client_id.clone(), key.id.to_string(), key.label.clone()));
+            let from = key.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let print: String = key.key.thumbprint().chars().take(12).collect();
+            view! {
+                <tr>
+                    <th scope="row">{key.label}<div class="sub"><code>{format!("{print}…")}</code></div></th>
+                    <td data-label="Algorithm">{key.key.algorithm().as_str()}<div class="sub">{key.key.kind()}</div></td>
+                    <td data-label="Added"><Moment at=key.created_at/></td>
+                    <td data-label="Last used"><MomentOr at=key.last_used_at otherwise="Never"/>{from}</td>
+                    <td data-label="Ends"><MomentOr at=end.moment() otherwise="Never"/></td>
+                    <td data-label="State">{state(end, now, key.last_used_at.is_some())}</td>
+                    <td class="corner">{remove}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="keys">
+            <header><h2 id="keys">"Public keys"</h2>{add}</header>
+            <table>
+                <thead><tr>
+                    <th scope="col">"Key"</th><th scope="col">"Algorithm"</th><th scope="col">"Added"</th>
+                    <th scope="col">"Last used"</th><th scope="col">"Ends"</th><th scope="col">"State"</th>
+                    <td class="corner"><span class="vh">"Actions"</span></td>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}
+
+/// The identities that stand for a credential.
+#[component]
+pub fn Identities(
+    identities: Vec<FederatedIdentity>,
+    client_id: String,
+    changeable: bool,
+    shared: bool,
+    now: Timestamp,
+) -> AnyView {
+    let add = changeable.then(|| {
+        let href = format!("/credentials/{client_id}/identities/new");
+        view! { <a class="button" data-size="small" href=href>"Add an identity"</a> }
+    });
+    let rows = identities
+        .into_iter()
+        .map(|identity| {
+            let end = AuthenticatorEnd { revoked: identity.revoked_at.is_some(), ..AuthenticatorEnd::default() };
+            let remove = (changeable && !end.revoked).then(|| {
+                remove_button("/fn/remove_identity", client_id.clone(), identity.id.to_string(), identity.subject.clone())
+            });
+            let from =
+                identity.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let conditions: Vec<String> =
+                identity.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let conditions = if conditions.is_empty() { "None".to_owned() } else { conditions.join(", ") };
+            let keys = if identity.jwks.is_some() { "Pasted" } else { "Fetched" };
+            view! {
+                <tr>
+                    <th scope="row">{identity.subject}<div class="sub">{identity.issuer}</div></th>
+                    <td data-label="Conditions">{conditions}<div class="sub">{format!("aud={}", identity.audience)}</div></td>
+                    <td data-label="Keys">{keys}</td>
+                    <td data-label="Last used"><MomentOr at=identity.last_used_at otherwise="Never"/>{from}</td>
+                    <td data-label="State">{state(end, now, identity.last_used_at.is_some())}</td>
+                    <td class="corner">{remove}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="identities">
+            <header><h2 id="identities">"Federated identities"</h2>{add}</header>
+            {shared.then(|| view! {
+                <div class="body"><p>"Another credential has the same issuer and subject: programs must send the client ID."</p></div>
+            })}
+            <table>
+                <thead><tr>
+                    <th scope="col">"Subject and issuer"</th><th scope="col">"Conditions"</th><th scope="col">"Keys"</th>
+                    <th scope="col">"Last used"</th><th scope="col">"State"</th>
+                    <td class="corner"><span class="vh">"Actions"</span></td>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}

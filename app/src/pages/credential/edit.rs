@@ -1,0 +1,150 @@
+//! Editing a credential: what it is called and what it may do. Which MCP servers it is for stays: that would be another
+//! credential.
+
+use domain::base::clock::Timestamp;
+use domain::credential::edit::Edit;
+use domain::model::authority::Role;
+use domain::model::credential::{AuthMethod, Credential};
+use domain::model::field_error::FieldError;
+use domain::server;
+use leptos::prelude::*;
+
+use crate::components::field::{Errors, TextArea, TextField};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::credential::fields::{
+    LifetimeChoice, RuleChoice, ScopeChoice, read_lifetime, read_rules, read_team, rule_words, team_choice,
+};
+use crate::pages::credential::find;
+use crate::visit::signed_in;
+
+/// What was typed: the fields as they are on the wire.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Identifier of the team that owns it.
+    pub team: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Ticked scopes.
+    pub scopes: Vec<String>,
+    /// Seconds; empty: the server's rule.
+    pub token_lifetime: String,
+    /// Address ranges, one a line.
+    pub ip_ranges: String,
+    /// The credential's last day; empty: none.
+    pub hard_end_at: String,
+    /// Ticked rules of assertions.
+    pub assertions: Vec<String>,
+}
+
+impl Typed {
+    fn of(credential: &Credential) -> Self {
+        Self {
+            team: credential.team.to_string(),
+            name: credential.name.clone(),
+            description: credential.description.clone(),
+            scopes: credential.scopes.iter().map(str::to_owned).collect(),
+            token_lifetime: credential.token_lifetime.map(|time| time.as_secs().to_string()).unwrap_or_default(),
+            ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            hard_end_at: credential.hard_end_at.map(|end| end.rfc3339()[..10].to_owned()).unwrap_or_default(),
+            assertions: rule_words(credential.assertions),
+        }
+    }
+
+    /// What the rules understand.
+    pub fn edit(&self) -> Result<Edit, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
+        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
+        let hard_end_at = match self.hard_end_at.trim() {
+            "" => None,
+            day => {
+                let end = Timestamp::end_of_day(day);
+                if end.is_none() {
+                    errors.push(FieldError::new("hard_end_at", "Write the day as 2026-11-21."));
+                }
+                end
+            }
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Edit {
+            team,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            scopes: self.scopes.clone(),
+            token_lifetime,
+            ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
+            hard_end_at,
+            assertions: read_rules(&self.assertions),
+        })
+    }
+}
+
+/// The form, filled with what the credential is now.
+pub async fn page(client_id: String) -> Result<Page, ActionError> {
+    let credential = find(&signed_in()?, &client_id).await?;
+    form(client_id, Typed::of(&credential), Vec::new()).await
+}
+
+/// The form with what was typed and what is wrong with it.
+pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
+    if credential.revoked_at.is_some() {
+        return Err(ActionError::Invalid("This credential is revoked and cannot be changed.".to_owned()));
+    }
+    let mut servers: Vec<_> = server::list(&visit.context)
+        .await?
+        .into_iter()
+        .filter(|server| credential.servers.contains(&server.id))
+        .collect();
+    if !visit.authority()?.is_administrator() {
+        let held: Vec<&str> = credential.scopes.iter().collect();
+        servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&held));
+    }
+    let failed = !errors.is_empty();
+    let of = Errors(errors.clone());
+    let team = team_choice(&visit, Role::Manager, typed.team.clone(), of.at("team")).await?;
+    let address = format!("/credentials/{client_id}");
+    let action = format!("{address}/edit");
+    let rules =
+        (credential.auth_method != AuthMethod::ClientSecret).then(|| view! { <RuleChoice ticked=typed.assertions/> });
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head">
+            <div>
+                <a href=address.clone()>{format!("Back to {}", credential.name)}</a>
+                <h1>{format!("Edit {}", credential.name)}</h1>
+                <p>"Changes apply to the next exchange. Tokens already issued keep what they were granted until they end."</p>
+            </div>
+        </div>
+        <form method="post" action=action class="stack">
+            <FormToken/>
+            <section class="panel body" aria-label="Settings">
+                <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")/>
+                {team}
+                <TextField id="description" label="Description" value=typed.description error=of.at("description")
+                    hint="What runs with it and whom to ask."/>
+                <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
+                <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime")/>
+                <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
+                    hint="One address or CIDR range a line. Empty allows every address." error=of.at("ip_ranges")/>
+                {rules}
+                <TextField id="hard_end_at" label="Last day" kind="date" value=typed.hard_end_at error=of.at("hard_end_at")
+                    hint="Optional. After this day, UTC, nothing of this credential works, whatever its secrets’ own expiry."/>
+            </section>
+            <div class="row">
+                <button class="button" data-kind="primary">"Save changes"</button>
+                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
+            </div>
+        </form>
+    };
+    let title = format!("Edit {}", credential.name);
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(if failed { 422 } else { 200 }))
+}

@@ -1,0 +1,350 @@
+//! The list of credentials.
+
+use domain::base::clock::Timestamp;
+use domain::base::id::{McpServerId, TeamId};
+use domain::credential::list::{counts, list};
+use domain::model::authority::Role;
+use domain::model::credential::Credential;
+use domain::model::credential::query::{Query, Show, Sort};
+use domain::model::server::McpServer;
+use domain::person::team;
+use domain::server;
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+use serde::{Deserialize, Serialize};
+
+use crate::components::field::Select;
+use crate::components::icon::{Drawing, Icon};
+use crate::components::status::{ScopeTags, StatusChip, StatusView};
+use crate::components::time::MomentOr;
+use crate::error::ActionError;
+use crate::links::query_string;
+use crate::page::Page;
+use crate::visit::signed_in;
+
+const PAGE_SIZE: u16 = 50;
+
+/// What the address of the list says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CredentialsQuery {
+    /// Part of a name or a client ID.
+    pub q: String,
+    /// Which: one of [`STATUSES`].
+    pub status: String,
+    /// Identifier of a team.
+    pub team: String,
+    /// Order: one of [`SORTS`].
+    pub sort: String,
+    /// Where to go on.
+    pub after: String,
+}
+
+const STATUSES: [(&str, &str, Show); 10] = [
+    ("", "All", Show::All),
+    ("in_use", "In use", Show::InUse),
+    ("unverified", "Unverified", Show::Unverified),
+    ("expiring", "Expiring within 14 days", Show::Expiring),
+    ("rotating", "Rotation in progress", Show::Rotating),
+    ("never_expires", "Never expiring", Show::NeverExpires),
+    ("idle", "Never used or idle", Show::Idle),
+    ("disabled", "Disabled", Show::Disabled),
+    ("expired", "Expired", Show::Expired),
+    ("revoked", "Revoked", Show::Revoked),
+];
+
+const SORTS: [(&str, &str, Sort); 4] = [
+    ("", "Newest first", Sort::Created),
+    ("name", "Name", Sort::Name),
+    ("last_used", "Last used first", Sort::LastUsed),
+    ("expires", "Expiring first", Sort::Ends),
+];
+
+/// One credential in the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialRow {
+    /// Client ID.
+    pub client_id: String,
+    /// Name.
+    pub name: String,
+    /// Name of its team, when there are several to tell apart.
+    pub team: Option<String>,
+    /// Its MCP servers, as people write them.
+    pub servers: Vec<String>,
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// Status.
+    pub status: StatusView,
+    /// Whether it can be disabled or revoked, by who looks.
+    pub can_stop: bool,
+    /// Whether it can be edited, by who looks.
+    pub can_edit: bool,
+    /// When it was last used, in milliseconds since the epoch.
+    pub last_used_at: Option<i64>,
+    /// From where.
+    pub last_used_from: Option<String>,
+}
+
+/// One page of the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialsView {
+    /// The rows.
+    pub rows: Vec<CredentialRow>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// A resource identifier as people write it: without the scheme.
+pub fn short_resource(resource: &str) -> String {
+    resource.split_once("://").map_or(resource, |(_, rest)| rest).to_owned()
+}
+
+/// The credential's servers, as people write them.
+pub fn server_names(credential: &Credential, servers: &[McpServer]) -> Vec<String> {
+    let find = |id: &McpServerId| servers.iter().find(|server| server.id == *id);
+    credential.servers.iter().filter_map(find).map(|server| short_resource(&server.resource)).collect()
+}
+
+/// Credentials that match a query.
+#[server(prefix = "/fn", endpoint = "credentials", input = GetUrl)]
+pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView, ActionError> {
+    let visit = signed_in()?;
+    let unknown = || ActionError::Invalid("This filter does not exist.".to_owned());
+    let show = STATUSES.iter().find(|(word, ..)| *word == query.status).ok_or_else(unknown)?.2;
+    let sort = SORTS.iter().find(|(word, ..)| *word == query.sort).ok_or_else(unknown)?.2;
+    let team = match query.team.as_str() {
+        "" => None,
+        id => Some(TeamId::parse(id).ok_or_else(unknown)?),
+    };
+    let cursor = (!query.after.is_empty()).then_some(query.after);
+    let authority = visit.authority()?;
+    let query = Query { search: Some(query.q), team, show, sort, cursor };
+    let page = list(&visit.context, authority, &query, PAGE_SIZE).await?;
+    let teams = team::list(&visit.context, authority).await?;
+    let several = teams.len() > 1;
+    let servers = server::list(&visit.context).await?;
+    let now = visit.now();
+    let rows = page
+        .credentials
+        .iter()
+        .map(|credential| CredentialRow {
+            client_id: credential.client_id.to_string(),
+            name: credential.name.clone(),
+            team: teams.iter().find(|team| several && team.id == credential.team).map(|team| team.name.clone()),
+            servers: server_names(credential, &servers),
+            scopes: credential.scopes.iter().map(str::to_owned).collect(),
+            status: credential.status(now).into(),
+            can_stop: credential.revoked_at.is_none() && visit.may(&credential.team, Role::Member),
+            can_edit: visit.may(&credential.team, Role::Manager),
+            last_used_at: credential.last_used_at.map(Timestamp::millis),
+            last_used_from: credential.last_used_from.map(|address| address.to_string()),
+        })
+        .collect();
+    Ok(CredentialsView { rows, next: page.next })
+}
+
+/// The page.
+pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let CredentialsView { rows, next } = list_credentials(query.clone()).await?;
+    let can_generate = visit.authority()?.has_anywhere(Role::Member);
+    if rows.is_empty()
+        && query == CredentialsQuery::default()
+        && counts(&visit.context, visit.authority()?).await?.all == 0
+    {
+        return Ok(Page::new("Credentials", view! { <Empty can_generate/> }));
+    }
+    let address = |after: &str| {
+        let parameters = [
+            ("q", query.q.as_str()),
+            ("status", &query.status),
+            ("team", &query.team),
+            ("sort", &query.sort),
+            ("after", after),
+        ];
+        format!("/credentials?{}", query_string(&parameters))
+    };
+    let next_link = next.as_deref().map(address);
+    let first_link = (!query.after.is_empty()).then(|| address(""));
+    let shown = crate::components::chart::counted(rows.len() as i64, "credential", "credentials");
+    let list = if rows.is_empty() {
+        view! {
+            <div class="body"><p>"No credential matches. Check the spelling, or "<a href="/credentials">"show all"</a>"."</p></div>
+        }
+        .into_any()
+    } else {
+        // One template serves all rows: what some of them would refuse is at the credential's own page.
+        let edit = rows.iter().filter(|row| row.can_stop).all(|row| row.can_edit);
+        let tools = RowTools { stop: can_generate, edit };
+        view! { <Table rows tools/> }.into_any()
+    };
+    let teams = team::list(&visit.context, visit.authority()?).await?;
+    let team = (teams.len() > 1).then(|| {
+        let all = [(String::new(), "All".to_owned())];
+        let options = all.into_iter().chain(teams.into_iter().map(|team| (team.id.to_string(), team.name))).collect();
+        view! { <Select id="team" label="Team" options chosen=query.team.clone()/> }
+    });
+    let words = |table: Vec<(&str, &str)>| table.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+    let body = view! {
+        <Head can_generate/>
+        <section class="panel" aria-label="List">
+            <form class="toolbar" method="get" action="/credentials" role="search" aria-label="List">
+                <div class="field">
+                    <label for="q">"Search"</label>
+                    <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off"
+                        value=query.q.clone() data-filter="list"/>
+                </div>
+                <Select id="status" label="Status" chosen=query.status.clone()
+                    options=words(STATUSES.iter().map(|(word, label, _)| (*word, *label)).collect())/>
+                {team}
+                <Select id="sort" label="Sort" chosen=query.sort.clone()
+                    options=words(SORTS.iter().map(|(word, label, _)| (*word, *label)).collect())/>
+                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
+            </form>
+            {list}
+        </section>
+        <div class="pager">
+            <span class="muted">{shown}" on this page"</span>
+            <nav class="row" aria-label="Pages">
+                {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}
+                {next_link.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
+            </nav>
+        </div>
+    };
+    Ok(Page::new("Credentials", body))
+}
+
+#[component]
+fn Head(can_generate: bool) -> AnyView {
+    view! {
+        <div class="head">
+            <div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div>
+            {can_generate.then(generate)}
+        </div>
+    }
+    .into_any()
+}
+
+fn generate() -> AnyView {
+    view! { <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a> }.into_any()
+}
+
+/// The table. Ticked rows are stopped together: the form leads to the page that states the facts first.
+///
+/// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds the
+/// tools of a row from the template; without it, the name leads to the page that has them all.
+#[component]
+fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
+    let server = if rows.iter().any(|row| row.team.is_some()) { "MCP server and team" } else { "MCP server" };
+    let rows = rows.into_iter().map(table_row).collect_view();
+    view! {
+        <form method="get" action="/credentials/revoke" id="bulk">
+            <table id="list">
+                <thead>
+                    <tr>
+                        <td>
+                            <label class="tick needs-script">
+                                <span class="vh">"Select all"</span><input type="checkbox" data-all="bulk"/>
+                            </label>
+                        </td>
+                        <th scope="col">"Name and client ID"</th>
+                        <th scope="col">{server}</th>
+                        <th scope="col">"Scopes"</th>
+                        <th scope="col">"Status"</th>
+                        <th scope="col">"Last used"</th>
+                        <td class="needs-script"><span class="vh">"Actions"</span></td>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {row_tools(tools)}
+            {tools.stop.then(|| view! {
+                <div class="body">
+                    <div class="row"><button class="button" data-size="small">"Revoke selected"</button></div>
+                </div>
+            })}
+        </form>
+    }
+    .into_any()
+}
+
+/// What the menu of a row offers. Rows with a box to tick get it.
+#[derive(Clone, Copy)]
+struct RowTools {
+    stop: bool,
+    edit: bool,
+}
+
+/// What the script puts into each row: the copy button beside the client ID, and the menu. It completes the labels with
+/// the credential's name and the links with its address.
+fn row_tools(tools: RowTools) -> AnyView {
+    view! {
+        <template id="row-tools">
+            <button type="button" class="button" data-kind="quiet" data-size="icon" data-copy="" aria-label="Copy client ID of ">
+                <Drawing icon=Icon::Copy/>
+            </button>
+            <details class="menu" name="row-menu">
+                <summary class="button" data-kind="quiet" data-size="icon" aria-label="Actions for ">
+                    <Drawing icon=Icon::More/>
+                </summary>
+                <ul>
+                    {tools.edit.then(|| view! { <li><a href="#edit">"Edit"</a></li> })}
+                    <li><a href="#disable">"Disable"</a></li>
+                    <li><a href="#enable">"Enable"</a></li>
+                    <li><a data-tone="danger" href="#revoke">"Revoke"</a></li>
+                </ul>
+            </details>
+        </template>
+    }
+    .into_any()
+}
+
+fn table_row(row: CredentialRow) -> AnyView {
+    let pick = row.can_stop.then(|| {
+        let label = format!("Select {}", row.name);
+        view! { <input type="checkbox" name="client_id" value=row.client_id.clone() aria-label=label/> }
+    });
+    let from = row.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+    let disabled = (row.status == StatusView::Disabled).then_some("");
+    view! {
+        <tr data-disabled=disabled>
+            <td>{pick}</td>
+            <th scope="row">
+                <a class="name" href=format!("/credentials/{}", row.client_id)>{row.name}</a><code>{row.client_id}</code>
+            </th>
+            <td>{row.servers.join(", ")}{row.team.map(|team| view! { <div class="sub">{team}</div> })}</td>
+            <td><ScopeTags scopes=row.scopes/></td>
+            <td><StatusChip status=row.status/></td>
+            <td>
+                <MomentOr at=row.last_used_at.map(Timestamp::from_millis) otherwise="Never"/>{from}
+            </td>
+            <td></td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// Nothing yet: one sentence, one button, the three steps.
+#[component]
+fn Empty(can_generate: bool) -> AnyView {
+    let step = |icon: Icon, title: &'static str, text: &'static str| {
+        view! { <li><Drawing icon/><h2>{title}</h2><p class="muted">{text}</p></li> }
+    };
+    view! {
+        <div class="head"><div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div></div>
+        <section class="panel empty" aria-label="Get started">
+            <p>"A credential lets one program exchange its secret for short-lived access tokens."</p>
+            {if can_generate {
+                generate()
+            } else {
+                view! { <p class="muted">"You can look at what your teams own. There is nothing yet."</p> }.into_any()
+            }}
+            <ol class="flow">
+                {step(Icon::Credentials, "1. Generate", "Name the program. You get a client ID and a secret, shown once.")}
+                {step(Icon::Activity, "2. Exchange", "The program trades the secret for a token that lasts 10 minutes.")}
+                {step(Icon::Check, "3. Connect", "It calls your MCP server with the token. You see every use here.")}
+            </ol>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,26 @@
+//! Credentials: the list, the page of one, and everything that is done with one.
+
+pub mod authenticators;
+pub mod edit;
+pub mod fields;
+pub mod list;
+pub mod new;
+pub mod renew;
+pub mod reveal;
+pub mod rotate;
+pub mod show;
+pub mod stop;
+pub mod usage;
+
+use domain::base::id::ClientId;
+use domain::credential::inspect;
+use domain::model::credential::Credential;
+
+use crate::error::ActionError;
+use crate::visit::Visit;
+
+/// The credential with this client ID.
+pub(crate) async fn find(visit: &Visit, client_id: &str) -> Result<Credential, ActionError> {
+    let id = ClientId::parse(client_id).ok_or(ActionError::NotFound)?;
+    inspect::find(&visit.context, visit.authority()?, &id).await?.ok_or(ActionError::NotFound)
+}

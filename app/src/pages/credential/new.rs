@@ -1,0 +1,273 @@
+//! Generating a credential: the name is enough.
+//!
+//! The form is answered by a handler of the server beside this page's route, not by a server function: a plain form
+//! sent to a server function is answered with a redirect, whose body or address would have to carry the secret.
+
+use domain::base::id::{ClientId, McpServerId};
+use domain::credential;
+use domain::model::authority::Role;
+use domain::model::credential::AuthMethod;
+use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::field_error::FieldError;
+use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
+use domain::server;
+use leptos::prelude::*;
+
+use crate::components::field::{ConfirmPassword, Errors, TextArea, TextField};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::credential::authenticators::{identity_draft, keys_draft};
+use crate::pages::credential::fields::{
+    ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, read_expiry, read_lifetime, read_rules, read_team,
+    rule_words, team_choice,
+};
+use crate::pages::credential::list::short_resource;
+use crate::visit::signed_in;
+
+/// What was typed: the fields as they are on the wire.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Identifier of the team that owns it.
+    pub team: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Resource identifiers of MCP servers; the built-in one when none is ticked.
+    pub servers: Vec<String>,
+    /// Ticked scopes.
+    pub scopes: Vec<String>,
+    /// `7`, `30`, `90`, `365`, `date` or `never`.
+    pub expiry: String,
+    /// The day for `date`.
+    pub expires_on: String,
+    /// Seconds; empty: the server's rule.
+    pub token_lifetime: String,
+    /// Address ranges, one a line.
+    pub ip_ranges: String,
+    /// How it proves itself: the words of [`AuthMethod`].
+    pub method: String,
+    /// For `private_key_jwt`.
+    pub keys: TypedKeys,
+    /// For `federated`.
+    pub identity: TypedIdentity,
+    /// Ticked rules of assertions: `token_endpoint_audience`, `reusable`, `jwt_bearer`.
+    pub assertions: Vec<String>,
+}
+
+impl Typed {
+    /// What the rules understand.
+    pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let expiry = read_expiry(&self.expiry, &self.expires_on).unwrap_or_else(|error| {
+            errors.push(error);
+            Expiry::default()
+        });
+        let method = match self.method.as_str() {
+            "" => AuthMethod::default(),
+            method => AuthMethod::parse(method).unwrap_or_else(|| {
+                errors.push(FieldError::new("method", "Choose one of the ways."));
+                AuthMethod::default()
+            }),
+        };
+        let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
+        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Draft {
+            team,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            servers: self.servers.clone(),
+            scopes: self.scopes.clone(),
+            expiry,
+            token_lifetime,
+            ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
+            proof: match method {
+                AuthMethod::ClientSecret => Proof::Secret,
+                AuthMethod::PrivateKeyJwt => Proof::Keys(keys_draft(&self.keys)),
+                AuthMethod::Federated => Proof::Federated(identity_draft(&self.identity)),
+            },
+            assertions: read_rules(&self.assertions),
+        })
+    }
+
+    /// The settings of an existing credential, for one like it.
+    async fn like(client_id: &ClientId) -> Result<Self, ActionError> {
+        let visit = signed_in()?;
+        let found = credential::inspect::find(&visit.context, visit.authority()?, client_id)
+            .await?
+            .ok_or(ActionError::NotFound)?;
+        let servers = server::list(&visit.context).await?;
+        let resource =
+            |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
+        Ok(Self {
+            team: found.team.to_string(),
+            name: found.name,
+            description: found.description,
+            servers: found.servers.iter().filter_map(resource).collect(),
+            scopes: found.scopes.iter().map(str::to_owned).collect(),
+            expiry: String::new(),
+            expires_on: String::new(),
+            token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
+            ip_ranges: found.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            method: found.auth_method.as_str().to_owned(),
+            assertions: rule_words(found.assertions),
+            ..Self::default()
+        })
+    }
+}
+
+/// The empty form, one filled with the settings of the credential `from`, or with the example of a kind of issuer.
+pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, ActionError> {
+    let typed = match (from, example) {
+        (Some(from), _) => Typed::like(&ClientId::parse(from).ok_or(ActionError::NotFound)?).await?,
+        (None, Some(word)) => Typed {
+            method: AuthMethod::Federated.as_str().to_owned(),
+            identity: TypedIdentity::example(word),
+            ..Typed::default()
+        },
+        (None, None) => Typed::default(),
+    };
+    form(typed, Vec::new(), false).await
+}
+
+/// The form with what was typed and what is wrong with it. `ask_password` asks again who it is.
+pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let mut servers = server::list(&visit.context).await?;
+    let mut left_out = None;
+    if !visit.authority()?.is_administrator() {
+        servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&[]));
+        let asked: Vec<_> =
+            PRIVILEGED_SCOPES.into_iter().filter(|scope| typed.scopes.iter().any(|own| own == scope)).collect();
+        left_out = (!asked.is_empty()).then(|| {
+            let words = format!("Without {}: only an administrator grants that.", asked.join(" and "));
+            view! { <p class="muted">{words}</p> }
+        });
+    }
+    let failed = !errors.is_empty();
+    let of = Errors(errors.clone());
+    let team = team_choice(&visit, Role::Member, typed.team.clone(), of.at("team")).await?;
+    let ask_password = ask_password || !visit.is_fresh();
+    let options_open =
+        errors.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password" | "your_code"))
+            || !typed.description.is_empty()
+            || !matches!(typed.method.as_str(), "" | "client_secret")
+            || !typed.ip_ranges.is_empty();
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head">
+            <div><h1>"New credential"</h1><p>"One credential for one program. A name is enough; the rest has safe defaults."</p></div>
+        </div>
+        <form method="post" action="/credentials/new" class="stack">
+            <FormToken/>
+            <section class="panel" aria-label="Settings">
+                <div class="body">
+                    <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
+                        hint="The job or service that will use it, such as nightly-index."/>
+                    {team}
+                    {left_out}
+                    <p class="muted">
+                        "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
+                    </p>
+                </div>
+                <details class="more" open=options_open>
+                    <summary>"More options"</summary>
+                    <div class="body">
+                        <MethodChoice chosen=typed.method.clone() error=of.at("method")/>
+                        <div class="stack for-key"><KeyFields typed=typed.keys errors=of.clone()/></div>
+                        <div class="stack for-identity">
+                            <IdentityFields typed=typed.identity errors=of.clone()
+                                example="/credentials/new?example=".to_owned()/>
+                        </div>
+                        <RuleChoice ticked=typed.assertions/>
+                        <TextField id="description" label="Description" value=typed.description error=of.at("description")
+                            hint="What runs with it and whom to ask."/>
+                        <ServerChoice servers=servers.clone() chosen=typed.servers error=of.at("server")/>
+                        <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
+                        <ExpiryChoice chosen=typed.expiry day=typed.expires_on error=of.at("expiry")
+                            day_error=of.at("expires_on")/>
+                        <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime")/>
+                        <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
+                            hint="One address or CIDR range a line. Empty allows every address." error=of.at("ip_ranges")/>
+                    </div>
+                </details>
+            </section>
+            <ConfirmPassword asked=ask_password errors=of.clone()/>
+            <div class="row">
+                <button class="button" data-kind="primary">"Generate credentials"</button>
+                <a class="button" data-kind="quiet" href="/credentials">"Cancel"</a>
+            </div>
+        </form>
+    };
+    let status = if failed { 422 } else { 200 };
+    Ok(Page::new("New credential", body).framed(Frame::Narrow).answering(status))
+}
+
+#[component]
+fn MethodChoice(chosen: String, error: Option<String>) -> AnyView {
+    let chosen = if chosen.is_empty() { AuthMethod::default().as_str().to_owned() } else { chosen };
+    let methods = [
+        (AuthMethod::ClientSecret, "Client secret", "Generated here, shown once. Every client can use it."),
+        (
+            AuthMethod::PrivateKeyJwt,
+            "Public key",
+            "The program signs with a key that never leaves it. Nothing secret is stored here.",
+        ),
+        (
+            AuthMethod::Federated,
+            "Federated identity",
+            "A CI job, cluster or cloud proves itself with its own token. There is no secret at all.",
+        ),
+    ];
+    let choices = methods
+        .into_iter()
+        .map(|(method, word, hint)| {
+            let checked = method.as_str() == chosen;
+            view! {
+                <label class="choice">
+                    <input type="radio" name="method" value=method.as_str() checked=checked/>{word}
+                    <span class="hint">{hint}</span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack" id="method">
+            <legend>"Authentication"</legend>
+            <div>{choices}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+        </fieldset>
+    }
+    .into_any()
+}
+
+#[component]
+fn ServerChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
+    let choices = servers
+        .into_iter()
+        .map(|server| {
+            let checked = chosen.contains(&server.resource) || (chosen.is_empty() && server.built_in);
+            view! {
+                <label class="choice">
+                    <input type="checkbox" name="server" value=server.resource.clone() checked=checked/>
+                    {format!("{} ({})", server.name, short_resource(&server.resource))}
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="stack" id="server">
+            <legend>"MCP servers"</legend>
+            <p class="hint">"A token is for one of them: the first, unless the program asks for another."</p>
+            <div>{choices}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+        </fieldset>
+    }
+    .into_any()
+}

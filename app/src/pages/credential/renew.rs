@@ -1,0 +1,180 @@
+//! New secrets for several credentials that one text gave away: asked once, shown once.
+
+use domain::credential::CredentialError;
+use domain::credential::renew::{Renewal, Renewed};
+use domain::model::credential::AuthMethod;
+use domain::model::field_error::FieldError;
+use leptos::prelude::*;
+
+use crate::components::chart::counted;
+use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::credential::find;
+use crate::pages::credential::rotate::{deadlines, read_overlap};
+use crate::pages::credential::stop::read_ids;
+use crate::visit::signed_in;
+
+/// What was chosen.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Client IDs, separated by spaces.
+    pub client_ids: String,
+    /// `rotate` or `replace`.
+    pub how: String,
+    /// How long the old secrets go on working.
+    pub overlap: String,
+    /// The day for `date`.
+    pub overlap_until: String,
+}
+
+impl Typed {
+    /// What the rules understand.
+    pub fn renewal(&self) -> Result<Renewal, FieldError> {
+        match self.how.as_str() {
+            "replace" => Ok(Renewal::Replace),
+            _ => read_overlap(&self.overlap, &self.overlap_until).map(Renewal::Rotate),
+        }
+    }
+
+    fn replaces(&self) -> bool {
+        self.how == "replace"
+    }
+}
+
+/// Asks before: the names, the overlap, the password when it is due.
+pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let mut credentials = Vec::new();
+    for client_id in read_ids(typed.client_ids.split_whitespace())? {
+        credentials.push(find(&visit, client_id.as_str()).await?);
+    }
+    let (possible, others): (Vec<_>, Vec<_>) =
+        credentials.into_iter().partition(|credential| credential.auth_method == AuthMethod::ClientSecret);
+    if possible.is_empty() {
+        return Err(ActionError::Invalid(
+            "None of these credentials has a secret. Change their keys or identities one by one.".to_owned(),
+        ));
+    }
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let count = counted(i64::try_from(possible.len()).unwrap_or(i64::MAX), "secret", "secrets");
+    let (title, words, verb) = if typed.replaces() {
+        (
+            format!("Generate {count} for new credentials?"),
+            "Each gets the name, team, MCP servers, scopes, token lifetime and address ranges of the one it replaces, and 90 days. The leaked ones go on until you revoke them.",
+            "Generate replacements",
+        )
+    } else {
+        (
+            format!("Rotate {count}?"),
+            "Each gets a second secret. The leaked ones go on for the overlap.",
+            "Rotate secrets",
+        )
+    };
+    let overlap = (!typed.replaces()).then(|| {
+        let chosen = if typed.overlap.is_empty() { "900".to_owned() } else { typed.overlap.clone() };
+        let options = deadlines(Some(("0", "None: the old ones stop now")));
+        view! {
+            <Select id="overlap" label="Overlap" options chosen error=of.at("overlap")
+                hint="Whoever has the text can use the old secrets that long."/>
+            <TextField id="overlap_until" label="Date" kind="date" value=typed.overlap_until.clone()
+                error=of.at("overlap_until") hint="Used with “Until the date below”."/>
+        }
+    });
+    let names = possible.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
+    let left_out = (!others.is_empty()).then(|| {
+        let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
+        view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
+    });
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href="/leaks">"Back to the leak"</a><h1>{title.clone()}</h1><p>{words}</p></div></div>
+        <form method="post" action="/leaks/renew" class="stack">
+            <FormToken/>
+            <input type="hidden" name="client_ids" value=typed.client_ids/>
+            <input type="hidden" name="how" value=typed.how/>
+            <input type="hidden" name="confirmed" value="yes"/>
+            <section class="panel body" aria-label="What happens"><ul>{names}</ul>{left_out}{overlap}</section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
+            <div class="row">
+                <button class="button" data-kind="primary">{verb}</button>
+                <a class="button" data-kind="quiet" href="/leaks">"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+}
+
+/// The new secrets, in the answer to the form that made them and nowhere else.
+pub fn reveal(renewed: Vec<Renewed>) -> Page {
+    let made = renewed.iter().filter(|one| one.result.is_ok()).count();
+    let (made, all) = (i64::try_from(made).unwrap_or(i64::MAX), renewed.len());
+    let lead =
+        format!("{} of {all}. This is the only time they are shown.", counted(made, "new secret", "new secrets"));
+    let panels = renewed.into_iter().enumerate().map(|(number, one)| panel(number, one)).collect_view();
+    let body = view! {
+        <div class="head"><div><h1>"Save your new client secrets"</h1><p>{lead}</p></div></div>
+        <div class="notice" data-tone="warn">
+            <Drawing icon=Icon::Warning/>
+            <div><p><b>"Shown once. "</b>"Only fingerprints are kept here."</p></div>
+        </div>
+        {panels}
+        <div class="row"><a class="button" data-stored="" href="/credentials"><Drawing icon=Icon::Check/>"I have stored these secrets"</a></div>
+    };
+    let mut page = Page::new("Save your new client secrets", body).framed(Frame::Guarded);
+    page.secret = true;
+    page
+}
+
+fn panel(number: usize, one: Renewed) -> AnyView {
+    let name = one.credential.name;
+    let fields = match one.result {
+        Ok(generated) => {
+            let id = format!("id-{number}");
+            let secret = format!("secret-{number}");
+            let plain = generated.secret.map(|secret| secret.expose().to_owned());
+            view! {
+                <div class="field">
+                    <label for=id.clone()>"Client ID"<span class="vh">{format!(" of {name}")}</span></label>
+                    <input id=id type="text" readonly=true value=generated.credential.client_id.to_string()/>
+                </div>
+                <div class="field">
+                    <label for=secret.clone()>"Client secret"<span class="vh">{format!(" of {name}")}</span></label>
+                    <div class="copy">
+                        <input id=secret.clone() type="text" readonly=true autocomplete="off" spellcheck="false" value=plain/>
+                        <button type="button" class="button needs-script" data-copy=secret>
+                            <Drawing icon=Icon::Copy/><span>"Copy"<span class="vh">{format!(" client secret of {name}")}</span></span>
+                        </button>
+                    </div>
+                </div>
+            }
+            .into_any()
+        }
+        Err(error) => view! { <p>{why(error)}</p> }.into_any(),
+    };
+    view! { <section class="panel body" aria-label=name.clone()><h2>{name.clone()}</h2>{fields}</section> }.into_any()
+}
+
+/// Why one of them got no new secret.
+fn why(error: CredentialError) -> String {
+    let words = match error {
+        CredentialError::OtherMethod => "No new secret: it proves itself in another way.",
+        CredentialError::RotationUnderWay => "No new secret: a rotation is under way. Finish or cancel it first.",
+        CredentialError::Revoked => "No new secret: it is revoked.",
+        CredentialError::AlreadySubmitted(_) => "This form was sent before: its new secret was shown then.",
+        CredentialError::NotFound | CredentialError::Forbidden => "No new secret: your role does not allow it.",
+        CredentialError::Invalid(errors) => {
+            let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+            return format!("No new secret. {}", messages.join(" "));
+        }
+        CredentialError::Fault(fault) => {
+            tracing::error!(%fault, "a credential could not be renewed");
+            "No new secret: the database does not answer. Try again for this one."
+        }
+    };
+    words.to_owned()
+}

@@ -1,0 +1,319 @@
+//! Rotation: a new secret or key beside the present one, and what to do while both work.
+//!
+//! The form that starts one is answered by a handler of the server, because the answer may show a secret.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use domain::base::clock::Timestamp;
+use domain::credential::rotate::Overlap;
+use domain::credential::{CredentialError, inspect, keys};
+use domain::model::credential::{AuthMethod, AuthenticatorEnd, Credential};
+use domain::model::field_error::FieldError;
+use leptos::prelude::*;
+
+use crate::components::field::{ConfirmPassword, Errors, ProofFields, Select, TextField};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::{Done, ErrorSummary};
+use crate::components::proof::{KeyFields, TypedKeys};
+use crate::components::time::{Moment, MomentOr};
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::credential::fields::ExpiryChoice;
+use crate::pages::credential::find;
+use crate::visit::{Visit, signed_in};
+
+/// What was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Seconds, or `date`.
+    pub overlap: String,
+    /// The day for `date`.
+    pub overlap_until: String,
+    /// The new key, where keys are rotated.
+    pub keys: TypedKeys,
+}
+
+/// Reads the choice of an overlap: seconds, or `date` with a day.
+pub fn read_overlap(choice: &str, day: &str) -> Result<Overlap, FieldError> {
+    match choice {
+        "" => Ok(Overlap::default()),
+        "0" => Ok(Overlap::Nothing),
+        "date" => Timestamp::end_of_day(day)
+            .map(Overlap::Until)
+            .ok_or_else(|| FieldError::new("overlap_until", "Choose the day until which both work.")),
+        seconds => seconds
+            .parse()
+            .map(|seconds| Overlap::For(Duration::from_secs(seconds)))
+            .map_err(|_| FieldError::new("overlap", "Choose one of the times.")),
+    }
+}
+
+/// What is done with a rotation that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Ends the old secret or keys.
+    Finish,
+    /// Gives them another deadline.
+    Extend,
+    /// Ends the new ones.
+    Cancel,
+}
+
+impl Step {
+    /// Reads the word of a form.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "finish" => Some(Self::Finish),
+            "extend" => Some(Self::Extend),
+            "cancel" => Some(Self::Cancel),
+            _ => None,
+        }
+    }
+}
+
+/// The page: the form, or the rotation that is under way. `again` asks for the form in any case.
+pub async fn page(client_id: String, done: bool, again: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
+    if credential.is_rotating(visit.now()) && !again {
+        return under_way(client_id, done, Vec::new(), false).await;
+    }
+    form(client_id, Typed::default(), Vec::new(), false).await
+}
+
+fn head(credential: &Credential, title: &'static str, lead: &'static str) -> AnyView {
+    let address = format!("/credentials/{}", credential.client_id);
+    view! {
+        <div class="head">
+            <div><a href=address>{format!("Back to {}", credential.name)}</a><h1>{title}</h1><p>{lead}</p></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The times to choose from, after `first`.
+pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(String, String)> {
+    let times = [
+        ("900", "15 minutes"),
+        ("3600", "1 hour"),
+        ("86400", "24 hours"),
+        ("604800", "7 days"),
+        ("date", "Until the date below"),
+    ];
+    first.into_iter().chain(times).map(|(value, word)| (value.to_owned(), word.to_owned())).collect()
+}
+
+/// The form with what was typed and what is wrong with it.
+pub async fn form(
+    client_id: String,
+    typed: Typed,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
+    if credential.revoked_at.is_some() {
+        return Err(CredentialError::Revoked.into());
+    }
+    let (title, lead) = match credential.auth_method {
+        AuthMethod::ClientSecret => {
+            ("Rotate secret", "A new secret works beside the present one until the program has moved to it.")
+        }
+        AuthMethod::PrivateKeyJwt => {
+            ("Rotate key", "A new key works beside the present ones until the program has moved to it.")
+        }
+        AuthMethod::Federated => return Err(CredentialError::OtherMethod.into()),
+    };
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let key_fields = (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| {
+        let (chosen, day) = (typed.keys.expiry.clone(), typed.keys.expires_on.clone());
+        view! {
+            <KeyFields typed=typed.keys errors=of.clone()/>
+            <ExpiryChoice chosen day error=of.at("expiry") day_error=of.at("expires_on")/>
+        }
+    });
+    let chosen = if typed.overlap.is_empty() { "86400".to_owned() } else { typed.overlap };
+    let options = deadlines(Some(("0", "None: the old one stops now")));
+    let address = format!("/credentials/{client_id}");
+    let action = format!("{address}/rotate");
+    let body = view! {
+        <ErrorSummary errors/>
+        {head(&credential, title, lead)}
+        <form method="post" action=action class="stack">
+            <FormToken/>
+            <section class="panel body" aria-label=title>
+                {key_fields}
+                <Select id="overlap" label="Overlap" options chosen error=of.at("overlap")
+                    hint="How long the old one goes on working, never past its own expiry. None also ends the tokens that it made."/>
+                <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
+                    error=of.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
+            </section>
+            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
+            <div class="row">
+                <button class="button" data-kind="primary">{title}</button>
+                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(format!("{title}: {}", credential.name), body).framed(Frame::Narrow).answering(status))
+}
+
+/// One secret or key of a rotation.
+struct Side {
+    name: String,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    last_used_from: Option<IpAddr>,
+    end: AuthenticatorEnd,
+}
+
+/// What is being replaced, and what takes its place.
+async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec<Side>), ActionError> {
+    let (context, id) = (&visit.context, &credential.client_id);
+    let secrets = inspect::secrets(context, id).await?.into_iter().map(|secret| Side {
+        name: format!("css_…{}", secret.hint),
+        created_at: secret.created_at,
+        last_used_at: secret.last_used_at,
+        last_used_from: secret.last_used_from,
+        end: secret.end(),
+    });
+    let keys = keys::list(context, id).await?.into_iter().map(|key| Side {
+        created_at: key.created_at,
+        last_used_at: key.last_used_at,
+        last_used_from: key.last_used_from,
+        end: key.end(),
+        name: key.label,
+    });
+    let now = visit.now();
+    let live = secrets.chain(keys).filter(|side| side.end.is_live(now));
+    Ok(live.partition(|side| side.end.retires_at.is_some()))
+}
+
+/// Whether it is time to finish: a tone and the words.
+fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
+    let started = new.iter().map(|side| side.created_at).max();
+    let new_used = new.iter().any(|side| side.last_used_at.is_some());
+    let old_used_since = old.iter().any(|side| side.last_used_at.is_some_and(|used| Some(used) >= started));
+    match (new.is_empty(), new_used, old_used_since) {
+        (true, ..) => (
+            "danger",
+            "The new one does not work any more, and the old one ends soon. Cancel to keep the old one, or rotate again.",
+        ),
+        (_, false, _) => ("warn", "The new one was not used yet. Finishing now would stop the program."),
+        (_, true, true) => {
+            ("warn", "Both were used since the rotation began: some part of the program still has the old one.")
+        }
+        (_, true, false) => (
+            "ok",
+            "Only the new one was used since the rotation began. When every part of the program has run since, it is safe to finish.",
+        ),
+    }
+}
+
+fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
+    sides
+        .iter()
+        .map(|side| {
+            let from = side.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            view! {
+                <tr>
+                    <th scope="row">{side.name.clone()}<div class="sub">{place}</div></th>
+                    <td data-label="Generated"><Moment at=side.created_at/></td>
+                    <td data-label="Last used"><MomentOr at=side.last_used_at otherwise="Never"/>{from}</td>
+                    <td data-label="Ends"><MomentOr at=side.end.moment() otherwise="Never"/></td>
+                </tr>
+            }
+        })
+        .collect_view()
+        .into_any()
+}
+
+/// A form that is sent with one button.
+fn step(address: &str, word: &'static str, fields: AnyView, kind: Option<&'static str>, verb: &'static str) -> AnyView {
+    view! {
+        <form method="post" action=format!("{address}/rotation") class="stack">
+            <FormToken/>
+            <input type="hidden" name="step" value=word/>
+            {fields}
+            <div class="row"><button class="button" data-kind=kind>{verb}</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// A rotation that is under way, with what is wrong with what was typed.
+pub async fn under_way(
+    client_id: String,
+    done: bool,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
+    let (old, new) = sides(&visit, &credential).await?;
+    let (tone, advice) = advice(&old, &new);
+    let icon = if tone == "ok" { Icon::Check } else { Icon::Warning };
+    let address = format!("/credentials/{client_id}");
+    let of = Errors(errors.clone());
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let password = |ids: (&'static str, &'static str)| {
+        // Each form that needs it asks for it: the fields of others are not sent.
+        (ask_password || !visit.is_fresh())
+            .then(|| {
+                let hint = "This needs a confirmation from the last 5 minutes.";
+                view! { <ProofFields errors=of.clone() hint ids/> }
+            })
+            .into_any()
+    };
+    let finish = (!new.is_empty()).then(|| {
+        view! {
+            <section class="panel body" aria-labelledby="finish">
+                <h2 id="finish">"Finish"</h2>
+                <p class="muted">"The old one and the tokens that it made stop working at once."</p>
+                {step(&address, "finish", ().into_any(), Some("primary"), "Finish now")}
+            </section>
+        }
+    });
+    let again = new.is_empty().then(|| {
+        view! { <p><a class="button" data-kind="primary" href=format!("{address}/rotate?again=yes")>"Rotate again"</a></p> }
+    });
+    let extend = view! {
+        <Select id="deadline" label="From now" options=deadlines(None) chosen="86400" error=of.at("overlap")
+            hint="Never past the old one’s own expiry."/>
+        <TextField id="overlap_until" label="Last day" kind="date" error=of.at("overlap_until")
+            hint="For “Until the date below”: until the end of that day, UTC."/>
+        {password(("your_password", "your_code"))}
+    }
+    .into_any();
+    let cancel = password(("your_password_to_cancel", "your_code_to_cancel"));
+    let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
+    let body = view! {
+        {done.then(|| view! { <Done text="The deadline is changed.".to_owned()/> })}
+        <ErrorSummary errors/>
+        {head(&credential, "Rotation in progress", lead)}
+        <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p>{again}</div></div>
+        <section class="panel" aria-label="What is replaced, and by what">
+            <table>
+                <thead><tr>
+                    <th scope="col">"Which"</th><th scope="col">"Generated"</th><th scope="col">"Last used"</th>
+                    <th scope="col">"Ends"</th>
+                </tr></thead>
+                <tbody>{side_rows(&old, "old")}{side_rows(&new, "new")}</tbody>
+            </table>
+        </section>
+        {finish}
+        <section class="panel body" aria-labelledby="extend">
+            <h2 id="extend">"Another deadline"</h2>
+            {step(&address, "extend", extend, None, "Change deadline")}
+        </section>
+        <section class="panel body" aria-labelledby="cancel">
+            <h2 id="cancel">"Cancel"</h2>
+            <p class="muted">"The new one and the tokens that it made stop working at once; the old one goes on as before."</p>
+            {step(&address, "cancel", cancel, Some("danger"), "Cancel rotation")}
+        </section>
+    };
+    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
+}

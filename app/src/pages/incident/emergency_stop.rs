@@ -1,0 +1,351 @@
+//! The emergency stop: what it is limited to, what it would end, how far it is.
+
+use domain::base::clock::Timestamp;
+use domain::base::id::{McpServerId, PersonId};
+use domain::incident::emergency_stop;
+use domain::model::field_error::FieldError;
+use domain::model::incident::{Means, Preview, Selection};
+use domain::person::{manage, team};
+use domain::server;
+use leptos::prelude::*;
+
+use crate::components::chart::{counted, grouped};
+use crate::components::field::{Errors, Select, TextField};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::ErrorSummary;
+use crate::components::time::Moment;
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::credential::fields::read_team;
+use crate::visit::{Visit, signed_in};
+
+/// What has to be typed before many credentials are stopped.
+pub const CONFIRMATION: &str = "STOP";
+
+/// Lets the credentials go on that an emergency stop disabled. `stopped_at` is in milliseconds since the epoch.
+#[server(prefix = "/fn", endpoint = "undo_emergency_stop")]
+pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let count = emergency_stop::undo(&visit.context, &visit.actor()?, Timestamp::from_millis(stopped_at)).await?;
+    Ok(format!("/settings?done=undone&count={count}"))
+}
+
+/// Stops that can be undone.
+pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
+    stops
+        .into_iter()
+        .map(|(at, count)| {
+            let credentials = counted(count, "credential is", "credentials are");
+            view! {
+                <div class="notice" data-tone="warn">
+                    <Drawing icon=Icon::Warning/>
+                    <div>
+                        <p><b>"Emergency stop "<Moment at/>". "</b>{credentials}" still disabled by it."</p>
+                        <form method="post" action="/fn/undo_emergency_stop">
+                            <FormToken/>
+                            <input type="hidden" name="stopped_at" value=at.millis().to_string()/>
+                            <button class="button" data-size="small">"Undo: enable them again"</button>
+                        </form>
+                    </div>
+                </div>
+            }
+        })
+        .collect_view()
+        .into_any()
+}
+
+/// What was chosen and typed.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Identifier of a team; empty: all.
+    pub team: String,
+    /// Identifier of a person; empty: whoever made them.
+    pub made_by: String,
+    /// Identifier of an MCP server; empty: all.
+    pub server: String,
+    /// Day before which the credentials were generated; empty: all.
+    pub created_before: String,
+    /// `disable` or `revoke`.
+    pub means: String,
+    /// Why.
+    pub reason: String,
+    /// What has to be typed.
+    pub confirmation: String,
+}
+
+impl Typed {
+    /// What the rules understand.
+    pub fn selection(&self) -> Result<(Selection, Means), FieldError> {
+        let server = match self.server.as_str() {
+            "" => None,
+            id => Some(McpServerId::parse(id).ok_or_else(|| FieldError::new("server", "Choose one of the list."))?),
+        };
+        let created_before = match self.created_before.trim() {
+            "" => None,
+            day => Some(
+                Timestamp::start_of_day(day)
+                    .ok_or_else(|| FieldError::new("created_before", "Write the day as 2026-11-21."))?,
+            ),
+        };
+        let means = match self.means.as_str() {
+            "" => Means::Disable,
+            word => Means::parse(word).ok_or_else(|| FieldError::new("means", "Choose one of the list."))?,
+        };
+        let team = read_team(&self.team)?;
+        let made_by = match self.made_by.as_str() {
+            "" => None,
+            id => Some(PersonId::parse(id).ok_or_else(|| FieldError::new("made_by", "Choose one of the list."))?),
+        };
+        Ok((Selection { team, made_by, server, created_before }, means))
+    }
+}
+
+/// What a stop can be limited to, as values and words.
+struct Choices {
+    teams: Vec<(String, String)>,
+    people: Vec<(String, String)>,
+    servers: Vec<(String, String)>,
+}
+
+impl Choices {
+    async fn read(visit: &Visit) -> Result<Self, ActionError> {
+        let with = |all: &str, rest: Vec<(String, String)>| {
+            [(String::new(), all.to_owned())].into_iter().chain(rest).collect::<Vec<_>>()
+        };
+        let teams = team::list(&visit.context, visit.authority()?).await?;
+        let people = manage::list(&visit.context).await?;
+        let servers = server::list(&visit.context).await?;
+        let person = |listed: manage::Listed| {
+            (listed.person.id.to_string(), format!("{} ({})", listed.person.name, listed.person.email))
+        };
+        Ok(Self {
+            teams: with("All teams", teams.into_iter().map(|team| (team.id.to_string(), team.name)).collect()),
+            people: with("Anybody", people.into_iter().map(person).collect()),
+            servers: with(
+                "All MCP servers",
+                servers.into_iter().map(|server| (server.id.to_string(), server.name)).collect(),
+            ),
+        })
+    }
+}
+
+impl Choices {
+    /// What was chosen, in words.
+    fn limits(self, typed: &Typed) -> Vec<(&'static str, String)> {
+        let word = |options: Vec<(String, String)>, chosen: &str| {
+            options.into_iter().find(|(value, _)| value == chosen && !chosen.is_empty()).map(|(_, word)| word)
+        };
+        let day = (!typed.created_before.is_empty()).then(|| typed.created_before.clone());
+        [
+            ("Team", word(self.teams, &typed.team)),
+            ("Made by", word(self.people, &typed.made_by)),
+            ("MCP server", word(self.servers, &typed.server)),
+            ("Generated before", day),
+        ]
+        .into_iter()
+        .filter_map(|(label, value)| Some((label, value?)))
+        .collect()
+    }
+}
+
+fn selection_fields(choices: Choices, typed: &Typed, of: &Errors) -> AnyView {
+    let Choices { teams, people, servers } = choices;
+    let means =
+        [("disable", "Disable: they can be enabled again"), ("revoke", "Revoke: final, with every secret they have")];
+    let means = means.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    view! {
+        <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=of.at("team")/>
+        <Select id="made_by" label="Made by" options=people chosen=typed.made_by.clone() error=of.at("made_by")
+            hint="Credentials that they generated, or whose present secret, key or identity they made."/>
+        <Select id="server" label="MCP server" options=servers chosen=typed.server.clone() error=of.at("server")
+            hint="Credentials that may call it."/>
+        <TextField id="created_before" label="Generated before" kind="date" value=typed.created_before.clone()
+            error=of.at("created_before") hint="Empty: whenever they were generated."/>
+        <Select id="means" label="How" options=means chosen=typed.means.clone() error=of.at("means")/>
+    }
+    .into_any()
+}
+
+/// The part of the settings in which a stop is limited.
+pub async fn panel(visit: &Visit) -> Result<AnyView, ActionError> {
+    let choices = Choices::read(visit).await?;
+    Ok(view! {
+        <section class="panel" data-tone="danger" aria-labelledby="stop">
+            <header><h2 id="stop">"Emergency stop"</h2></header>
+            <form method="get" action="/settings/stop" class="body">
+                <p class="muted">
+                    "Stops many credentials at once and, unless you choose a team, ends connected apps and personal tokens for good. "
+                    "The next page counts what it ends before anything happens."
+                </p>
+                {selection_fields(choices, &Typed::default(), &Errors::default())}
+                <div class="row"><button class="button">"Count what it ends"</button></div>
+            </form>
+        </section>
+    }
+    .into_any())
+}
+
+/// Counts what a stop would end, and asks.
+pub async fn page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let (selection, means) = match typed.selection() {
+        Ok(chosen) => chosen,
+        Err(error) => return Err(ActionError::Invalid(error.message)),
+    };
+    let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
+    let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
+    let limits = Choices::read(&visit).await?.limits(&typed);
+    let of = Errors(errors.clone());
+    let count = counted(credentials, "credential", "credentials");
+    let tokens = counted(live_tokens, "live token", "live tokens");
+    let all = everything(&preview);
+    let (title, verb, consequence) = match means {
+        Means::Disable => (
+            format!("Stop {all}?"),
+            format!("Stop {all}"),
+            "Exchanges and live tokens are refused until the credentials are enabled again, which can be done at once.",
+        ),
+        Means::Revoke => (
+            format!("Revoke {all}?"),
+            format!("Revoke {all}"),
+            "Final. Every secret of them stops working for ever, and each program needs a new credential.",
+        ),
+    };
+    let of_people = grants + personal_tokens + clients;
+    let form = if credentials + of_people == 0 {
+        view! { <p>"There is nothing to stop. "<a href="/settings">"Choose differently"</a></p> }.into_any()
+    } else {
+        view! {
+            <form method="post" action="/settings/stop" class="stack">
+                <FormToken/>
+                <input type="hidden" name="team" value=typed.team.clone()/>
+                <input type="hidden" name="made_by" value=typed.made_by.clone()/>
+                <input type="hidden" name="server" value=typed.server.clone()/>
+                <input type="hidden" name="created_before" value=typed.created_before.clone()/>
+                <input type="hidden" name="means" value=means.as_str()/>
+                {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
+                <TextField id="reason" label="Reason" value=typed.reason.clone() error=of.at("reason")
+                    hint="Optional. Kept in the audit log."/>
+                <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation.clone() required=true
+                    error=of.at("confirmation")/>
+                <div class="row">
+                    <button class="button" data-kind="danger">{verb}</button>
+                    <a class="button" data-kind="quiet" href="/settings">"Cancel"</a>
+                </div>
+            </form>
+        }
+        .into_any()
+    };
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href="/settings">"Back to the settings"</a><h1>{title.clone()}</h1></div></div>
+        <section class="panel" data-tone="danger" aria-labelledby="counted">
+            <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What it ends"</h2></header>
+            <dl class="facts">
+                {limits.into_iter().map(|(word, value)| view! { <div><dt>{word}</dt><dd>{value}</dd></div> }).collect_view()}
+                <div><dt>"Credentials"</dt><dd>{count}</dd></div>
+                <div><dt>"Live tokens"</dt><dd>{tokens}</dd></div>
+                <div><dt>"Connected apps"</dt><dd>{grouped(grants)}</dd></div>
+                <div><dt>"Personal tokens"</dt><dd>{grouped(personal_tokens)}</dd></div>
+                {(clients > 0).then(|| view! { <div><dt>"Clients"</dt><dd>{grouped(clients)}</dd></div> })}
+            </dl>
+            <div class="body">
+                {(of_people > 0).then(|| view! {
+                    <p>
+                        "Connected apps and personal tokens end for good; people allow and generate them again."
+                        {(clients > 0).then_some(" Clients are removed: an administrator adds them anew.")}
+                    </p>
+                })}
+                {form}
+            </div>
+        </section>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+}
+
+/// What a stop is about, in words: the credentials, and what acts for people where there is any.
+fn everything(counts: &Preview) -> String {
+    let mut parts = Vec::new();
+    if counts.credentials > 0 || counts.grants + counts.personal_tokens + counts.clients == 0 {
+        parts.push(counted(counts.credentials, "credential", "credentials"));
+    }
+    if counts.grants > 0 {
+        parts.push(counted(counts.grants, "connected app", "connected apps"));
+    }
+    if counts.personal_tokens > 0 {
+        parts.push(counted(counts.personal_tokens, "personal token", "personal tokens"));
+    }
+    if counts.clients > 0 {
+        parts.push(counted(counts.clients, "client", "clients"));
+    }
+    let last = parts.pop().unwrap_or_default();
+    if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
+}
+
+/// A sentence about what ended of people, after a space; nothing when nothing did.
+pub fn ended_of_people(of: &Preview) -> String {
+    if of.grants + of.personal_tokens + of.clients == 0 {
+        return String::new();
+    }
+    format!(" Ended for good: {}.", everything(&Preview { credentials: 0, ..*of }))
+}
+
+/// Where a stop's result is told: that `count` credentials stopped, and what it ended `of` people.
+pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
+    let done = if means == Means::Disable { "disabled" } else { "revoked" };
+    let mut address = format!("/settings?done={done}&count={count}");
+    for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens), ("clients", of.clients)] {
+        if number > 0 {
+            address += &format!("&{name}={number}");
+        }
+    }
+    address
+}
+
+/// Stands in [`progress_page`] for what is written while the stop goes on.
+pub const PROGRESS_MARK: &str = "(progress)";
+
+/// The page of a stop that takes a while.
+pub fn progress_page(means: Means, preview: &Preview) -> Page {
+    let all = everything(preview);
+    let title = match means {
+        Means::Disable => format!("Stopping {all}"),
+        Means::Revoke => format!("Revoking {all}"),
+    };
+    let body = view! {
+        <div class="head"><div><h1>{title.clone()}</h1><p>"It goes on if you leave this page."</p></div></div>
+        <section class="panel" aria-label="Progress"><ol class="list" role="status">{PROGRESS_MARK}</ol></section>
+    };
+    Page::new(title, body).framed(Frame::Narrow)
+}
+
+/// A line of the progress.
+pub fn progress_line(stopped: u64, of: i64) -> String {
+    let (stopped, of) = (grouped(i64::try_from(stopped).unwrap_or(i64::MAX)), grouped(of));
+    view! { <li class="body"><p>{format!("{stopped} of {of}")}</p></li> }.to_html()
+}
+
+/// The last line.
+pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
+    let credentials = counted(i64::try_from(count).unwrap_or(i64::MAX), "credential", "credentials");
+    let of_people = ended_of_people(of);
+    let words = match means {
+        Means::Disable => format!("Done. Stopped: {credentials}.{of_people} "),
+        Means::Revoke => format!("Done. Revoked: {credentials}.{of_people} "),
+    };
+    view! { <li class="body"><p>{words}<a href=done_address(means, count, of)>"Back to the settings"</a></p></li> }
+        .to_html()
+}
+
+/// The last line when something failed on the way.
+pub fn progress_broken() -> String {
+    view! {
+        <li class="body"><p>
+            "It broke off: the database does not answer. What is counted above is stopped. "
+            <a href="/settings">"Start it again for the rest"</a>
+        </p></li>
+    }
+    .to_html()
+}

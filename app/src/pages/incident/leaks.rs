@@ -1,0 +1,305 @@
+//! Responding to a leak: paste what was found, see whose it is and what it reaches, end it.
+//!
+//! The text is in the request and nowhere else. The form is answered by a handler of the server, because a server
+//! function would need it in an address or a redirect.
+
+use std::time::Duration;
+
+use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
+use domain::model::authority::Role;
+use domain::model::credential::AuthMethod;
+use domain::model::server::McpServer;
+use domain::server;
+use leptos::prelude::*;
+
+use crate::components::chart::{counted, grouped};
+use crate::components::field::{Select, TextArea};
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::status::{ScopeTags, StatusChip};
+use crate::components::time::Moment;
+use crate::error::ActionError;
+use crate::links::client_path;
+use crate::page::Page;
+use crate::visit::{Visit, signed_in};
+
+/// The form.
+pub async fn page() -> Result<Page, ActionError> {
+    signed_in()?;
+    Ok(Page::new("Respond to a leak", form(7)))
+}
+
+/// What `text` gives away, with its use in the last `days`.
+pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let days = days.parse().ok().filter(|days| (1..=90).contains(days)).unwrap_or(7_u32);
+    if text.trim().is_empty() {
+        return Err(ActionError::Invalid(
+            "Paste what was found: a secret, a token, a client ID, or all of a log.".to_owned(),
+        ));
+    }
+    let since = visit.now().minus(Duration::from_secs(24 * 3600) * days);
+    let findings = leak::find(&visit.context, visit.authority()?, &text, since).await?;
+    let servers = server::list(&visit.context).await?;
+    let body = view! {
+        <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
+        {all_at_once(&visit, &findings)}
+        {findings.of_people.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
+        {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
+        <section class="panel" aria-label="Search another text">
+            <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
+        </section>
+    };
+    Ok(Page::new("Leak", body))
+}
+
+fn form(days: u32) -> AnyView {
+    view! {
+        <div class="head">
+            <div>
+                <h1>"Respond to a leak"</h1>
+                <p>"Paste what was found. It is searched for secrets, tokens and client IDs, and not kept."</p>
+            </div>
+        </div>
+        <section class="panel" aria-label="Search">{fields(days)}</section>
+    }
+    .into_any()
+}
+
+fn fields(days: u32) -> AnyView {
+    let options = [("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
+    let options = options.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    view! {
+        <form method="post" action="/leaks" class="body" autocomplete="off">
+            <FormToken/>
+            <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
+                hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 20 kB. For more: countersign leak FILE."/>
+            <Select id="days" label="Show its use of the last" options chosen=days.to_string()/>
+            <div class="row"><button class="button" data-kind="primary">"Find credential"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// What was found, in a sentence.
+fn summary(findings: &Findings) -> String {
+    let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    let credentials = || counted(length(findings.leaks.len()), "credential", "credentials");
+    let of_people = || counted(length(findings.of_people.len()), "app or personal token", "apps and personal tokens");
+    let mut words = match (findings.leaks.is_empty(), findings.of_people.is_empty()) {
+        (true, true) if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
+        (true, true) => "Nothing in the text belongs to this Countersign.".to_owned(),
+        (false, true) => format!("The text is about {}.", credentials()),
+        (true, false) => format!("The text is about {}.", of_people()),
+        (false, false) => format!("The text is about {} and {}.", credentials(), of_people()),
+    };
+    if findings.unknown > 0 {
+        let unknown = i64::try_from(findings.unknown).unwrap_or(i64::MAX);
+        words += &format!(
+            " {} of the right form {} not known here: of another instance, perhaps.",
+            counted(unknown, "secret", "secrets"),
+            if unknown == 1 { "is" } else { "are" }
+        );
+    }
+    if findings.elsewhere > 0 {
+        let elsewhere = i64::try_from(findings.elsewhere).unwrap_or(i64::MAX);
+        words += &format!(
+            " It also gives away {} of teams or people that you do not answer for: tell an administrator, or send it to \
+             /leaks/report, which takes it from anybody.",
+            counted(elsewhere, "secret or token", "secrets and tokens")
+        );
+    }
+    if findings.more {
+        words += " There is more in it than is looked up at once: search the rest after this.";
+    }
+    words
+}
+
+const REASON: &str = "Leaked";
+
+fn revoke_form(client_ids: String, verb: String) -> AnyView {
+    view! {
+        <form method="post" action="/fn/revoke_credentials">
+            <FormToken/>
+            <input type="hidden" name="client_ids" value=client_ids/>
+            <input type="hidden" name="reason" value=REASON/>
+            <button class="button" data-kind="danger">{verb}</button>
+        </form>
+    }
+    .into_any()
+}
+
+/// What can be done with all that can be used, at once.
+fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
+    let usable: Vec<_> = findings
+        .leaks
+        .iter()
+        .filter(|leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works))
+        .filter(|leak| visit.may(&leak.credential.team, Role::Member))
+        .map(|leak| &leak.credential)
+        .collect();
+    let joined = |method: Option<AuthMethod>| {
+        let ids = usable.iter().filter(|credential| method.is_none_or(|method| credential.auth_method == method));
+        ids.map(|credential| credential.client_id.as_str()).collect::<Vec<_>>()
+    };
+    let (ids, secrets) = (joined(None), joined(Some(AuthMethod::ClientSecret)));
+    let renew = |how: &'static str, verb: String| {
+        view! {
+            <form method="post" action="/leaks/renew">
+                <FormToken/>
+                <input type="hidden" name="client_ids" value=secrets.join(" ")/>
+                <input type="hidden" name="how" value=how/>
+                <button class="button">{verb}</button>
+            </form>
+        }
+    };
+    let renewals = (secrets.len() > 1).then(|| {
+        view! {
+            {renew("rotate", format!("Rotate all {}", secrets.len()))}
+            {renew("replace", format!("Generate {} replacements", secrets.len()))}
+        }
+    });
+    (ids.len() > 1)
+        .then(|| {
+            let verb = format!("Revoke all {}", ids.len());
+            view! {
+                <div class="notice" data-tone="danger">
+                    <Drawing icon=Icon::Warning/>
+                    <div>
+                        <p>"Several credentials can be used by whoever has the text."</p>
+                        <div class="row">{revoke_form(ids.join(" "), verb)}{renewals}</div>
+                    </div>
+                </div>
+            }
+        })
+        .into_any()
+}
+
+fn evidence_words(evidence: &Evidence) -> AnyView {
+    match evidence {
+        Evidence::Secret { hint, works: true } => {
+            view! { <p><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</p> }.into_any()
+        }
+        Evidence::Secret { hint, works: false } => {
+            view! { <p>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</p> }.into_any()
+        }
+        Evidence::Token { ends_at, works: true } => {
+            view! { <p><b>"An access token of it"</b>" is in the text, and works until "<Moment at=*ends_at/>"."</p> }
+                .into_any()
+        }
+        Evidence::Token { ends_at, works: false } => {
+            view! { <p>"An access token of it is in the text; it does not work any more (its end: "<Moment at=*ends_at/>")."</p> }
+                .into_any()
+        }
+        Evidence::ClientId => {
+            view! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }.into_any()
+        }
+    }
+}
+
+/// Something that acts for people: what it is, and the button that ends it.
+fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
+    let LeakOfPeople { found, works } = leak;
+    let (name, what) = match &found {
+        Found::PersonalToken(listed) => {
+            (listed.token.name.clone(), format!("A personal token of {}", listed.person_name))
+        }
+        Found::Consent(listed) => {
+            (listed.client_name.clone(), format!("A token with which this app acts for {}", listed.person_name))
+        }
+        Found::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
+    };
+    let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
+    let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
+        view! {
+            <form method="post" action=action>
+                <FormToken/>
+                <input type="hidden" name=field value=value/>
+                <button class="button" data-kind="danger">{verb}</button>
+            </form>
+        }
+        .into_any()
+    };
+    let action = match found {
+        _ if !works => view! { <p class="muted">"Nothing is left to do."</p> }.into_any(),
+        Found::PersonalToken(listed) => {
+            let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
+            let verb = if own { "Revoke token" } else { "Revoke their token" };
+            button("/fn/revoke_personal_token", "token", listed.token.id.to_string(), verb)
+        }
+        Found::Consent(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
+        Found::Client(client) => view! {
+            <a class="button" href=client_path(&client.id)>"Open the client"</a>
+            <p class="muted">
+                "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."
+            </p>
+        }
+        .into_any(),
+    };
+    view! {
+        <section class="panel" aria-label=name.clone()>
+            <header><h2>{name.clone()}</h2></header>
+            <div class="body"><p><b>{what}</b>" "{state}</p><div class="row">{action}</div></div>
+        </section>
+    }
+    .into_any()
+}
+
+/// One credential: what was found of it, what it reaches, what can be done.
+fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
+    let Leak { credential, evidence, impact, reach } = leak;
+    let status = credential.status(visit.now());
+    let address = format!("/credentials/{}", credential.client_id);
+    let revoked = credential.revoked_at.is_some();
+    let name_of = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
+    let used: Vec<String> = reach
+        .servers
+        .into_iter()
+        .filter_map(|(id, count)| Some(format!("{} ({})", name_of(id)?, grouped(count))))
+        .collect();
+    let used = if used.is_empty() { "None".to_owned() } else { used.join(", ") };
+    let addresses: Vec<String> =
+        reach.addresses.iter().map(|(address, count)| format!("{address} ({})", grouped(*count))).collect();
+    let addresses = if addresses.is_empty() { "None".to_owned() } else { addresses.join(", ") };
+    let period = counted(i64::from(days), "day", "days");
+    let actions = if !visit.may(&credential.team, Role::Member) {
+        view! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
+            .into_any()
+    } else if revoked {
+        view! { <a class="button" data-kind="primary" href=format!("/credentials/new?from={}", credential.client_id)>
+        "Generate a replacement"</a> }
+        .into_any()
+    } else {
+        let rotate = match credential.auth_method {
+            AuthMethod::ClientSecret => Some("Rotate secret"),
+            AuthMethod::PrivateKeyJwt => Some("Rotate key"),
+            AuthMethod::Federated => None,
+        };
+        let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
+        view! {
+            {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
+            {rotate}
+            <a class="button" href=format!("/credentials/new?from={}", credential.client_id)>"Generate a replacement"</a>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel" aria-label=credential.name.clone()>
+            <header>
+                <h2 class="row"><a href=address>{credential.name.clone()}</a><StatusChip status=status.into()/></h2>
+                <code>{credential.client_id.to_string()}</code>
+            </header>
+            <div class="body">{evidence.iter().map(evidence_words).collect_view()}</div>
+            <dl class="facts">
+                <div><dt>"Live tokens"</dt><dd>{grouped(impact.live_tokens)}</dd></div>
+                <div><dt>{format!("Exchanges in {period}")}</dt><dd>{grouped(reach.exchanges)}</dd></div>
+                <div><dt>"MCP servers used"</dt><dd>{used}</dd></div>
+                <div><dt>"From"</dt><dd>{addresses}</dd></div>
+                <div><dt>"May ask for"</dt>
+                    <dd><ScopeTags scopes=credential.scopes.iter().map(str::to_owned).collect()/></dd></div>
+            </dl>
+            <div class="body"><div class="row">{actions}</div></div>
+        </section>
+    }
+    .into_any()
+}

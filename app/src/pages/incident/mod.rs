@@ -1,0 +1,4 @@
+//! Responding to an incident: leaks, and the emergency stop.
+
+pub mod emergency_stop;
+pub mod leaks;

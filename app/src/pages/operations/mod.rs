@@ -1,0 +1,5 @@
+//! The instance: its overview, its settings and its signing keys.
+
+pub mod overview;
+pub mod settings;
+pub mod signing_keys;

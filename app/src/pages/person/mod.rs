@@ -1,0 +1,11 @@
+//! People: their accounts, how they sign in and what they prove themselves with.
+
+pub mod account;
+pub mod invitation;
+pub mod openid;
+pub mod passkeys;
+pub mod people;
+pub mod second_factor;
+pub mod second_step;
+pub mod setup;
+pub mod sign_in;

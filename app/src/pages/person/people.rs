@@ -1,0 +1,421 @@
+//! People: who has an account, in which teams, and what an administrator can do about it.
+
+use domain::base::id::{PersonId, SessionId};
+use domain::model::authority::{Authority, Role};
+use domain::model::field_error::FieldError;
+use domain::model::session::Session;
+use domain::person::manage::{self, Listed};
+use domain::person::openid::link;
+use domain::person::session;
+use domain::person::{invitation, team};
+use leptos::prelude::*;
+
+use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::layout::FormToken;
+use crate::components::notice::{Done, ErrorSummary};
+use crate::components::sessions::session_table;
+use crate::components::time::{Moment, MomentOr};
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::team::invite::open_invitations;
+use crate::pages::team::role::{role_options, role_word};
+use crate::visit::{Visit, signed_in};
+
+/// Ends sessions of a person: one, or all when none is named.
+#[server(prefix = "/fn", endpoint = "end_sessions_of")]
+pub async fn end_sessions_of(person: String, #[server(default)] session: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = PersonId::parse(&person).ok_or(ActionError::NotFound)?;
+    let session = match session.as_str() {
+        "" => None,
+        one => Some(SessionId::parse(one).ok_or(ActionError::NotFound)?),
+    };
+    manage::end_sessions(&visit.context, &visit.actor()?, &id, session.as_ref()).await?;
+    Ok(format!("/people/{id}?done=ended"))
+}
+
+fn state(listed: &Listed) -> AnyView {
+    match listed.person.disabled_at {
+        Some(_) => view! { <span class="chip" data-tone="warn">"Disabled"</span> }.into_any(),
+        None => view! { <span class="chip" data-tone="ok">"Active"</span> }.into_any(),
+    }
+}
+
+/// What somebody is, in words.
+fn access(listed: &Listed) -> String {
+    if listed.person.administrator_since.is_some() {
+        return "Administrator".to_owned();
+    }
+    let teams: Vec<String> =
+        listed.teams.iter().map(|own| format!("{} of {}", role_word(own.role), own.team.name)).collect();
+    if teams.is_empty() { "In no team".to_owned() } else { teams.join(", ") }
+}
+
+/// The list.
+pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let people = manage::list(&visit.context).await?;
+    let invitations = invitation::list(&visit.context, None).await?;
+    let teams = team::list(&visit.context, &Authority::Everything).await?;
+    let rows = people
+        .into_iter()
+        .map(|listed| {
+            let href = format!("/people/{}", listed.person.id);
+            view! {
+                <tr>
+                    <th scope="row"><a class="name" href=href>{listed.person.name.clone()}</a>
+                        <div class="sub">{listed.person.email.clone()}</div></th>
+                    <td data-label="Access">{access(&listed)}</td>
+                    <td data-label="Last seen"><MomentOr at=listed.seen_at otherwise="Not lately"/></td>
+                    <td data-label="State">{state(&listed)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let body = view! {
+        {(done == Some("withdrawn"))
+            .then(|| view! { <Done text="Invitation withdrawn. Its link does not work any more.".to_owned()/> })}
+        <div class="head">
+            <div><h1>"People"</h1><p>"Who signs in here. Credentials belong to teams and outlive the people who made them."</p></div>
+            <a class="button" data-kind="primary" href="/people/invite">"Invite a person"</a>
+        </div>
+        <section class="panel" aria-label="People">
+            <table>
+                <thead><tr>
+                    <th scope="col">"Name"</th><th scope="col">"Access"</th><th scope="col">"Last seen"</th>
+                    <th scope="col">"State"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+        {(!invitations.is_empty()).then(|| open_invitations(invitations, teams))}
+    };
+    Ok(Page::new("People", body))
+}
+
+async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
+    let id = PersonId::parse(id).ok_or(ActionError::NotFound)?;
+    let people = manage::list(&visit.context).await?;
+    people.into_iter().find(|listed| listed.person.id == id).ok_or(ActionError::NotFound)
+}
+
+/// The page of a person.
+pub async fn one(
+    id: String,
+    done: Option<&str>,
+    typed: Typed,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let listed = find(&visit, &id).await?;
+    let person = &listed.person;
+    let sessions = session::list(&visit.context, &person.id).await?;
+    let teams = team::list(&visit.context, &Authority::Everything).await?;
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let is_self = visit.viewer()?.id == person.id;
+    let disabled = person.disabled_at.is_some();
+    let administers = person.administrator_since.is_some();
+    let done = match done {
+        Some("disabled") => {
+            Some("Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused.")
+        }
+        Some("enabled") => Some("Enabled. They can sign in again."),
+        Some("administrator") => Some("An administrator from now on."),
+        Some("person") => Some("No administrator any more."),
+        Some("role") => Some("Role saved."),
+        Some("ended") => Some("Sessions ended."),
+        Some("second-factor-removed") => {
+            Some("Second factor removed. Their sessions have ended; their password alone signs them in.")
+        }
+        Some("openid-disconnected") => {
+            Some("OpenID account disconnected. Their sessions have ended; their password signs them in.")
+        }
+        _ => None,
+    };
+    let openid = openid_of(&visit, &person.id).await?;
+    let change = |to: &'static str, words: &'static str, kind: Option<&'static str>| {
+        let href = format!("/people/{id}/change?to={to}");
+        view! { <a class="button" data-kind=kind href=href>{words}</a> }.into_any()
+    };
+    let actions = (!is_self).then(|| {
+        let administration = match (disabled, administers) {
+            (true, _) => None,
+            (false, true) => Some(change("person", "Take the administration", None)),
+            (false, false) => Some(change("administrator", "Make an administrator", None)),
+        };
+        let shut = if disabled {
+            change("enabled", "Enable", Some("primary"))
+        } else {
+            change("disabled", "Disable", Some("danger"))
+        };
+        let reset = person.factors.any().then(|| change("second-factor-removed", "Remove second factor", None));
+        let disconnect = openid.is_some().then(|| change("openid-disconnected", "Disconnect OpenID account", None));
+        view! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }
+    });
+    let memberships = listed
+        .teams
+        .iter()
+        .map(|own| {
+            let href = format!("/teams/{}", own.team.id);
+            let change = format!("{href}/members/{}", person.id);
+            view! {
+                <tr>
+                    <th scope="row"><a class="name" href=href>{own.team.name.clone()}</a></th>
+                    <td data-label="Role">{role_word(own.role)}</td>
+                    <td class="corner"><a class="button" data-size="small" href=change>
+                        "Change"<span class="vh">{format!(" in {}", own.team.name)}</span></a></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let memberships = (!listed.teams.is_empty()).then(|| {
+        view! {
+            <table>
+                <thead><tr><th scope="col">"Team"</th><th scope="col">"Role"</th>
+                    <td class="corner"><span class="vh">"Actions"</span></td></tr></thead>
+                <tbody>{memberships}</tbody>
+            </table>
+        }
+    });
+    let others: Vec<_> = [(String::new(), "Choose a team".to_owned())]
+        .into_iter()
+        .chain(
+            teams
+                .into_iter()
+                .filter(|team| !listed.teams.iter().any(|own| own.team.id == team.id))
+                .map(|team| (team.id.to_string(), team.name)),
+        )
+        .collect();
+    let role = if typed.role.is_empty() { Role::Member.as_str().to_owned() } else { typed.role };
+    let add = (others.len() > 1 && !disabled).then(|| {
+        let action = format!("/people/{id}/teams");
+        view! {
+            <form method="post" action=action class="body">
+                <FormToken/>
+                <Select id="team" label="Team" options=others chosen=typed.team error=of.at("team")/>
+                <Select id="role" label="Role" options=role_options() chosen=role error=of.at("role")/>
+                <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
+                <div class="row"><button class="button">"Add to the team"</button></div>
+            </form>
+        }
+    });
+    let revoke = format!("/settings/stop?made_by={id}&means=revoke");
+    let title = person.name.clone();
+    let body = view! {
+        <ErrorSummary errors/>
+        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <div class="head">
+            <div>
+                <a href="/people">"Back to the people"</a>
+                <div class="title"><h1>{person.name.clone()}</h1>{state(&listed)}</div>
+                <p>{person.email.clone()}</p>
+            </div>
+            {actions}
+        </div>
+        <dl class="panel facts">
+            <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
+            <div><dt>"Last seen"</dt><dd><MomentOr at=listed.seen_at otherwise="Not lately"/></dd></div>
+            <div><dt>"Second factor"</dt><dd>{if person.factors.any() { "On" } else { "Off" }}</dd></div>
+            {openid}
+            {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd><Moment at/></dd></div> })}
+        </dl>
+        <section class="panel" aria-labelledby="teams">
+            <header><h2 id="teams">"Teams"</h2></header>
+            {memberships}
+            {add}
+        </section>
+        {(!sessions.is_empty()).then(|| sessions_of(&id, sessions))}
+        <section class="panel" data-tone="danger" aria-labelledby="made">
+            <header><h2 id="made">"Revoke everything this person made"</h2></header>
+            <div class="body">
+                <p class="muted">
+                    "Credentials they generated, and those whose present secret, key or identity they made and so have seen; "
+                    "clients that they added; their connected apps and personal tokens. Disabling the person ends only the last "
+                    "two: credentials are the team’s."
+                </p>
+                <div class="row"><a class="button" href=revoke>"Count what it ends"</a></div>
+            </div>
+        </section>
+    };
+    Ok(Page::new(title, body).answering(status))
+}
+
+/// What the page says of the account at the OpenID provider that somebody signs in with, if they do.
+async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, ActionError> {
+    let Some(relying_party) = &visit.context.openid else { return Ok(None) };
+    let link = link::of(&visit.context, relying_party, person).await?;
+    let name = relying_party.provider().name.clone();
+    Ok(link.map(|link| {
+        let account = if link.account.is_empty() { "An account".to_owned() } else { link.account };
+        view! {
+            <div><dt>{format!("Sign in with {name}")}</dt>
+                <dd>{account}", connected "<Moment at=link.connected_at/></dd></div>
+        }
+        .into_any()
+    }))
+}
+
+fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
+    let end = |session: String, words: AnyView| {
+        view! {
+            <form method="post" action="/fn/end_sessions_of">
+                <FormToken/>
+                <input type="hidden" name="person" value=person.to_owned()/>
+                <input type="hidden" name="session" value=session/>
+                <button class="button" data-size="small">{words}</button>
+            </form>
+        }
+        .into_any()
+    };
+    let table = session_table(sessions, |session, browser| {
+        let words = view! { "End session"<span class="vh">{format!(" on {browser}")}</span> }.into_any();
+        end(session.id.to_string(), words)
+    });
+    view! {
+        <section class="panel" aria-labelledby="sessions">
+            <header><h2 id="sessions">"Sessions"</h2>{end(String::new(), "End all sessions".into_any())}</header>
+            {table}
+        </section>
+    }
+    .into_any()
+}
+
+/// What was chosen to put somebody into a team.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Identifier of the team.
+    pub team: String,
+    /// A word of [`Role`].
+    pub role: String,
+}
+
+/// What an administrator makes of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Shut out.
+    Disabled,
+    /// Let in again.
+    Enabled,
+    /// An administrator.
+    Administrator,
+    /// No administrator.
+    Person,
+    /// Without the second factor that they lost.
+    SecondFactorRemoved,
+    /// Without the account at the OpenID provider that they signed in with.
+    OpenIdDisconnected,
+}
+
+impl Change {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Administrator => "administrator",
+            Self::Person => "person",
+            Self::SecondFactorRemoved => "second-factor-removed",
+            Self::OpenIdDisconnected => "openid-disconnected",
+        }
+    }
+
+    /// Reads a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Disabled,
+            Self::Enabled,
+            Self::Administrator,
+            Self::Person,
+            Self::SecondFactorRemoved,
+            Self::OpenIdDisconnected,
+        ]
+        .into_iter()
+        .find(|change| change.as_str() == word)
+    }
+}
+
+/// Asks before a person is changed. Without a word it is about shutting them out, or letting them in again.
+pub async fn change_page(
+    id: String,
+    to: Option<Change>,
+    reason: String,
+    errors: Vec<FieldError>,
+    ask_password: bool,
+) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let listed = find(&visit, &id).await?;
+    let usual = if listed.person.disabled_at.is_some() { Change::Enabled } else { Change::Disabled };
+    let to = to.unwrap_or(usual);
+    let name = listed.person.name.clone();
+    let (title, words, verb, kind) = match to {
+        Change::Disabled => (
+            format!("Disable {name}?"),
+            "Their sessions, the apps they connected and their personal tokens end now and do not come back. Signing in is \
+             refused, and the invitations they sent are withdrawn. The credentials they made are their team’s and go on: to \
+             end those too, use “Revoke everything this person made”.",
+            "Disable person",
+            "danger",
+        ),
+        Change::Enabled => {
+            (format!("Enable {name}?"), "They can sign in again, with the roles they have.", "Enable person", "primary")
+        }
+        Change::Administrator => (
+            format!("Make {name} an administrator?"),
+            "They see and do everything, in every team: people, settings, the emergency stop.",
+            "Make an administrator",
+            "primary",
+        ),
+        Change::Person => (
+            format!("Take the administration from {name}?"),
+            "They keep their roles in teams. The invitations they sent are withdrawn.",
+            "Take the administration",
+            "danger",
+        ),
+        Change::SecondFactorRemoved => (
+            format!("Remove the second factor of {name}?"),
+            "For somebody who lost it, once you are sure that it is they who ask. Their authenticator app, passkeys and recovery \
+             codes stop working, their sessions end now, and their password alone signs them in until they set up another one.",
+            "Remove second factor",
+            "danger",
+        ),
+        Change::OpenIdDisconnected => (
+            format!("Disconnect the OpenID account of {name}?"),
+            "Their account at the provider signs them in here no more, and their sessions end now. Their password stays, and they \
+             may connect an account again.",
+            "Disconnect OpenID account",
+            "danger",
+        ),
+    };
+    let reason = (to == Change::SecondFactorRemoved).then(|| {
+        let error = errors.iter().find(|error| error.field == "reason").map(|error| error.message.clone());
+        view! {
+            <section class="panel body" aria-label="Why">
+                <TextField id="reason" label="Reason" value=reason hint="Optional. It stands in the audit log." error/>
+            </section>
+        }
+    });
+    let status = if errors.is_empty() { 200 } else { 422 };
+    let of = Errors(errors.clone());
+    let back = format!("/people/{id}");
+    let action = format!("{back}/change");
+    // An incident does not wait for a password.
+    let asked = to != Change::Disabled && (ask_password || !visit.is_fresh());
+    let body = view! {
+        <ErrorSummary errors/>
+        <div class="head"><div><a href=back.clone()>{format!("Back to {name}")}</a><h1>{title.clone()}</h1></div></div>
+        <form method="post" action=action class="stack">
+            <FormToken/>
+            <input type="hidden" name="to" value=to.as_str()/>
+            <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
+            {reason}
+            <ConfirmPassword asked errors=of.clone()/>
+            <div class="row">
+                <button class="button" data-kind=kind>{verb}</button>
+                <a class="button" data-kind="quiet" href=back>"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+}

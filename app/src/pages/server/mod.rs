@@ -1,0 +1,5 @@
+//! MCP servers.
+
+pub mod list;
+pub mod new;
+pub mod show;

@@ -1,0 +1,67 @@
+//! The page of one MCP server, with what its operator needs.
+
+use domain::base::id::McpServerId;
+use domain::model::server::McpServer;
+use domain::server;
+use leptos::prelude::*;
+
+use crate::components::notice::Done;
+use crate::components::snippet::Texts;
+use crate::components::time::duration;
+use crate::error::ActionError;
+use crate::page::Page;
+use crate::snippets;
+use crate::visit::signed_in;
+
+/// The page of one server.
+pub async fn page(id: String, done: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let id = McpServerId::parse(&id).ok_or(ActionError::NotFound)?;
+    let server = server::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
+    let issuer = visit.context.settings.public_url.clone();
+    let title = server.name.clone();
+    let rows = server
+        .scopes
+        .iter()
+        .map(|scope| {
+            view! {
+                <tr>
+                    <th scope="row"><code>{scope.name.clone()}</code></th>
+                    <td data-label="Allows">{scope.description.clone()}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let publish = (!server.built_in).then(|| publish(&server, &issuer));
+    let body = view! {
+        {done.then(|| view! { <Done text="Added. Credentials can be limited to it from now on.".to_owned()/> })}
+        <div class="head">
+            <div>
+                <a href="/servers">"Back to the list"</a><h1>{server.name.clone()}</h1>
+            </div>
+        </div>
+        <dl class="panel facts">
+            <div><dt>"Resource"</dt><dd>{server.resource.clone()}</dd></div>
+            <div><dt>"Token lifetime"</dt><dd>{duration(server.token_lifetime)}</dd></div>
+            <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
+            <div><dt>"Issuer"</dt><dd>{issuer.clone()}</dd></div>
+            <div><dt>"Keys"</dt><dd><a href="/mcp/oauth/jwks">"JWKS"</a></dd></div>
+        </dl>
+        <section class="panel" aria-labelledby="scopes">
+            <header><h2 id="scopes">"Scopes"</h2></header>
+            <table>
+                <thead><tr><th scope="col">"Scope"</th><th scope="col">"What it allows"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+        {publish}
+    };
+    Ok(Page::new(title, body))
+}
+
+/// What the server's operator puts in place: the document that leads clients here, and the check of tokens.
+fn publish(server: &McpServer, issuer: &str) -> AnyView {
+    let document = snippets::resource_metadata(server, issuer);
+    let about = format!("Serve the document at {} and check every token.", server.metadata_url());
+    view! { <Texts title="Protect the server" about texts=snippets::validators(server, issuer, document)/> }.into_any()
+}

@@ -1,0 +1,121 @@
+//! The list of webhooks.
+
+use domain::model::webhook::{EventKind, Webhook};
+use domain::webhook::{self, WebhookError};
+use leptos::prelude::*;
+
+use crate::components::notice::Done;
+use crate::components::time::MomentOr;
+use crate::error::ActionError;
+use crate::page::Page;
+use crate::visit::signed_in;
+
+impl From<WebhookError> for ActionError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound => Self::NotFound,
+            WebhookError::Invalid(errors) => {
+                Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
+            }
+            WebhookError::Paused => {
+                Self::Invalid("This webhook is paused, so nothing is sent. Resume it first.".to_owned())
+            }
+            WebhookError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
+            WebhookError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// What people call an event, and when it happens.
+pub fn words(kind: EventKind) -> (&'static str, &'static str) {
+    match kind {
+        EventKind::Generated => ("Generated", "A credential was generated."),
+        EventKind::Rotated => ("Rotated", "A secret or key was replaced, at once or with an overlap."),
+        EventKind::Revoked => ("Revoked", "A credential was revoked, or an emergency stop ended many at once."),
+        EventKind::Leaked => ("Leaked", "A secret or token was reported as leaked."),
+        EventKind::Expiring => ("Expiring", "A credential ends in 14, 3 or 1 days."),
+        EventKind::RetiredSecretTried => {
+            ("Retired secret tried", "A secret was tried after it was revoked, replaced or had expired.")
+        }
+    }
+}
+
+/// The events in a few words.
+pub fn summary(events: &[EventKind]) -> String {
+    if events.len() == EventKind::ALL.len() {
+        return "Everything".to_owned();
+    }
+    events.iter().map(|kind| words(*kind).0).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether it works.
+#[component]
+pub fn State(webhook: Webhook) -> AnyView {
+    let (word, tone) = match (webhook.paused_at, webhook.failing_since) {
+        (Some(_), _) => ("Paused", "warn"),
+        (None, Some(_)) => ("Failing", "danger"),
+        (None, None) if webhook.last_attempt_at.is_none() => ("Nothing sent yet", "idle"),
+        (None, None) => ("Active", "ok"),
+    };
+    view! { <span class="chip" data-tone=tone>{word}</span> }.into_any()
+}
+
+/// The page.
+pub async fn page(removed: bool) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let webhooks = webhook::list(&visit.context).await?;
+    let list = if webhooks.is_empty() {
+        view! {
+            <section class="panel body" aria-label="No webhooks">
+                <p>"No program is told yet when a credential is generated, rotated, revoked, leaked or about to expire."</p>
+            </section>
+        }
+        .into_any()
+    } else {
+        table(webhooks)
+    };
+    let body = view! {
+        {removed.then(|| view! { <Done text="The webhook is removed, with its deliveries.".to_owned()/> })}
+        <div class="head">
+            <div>
+                <a href="/settings">"Back to the settings"</a><h1>"Webhooks"</h1>
+                <p>"Programs that are told what happens to credentials, by signed messages."</p>
+            </div>
+            <a class="button" data-kind="primary" href="/settings/webhooks/new">"Add a webhook"</a>
+        </div>
+        {list}
+    };
+    Ok(Page::new("Webhooks", body))
+}
+
+fn table(webhooks: Vec<Webhook>) -> AnyView {
+    let rows = webhooks
+        .into_iter()
+        .map(|webhook| {
+            let href = format!("/settings/webhooks/{}", webhook.id);
+            let problem = webhook.last_problem.clone().map(|problem| view! { <div class="sub">{problem}</div> });
+            view! {
+                <tr>
+                    <th scope="row">
+                        <a class="name" href=href>{webhook.name.clone()}</a><div class="sub">{webhook.host.clone()}</div>
+                    </th>
+                    <td data-label="Events"><span>{summary(&webhook.events)}</span></td>
+                    <td data-label="State"><State webhook=webhook.clone()/></td>
+                    <td data-label="Last sent"><MomentOr at=webhook.last_attempt_at otherwise="Never"/>{problem}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-label="Webhooks">
+            <table>
+                <thead><tr>
+                    <th scope="col">"Name"</th><th scope="col">"Events"</th><th scope="col">"State"</th>
+                    <th scope="col">"Last sent"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}

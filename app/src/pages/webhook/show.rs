@@ -1,0 +1,278 @@
+//! The page of one webhook: whether it works, what was sent, and how a receiver checks it.
+
+use domain::base::clock::Timestamp;
+use domain::base::id::{DeliveryId, WebhookId};
+use domain::model::webhook::Webhook;
+use domain::webhook::{self, Delivery, sender};
+use leptos::prelude::*;
+
+use crate::components::chart::counted;
+use crate::components::icon::{Drawing, Icon};
+use crate::components::layout::FormToken;
+use crate::components::notice::{Alert, Done};
+use crate::components::snippet::Texts;
+use crate::components::time::{Moment, MomentOr};
+use crate::error::ActionError;
+use crate::page::{Frame, Page};
+use crate::pages::webhook::list::{State, summary};
+use crate::snippets;
+use crate::visit::{Visit, signed_in};
+
+/// Deliveries on the page.
+const SHOWN: u16 = 50;
+
+/// Sends a test now, and leads to the page that says what became of it.
+#[server(prefix = "/fn", endpoint = "test_webhook")]
+pub async fn test_webhook(id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = read_id(&id)?;
+    let delivery = sender::test(&visit.context, &visit.actor()?, &id).await?;
+    Ok(format!("/settings/webhooks/{id}?done=tested&delivery={delivery}"))
+}
+
+/// Stops collecting and sending.
+#[server(prefix = "/fn", endpoint = "pause_webhook")]
+pub async fn pause_webhook(id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = read_id(&id)?;
+    webhook::pause(&visit.context, &visit.actor()?, &id, false).await?;
+    Ok(format!("/settings/webhooks/{id}?done=paused"))
+}
+
+/// Goes on.
+#[server(prefix = "/fn", endpoint = "resume_webhook")]
+pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = read_id(&id)?;
+    webhook::resume(&visit.context, &visit.actor()?, &id).await?;
+    Ok(format!("/settings/webhooks/{id}?done=resumed"))
+}
+
+/// Removes it with its deliveries.
+#[server(prefix = "/fn", endpoint = "remove_webhook")]
+pub async fn remove_webhook(id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    webhook::remove(&visit.context, &visit.actor()?, &read_id(&id)?).await?;
+    Ok("/settings/webhooks?done=removed".to_owned())
+}
+
+/// Sends one delivery again, or now instead of later.
+#[server(prefix = "/fn", endpoint = "send_delivery_again")]
+pub async fn send_delivery_again(id: String, delivery: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = read_id(&id)?;
+    let delivery = DeliveryId::parse(&delivery).ok_or(ActionError::NotFound)?;
+    sender::send_again(&visit.context, &id, &delivery).await?;
+    Ok(format!("/settings/webhooks/{id}?done=again"))
+}
+
+/// Reads the identifier of an address or a form.
+pub fn read_id(id: &str) -> Result<WebhookId, ActionError> {
+    WebhookId::parse(id).ok_or(ActionError::NotFound)
+}
+
+/// The webhook, or the page that says there is none.
+pub async fn find(visit: &Visit, id: &WebhookId) -> Result<Webhook, ActionError> {
+    webhook::find(&visit.context, id).await?.ok_or(ActionError::NotFound)
+}
+
+/// The page. `done` says what was done, `tested` names the delivery of a test.
+pub async fn page(id: String, done: String, tested: String) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let id = read_id(&id)?;
+    let webhook = find(&visit, &id).await?;
+    let deliveries = webhook::deliveries(&visit.context, &id, SHOWN).await?;
+    let waiting = webhook::waiting(&visit.context, &id).await?;
+    let test = deliveries.iter().find(|delivery| done == "tested" && delivery.id.as_str() == tested);
+    let old_secret = webhook.previous_until.filter(|until| *until > visit.now());
+    let body = view! {
+        {notice(&done, test)}
+        {condition(&webhook, waiting)}
+        <div class="head">
+            <div>
+                <a href="/settings/webhooks">"Back to the list"</a><h1>{webhook.name.clone()}</h1>
+            </div>
+            {actions(&webhook)}
+        </div>
+        <dl class="panel facts">
+            <div><dt>"State"</dt><dd><State webhook=webhook.clone()/></dd></div>
+            <div><dt>"Sends to"</dt><dd>{webhook.host.clone()}</dd></div>
+            <div><dt>"Events"</dt><dd>{summary(&webhook.events)}</dd></div>
+            <div><dt>"Added"</dt><dd><Moment at=webhook.created_at/>{format!(" by {}", webhook.created_by)}</dd></div>
+            <div><dt>"Signing secret made"</dt><dd><Moment at=webhook.secret_made_at/></dd></div>
+            {old_secret.map(|at| view! { <div><dt>"The one before signs too"</dt><dd>"until "<Moment at/></dd></div> })}
+            <div><dt>"Waiting"</dt><dd>{counted(waiting, "delivery", "deliveries")}</dd></div>
+        </dl>
+        <Deliveries id deliveries paused={webhook.paused_at.is_some()} now=visit.now()/>
+        <Texts title="Verify the signature" about="With the signing secret, before anything is believed.".to_owned()
+            texts=snippets::webhook_verification()/>
+    };
+    Ok(Page::new(webhook.name, body))
+}
+
+/// What was done.
+fn notice(done: &str, test: Option<&Delivery>) -> AnyView {
+    let text = match (done, test) {
+        ("tested", Some(Delivery { delivered_at: Some(_), last_status, .. })) => {
+            format!("The test arrived. The receiver answered {}.", last_status.unwrap_or_default())
+        }
+        ("tested", Some(test)) => {
+            let text = test.last_problem.clone().unwrap_or_else(|| "There is no answer yet.".to_owned());
+            return view! { <Alert title="The test did not arrive" text/> }.into_any();
+        }
+        ("saved", _) => "Saved. It applies to what is sent from now on.".to_owned(),
+        ("paused", _) => "Paused. Nothing is sent until it is resumed.".to_owned(),
+        ("resumed", _) => "Resumed. What happens from now on is sent.".to_owned(),
+        ("again", _) => "It is sent again in a moment. Reload the page to see what becomes of it.".to_owned(),
+        _ => return ().into_any(),
+    };
+    view! { <Done text/> }.into_any()
+}
+
+/// What is wrong with it, if anything is.
+fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
+    if let Some(at) = webhook.paused_at {
+        let why =
+            if webhook.gone_at.is_some() { "The receiver answered 410 Gone: it wants nothing more. " } else { "" };
+        return view! {
+            <div class="notice" data-tone="warn">
+                <Drawing icon=Icon::Warning/>
+                <div><p>
+                    <b>"Paused "<Moment at/>". "</b>{why}
+                    "What happens meanwhile is not sent, also not after it is resumed. What waited before is sent then."
+                </p></div>
+            </div>
+        }
+        .into_any();
+    }
+    let Some(since) = webhook.failing_since else { return ().into_any() };
+    let problem = webhook.last_problem.clone().unwrap_or_default();
+    let waiting = (waiting > 0).then(|| {
+        let deliveries = counted(waiting, "delivery waits", "deliveries wait");
+        format!(" {deliveries} for the next attempt.")
+    });
+    view! {
+        <div class="notice" data-tone="danger">
+            <Drawing icon=Icon::Warning/>
+            <div><p><b>"Nothing has arrived since "<Moment at=since/>". "</b>"Last problem: "{problem}{waiting}</p></div>
+        </div>
+    }
+    .into_any()
+}
+
+fn actions(webhook: &Webhook) -> AnyView {
+    let address = format!("/settings/webhooks/{}", webhook.id);
+    let (function, word) = match webhook.paused_at {
+        Some(_) => ("/fn/resume_webhook", "Resume"),
+        None => ("/fn/pause_webhook", "Pause"),
+    };
+    let button = |action: &'static str, word: &'static str, kind: Option<&'static str>| {
+        view! {
+            <form method="post" action=action>
+                <FormToken/>
+                <input type="hidden" name="id" value=webhook.id.to_string()/>
+                <button class="button" data-kind=kind>{word}</button>
+            </form>
+        }
+    };
+    view! {
+        <div class="row">
+            {button("/fn/test_webhook", "Send test", Some("primary"))}
+            <a class="button" href=format!("{address}/edit")>"Edit"</a>
+            {button(function, word, None)}
+            <a class="button" href=format!("{address}/secret")>"Replace signing secret"</a>
+            <a class="button" href=format!("{address}/remove")>"Remove"</a>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Deliveries(id: WebhookId, deliveries: Vec<Delivery>, paused: bool, now: Timestamp) -> AnyView {
+    let rows = deliveries.into_iter().map(|delivery| row(&id, delivery, paused, now)).collect_view();
+    let table = if rows.is_empty() {
+        view! { <div class="body"><p class="muted">"Nothing was sent yet."</p></div> }.into_any()
+    } else {
+        view! {
+            <table>
+                <thead><tr>
+                    <th scope="col">"Event"</th><th scope="col">"When"</th><th scope="col">"Attempts"</th>
+                    <th scope="col">"Outcome"</th><th scope="col">"Next attempt"</th>
+                    <th scope="col"><span class="vh">"Actions"</span></th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel" aria-labelledby="deliveries">
+            <header><h2 id="deliveries">"Deliveries"</h2><span class="muted">"The newest 50; kept for 30 days"</span></header>
+            {table}
+        </section>
+    }
+    .into_any()
+}
+
+fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> AnyView {
+    let (word, tone) = match (delivery.delivered_at, delivery.next_attempt_at) {
+        (Some(_), _) => ("Delivered", "ok"),
+        (None, Some(_)) if delivery.last_attempt_at.is_some() => ("Failed, waiting", "warn"),
+        (None, Some(_)) => ("Waiting", "idle"),
+        (None, None) => ("Failed", "danger"),
+    };
+    let detail = delivery.last_problem.or_else(|| delivery.last_status.map(|status| format!("It answered {status}.")));
+    let next = match delivery.next_attempt_at {
+        Some(_) if paused => view! { <span class="muted">"When resumed"</span> }.into_any(),
+        Some(at) if at <= now => view! { <span>"Now"</span> }.into_any(),
+        at => view! { <MomentOr at otherwise="None"/> }.into_any(),
+    };
+    let again = if delivery.next_attempt_at.is_some() { "Send now" } else { "Send again" };
+    let form = (!paused).then(|| {
+        view! {
+            <form method="post" action="/fn/send_delivery_again">
+                <FormToken/>
+                <input type="hidden" name="id" value=id.to_string()/>
+                <input type="hidden" name="delivery" value=delivery.id.to_string()/>
+                <button class="button" data-size="small">{again}</button>
+            </form>
+        }
+    });
+    view! {
+        <tr>
+            <th scope="row">{delivery.event}<div class="sub">{delivery.subject}</div></th>
+            <td data-label="When"><Moment at=delivery.created_at/></td>
+            <td data-label="Attempts"><span>{delivery.attempts}</span></td>
+            <td data-label="Outcome">
+                <span class="chip" data-tone=tone>{word}</span>{detail.map(|text| view! { <div class="sub">{text}</div> })}
+            </td>
+            <td data-label="Next attempt">{next}</td>
+            <td>{form}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// Asks before it is removed.
+pub async fn remove_page(id: String) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let id = read_id(&id)?;
+    let webhook = find(&visit, &id).await?;
+    let address = format!("/settings/webhooks/{id}");
+    let title = format!("Remove {}?", webhook.name);
+    let body = view! {
+        <div class="head"><div><a href=address.clone()>{format!("Back to {}", webhook.name)}</a><h1>{title.clone()}</h1></div></div>
+        <form method="post" action="/fn/remove_webhook" class="stack">
+            <FormToken/>
+            <input type="hidden" name="id" value=id.to_string()/>
+            <section class="panel body" aria-label="What happens">
+                <p>{format!("Nothing more is sent to {}. Its deliveries and its signing secret are removed too.", webhook.host)}</p>
+            </section>
+            <div class="row">
+                <button class="button" data-kind="danger">"Remove webhook"</button>
+                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
+            </div>
+        </form>
+    };
+    Ok(Page::new(title, body).framed(Frame::Narrow))
+}

@@ -1,0 +1,103 @@
+//! Figures of a large instance. To count a million rows takes longer than anybody wants to look at an empty page, and
+//! whoever looks does not mind that they are some seconds old.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::base::clock::Timestamp;
+
+/// Figures younger than this are shown as they are.
+const FRESH: Duration = Duration::from_secs(10);
+/// Figures younger than this are shown while they are counted anew; older ones are waited for.
+const USABLE: Duration = Duration::from_secs(60);
+/// Most different figures that are kept.
+const MOST: usize = 256;
+
+/// What was counted, by what was asked for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recent<V>(Arc<Mutex<HashMap<String, Figures<V>>>>);
+
+#[derive(Debug)]
+struct Figures<V> {
+    counted_at: Timestamp,
+    value: V,
+    is_counting: bool,
+}
+
+impl<V> Default for Recent<V> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<V: Clone + Send + 'static> Recent<V> {
+    /// The figures of `key`, from `count` when there are none that can be shown.
+    pub(crate) async fn get<Error: std::fmt::Display + Send + 'static>(
+        &self,
+        key: &str,
+        now: Timestamp,
+        count: impl Future<Output = Result<V, Error>> + Send + 'static,
+    ) -> Result<V, Error> {
+        let Some((value, is_due)) = self.known(key, now) else {
+            let value = count.await?;
+            self.keep(key, now, value.clone());
+            return Ok(value);
+        };
+        if is_due {
+            let (recent, key) = (self.clone(), key.to_owned());
+            tokio::spawn(async move {
+                match count.await {
+                    Ok(value) => recent.keep(&key, now, value),
+                    Err(error) => {
+                        tracing::warn!(%error, "figures could not be counted anew");
+                        recent.entries().remove(&key);
+                    }
+                }
+            });
+        }
+        Ok(value)
+    }
+
+    /// What is known, and whether the caller is to count it anew.
+    fn known(&self, key: &str, now: Timestamp) -> Option<(V, bool)> {
+        let mut entries = self.entries();
+        let figures = entries.get_mut(key).filter(|figures| now.since(figures.counted_at) < USABLE)?;
+        let is_due = now.since(figures.counted_at) >= FRESH && !figures.is_counting;
+        figures.is_counting |= is_due;
+        Some((figures.value.clone(), is_due))
+    }
+
+    fn keep(&self, key: &str, counted_at: Timestamp, value: V) {
+        let mut entries = self.entries();
+        if entries.len() >= MOST {
+            entries.clear();
+        }
+        entries.insert(key.to_owned(), Figures { counted_at, value, is_counting: false });
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<String, Figures<V>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn figures_are_counted_anew_behind_whoever_looks() {
+        let recent = Recent::default();
+        let at = |seconds: u64| Timestamp::from_millis(0).plus(Duration::from_secs(seconds));
+        let counted = |value: u32| async move { Ok::<_, String>(value) };
+        assert_eq!(recent.get("all", at(0), counted(1)).await.expect("counts"), 1);
+        assert_eq!(recent.get("all", at(9), counted(2)).await.expect("counts"), 1, "fresh");
+        assert_eq!(recent.get("team", at(9), counted(3)).await.expect("counts"), 3, "another question");
+        assert_eq!(recent.get("all", at(20), counted(4)).await.expect("counts"), 1, "shown once more");
+        while recent.known("all", at(20)).is_some_and(|(value, _)| value == 1) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(recent.get("all", at(21), counted(5)).await.expect("counts"), 4);
+        assert_eq!(recent.get("all", at(700), counted(6)).await.expect("counts"), 6, "too old to show");
+    }
+}

@@ -1,0 +1,241 @@
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is sent back
+//! with a code or an error.
+
+use serde_json::json;
+
+use crate::base::form_body::TokenForm;
+use crate::base::id::{InteractiveClientId, PersonId};
+use crate::client;
+use crate::client::metadata_document::{self, DocumentError};
+use crate::context::Context;
+use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::client::{ClientKind, InteractiveClient};
+use crate::model::consent::CODE_LIFETIME;
+use crate::model::oauth_error::OAuthErrorCode;
+use crate::model::redirect_uri::RedirectUri;
+use crate::model::resource;
+use crate::model::scope::Scopes;
+use crate::model::server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
+use crate::store;
+use crate::store::client::consent::Code;
+
+/// Characters of an S256 challenge: 32 bytes in base64url (RFC 7636 §4.2).
+const CHALLENGE_LENGTH: usize = 43;
+
+/// A request that makes sense, and waits for its person's decision.
+#[derive(Debug, Clone)]
+pub struct AuthorizationRequest {
+    /// Who asks.
+    pub client: InteractiveClient,
+    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its port from
+    /// what is registered.
+    pub redirect_uri: RedirectUri,
+    /// What the client wants to get back with the answer.
+    pub state: Option<String>,
+    /// The MCP server it is about.
+    pub server: McpServer,
+    /// What it would get.
+    pub scopes: Scopes,
+    challenge: String,
+}
+
+/// Why a request is not put before a person.
+#[derive(Debug)]
+pub enum RequestError {
+    /// The client or the redirect URI is not known: nobody is sent anywhere (§3.1.2.4). The text is for the person.
+    Page(String),
+    /// Only for somebody who is signed in: before that nobody makes us ask for the client's document.
+    SignIn,
+    /// The client is told, by this address (§4.1.2.1).
+    Redirect(String),
+    /// A fault of ours.
+    Fault(Fault),
+}
+
+impl<Error: Into<Fault>> From<Error> for RequestError {
+    fn from(error: Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Reads a request, of `actor` when somebody is signed in.
+///
+/// # Errors
+///
+/// [`RequestError`] says to whom it is told.
+pub async fn check(
+    context: &Context,
+    query: &[u8],
+    actor: Option<&Actor>,
+) -> Result<AuthorizationRequest, RequestError> {
+    let page = |problem: &str| RequestError::Page(problem.to_owned());
+    let form = TokenForm::parse(query).map_err(|_| page("The request is malformed, or a parameter is repeated."))?;
+    let client = client_of(context, &form, actor).await?;
+    // A client with a single URI might leave it out; but all that are known name it, and a mistake here is costly.
+    let asked = form.get("redirect_uri").ok_or_else(|| page("redirect_uri is missing."))?;
+    let redirect_uri = client
+        .redirect_uri(asked)
+        .and_then(|_| RedirectUri::parse(asked))
+        .ok_or_else(|| page("The redirect_uri is not one that the client registered."))?;
+
+    let state = form.get("state");
+    let refuse = |code: OAuthErrorCode, description: &str| {
+        RequestError::Redirect(answer(
+            context,
+            &redirect_uri,
+            state,
+            &[("error", code.as_str()), ("error_description", description)],
+        ))
+    };
+    match form.get("response_type") {
+        Some("code") => {}
+        None => return Err(refuse(OAuthErrorCode::InvalidRequest, "response_type is missing.")),
+        Some(_) => return Err(refuse(OAuthErrorCode::UnsupportedResponseType, "response_type must be code.")),
+    }
+    if form.get("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(refuse(OAuthErrorCode::InvalidRequest, "response_mode must be query."));
+    }
+    if form.get("request").is_some() || form.get("request_uri").is_some() {
+        return Err(refuse(OAuthErrorCode::InvalidRequest, "Request objects are not supported."));
+    }
+    let challenge = match (form.get("code_challenge_method"), form.get("code_challenge")) {
+        (Some("S256"), Some(challenge)) if is_challenge(challenge) => challenge.to_owned(),
+        (Some("S256"), Some(_)) => {
+            return Err(refuse(OAuthErrorCode::InvalidRequest, "code_challenge must be 43 characters of base64url."));
+        }
+        (Some("S256"), None) => return Err(refuse(OAuthErrorCode::InvalidRequest, "code_challenge is missing.")),
+        _ => return Err(refuse(OAuthErrorCode::InvalidRequest, "PKCE with code_challenge_method S256 is required.")),
+    };
+    let servers = store::server::list(&context.store).await?;
+    let Some(server) = target(&form, servers) else {
+        return Err(refuse(OAuthErrorCode::InvalidTarget, "resource must name one MCP server of this server."));
+    };
+    let grantable = grantable(&client, &server);
+    let scopes = match form.get("scope").map(Scopes::parse) {
+        Some(None) => return Err(refuse(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
+        Some(Some(asked)) if !asked.is_empty() => asked.intersection(&grantable),
+        _ => server.default_scope_names().collect::<Scopes>().intersection(&grantable),
+    };
+    if scopes.is_empty() {
+        return Err(refuse(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted."));
+    }
+    let state = state.map(str::to_owned);
+    Ok(AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge })
+}
+
+/// The client that the request names.
+async fn client_of(
+    context: &Context,
+    form: &TokenForm,
+    actor: Option<&Actor>,
+) -> Result<InteractiveClient, RequestError> {
+    let unknown = || RequestError::Page("No client with this client_id is registered here.".to_owned());
+    let id = form.get("client_id").and_then(InteractiveClientId::parse).ok_or_else(unknown)?;
+    if id.document().is_none() {
+        let found = client::find(context, &id).await?;
+        return found.filter(|client| client.removed_at.is_none()).ok_or_else(unknown);
+    }
+    if !context.settings.client_id_metadata_documents {
+        return Err(unknown());
+    }
+    let actor = actor.ok_or(RequestError::SignIn)?;
+    metadata_document::client(context, actor, &id).await.map_err(|error| match error {
+        DocumentError::Unusable(problem) => {
+            RequestError::Page(format!("The client_id names a document that cannot be used. {problem}"))
+        }
+        DocumentError::Fault(fault) => RequestError::Fault(fault),
+    })
+}
+
+fn is_challenge(text: &str) -> bool {
+    text.len() == CHALLENGE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// The MCP server that the request names; the built-in one when it names none, as clients do that do not know RFC 8707.
+fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
+    let mut resources = form.resources();
+    let asked = match (resources.next(), resources.next()) {
+        (None, _) => return servers.into_iter().find(|server| server.built_in),
+        (Some(one), None) => resource::canonical(one)?,
+        (Some(_), Some(_)) => return None,
+    };
+    servers.into_iter().find(|server| resource::canonical(&server.resource).as_ref() == Some(&asked))
+}
+
+/// What a person may let the client do at the server. To ask about other people's tokens is for machines, and to act on
+/// credentials for clients that an administrator knows.
+fn grantable(client: &InteractiveClient, server: &McpServer) -> Scopes {
+    let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
+    let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && client.kind != ClientKind::Registered;
+    let names = server.scopes.iter().map(|scope| scope.name.as_str());
+    names.filter(|name| !is_for_machines(name) && !is_privileged(name)).collect()
+}
+
+/// The address that brings an answer to the client, with who answers (RFC 9207).
+fn answer(context: &Context, uri: &RedirectUri, state: Option<&str>, parameters: &[(&str, &str)]) -> String {
+    let mut all = parameters.to_vec();
+    all.extend(state.map(|state| ("state", state)));
+    all.push(("iss", &context.settings.public_url));
+    uri.with(&all)
+}
+
+/// Whether the person has allowed as much before, and need not be asked again.
+pub async fn is_remembered(
+    context: &Context,
+    person: &PersonId,
+    request: &AuthorizationRequest,
+) -> Result<bool, Fault> {
+    let AuthorizationRequest { client, server, scopes, .. } = request;
+    if !client.remembers_consent() {
+        return Ok(false);
+    }
+    let granted =
+        store::client::consent::granted(&context.store, person, &client.id, &server.id, context.now()).await?;
+    Ok(granted.iter().any(|granted| scopes.intersection(granted) == *scopes))
+}
+
+/// The person allows it. Returns the address that brings the code to the client.
+pub async fn allow(
+    context: &Context,
+    actor: &Actor,
+    person: &PersonId,
+    request: &AuthorizationRequest,
+) -> Result<String, Fault> {
+    let AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge } = request;
+    let code = PlainSecret::generate_of(SecretKind::AuthorizationCode, context.random.as_ref());
+    let mut change = context.begin_change().await?;
+    let stored = Code {
+        person: person.clone(),
+        client_id: client.id.clone(),
+        redirect_uri: redirect_uri.as_str().to_owned(),
+        challenge: challenge.clone(),
+        server_id: server.id.clone(),
+        scopes: scopes.clone(),
+        expires_at: change.now().plus(CODE_LIFETIME),
+        grant: None,
+    };
+    store::client::consent::insert_code(change.transaction(), &code.hash(&context.keys.pepper), &stored).await?;
+    change.commit(actor, &decided("grant.allowed", request)).await?;
+    Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
+}
+
+/// The address that tells the client that the person, who is `actor`, does not want it.
+pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String, Fault> {
+    context.begin_change().await?.commit(actor, &decided("grant.denied", request)).await?;
+    let denied =
+        [("error", OAuthErrorCode::AccessDenied.as_str()), ("error_description", "The person did not allow it.")];
+    Ok(answer(context, &request.redirect_uri, request.state.as_deref(), &denied))
+}
+
+/// The audit event of a person's decision.
+fn decided(action: &'static str, request: &AuthorizationRequest) -> Event {
+    let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
+    Event::new(action, "client", client.id.as_str(), &client.name).with(json!({
+        "mcp_server": server.resource,
+        "scope": scopes.to_string(),
+        "redirect_host": redirect_uri.host(),
+    }))
+}

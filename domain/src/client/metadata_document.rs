@@ -1,0 +1,160 @@
+//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose identifier is the address of a
+//! document that describes it. It need not register, and its host vouches for it as far as anybody trusts that host.
+//!
+//! Only people who are signed in make us ask another server, and no server is asked often. At the token endpoint nothing is
+//! fetched: a client that gets there has been before a person, and is stored.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::InteractiveClientId;
+use crate::base::strict_json;
+use crate::base::text::{is_unprintable, printable};
+use crate::client::registration::name;
+use crate::client::{added, changed};
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::ports::Fetch;
+use crate::model::redirect_uri::RedirectUri;
+use crate::services::client_documents::host;
+use crate::store::{self, StoreError};
+
+/// A document is believed for this time; whoever comes later makes us ask again.
+const FRESH: Duration = Duration::from_secs(3600);
+/// Longest problem that is told, in characters: part of it comes from elsewhere.
+const LONGEST_PROBLEM: usize = 200;
+/// What is kept of a document beside the redirect URIs: what is shown, or explains what was decided.
+const MEMBERS: [&str; 4] = ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method"];
+
+/// Why a client is not known by its document. The text is for the person.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// The document cannot be had, or is none.
+    #[error("{0}")]
+    Unusable(String),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for DocumentError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+fn unusable(problem: &str) -> DocumentError {
+    DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
+}
+
+/// The client that the document at the address `id` describes, as it is now or was less than an hour ago.
+///
+/// # Errors
+///
+/// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then the
+/// client is not known, whatever it was before.
+pub async fn client(
+    context: &Context,
+    actor: &Actor,
+    id: &InteractiveClientId,
+) -> Result<InteractiveClient, DocumentError> {
+    let known = store::client::find(&context.store, id).await?;
+    let now = context.now();
+    match &known {
+        Some(client) if client.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
+        Some(client) if client.described_at.is_some_and(|at| now.since(at) < FRESH) => return Ok(client.clone()),
+        _ => {}
+    }
+    let described =
+        read(id, &context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unusable(&problem))?, now)?;
+    keep(context, actor, described).await
+}
+
+/// Stores what the document says, and records what changed.
+async fn keep(
+    context: &Context,
+    actor: &Actor,
+    described: InteractiveClient,
+) -> Result<InteractiveClient, DocumentError> {
+    let mut change = context.begin_change().await?;
+    let known = store::client::find_in(change.transaction(), &described.id).await?;
+    let event = match &known {
+        None => {
+            store::client::insert(change.transaction(), &described, None).await?;
+            added(&described)
+        }
+        Some(known) if known.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
+        Some(known) => {
+            store::client::describe(change.transaction(), &described).await?;
+            if known.name == described.name && known.redirect_uris == described.redirect_uris {
+                let client = InteractiveClient { described_at: described.described_at, ..known.clone() };
+                change.commit_all(actor, &[]).await?;
+                return Ok(client);
+            }
+            changed(known, &described)
+        }
+    };
+    let (created_at, last_used_at) =
+        known.map_or((described.created_at, None), |known| (known.created_at, known.last_used_at));
+    change.commit(actor, &event).await?;
+    Ok(InteractiveClient { created_at, last_used_at, ..described })
+}
+
+/// Reads a document (§4). Members that are not known here mean something to others.
+fn read(id: &InteractiveClientId, document: &[u8], now: Timestamp) -> Result<InteractiveClient, DocumentError> {
+    let Some(Value::Object(document)) = strict_json::parse(document) else {
+        return Err(unusable("It is not a JSON object without repeated members."));
+    };
+    if document.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
+        return Err(unusable("Its client_id is not its own address."));
+    }
+    if document.contains_key("client_secret") || document.contains_key("client_secret_expires_at") {
+        return Err(unusable("It holds a client_secret, which everybody can read."));
+    }
+    // What everybody can read holds no secret, so where nothing is said no secret is meant.
+    match document.get("token_endpoint_auth_method").map(Value::as_str) {
+        None | Some(Some("none")) => {}
+        _ => {
+            return Err(unusable(
+                "Its token_endpoint_auth_method is not none, which is the only one for documents here.",
+            ));
+        }
+    }
+    let has_code = |grants: &Value| grants.as_array().is_some_and(|list| list.contains(&json!("authorization_code")));
+    if !document.get("grant_types").is_none_or(has_code) {
+        return Err(unusable("Its grant_types do not hold authorization_code."));
+    }
+    // Of a client for many servers some redirect URIs may be none that are safe here; others of it are.
+    let listed = document.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let usable = listed.iter().filter_map(|uri| uri.as_str().and_then(RedirectUri::parse));
+    let redirect_uris: Vec<RedirectUri> = usable.take(MOST_REDIRECT_URIS).collect();
+    if redirect_uris.is_empty() {
+        return Err(unusable("It names no redirect URI that is https, on this computer, or of a private scheme."));
+    }
+    let name = name(&document).map_err(|error| unusable(&format!("Its {error}")))?;
+    if name.chars().any(is_unprintable) {
+        return Err(unusable("Its client_name holds characters that cannot be shown."));
+    }
+    let metadata: Map<String, Value> =
+        document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
+    Ok(InteractiveClient {
+        id: id.clone(),
+        kind: ClientKind::Document,
+        name,
+        redirect_uris,
+        metadata,
+        secret_hint: None,
+        secret_ended: false,
+        leaked_at: None,
+        created_by: host(id.as_str()).to_owned(),
+        made_by: None,
+        created_at: now,
+        last_used_at: None,
+        removed_at: None,
+        described_at: Some(now),
+    })
+}

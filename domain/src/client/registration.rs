@@ -1,0 +1,215 @@
+//! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for it, so it
+//! gets nothing but the right to ask people, who are told where their answer goes.
+
+use serde_json::{Map, Value, json};
+
+use crate::base::id::InteractiveClientId;
+use crate::base::strict_json;
+use crate::base::text::is_unprintable;
+use crate::client::added;
+use crate::context::Context;
+use crate::crypto::secret::PlainSecret;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::client::{ClientKind, DynamicRegistration, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::origin::Origin;
+use crate::model::redirect_uri::{Destination, RedirectUri};
+use crate::store::{self, StoreError};
+
+/// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application type of
+/// OpenID Connect, which MCP clients send. Whatever else somebody sends might one day mean something, so it is refused.
+const MEMBERS: [&str; 15] = [
+    "redirect_uris",
+    "token_endpoint_auth_method",
+    "grant_types",
+    "response_types",
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "scope",
+    "contacts",
+    "tos_uri",
+    "policy_uri",
+    "software_id",
+    "software_version",
+    "software_statement",
+    "application_type",
+];
+/// Longest name, in characters.
+const LONGEST_NAME: usize = 100;
+/// Longest metadata, in bytes.
+const LONGEST_METADATA: usize = 4 * 1024;
+const UNNAMED: &str = "Unnamed client";
+
+/// Why a client was not registered (RFC 7591 §3.2.2).
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
+    /// Clients cannot register themselves here.
+    #[error("registration is off")]
+    Off,
+    /// The client did not bring the operator's token.
+    #[error("the initial access token is missing or wrong")]
+    Unauthorized,
+    /// `invalid_redirect_uri`: what was wrong.
+    #[error("{0}")]
+    RedirectUri(&'static str),
+    /// `invalid_client_metadata`: what was wrong.
+    #[error("{0}")]
+    Metadata(&'static str),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for RegistrationError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's `Authorization`
+/// header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the client asked for one.
+pub async fn register(
+    context: &Context,
+    metadata: &[u8],
+    bearer: Option<&str>,
+    origin: &Origin,
+) -> Result<Value, RegistrationError> {
+    let mode = context.settings.dynamic_registration;
+    match (mode, &context.settings.initial_access_token) {
+        (DynamicRegistration::Off, _) => return Err(RegistrationError::Off),
+        (DynamicRegistration::Token, Some(token)) if bearer.is_some_and(|bearer| token.is(bearer)) => {}
+        (DynamicRegistration::Token, _) => return Err(RegistrationError::Unauthorized),
+        (DynamicRegistration::Loopback | DynamicRegistration::On, _) => {}
+    }
+    let mut metadata = read(metadata)?;
+    let redirect_uris = redirect_uris(&metadata, mode)?;
+    let registered: Vec<&str> = redirect_uris.iter().map(RedirectUri::as_str).collect();
+    metadata.insert("redirect_uris".to_owned(), json!(registered));
+    check_flow(&metadata)?;
+    let name = name(&metadata)?;
+    let secret = wants_secret(&metadata)?.then(|| PlainSecret::generate(context.random.as_ref()));
+    // What is left out has a meaning (§2), which the answer tells.
+    for (member, default) in [
+        ("token_endpoint_auth_method", json!("client_secret_basic")),
+        ("grant_types", json!(["authorization_code"])),
+        ("response_types", json!(["code"])),
+    ] {
+        metadata.entry(member).or_insert(default);
+    }
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let client = InteractiveClient {
+        id: InteractiveClientId::generate(context.random.as_ref()),
+        kind: ClientKind::Dynamic,
+        name,
+        redirect_uris,
+        metadata,
+        secret_hint: secret.as_ref().map(PlainSecret::hint),
+        secret_ended: false,
+        leaked_at: None,
+        created_by: "Itself".to_owned(),
+        made_by: None,
+        created_at: now,
+        last_used_at: None,
+        removed_at: None,
+        described_at: None,
+    };
+    let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
+    store::client::insert(change.transaction(), &client, hash.as_ref()).await?;
+    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
+    change.commit(&actor, &added(&client)).await?;
+    let mut answer = client.metadata;
+    answer.insert("client_id".to_owned(), json!(client.id.as_str()));
+    answer.insert("client_id_issued_at".to_owned(), json!(now.seconds()));
+    if let Some(secret) = secret {
+        answer.insert("client_secret".to_owned(), json!(secret.expose()));
+        answer.insert("client_secret_expires_at".to_owned(), json!(0));
+    }
+    Ok(Value::Object(answer))
+}
+
+fn read(metadata: &[u8]) -> Result<Map<String, Value>, RegistrationError> {
+    let not_an_object = RegistrationError::Metadata("The body must be a JSON object without repeated members.");
+    if metadata.len() > LONGEST_METADATA {
+        return Err(RegistrationError::Metadata("The metadata is too long."));
+    }
+    let Some(Value::Object(members)) = strict_json::parse(metadata) else { return Err(not_an_object) };
+    if !members.keys().all(|name| MEMBERS.contains(&name.as_str())) {
+        return Err(RegistrationError::Metadata("A member is none of RFC 7591, or not supported here."));
+    }
+    // What is repeated to the client, and shown, are texts and lists of texts.
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.chars().any(is_unprintable));
+    let is_plain = |value: &Value| is_text(value) || value.as_array().is_some_and(|list| list.iter().all(is_text));
+    if !members.values().all(is_plain) {
+        return Err(RegistrationError::Metadata("Every member must be text or a list of texts."));
+    }
+    Ok(members)
+}
+
+fn texts<'value>(metadata: &'value Map<String, Value>, member: &str) -> Option<Vec<&'value str>> {
+    metadata.get(member)?.as_array().map(|list| list.iter().filter_map(Value::as_str).collect())
+}
+
+fn redirect_uris(
+    metadata: &Map<String, Value>,
+    mode: DynamicRegistration,
+) -> Result<Vec<RedirectUri>, RegistrationError> {
+    let asked = texts(metadata, "redirect_uris").unwrap_or_default();
+    if asked.is_empty() || asked.len() > MOST_REDIRECT_URIS {
+        return Err(RegistrationError::RedirectUri("redirect_uris must name one to ten URIs."));
+    }
+    let unusable = RegistrationError::RedirectUri(
+        "A redirect URI must be https, http on localhost, 127.0.0.1 or [::1], or of a private scheme with a dot.",
+    );
+    let mut uris: Vec<RedirectUri> =
+        asked.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or(unusable)?;
+    // Some clients name a website of their maker's beside the person's computer: of those that part is registered (§3.2.1).
+    if mode == DynamicRegistration::Loopback {
+        uris.retain(|uri| uri.destination() == Destination::Loopback);
+    }
+    if uris.is_empty() {
+        return Err(RegistrationError::RedirectUri(
+            "Clients may register themselves here with redirect URIs on localhost, 127.0.0.1 or [::1] only.",
+        ));
+    }
+    Ok(uris)
+}
+
+/// A client that registers itself asks people. It never gets a grant in which nobody is asked.
+fn check_flow(metadata: &Map<String, Value>) -> Result<(), RegistrationError> {
+    let only = |member: &str, allowed: &[&str], needed: &str| match (metadata.get(member), texts(metadata, member)) {
+        (None, _) => true,
+        (Some(_), Some(asked)) => asked.contains(&needed) && asked.iter().all(|one| allowed.contains(one)),
+        (Some(_), None) => false,
+    };
+    if !only("grant_types", &["authorization_code", "refresh_token"], "authorization_code") {
+        return Err(RegistrationError::Metadata("grant_types may be authorization_code and refresh_token."));
+    }
+    if !only("response_types", &["code"], "code") {
+        return Err(RegistrationError::Metadata("response_types may be code."));
+    }
+    Ok(())
+}
+
+fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError> {
+    match metadata.get("token_endpoint_auth_method").map(Value::as_str) {
+        Some(Some("none")) => Ok(false),
+        None | Some(Some("client_secret_basic" | "client_secret_post")) => Ok(true),
+        Some(_) => Err(RegistrationError::Metadata(
+            "token_endpoint_auth_method may be none, client_secret_basic or client_secret_post.",
+        )),
+    }
+}
+
+/// The name that the client gives itself.
+pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String, RegistrationError> {
+    let name = match metadata.get("client_name") {
+        None => UNNAMED,
+        Some(name) => name.as_str().ok_or(RegistrationError::Metadata("client_name must be text."))?.trim(),
+    };
+    if name.chars().count() > LONGEST_NAME {
+        return Err(RegistrationError::Metadata("client_name is too long."));
+    }
+    Ok(if name.is_empty() { UNNAMED } else { name }.to_owned())
+}

@@ -1,0 +1,143 @@
+//! Credentials: OAuth clients of MCP servers, from generation to revocation.
+//!
+//! # Layout
+//!
+//! | module | operation |
+//! |---|---|
+//! | [`draft`] | what a person may ask for, checked |
+//! | [`generate`] | a new credential and its secret, shown once |
+//! | [`keys`] | public keys, for clients that sign assertions |
+//! | [`federated`] | identities of other issuers that stand for a credential |
+//! | [`list`] | search, filter, sort, pages |
+//! | [`inspect`] | one credential with its secrets and what revoking it would end |
+//! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
+//! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
+//! | [`renew`] | new secrets for several at once |
+//! | [`leak`] | secrets and tokens in a pasted text: whose they are, what they reach, ending them |
+//! | [`emergency`] | stop many at once |
+//! | [`disable`] | stop it for a while, and let it go on |
+//! | [`revoke`] | end it for ever |
+
+pub mod disable;
+pub mod edit;
+pub mod federated;
+pub mod generate;
+pub mod import;
+pub mod inspect;
+pub mod keys;
+pub mod list;
+pub mod renew;
+pub mod revoke;
+pub mod rotate;
+pub mod usage;
+
+use crate::base::id::ClientId;
+use crate::change::Change;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::authority::{Denied, Role};
+use crate::model::credential::{AuthMethod, Credential, end_of};
+use crate::model::field_error::FieldError;
+use crate::store::{self, StoreError};
+
+/// Why an operation on a credential was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// There is no such credential for whoever asks.
+    #[error("there is no such credential")]
+    NotFound,
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// It can be looked at; the role for this is missing.
+    #[error("the role does not allow it")]
+    Forbidden,
+    /// The credential proves itself in another way.
+    #[error("the credential does not use this kind of authentication")]
+    OtherMethod,
+    /// A secret or key is being replaced already.
+    #[error("a rotation is under way; finish or cancel it first")]
+    RotationUnderWay,
+    /// A revoked credential cannot be changed.
+    #[error("the credential is revoked")]
+    Revoked,
+    /// The form was sent before and made this credential then.
+    #[error("the form was sent before")]
+    AlreadySubmitted(ClientId),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for CredentialError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Denied> for CredentialError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unseen => Self::NotFound,
+            Denied::TooLittle => Self::Forbidden,
+        }
+    }
+}
+
+/// The credential inside a change by `actor`, who needs `role` in its team.
+async fn find_for(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    client_id: &ClientId,
+    role: Role,
+) -> Result<Credential, CredentialError> {
+    let credential =
+        store::credential::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+    change.authority(actor).await?.require(&credential.team, role)?;
+    Ok(credential)
+}
+
+/// The same for a change of its authenticators: the credential must work this way, and not be revoked.
+async fn find_changeable(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    client_id: &ClientId,
+    method: AuthMethod,
+    role: Role,
+) -> Result<Credential, CredentialError> {
+    let credential = find_for(change, actor, client_id, role).await?;
+    if credential.revoked_at.is_some() {
+        return Err(CredentialError::Revoked);
+    }
+    if credential.auth_method != method {
+        return Err(CredentialError::OtherMethod);
+    }
+    Ok(credential)
+}
+
+/// Stores the moment after which none of the credential's authenticators works, and until when one is being replaced.
+pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
+    let now = change.now();
+    let ends = store::credential::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
+    let ends_at = end_of(credential.auth_method, credential.hard_end_at, &ends, now);
+    let rotation = ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max();
+    store::credential::set_ends(change.transaction(), &credential.client_id, ends_at, rotation).await?;
+    Ok(())
+}
+
+/// The same for the credential with this identifier, if there is one.
+pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<(), CredentialError> {
+    match store::credential::find_in(change.transaction(), client_id).await? {
+        Some(credential) => update_ends(change, &credential).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether an operation changed anything. Both are success: asking twice is not an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did; here is the number of the audit entry.
+    Changed(i64),
+    /// It was so already.
+    Unchanged,
+}

@@ -1,0 +1,49 @@
+//! How much a credential is used and refused, hour by hour: rows that stay few however many requests there are.
+
+use crate::base::id::ClientId;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::usage::{Hour, RefusalHour, RefusalSummary, Whose};
+use crate::store;
+
+pub use crate::store::token::ledger::RecentExchange;
+
+/// The last `hours` hours, oldest first, none left out. Those of everything on a large instance may be some seconds old.
+pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Vec<Hour>, Fault> {
+    let last = context.now().hour();
+    let first = last - i64::from(hours) + 1;
+    context.filing.settle().await;
+    let counted = match whose {
+        Whose::All(authority) if store::credential::list::are_many(&context.store).await? => {
+            let (store, authority) = (context.store.clone(), authority.clone());
+            let name = format!("{} {hours}", authority.key().unwrap_or_default());
+            let count = async move {
+                store::token::usage::hours(&store, Whose::All(&authority), first).await.map_err(Fault::from)
+            };
+            context.hours.get(&name, context.now(), count).await?
+        }
+        whose => store::token::usage::hours(&context.store, whose, first).await?,
+    };
+    Ok((first..=last)
+        .map(|hour| {
+            counted.iter().find(|counted| counted.hour == hour).copied().unwrap_or(Hour { hour, ..Hour::default() })
+        })
+        .collect())
+}
+
+/// What was refused to a credential in the last 30 days, by cause, latest first.
+pub async fn refusals(context: &Context, client_id: &ClientId) -> Result<Vec<RefusalSummary>, Fault> {
+    let since = context.now().hour() - 30 * 24;
+    Ok(store::token::usage::refusals(&context.store, client_id, since).await?)
+}
+
+/// The newest exchanges of a credential.
+pub async fn recent_exchanges(context: &Context, client_id: &ClientId) -> Result<Vec<RecentExchange>, Fault> {
+    Ok(store::token::ledger::recent(&context.store, client_id, 10).await?)
+}
+
+/// What was refused to a credential in the last `hours` hours, by hour and cause, latest first.
+pub async fn refusals_by_hour(context: &Context, client_id: &ClientId, hours: u16) -> Result<Vec<RefusalHour>, Fault> {
+    let first = context.now().hour() - i64::from(hours) + 1;
+    Ok(store::token::usage::refusals_by_hour(&context.store, client_id, first).await?)
+}

@@ -1,0 +1,161 @@
+//! Compact JWS (RFC 7515 §7.1), read strictly: what is ambiguous is not a token.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::base::strict_json;
+use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
+
+/// Longest token that is looked at, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// A token whose signature nobody has checked yet.
+#[derive(Debug)]
+pub(crate) struct UncheckedJws<'token> {
+    signed: &'token [u8],
+    signature: Vec<u8>,
+    algorithm: KeyAlgorithm,
+    kid: Option<String>,
+    claims: Map<String, Value>,
+}
+
+impl<'token> UncheckedJws<'token> {
+    /// Reads a token.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be a signed assertion: too long, not compact, not strict base64url or JSON, an algorithm that no key
+    /// can be registered for, a critical extension (RFC 7515 §4.1.11; we know none), or a type that says it is another
+    /// kind of token (RFC 8725 §3.11). `jwk`, `jku`, `x5u` and `x5c` are not looked at, so nothing can be fetched.
+    pub fn parse(token: &'token str) -> Result<Self, &'static str> {
+        if token.len() > LONGEST {
+            return Err("longer than 8 KiB");
+        }
+        let mut parts = token.split('.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err("not a compact JWS");
+        };
+        let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url");
+        let object = |part| match strict_json::parse(&decode(part)?) {
+            Some(Value::Object(object)) => Ok(object),
+            _ => Err("not a JSON object, or a member is in it twice"),
+        };
+        let (header, claims, signature) = (object(header)?, object(claims)?, decode(signature)?);
+        if header.contains_key("crit") || header.contains_key("b64") {
+            return Err("a critical extension");
+        }
+        let typ = match header.get("typ") {
+            None => None,
+            Some(Value::String(typ)) => Some(typ.trim_start_matches("application/").to_ascii_lowercase()),
+            Some(_) => return Err("typ is not text"),
+        };
+        if !matches!(typ.as_deref(), None | Some("jwt" | "client-authentication+jwt")) {
+            return Err("another kind of token by its typ");
+        }
+        let algorithm = header.get("alg").and_then(Value::as_str).and_then(KeyAlgorithm::parse).ok_or("alg")?;
+        let kid = match header.get("kid") {
+            None => None,
+            Some(Value::String(kid)) => Some(kid.clone()),
+            Some(_) => return Err("kid is not text"),
+        };
+        Ok(Self { signed, signature, algorithm, kid, claims })
+    }
+
+    /// The claims, for finding out whose keys to try.
+    pub fn unchecked_claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The `kid`, a hint and no more.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The first of `keys` that made the signature. Only keys of the token's algorithm are tried; the one that the `kid`
+    /// names goes first. Most clients send no `kid`.
+    pub fn signed_by<'key, Owner>(&self, keys: impl Iterator<Item = (Owner, &'key PublicKey)>) -> Option<Owner> {
+        let mut fitting: Vec<_> = keys.filter(|(_, key)| key.algorithm() == self.algorithm).collect();
+        fitting.sort_by_key(|(_, key)| key.kid().is_none_or(|kid| Some(kid) != self.kid.as_deref()));
+        fitting.into_iter().find(|(_, key)| key.verify(self.signed, &self.signature)).map(|(owner, _)| owner)
+    }
+}
+
+/// A claim that must be text without control characters: a database may refuse those.
+pub(crate) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'claims str> {
+    claims.get(name).and_then(Value::as_str).filter(|text| !text.chars().any(char::is_control))
+}
+
+/// A NumericDate (RFC 7519 §2) that is a whole, positive number of seconds; `Err` when it is anything else.
+pub(crate) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ()> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_i64() {
+            Some(seconds) if seconds >= 0 => Ok(Some(seconds)),
+            _ => Err(()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, claims: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn what_is_ambiguous_is_no_token() {
+        assert!(UncheckedJws::parse(&token(r#"{"alg":"ES256"}"#, "{}")).is_ok());
+        assert!(UncheckedJws::parse(&token(r#"{"alg":"ES256","typ":"client-authentication+jwt"}"#, "{}")).is_ok());
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"nOnE"}"#,
+            r#"{"alg":"HS256"}"#,
+            r#"{"alg":"es256"}"#,
+            r#"{"alg":"ES256","alg":"ES256"}"#,
+            r#"{"alg":"ES256","crit":["exp"]}"#,
+            r#"{"alg":"ES256","b64":false}"#,
+            r#"{"alg":"ES256","typ":"at+jwt"}"#,
+            r#"{"alg":"ES256","typ":"application/at+jwt"}"#,
+            r#"{"alg":"ES256","typ":1}"#,
+            r#"{"alg":"ES256","kid":7}"#,
+            "[]",
+            "{}",
+            "null",
+        ] {
+            assert!(UncheckedJws::parse(&token(header, "{}")).is_err(), "{header}");
+        }
+        let good = token(r#"{"alg":"ES256"}"#, "{}");
+        for wrong in [
+            format!("{good}="),
+            format!("{good}\n"),
+            format!("{good}.x.y"),
+            good.replace('.', ""),
+            ".".repeat(1_000_000),
+            token(r#"{"alg":"ES256"}"#, r#"{"sub":"a","sub":"b"}"#),
+            format!("{good}{}", "A".repeat(9000)),
+            r#"{"payload":"e30","signatures":[]}"#.to_owned(),
+            String::new(),
+        ] {
+            assert!(UncheckedJws::parse(&wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn dates_are_whole_seconds() {
+        let claims = |json: &str| match strict_json::parse(json.as_bytes()) {
+            Some(Value::Object(claims)) => claims,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(seconds(&claims(r#"{"exp":1800000000}"#), "exp"), Ok(Some(1_800_000_000)));
+        assert_eq!(seconds(&claims("{}"), "exp"), Ok(None));
+        for wrong in ["\"1\"", "1.5", "1.0", "-1", "null", "[1]", "{}", "true", "9223372036854775808", "1e300"] {
+            assert_eq!(seconds(&claims(&format!(r#"{{"exp":{wrong}}}"#)), "exp"), Err(()), "{wrong}");
+        }
+    }
+}

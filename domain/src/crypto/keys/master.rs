@@ -1,0 +1,130 @@
+//! The master key: 32 bytes outside the database, AES-256-GCM around what is inside it.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use crate::base::random::Random;
+use crate::crypto::keys::KeyError;
+
+/// Length of the master key in bytes.
+pub const MASTER_KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 12;
+
+/// Wraps every secret of the database. Never stored in it.
+pub struct MasterKey {
+    id: String,
+    wrapping: LessSafeKey,
+}
+
+impl MasterKey {
+    /// The master key made of these bytes.
+    pub fn new(bytes: &[u8; MASTER_KEY_BYTES]) -> Self {
+        let derive = |label: &[u8]| {
+            let mut derived = Zeroizing::new([0u8; 32]);
+            // Expanding 32 bytes is within the 8160 that HKDF-SHA-256 allows, its only limit.
+            hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign")
+                .extract(bytes)
+                .expand(&[label], hkdf::HKDF_SHA256)
+                .and_then(|output| output.fill(derived.as_mut()))
+                .expect("32 bytes are within the limit of HKDF");
+            derived
+        };
+        let id = URL_SAFE_NO_PAD.encode(&derive(b"key id v1")[..6]);
+        let wrapping =
+            UnboundKey::new(&AES_256_GCM, derive(b"wrapping v1").as_ref()).expect("AES-256 takes a key of 32 bytes");
+        Self { id, wrapping: LessSafeKey::new(wrapping) }
+    }
+
+    /// Reads the base64 form; `None` when it is not base64 or not 32 bytes.
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).ok()?);
+        let bytes: &[u8; MASTER_KEY_BYTES] = bytes.as_slice().try_into().ok()?;
+        Some(Self::new(bytes))
+    }
+
+    /// The base64 form of 32 new random bytes, with a line break: what a key file holds.
+    pub fn generate_file(random: &dyn Random) -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([0u8; MASTER_KEY_BYTES]);
+        random.fill(bytes.as_mut());
+        Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())))
+    }
+
+    /// Names the key without revealing it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Encrypts `plain` as `w1$<master key id>$<base64url of nonce and ciphertext>`. The purpose is authenticated:
+    /// a value moved to another row does not open.
+    pub fn wrap(&self, purpose: &str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+        let mut nonce = [0u8; NONCE_BYTES];
+        random.fill(&mut nonce);
+        let mut sealed = plain.to_vec();
+        self.wrapping
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose), &mut sealed)
+            .map_err(|_| KeyError::Crypto("wrapping a key"))?;
+        Ok(format!("w1${}${}", self.id, URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat())))
+    }
+
+    /// Opens what [`MasterKey::wrap`] made.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::WrongMasterKey`] when it names another key, [`KeyError::Damaged`] when it does not open.
+    pub fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let mut fields = wrapped.split('$');
+        let (Some("w1"), Some(key_id), Some(sealed), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            return Err(KeyError::Damaged(purpose));
+        };
+        if key_id != self.id {
+            return Err(KeyError::WrongMasterKey { expected: key_id.to_owned(), found: self.id.clone() });
+        }
+        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::Damaged(purpose))?);
+        if bytes.len() < NONCE_BYTES {
+            return Err(KeyError::Damaged(purpose));
+        }
+        let (nonce, sealed) = bytes.split_at_mut(NONCE_BYTES);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Damaged(purpose))?;
+        let plain =
+            self.wrapping.open_in_place(nonce, Aad::from(purpose), sealed).map_err(|_| KeyError::Damaged(purpose))?;
+        Ok(Zeroizing::new(plain.to_vec()))
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "MasterKey({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRandom;
+
+    #[test]
+    fn a_wrapped_value_opens_only_with_its_key_and_purpose() {
+        let random = SeededRandom::new(3);
+        let master = MasterKey::new(&[7; 32]);
+        let wrapped = master.wrap("pepper", b"the value", &random).expect("wraps");
+        assert!(!wrapped.contains("the value"));
+        assert_eq!(master.unwrap("pepper", &wrapped).expect("opens").as_slice(), b"the value");
+        assert!(matches!(master.unwrap("audit", &wrapped), Err(KeyError::Damaged("audit"))));
+        let other = MasterKey::new(&[8; 32]);
+        assert!(matches!(other.unwrap("pepper", &wrapped), Err(KeyError::WrongMasterKey { .. })));
+        assert!(matches!(master.unwrap("pepper", "w1$x"), Err(KeyError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_key_file_is_read_back() {
+        let file = MasterKey::generate_file(&SeededRandom::new(3));
+        assert!(MasterKey::from_base64(&file).is_some());
+        assert!(MasterKey::from_base64("c2hvcnQ=").is_none());
+        assert!(MasterKey::from_base64("not base64").is_none());
+    }
+}

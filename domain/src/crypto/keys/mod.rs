@@ -1,0 +1,83 @@
+//! Everything secret that the instance itself holds.
+//!
+//! One [`MasterKey`], kept outside the database, wraps what is inside it: the pepper of client secrets, the audit
+//! key, the key of form tokens and the private signing keys. Each wrapped value names the master key it was wrapped
+//! under, so that a wrong key is told apart from a damaged row and the master key can be replaced.
+
+pub mod master;
+pub mod purpose;
+pub mod signing;
+
+use aws_lc_rs::{constant_time, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+pub use master::{MASTER_KEY_BYTES, MasterKey};
+pub use signing::{SigningKey, TokenAlgorithm};
+
+/// Why the instance's keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The database was written under another master key.
+    #[error("the master key does not belong to this database (the database needs key {expected}, this is {found})")]
+    WrongMasterKey {
+        /// Identifier of the master key that wrapped the database's keys.
+        expected: String,
+        /// Identifier of the master key that was given.
+        found: String,
+    },
+    /// A wrapped value cannot be opened although it names the right master key.
+    #[error("the stored {0} is damaged")]
+    Damaged(&'static str),
+    /// The database has been initialised, but a key is missing; a new one is never made silently, because every
+    /// verifier trusts the old one.
+    #[error("the stored {0} is missing")]
+    Missing(&'static str),
+    /// The cryptographic library refused an operation.
+    #[error("{0} failed")]
+    Crypto(&'static str),
+}
+
+/// A key of HMAC-SHA-256 with the identifier that stored values name it by.
+pub struct MacKey {
+    key_id: String,
+    key: hmac::Key,
+}
+
+impl MacKey {
+    pub(crate) fn new(key_id: String, bytes: &[u8]) -> Self {
+        Self { key_id, key: hmac::Key::new(hmac::HMAC_SHA256, bytes) }
+    }
+
+    /// Names the key in stored values.
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// HMAC-SHA-256 of `message`, 32 bytes.
+    pub fn mac(&self, message: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.key, message).as_ref().to_vec()
+    }
+
+    /// HMAC-SHA-256 over `parts`, each preceded by its length, as base64url: two different lists of parts never
+    /// give the same message.
+    pub fn mac_parts(&self, parts: &[&str]) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+    }
+
+    /// Whether `mac` is what [`MacKey::mac_parts`] gives for `parts`, in constant time.
+    pub fn verify_parts(&self, parts: &[&str], mac: &str) -> bool {
+        constant_time::verify_slices_are_equal(self.mac_parts(parts).as_bytes(), mac.as_bytes()).is_ok()
+    }
+}
+
+impl std::fmt::Debug for MacKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "MacKey({})", self.key_id)
+    }
+}

@@ -1,0 +1,199 @@
+//! Secrets that we generate: [`PlainSecret`] is shown once, [`SecretHash`] is what is stored.
+//!
+//! A generated secret carries 256 random bits, so it is stored as HMAC-SHA-256 under a random pepper rather than
+//! with a password hash: guessing is hopeless whatever the hash, one deterministic value finds the row by a unique
+//! index, and a stolen database is useless without the master key that wraps the pepper. Argon2id here would cap
+//! a core at forty exchanges a second and let anybody exhaust it with wrong secrets.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::base::encoding::base62;
+use crate::base::random::Random;
+use crate::crypto::keys::MacKey;
+
+const RANDOM_LENGTH: usize = 43;
+const CHECKSUM_LENGTH: usize = 6;
+
+/// A secret in clear: four characters that say of what kind, 43 random base62 characters (256 bits), six of CRC-32 over all
+/// before.
+///
+/// Neither `Clone` nor `Serialize`, wiped when dropped, and its `Debug` shows nothing.
+pub struct PlainSecret(Zeroizing<String>);
+
+/// What a secret is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// It proves a client.
+    Client,
+    /// An interactive client's refresh token (RFC 6749 §1.5).
+    RefreshToken,
+    /// An authorization code (RFC 6749 §1.3.1).
+    AuthorizationCode,
+    /// A token that a person generated for a program.
+    PersonalToken,
+}
+
+impl SecretKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Client, Self::RefreshToken, Self::AuthorizationCode, Self::PersonalToken];
+
+    /// What every secret of this kind begins with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Client => PlainSecret::PREFIX,
+            Self::RefreshToken => "csr_",
+            Self::AuthorizationCode => "csa_",
+            Self::PersonalToken => "csp_",
+        }
+    }
+}
+
+impl PlainSecret {
+    /// Of client secrets. Never change it: leak scanners and deployed clients know secrets by it.
+    pub const PREFIX: &'static str = "css_";
+
+    /// A new client secret.
+    pub fn generate(random: &dyn Random) -> Self {
+        Self::generate_of(SecretKind::Client, random)
+    }
+
+    /// A new secret of this kind.
+    pub fn generate_of(kind: SecretKind, random: &dyn Random) -> Self {
+        let prefix = kind.prefix();
+        let mut text = Zeroizing::new(String::with_capacity(prefix.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
+        text.push_str(prefix);
+        text.push_str(&Zeroizing::new(base62::random(random, RANDOM_LENGTH)));
+        let checksum = checksum(&text);
+        text.push_str(&checksum);
+        Self(text)
+    }
+
+    /// Reads a client secret; `None` when the prefix, the length or the checksum is wrong, which costs no look-up.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_of(SecretKind::Client, text)
+    }
+
+    /// The same for a secret of this kind.
+    pub fn parse_of(kind: SecretKind, text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(kind.prefix())?;
+        if !base62::is_valid(rest, RANDOM_LENGTH + CHECKSUM_LENGTH) {
+            return None;
+        }
+        let (body, found) = text.split_at(kind.prefix().len() + RANDOM_LENGTH);
+        (checksum(body) == found).then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Reads a secret of whatever kind its beginning says.
+    pub fn parse_any(text: &str) -> Option<(SecretKind, Self)> {
+        SecretKind::ALL.into_iter().find_map(|kind| Some((kind, Self::parse_of(kind, text)?)))
+    }
+
+    /// The secret itself: for the one answer that shows it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What may be shown of it later, so that people can tell two secrets apart.
+    ///
+    /// These four characters belong to the checksum, which is made from the random part: they tell two secrets
+    /// apart and leave more than 230 bits unknown.
+    pub fn hint(&self) -> String {
+        self.0[self.0.len() - 4..].to_owned()
+    }
+
+    /// The stored form.
+    pub fn hash(&self, pepper: &MacKey) -> SecretHash {
+        SecretHash(format!("h1${}${}", pepper.key_id(), URL_SAFE_NO_PAD.encode(pepper.mac(self.0.as_bytes()))))
+    }
+}
+
+impl fmt::Debug for PlainSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PlainSecret(redacted)")
+    }
+}
+
+/// The stored form of a secret: `h1$<pepper key id>$<base64url of HMAC-SHA-256(pepper, secret)>`.
+///
+/// The scheme and the key stand in the value, so that both can be replaced row by row.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SecretHash(String);
+
+impl SecretHash {
+    /// A stored form that another scheme made.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text that the database stores and finds.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretHash(redacted)")
+    }
+}
+
+fn checksum(text: &str) -> String {
+    base62::fixed_width(u64::from(crc32(text.as_bytes())), CHECKSUM_LENGTH)
+}
+
+/// CRC-32 (ISO-HDLC, the one of zip and PNG), bit by bit: 53 bytes at a time need no table.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::base::random::SystemRandom;
+    use crate::testing::SeededRandom;
+
+    #[test]
+    fn the_checksum_is_crc32() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn a_generated_secret_has_the_published_form() {
+        let secret = PlainSecret::generate(&SeededRandom::new(7));
+        let text = secret.expose();
+        assert_eq!(text.len(), 53);
+        assert!(text.starts_with("css_"));
+        assert!(text[4..].bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert!(PlainSecret::parse(text).is_some());
+        assert_eq!(format!("{secret:?}"), "PlainSecret(redacted)");
+    }
+
+    #[test]
+    fn a_changed_character_fails_the_checksum() {
+        let text = PlainSecret::generate(&SeededRandom::new(7)).expose().to_owned();
+        for position in 4..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[position] = if changed[position] == b'a' { b'b' } else { b'a' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert!(PlainSecret::parse(&changed).is_none(), "position {position}");
+        }
+        assert!(PlainSecret::parse(&text[1..]).is_none());
+        assert!(PlainSecret::parse(&format!("{text}0")).is_none());
+        assert!(PlainSecret::parse("").is_none());
+    }
+
+    #[test]
+    fn secrets_do_not_repeat() {
+        let secrets: HashSet<String> =
+            (0..20_000).map(|_| PlainSecret::generate(&SystemRandom).expose().to_owned()).collect();
+        assert_eq!(secrets.len(), 20_000);
+    }
+}

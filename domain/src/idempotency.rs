@@ -1,0 +1,32 @@
+//! Forms that may be sent once: each has a token of its own, which is used up in the change that the form makes. A reload finds
+//! what it made.
+
+use crate::base::digest;
+use crate::change::Change;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::store::{self, StoreError};
+
+/// The identifier of what the form with this token made when it was sent before.
+pub(crate) async fn made_by(context: &Context, form_token: &str) -> Result<Option<String>, Fault> {
+    let hash = digest::sha256(form_token.as_bytes());
+    Ok(store::operations::idempotency::find(context.store.reads(), &hash).await?)
+}
+
+impl Change<'_> {
+    /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the identifier
+    /// of what it made then.
+    pub(crate) async fn use_form(
+        &mut self,
+        form_token: Option<&str>,
+        made: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(token) = form_token else { return Ok(None) };
+        let (now, hash) = (self.now(), digest::sha256(token.as_bytes()));
+        if let Some(earlier) = store::operations::idempotency::find(&mut **self.transaction(), &hash).await? {
+            return Ok(Some(earlier));
+        }
+        store::operations::idempotency::insert(self.transaction(), &hash, made, now).await?;
+        Ok(None)
+    }
+}

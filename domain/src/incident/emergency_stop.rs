@@ -1,0 +1,142 @@
+//! The emergency stop: many credentials at once, chosen by team, maker, MCP server and age.
+
+use serde_json::{Value, json};
+
+use crate::audit;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::context::Context;
+use crate::credential::CredentialError;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::{Event, Filter};
+use crate::model::authority::Authority;
+use crate::model::credential::draft::check_reason;
+use crate::model::field_error::FieldError;
+use crate::model::incident::{Means, OfPeople, Order, Preview, Selection};
+use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::store;
+
+/// How many credentials are stopped in one transaction.
+pub const BITE: usize = 2000;
+
+/// Counts what a stop would end.
+pub async fn preview(context: &Context, selection: &Selection, means: Means) -> Result<Preview, Fault> {
+    let now = context.now();
+    let longest_ago = now.minus(LONGEST_TOKEN_LIFETIME);
+    Ok(store::incident::emergency_stop::preview(&context.store, selection, means, now, longest_ago).await?)
+}
+
+/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in
+/// between, however many there are. With the first of them ends, for good, what acts for people in it. `progress` is told after
+/// each bite how many were stopped; they are stopped on disk then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
+///
+/// When one bite is enough, each credential gets an audit entry of its own; otherwise each bite gets one, because an
+/// emergency must not wait for the log.
+pub async fn stop(
+    context: &Context,
+    actor: &Actor,
+    order: &Order<'_>,
+    bite: usize,
+    mut progress: impl FnMut(u64),
+) -> Result<(u64, Timestamp), CredentialError> {
+    let Order { selection, means, reason } = order;
+    let reason =
+        check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
+    let now = context.now();
+    let (mut total, mut last, mut is_first) = (0, None, true);
+    loop {
+        let mut change = context.begin_change().await?;
+        change.authority(actor).await?.require_administrator()?;
+        let part = store::incident::emergency_stop::Part { selection, means: *means, now, after: last.as_ref() };
+        let found = store::incident::emergency_stop::list(change.transaction(), &part, bite as i64 + 1).await?;
+        let (more, all_at_once) = (found.len() > bite, last.is_none() && found.len() <= bite);
+        let stopped = &found[..found.len().min(bite)];
+        if let Some((up_to, _)) = stopped.last() {
+            store::incident::emergency_stop::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
+            last = Some(up_to.clone());
+        }
+        let mut events = Vec::new();
+        let mut of_people = OfPeople::default();
+        if is_first {
+            for (id, name) in
+                store::incident::emergency_stop::made_clients(change.transaction(), selection, now).await?
+            {
+                let details = json!({ "reason": reason, "emergency": true });
+                events.push(Event::new("client.removed", "client", &id, &name).with(details));
+            }
+            of_people = store::incident::emergency_stop::end_of_people(change.transaction(), selection, now).await?;
+        }
+        is_first = false;
+        total += stopped.len() as u64;
+        if all_at_once {
+            events.extend(stopped.iter().map(|(id, name)| of_one(*means, id, name, reason.as_deref())));
+        }
+        events.push(stopped_event(order, stopped.len(), of_people, now, reason.as_deref()));
+        change.commit_all(actor, &events).await?;
+        progress(total);
+        if !more {
+            return Ok((total, now));
+        }
+    }
+}
+
+fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Event {
+    let action = match means {
+        Means::Disable => "credential.disabled",
+        Means::Revoke => "credential.revoked",
+    };
+    Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
+}
+
+fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Timestamp, reason: Option<&str>) -> Event {
+    let selection = order.selection;
+    Event::new("emergency.stopped", "instance", "", "").with(json!({
+        "means": order.means.as_str(),
+        "team": selection.team.as_ref().map(TeamId::as_str),
+        "made_by": selection.made_by.as_ref().map(PersonId::as_str),
+        "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
+        "created_before": selection.created_before.map(Timestamp::rfc3339),
+        "credentials": count,
+        "grants": of_people.grants,
+        "personal_tokens": of_people.personal_tokens,
+        "clients": of_people.clients,
+        "stopped_at": now.millis(),
+        "reason": reason,
+    }))
+}
+
+/// Stops of the last weeks that disabled credentials which still are: the moment, and how many.
+pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
+    let filter = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
+    let mut moments = Vec::new();
+    for entry in audit::list(context, &Authority::Everything, &filter, 200).await? {
+        let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
+        let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
+        moments.extend(at.map(Timestamp::from_millis));
+    }
+    // A stop of many has many entries, all of one moment.
+    moments.dedup();
+    let mut stops = Vec::new();
+    for at in moments.into_iter().take(10) {
+        let count = store::incident::emergency_stop::stopped_at(&context.store, at).await?;
+        if count > 0 {
+            stops.push((at, count));
+        }
+    }
+    Ok(stops)
+}
+
+/// Lets the credentials go on that a stop at this moment disabled. Returns how many.
+pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64, CredentialError> {
+    let mut change = context.begin_change().await?;
+    change.authority(actor).await?.require_administrator()?;
+    let count = store::incident::emergency_stop::undo(change.transaction(), stopped_at).await?;
+    if count == 0 {
+        return Err(CredentialError::NotFound);
+    }
+    let event = Event::new("emergency.undone", "instance", "", "")
+        .with(json!({ "stopped_at": stopped_at.rfc3339(), "credentials": count }));
+    change.commit(actor, &event).await?;
+    Ok(count)
+}

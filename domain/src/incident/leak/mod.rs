@@ -1,0 +1,466 @@
+//! Leaks: secrets, tokens and client IDs are found in whatever text somebody has at hand, by their form and checksum, and
+//! looked up by hash or signature. The text itself goes nowhere.
+
+pub mod of_people;
+
+use std::collections::{BTreeMap, HashSet};
+
+use aws_lc_rs::digest;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
+use serde_json::json;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{AuthenticatorId, ClientId};
+use crate::base::text::printable;
+use crate::context::Context;
+use crate::credential::inspect;
+use crate::credential::{CredentialError, update_ends};
+use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Authority;
+use crate::model::credential::{ClientSecret, Credential, Impact};
+use crate::model::incident::Policy;
+use crate::store;
+use crate::store::client::consent::Clue;
+use crate::store::token::ledger::Reach;
+use crate::token::verify::{self, Signed};
+
+pub use of_people::{Found, LeakOfPeople, end as end_of_people};
+
+/// Most credentials that one text is searched for.
+pub const MOST_CREDENTIALS: usize = 50;
+/// Most secrets and tokens that are looked up.
+const MOST_CANDIDATES: usize = 2000;
+/// Addresses that are listed of a credential.
+const MOST_ADDRESSES: i64 = 20;
+/// Longest place of a find that is kept, in characters.
+const LONGEST_PLACE: usize = 500;
+/// A secret of any kind: its prefix and what follows.
+const SECRET_LENGTH: usize = 53;
+/// `csc_` and what follows it.
+const CLIENT_ID_LENGTH: usize = 26;
+
+/// What a text holds that can be ours, each thing once.
+#[derive(Default)]
+struct Scan {
+    secrets: Vec<(SecretKind, PlainSecret)>,
+    tokens: Vec<Zeroizing<String>>,
+    client_ids: Vec<ClientId>,
+    seen: HashSet<String>,
+}
+
+impl Scan {
+    /// Whether this was not found before. What was found is remembered by its hash.
+    fn is_new(&mut self, found: &str) -> bool {
+        self.seen.insert(hash(found))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.secrets.is_empty() && self.tokens.is_empty()
+    }
+}
+
+/// Logs of HTTP clients hold `Authorization: Basic` in base64, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+fn scan(text: &str) -> Scan {
+    let mut found = Scan::default();
+    scan_secrets(text, &mut found);
+    for (position, _) in text.match_indices(ClientId::PREFIX) {
+        let id = text.get(position..position + CLIENT_ID_LENGTH).and_then(ClientId::parse_generated);
+        if let Some(id) = id.filter(|id| found.is_new(id.as_str())) {
+            found.client_ids.push(id);
+        }
+    }
+    scan_encoded(text, &mut found);
+    let is_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    for word in text.split(|character| !is_token(character)) {
+        // A header that begins with {" begins with eyJ.
+        if let Some(start) = word.find("eyJ")
+            && word[start..].matches('.').count() >= 2
+        {
+            let token = Zeroizing::new(word[start..].splitn(4, '.').take(3).collect::<Vec<_>>().join("."));
+            if found.is_new(&token) {
+                found.tokens.push(token);
+            }
+        }
+    }
+    found
+}
+
+fn scan_secrets(text: &str, found: &mut Scan) {
+    // What all prefixes begin with.
+    for (position, _) in text.match_indices("cs") {
+        let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse_any);
+        // What goes on is another text: the published pattern ends at a word boundary.
+        let ends = !text[position..].chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
+        if let Some(secret) = secret.filter(|(_, secret)| ends && found.is_new(secret.expose())) {
+            found.secrets.push(secret);
+        }
+    }
+}
+
+/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read from
+/// each of four positions, whole and between its slashes.
+fn scan_encoded(text: &str, found: &mut Scan) {
+    let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/');
+    for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
+        let parts = word.split('/').filter(|part| part.len() > SECRET_LENGTH && part.len() < word.len());
+        for part in parts.chain([word]) {
+            for start in 0..4 {
+                let part = &part[start..];
+                let whole = part.len() - usize::from(part.len() % 4 == 1);
+                if let Ok(decoded) = BASE64.decode(&part[..whole]).map(Zeroizing::new) {
+                    scan_secrets(&Zeroizing::new(String::from_utf8_lossy(&decoded).into_owned()), found);
+                }
+            }
+        }
+    }
+}
+
+/// Where something was found, without what was found: an address may hold it in its query, its path or before the host.
+fn place(text: &str) -> Option<String> {
+    let text: String = printable(&text.chars().take(LONGEST_PLACE).collect::<String>()).trim().to_owned();
+    if text.is_empty() {
+        return None;
+    }
+    let without = match Url::parse(&text) {
+        Ok(url) if url.has_host() => {
+            let origin = url.origin().ascii_serialization();
+            let whole = format!("{origin}{}", url.path());
+            if holds_something(&whole) { origin } else { whole }
+        }
+        _ => text,
+    };
+    Some(if holds_something(&without) { "(withheld: it held what was found)".to_owned() } else { without })
+}
+
+fn holds_something(text: &str) -> bool {
+    !scan(text).is_empty() || SecretKind::ALL.iter().any(|kind| text.contains(kind.prefix()))
+}
+
+/// What of a credential was in the text.
+#[derive(Debug, Clone)]
+pub enum Evidence {
+    /// A secret of it, known by its hint, and whether it works.
+    Secret {
+        /// Its last characters.
+        hint: String,
+        /// Whether it can be exchanged.
+        works: bool,
+    },
+    /// An access token of it, and when it ends by itself.
+    Token {
+        /// When it ends.
+        ends_at: Timestamp,
+        /// Whether it would be accepted.
+        works: bool,
+    },
+    /// Its client ID, which is no secret.
+    ClientId,
+}
+
+/// A credential that the text gave away, and what that reaches.
+pub struct Leak {
+    /// The credential.
+    pub credential: Credential,
+    /// What was found of it.
+    pub evidence: Vec<Evidence>,
+    /// Live tokens, and use in the last 24 hours.
+    pub impact: Impact,
+    /// Use since the chosen moment.
+    pub reach: Reach,
+}
+
+/// What was found in a text.
+pub struct Findings {
+    /// The credentials, those with a working secret or token first.
+    pub leaks: Vec<Leak>,
+    /// What acts for people, what works first.
+    pub of_people: Vec<LeakOfPeople>,
+    /// Secrets of the right form that are none of this instance.
+    pub unknown: usize,
+    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts for others.
+    pub elsewhere: usize,
+    /// Whether there was more than is looked up at once.
+    pub more: bool,
+}
+
+/// Looks for what the text gives away, and for what was done with it since `since`. What `authority` does not see is
+/// only counted, and only when the text proves it: whoever holds a secret may have it ended by [`report`].
+pub async fn find(context: &Context, authority: &Authority, text: &str, since: Timestamp) -> Result<Findings, Fault> {
+    let found = scan(text);
+    let now = context.now();
+    let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
+    let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
+    let mut of_people = Vec::new();
+    let mut unknown = 0;
+    for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
+        if let Some((client_id, secret)) = secret_of_credential(context, *kind, secret).await? {
+            let works = secret.end().is_live(now);
+            evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
+            continue;
+        }
+        match of_people::find(context, *kind, secret, now).await? {
+            Some(leak) => of_people.push(leak),
+            None if of_people::is_code(context, *kind, secret).await? => {}
+            None => unknown += 1,
+        }
+    }
+    for token in found.tokens.iter().take(MOST_CANDIDATES) {
+        match verify::whose(context, token).await? {
+            Some((Signed::OfCredential(client_id, _), ends_at, works)) => {
+                evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
+            }
+            Some((Signed::OfGrant(jti), _, works)) => {
+                of_people.extend(of_people::of_grant(context, Clue::AccessToken(&jti), works).await?);
+            }
+            None => {}
+        }
+    }
+    // What works of a thing says of it that it does.
+    of_people.sort_by_key(|leak: &LeakOfPeople| !leak.works);
+    let mut known = HashSet::new();
+    of_people.retain(|leak| known.insert(leak.id().to_owned()));
+    let (of_people, others): (Vec<_>, Vec<_>) =
+        of_people.into_iter().partition(|leak: &LeakOfPeople| leak.is_seen_by(authority));
+    // A client ID is no secret: those come last, and only as many as are shown.
+    for client_id in found.client_ids {
+        if evidence.len() > MOST_CREDENTIALS {
+            more = true;
+            break;
+        }
+        evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
+    }
+    let (mut given_away, mut elsewhere) = (Vec::new(), others.len());
+    for (client_id, evidence) in evidence {
+        match inspect::find(context, authority, &client_id).await? {
+            Some(credential) => given_away.push((credential, evidence)),
+            None if evidence.iter().any(Evidence::is_proof) => elsewhere += 1,
+            None => {}
+        }
+    }
+    given_away.sort_by_key(|(credential, evidence)| {
+        !(credential.revoked_at.is_none() && evidence.iter().any(Evidence::works))
+    });
+    more |= given_away.len() > MOST_CREDENTIALS;
+    let mut leaks = Vec::new();
+    for (credential, evidence) in given_away.into_iter().take(MOST_CREDENTIALS) {
+        let impact = inspect::impact(context, &credential).await?;
+        let reach = store::token::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
+        leaks.push(Leak { credential, evidence, impact, reach });
+    }
+    Ok(Findings { leaks, of_people, unknown, elsewhere, more })
+}
+
+/// The credential and its secret, if this is one.
+async fn secret_of_credential(
+    context: &Context,
+    kind: SecretKind,
+    secret: &PlainSecret,
+) -> Result<Option<(ClientId, ClientSecret)>, Fault> {
+    if kind != SecretKind::Client {
+        return Ok(None);
+    }
+    let hash = secret.hash(&context.keys.pepper);
+    Ok(store::credential::secret_by_hash(context.store.reads(), &hash).await?)
+}
+
+impl Evidence {
+    /// Whether it shows that the text holds more than what anybody may know.
+    fn is_proof(&self) -> bool {
+        !matches!(self, Self::ClientId)
+    }
+
+    /// Whether whoever has it can use it.
+    pub fn works(&self) -> bool {
+        match self {
+            Self::Secret { works, .. } | Self::Token { works, .. } => *works,
+            Self::ClientId => false,
+        }
+    }
+}
+
+/// Takes a report of a leak: whoever holds a secret may have it ended. Tokens in the text end too. Returns whether
+/// anything in it was ours, whatever became of it.
+///
+/// `place` is where it was found, as the reporter says.
+pub async fn report(
+    context: &Context,
+    actor: &Actor,
+    text: &str,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, CredentialError> {
+    let place = place.and_then(self::place);
+    let found = scan(text);
+    let mut known = false;
+    for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
+        known |= report_secret(context, actor, *kind, secret, place.as_deref(), policy).await?;
+    }
+    for token in found.tokens.iter().take(MOST_CANDIDATES) {
+        known |= report_token(context, actor, token, place.as_deref(), policy).await?;
+    }
+    Ok(known)
+}
+
+async fn report_secret(
+    context: &Context,
+    actor: &Actor,
+    kind: SecretKind,
+    secret: &PlainSecret,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, CredentialError> {
+    // Most reports are noise: they take no turn to write.
+    let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
+        return Ok(of_people::report(context, actor, kind, secret, place, policy).await?);
+    };
+    let hash = secret.hash(&context.keys.pepper);
+    let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
+    let says_nothing_new = place.is_none() || known.leaked_where.is_some();
+    if known.leaked_at.is_some() && is_done && says_nothing_new {
+        return Ok(true);
+    }
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let found = store::credential::secret_by_hash(&mut **change.transaction(), &hash).await?;
+    let Some((_, secret)) = found else { return Ok(false) };
+    let credential =
+        store::credential::find_in(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
+    store::credential::mark_leaked(change.transaction(), &secret.id, place, now).await?;
+    let ends = policy == Policy::Revoke && secret.revoked_at.is_none();
+    if ends {
+        let id = AuthenticatorId::Secret(secret.id.clone());
+        store::credential::authenticators::end(change.transaction(), &id, now).await?;
+        update_ends(&mut change, &credential).await?;
+    }
+    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name).with(json!({
+        "secret": secret.id.as_str(),
+        "found_at": place,
+        "revoked": ends,
+    }));
+    change.commit(actor, &event).await?;
+    tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
+    Ok(true)
+}
+
+/// A token that was reported. It ends by its entry in the ledger, also while its credential is disabled.
+async fn report_token(
+    context: &Context,
+    actor: &Actor,
+    token: &str,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<bool, CredentialError> {
+    let (client_id, jti) = match verify::signed(context, token).await? {
+        None => return Ok(false),
+        Some(Signed::OfCredential(client_id, jti)) => (client_id, jti),
+        Some(Signed::OfGrant(jti)) => {
+            of_people::report_token(context, actor, &jti, place, policy).await?;
+            return Ok(true);
+        }
+    };
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let credential =
+        store::credential::find_in(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
+    let ends = policy == Policy::Revoke && store::token::ledger::revoke_token(change.transaction(), &jti, now).await?;
+    if policy == Policy::Revoke && !ends {
+        return Ok(true);
+    }
+    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name)
+        .with(json!({ "token": jti.as_str(), "found_at": place, "revoked": ends }));
+    change.commit(actor, &event).await?;
+    tracing::warn!(%client_id, revoked = ends, "a token was reported as leaked");
+    Ok(true)
+}
+
+/// SHA-256 in base64: how GitHub knows a token that neither side wants to repeat.
+pub fn hash(token: &str) -> String {
+    STANDARD.encode(digest::digest(&digest::SHA256, token.as_bytes()))
+}
+
+/// The secret of the credential that was reported last, if one was.
+pub fn reported(secrets: &[ClientSecret]) -> Option<&ClientSecret> {
+    secrets.iter().filter(|secret| secret.leaked_at.is_some()).max_by_key(|secret| secret.leaked_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRandom;
+
+    #[test]
+    fn secrets_are_found_wherever_they_stand() {
+        let random = SeededRandom::new(5);
+        let secret = PlainSecret::generate(&random);
+        let id = ClientId::generate(&random);
+        let plain = secret.expose();
+        for text in [
+            plain.to_owned(),
+            format!("MCP_CLIENT_SECRET={plain}\n"),
+            format!("{{\"client_secret\":\"{plain}\"}}"),
+            format!("log\\ncss_ {plain}, and more"),
+            format!("https://x/?client_secret={plain}&grant_type=y"),
+            format!("ünïcödé {plain}…"),
+            format!("Authorization: Basic {}", STANDARD.encode(format!("{id}:{plain}"))),
+            STANDARD.encode(format!("{id}:{plain}")).trim_end_matches('=').to_owned(),
+            format!("MCP_BASIC_AUTH={}", STANDARD.encode(format!("{id}:{plain}"))),
+            format!("Basic%20{}", STANDARD.encode(format!("{id}:{plain}"))),
+            format!("/a/path/{}/b", STANDARD.encode(format!("{id}:{plain}"))),
+            format!("{plain}\n").repeat(700),
+        ] {
+            let found = scan(&text);
+            assert_eq!(found.secrets.len(), 1, "{text}");
+            assert_eq!(found.secrets[0].1.expose(), plain);
+        }
+        for text in [format!("{plain}x"), plain[1..].to_owned(), plain.replace("css_", "css-"), "css_".repeat(100)] {
+            assert!(scan(&text).secrets.is_empty(), "{text}");
+        }
+        let found = scan(&format!("{id} {id} csc_short eyJhbGciOi.eyJ4.c2ln, Bearer eyJa.b.c.d"));
+        assert_eq!(found.client_ids, [id]);
+        let tokens: Vec<&str> = found.tokens.iter().map(|token| token.as_str()).collect();
+        assert_eq!(tokens, ["eyJhbGciOi.eyJ4.c2ln", "eyJa.b.c"]);
+    }
+
+    #[test]
+    fn every_kind_of_secret_is_found() {
+        for kind in SecretKind::ALL {
+            let secret = PlainSecret::generate_of(kind, &SeededRandom::new(6));
+            let found = scan(&format!("csp_x token={} css_", secret.expose()));
+            assert_eq!(found.secrets.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [kind]);
+        }
+    }
+
+    #[test]
+    fn a_place_does_not_hold_what_was_found() {
+        let secret = PlainSecret::generate(&SeededRandom::new(5));
+        let plain = secret.expose();
+        let encoded = STANDARD.encode(format!("csc_x:{plain}"));
+        for (text, expected) in [
+            ("https://paste.example/1".to_owned(), Some("https://paste.example/1")),
+            (format!("https://h.example/cb?client_secret={plain}"), Some("https://h.example/cb")),
+            (format!("https://csc_x:{plain}@h.example/a#b"), Some("https://h.example/a")),
+            (format!("https://h.example/{plain}/x"), Some("https://h.example")),
+            (format!("https://h.example/{encoded}"), Some("https://h.example")),
+            (format!("commit {plain}"), Some("(withheld: it held what was found)")),
+            (format!("commit {encoded}"), Some("(withheld: it held what was found)")),
+            ("content".to_owned(), Some("content")),
+            (" ".to_owned(), None),
+        ] {
+            assert_eq!(place(&text).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who makes a change: the first argument of every operation that changes something.
+
+use std::net::IpAddr;
+
+use crate::base::id::{ClientId, PersonId};
+use crate::model::origin;
+
+/// Who acts, and from where. Made where the request was authenticated, and nowhere else.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    kind: ActorKind,
+    name: String,
+    address: Option<IpAddr>,
+    agent: Option<String>,
+}
+
+/// The kinds of actors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ActorKind {
+    Person(PersonId),
+    Credential(ClientId),
+    CommandLine,
+    SetupLink,
+    System,
+}
+
+impl Actor {
+    /// A signed-in person.
+    pub fn person(id: PersonId, name: impl Into<String>) -> Self {
+        Self::new(ActorKind::Person(id), name.into())
+    }
+
+    /// A credential that acts through the built-in MCP server.
+    pub fn credential(id: ClientId, name: impl Into<String>) -> Self {
+        Self::new(ActorKind::Credential(id), name.into())
+    }
+
+    /// Somebody with access to the machine and the master key.
+    pub fn command_line(user: impl Into<String>) -> Self {
+        Self::new(ActorKind::CommandLine, user.into())
+    }
+
+    /// Whoever holds the setup link.
+    pub fn setup_link() -> Self {
+        Self::new(ActorKind::SetupLink, "Setup link".to_owned())
+    }
+
+    /// Countersign itself.
+    pub fn system() -> Self {
+        Self::new(ActorKind::System, "Countersign".to_owned())
+    }
+
+    /// The same actor, acting from `address` with `agent` (the User-Agent header).
+    pub fn at(mut self, address: Option<IpAddr>, agent: Option<&str>) -> Self {
+        self.address = address;
+        self.agent = agent.map(origin::shown);
+        self
+    }
+
+    fn new(kind: ActorKind, name: String) -> Self {
+        Self { kind, name, address: None, agent: None }
+    }
+
+    /// The kind in the audit log's words.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            ActorKind::Person(_) => "person",
+            ActorKind::Credential(_) => "credential",
+            ActorKind::CommandLine => "command_line",
+            ActorKind::SetupLink => "setup_link",
+            ActorKind::System => "system",
+        }
+    }
+
+    /// The actor's identifier, empty when it has none.
+    pub fn id(&self) -> &str {
+        match &self.kind {
+            ActorKind::Person(id) => id.as_str(),
+            ActorKind::Credential(id) => id.as_str(),
+            ActorKind::CommandLine | ActorKind::SetupLink | ActorKind::System => "",
+        }
+    }
+
+    /// The person, if it is one.
+    pub fn person_id(&self) -> Option<&PersonId> {
+        match &self.kind {
+            ActorKind::Person(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The credential, if it is one.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        match &self.kind {
+            ActorKind::Credential(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The actor's name at this moment.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address it acts from.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The user agent it acts with.
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
+    }
+}

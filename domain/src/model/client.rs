@@ -1,0 +1,166 @@
+//! Clients that act for people: OAuth clients of the authorization code grant.
+
+use aws_lc_rs::{constant_time, digest};
+use serde_json::{Map, Value};
+
+use crate::base::clock::Timestamp;
+use crate::base::cursor::Place;
+use crate::base::id::{InteractiveClientId, PersonId};
+use crate::model::redirect_uri::RedirectUri;
+
+/// Most redirect URIs of a client.
+pub const MOST_REDIRECT_URIS: usize = 10;
+
+/// Who made a client, and so how far it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// An administrator.
+    Registered,
+    /// The client itself (RFC 7591): its name is no more than what it says.
+    Dynamic,
+    /// The owner of the host that its identifier names, by a document there.
+    Document,
+}
+
+impl ClientKind {
+    /// The kind as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Dynamic => "dynamic",
+            Self::Document => "document",
+        }
+    }
+
+    /// Reads what [`ClientKind::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Registered, Self::Dynamic, Self::Document].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A program that acts for people.
+#[derive(Debug, Clone)]
+pub struct InteractiveClient {
+    /// Identifier.
+    pub id: InteractiveClientId,
+    /// Who made it.
+    pub kind: ClientKind,
+    /// Its name for people.
+    pub name: String,
+    /// Where answers may be sent.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// What it said of itself when it registered (RFC 7591 §2), to be repeated to it.
+    pub metadata: Map<String, Value>,
+    /// The end of its secret, of a confidential client; a public one has none.
+    pub secret_hint: Option<String>,
+    /// Whether that secret ended because it leaked: then the client cannot prove itself any more.
+    pub secret_ended: bool,
+    /// When its secret was first reported as leaked, where that did not end it.
+    pub leaked_at: Option<Timestamp>,
+    /// Who made it, in words.
+    pub created_by: String,
+    /// The person who added it, replaced its secret last, or said last where its answers go.
+    pub made_by: Option<PersonId>,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it last got a token.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was removed: from then on it is no client.
+    pub removed_at: Option<Timestamp>,
+    /// When its document was last read, where one describes it.
+    pub described_at: Option<Timestamp>,
+}
+
+impl InteractiveClient {
+    /// Whether it proves itself with a secret (RFC 6749 §2.1).
+    pub fn is_confidential(&self) -> bool {
+        self.secret_hint.is_some()
+    }
+
+    /// Whether an administrator says what it is: they added it.
+    pub fn is_editable(&self) -> bool {
+        self.kind == ClientKind::Registered && self.removed_at.is_none()
+    }
+
+    /// Whether an administrator may give it another secret: they gave it the first.
+    pub fn takes_secret(&self) -> bool {
+        self.is_editable() && self.is_confidential()
+    }
+
+    /// Whether consent that was given once is enough: somebody vouched for it, and nobody else can pass for it.
+    pub fn remembers_consent(&self) -> bool {
+        self.kind == ClientKind::Registered && self.is_confidential()
+    }
+
+    /// Its registered redirect URI that allows `asked`.
+    pub fn redirect_uri(&self, asked: &str) -> Option<&RedirectUri> {
+        self.redirect_uris.iter().find(|uri| uri.allows(asked))
+    }
+}
+
+/// Which clients are listed.
+#[derive(Debug, Clone, Default)]
+pub struct ClientQuery {
+    /// Of which kind.
+    pub kind: Option<ClientKind>,
+    /// Part of the name or the identifier.
+    pub search: Option<String>,
+    /// After which one.
+    pub after: Option<Place>,
+}
+
+/// Which clients may register themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DynamicRegistration {
+    /// None.
+    Off,
+    /// Those on the person's own computer: their codes never leave it.
+    #[default]
+    Loopback,
+    /// Every one with a safe redirect URI.
+    On,
+    /// Those that bring the operator's [`InitialAccessToken`], with any safe redirect URI.
+    Token,
+}
+
+impl DynamicRegistration {
+    /// Reads the setting.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "off" => Some(Self::Off),
+            "loopback" => Some(Self::Loopback),
+            "on" => Some(Self::On),
+            "token" => Some(Self::Token),
+            _ => None,
+        }
+    }
+}
+
+/// What a client must bring to register itself, when the operator asks for one (RFC 7591 §1.2): known by its hash.
+#[derive(Clone)]
+pub struct InitialAccessToken(Vec<u8>);
+
+impl InitialAccessToken {
+    /// Fewest characters.
+    pub const SHORTEST: usize = 32;
+
+    /// Reads a token that the operator chose; `None` when it is too short to be no guess, or cannot be sent in a header.
+    pub fn parse(text: &str) -> Option<Self> {
+        let can_be_sent = text.len() >= Self::SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+        can_be_sent.then(|| Self(sha256(text)))
+    }
+
+    pub(crate) fn is(&self, presented: &str) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &sha256(presented)).is_ok()
+    }
+}
+
+impl std::fmt::Debug for InitialAccessToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("InitialAccessToken(redacted)")
+    }
+}
+
+pub(crate) fn sha256(text: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
+}

@@ -1,0 +1,79 @@
+//! Consents: what a person allowed a client.
+
+use std::time::Duration;
+
+use crate::base::clock::Timestamp;
+use crate::base::cursor::Place;
+use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId};
+use crate::model::client::ClientKind;
+use crate::model::scope::Scopes;
+
+/// A grant that was not used for so long is over.
+pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A grant that is this old is over, however much it is used.
+pub const ABSOLUTE_LIMIT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// What a person lets a client do.
+#[derive(Debug, Clone)]
+pub struct Consent {
+    /// Identifier.
+    pub id: GrantId,
+    /// Who allowed it.
+    pub person: PersonId,
+    /// Who acts.
+    pub client_id: InteractiveClientId,
+    /// The MCP server its tokens are for.
+    pub server_id: McpServerId,
+    /// What its tokens may do at most.
+    pub scopes: Scopes,
+    /// Where the person was sent back to: a host, or a scheme.
+    pub redirect_host: String,
+    /// The bit of its tokens in the token status lists.
+    pub status_index: i64,
+    /// When the client got its first token.
+    pub created_at: Timestamp,
+    /// When it is over at the latest.
+    pub ends_at: Timestamp,
+    /// When the client last got a token.
+    pub last_used_at: Timestamp,
+    /// From where.
+    pub last_used_from: Option<String>,
+    /// When a token of it was first reported as leaked, where that did not end it.
+    pub leaked_at: Option<Timestamp>,
+    /// When it was ended.
+    pub ended_at: Option<Timestamp>,
+    /// By what: `person`, `administrator`, `client`, `client_removed`, `person_disabled`, `code_reused`, `token_reused`,
+    /// `leaked`, `emergency`, `restored`.
+    pub end_cause: Option<String>,
+}
+
+impl Consent {
+    /// Whether tokens may be had of it at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none() && self.ends_at > now && now.since(self.last_used_at) < IDLE_LIMIT
+    }
+}
+
+/// A grant with the names of what it is about.
+#[derive(Debug, Clone)]
+pub struct ListedConsent {
+    /// The grant.
+    pub grant: Consent,
+    /// Who allowed it.
+    pub person_name: String,
+    /// Who acts.
+    pub client_name: String,
+    /// Who says that it is called so.
+    pub client_kind: ClientKind,
+}
+
+impl ListedConsent {
+    /// Its place in the list.
+    pub fn place(&self) -> Place {
+        Place { at: self.grant.created_at, id: self.grant.id.to_string() }
+    }
+}
+
+/// How long a code can be redeemed.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(60);

@@ -1,0 +1,299 @@
+//! What a person may ask for when generating or editing, checked once for the dashboard and the command line.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::TeamId;
+use crate::base::text::{is_unprintable, printable};
+use crate::crypto::public_key::PublicKey;
+use crate::model::credential::AssertionRules;
+use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
+use crate::model::credential::key::KeysDraft;
+use crate::model::field_error::FieldError;
+use crate::model::scope::Scopes;
+use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer, SCOPE_INTROSPECT, SHORTEST_TOKEN_LIFETIME};
+use crate::model::settings::Settings;
+
+/// A new secret works this long unless asked otherwise.
+pub const DEFAULT_EXPIRY: Duration = Duration::from_secs(90 * 24 * 3600);
+/// The longest a secret may work, unless it never ends.
+const LONGEST_EXPIRY: Duration = Duration::from_secs(3653 * 24 * 3600);
+const LONGEST_NAME: usize = 100;
+const LONGEST_DESCRIPTION: usize = 500;
+const MOST_RANGES: usize = 50;
+/// The longest reason for a revocation, in characters.
+pub const LONGEST_REASON: usize = 500;
+
+/// When a new secret stops working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// This long after generation.
+    After(Duration),
+    /// At this moment.
+    At(Timestamp),
+    /// Never.
+    Never,
+}
+
+impl Default for Expiry {
+    fn default() -> Self {
+        Self::After(DEFAULT_EXPIRY)
+    }
+}
+
+/// How the new credential proves itself.
+#[derive(Debug, Clone, Default)]
+pub enum Proof {
+    /// With a secret that is generated.
+    #[default]
+    Secret,
+    /// With keys whose public halves are given.
+    Keys(KeysDraft),
+    /// With tokens of another issuer.
+    Federated(FederatedDraft),
+}
+
+/// What is asked for. Only the name is needed.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The team that owns it; see [`super::generate::generate`] for what happens without one.
+    pub team: Option<TeamId>,
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Resource identifiers of MCP servers; the built-in one when empty.
+    pub servers: Vec<String>,
+    /// Scopes; the default scope of the servers when empty.
+    pub scopes: Vec<String>,
+    /// When the secret or the keys stop working; of a federated credential, when all of it does.
+    pub expiry: Expiry,
+    /// How long tokens live; the server's rule when absent.
+    pub token_lifetime: Option<Duration>,
+    /// CIDR ranges or single addresses.
+    pub ip_ranges: Vec<String>,
+    /// How it proves itself.
+    pub proof: Proof,
+    /// The rules of its assertions.
+    pub assertions: AssertionRules,
+}
+
+/// A draft that passed.
+pub(crate) struct Checked {
+    pub proof: CheckedProof,
+    pub name: String,
+    pub description: String,
+    pub servers: Vec<McpServer>,
+    pub scopes: Scopes,
+    pub expires_at: Option<Timestamp>,
+    pub token_lifetime: Option<Duration>,
+    pub ip_ranges: Vec<IpNet>,
+}
+
+/// What proves the credential, checked.
+pub(crate) enum CheckedProof {
+    Secret,
+    Keys(Vec<(String, PublicKey)>),
+    Federated(Box<CheckedIdentity>),
+}
+
+impl Draft {
+    pub(crate) fn check(
+        &self,
+        settings: &Settings,
+        known: &[McpServer],
+        now: Timestamp,
+    ) -> Result<Checked, Vec<FieldError>> {
+        let mut errors = Errors::default();
+        let proof = match &self.proof {
+            Proof::Secret => Ok(CheckedProof::Secret),
+            Proof::Keys(keys) => keys.check().map(CheckedProof::Keys),
+            Proof::Federated(identity) => {
+                identity.check(settings).map(|identity| CheckedProof::Federated(Box::new(identity)))
+            }
+        };
+        let proof = proof.map_err(|wrong| errors.0.extend(wrong)).ok();
+        let name = errors.take("name", check_name(&self.name));
+        let description = errors.take("description", check_description(&self.description));
+        let servers = errors.take("server", check_servers(&self.servers, known)).unwrap_or_default();
+        let scopes =
+            if servers.is_empty() { None } else { errors.take("scopes", check_scopes(&self.scopes, &servers)) };
+        let expires_at = errors.take("expiry", check_expiry(self.expiry, now));
+        let token_lifetime = errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
+        let ip_ranges = errors.take("ip_ranges", check_ip_ranges(&self.ip_ranges));
+        match (proof, name, description, scopes, expires_at, token_lifetime, ip_ranges) {
+            (
+                Some(proof),
+                Some(name),
+                Some(description),
+                Some(scopes),
+                Some(expires_at),
+                Some(token_lifetime),
+                Some(ip_ranges),
+            ) => Ok(Checked { proof, name, description, servers, scopes, expires_at, token_lifetime, ip_ranges }),
+            _ => Err(errors.0),
+        }
+    }
+}
+
+/// Collects what is wrong, so that a form tells everything at once.
+#[derive(Default)]
+pub(crate) struct Errors(pub Vec<FieldError>);
+
+impl Errors {
+    pub(crate) fn take<T>(&mut self, field: &'static str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.0.push(FieldError { field, message })).ok()
+    }
+}
+
+/// A name that may be empty.
+pub(crate) fn check_label(label: &str) -> Result<String, String> {
+    if label.trim().is_empty() { Ok(String::new()) } else { check_name(label) }
+}
+
+pub(crate) fn check_name(name: &str) -> Result<String, String> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err("Enter a name, such as the job or service that will use it.".to_owned());
+    }
+    if name.chars().count() > LONGEST_NAME {
+        return Err(format!("Use at most {LONGEST_NAME} characters."));
+    }
+    if name.chars().any(is_unprintable) {
+        return Err("Use letters, digits and punctuation only.".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+pub(crate) fn check_description(description: &str) -> Result<String, String> {
+    let description = description.trim().replace("\r\n", "\n");
+    if description.chars().count() > LONGEST_DESCRIPTION {
+        return Err(format!("Use at most {LONGEST_DESCRIPTION} characters."));
+    }
+    if description.chars().any(|character| character != '\n' && is_unprintable(character)) {
+        return Err("Use letters, digits and punctuation only.".to_owned());
+    }
+    Ok(description)
+}
+
+fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
+    if asked.is_empty() {
+        return match known.iter().find(|server| server.built_in) {
+            Some(server) => Ok(vec![server.clone()]),
+            None => Err("Choose an MCP server.".to_owned()),
+        };
+    }
+    asked
+        .iter()
+        .map(|resource| {
+            known
+                .iter()
+                .find(|server| server.resource == *resource)
+                .cloned()
+                .ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
+        })
+        .collect()
+}
+
+pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Scopes, String> {
+    if asked.is_empty() {
+        return Ok(servers.iter().flat_map(McpServer::default_scope_names).collect());
+    }
+    for scope in asked {
+        // An MCP server's own credential asks about tokens, whichever server it is.
+        let is_known = scope == SCOPE_INTROSPECT || servers.iter().any(|server| server.scope_names().contains(scope));
+        if !is_known {
+            return Err(format!("The MCP server has no scope {scope}. Choose from those it lists."));
+        }
+    }
+    Ok(asked.iter().map(String::as_str).collect())
+}
+
+pub(crate) fn check_expiry(expiry: Expiry, now: Timestamp) -> Result<Option<Timestamp>, String> {
+    match expiry {
+        Expiry::Never => Ok(None),
+        Expiry::After(duration) if duration < Duration::from_secs(60) => Err("Choose at least one minute.".to_owned()),
+        Expiry::After(duration) if duration <= LONGEST_EXPIRY => Ok(Some(now.plus(duration))),
+        Expiry::At(moment) if moment > now && moment <= now.plus(LONGEST_EXPIRY) => Ok(Some(moment)),
+        Expiry::After(_) => Err("Choose at most ten years, or never.".to_owned()),
+        Expiry::At(moment) if moment > now => Err("Choose a day within ten years, or never.".to_owned()),
+        Expiry::At(_) => Err("Choose a day in the future.".to_owned()),
+    }
+}
+
+pub(crate) fn check_token_lifetime(lifetime: Option<Duration>) -> Result<Option<Duration>, String> {
+    match lifetime {
+        Some(lifetime) if !(SHORTEST_TOKEN_LIFETIME..=LONGEST_TOKEN_LIFETIME).contains(&lifetime) => Err(format!(
+            "Choose between {} and {} minutes.",
+            SHORTEST_TOKEN_LIFETIME.as_secs() / 60,
+            LONGEST_TOKEN_LIFETIME.as_secs() / 60
+        )),
+        lifetime => Ok(lifetime),
+    }
+}
+
+pub(crate) fn check_ip_ranges(ranges: &[String]) -> Result<Vec<IpNet>, String> {
+    if ranges.len() > MOST_RANGES {
+        return Err(format!("Enter at most {MOST_RANGES} ranges."));
+    }
+    let mut nets: Vec<IpNet> = Vec::new();
+    for range in ranges.iter().map(|range| range.trim()).filter(|range| !range.is_empty()) {
+        let net = range
+            .parse::<IpNet>()
+            .or_else(|_| range.parse().map(|address: std::net::IpAddr| IpNet::from(address.to_canonical())))
+            .map_err(|_| {
+                let shown: String = range.chars().take(60).collect();
+                format!("“{shown}” is not an address range. Write one like 10.0.0.0/8 or 2001:db8::/32 on each line.")
+            })?;
+        if !nets.contains(&net.trunc()) {
+            nets.push(net.trunc());
+        }
+    }
+    Ok(nets)
+}
+
+pub(crate) fn check_reason(reason: &str) -> Result<Option<String>, String> {
+    let reason = reason.trim();
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(format!("Use at most {LONGEST_REASON} characters."));
+    }
+    Ok((!reason.is_empty()).then(|| printable(reason)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges(lines: &[&str]) -> Result<Vec<String>, String> {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        check_ip_ranges(&lines).map(|nets| nets.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn address_ranges_are_normalised() {
+        assert_eq!(
+            ranges(&["10.1.2.3/8", "", " 192.0.2.7 ", "2001:db8::1/32", "10.0.0.0/8"]),
+            Ok(vec!["10.0.0.0/8".into(), "192.0.2.7/32".into(), "2001:db8::/32".into()])
+        );
+        assert!(ranges(&["10.0.0.0/33"]).expect_err("too long a prefix").contains("10.0.0.0/33"));
+        assert!(ranges(&["example.com"]).is_err());
+    }
+
+    #[test]
+    fn names_are_printable() {
+        assert_eq!(check_name("  nightly index "), Ok("nightly index".to_owned()));
+        for wrong in ["", "   ", "a\nb", "evil\u{202E}txt", &"x".repeat(101)] {
+            assert!(check_name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn token_lifetimes_stay_within_an_hour() {
+        assert_eq!(check_token_lifetime(None), Ok(None));
+        assert!(check_token_lifetime(Some(Duration::from_secs(59))).is_err());
+        assert!(check_token_lifetime(Some(Duration::from_secs(3601))).is_err());
+        assert!(check_token_lifetime(Some(Duration::from_secs(60))).is_ok());
+    }
+}

@@ -1,0 +1,286 @@
+//! Federated identities: subjects of other issuers whose tokens prove a credential.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, FederatedIdentityId};
+use crate::base::random::Random;
+use crate::base::strict_json;
+use crate::base::text::is_pasteable;
+use crate::crypto::public_key::{PRIVATE_KEY, PublicKey, holds_private_key};
+use crate::model::field_error::FieldError;
+use crate::model::settings::Settings;
+
+pub(crate) const LONGEST_TEXT: usize = 500;
+
+pub(crate) const MOST_CLAIMS: usize = 10;
+
+/// A registered identity.
+#[derive(Debug, Clone)]
+pub struct FederatedIdentity {
+    /// Its identifier.
+    pub id: FederatedIdentityId,
+    /// The credential it stands for.
+    pub client_id: ClientId,
+    /// The `iss` of its tokens, exactly.
+    pub issuer: String,
+    /// Their `sub`: exact, or a pattern in which `*` stands for any text.
+    pub subject: String,
+    /// Their `aud`.
+    pub audience: String,
+    /// Further claims and what they must be, exact or as patterns.
+    pub claims: BTreeMap<String, String>,
+    /// The issuer's keys, when they were pasted. Otherwise they are fetched from the issuer.
+    pub jwks: Option<Value>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was removed.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used.
+    pub last_used_at: Option<Timestamp>,
+    /// From where.
+    pub last_used_from: Option<std::net::IpAddr>,
+}
+
+impl FederatedIdentity {
+    /// Whether its subject is, or is like, this one.
+    pub fn has_subject(&self, subject: &str) -> bool {
+        is_like(subject, &self.subject)
+    }
+
+    pub(crate) fn accepts_the_same_as(&self, other: &Self) -> bool {
+        let of = |identity: &Self| {
+            (identity.issuer.clone(), identity.subject.clone(), identity.audience.clone(), identity.claims.clone())
+        };
+        of(self) == of(other)
+    }
+
+    /// The first claim that is not as registered, and what it must be.
+    pub fn first_mismatch(&self, claims: &Map<String, Value>) -> Option<(&str, &str)> {
+        let expected = self.claims.iter().map(|(name, expected)| (name.as_str(), expected.as_str()));
+        [("sub", self.subject.as_str())].into_iter().chain(expected).find(|(name, expected)| {
+            !claims.get(*name).and_then(claim_text).is_some_and(|actual| is_like(&actual, expected))
+        })
+    }
+}
+
+/// The claim as text: issuers write booleans and numbers both ways.
+pub(crate) fn claim_text(claim: &Value) -> Option<String> {
+    match claim {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(claim.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether `text` is `pattern`, in which each `*` stands for any text. No other character is special.
+pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(position) => rest = &rest[position + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// What stands at the beginning of subjects whatever they are of; the owner comes after it.
+pub(crate) const SUBJECT_KINDS: [&str; 3] = ["repo:", "project_path:", "system:serviceaccount:"];
+
+/// Claims that say whose a token is.
+pub(crate) const OWNER_CLAIMS: [&str; 9] = [
+    "repository_owner",
+    "repository_owner_id",
+    "repository",
+    "repository_id",
+    "namespace_path",
+    "namespace_id",
+    "project_path",
+    "project_id",
+    "email",
+];
+
+/// Whether a pattern is of one owner: issuers such as GitHub sign for everybody.
+pub(crate) fn names_somebody(pattern: &str, claims: &[(String, String)]) -> bool {
+    let is_exact = |(name, value): &(String, String)| {
+        OWNER_CLAIMS.contains(&name.trim()) && !value.trim().is_empty() && !value.contains('*')
+    };
+    let start = pattern.split('*').next().unwrap_or_default();
+    let starts_with_owner = match SUBJECT_KINDS.iter().find_map(|kind| start.strip_prefix(kind)) {
+        Some(rest) => rest.find(['/', ':']).is_some_and(|end| end > 0),
+        None => start.chars().filter(|character| character.is_alphanumeric()).count() >= 3,
+    };
+    starts_with_owner || claims.iter().any(is_exact)
+}
+
+/// What a form or a command says of an identity.
+#[derive(Debug, Clone, Default)]
+pub struct FederatedDraft {
+    /// The issuer's identifier: an https URL (or http, where the operator allowed the host).
+    pub issuer: String,
+    /// Exact subject, or a pattern.
+    pub subject: String,
+    /// The audience; the issuer of this server when empty.
+    pub audience: String,
+    /// Further conditions.
+    pub claims: Vec<(String, String)>,
+    /// A pasted JWKS; empty: fetched from the issuer.
+    pub jwks: String,
+}
+
+/// A draft that passed.
+#[derive(Debug)]
+pub(crate) struct CheckedIdentity {
+    pub issuer: String,
+    pub subject: String,
+    pub audience: String,
+    pub claims: BTreeMap<String, String>,
+    pub jwks: Option<Value>,
+}
+
+impl FederatedDraft {
+    /// Whether nothing was filled in.
+    pub fn is_empty(&self) -> bool {
+        self.issuer.trim().is_empty() && self.subject.trim().is_empty()
+    }
+
+    pub(crate) fn check(&self, settings: &Settings) -> Result<CheckedIdentity, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut wrong = |field, message: &str| errors.push(FieldError::new(field, message));
+        let (issuer, subject) = (self.issuer.trim(), self.subject.trim());
+        let is_url = Url::parse(issuer).is_ok_and(|url| {
+            matches!(url.scheme(), "https" | "http")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        if !is_url || issuer.len() > LONGEST_TEXT || issuer == settings.public_url {
+            wrong(
+                "issuer",
+                "Enter the issuer as its tokens name it, such as https://token.actions.githubusercontent.com.",
+            );
+        }
+        if subject.is_empty() || subject.len() > LONGEST_TEXT || subject.chars().any(char::is_control) {
+            wrong("subject", "Enter the subject of the tokens, such as repo:example/app:ref:refs/heads/main.");
+        } else if subject.contains('*') && !names_somebody(subject, &self.claims) {
+            wrong(
+                "subject",
+                "This pattern would let strangers in. Begin it with whose it is, such as repo:example/*, or name the \
+                 owner under further conditions.",
+            );
+        }
+        let audience = match self.audience.trim() {
+            "" => settings.public_url.clone(),
+            audience => audience.to_owned(),
+        };
+        if audience.len() > LONGEST_TEXT || !is_pasteable(&audience) {
+            wrong("audience", "Enter the audience that the tokens are asked for, such as https://auth.example.com.");
+        }
+        let claims: BTreeMap<String, String> = self
+            .claims
+            .iter()
+            .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+            .filter(|(name, value)| !name.is_empty() || !value.is_empty())
+            .collect();
+        let is_condition = |(name, value): (&String, &String)| {
+            !name.is_empty() && !value.is_empty() && name.len() + value.len() <= LONGEST_TEXT
+        };
+        let written = self.claims.iter().filter(|(name, value)| !name.trim().is_empty() || !value.trim().is_empty());
+        if claims.len() > MOST_CLAIMS || !claims.iter().all(is_condition) || written.count() != claims.len() {
+            wrong("claims", "Write one condition a line, such as ref=refs/heads/main; at most ten, each claim once.");
+        }
+        let jwks = match self.jwks.trim() {
+            "" => None,
+            text => {
+                let jwks = strict_json::parse(text.as_bytes()).filter(|jwks| !PublicKey::read_jwks(jwks).is_empty());
+                if holds_private_key(text) {
+                    wrong("jwks", PRIVATE_KEY);
+                } else if jwks.is_none() {
+                    wrong("jwks", "Paste the issuer’s JWKS: {\"keys\":[…]} with its public keys.");
+                }
+                // Only what verifies is kept.
+                jwks.map(|jwks| json!({ "keys": PublicKey::read_jwks(&jwks).iter().map(PublicKey::to_jwk).collect::<Vec<_>>() }))
+            }
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(CheckedIdentity { issuer: issuer.to_owned(), subject: subject.to_owned(), audience, claims, jwks })
+    }
+}
+
+impl CheckedIdentity {
+    pub(crate) fn into_identity(self, client_id: &ClientId, now: Timestamp, random: &dyn Random) -> FederatedIdentity {
+        FederatedIdentity {
+            id: FederatedIdentityId::generate(random),
+            client_id: client_id.clone(),
+            issuer: self.issuer,
+            subject: self.subject,
+            audience: self.audience,
+            claims: self.claims,
+            jwks: self.jwks,
+            created_at: now,
+            revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_names_its_owner() {
+        let none: &[(&str, &str)] = &[];
+        for (pattern, claims, expected) in [
+            ("repo:acme/*", none, true),
+            ("repo:acme/*:ref:refs/heads/main", none, true),
+            ("system:serviceaccount:jobs:*", none, true),
+            ("job-*", none, true),
+            ("repo:*", none, false),
+            ("repo:ac*", none, false),
+            ("repo:*", &[("repository_owner", "acme")], true),
+            ("repo:*", &[("repository_owner", "a*")], false),
+            ("repo:*", &[("ref", "refs/heads/main")], false),
+            ("*:ref:refs/heads/main", none, false),
+            ("project_path:*", &[("ref_protected", "true")], false),
+            ("project_path:*", &[("namespace_path", "acme")], true),
+            ("system:serviceaccount:*", none, false),
+            ("*", none, false),
+        ] {
+            let claims: Vec<_> = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(names_somebody(pattern, &claims), expected, "{pattern} {claims:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_asterisk_is_special() {
+        for (text, pattern, expected) in [
+            ("repo:acme/app:ref:refs/heads/main", "repo:acme/app:ref:refs/heads/main", true),
+            ("repo:acme/app:ref:refs/heads/main", "repo:acme/*:ref:refs/heads/main", true),
+            ("repo:acme/app:ref:refs/heads/main", "repo:acme/*", true),
+            ("repo:acme/app:ref:refs/heads/main", "*:ref:refs/heads/main", true),
+            ("repo:acme-evil/app", "repo:acme/*", false),
+            ("repo:acme/app:ref:refs/heads/main2", "repo:acme/*:ref:refs/heads/main", false),
+            ("abc", "a.c", false),
+            ("a", "a*a", false),
+            ("aa", "a*a", true),
+            ("", "", true),
+            ("x", "", false),
+        ] {
+            assert_eq!(is_like(text, pattern), expected, "{text} {pattern}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Public keys of credentials.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, KeyId};
+use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
+use crate::model::credential::AuthenticatorEnd;
+use crate::model::credential::draft::check_label;
+use crate::model::field_error::FieldError;
+
+/// A registered key.
+#[derive(Debug, Clone)]
+pub struct ClientKey {
+    /// Its identifier.
+    pub id: KeyId,
+    /// Whose it is.
+    pub client_id: ClientId,
+    /// What people call it.
+    pub label: String,
+    /// The key.
+    pub key: PublicKey,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it stops working; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it stops working because another one took its place.
+    pub retires_at: Option<Timestamp>,
+    /// When it was removed.
+    pub revoked_at: Option<Timestamp>,
+    /// When it last signed an accepted assertion.
+    pub last_used_at: Option<Timestamp>,
+    /// From where that came.
+    pub last_used_from: Option<IpAddr>,
+}
+
+impl ClientKey {
+    /// Its ends.
+    pub fn end(&self) -> AuthenticatorEnd {
+        AuthenticatorEnd {
+            expires_at: self.expires_at,
+            retires_at: self.retires_at,
+            revoked: self.revoked_at.is_some(),
+        }
+    }
+}
+
+/// What a form or a command says of keys to add.
+#[derive(Debug, Clone, Default)]
+pub struct KeysDraft {
+    /// JWK, JWKS or PEM.
+    pub text: String,
+    /// What to call it; the key's kind when empty.
+    pub label: String,
+    /// The algorithm to pin an RSA key to; the key's own when absent.
+    pub algorithm: Option<KeyAlgorithm>,
+}
+
+impl KeysDraft {
+    pub(crate) fn check(&self) -> Result<Vec<(String, PublicKey)>, Vec<FieldError>> {
+        let field = |field, message| vec![FieldError::new(field, message)];
+        let label = check_label(&self.label).map_err(|message| field("label", message))?;
+        let mut keys = PublicKey::read_all(&self.text).map_err(|message| field("public_key", message))?;
+        // Registered twice, a key would go on working after it was removed.
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.thumbprint()));
+        keys.into_iter()
+            .map(|key| {
+                let key = match self.algorithm {
+                    Some(algorithm) => key.with_algorithm(algorithm).ok_or_else(|| {
+                        field("algorithm", format!("The key cannot be used with {}.", algorithm.as_str()))
+                    })?,
+                    None => key,
+                };
+                let label = if label.is_empty() { key.kind() } else { label.clone() };
+                Ok((label, key))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,268 @@
+//! Credentials and what proves them: secrets, their ends, their states.
+
+pub mod draft;
+pub mod federated;
+pub mod key;
+pub mod query;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
+use crate::model::scope::Scopes;
+
+/// A credential that ends within this time counts as expiring.
+pub const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A credential that was not used for this long counts as idle.
+pub const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How a credential proves itself. Chosen when it is generated; a client of one method cannot use another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMethod {
+    /// A generated secret (`client_secret_basic`, `client_secret_post`).
+    #[default]
+    ClientSecret,
+    /// An assertion signed with its own key (`private_key_jwt`, RFC 7523).
+    PrivateKeyJwt,
+    /// A token of another issuer.
+    Federated,
+}
+
+impl AuthMethod {
+    /// Every method.
+    pub const ALL: [Self; 3] = [Self::ClientSecret, Self::PrivateKeyJwt, Self::Federated];
+
+    /// The method as stored and as forms name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecret => "client_secret",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::Federated => "federated",
+        }
+    }
+
+    /// Reads what [`AuthMethod::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
+    }
+}
+
+/// What a credential's assertions may do beyond the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AssertionRules {
+    /// The token endpoint's URL is accepted as `aud` besides the issuer (RFC 7523 §3 before its revision).
+    pub token_endpoint_audience: bool,
+    /// The same assertion is accepted until it expires.
+    pub reusable: bool,
+    /// An assertion may be the grant (RFC 7523 §2.1).
+    pub jwt_bearer: bool,
+}
+
+/// A credential. It holds no secret, hashed or not.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// OAuth client identifier.
+    pub client_id: ClientId,
+    /// The team that owns it.
+    pub team: TeamId,
+    /// Name for people.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// How it proves itself.
+    pub auth_method: AuthMethod,
+    /// The rules of its assertions.
+    pub assertions: AssertionRules,
+    /// The most that its tokens may be granted.
+    pub scopes: Scopes,
+    /// The MCP servers it may call; the first is the audience when a request names none.
+    pub servers: Vec<McpServerId>,
+    /// How long its tokens live; the server's rule when absent.
+    pub token_lifetime: Option<Duration>,
+    /// From where it may be exchanged; from anywhere when empty.
+    pub ip_ranges: Vec<IpNet>,
+    /// Name of who generated it.
+    pub created_by: String,
+    /// When it was generated.
+    pub created_at: Timestamp,
+    /// A moment that ends the whole credential, whatever its secrets say.
+    pub hard_end_at: Option<Timestamp>,
+    /// The moment after which no secret of it works; `None`: never.
+    pub ends_at: Option<Timestamp>,
+    /// Since when it is stopped, reversibly.
+    pub disabled_at: Option<Timestamp>,
+    /// Since when it is ended, finally.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it was revoked.
+    pub revoke_reason: Option<String>,
+    /// Its first exchange.
+    pub verified_at: Option<Timestamp>,
+    /// Its last exchange, to ten seconds.
+    pub last_used_at: Option<Timestamp>,
+    /// Where its last exchange came from.
+    pub last_used_from: Option<IpAddr>,
+    /// With which program, as it says itself.
+    pub last_used_agent: Option<String>,
+    /// When the last of the secrets or keys that are being replaced stops working.
+    pub rotation_ends_at: Option<Timestamp>,
+}
+
+/// What a credential is at a moment. Derived, never stored: expiry needs no job to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It works, and was never exchanged.
+    Unverified,
+    /// It works, and was exchanged.
+    InUse,
+    /// It works, and ends within [`EXPIRING_WITHIN`].
+    Expiring,
+    /// Stopped; can go on.
+    Disabled,
+    /// Its time is over.
+    Expired,
+    /// Ended for ever.
+    Revoked,
+}
+
+impl Credential {
+    /// Its status at `now`. The word that matters most wins: final before reversible, ended before ending.
+    pub fn status(&self, now: Timestamp) -> Status {
+        if self.revoked_at.is_some() {
+            Status::Revoked
+        } else if self.ends_at.is_some_and(|end| end <= now) {
+            Status::Expired
+        } else if self.disabled_at.is_some() {
+            Status::Disabled
+        } else if self.verified_at.is_none() {
+            Status::Unverified
+        } else if self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN)) {
+            Status::Expiring
+        } else {
+            Status::InUse
+        }
+    }
+
+    /// Whether a secret or key of it is being replaced.
+    pub fn is_rotating(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.rotation_ends_at.is_some_and(|end| end > now)
+    }
+}
+
+/// One client secret, known by its hint.
+#[derive(Debug, Clone)]
+pub struct ClientSecret {
+    /// Its identifier.
+    pub id: SecretId,
+    /// The last characters of the secret.
+    pub hint: String,
+    /// When it was generated.
+    pub created_at: Timestamp,
+    /// When it stops working; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it stops working because another one took its place.
+    pub retires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last exchanged.
+    pub last_used_at: Option<Timestamp>,
+    /// From where.
+    pub last_used_from: Option<IpAddr>,
+    /// When somebody reported it as leaked.
+    pub leaked_at: Option<Timestamp>,
+    /// Where it was found.
+    pub leaked_where: Option<String>,
+}
+
+impl ClientSecret {
+    /// Its ends.
+    pub fn end(&self) -> AuthenticatorEnd {
+        AuthenticatorEnd {
+            expires_at: self.expires_at,
+            retires_at: self.retires_at,
+            revoked: self.revoked_at.is_some(),
+        }
+    }
+}
+
+/// When a secret or key stops working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuthenticatorEnd {
+    /// By its own expiry.
+    pub expires_at: Option<Timestamp>,
+    /// Because another one took its place.
+    pub retires_at: Option<Timestamp>,
+    /// Whether it was ended before.
+    pub revoked: bool,
+}
+
+impl AuthenticatorEnd {
+    /// The first of the moments; `None`: never.
+    pub fn moment(self) -> Option<Timestamp> {
+        [self.expires_at, self.retires_at].into_iter().flatten().min()
+    }
+
+    /// Whether it works at `now`.
+    pub fn is_live(self, now: Timestamp) -> bool {
+        !self.revoked && self.moment().is_none_or(|end| end > now)
+    }
+}
+
+/// The moment after which none of the authenticators with these `ends` works, given the credential's own end. Stored
+/// with the credential, so that lists need no join.
+pub(crate) fn end_of(
+    method: AuthMethod,
+    hard_end_at: Option<Timestamp>,
+    ends: &[AuthenticatorEnd],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let live = ends.iter().filter(|end| !end.revoked);
+    let last = match method {
+        AuthMethod::Federated => None,
+        // Without anything that could prove it, it has ended; adding something lets it go on.
+        _ if live.clone().count() == 0 => Some(now),
+        _ => live.map(|end| end.moment()).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
+    };
+    [hard_end_at, last].into_iter().flatten().min()
+}
+
+/// What hangs on a credential: the facts to read before stopping it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Impact {
+    /// Exchanges in the last 24 hours.
+    pub exchanges: i64,
+    /// Different addresses they came from.
+    pub addresses: i64,
+    /// Tokens that would still be accepted.
+    pub live_tokens: i64,
+    /// When the last of them ends by itself.
+    pub last_token_ends_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_the_latest_secret_cut_by_the_hard_end() {
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        let now = Timestamp::from_millis(1);
+        let end = |hard: Option<Timestamp>, ends: &[(Option<Timestamp>, Option<Timestamp>, bool)]| {
+            let ends: Vec<_> = ends
+                .iter()
+                .map(|&(expires_at, retires_at, revoked)| AuthenticatorEnd { expires_at, retires_at, revoked })
+                .collect();
+            end_of(AuthMethod::ClientSecret, hard, &ends, now)
+        };
+        assert_eq!(end(None, &[(at(5), None, false), (at(9), None, false)]), at(9));
+        assert_eq!(end(None, &[(at(5), None, false), (None, None, false)]), None);
+        assert_eq!(end(at(7), &[(at(5), None, false), (None, None, false)]), at(7));
+        assert_eq!(end(at(7), &[(at(5), None, false), (at(9), None, true)]), at(5));
+        assert_eq!(end(None, &[(None, at(4), false)]), at(4));
+        assert_eq!(end(None, &[(None, None, true)]), at(1));
+        assert_eq!(end_of(AuthMethod::Federated, None, &[], now), None);
+    }
+}

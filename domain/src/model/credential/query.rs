@@ -1,0 +1,110 @@
+//! Which credentials a list shows, and in which order.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::TeamId;
+use crate::model::credential::{EXPIRING_WITHIN, IDLE_AFTER};
+
+/// Which credentials to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Show {
+    /// All of them.
+    #[default]
+    All,
+    /// Working, exchanged at least once.
+    InUse,
+    /// Working, never exchanged.
+    Unverified,
+    /// Working, and ending within [`EXPIRING_WITHIN`].
+    Expiring,
+    /// Working, with a secret or key that is being replaced.
+    Rotating,
+    /// Working, without an end.
+    NeverExpires,
+    /// Working, and never used or not for [`IDLE_AFTER`].
+    Idle,
+    /// Stopped.
+    Disabled,
+    /// Ended by time.
+    Expired,
+    /// Ended by revocation.
+    Revoked,
+}
+
+/// The order of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// Newest first.
+    #[default]
+    Created,
+    /// By name, A to Z.
+    Name,
+    /// Last used first; those never used last.
+    LastUsed,
+    /// Next to end first; those without an end last.
+    Ends,
+}
+
+impl Sort {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Name => "name",
+            Self::LastUsed => "last_used",
+            Self::Ends => "ends",
+        }
+    }
+}
+
+/// A place in the list: after the row with this key. Handed out and taken back as an authenticated text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    pub(crate) key: String,
+    pub(crate) client_id: String,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Part of the name or the client ID.
+    pub search: Option<String>,
+    /// Those of one team.
+    pub team: Option<TeamId>,
+    /// Which.
+    pub show: Show,
+    /// In which order.
+    pub sort: Sort,
+    /// Where to go on, as a page's `next` said.
+    pub cursor: Option<String>,
+}
+
+/// The moments that filters compare with.
+pub(crate) struct Moments {
+    pub now: Timestamp,
+    pub soon: Timestamp,
+    pub idle_since: Timestamp,
+}
+
+impl Moments {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self { now, soon: now.plus(EXPIRING_WITHIN), idle_since: now.minus(IDLE_AFTER) }
+    }
+}
+
+/// How many working credentials there are, and how many of them deserve a look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Every credential, ended ones too.
+    pub all: i64,
+    /// Those that work.
+    pub working: i64,
+    /// See [`Show::Expiring`].
+    pub expiring: i64,
+    /// See [`Show::Idle`].
+    pub idle: i64,
+    /// See [`Show::NeverExpires`].
+    pub never_expires: i64,
+    /// See [`Show::Unverified`].
+    pub unverified: i64,
+    /// See [`Show::Rotating`].
+    pub rotating: i64,
+}

@@ -1,0 +1,121 @@
+//! The errors of the token endpoint (RFC 6749 §5.2, RFC 8707 §2) and of the authorization endpoint (§4.1.2.1).
+
+use std::borrow::Cow;
+
+use crate::base::form_body::FormError;
+
+/// The `error` values we answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OAuthErrorCode {
+    /// Malformed, repeated or missing parameters.
+    InvalidRequest,
+    /// Client authentication failed.
+    InvalidClient,
+    /// The assertion that is the grant is not valid (RFC 7523 §3.1).
+    InvalidGrant,
+    /// The client may not use this grant.
+    UnauthorizedClient,
+    /// We do not offer this grant.
+    UnsupportedGrantType,
+    /// We do not offer this kind of answer (§4.1.2.1).
+    UnsupportedResponseType,
+    /// The person does not allow it (§4.1.2.1).
+    AccessDenied,
+    /// Malformed scope, or none of it may be granted.
+    InvalidScope,
+    /// Unknown or forbidden resource (RFC 8707 §2).
+    InvalidTarget,
+    /// The client may not do this (RFC 6750 §3.1).
+    InsufficientScope,
+    /// Too busy or broken now. Registered for the authorization endpoint, and the only name for it that client
+    /// libraries do not answer by throwing their credentials away.
+    TemporarilyUnavailable,
+    /// The keys of another issuer are not available. On the wire the same as [`Self::TemporarilyUnavailable`]; but
+    /// anybody can cause it by naming such an issuer, so it is counted like a failed authentication.
+    IssuerUnavailable,
+    /// A defect of ours.
+    ServerError,
+}
+
+impl OAuthErrorCode {
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::AccessDenied => "access_denied",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::TemporarilyUnavailable | Self::IssuerUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+}
+
+/// An error: `description` is sent, `detail` is logged and never sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthError {
+    /// The kind.
+    pub code: OAuthErrorCode,
+    /// What the developer of the client should read. ASCII without quotes and backslashes (RFC 6749 §5.2).
+    pub description: &'static str,
+    /// What the operator should read.
+    pub detail: Cow<'static, str>,
+}
+
+const UNAVAILABLE: &str = "The server cannot answer now. Try again soon.";
+
+impl OAuthError {
+    /// An error whose detail is its description.
+    pub const fn new(code: OAuthErrorCode, description: &'static str) -> Self {
+        Self { code, description, detail: Cow::Borrowed(description) }
+    }
+
+    /// A malformed request.
+    pub const fn invalid_request(description: &'static str) -> Self {
+        Self::new(OAuthErrorCode::InvalidRequest, description)
+    }
+
+    /// A client that proved itself and may not do this, whatever it sends.
+    pub const fn unauthorized_client() -> Self {
+        Self::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
+    }
+
+    /// A fault of ours, by the HTTP status that says which.
+    pub const fn fault(status: u16) -> Self {
+        match status {
+            503 => Self::new(OAuthErrorCode::TemporarilyUnavailable, UNAVAILABLE),
+            _ => Self::new(OAuthErrorCode::ServerError, "The server met a defect. Its operator finds it in the log."),
+        }
+    }
+
+    /// A failed client authentication. The answer is the same whatever failed; only the log knows.
+    pub fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: OAuthErrorCode::InvalidClient,
+            description: "Client authentication failed.",
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<FormError> for OAuthError {
+    fn from(error: FormError) -> Self {
+        Self::invalid_request(match error {
+            FormError::Malformed => "The body must be form-urlencoded UTF-8 without control characters.",
+            FormError::Repeated => "A parameter is repeated.",
+        })
+    }
+}
+
+impl OAuthError {
+    /// A fault that the client may try again after. `detail` is for the log.
+    pub(crate) fn unavailable(detail: String) -> Self {
+        Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE, detail: detail.into() }
+    }
+}

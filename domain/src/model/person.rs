@@ -1,0 +1,122 @@
+//! People and what proves them.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{OpenIdLinkId, PasskeyId, PersonId};
+use crate::base::text::is_unprintable;
+use crate::crypto::password::StoredPassword;
+use crate::model::field_error::FieldError;
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Identifier.
+    pub id: PersonId,
+    /// Name as shown.
+    pub name: String,
+    /// What they sign in with, lower case.
+    pub email: String,
+    /// Stored password.
+    pub password: StoredPassword,
+    /// When it was set.
+    pub password_changed_at: Timestamp,
+    /// Since when they administer the instance.
+    pub administrator_since: Option<Timestamp>,
+    /// Since when they cannot sign in.
+    pub disabled_at: Option<Timestamp>,
+    /// What they prove themselves with besides the password.
+    pub factors: Factors,
+}
+
+/// Which second factors a person has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Factors {
+    /// An authenticator app.
+    pub app: bool,
+    /// Passkeys.
+    pub passkeys: bool,
+}
+
+impl Factors {
+    /// Whether a password alone does not sign this person in.
+    pub fn any(self) -> bool {
+        self.app || self.passkeys
+    }
+}
+
+/// What a person can fall back on.
+#[derive(Debug, Clone, Copy)]
+pub struct Recovery {
+    /// Since when they have an authenticator app.
+    pub app_since: Option<Timestamp>,
+    /// Recovery codes that were not used.
+    pub codes_left: i64,
+}
+
+/// A passkey, as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Passkey {
+    /// Identifier.
+    pub id: PasskeyId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was used last.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// An account that a person signs in with.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Identifier.
+    pub id: OpenIdLinkId,
+    /// The person.
+    pub person: PersonId,
+    /// The account, as the provider names it in tokens.
+    pub subject: String,
+    /// The account, as its owner recognises it; may be empty.
+    pub account: String,
+    /// When it was connected.
+    pub connected_at: Timestamp,
+    /// When the person last signed in with it.
+    pub last_used_at: Option<Timestamp>,
+}
+
+const LONGEST_NAME: usize = 100;
+
+const LONGEST_EMAIL: usize = 254;
+
+/// An e-mail address as it is stored.
+pub(crate) fn check_email(email: &str) -> Result<String, FieldError> {
+    let email = email.trim().to_lowercase();
+    if is_email(&email) {
+        return Ok(email);
+    }
+    Err(FieldError::new("email", "Enter an email address, such as ada@example.com."))
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("Enter a name.".to_owned());
+    }
+    if name.chars().count() > LONGEST_NAME {
+        return Err(format!("Use at most {LONGEST_NAME} characters."));
+    }
+    if name.chars().any(is_unprintable) {
+        return Err("Use letters, digits and punctuation only.".to_owned());
+    }
+    Ok(())
+}
+
+/// Good enough to catch a slip: something, one `@`, something with a dot or `localhost`, no spaces or controls.
+fn is_email(email: &str) -> bool {
+    email.len() <= LONGEST_EMAIL
+        && email.chars().all(|c| !c.is_whitespace() && !c.is_control())
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !domain.contains('@')
+                && (domain == "localhost" || domain.split('.').filter(|label| !label.is_empty()).count() >= 2)
+        })
+}

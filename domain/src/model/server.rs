@@ -1,0 +1,109 @@
+//! MCP servers (protected resources) and their scopes.
+
+use std::time::Duration;
+
+use crate::base::id::McpServerId;
+use crate::crypto::keys::TokenAlgorithm;
+use crate::model::scope::Scopes;
+
+/// One scope that an MCP server understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeDescription {
+    /// The scope token.
+    pub name: String,
+    /// What it allows, in words for the person who grants it.
+    pub description: String,
+}
+
+/// A protected resource.
+#[derive(Debug, Clone)]
+pub struct McpServer {
+    /// Its identifier.
+    pub id: McpServerId,
+    /// Its resource identifier: the `aud` of its tokens.
+    pub resource: String,
+    /// Its name for people.
+    pub name: String,
+    /// The scopes it understands; the first is the one a new credential gets.
+    pub scopes: Vec<ScopeDescription>,
+    /// How long its access tokens live when the credential does not say.
+    pub token_lifetime: Duration,
+    /// The algorithm that its access tokens are signed with.
+    pub alg: TokenAlgorithm,
+    /// Whether it is the one of this program.
+    pub built_in: bool,
+}
+
+impl McpServer {
+    /// The names of its scopes.
+    pub fn scope_names(&self) -> Scopes {
+        self.scopes.iter().map(|scope| scope.name.as_str()).collect()
+    }
+
+    /// Leaves out the scopes that only administrators grant, but those that are `held` already: for a form of somebody else.
+    pub fn keep_privileged_scopes(&mut self, held: &[&str]) {
+        let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && !held.contains(&name);
+        self.scopes.retain(|scope| !is_privileged(&scope.name));
+    }
+
+    /// The scopes a new credential gets unless others are chosen.
+    pub fn default_scope_names(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().take(1).map(|scope| scope.name.as_str())
+    }
+
+    /// Where it publishes its metadata: the well-known path goes between the host and the path (RFC 9728 §3.1).
+    pub fn metadata_url(&self) -> String {
+        let host = self.resource.find("://").map_or(0, |position| position + "://".len());
+        let path = self.resource[host..].find(['/', '?']).map_or(self.resource.len(), |position| host + position);
+        let (origin, path) = self.resource.split_at(path);
+        format!("{origin}/.well-known/oauth-protected-resource{}", if path == "/" { "" } else { path })
+    }
+}
+
+/// The scope of a server for which none is named.
+pub const DEFAULT_SCOPE: &str = "mcp:tools";
+
+/// How long access tokens live by default, and the shortest and longest that can be chosen.
+pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+
+/// See [`DEFAULT_TOKEN_LIFETIME`].
+pub const SHORTEST_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+
+/// See [`DEFAULT_TOKEN_LIFETIME`].
+pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Scope of the built-in server: call it at all.
+pub const SCOPE_READ: &str = "mcp:read";
+
+/// Scope of the built-in server: list the credentials of the caller's team.
+pub const SCOPE_CREDENTIALS_READ: &str = "credentials:read";
+
+/// Scope of the built-in server: revoke credentials of the caller's team.
+pub const SCOPE_CREDENTIALS_WRITE: &str = "credentials:write";
+
+/// Scopes that reach other credentials: only administrators grant them.
+pub const PRIVILEGED_SCOPES: [&str; 2] = [SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE];
+
+/// Scope of every MCP server's own credential: ask about the tokens that it is sent (RFC 7662).
+pub const SCOPE_INTROSPECT: &str = "tokens:introspect";
+
+/// What a scope allows a program that acts for a person, where that is more than its description says of a credential: the
+/// person may see and do things in several teams.
+pub fn allows_for_person(scope: &ScopeDescription) -> &str {
+    match scope.name.as_str() {
+        SCOPE_CREDENTIALS_READ => "List every credential that you may see.",
+        SCOPE_CREDENTIALS_WRITE => "Revoke every credential that you may revoke.",
+        _ => &scope.description,
+    }
+}
+
+pub(crate) fn built_in_scopes() -> Vec<ScopeDescription> {
+    [
+        (SCOPE_READ, "Call the built-in MCP server."),
+        (SCOPE_CREDENTIALS_READ, "List the credentials of its team."),
+        (SCOPE_CREDENTIALS_WRITE, "Revoke credentials of its team."),
+        (SCOPE_INTROSPECT, "Ask whether tokens for its MCP servers are valid (introspection)."),
+    ]
+    .map(|(name, description)| ScopeDescription { name: name.to_owned(), description: description.to_owned() })
+    .into()
+}

@@ -1,0 +1,35 @@
+//! What the operator chose.
+
+use std::time::Duration;
+
+use crate::model::client::{DynamicRegistration, InitialAccessToken};
+
+/// What the operator chose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The issuer: an origin without a trailing slash. Every URL we name begins with it.
+    pub public_url: String,
+    /// How long a verifier may keep a token status list, and so how soon a revocation reaches it.
+    pub status_list_ttl: Duration,
+    /// Which interactive clients may register themselves.
+    pub dynamic_registration: DynamicRegistration,
+    /// What they must bring, under [`DynamicRegistration::Token`].
+    pub initial_access_token: Option<InitialAccessToken>,
+    /// Whether a client may be known by the address of a document that describes it.
+    pub client_id_metadata_documents: bool,
+}
+
+/// See [`Settings::status_list_ttl`].
+pub const DEFAULT_STATUS_LIST_TTL: Duration = Duration::from_secs(5);
+
+impl Settings {
+    /// The token endpoint (RFC 6749 §3.2).
+    pub fn token_endpoint(&self) -> String {
+        format!("{}/mcp/oauth/token", self.public_url)
+    }
+
+    /// The resource identifier of the built-in MCP server (RFC 8707).
+    pub fn built_in_resource(&self) -> String {
+        format!("{}/mcp", self.public_url)
+    }
+}

@@ -1,0 +1,260 @@
+//! An exchange: what a client asks for, what is issued, why it is refused.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
+use crate::crypto::secret::SecretHash;
+use crate::model::origin::Origin;
+use crate::model::scope::Scopes;
+use crate::model::settings::Settings;
+
+/// What proves the client, as far as that can be told before the issuing transaction.
+#[derive(Debug)]
+pub enum Proof {
+    /// A secret: its hash finds it.
+    Secret(SecretHash),
+    /// A verified assertion.
+    Assertion {
+        /// The key or identity it was made with.
+        authenticator: AuthenticatorId,
+        /// What must not be used twice.
+        single_use: Option<SingleUse>,
+    },
+}
+
+/// What a client asks for.
+#[derive(Debug)]
+pub struct Ask {
+    /// What proves it.
+    pub proof: Proof,
+    /// The client that the request names; must be the authenticator's.
+    pub client_id: Option<ClientId>,
+    /// Whether the assertion is the grant, which a credential must allow.
+    pub jwt_bearer: bool,
+    /// The scope parameter.
+    pub scope: AskedScope,
+    /// The resource parameter.
+    pub resource: AskedResource,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// The `scope` parameter.
+#[derive(Debug)]
+pub enum AskedScope {
+    /// Not sent: all that the credential may have.
+    Default,
+    /// Not readable.
+    Malformed,
+    /// These.
+    These(Scopes),
+}
+
+/// The `resource` parameter.
+#[derive(Debug)]
+pub enum AskedResource {
+    /// Not sent: the credential's first MCP server.
+    Default,
+    /// Not a usable identifier, or more than one.
+    Unusable,
+    /// This one, in canonical form.
+    This(String),
+}
+
+/// Why an exchange is refused: what the operator sees. The client sees less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// No such secret, or not the client's.
+    WrongSecret,
+    /// The assertion is not acceptable; the detail says why.
+    AssertionRejected,
+    /// The assertion was used before.
+    AssertionReplayed,
+    /// The credential may not use this grant.
+    GrantNotAllowed,
+    /// The secret, key or identity was revoked.
+    SecretRevoked,
+    /// The secret's or key's time is over.
+    SecretExpired,
+    /// The secret or key was replaced, and the time that it had left then is over.
+    SecretRetired,
+    /// The credential was revoked.
+    CredentialRevoked,
+    /// The credential is disabled.
+    CredentialDisabled,
+    /// The credential's time is over.
+    CredentialEnded,
+    /// The address is in none of the credential's ranges.
+    AddressNotAllowed,
+    /// The scope is not readable.
+    ScopeMalformed,
+    /// None of the scopes may be granted.
+    ScopeNotAllowed,
+    /// The MCP server is unknown or not the credential's.
+    TargetNotAllowed,
+}
+
+impl Refusal {
+    /// Every cause.
+    pub const ALL: [Self; 14] = [
+        Self::WrongSecret,
+        Self::AssertionRejected,
+        Self::AssertionReplayed,
+        Self::GrantNotAllowed,
+        Self::SecretRevoked,
+        Self::SecretExpired,
+        Self::SecretRetired,
+        Self::CredentialRevoked,
+        Self::CredentialDisabled,
+        Self::CredentialEnded,
+        Self::AddressNotAllowed,
+        Self::ScopeMalformed,
+        Self::ScopeNotAllowed,
+        Self::TargetNotAllowed,
+    ];
+
+    /// The cause as stored and logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongSecret => "wrong_secret",
+            Self::AssertionRejected => "assertion_rejected",
+            Self::AssertionReplayed => "assertion_replayed",
+            Self::GrantNotAllowed => "grant_not_allowed",
+            Self::SecretRevoked => "secret_revoked",
+            Self::SecretExpired => "secret_expired",
+            Self::SecretRetired => "secret_retired",
+            Self::CredentialRevoked => "credential_revoked",
+            Self::CredentialDisabled => "credential_disabled",
+            Self::CredentialEnded => "credential_ended",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::ScopeMalformed => "scope_malformed",
+            Self::ScopeNotAllowed => "scope_not_allowed",
+            Self::TargetNotAllowed => "target_not_allowed",
+        }
+    }
+
+    /// Reads what [`Refusal::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.as_str() == text)
+    }
+}
+
+/// A recorded exchange: what the token will say.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The token's identifier, key of the entry.
+    pub jti: TokenId,
+    /// Whose token.
+    pub client_id: ClientId,
+    /// The secret, key or identity that was presented.
+    pub authenticator: AuthenticatorId,
+    /// The bit of the secret, key or identity in the token status lists.
+    pub status_index: i64,
+    /// The MCP server it is for.
+    pub server_id: McpServerId,
+    /// The server's resource identifier.
+    pub audience: String,
+    /// What was granted.
+    pub scope: Scopes,
+    /// Now, as the transaction saw it.
+    pub issued_at: Timestamp,
+    /// When the token ends.
+    pub expires_at: Timestamp,
+    /// The key that signs at this moment.
+    pub kid: String,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// What the issuing transaction reads about an authenticator and its credential.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthenticatorState {
+    pub id: AuthenticatorId,
+    pub client_id: ClientId,
+    pub status_index: i64,
+    pub expires_at: Option<Timestamp>,
+    pub retires_at: Option<Timestamp>,
+    pub authenticator_revoked_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+    pub last_used_from: Option<IpAddr>,
+    pub jwt_bearer: bool,
+    pub reusable_assertions: bool,
+    pub scopes: Scopes,
+    pub servers: Vec<McpServerId>,
+    pub token_lifetime: Option<Duration>,
+    pub ip_ranges: Vec<IpNet>,
+    pub hard_end_at: Option<Timestamp>,
+    pub disabled_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+pub(crate) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
+    if state.revoked_at.is_some() {
+        return Err(Refusal::CredentialRevoked);
+    }
+    if state.authenticator_revoked_at.is_some() {
+        return Err(Refusal::SecretRevoked);
+    }
+    if state.disabled_at.is_some() {
+        return Err(Refusal::CredentialDisabled);
+    }
+    if state.hard_end_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::CredentialEnded);
+    }
+    if state.expires_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::SecretExpired);
+    }
+    if state.retires_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::SecretRetired);
+    }
+    let allowed = state.ip_ranges.is_empty()
+        || address.is_some_and(|address| state.ip_ranges.iter().any(|range| range.contains(&address)));
+    if allowed { Ok(()) } else { Err(Refusal::AddressNotAllowed) }
+}
+
+/// An assertion that may be used once, until it has expired everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SingleUse {
+    /// Its `jti`.
+    pub jti: String,
+    /// Until when the use must be remembered.
+    pub until: Timestamp,
+}
+
+/// A last use is noted when the one before is older than this, or came from another address.
+pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Bits of a list: 16 KiB before compression.
+pub const SIZE: i64 = 1 << 17;
+
+/// The `status` claim of a token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusReference {
+    /// Its bit.
+    pub status_list: Bit,
+}
+
+/// A bit of a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bit {
+    /// Position in the list.
+    pub idx: i64,
+    /// Address of the list.
+    pub uri: String,
+}
+
+impl StatusReference {
+    /// The bit with this number over all lists.
+    pub(crate) fn of(settings: &Settings, index: i64) -> Self {
+        Self { status_list: Bit { idx: index % SIZE, uri: uri(settings, index / SIZE) } }
+    }
+}
+
+pub(crate) fn uri(settings: &Settings, number: i64) -> String {
+    format!("{}/mcp/oauth/status/{number}", settings.public_url)
+}

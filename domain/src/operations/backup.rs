@@ -1,0 +1,106 @@
+//! Backups: one file of SQLite, whatever the database is, written while servers run, and proved before it counts.
+
+use std::path::Path;
+
+use crate::audit::verify::{Verdict, verify_chain};
+use crate::context::Context;
+use crate::crypto::keys::KeyError;
+use crate::error::Fault;
+use crate::services::keyring::open_all;
+use crate::store::operations::copy::{CopyError, Counts, Progress};
+use crate::store::{DatabaseUrl, Store, StoreError, StoreOptions};
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The copy failed.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// A key in the copy cannot be opened.
+    #[error("the copy cannot be used: {0}")]
+    Keys(#[from] KeyError),
+    /// The audit log of the copy is not what was written.
+    #[error("the audit log of the copy is broken at entry {seq}: {reason}")]
+    Audit {
+        /// Number of the first entry that is wrong.
+        seq: i64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for BackupError {
+    fn from(error: StoreError) -> Self {
+        Self::Copy(error.into())
+    }
+}
+
+/// What was proved.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Rows of each table.
+    pub counts: Counts,
+    /// Wrapped keys and secrets that open under the master key.
+    pub opened: usize,
+    /// Entries of the audit log, each with the right MAC.
+    pub entries: i64,
+}
+
+impl Proof {
+    /// Rows of all tables.
+    pub fn rows(&self) -> i64 {
+        self.counts.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// Rows of one table.
+    pub fn rows_of(&self, table: &str) -> i64 {
+        self.counts.iter().find(|(name, _)| *name == table).map_or(0, |(_, rows)| *rows)
+    }
+}
+
+/// Writes a backup to `file`, which must not exist yet, and proves it: the file is whole, has the rows, opens under the
+/// master key, and its audit log is unbroken. A file that fails is removed.
+///
+/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is none.
+pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Result<Proof, BackupError> {
+    let partial = file.with_added_extension("partial");
+    // What an earlier one left when it was interrupted.
+    let _ = std::fs::remove_file(&partial);
+    let result = match context.store.backup(&partial, progress).await {
+        Ok(counts) => open_and_prove(context, &partial, counts).await,
+        Err(error) => Err(error.into()),
+    };
+    let moved = match &result {
+        // A link, which never replaces what has the name already.
+        Ok(_) => std::fs::hard_link(&partial, file).map_err(|error| StoreError::File(error).into()),
+        Err(_) => Ok(()),
+    };
+    // The first error is the one to tell.
+    let _ = std::fs::remove_file(&partial);
+    moved.and(result)
+}
+
+async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Result<Proof, BackupError> {
+    let copy = Store::open(&DatabaseUrl::Sqlite(file.to_owned()), &StoreOptions::default()).await?;
+    let proof = prove(context, &copy, counts).await;
+    copy.close().await;
+    proof
+}
+
+/// Proves that a copy of the instance's database is complete and can be used.
+pub async fn prove(context: &Context, copy: &Store, counts: Counts) -> Result<Proof, BackupError> {
+    let opened = open_all(copy, &context.keys).await?;
+    match verify_chain(copy, &context.keys.audit).await? {
+        Verdict::Intact { entries } => Ok(Proof { counts, opened, entries }),
+        Verdict::Broken { seq, reason } => Err(BackupError::Audit { seq, reason }),
+    }
+}
+
+/// Copies the instance to an empty database whose schema is up to date, and proves the copy.
+pub async fn copy(context: &Context, target: &Store, progress: Progress<'_>) -> Result<Proof, BackupError> {
+    let counts = context.store.copy_to(target, progress).await?;
+    prove(context, target, counts).await
+}

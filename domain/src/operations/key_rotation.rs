@@ -1,0 +1,96 @@
+//! Replacing signing keys. In good order the new key is published long before it signs, and the old one stays until its last
+//! token has ended, so no verifier ever meets a key that it does not know. In an emergency the old key leaves at once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::context::Context;
+use crate::crypto::keys::TokenAlgorithm;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::store::{self, StoreError};
+
+pub use crate::store::operations::keys::SigningKeyState;
+
+/// A new key is published this long before it signs. Verifiers may keep the JWKS for five minutes; many keep it longer.
+pub const PUBLISHED_AHEAD: Duration = Duration::from_secs(24 * 3600);
+/// An old key stays this long after the last token that it can have signed has ended.
+const KEPT_AFTER: Duration = Duration::from_secs(3600);
+
+/// How a key is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// In good order: nobody notices.
+    Ordered,
+    /// The old key is known to others: it leaves the JWKS at once, and every token it signed is refused.
+    Emergency,
+}
+
+/// Why no key was replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    /// No MCP server asks for this algorithm, or whoever asks administers nothing.
+    #[error("there is no key of this algorithm")]
+    NoSuchKey,
+    /// A new key is published and does not sign yet.
+    #[error("a new key is published already and signs soon")]
+    UnderWay,
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for RotationError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// The keys that are published now or left the JWKS in the last 30 days.
+pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {
+    let since = context.now().minus(Duration::from_secs(30 * 24 * 3600));
+    Ok(store::operations::keys::signing_key_states(context.store.reads(), since).await?)
+}
+
+/// Makes a new key of `algorithm` and lets those there are leave, now or in good order. Returns when the new one signs.
+pub async fn rotate(
+    context: &Context,
+    actor: &Actor,
+    algorithm: TokenAlgorithm,
+    haste: Haste,
+) -> Result<Timestamp, RotationError> {
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, RotationError::NoSuchKey).await?;
+    let now = change.now();
+    let mut present = store::operations::keys::signing_key_states(&mut **change.transaction(), now).await?;
+    present.retain(|key| key.alg == algorithm.as_str());
+    if present.is_empty() {
+        return Err(RotationError::NoSuchKey);
+    }
+    if haste == Haste::Ordered && present.iter().any(|key| key.active_from > now) {
+        return Err(RotationError::UnderWay);
+    }
+    let (active_from, leave) = match haste {
+        Haste::Ordered => {
+            let active_from = now.plus(PUBLISHED_AHEAD);
+            (active_from, active_from.plus(LONGEST_TOKEN_LIFETIME).plus(KEPT_AFTER))
+        }
+        Haste::Emergency => (now, now),
+    };
+    store::operations::keys::retire_signing_keys(change.transaction(), algorithm.as_str(), leave).await?;
+    let random = context.random.as_ref();
+    let kid = context.keys.signing.add(change.transaction(), algorithm, active_from, now, random).await?;
+    let event = Event::new("signing_key.rotated", "signing_key", &kid, algorithm.as_str()).with(json!({
+        "emergency": haste == Haste::Emergency,
+        "signs_from": active_from.rfc3339(),
+        "others_leave": leave.rfc3339(),
+    }));
+    change.commit(actor, &event).await?;
+    // This program at once, others within seconds.
+    context.keys.signing.reload(&context.store, now).await?;
+    Ok(active_from)
+}

@@ -1,0 +1,184 @@
+//! Putting a backup in the place of a database. What ended after the backup was made must not come back unnoticed: it is found by
+//! comparing with the database that is replaced, and ended again when the operator says so.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, InteractiveClientId, OpenIdLinkId, PersonId, TeamId};
+use crate::context::Context;
+use crate::credential::{self, CredentialError};
+use crate::crypto::keys::TokenAlgorithm;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::Role;
+use crate::model::operations::{Ended, How};
+use crate::operations::key_rotation::{self, Haste, RotationError};
+use crate::store::{self, Store, StoreError};
+
+/// What a backup would bring back.
+#[derive(Debug, Clone, Default)]
+pub struct Difference {
+    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and interactive clients.
+    pub ended: Vec<Ended>,
+    /// Algorithms whose signing key had been dropped.
+    pub dropped: HashSet<String>,
+    /// Bits of the status lists that were given out.
+    taken_bits: Option<i64>,
+    /// Recovery codes that were used or replaced. Nobody decides about them: they are never brought back.
+    spent_codes: Vec<String>,
+}
+
+impl Difference {
+    /// Whether it would bring back nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.dropped.is_empty()
+    }
+}
+
+/// Why a restore was not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// Something could not be ended again.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// A signing key could not be replaced.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for RestoreError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// What had ended in `former` and works in `backup`, both with an up-to-date schema.
+pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<Difference, Fault> {
+    Ok(Difference {
+        ended: store::operations::restore::ended_since(former, backup).await?,
+        dropped: store::operations::restore::dropped_algorithms(former, backup, now).await?,
+        taken_bits: Some(store::token::status_list::taken(former).await?),
+        spent_codes: store::operations::restore::spent_codes(former, backup).await?,
+    })
+}
+
+/// Makes a restored database fit to serve, in one change: its sessions and invitations end, assertions from before this
+/// moment are refused, and
+/// with `end_again` so is everything that `difference` holds. Returns how many sessions ended.
+pub async fn finish(
+    context: &Context,
+    actor: &Actor,
+    difference: &Difference,
+    end_again: bool,
+) -> Result<u64, RestoreError> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let sessions = store::operations::restore::begin_anew(change.transaction(), now, difference.taken_bits).await?;
+    store::operations::restore::remove_codes(change.transaction(), &difference.spent_codes).await?;
+    let mut events = vec![Event::new("instance.restored", "instance", "", "").with(json!({
+        "sessions_ended": sessions,
+        "ended_since_the_backup": difference.ended.len() + difference.dropped.len(),
+        "ended_again": end_again,
+        "recovery_codes_ended": difference.spent_codes.len(),
+    }))];
+    for one in difference.ended.iter().filter(|_| end_again) {
+        let details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
+        let action = match (&one.how, &one.client_id) {
+            (How::Revoked, Some(id)) => {
+                store::credential::revoke(change.transaction(), id, now, Some("Revoked before the restore")).await?;
+                "credential.revoked"
+            }
+            (How::Disabled, Some(id)) => {
+                store::credential::set_disabled(change.transaction(), id, Some(now)).await?;
+                "credential.disabled"
+            }
+            (How::AuthenticatorRevoked(table), Some(id)) => {
+                store::operations::restore::revoke_authenticator(change.transaction(), table, &one.id, now).await?;
+                credential::update_ends_of(&mut change, id).await?;
+                "credential.edited"
+            }
+            (How::PersonDisabled, _) => {
+                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::operations::restore::disable_person(change.transaction(), &person, now).await?;
+                "person.disabled"
+            }
+            (How::ClientRemoved, _) => {
+                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::client::remove(change.transaction(), &client, now).await?;
+                "client.removed"
+            }
+            (How::DocumentRemoved, _) => {
+                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::operations::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
+                "client.removed"
+            }
+            (How::ClientSecretEnded, _) => {
+                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::client::forget_secret(change.transaction(), &client).await?;
+                "client.secret_ended"
+            }
+            (How::OpenIdDisconnected, _) => {
+                let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let person =
+                    store::person::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
+                let event = Event::new("person.openid_disconnected", "person", person.as_str(), &one.name);
+                events.push(event.with(details));
+                continue;
+            }
+            (How::PasskeyRemoved, _) => {
+                store::operations::restore::remove_passkey(change.transaction(), &one.id, now).await?;
+                "passkey.removed"
+            }
+            (How::AppRemoved, _) => {
+                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::person::second_factor::remove_app(change.transaction(), &person).await?;
+                "second_factor.removed"
+            }
+            (How::AdministrationTaken, _) => {
+                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+                store::person::set_administrator(change.transaction(), &person, None).await?;
+                "person.administrator_changed"
+            }
+            (How::RoleTaken(role), _) => {
+                let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
+                let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
+                let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
+                match role {
+                    Some(role) => {
+                        store::person::team::set_role(change.transaction(), &team, &person, *role, now).await?
+                    }
+                    None => store::person::team::remove_member(change.transaction(), &team, &person).await?,
+                }
+                let details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
+                events.push(Event::new("team.role_changed", "team", team.as_str(), &one.name).with(details));
+                continue;
+            }
+            (_, None) => return Err(Fault::Damaged.into()),
+        };
+        let kind = match one.how {
+            How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
+            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => "person",
+            How::RoleTaken(_) => "team",
+            How::PasskeyRemoved => "passkey",
+            How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => "client",
+        };
+        let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
+        events.push(Event::new(action, kind, target, &one.name).with(details));
+    }
+    if end_again {
+        // With the last factor go the codes that stood in for it.
+        store::operations::restore::remove_codes_of_nothing(change.transaction()).await?;
+    }
+    change.commit_all(actor, &events).await?;
+    for algorithm in difference.dropped.iter().filter(|_| end_again) {
+        let algorithm = TokenAlgorithm::parse(algorithm).ok_or(Fault::Damaged)?;
+        key_rotation::rotate(context, actor, algorithm, Haste::Emergency).await?;
+    }
+    Ok(sessions)
+}

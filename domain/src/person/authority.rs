@@ -1,0 +1,35 @@
+//! What somebody may see and do: everything, or what their roles in teams allow.
+//!
+//! Pages ask [`of`] once a request. A change asks again inside its own transaction ([`Change::authority`]): a role that was
+//! taken away, or a person who was disabled, a moment before counts.
+
+use crate::change::Change;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::authority::{Authority, Denied};
+use crate::store::{self, StoreError};
+
+/// What `actor` may see and do now. Nothing when the person is disabled or the credential revoked.
+pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
+    Ok(store::person::team::authority(context.store.reads(), actor).await?)
+}
+
+impl Change<'_> {
+    /// What `actor` may see and do at this point of the transaction.
+    pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, StoreError> {
+        store::person::team::authority(&mut **self.transaction(), actor).await
+    }
+
+    /// Goes on for administrators; for others fails with `unseen`.
+    pub(crate) async fn require_administrator<Error: From<StoreError>>(
+        &mut self,
+        actor: &Actor,
+        unseen: Error,
+    ) -> Result<(), Error> {
+        match self.authority(actor).await?.require_administrator() {
+            Ok(()) => Ok(()),
+            Err(Denied::Unseen | Denied::TooLittle) => Err(unseen),
+        }
+    }
+}

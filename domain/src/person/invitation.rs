@@ -1,0 +1,273 @@
+//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no e-mail.
+//!
+//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to anybody
+//! who has one, and a signed-in person of another address cannot use it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::base::digest;
+use crate::base::encoding::base62;
+use crate::base::id::{InvitationId, PersonId, TeamId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::crypto::password::Password;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::authority::{Authority, Denied, Role};
+use crate::model::field_error::FieldError;
+use crate::model::person::Person;
+use crate::model::person::check_email;
+use crate::model::team::{Invitation, InvitedRole};
+use crate::person::{self, NewPerson, PersonError, team};
+use crate::store::person::invitation::Withdrawn;
+use crate::store::{self, StoreError};
+
+/// How long a link works.
+pub const LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Most open invitations into one team, or to the administration.
+const MOST_OPEN: i64 = 100;
+
+/// Why nobody was invited or came in.
+#[derive(Debug, thiserror::Error)]
+pub enum InvitationError {
+    /// There is no such invitation or team for whoever asks.
+    #[error("there is no such invitation or team")]
+    NotFound,
+    /// The role is missing.
+    #[error("the role does not allow it")]
+    Forbidden,
+    /// The link was used, withdrawn or replaced, or is too old.
+    #[error("the invitation cannot be used any more")]
+    LinkUnusable,
+    /// The link is for somebody else than who is signed in.
+    #[error("the invitation is for somebody else")]
+    ForSomebodyElse,
+    /// An account of this address exists: its owner has to sign in first.
+    #[error("the account exists already")]
+    AccountExists,
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for InvitationError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Denied> for InvitationError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unseen => Self::NotFound,
+            Denied::TooLittle => Self::Forbidden,
+        }
+    }
+}
+
+impl From<PersonError> for InvitationError {
+    fn from(error: PersonError) -> Self {
+        match error {
+            PersonError::Invalid(errors) => Self::Invalid(errors),
+            PersonError::NotFound => Self::NotFound,
+            PersonError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
+    match grant {
+        InvitedRole::Administrator => authority.require_administrator(),
+        InvitedRole::Team(team, _) => authority.require(team, Role::Manager),
+    }
+}
+
+/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the link,
+/// which is nowhere else; an earlier link that gives the same address the same stops working.
+pub async fn invite(
+    context: &Context,
+    actor: &Actor,
+    email: &str,
+    grant: InvitedRole,
+) -> Result<(Invitation, String), InvitationError> {
+    let invalid = |message: &str| InvitationError::Invalid(vec![FieldError::new("email", message)]);
+    let email = check_email(email).map_err(|error| InvitationError::Invalid(vec![error]))?;
+    let token = base62::random(context.random.as_ref(), 43);
+    let mut change = context.begin_change().await?;
+    permit(&change.authority(actor).await?, &grant)?;
+    let now = change.now();
+    let invitation = Invitation {
+        id: InvitationId::generate(context.random.as_ref()),
+        email,
+        grant,
+        invited_by: actor.name().to_owned(),
+        created_at: now,
+        expires_at: now.plus(LINK_LIFETIME),
+    };
+    let invited = store::person::find_by_email_in(change.transaction(), &invitation.email).await?;
+    if invited.is_some_and(|person| person.disabled_at.is_some()) {
+        return Err(invalid("This person is disabled. An administrator has to enable them first."));
+    }
+    let (team, replaced) = match &invitation.grant {
+        InvitedRole::Administrator => (None, Withdrawn::Administration),
+        InvitedRole::Team(team, _) => (Some(team), Withdrawn::Team(team)),
+    };
+    let replaced =
+        store::person::invitation::withdraw_to(change.transaction(), &invitation.email, replaced, now).await?;
+    let event = event(&mut change, "invitation.created", &invitation, json!({ "replaced": replaced })).await?;
+    if store::person::invitation::count_open(change.transaction(), team, now).await? >= MOST_OPEN {
+        return Err(invalid("Too many invitations are open. Withdraw some first."));
+    }
+    let hash = digest::sha256(token.as_bytes());
+    store::person::invitation::insert(change.transaction(), &invitation, &hash, actor.id()).await?;
+    change.commit(actor, &event).await?;
+    Ok((invitation, token))
+}
+
+/// The event, whose target is the team, so that those who are in it see it.
+async fn event(
+    change: &mut Change<'_>,
+    action: &'static str,
+    invitation: &Invitation,
+    more: Value,
+) -> Result<Event, InvitationError> {
+    let details = merge(json!({ "invitation": invitation.id.as_str(), "email": invitation.email }), more);
+    Ok(match &invitation.grant {
+        InvitedRole::Administrator => {
+            Event::new(action, "instance", "", "").with(merge(details, json!({ "role": "administrator" })))
+        }
+        InvitedRole::Team(id, role) => {
+            let team =
+                store::person::team::find(&mut **change.transaction(), id).await?.ok_or(InvitationError::NotFound)?;
+            Event::new(action, "team", id.as_str(), &team.name).with(merge(details, json!({ "role": role.as_str() })))
+        }
+    })
+}
+
+fn merge(mut one: Value, other: Value) -> Value {
+    if let (Some(one), Value::Object(other)) = (one.as_object_mut(), other) {
+        one.extend(other);
+    }
+    one
+}
+
+/// Open invitations, newest first: into a team, or all of them.
+pub async fn list(context: &Context, team: Option<&TeamId>) -> Result<Vec<Invitation>, Fault> {
+    Ok(store::person::invitation::list(&context.store, team, context.now()).await?)
+}
+
+/// Takes an invitation back: its link stops working.
+pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Result<Invitation, InvitationError> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let invitation =
+        store::person::invitation::find_in(change.transaction(), id, now).await?.ok_or(InvitationError::NotFound)?;
+    permit(&change.authority(actor).await?, &invitation.grant)?;
+    store::person::invitation::withdraw(change.transaction(), id, now).await?;
+    let event = event(&mut change, "invitation.withdrawn", &invitation, json!({})).await?;
+    change.commit(actor, &event).await?;
+    Ok(invitation)
+}
+
+/// The invitation of a link that would work now, and whether an account of its address exists. That of somebody who was
+/// disabled does not work.
+pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, bool)>, Fault> {
+    let hash = digest::sha256(token.as_bytes());
+    let found = store::person::invitation::find_open(context.store.reads(), &hash, context.now()).await?;
+    let Some(invitation) = found else { return Ok(None) };
+    let person = store::person::find_by_email(&context.store, &invitation.email).await?;
+    if person.as_ref().is_some_and(|person| person.disabled_at.is_some()) {
+        return Ok(None);
+    }
+    Ok(Some((invitation, person.is_some())))
+}
+
+/// Makes an account for the invited address and gives it what the invitation says. Of two at once, one succeeds; wrong
+/// input leaves the link usable.
+pub async fn accept_as_new(
+    context: &Context,
+    token: &str,
+    name: &str,
+    password: Password,
+    origin: impl FnOnce(Actor) -> Actor,
+) -> Result<Person, InvitationError> {
+    // Asked before the costly hash, decided by the guarded update below.
+    let (invitation, exists) = open(context, token).await?.ok_or(InvitationError::LinkUnusable)?;
+    if exists {
+        return Err(InvitationError::AccountExists);
+    }
+    let new = NewPerson { name: name.to_owned(), email: invitation.email.clone(), password };
+    let person = person::prepare(context, new).await?;
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::person::invitation::accept(change.transaction(), &invitation.id, now).await? {
+        return Err(InvitationError::LinkUnusable);
+    }
+    person::insert(&mut change, &person).await.map_err(|error| match error {
+        // Somebody made the account in between.
+        PersonError::Invalid(_) => InvitationError::AccountExists,
+        error => error.into(),
+    })?;
+    let mut events = vec![person::created_event(&person)];
+    events.extend(give(&mut change, &invitation, &person).await?);
+    let actor = origin(Actor::person(person.id.clone(), person.name.clone()));
+    change.commit_all(&actor, &events).await?;
+    Ok(person)
+}
+
+/// Gives the signed-in person what the invitation says. A role that they have already is never made a smaller one.
+pub async fn accept(
+    context: &Context,
+    actor: &Actor,
+    person: &PersonId,
+    token: &str,
+) -> Result<Invitation, InvitationError> {
+    let mut change = context.begin_change().await?;
+    let (now, hash) = (change.now(), digest::sha256(token.as_bytes()));
+    let person = store::person::find_in(change.transaction(), person).await?;
+    let person = person.filter(|person| person.disabled_at.is_none()).ok_or(InvitationError::NotFound)?;
+    let found = store::person::invitation::find_open(&mut **change.transaction(), &hash, now).await?;
+    let invitation = found.ok_or(InvitationError::LinkUnusable)?;
+    if invitation.email != person.email {
+        return Err(InvitationError::ForSomebodyElse);
+    }
+    if !store::person::invitation::accept(change.transaction(), &invitation.id, now).await? {
+        return Err(InvitationError::LinkUnusable);
+    }
+    let events = give(&mut change, &invitation, &person).await?;
+    change.commit_all(actor, &events).await?;
+    Ok(invitation)
+}
+
+/// Gives what the invitation says, as far as the person does not have it, and tells what was changed.
+async fn give(
+    change: &mut Change<'_>,
+    invitation: &Invitation,
+    person: &Person,
+) -> Result<Vec<Event>, InvitationError> {
+    let now = change.now();
+    let mut events = vec![event(change, "invitation.accepted", invitation, json!({})).await?];
+    match &invitation.grant {
+        InvitedRole::Administrator if person.administrator_since.is_none() => {
+            store::person::set_administrator(change.transaction(), &person.id, Some(now)).await?;
+            events.push(person::manage::administrator_event(person, true));
+        }
+        InvitedRole::Administrator => {}
+        InvitedRole::Team(id, role) => {
+            let held = store::person::team::role(change.transaction(), id, &person.id).await?;
+            if held.is_none_or(|held| held < *role) {
+                store::person::team::set_role(change.transaction(), id, &person.id, *role, now).await?;
+                let team = store::person::team::find(&mut **change.transaction(), id).await?;
+                let team = team.ok_or(InvitationError::NotFound)?;
+                events.push(team::role_event(&team, person, held, Some(*role)));
+            }
+        }
+    }
+    Ok(events)
+}

@@ -1,0 +1,170 @@
+//! People who sign in to the dashboard.
+
+pub mod authority;
+pub mod invitation;
+pub mod manage;
+pub mod openid;
+pub mod passkey;
+pub mod second_factor;
+pub mod session;
+pub mod setup;
+pub mod sign_in;
+pub mod team;
+
+use crate::base::id::{PersonId, SessionId};
+use crate::context::Context;
+use crate::crypto::password::Password;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::field_error::FieldError;
+use crate::model::person::{Factors, Person, check_email, check_name};
+use crate::person::sign_in::{Proof, SignInError};
+use crate::store::{self, StoreError};
+
+/// What a new person's form holds.
+#[derive(Debug)]
+pub struct NewPerson {
+    /// Name as shown; the e-mail address stands in for an empty one.
+    pub name: String,
+    /// What they sign in with.
+    pub email: String,
+    /// The password they chose.
+    pub password: Password,
+}
+
+/// Why a person could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonError {
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// There is no such person for whoever asks.
+    #[error("there is no such person")]
+    NotFound,
+    /// Not the input.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for PersonError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Makes an administrator.
+pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
+    let mut person = prepare(context, new).await?;
+    person.administrator_since = Some(context.now());
+    let mut change = context.begin_change().await?;
+    insert(&mut change, &person).await?;
+    change.commit(actor, &created_event(&person)).await?;
+    Ok(person)
+}
+
+/// Checks the form and hashes the password: everything that needs no transaction. The person administers nothing.
+pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person, PersonError> {
+    let email = new.email.trim().to_lowercase();
+    let name = if new.name.trim().is_empty() { email.clone() } else { new.name.trim().to_owned() };
+    let mut errors = Vec::new();
+    errors.extend(check_email(&email).err());
+    if let Err(message) = check_name(&name) {
+        errors.push(FieldError::new("name", message));
+    }
+    if let Err(message) = new.password.check_choice(&name, &email) {
+        errors.push(FieldError::new("password", message));
+    }
+    if !errors.is_empty() {
+        return Err(PersonError::Invalid(errors));
+    }
+    let now = context.now();
+    Ok(Person {
+        id: PersonId::generate(context.random.as_ref()),
+        name,
+        email,
+        password: context.hashing.hash(new.password).await.map_err(Fault::from)?,
+        password_changed_at: now,
+        administrator_since: None,
+        disabled_at: None,
+        factors: Factors::default(),
+    })
+}
+
+pub(crate) async fn insert(change: &mut crate::change::Change<'_>, person: &Person) -> Result<(), PersonError> {
+    store::person::insert(change.transaction(), person).await.map_err(|error| match error {
+        StoreError::Conflict => {
+            PersonError::Invalid(vec![FieldError::new("email", "Somebody with this email address exists already.")])
+        }
+        error => error.into(),
+    })
+}
+
+pub(crate) fn created_event(person: &Person) -> Event {
+    Event::new("person.created", "person", person.id.as_str(), &person.name)
+        .with(serde_json::json!({ "email": person.email, "administrator": person.administrator_since.is_some() }))
+}
+
+/// The person with this identifier.
+pub async fn find(context: &Context, id: &PersonId) -> Result<Option<Person>, Fault> {
+    Ok(store::person::find(&context.store, id).await?)
+}
+
+/// The person who signs in with this address.
+pub async fn find_by_email(context: &Context, email: &str) -> Result<Option<Person>, Fault> {
+    Ok(store::person::find_by_email(&context.store, &email.trim().to_lowercase()).await?)
+}
+
+/// Whether somebody can administer the instance.
+pub async fn has_administrator(context: &Context) -> Result<bool, Fault> {
+    Ok(store::person::administrators(&context.store).await? > 0)
+}
+
+/// Gives the person another name.
+pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &str) -> Result<(), PersonError> {
+    let name = name.trim();
+    check_name(name).map_err(|message| PersonError::Invalid(vec![FieldError::new("name", message)]))?;
+    let mut change = context.begin_change().await?;
+    store::person::set_name(change.transaction(), &person.id, name).await?;
+    let event = Event::new("person.renamed", "person", person.id.as_str(), name)
+        .with(serde_json::json!({ "name": { "before": person.name, "after": name } }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor, which
+/// stays; then ends every session of the person but `keep`.
+///
+/// # Errors
+///
+/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the new one is not
+/// acceptable.
+pub async fn change_password(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    keep: &SessionId,
+    present: Proof,
+    new: Password,
+) -> Result<(), PersonError> {
+    let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);
+    new.check_choice(&person.name, &person.email).map_err(|message| invalid("new_password", message))?;
+    match sign_in::confirm(context, actor, person, present).await {
+        Ok(()) => {}
+        Err(SignInError::Fault(fault)) => return Err(fault.into()),
+        Err(error @ (SignInError::WrongCode | SignInError::TooManyCodes { .. })) => {
+            return Err(invalid("code", error.to_words()));
+        }
+        Err(error) => return Err(invalid("current_password", error.to_words())),
+    }
+    let stored = context.hashing.hash(new).await.map_err(Fault::from)?;
+    let now = context.now();
+    let mut change = context.begin_change().await?;
+    store::person::set_password(change.transaction(), &person.id, &stored, now).await?;
+    let ended = store::person::session::end_all(change.transaction(), &person.id, Some(keep), now).await?;
+    store::person::second_factor::remove_pending(change.transaction(), &person.id).await?;
+    let event = Event::new("person.password_changed", "person", person.id.as_str(), &person.name)
+        .with(serde_json::json!({ "sessions_ended": ended }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}

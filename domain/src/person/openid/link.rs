@@ -1,0 +1,195 @@
+//! Which person an account at the provider stands for.
+
+use serde_json::json;
+
+use crate::base::id::{OpenIdLinkId, PersonId, SessionId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::origin::Origin;
+use crate::model::person::{Link, Person};
+use crate::person::openid::{Identity, OpenIdError};
+use crate::person::sign_in;
+use crate::services::relying_party::{Provider, RelyingParty};
+use crate::store::{self, StoreError};
+
+/// The account at this provider that the person is connected to.
+pub async fn of(context: &Context, relying_party: &RelyingParty, person: &PersonId) -> Result<Option<Link>, Fault> {
+    Ok(store::person::openid::find(&context.store, &relying_party.provider.issuer, person).await?)
+}
+
+/// The person whom the account stands for, who is signed in with it from now on. What was counted for the source is taken
+/// back.
+///
+/// # Errors
+///
+/// [`OpenIdError::NotConnected`] or [`OpenIdError::Disabled`], which the audit log tells; or a fault.
+pub async fn sign_in(
+    context: &Context,
+    relying_party: &RelyingParty,
+    identity: &Identity,
+    origin: &Origin,
+) -> Result<Person, OpenIdError> {
+    let provider = relying_party.provider();
+    let mut change = context.begin_change().await?;
+    let (person, connected) = match person_of(&mut change, provider, identity).await? {
+        Some((_, person)) if person.disabled_at.is_some() => {
+            refuse(change, provider, about("session.refused", &person), "the person is disabled", origin).await?;
+            return Err(OpenIdError::Disabled);
+        }
+        Some((link, person)) => {
+            let now = change.now();
+            store::person::openid::note_use(change.transaction(), &link, now).await?;
+            (person, None)
+        }
+        None => match person_by_email(&mut change, provider, identity).await? {
+            Some(person) => {
+                let event = insert(context, &mut change, provider, identity, &person, "verified email address").await?;
+                (person, Some(event))
+            }
+            None => {
+                let event = Event::new("session.refused", "session", "", "Unknown account");
+                refuse(change, provider, event, "nobody is connected to this account", origin).await?;
+                return Err(OpenIdError::NotConnected);
+            }
+        },
+    };
+    sign_in::uncount_source(change.transaction(), origin.address).await?;
+    let actor = Actor::person(person.id.clone(), person.name.clone()).at(origin.address, origin.agent.as_deref());
+    let started = about("session.started", &person).with(json!({ "method": "OpenID", "issuer": provider.issuer }));
+    let events: Vec<Event> = connected.into_iter().chain([started]).collect();
+    change.commit_all(&actor, &events).await?;
+    Ok(person)
+}
+
+/// Connects the account to the person.
+///
+/// # Errors
+///
+/// [`OpenIdError::Taken`] or [`OpenIdError::OtherAccount`]; nothing is changed then. Or a fault.
+pub async fn connect(
+    context: &Context,
+    relying_party: &RelyingParty,
+    actor: &Actor,
+    person: &PersonId,
+    identity: &Identity,
+) -> Result<(), OpenIdError> {
+    let provider = relying_party.provider();
+    let mut change = context.begin_change().await?;
+    match person_of(&mut change, provider, identity).await? {
+        Some((_, owner)) if owner.id == *person => return Ok(()),
+        Some(_) => return Err(OpenIdError::Taken),
+        None => {}
+    }
+    if store::person::openid::find_in(change.transaction(), &provider.issuer, person).await?.is_some() {
+        return Err(OpenIdError::OtherAccount);
+    }
+    let person = store::person::find_in(change.transaction(), person).await?;
+    let person = person.filter(|person| person.disabled_at.is_none()).ok_or(OpenIdError::NoAttempt)?;
+    let event = insert(context, &mut change, provider, identity, &person, "the person").await?;
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in the session
+/// `keep`: the others may be those of whoever has their account at the provider now.
+pub async fn disconnect(
+    context: &Context,
+    relying_party: &RelyingParty,
+    actor: &Actor,
+    person: &PersonId,
+    keep: &SessionId,
+) -> Result<bool, Fault> {
+    let provider = relying_party.provider();
+    let mut change = context.begin_change().await?;
+    let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
+    let now = change.now();
+    let sessions = store::person::session::end_all(change.transaction(), person, Some(keep), now).await?;
+    let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
+        .with(json!({ "issuer": provider.issuer, "account": account, "sessions_ended": sessions }));
+    change.commit(actor, &event).await?;
+    Ok(true)
+}
+
+/// Disconnects the person's account inside a change by somebody who may; returns the account, if there was one.
+pub(crate) async fn remove(
+    change: &mut Change<'_>,
+    provider: &Provider,
+    person: &PersonId,
+) -> Result<Option<String>, StoreError> {
+    let Some(link) = store::person::openid::find_in(change.transaction(), &provider.issuer, person).await? else {
+        return Ok(None);
+    };
+    let now = change.now();
+    store::person::openid::remove(change.transaction(), &link.id, now).await?;
+    Ok(Some(link.account))
+}
+
+async fn person_of(
+    change: &mut Change<'_>,
+    provider: &Provider,
+    identity: &Identity,
+) -> Result<Option<(OpenIdLinkId, Person)>, OpenIdError> {
+    let link =
+        store::person::openid::find_by_subject(change.transaction(), &provider.issuer, &identity.subject).await?;
+    let Some(link) = link else { return Ok(None) };
+    let person = store::person::find_in(change.transaction(), &link.person).await?.ok_or(Fault::Damaged)?;
+    Ok(Some((link.id, person)))
+}
+
+/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not who is or
+/// once was connected to an account of the provider: whoever disconnected one has decided; and not who has a second factor, which
+/// an address elsewhere must not get around: they connect the account themselves.
+async fn person_by_email(
+    change: &mut Change<'_>,
+    provider: &Provider,
+    identity: &Identity,
+) -> Result<Option<Person>, OpenIdError> {
+    let Some(email) = identity.verified_email.as_deref().filter(|_| provider.link_by_email) else { return Ok(None) };
+    let person = store::person::find_by_email_in(change.transaction(), email).await?;
+    let eligible = |person: &Person| person.disabled_at.is_none() && !person.factors.any();
+    let Some(person) = person.filter(eligible) else { return Ok(None) };
+    let was_connected =
+        store::person::openid::was_connected(change.transaction(), &provider.issuer, &person.id).await?;
+    Ok((!was_connected).then_some(person))
+}
+
+async fn insert(
+    context: &Context,
+    change: &mut Change<'_>,
+    provider: &Provider,
+    identity: &Identity,
+    person: &Person,
+    by: &str,
+) -> Result<Event, OpenIdError> {
+    let link = Link {
+        id: OpenIdLinkId::generate(context.random.as_ref()),
+        person: person.id.clone(),
+        subject: identity.subject.clone(),
+        account: identity.account.clone(),
+        connected_at: change.now(),
+        last_used_at: None,
+    };
+    store::person::openid::insert(change.transaction(), &provider.issuer, &link).await?;
+    let details = json!({ "issuer": provider.issuer, "account": link.account, "by": by });
+    Ok(about("person.openid_connected", person).with(details))
+}
+
+fn about(action: &'static str, person: &Person) -> Event {
+    Event::new(action, "person", person.id.as_str(), &person.name)
+}
+
+async fn refuse(
+    change: Change<'_>,
+    provider: &Provider,
+    event: Event,
+    reason: &str,
+    origin: &Origin,
+) -> Result<(), OpenIdError> {
+    let event = event.with(json!({ "method": "OpenID", "issuer": provider.issuer, "reason": reason }));
+    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
+    change.commit(&actor, &event).await?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Challenges: what a passkey signs. The browser carries the state of one, under a MAC; nothing in it is secret.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use webauthn_rs::prelude::{DiscoverableAuthentication, PasskeyRegistration};
+
+use crate::base::encoding::base62;
+use crate::base::id::PersonId;
+use crate::context::Context;
+
+/// How long an answer may take.
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// What a challenge is made for. An answer does for this and for nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Signing in with a passkey alone.
+    SignIn,
+    /// The second step of a sign-in.
+    SecondStep,
+    /// Proving again who one is, before a sensitive action.
+    Confirm,
+    /// Adding a passkey.
+    Add,
+}
+
+/// What a browser is handed.
+#[derive(Debug, Serialize)]
+pub struct Challenge {
+    /// What the browser is to do, as WebAuthn's JSON has it.
+    pub options: Value,
+    /// What comes back with the answer.
+    pub state: String,
+}
+
+/// What the library needs to check the answer.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum State {
+    Adding(Box<PasskeyRegistration>),
+    Proving(Box<DiscoverableAuthentication>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Carried {
+    purpose: Purpose,
+    person: Option<String>,
+    expires_at: i64,
+    nonce: String,
+    state: State,
+}
+
+/// A state that was ours, in time, and for this.
+pub(crate) struct Opened {
+    /// Used up with the answer.
+    pub nonce: String,
+    pub state: State,
+}
+
+pub(crate) fn seal(
+    context: &Context,
+    purpose: Purpose,
+    person: Option<&PersonId>,
+    state: State,
+    options: Value,
+) -> Challenge {
+    let carried = Carried {
+        purpose,
+        person: person.map(ToString::to_string),
+        expires_at: context.now().plus(LIFETIME).millis(),
+        nonce: base62::random(context.random.as_ref(), 22),
+        state,
+    };
+    let text = json!(carried).to_string();
+    let mac = context.keys.forms.mac_parts(&["passkey challenge", &text]);
+    Challenge { options, state: format!("{}.{mac}", URL_SAFE_NO_PAD.encode(text)) }
+}
+
+pub(crate) fn open(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<Opened> {
+    let carried = read(context, purpose, person, state)?;
+    (context.now().millis() < carried.expires_at).then_some(Opened { nonce: carried.nonce, state: carried.state })
+}
+
+/// What is used up with the answer, whether or not it is in time.
+pub(crate) fn nonce_of(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<String> {
+    read(context, purpose, person, state).map(|carried| carried.nonce)
+}
+
+/// A state that was ours, and for this.
+fn read(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<Carried> {
+    let (text, mac) = state.split_once('.')?;
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    if !context.keys.forms.verify_parts(&["passkey challenge", &text], mac) {
+        return None;
+    }
+    let carried: Carried = serde_json::from_str(&text).ok()?;
+    let is_for_this = carried.purpose == purpose && carried.person.as_deref() == person.map(PersonId::as_str);
+    is_for_this.then_some(carried)
+}

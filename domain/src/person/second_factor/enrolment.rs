@@ -1,0 +1,233 @@
+//! Setting up and removing what people prove themselves with. Whoever calls these has asked for a fresh proof.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::id::PersonId;
+use crate::change::Change;
+use crate::context::Context;
+use crate::crypto::recovery_code::{RECOVERY_CODES, RecoveryCode};
+use crate::crypto::totp::TotpSecret;
+use crate::error::Fault;
+use crate::idempotency;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::person::{Person, Recovery};
+use crate::store::{self, StoreError};
+
+/// How long an app that was begun waits for its first code.
+const ENROLMENT_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// Why nothing was set up or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SecondFactorError {
+    /// The code is not the present one of the app.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// The form does not come from the page that showed the secret.
+    #[error("the secret was not shown to whoever sends this")]
+    NotShown,
+    /// There is one already.
+    #[error("there is an authenticator app already")]
+    Exists,
+    /// There is none, or it was begun too long ago.
+    #[error("there is no such second factor")]
+    NotFound,
+    /// The form was sent before; what it showed is not shown again.
+    #[error("the form was sent before")]
+    AlreadySubmitted,
+    /// Not the input.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for SecondFactorError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// What the person has.
+pub async fn find_recovery(context: &Context, person: &PersonId) -> Result<Recovery, Fault> {
+    Ok(store::person::second_factor::recovery(&context.store, person).await?)
+}
+
+/// Makes the secret of an app, which counts once [`confirm_app`] has seen a code of it. One that was begun before is forgotten.
+pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> Result<TotpSecret, SecondFactorError> {
+    let secret = TotpSecret::generate(context.random.as_ref());
+    let wrapped = secret.wrap(&context.keys.master, context.random.as_ref()).map_err(Fault::from)?;
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::person::second_factor::begin_app(change.transaction(), person, &wrapped, now).await? {
+        return Err(SecondFactorError::Exists);
+    }
+    // Nothing counts yet, so there is nothing to record.
+    change.commit_all(actor, &[]).await?;
+    Ok(secret)
+}
+
+/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it: `shown` is
+/// what [`shown_token`] gave.
+pub async fn unconfirmed_app(
+    context: &Context,
+    person: &PersonId,
+    shown: &str,
+) -> Result<TotpSecret, SecondFactorError> {
+    let stored = store::person::second_factor::app(context.store.reads(), person).await?;
+    let secret = waiting(context, stored)?;
+    require_shown(context, person, &secret, shown)?;
+    Ok(secret)
+}
+
+fn waiting(
+    context: &Context,
+    stored: Option<store::person::second_factor::StoredApp>,
+) -> Result<TotpSecret, SecondFactorError> {
+    let stored = stored.ok_or(SecondFactorError::NotFound)?;
+    if stored.confirmed_at.is_some() {
+        return Err(SecondFactorError::Exists);
+    }
+    if context.now().since(stored.created_at) >= ENROLMENT_LIFETIME {
+        return Err(SecondFactorError::NotFound);
+    }
+    Ok(TotpSecret::unwrap(&context.keys.master, &stored.wrapped).map_err(Fault::from)?)
+}
+
+/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The secret was
+/// shown after a proof that may be too old by now; another session of the person, left open somewhere, has not seen it.
+pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) -> String {
+    context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
+}
+
+fn require_shown(
+    context: &Context,
+    person: &PersonId,
+    secret: &TotpSecret,
+    shown: &str,
+) -> Result<(), SecondFactorError> {
+    let is_shown = context.keys.forms.verify_parts(&shown_parts(person, &secret.to_base32()), shown);
+    if is_shown { Ok(()) } else { Err(SecondFactorError::NotShown) }
+}
+
+fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'parts str; 3] {
+    ["authenticator app shown", person.as_str(), secret]
+}
+
+/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave. Returns the
+/// recovery codes that were made, none when the person has some from before.
+pub async fn confirm_app(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    shown: &str,
+    code: &str,
+    form_token: &str,
+) -> Result<Vec<RecoveryCode>, SecondFactorError> {
+    if idempotency::made_by(context, form_token).await?.is_some() {
+        return Err(SecondFactorError::AlreadySubmitted);
+    }
+    let mut change = context.begin_change().await?;
+    let stored = store::person::second_factor::app(&mut **change.transaction(), &person.id).await?;
+    let secret = waiting(context, stored)?;
+    require_shown(context, &person.id, &secret, shown)?;
+    let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
+    let now = change.now();
+    let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;
+    use_form(&mut change, form_token, person).await?;
+    store::person::second_factor::confirm_app(change.transaction(), &person.id, step, now).await?;
+    let codes = first_codes(context, &mut change, person).await?;
+    let event = event("second_factor.added", person).with(json!({ "kind": "authenticator_app" }));
+    change.commit(actor, &event).await?;
+    Ok(codes)
+}
+
+/// Removes the authenticator app, and the recovery codes with the last factor that they stood in for.
+pub async fn remove_app(context: &Context, actor: &Actor, person: &Person) -> Result<(), SecondFactorError> {
+    let mut change = context.begin_change().await?;
+    if !store::person::second_factor::remove_app(change.transaction(), &person.id).await? {
+        return Err(SecondFactorError::NotFound);
+    }
+    forget_codes_of_nothing(&mut change, person).await?;
+    let event = event("second_factor.removed", person).with(json!({ "kind": "authenticator_app" }));
+    change.commit(actor, &event).await?;
+    Ok(())
+}
+
+/// Makes the recovery codes anew; the old ones end.
+pub async fn replace_recovery_codes(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    form_token: &str,
+) -> Result<Vec<RecoveryCode>, SecondFactorError> {
+    let mut change = context.begin_change().await?;
+    use_form(&mut change, form_token, person).await?;
+    if !has_factor(&mut change, person).await? {
+        return Err(SecondFactorError::NotFound);
+    }
+    let codes = new_codes(context, &mut change, person).await?;
+    change.commit(actor, &event("recovery_codes.replaced", person)).await?;
+    Ok(codes)
+}
+
+/// Removes all that the person has, inside a change by somebody who may. Returns whether there was anything.
+pub(crate) async fn remove_everything(change: &mut Change<'_>, person: &PersonId) -> Result<bool, StoreError> {
+    let app = store::person::second_factor::remove_app(change.transaction(), person).await?;
+    let now = change.now();
+    let passkeys = store::person::passkey::remove(change.transaction(), person, None, now).await?;
+    store::person::second_factor::remove_recovery_codes(change.transaction(), person).await?;
+    store::person::second_factor::remove_pending(change.transaction(), person).await?;
+    Ok(app || passkeys > 0)
+}
+
+async fn has_factor(change: &mut Change<'_>, person: &Person) -> Result<bool, StoreError> {
+    let now = store::person::find_in(change.transaction(), &person.id).await?;
+    Ok(now.is_some_and(|person| person.factors.any()))
+}
+
+/// Removes the recovery codes of somebody whose last factor was removed.
+pub(crate) async fn forget_codes_of_nothing(change: &mut Change<'_>, person: &Person) -> Result<(), StoreError> {
+    if !has_factor(change, person).await? {
+        store::person::second_factor::remove_recovery_codes(change.transaction(), &person.id).await?;
+    }
+    Ok(())
+}
+
+/// Recovery codes for somebody who has none left, in the change that gives them a factor.
+pub(crate) async fn first_codes(
+    context: &Context,
+    change: &mut Change<'_>,
+    person: &Person,
+) -> Result<Vec<RecoveryCode>, StoreError> {
+    if store::person::second_factor::codes_left(change.transaction(), &person.id).await? > 0 {
+        return Ok(Vec::new());
+    }
+    new_codes(context, change, person).await
+}
+
+async fn new_codes(
+    context: &Context,
+    change: &mut Change<'_>,
+    person: &Person,
+) -> Result<Vec<RecoveryCode>, StoreError> {
+    let codes: Vec<RecoveryCode> =
+        (0..RECOVERY_CODES).map(|_| RecoveryCode::generate(context.random.as_ref())).collect();
+    store::person::second_factor::remove_recovery_codes(change.transaction(), &person.id).await?;
+    for code in &codes {
+        let hash = code.hash(&context.keys.forms, &person.id);
+        store::person::second_factor::insert_recovery_code(change.transaction(), &person.id, &hash).await?;
+    }
+    Ok(codes)
+}
+
+async fn use_form(change: &mut Change<'_>, form_token: &str, person: &Person) -> Result<(), SecondFactorError> {
+    match change.use_form(Some(form_token), person.id.as_str()).await? {
+        Some(_) => Err(SecondFactorError::AlreadySubmitted),
+        None => Ok(()),
+    }
+}
+
+fn event(action: &'static str, person: &Person) -> Event {
+    Event::new(action, "person", person.id.as_str(), &person.name)
+}

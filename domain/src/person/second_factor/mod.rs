@@ -1,0 +1,79 @@
+//! What people prove themselves with besides their password: an authenticator app, passkeys ([`crate::person::passkey`]), and recovery
+//! codes for the day these are lost.
+//!
+//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on whatever
+//! server, one succeeds.
+
+pub mod enrolment;
+
+pub use self::enrolment::{
+    SecondFactorError, begin_app, confirm_app, find_recovery, remove_app, replace_recovery_codes, shown_token,
+    unconfirmed_app,
+};
+pub(crate) use self::enrolment::{first_codes, forget_codes_of_nothing, remove_everything};
+
+use crate::change::Change;
+use crate::context::Context;
+use crate::crypto::recovery_code::RecoveryCode;
+use crate::crypto::totp::{self, TotpSecret};
+use crate::error::Fault;
+use crate::model::audit::Event;
+use crate::model::person::Person;
+use crate::store;
+
+/// What a person proved themselves with in a second step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// A code of the authenticator app.
+    App,
+    /// A recovery code, used up now.
+    RecoveryCode,
+    /// A passkey.
+    Passkey,
+}
+
+impl Means {
+    /// The word in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::App => "authenticator_app",
+            Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// What the use of it leaves in the audit log besides what it allowed.
+    pub(crate) fn event(self, person: &Person) -> Option<Event> {
+        (self == Self::RecoveryCode)
+            .then(|| Event::new("recovery_code.used", "person", person.id.as_str(), &person.name))
+    }
+}
+
+/// Whether this has the form of a recovery code.
+pub(crate) fn is_recovery_code(typed: &str) -> bool {
+    RecoveryCode::parse(typed).is_some()
+}
+
+/// Uses up what somebody typed as their code, of the app or for recovery. [`None`]: it is neither, or was used before.
+pub(crate) async fn use_code(
+    context: &Context,
+    change: &mut Change<'_>,
+    person: &Person,
+    typed: &str,
+) -> Result<Option<Means>, Fault> {
+    let now = change.now();
+    // Apps show codes in two groups.
+    let digits: String = typed.chars().filter(|character| !character.is_whitespace()).collect();
+    if digits.len() == totp::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let stored = store::person::second_factor::app(&mut **change.transaction(), &person.id).await?;
+        let Some(stored) = stored.filter(|app| app.confirmed_at.is_some()) else { return Ok(None) };
+        let secret = TotpSecret::unwrap(&context.keys.master, &stored.wrapped)?;
+        let Some(step) = secret.step_of(&digits, now) else { return Ok(None) };
+        let used = store::person::second_factor::use_step(change.transaction(), &person.id, step).await?;
+        return Ok(used.then_some(Means::App));
+    }
+    let Some(code) = RecoveryCode::parse(typed) else { return Ok(None) };
+    let hash = code.hash(&context.keys.forms, &person.id);
+    let used = store::person::second_factor::use_recovery_code(change.transaction(), &person.id, &hash, now).await?;
+    Ok(used.then_some(Means::RecoveryCode))
+}

@@ -1,0 +1,77 @@
+//! Sessions of signed-in browsers: what is stored and when it ends. The cookie and the middleware are the server's.
+
+use std::time::Duration;
+
+use crate::base::id::{PersonId, SessionId};
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::session::{CookieHash, IDLE_LIMIT, Session};
+use crate::store;
+
+/// A session's last use is written at most this often.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What became of a session that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is stored under this cookie.
+    Yes,
+    /// The cookie's identifier is taken.
+    Taken,
+    /// It was ended meanwhile, or the person's password was changed: there is nothing to store.
+    Ended,
+}
+
+/// Stores a session under a new cookie: that of a sign-in, or one that takes the place of the cookie it had.
+///
+/// A session that was ended in between stays ended: a step-up in flight during sign-out must not bring it back.
+pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -> Result<Stored, Fault> {
+    match store::person::session::attach(&context.store, cookie, session).await {
+        Ok(true) => Ok(Stored::Yes),
+        Ok(false) => Ok(Stored::Ended),
+        Err(store::StoreError::Conflict) => Ok(Stored::Taken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The session of this cookie, unless it was ended, is idle too long or too old. Marks it as used.
+pub async fn load(context: &Context, cookie: &CookieHash) -> Result<Option<Session>, Fault> {
+    let now = context.now();
+    let Some(session) = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?
+    else {
+        return Ok(None);
+    };
+    if now.since(session.seen_at) >= TOUCH_INTERVAL {
+        store::person::session::touch(&context.store, cookie, now).await?;
+    }
+    Ok(Some(session))
+}
+
+/// Writes the data of a session that is still alive; false when it was ended meanwhile. It never brings one back:
+/// a request in flight during sign-out must not undo it.
+pub async fn save(context: &Context, cookie: &CookieHash, data: &str) -> Result<bool, Fault> {
+    Ok(store::person::session::save(&context.store, cookie, data).await?)
+}
+
+/// Takes the cookie from its session: the cookie is worthless from now on.
+pub async fn detach(context: &Context, cookie: &CookieHash) -> Result<(), Fault> {
+    Ok(store::person::session::detach(&context.store, cookie).await?)
+}
+
+/// The person's live sessions, most recently used first.
+pub async fn list(context: &Context, person: &PersonId) -> Result<Vec<Session>, Fault> {
+    let now = context.now();
+    Ok(store::person::session::list_live(&context.store, person, now, now.minus(IDLE_LIMIT)).await?)
+}
+
+/// Ends one of the person's sessions; false when there is no such live session.
+pub async fn end(context: &Context, actor: &Actor, person: &PersonId, id: &SessionId) -> Result<bool, Fault> {
+    let mut change = context.begin_change().await?;
+    if !store::person::session::end(change.transaction(), person, id, context.now()).await? {
+        return Ok(false);
+    }
+    change.commit(actor, &Event::new("session.ended", "session", id.as_str(), actor.name())).await?;
+    Ok(true)
+}

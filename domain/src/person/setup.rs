@@ -1,0 +1,75 @@
+//! The first run: a one-time link, printed on the console, makes the first administrator.
+
+use std::time::Duration;
+
+use crate::base::digest;
+use crate::base::encoding::base62;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::person::Person;
+use crate::person::{self, NewPerson, PersonError};
+use crate::store::{self, StoreError};
+
+/// How long a setup link works.
+pub const LINK_LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// Why the first administrator could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The link was used, is too old, was replaced by a restart, or an administrator exists already.
+    #[error("the setup link cannot be used any more")]
+    LinkUnusable,
+    /// The input is wrong, or a fault of ours.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+}
+
+impl From<StoreError> for SetupError {
+    fn from(error: StoreError) -> Self {
+        Self::Person(error.into())
+    }
+}
+
+/// Makes a new setup link's token while no administrator exists. On SQLite every earlier one stops working.
+pub async fn create_link_token(context: &Context) -> Result<Option<String>, Fault> {
+    if person::has_administrator(context).await? {
+        return Ok(None);
+    }
+    let token = base62::random(context.random.as_ref(), 43);
+    let now = context.now();
+    let hash = digest::sha256(token.as_bytes());
+    store::person::insert_setup_link(&context.store, &hash, now, now.plus(LINK_LIFETIME)).await?;
+    Ok(Some(token))
+}
+
+/// Whether the link with this token would work now.
+pub async fn link_is_usable(context: &Context, token: &str) -> Result<bool, Fault> {
+    let hash = digest::sha256(token.as_bytes());
+    Ok(store::person::setup_link_is_usable(&context.store, &hash, context.now()).await?)
+}
+
+/// Makes the first administrator and uses the link up. Of two at once, one succeeds. Wrong input leaves the link
+/// usable.
+pub async fn create_first_administrator(
+    context: &Context,
+    actor: &Actor,
+    token: &str,
+    new: NewPerson,
+) -> Result<Person, SetupError> {
+    // Asked before the costly hash, decided by the guarded update below.
+    if !link_is_usable(context, token).await.map_err(PersonError::from)? {
+        return Err(SetupError::LinkUnusable);
+    }
+    let mut person = person::prepare(context, new).await?;
+    let now = context.now();
+    person.administrator_since = Some(now);
+    let mut change = context.begin_change().await?;
+    let hash = digest::sha256(token.as_bytes());
+    if !store::person::consume_setup_link(change.transaction(), &hash, now).await? {
+        return Err(SetupError::LinkUnusable);
+    }
+    person::insert(&mut change, &person).await?;
+    change.commit(actor, &person::created_event(&person)).await?;
+    Ok(person)
+}

@@ -1,0 +1,414 @@
+//! Signing in with a password, slowed down for whoever guesses and not for whoever owns the account.
+//!
+//! Every attempt is counted before its password is looked at, so parallel guesses do not slip through, and taken
+//! back when it succeeds. Strangers share one count per account and one per source address; a browser that signed
+//! in before has a count of its own, so guessing from elsewhere never locks the owner out.
+//!
+//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be guessed,
+//! passkeys and recovery codes, is counted only so that it does not come in floods.
+
+pub mod second_step;
+pub mod with_passkey;
+
+pub use self::with_passkey::sign_in_with_passkey;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::base::encoding::base62;
+use crate::base::id::PersonId;
+use crate::base::network::network_of;
+use crate::context::Context;
+use crate::crypto::password::Password;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::person::Person;
+use crate::person::passkey::{self, Answer, Purpose};
+use crate::person::second_factor;
+use crate::store::{self, StoreError, Transaction};
+
+/// After this time a count starts anew.
+pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Failures an account takes from unknown browsers within [`WINDOW`].
+pub const ACCOUNT_LIMIT: i64 = 10;
+/// Failures one known browser may make within [`WINDOW`].
+pub const DEVICE_LIMIT: i64 = 10;
+/// Failures one source address may make within [`WINDOW`], over all accounts.
+pub const ADDRESS_LIMIT: i64 = 50;
+
+/// What the sign-in form holds.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What was typed as e-mail address.
+    pub email: String,
+    /// What was typed as password.
+    pub password: Password,
+    /// The source address.
+    pub address: Option<IpAddr>,
+    /// The browser's user agent.
+    pub agent: Option<String>,
+    /// The device token of an earlier sign-in from this browser.
+    pub device: Option<String>,
+    /// Where the person wants to go, kept for the second step.
+    pub next: String,
+}
+
+/// How far a right password leads.
+#[derive(Debug)]
+pub enum Entry {
+    /// All the way: the person has no second factor.
+    Whole(Person),
+    /// To the second step. The token is for this browser alone.
+    SecondStep(String),
+}
+
+/// What somebody has shown in a browser that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Their password, or an account at a provider.
+    Password,
+    /// A code of the authenticator app, a recovery code, or a passkey.
+    SecondFactor,
+}
+
+impl Shown {
+    /// What the MAC of a device token begins with.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Password => "device",
+            Self::SecondFactor => "device with second factor",
+        }
+    }
+}
+
+/// What somebody brings who is asked again who they are.
+#[derive(Debug)]
+pub enum Proof {
+    /// What they know, and what they have if they have a second factor.
+    Password {
+        /// The password.
+        password: Password,
+        /// A code of the authenticator app, or a recovery code.
+        code: String,
+    },
+    /// A passkey, for a challenge of [`Purpose::Confirm`].
+    Passkey(Answer),
+}
+
+/// Why somebody is not signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// No such account, or the wrong password: the caller never learns which.
+    #[error("the email address or the password is wrong")]
+    Refused,
+    /// The password was right and the code was not, or was used before.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// The passkey was not accepted.
+    #[error("the passkey was not accepted")]
+    WrongPasskey,
+    /// The second step came too late, or the password was changed since the first.
+    #[error("the sign-in took too long")]
+    TooLate,
+    /// Too many failures; nothing was checked.
+    #[error("too many failed sign-ins")]
+    Throttled {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Too many wrong codes of the app; the code was not checked. A recovery code or a passkey still is.
+    #[error("too many wrong codes")]
+    TooManyCodes {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl SignInError {
+    /// What somebody reads who was asked for their password again.
+    pub fn to_words(&self) -> String {
+        match self {
+            Self::Throttled { retry_after } => {
+                format!("Too many failed attempts. Try again in {}.", wait_words(*retry_after))
+            }
+            Self::TooManyCodes { retry_after } => {
+                format!("Too many wrong codes. Use a recovery code, or try again in {}.", wait_words(*retry_after))
+            }
+            Self::WrongPasskey => {
+                "The passkey was not accepted. Try again, or enter your password and a code.".to_owned()
+            }
+            Self::WrongCode => {
+                "This code is wrong, or was used before. Enter the next one of your app, or an unused recovery code."
+                    .to_owned()
+            }
+            _ => "This is not your password. Try again.".to_owned(),
+        }
+    }
+}
+
+/// A time to wait, as people read it: rounded up to minutes, or to hours where it is long.
+pub fn wait_words(wait: Duration) -> String {
+    let minutes = wait.as_secs().div_ceil(60);
+    let (count, unit) = if minutes > 90 { (minutes.div_ceil(60), "hour") } else { (minutes, "minute") };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Checks an attempt: who it is, or what else they have to show.
+pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignInError> {
+    let email = attempt.email.trim().to_lowercase();
+    let person = store::person::find_by_email(&context.store, &email).await?;
+    let known_device = person.as_ref().is_some_and(|person| {
+        attempt.device.as_deref().is_some_and(|device| device_is_known(context, &person.id, device))
+    });
+    let buckets = buckets(context, &email, attempt.address, attempt.device.as_deref().filter(|_| known_device));
+    count(context, &buckets).await?;
+
+    let stored = person.as_ref().map(|person| person.password.clone());
+    let proved = context.hashing.verify(attempt.password, stored).await.map_err(Fault::from)?;
+    match person {
+        Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {
+            // Not yet the person: so far only their password is known to be right.
+            let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
+            second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(Entry::SecondStep)
+        }
+        Some(person) if proved && person.disabled_at.is_none() => {
+            let actor =
+                Actor::person(person.id.clone(), person.name.clone()).at(attempt.address, attempt.agent.as_deref());
+            let mut change = context.begin_change().await?;
+            forgive(change.transaction(), &buckets).await?;
+            change.commit(&actor, &started(&person)).await?;
+            Ok(Entry::Whole(person))
+        }
+        person => {
+            let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
+            let reason = if proved { "the person is disabled" } else { "wrong email address or password" };
+            record_refusal(context, &actor, person.as_ref(), reason).await?;
+            Err(SignInError::Refused)
+        }
+    }
+}
+
+/// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a second
+/// factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever took over a
+/// session has no further guesses a day.
+pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: Proof) -> Result<(), SignInError> {
+    let buckets = [Bucket::new(Kind::Attempts, format!("confirm:{}", person.id), DEVICE_LIMIT)];
+    count(context, &buckets).await?;
+    let (password, code) = match proof {
+        Proof::Password { password, code } => (password, code),
+        Proof::Passkey(answer) => {
+            let proved = passkey::begin_proved(context, Purpose::Confirm, &person.id, &answer).await?;
+            let Some(mut change) = proved else {
+                record_refusal(context, actor, Some(person), "wrong passkey").await?;
+                return Err(SignInError::WrongPasskey);
+            };
+            forgive(change.transaction(), &buckets).await?;
+            change.commit_all(actor, &[]).await?;
+            return Ok(());
+        }
+    };
+    if !context.hashing.verify(password, Some(person.password.clone())).await.map_err(Fault::from)? {
+        record_refusal(context, actor, Some(person), "wrong email address or password").await?;
+        return Err(SignInError::Refused);
+    }
+    // Only now: who does not know the password uses up none of the codes of a day.
+    let has_guessable = person.factors.any() && !second_factor::is_recovery_code(&code);
+    let codes: Vec<_> = has_guessable.then(|| second_step::codes_of_a_day(person)).into_iter().collect();
+    count(context, &codes).await?;
+    let mut change = context.begin_change().await?;
+    let mut events = Vec::new();
+    if person.factors.any() {
+        let Some(means) = second_factor::use_code(context, &mut change, person, &code).await? else {
+            drop(change);
+            record_refusal(context, actor, Some(person), "wrong code").await?;
+            return Err(SignInError::WrongCode);
+        };
+        events.extend(means.event(person));
+    }
+    forgive(change.transaction(), &buckets).await?;
+    forgive(change.transaction(), &codes).await?;
+    change.commit_all(actor, &events).await?;
+    Ok(())
+}
+
+/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts for its
+/// source alone.
+pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
+    count(context, address.map(of_address).as_slice()).await
+}
+
+/// Takes back what [`count_source`] added.
+pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Option<IpAddr>) -> Result<(), StoreError> {
+    match address.map(of_address) {
+        Some(bucket) => store::person::uncount_sign_in(transaction, &bucket.name).await,
+        None => Ok(()),
+    }
+}
+
+/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else. One that it
+/// has already, `own`, is kept when it says as much.
+pub fn device_token(context: &Context, person: &PersonId, shown: Shown, own: Option<&str>) -> String {
+    let enough = |device: &&str| {
+        has_shown(context, person, device, shown) || has_shown(context, person, device, Shown::SecondFactor)
+    };
+    if let Some(own) = own.filter(enough) {
+        return own.to_owned();
+    }
+    let nonce = base62::random(context.random.as_ref(), 22);
+    let mac = context.keys.forms.mac_parts(&[shown.label(), person.as_str(), &nonce]);
+    format!("{nonce}.{mac}")
+}
+
+fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
+    [Shown::Password, Shown::SecondFactor].into_iter().any(|shown| has_shown(context, person, device, shown))
+}
+
+/// Whether the person has shown this in the browser with this token.
+fn has_shown(context: &Context, person: &PersonId, device: &str, shown: Shown) -> bool {
+    device
+        .split_once('.')
+        .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&[shown.label(), person.as_str(), nonce], mac))
+}
+
+/// What is counted together, which decides what a success takes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// What comes from one source address, which many share: a success takes back no more than it added.
+    Source,
+    /// Attempts at one account, or of one browser: a success ends the count.
+    Attempts,
+    /// Wrong codes of an app: a success ends the count.
+    Codes,
+    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would start
+    /// anew whenever the owner signs in.
+    CodesOfADay,
+}
+
+struct Bucket {
+    kind: Kind,
+    name: String,
+    limit: i64,
+}
+
+impl Bucket {
+    fn new(kind: Kind, name: String, limit: i64) -> Self {
+        Self { kind, name, limit }
+    }
+
+    fn window(&self) -> Duration {
+        if self.kind == Kind::CodesOfADay { second_step::DAY } else { WINDOW }
+    }
+}
+
+/// Bucket names hold MACs: people type passwords into the wrong field, and what they typed must not be stored.
+fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device: Option<&str>) -> Vec<Bucket> {
+    if let Some(device) = known_device {
+        return vec![of_device(context, "device", Kind::Attempts, device)];
+    }
+    let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
+    // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
+    let account = Bucket::new(Kind::Attempts, format!("account:{mac}"), ACCOUNT_LIMIT);
+    address.map(of_address).into_iter().chain([account]).collect()
+}
+
+/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart from it.
+/// Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
+fn buckets_of_the_unguessable(
+    context: &Context,
+    person: Option<&PersonId>,
+    address: Option<IpAddr>,
+    device: Option<&str>,
+) -> Vec<Bucket> {
+    let known = person.zip(device).filter(|(person, device)| device_is_known(context, person, device));
+    match known {
+        Some((_, device)) => vec![of_device(context, "unguessable-device", Kind::Attempts, device)],
+        None => address.map(of_address).into_iter().collect(),
+    }
+}
+
+fn of_device(context: &Context, name: &str, kind: Kind, device: &str) -> Bucket {
+    let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
+    Bucket::new(kind, format!("{name}:{mac}"), DEVICE_LIMIT)
+}
+
+fn of_address(address: IpAddr) -> Bucket {
+    Bucket::new(Kind::Source, format!("address:{}", network_of(address)), ADDRESS_LIMIT)
+}
+
+/// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.
+async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
+    if buckets.is_empty() {
+        return Ok(());
+    }
+    let now = context.now();
+    // Read before the one writer is asked for: a flood of guesses must not stand in the way of a revocation.
+    for bucket in buckets {
+        let count = store::person::sign_in_count(&context.store, &bucket.name, now.minus(bucket.window())).await?;
+        if let Some((failures, started_at)) = count
+            && failures >= bucket.limit
+        {
+            return Err(throttled(bucket, started_at, now));
+        }
+    }
+    let mut transaction = context.store.begin().await?;
+    for bucket in buckets {
+        let since = now.minus(bucket.window());
+        let (failures, started_at) = store::person::count_sign_in(&mut transaction, &bucket.name, now, since).await?;
+        if failures > bucket.limit {
+            return Err(throttled(bucket, started_at, now));
+        }
+    }
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(())
+}
+
+fn throttled(bucket: &Bucket, started_at: Timestamp, now: Timestamp) -> SignInError {
+    let retry_after = started_at.plus(bucket.window()).since(now).max(Duration::from_secs(1));
+    match bucket.kind {
+        Kind::Codes | Kind::CodesOfADay => SignInError::TooManyCodes { retry_after },
+        Kind::Source | Kind::Attempts => SignInError::Throttled { retry_after },
+    }
+}
+
+/// Takes back what was counted: the attempt succeeded.
+async fn forgive(transaction: &mut Transaction, buckets: &[Bucket]) -> Result<(), StoreError> {
+    for bucket in buckets {
+        match bucket.kind {
+            Kind::Source | Kind::CodesOfADay => store::person::uncount_sign_in(transaction, &bucket.name).await?,
+            Kind::Attempts | Kind::Codes => store::person::forget_sign_in_failures(transaction, &bucket.name).await?,
+        }
+    }
+    Ok(())
+}
+
+fn started(person: &Person) -> Event {
+    Event::new("session.started", "person", person.id.as_str(), &person.name)
+}
+
+/// Names the account when there is one. What was typed instead stays out: it may be a password in the wrong field.
+async fn record_refusal(
+    context: &Context,
+    actor: &Actor,
+    person: Option<&Person>,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let event = match person {
+        Some(person) => Event::new("session.refused", "person", person.id.as_str(), &person.name),
+        None => Event::new("session.refused", "session", "", "Unknown account"),
+    };
+    let event = event.with(json!({ "reason": reason }));
+    context.begin_change().await?.commit(actor, &event).await.map(drop)
+}

@@ -1,0 +1,168 @@
+//! The second step of a sign-in: after the right password, a code or a passkey.
+//!
+//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
+//! counted like passwords, apart for a browser in which the person has shown a second factor before: to have known the password
+//! there is not enough, or whoever knew it before there was a second factor would have as many counts as they signed in.
+//! Six digits are few: besides the usual count there is one of a day, which a stranger who knows the password uses up for
+//! strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from them for the wrong codes of somebody else.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::digest;
+use crate::base::encoding::base62;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::person::Person;
+use crate::person::passkey::{self, Answer, Purpose};
+use crate::person::second_factor::{self, Means};
+use crate::person::sign_in::{
+    Bucket, Kind, Shown, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address, of_device,
+    started,
+};
+use crate::store;
+use crate::store::person::second_factor::PendingSignIn;
+
+/// How long the second step may take.
+pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Wrong codes for an account from unknown browsers within fifteen minutes.
+pub const CODE_LIMIT: i64 = 10;
+/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions. Three
+/// codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years for an even
+/// chance.
+pub const DAILY_CODE_LIMIT: i64 = 50;
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A sign-in that waits for its second step.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Whose password was right.
+    pub person: Person,
+    /// Where they want to go.
+    pub next: String,
+}
+
+/// What somebody does for the second step.
+#[derive(Debug)]
+pub struct Step {
+    /// The token that [`super::sign_in`] gave this browser.
+    pub token: String,
+    /// What the person has.
+    pub proof: StepProof,
+    /// The source address.
+    pub address: Option<IpAddr>,
+    /// The browser's user agent.
+    pub agent: Option<String>,
+    /// The device token of an earlier sign-in from this browser.
+    pub device: Option<String>,
+}
+
+/// What proves that it is the person who knows the password.
+#[derive(Debug)]
+pub enum StepProof {
+    /// A code of the app or a recovery code, as it was typed.
+    Code(String),
+    /// A passkey, for a challenge of [`Purpose::SecondStep`].
+    Passkey(Answer),
+}
+
+/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns the token
+/// that the browser goes on with.
+pub(crate) async fn begin(
+    context: &Context,
+    buckets: &[Bucket],
+    person: &Person,
+    actor: &Actor,
+    next: String,
+) -> Result<String, SignInError> {
+    let token = base62::random(context.random.as_ref(), 43);
+    let pending = PendingSignIn { person: person.id.clone(), next };
+    let mut change = context.begin_change().await?;
+    let (hash, expires_at) = (digest::sha256(token.as_bytes()), change.now().plus(LIFETIME));
+    let transaction = change.transaction();
+    forgive(transaction, buckets).await?;
+    store::person::second_factor::insert_pending(transaction, &hash, &pending, person.password_changed_at, expires_at)
+        .await?;
+    let event = Event::new("session.second_step_asked", "person", person.id.as_str(), &person.name);
+    change.commit(actor, &event).await?;
+    Ok(token)
+}
+
+/// The sign-in that waits for this browser. [`None`]: there is none, or it took too long.
+pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fault> {
+    let hash = digest::sha256(token.as_bytes());
+    let Some(pending) = store::person::second_factor::find_pending(context.store.reads(), &hash, context.now()).await?
+    else {
+        return Ok(None);
+    };
+    let person = store::person::find(&context.store, &pending.person).await?;
+    Ok(person.map(|person| Waiting { person, next: pending.next }))
+}
+
+/// Takes the second step: who is signed in now, and where they want to go.
+///
+/// # Errors
+///
+/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or [`SignInError::WrongPasskey`] when
+/// another may be tried.
+pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInError> {
+    let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
+    let person = &waiting.person;
+    let buckets = buckets(context, &step, person);
+    count(context, &buckets).await?;
+
+    let proved = match &step.proof {
+        StepProof::Code(code) => {
+            let mut change = context.begin_change().await?;
+            second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
+        }
+        StepProof::Passkey(answer) => passkey::begin_proved(context, Purpose::SecondStep, &person.id, answer)
+            .await?
+            .map(|change| (change, Means::Passkey)),
+    };
+    let Some((mut change, means)) = proved else {
+        let (reason, error) = match step.proof {
+            StepProof::Code(_) => ("wrong code", SignInError::WrongCode),
+            StepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
+        };
+        let actor = Actor::system().at(step.address, step.agent.as_deref());
+        super::record_refusal(context, &actor, Some(person), reason).await?;
+        return Err(error);
+    };
+    // Two second steps of one sign-in, with two codes: one of them.
+    let hash = digest::sha256(step.token.as_bytes());
+    if !store::person::second_factor::use_pending(change.transaction(), &hash).await? {
+        return Err(SignInError::TooLate);
+    }
+    forgive(change.transaction(), &buckets).await?;
+    let actor = Actor::person(person.id.clone(), person.name.clone()).at(step.address, step.agent.as_deref());
+    let started = started(person).with(json!({ "second_factor": means.as_str() }));
+    let events: Vec<_> = means.event(person).into_iter().chain([started]).collect();
+    change.commit_all(&actor, &events).await?;
+    Ok(waiting)
+}
+
+fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
+    let device = step.device.as_deref();
+    match &step.proof {
+        StepProof::Code(code) if !second_factor::is_recovery_code(code) => {}
+        _ => return buckets_of_the_unguessable(context, Some(&person.id), step.address, device),
+    }
+    if let Some(device) = device.filter(|device| has_shown(context, &person.id, device, Shown::SecondFactor)) {
+        return vec![of_device(context, "code-device", Kind::Codes, device), codes_of_a_day(person)];
+    }
+    let counts = [
+        Bucket::new(Kind::Codes, format!("code-window:{}", person.id), CODE_LIMIT),
+        Bucket::new(Kind::CodesOfADay, format!("code-day:{}", person.id), DAILY_CODE_LIMIT),
+    ];
+    step.address.map(of_address).into_iter().chain(counts).collect()
+}
+
+/// The day's wrong codes of all that the person is known in: browsers and sessions together.
+pub(crate) fn codes_of_a_day(person: &Person) -> Bucket {
+    Bucket::new(Kind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
+}

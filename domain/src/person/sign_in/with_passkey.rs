@@ -1,0 +1,44 @@
+//! Signing in with a passkey alone: it is two factors, so neither password nor code is asked for.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use crate::context::Context;
+use crate::model::actor::Actor;
+use crate::model::person::Person;
+use crate::person::passkey::{self, Answer, Purpose, Verdict};
+use crate::person::second_factor::Means;
+use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
+
+/// Checks an answer to a challenge of [`Purpose::SignIn`] and returns who it is. Unknown passkeys, wrong signatures and disabled
+/// people get one answer. A signature cannot be guessed, so attempts are counted by their source; those of a browser in which the
+/// passkey's owner signed in before are counted apart, or a neighbour behind the same address could lock them out.
+pub async fn sign_in_with_passkey(
+    context: &Context,
+    answer: &Answer,
+    address: Option<IpAddr>,
+    agent: Option<&str>,
+    device: Option<&str>,
+) -> Result<Person, SignInError> {
+    let claimed = passkey::owner(context, answer).await?;
+    let buckets = buckets_of_the_unguessable(context, claimed.as_ref(), address, device);
+    count(context, &buckets).await?;
+    let owner = match passkey::verify(context, Purpose::SignIn, None, answer).await? {
+        Verdict::Proved(proved) => {
+            let mut change = context.begin_change().await?;
+            if passkey::use_proof(&mut change, &proved).await? {
+                forgive(change.transaction(), &buckets).await?;
+                let person = proved.person;
+                let actor = Actor::person(person.id.clone(), person.name.clone()).at(address, agent);
+                let event = started(&person).with(json!({ "second_factor": Means::Passkey.as_str() }));
+                change.commit(&actor, &event).await?;
+                return Ok(person);
+            }
+            Some(proved.person)
+        }
+        Verdict::Refused(owner) => owner.map(|owner| *owner),
+    };
+    record_refusal(context, &Actor::system().at(address, agent), owner.as_ref(), "wrong passkey").await?;
+    Err(SignInError::Refused)
+}

@@ -1,0 +1,232 @@
+//! MCP servers: the protected resources (RFC 9728) that tokens are for (RFC 8707).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::id::McpServerId;
+use crate::base::text::is_pasteable;
+use crate::context::Context;
+use crate::crypto::keys::TokenAlgorithm;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::credential::draft::{check_name, check_token_lifetime};
+use crate::model::field_error::FieldError;
+use crate::model::resource;
+use crate::model::scope::Scopes;
+use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
+use crate::store::{self, Store, StoreError};
+
+/// Every MCP server, the built-in one first.
+pub async fn list(context: &Context) -> Result<Vec<McpServer>, Fault> {
+    Ok(store::server::list(&context.store).await?)
+}
+
+/// The resource identifier under which the built-in server is registered; `None` in a new database.
+pub async fn built_in_resource(store: &Store) -> Result<Option<String>, StoreError> {
+    Ok(store::server::list(store).await?.into_iter().find(|server| server.built_in).map(|server| server.resource))
+}
+
+/// Registers the built-in server in a new database.
+pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreError> {
+    if built_in_resource(&context.store).await?.is_some() {
+        return Ok(());
+    }
+    let server = McpServer {
+        id: McpServerId::generate(context.random.as_ref()),
+        resource: context.settings.built_in_resource(),
+        name: "Built-in server".to_owned(),
+        scopes: built_in_scopes(),
+        token_lifetime: DEFAULT_TOKEN_LIFETIME,
+        alg: TokenAlgorithm::default(),
+        built_in: true,
+    };
+    let mut change = context.begin_change().await?;
+    match store::server::insert(change.transaction(), &server, context.now()).await {
+        // Another program of this database was faster.
+        Err(StoreError::Conflict) => return Ok(()),
+        result => result?,
+    }
+    let event = Event::new("mcp_server.added", "mcp_server", server.id.as_str(), &server.name)
+        .with(json!({ "resource": server.resource }));
+    change.commit(&Actor::system(), &event).await.map(drop)
+}
+
+/// What is said of an MCP server to register.
+#[derive(Debug, Clone, Default)]
+pub struct ServerDraft {
+    /// Its name for people.
+    pub name: String,
+    /// Its resource identifier: the URL that clients call.
+    pub resource: String,
+    /// Its scopes, each with what it allows; the first is the default of new credentials.
+    pub scopes: Vec<ScopeDescription>,
+    /// How long its tokens live; ten minutes when absent.
+    pub token_lifetime: Option<Duration>,
+    /// The algorithm of its tokens.
+    pub alg: TokenAlgorithm,
+}
+
+/// Why a server was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum McpServerError {
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// Only administrators register servers.
+    #[error("this is for administrators")]
+    NotFound,
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for McpServerError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+const MOST_SCOPES: usize = 50;
+const LONGEST_RESOURCE: usize = 500;
+
+/// Scopes by which the built-in server lets credentials act on this instance, now or later.
+fn is_reserved(scope: &str) -> bool {
+    scope.starts_with("credentials:") || scope.starts_with("tokens:")
+}
+
+impl ServerDraft {
+    fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        if let Err(message) = check_name(&self.name) {
+            errors.push(FieldError::new("name", message));
+        }
+        // It is compared byte for byte.
+        let is_plain = is_pasteable(self.resource.trim());
+        if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
+            let message =
+                "Enter the server’s URL as clients call it, such as https://docs.example.com/mcp, without a #.";
+            errors.push(FieldError::new("resource", message));
+        }
+        let is_one = |scope: &ScopeDescription| {
+            is_pasteable(&scope.name) && Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1)
+        };
+        if self.scopes.is_empty() || self.scopes.len() > MOST_SCOPES || !self.scopes.iter().all(is_one) {
+            let message = "Write one scope a line, such as docs:read and what it allows. At least one is needed.";
+            errors.push(FieldError::new("scopes", message));
+        } else if let Some(scope) = self.scopes.iter().find(|scope| is_reserved(&scope.name)) {
+            let message = format!("The scope {} belongs to the built-in server.", scope.name);
+            errors.push(FieldError::new("scopes", message));
+        }
+        if let Err(message) = check_token_lifetime(self.token_lifetime) {
+            errors.push(FieldError::new("token_lifetime", message));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+/// Registers a protected resource. The first one of an algorithm makes its signing key.
+pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Result<McpServer, McpServerError> {
+    draft.check().map_err(McpServerError::Invalid)?;
+    let now = context.now();
+    let server = McpServer {
+        id: McpServerId::generate(context.random.as_ref()),
+        resource: draft.resource.trim().to_owned(),
+        name: draft.name.trim().to_owned(),
+        scopes: draft.scopes.clone(),
+        token_lifetime: draft.token_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME),
+        alg: draft.alg,
+        built_in: false,
+    };
+    let taken = || {
+        let message = "A server with this resource is registered already.";
+        McpServerError::Invalid(vec![FieldError::new("resource", message)])
+    };
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, McpServerError::NotFound).await?;
+    let present = store::server::list_in(change.transaction()).await?;
+    let canonical = resource::canonical(&server.resource);
+    if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {
+        return Err(taken());
+    }
+    match store::server::insert(change.transaction(), &server, now).await {
+        Err(StoreError::Conflict) => return Err(taken()),
+        result => result?,
+    }
+    let signing = &context.keys.signing;
+    signing.ensure(change.transaction(), server.alg, now, context.random.as_ref()).await.map_err(Fault::from)?;
+    let event = Event::new("mcp_server.added", "mcp_server", server.id.as_str(), &server.name).with(json!({
+        "resource": server.resource,
+        "scopes": server.scope_names().to_string(),
+        "token_lifetime": server.token_lifetime.as_secs(),
+        "alg": server.alg.as_str(),
+    }));
+    change.commit(actor, &event).await?;
+    Ok(server)
+}
+
+/// The server with this identifier.
+pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServer>, Fault> {
+    Ok(store::server::list(&context.store).await?.into_iter().find(|server| server.id == *id))
+}
+
+/// Lets the built-in server follow a changed `public_url`. Only the server does this: the command line, which may
+/// run with other settings beside it, must not move the resource under it.
+pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
+    let resource = context.settings.built_in_resource();
+    let servers = store::server::list(&context.store).await?;
+    let Some(server) = servers.into_iter().find(|server| server.built_in && server.resource != resource) else {
+        return Ok(());
+    };
+    let mut change = context.begin_change().await?;
+    store::server::set_resource(change.transaction(), &server.id, &resource).await?;
+    let event = Event::new("mcp_server.moved", "mcp_server", server.id.as_str(), &server.name)
+        .with(json!({ "resource": { "before": server.resource, "after": resource } }));
+    change.commit(&Actor::system(), &event).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_published_between_host_and_path() {
+        for (resource, expected) in [
+            ("https://docs.example.com/mcp", "https://docs.example.com/.well-known/oauth-protected-resource/mcp"),
+            ("https://docs.example.com", "https://docs.example.com/.well-known/oauth-protected-resource"),
+            ("https://docs.example.com/", "https://docs.example.com/.well-known/oauth-protected-resource"),
+            ("http://[::1]:9/a/b?c", "http://[::1]:9/.well-known/oauth-protected-resource/a/b?c"),
+        ] {
+            let server = McpServer {
+                id: McpServerId::generate(&crate::testing::SeededRandom::new(1)),
+                resource: resource.to_owned(),
+                name: "docs".to_owned(),
+                scopes: Vec::new(),
+                token_lifetime: DEFAULT_TOKEN_LIFETIME,
+                alg: TokenAlgorithm::default(),
+                built_in: false,
+            };
+            assert_eq!(server.metadata_url(), expected);
+        }
+    }
+    #[test]
+    fn nothing_is_registered_that_would_mean_something_in_a_shell() {
+        let draft = |resource: &str, scope: &str| ServerDraft {
+            name: "docs".to_owned(),
+            resource: resource.to_owned(),
+            scopes: vec![ScopeDescription { name: scope.to_owned(), description: String::new() }],
+            ..ServerDraft::default()
+        };
+        assert!(draft("https://docs.example.com/mcp?tenant=a", "docs:read").check().is_ok());
+        for resource in
+            ["https://d.example/$(id)", "https://d.example/a;b", "https://d.example/?a=1&b=2", "https://d.example/'"]
+        {
+            assert!(draft(resource, "docs:read").check().is_err(), "{resource}");
+        }
+        for scope in ["it's", "$HOME", "a b", "`id`", "a&b"] {
+            assert!(draft("https://docs.example.com/mcp", scope).check().is_err(), "{scope}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Fetches client metadata documents, at a bounded rate.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::base::clock::Timestamp;
+use crate::model::actor::Actor;
+use crate::model::ports::Fetch;
+
+/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together [`MOST`] times.
+pub(crate) const WINDOW: Duration = Duration::from_secs(60);
+
+pub(crate) const MOST_OF_ONE: u32 = 10;
+
+pub(crate) const MOST: u32 = 60;
+
+/// The way to documents, and how often it was taken.
+#[derive(Clone)]
+pub struct Documents {
+    fetch: Arc<dyn Fetch>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// Requests of one window, by host and by person.
+#[derive(Default)]
+pub(crate) struct Asked {
+    window: i64,
+    total: u32,
+    of_one: HashMap<String, u32>,
+}
+
+impl Documents {
+    pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
+        Self { fetch, asked: Arc::default() }
+    }
+
+    /// The document at `url`, asked for by `actor`.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the person: too many requests, or what went wrong with this one.
+    pub(crate) async fn get(&self, actor: &Actor, url: &str, now: Timestamp) -> Result<Vec<u8>, String> {
+        if !self.may_ask([host(url), actor.id()], now) {
+            return Err("It was asked for too often. Try again in a minute.".to_owned());
+        }
+        let answer = self.fetch.document(url).await;
+        answer.map_err(|problem| format!("It could not be fetched: {problem}."))
+    }
+
+    fn may_ask(&self, limited: [&str; 2], now: Timestamp) -> bool {
+        let window = now.millis().div_euclid(WINDOW.as_millis() as i64);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.window != window {
+            *asked = Asked { window, ..Asked::default() };
+        }
+        let is_full = |one: &&str| asked.of_one.get(*one).is_some_and(|count| *count >= MOST_OF_ONE);
+        if asked.total >= MOST || limited.iter().any(is_full) {
+            return false;
+        }
+        asked.total += 1;
+        for one in limited {
+            *asked.of_one.entry(one.to_owned()).or_default() += 1;
+        }
+        true
+    }
+}
+
+impl std::fmt::Debug for Documents {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Documents")
+    }
+}
+
+/// The host of an address of a document, with its port if it is not the usual one.
+pub fn host(url: &str) -> &str {
+    let rest = url.strip_prefix("https://").unwrap_or(url);
+    rest.split(['/', '?']).next().unwrap_or_default()
+}

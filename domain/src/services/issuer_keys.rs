@@ -1,0 +1,261 @@
+//! Keys of other issuers, fetched from where their discovery document says (OpenID Connect Discovery 1.0 §4) and kept for
+//! a while. Only issuers that an administrator registered are ever asked; what a token says leads to no request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::base::clock::Timestamp;
+use crate::base::strict_json;
+use crate::base::text::printable;
+use crate::crypto::jws::UncheckedJws;
+use crate::crypto::public_key::PublicKey;
+use crate::model::ports::Fetch;
+
+/// Fetched keys are asked for anew after this time.
+const FRESH: Duration = Duration::from_secs(3600);
+/// When the issuer does not answer, its keys are believed this long.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// An issuer is asked at most this often, whatever tokens arrive.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
+const LONGEST_PROBLEM: usize = 200;
+
+/// Why there are no keys.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct IssuerKeysError(String);
+
+impl IssuerKeysError {
+    fn new(problem: &str) -> Self {
+        Self(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
+    }
+}
+
+/// What an issuer publishes.
+#[derive(Clone)]
+struct Published {
+    keys: Arc<Vec<PublicKey>>,
+    document: Arc<Value>,
+}
+
+/// It and when it was fetched.
+type Fetched = (Published, Timestamp);
+
+#[derive(Default)]
+struct Entry {
+    /// Read by every exchange, so never held while the issuer is asked.
+    published: Mutex<Option<Fetched>>,
+    /// When the issuer was last asked, and what went wrong.
+    tried: Mutex<Option<(Timestamp, Option<IssuerKeysError>)>>,
+    /// Held while the issuer is asked: many tokens that arrive at once lead to one request.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Entry {
+    fn published(&self) -> Option<Fetched> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Published> {
+        self.published().filter(|(_, fetched)| now.since(*fetched) < age).map(|(published, _)| published)
+    }
+
+    fn tried(&self) -> Option<(Timestamp, Option<IssuerKeysError>)> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn was_just_tried(&self, now: Timestamp) -> bool {
+        self.tried().is_some_and(|(at, _)| now.since(at) < RETRY)
+    }
+
+    fn is_failing(&self) -> bool {
+        matches!(self.tried(), Some((_, Some(_))))
+    }
+
+    /// What there is, after the issuer was asked or need not be.
+    fn outcome(&self, now: Timestamp) -> Result<Published, IssuerKeysError> {
+        match (self.no_older_than(STALE, now), self.tried()) {
+            (Some(published), _) => Ok(published),
+            (None, Some((_, Some(error)))) => Err(error),
+            (None, _) => Err(IssuerKeysError::new("the keys are too old")),
+        }
+    }
+
+    /// Asks the issuer, unless that was done while this waited for its turn.
+    async fn refresh(&self, fetch: &dyn Fetch, issuer: &str, now: Timestamp) {
+        let _turn = self.asking.lock().await;
+        if self.was_just_tried(now) {
+            return;
+        }
+        let outcome = fetch_published(fetch, issuer).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(issuer, %error, "the keys of an issuer are not available");
+        }
+        *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome.as_ref().err().cloned()));
+        if let Ok(published) = outcome {
+            *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some((published, now));
+        }
+    }
+}
+
+/// The keys of issuers that were needed.
+#[derive(Clone)]
+pub struct IssuerKeys {
+    fetch: Arc<dyn Fetch>,
+    entries: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
+}
+
+impl IssuerKeys {
+    pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
+        Self { fetch, entries: Arc::default() }
+    }
+
+    /// The keys of `issuer`, at most an hour old if it answers.
+    pub async fn get(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+        Ok(self.at_most(FRESH, issuer, now).await?.keys)
+    }
+
+    /// The discovery document of `issuer` (OpenID Connect Discovery 1.0 §3), at most an hour old if it answers.
+    pub(crate) async fn document(&self, issuer: &str, now: Timestamp) -> Result<Arc<Value>, IssuerKeysError> {
+        Ok(self.at_most(FRESH, issuer, now).await?.document)
+    }
+
+    /// The keys of `issuer`, asked for again unless that was done a moment ago.
+    pub async fn get_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+        Ok(self.at_most(Duration::ZERO, issuer, now).await?.keys)
+    }
+
+    async fn at_most(&self, age: Duration, issuer: &str, now: Timestamp) -> Result<Published, IssuerKeysError> {
+        let entry = {
+            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(entries.entry(issuer.to_owned()).or_default())
+        };
+        if let Some(published) = entry.no_older_than(age, now) {
+            return Ok(published);
+        }
+        if entry.was_just_tried(now) {
+            return entry.outcome(now);
+        }
+        // A task of its own: a client that hangs up must not undo that the issuer was asked, and so ask it ever again.
+        let (fetch, asked) = (Arc::clone(&self.fetch), Arc::clone(&entry));
+        let issuer = issuer.to_owned();
+        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &issuer, now).await });
+        // While an issuer is silent nobody waits for it who can be served with what it said before.
+        let is_served = entry.is_failing() && entry.no_older_than(STALE, now).is_some();
+        if !is_served && refresh.await.is_err() {
+            tracing::error!("asking an issuer for its keys met a defect");
+        }
+        entry.outcome(now)
+    }
+
+    /// Whether one of the keys that `issuer` publishes signed `jws`.
+    ///
+    /// # Errors
+    ///
+    /// The keys are not available.
+    pub(crate) async fn have_signed(
+        &self,
+        issuer: &str,
+        jws: &UncheckedJws<'_>,
+        now: Timestamp,
+    ) -> Result<bool, IssuerKeysError> {
+        let by = |keys: &[PublicKey]| jws.signed_by(keys.iter().map(|key| ((), key))).is_some();
+        let keys = self.get(issuer, now).await?;
+        if by(&keys) {
+            return Ok(true);
+        }
+        // A key that is new there is a reason to look again, at a bounded rate; a bad signature by a known one is not.
+        if keys.iter().any(|key| key.kid().is_some() && key.kid() == jws.kid()) {
+            return Ok(false);
+        }
+        Ok(by(&self.get_anew(issuer, now).await?))
+    }
+}
+
+async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, IssuerKeysError> {
+    let document = fetch_json(fetch, issuer, &discovery_url(issuer)).await?;
+    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(IssuerKeysError::new("the discovery document is of another issuer"));
+    }
+    let Some(jwks_uri) = document.get("jwks_uri").and_then(Value::as_str) else {
+        return Err(IssuerKeysError::new("the discovery document has no jwks_uri"));
+    };
+    let keys = PublicKey::read_jwks(&fetch_json(fetch, issuer, jwks_uri).await?);
+    if keys.is_empty() {
+        return Err(IssuerKeysError::new(&format!("{jwks_uri} has no usable key")));
+    }
+    Ok(Published { keys: Arc::new(keys), document: Arc::new(document) })
+}
+
+async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value, IssuerKeysError> {
+    let body = fetch.get(issuer, url).await.map_err(|problem| IssuerKeysError::new(&format!("{url}: {problem}")))?;
+    strict_json::parse(&body).ok_or_else(|| IssuerKeysError::new(&format!("{url}: not JSON")))
+}
+
+impl std::fmt::Debug for IssuerKeys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("IssuerKeys")
+    }
+}
+
+/// Where an issuer's discovery document is.
+pub fn discovery_url(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::Pin;
+    use tokio::sync::Semaphore;
+
+    /// An issuer that answers when it is let.
+    struct Slow {
+        asked: Semaphore,
+        may_answer: Semaphore,
+    }
+
+    impl Fetch for Slow {
+        fn get<'call>(
+            &'call self,
+            _: &'call str,
+            url: &'call str,
+        ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+            Box::pin(async move {
+                self.asked.add_permits(1);
+                let _permit = self.may_answer.acquire().await.map_err(|_| "closed")?;
+                Err(format!("{url} is\nbroken {}", "x".repeat(500)))
+            })
+        }
+
+        fn document<'call>(
+            &'call self,
+            url: &'call str,
+        ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+            self.get(url, url)
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_does_not_make_the_issuer_be_asked_again() {
+        let slow = Arc::new(Slow { asked: Semaphore::new(0), may_answer: Semaphore::new(0) });
+        let keys = IssuerKeys::new(Arc::clone(&slow) as Arc<dyn Fetch>);
+        let now = Timestamp::from_millis(1_000_000);
+        for _ in 0..20 {
+            let impatient = keys.clone();
+            let call = tokio::spawn(async move { impatient.get("https://issuer.example", now).await });
+            slow.asked.acquire().await.expect("open").forget();
+            call.abort();
+            slow.asked.add_permits(1);
+        }
+        slow.may_answer.add_permits(1);
+        let error = keys.get("https://issuer.example", now).await.expect_err("broken");
+        assert_eq!(slow.asked.available_permits(), 1, "asked once");
+        let text = error.to_string();
+        assert!(!text.contains('\n') && text.chars().count() <= LONGEST_PROBLEM, "{text}");
+    }
+}

@@ -1,0 +1,170 @@
+//! What an operator watches: counts of this process since its start, in the text format of Prometheus. They name no
+//! credential and no person.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::model::token::Refusal;
+
+/// Upper ends of the classes of an exchange's time, in seconds.
+const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Upper ends of the classes of a batch's size, in requests.
+const REQUESTS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// A count of values by class, with their sum.
+#[derive(Debug)]
+struct Histogram {
+    bounds: &'static [f64],
+    /// One a bound, and one for what is above all of them.
+    classes: Vec<AtomicU64>,
+    /// In millionths: there is no atomic floating point number.
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    fn new(bounds: &'static [f64]) -> Self {
+        let classes = std::iter::repeat_with(AtomicU64::default).take(bounds.len() + 1).collect();
+        Self { bounds, classes, sum: AtomicU64::default() }
+    }
+
+    /// Counts a value given in millionths of the unit.
+    fn record(&self, millionths: u64) {
+        let value = millionths as f64 / 1e6;
+        let class = self.bounds.iter().position(|bound| value <= *bound).unwrap_or(self.bounds.len());
+        self.classes[class].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(millionths, Ordering::Relaxed);
+    }
+
+    fn write(&self, text: &mut String, name: &str, help: &str) {
+        head(text, name, "histogram", help);
+        let mut count = 0;
+        let ends = self.bounds.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        for (class, end) in self.classes.iter().zip(ends) {
+            count += class.load(Ordering::Relaxed);
+            line(text, &format!("{name}_bucket{{le=\"{end}\"}}"), count);
+        }
+        line(text, &format!("{name}_sum"), self.sum.load(Ordering::Relaxed) as f64 / 1e6);
+        line(text, &format!("{name}_count"), count);
+    }
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a text cannot fail.
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+}
+
+fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+    let _ = writeln!(text, "{name} {value}");
+}
+
+/// The counts.
+#[derive(Debug)]
+pub struct Metrics {
+    exchanges: AtomicU64,
+    /// In the order of [`Refusal::ALL`].
+    refusals: [AtomicU64; Refusal::ALL.len()],
+    exchange_time: Histogram,
+    batches: Histogram,
+    ledger_errors: AtomicU64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            exchanges: AtomicU64::default(),
+            refusals: Default::default(),
+            exchange_time: Histogram::new(&SECONDS),
+            batches: Histogram::new(&REQUESTS),
+            ledger_errors: AtomicU64::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// A batch of exchanges was decided and committed.
+    pub(crate) fn batch(&self, requests: usize, granted: usize) {
+        self.batches.record((requests as u64).saturating_mul(1_000_000));
+        self.exchanges.fetch_add(granted as u64, Ordering::Relaxed);
+    }
+
+    /// How many batches there were.
+    pub fn batches(&self) -> u64 {
+        self.batches.classes.iter().map(|class| class.load(Ordering::Relaxed)).sum()
+    }
+
+    /// A batch of exchanges met a fault of the database.
+    pub(crate) fn ledger_error(&self) {
+        self.ledger_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An exchange was refused, whether or not its credential is known.
+    pub(crate) fn refusal(&self, refusal: Refusal) {
+        if let Some(position) = Refusal::ALL.iter().position(|other| *other == refusal) {
+            self.refusals[position].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// An exchange was answered, from the request's head to the answer.
+    pub fn answered(&self, time: Duration) {
+        self.exchange_time.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// The counts as text. `queued` is how many exchanges wait for the ledger at this moment.
+    pub fn render(&self, version: &str, queued: usize) -> String {
+        let mut text = String::with_capacity(4096);
+        head(&mut text, "countersign_build_info", "gauge", "The version that runs.");
+        line(&mut text, &format!("countersign_build_info{{version=\"{version}\"}}"), 1);
+        head(&mut text, "countersign_exchanges_total", "counter", "Tokens issued.");
+        line(&mut text, "countersign_exchanges_total", self.exchanges.load(Ordering::Relaxed));
+        let name = "countersign_refusals_total";
+        head(&mut text, name, "counter", "Exchanges refused, by cause.");
+        for (refusal, count) in Refusal::ALL.iter().zip(&self.refusals) {
+            line(&mut text, &format!("{name}{{cause=\"{}\"}}", refusal.as_str()), count.load(Ordering::Relaxed));
+        }
+        let (name, help) = ("countersign_exchange_seconds", "Time from a token request to its answer.");
+        self.exchange_time.write(&mut text, name, help);
+        let (name, help) = ("countersign_ledger_batch_requests", "Requests that shared a transaction of the ledger.");
+        self.batches.write(&mut text, name, help);
+        let name = "countersign_ledger_queue";
+        head(&mut text, name, "gauge", "Exchanges that wait for the ledger.");
+        line(&mut text, name, queued);
+        let name = "countersign_ledger_errors_total";
+        head(&mut text, name, "counter", "Transactions of the ledger that the database failed.");
+        line(&mut text, name, self.ledger_errors.load(Ordering::Relaxed));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_add_up() {
+        let metrics = Metrics::default();
+        for millis in [1, 3, 3, 7000] {
+            metrics.answered(Duration::from_millis(millis));
+        }
+        metrics.batch(3, 2);
+        metrics.refusal(Refusal::SecretExpired);
+        let text = metrics.render("1.2.3", 5);
+        for expected in [
+            "countersign_build_info{version=\"1.2.3\"} 1\n",
+            "countersign_exchanges_total 2\n",
+            "countersign_refusals_total{cause=\"secret_expired\"} 1\n",
+            "countersign_exchange_seconds_bucket{le=\"0.001\"} 1\n",
+            "countersign_exchange_seconds_bucket{le=\"0.0025\"} 1\n",
+            "countersign_exchange_seconds_bucket{le=\"0.005\"} 3\n",
+            "countersign_exchange_seconds_bucket{le=\"5\"} 3\n",
+            "countersign_exchange_seconds_bucket{le=\"+Inf\"} 4\n",
+            "countersign_exchange_seconds_sum 7.007\n",
+            "countersign_exchange_seconds_count 4\n",
+            "countersign_ledger_batch_requests_bucket{le=\"2\"} 0\n",
+            "countersign_ledger_batch_requests_bucket{le=\"4\"} 1\n",
+            "countersign_ledger_queue 5\n",
+        ] {
+            assert!(text.contains(expected), "{expected}{text}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Counts refused exchanges in the background.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ClientId;
+use crate::model::origin::Origin;
+use crate::model::token::Refusal;
+use crate::model::usage::{Counted, Key};
+use crate::services::metrics::Metrics;
+use crate::store::{self, Store};
+
+/// How often counted refusals are written.
+pub(crate) const WRITE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Most refusals that wait to be counted. Beyond it they are dropped: a flood of wrong secrets must not use up
+/// memory, nor slow the answers down.
+pub(crate) const QUEUE: usize = 4096;
+
+pub(crate) struct Refused {
+    client_id: ClientId,
+    refusal: Refusal,
+    detail: Option<String>,
+    origin: Origin,
+    at: Timestamp,
+}
+
+pub(crate) enum Message {
+    Refused(Refused),
+    Settle(oneshot::Sender<()>),
+    Close,
+}
+
+/// Counts refused exchanges in the background. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RefusalRecorder {
+    queue: mpsc::Sender<Message>,
+    metrics: Arc<Metrics>,
+}
+
+impl RefusalRecorder {
+    pub(crate) fn start(store: Store, metrics: Arc<Metrics>) -> Self {
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        tokio::spawn(serve(inbox, store));
+        Self { queue, metrics }
+    }
+
+    /// Counts a refusal at the credential it concerns. Without one there is nowhere to show it.
+    pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, origin: &Origin, at: Timestamp) {
+        self.record_detail(client_id, refusal, None, origin, at);
+    }
+
+    /// The same with what was wrong: names of claims and what was expected of them, nothing of what was sent.
+    pub fn record_detail(
+        &self,
+        client_id: Option<&ClientId>,
+        refusal: Refusal,
+        detail: Option<String>,
+        origin: &Origin,
+        at: Timestamp,
+    ) {
+        self.metrics.refusal(refusal);
+        if let Some(client_id) = client_id {
+            let refused = Refused { client_id: client_id.clone(), refusal, detail, origin: origin.clone(), at };
+            // Full or closed: the count is a courtesy, the refusal itself has been answered.
+            let _ = self.queue.try_send(Message::Refused(refused));
+        }
+    }
+
+    /// Waits until what was recorded before is written.
+    pub async fn settle(&self) {
+        let (written, answer) = oneshot::channel();
+        if self.queue.send(Message::Settle(written)).await.is_ok() {
+            // No answer: it is closing, and writes what it has.
+            let _ = answer.await;
+        }
+    }
+
+    pub(crate) async fn close(&self, limit: Duration) {
+        if self.queue.send(Message::Close).await.is_ok() {
+            let _ = tokio::time::timeout(limit, self.queue.closed()).await;
+        }
+    }
+}
+
+pub(crate) async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
+    let mut counted: HashMap<Key, Counted> = HashMap::new();
+    let mut closing = false;
+    while !closing {
+        // Wait for the first one, gather what follows within the interval, write once.
+        let Some(mut message) = inbox.recv().await else { return };
+        let deadline = tokio::time::sleep(WRITE_INTERVAL);
+        tokio::pin!(deadline);
+        let mut waiting = None;
+        loop {
+            match message {
+                Message::Refused(refused) => count(&mut counted, refused),
+                Message::Settle(written) => waiting = Some(written),
+                Message::Close => closing = true,
+            }
+            if closing || waiting.is_some() {
+                break;
+            }
+            message = tokio::select! {
+                () = &mut deadline => break,
+                next = inbox.recv() => next.unwrap_or(Message::Close),
+            };
+        }
+        if !counted.is_empty()
+            && let Err(error) = store::token::usage::count_refusals(&store, &counted).await
+        {
+            tracing::warn!(%error, "refused exchanges could not be counted");
+        }
+        counted.clear();
+        if let Some(written) = waiting {
+            // Whoever asked may be gone.
+            let _ = written.send(());
+        }
+    }
+}
+
+/// Adds one refusal.
+pub(crate) fn count(counted: &mut HashMap<Key, Counted>, refused: Refused) {
+    let key = (refused.client_id, refused.at.hour(), refused.refusal);
+    let entry = counted.entry(key).or_insert(Counted {
+        count: 0,
+        last_at: refused.at,
+        last_origin: Origin::default(),
+        last_detail: None,
+    });
+    entry.count += 1;
+    entry.last_at = entry.last_at.max(refused.at);
+    entry.last_origin = refused.origin;
+    entry.last_detail = refused.detail;
+}

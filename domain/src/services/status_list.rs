@@ -1,0 +1,121 @@
+//! Token status lists (draft-ietf-oauth-status-list): one bit for each secret, key and identity, published as signed lists.
+//! A server that verifies tokens itself reads the list every few seconds instead of asking about each token, and refuses
+//! the tokens of what was revoked, replaced or disabled. Bits belong to authenticators, not to tokens: a leaked secret
+//! takes down what was made with it and nothing else, and the lists stay small however many tokens there are.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::base::digest;
+use crate::crypto::keys::{KeyError, TokenAlgorithm};
+use crate::error::Fault;
+use crate::model::settings::Settings;
+use crate::model::token::{SIZE, uri};
+use crate::services::keyring::Keys;
+use crate::store::{self, Store};
+
+/// A list that did not change is signed anew after this time, so that its end stays far away.
+const SIGNED_FOR: Duration = Duration::from_secs(60);
+/// How long a list can be believed while we cannot be reached.
+const LIFE: Duration = Duration::from_secs(300);
+/// The type of the signed list.
+const TYPE: &str = "statuslist+jwt";
+
+/// A signed list.
+#[derive(Debug)]
+pub struct StatusList {
+    /// The JWT.
+    pub token: String,
+    /// Changes when the JWT does.
+    pub etag: String,
+    /// The audit entry up to which it is true.
+    seq: i64,
+    signed_at: Timestamp,
+    /// When a bit changes by the clock.
+    changes_at: Option<Timestamp>,
+}
+
+impl StatusList {
+    fn is_true(&self, seq: i64, now: Timestamp) -> bool {
+        self.seq == seq && now.since(self.signed_at) < SIGNED_FOR && self.changes_at.is_none_or(|moment| moment > now)
+    }
+}
+
+/// Publishes the lists, and keeps them as they were signed last. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StatusLists {
+    store: Store,
+    keys: Arc<Keys>,
+    settings: Arc<Settings>,
+    signed: Arc<Mutex<HashMap<i64, Arc<StatusList>>>>,
+}
+
+impl StatusLists {
+    pub(crate) fn new(store: Store, keys: Arc<Keys>, settings: Arc<Settings>) -> Self {
+        Self { store, keys, settings, signed: Arc::default() }
+    }
+
+    /// The list with this number as it is at `now`; `None` when there is none yet.
+    ///
+    /// Every revocation is a change with an audit entry, so the number of the newest entry says whether a list that was
+    /// signed before is still true. The bits are read after it: they can only be newer.
+    ///
+    /// # Errors
+    ///
+    /// The database or the signing key is not available.
+    pub async fn publish(&self, number: i64, now: Timestamp) -> Result<Option<Arc<StatusList>>, Fault> {
+        let (seq, _) = store::audit::head(&self.store).await?;
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
+        if let Some(list) = signed.filter(|list| list.is_true(seq, now)) {
+            return Ok(Some(list));
+        }
+        let taken = store::token::status_list::taken(&self.store).await?;
+        // The first list is there before the first credential is.
+        if number < 0 || number > (taken - 1).max(0) / SIZE {
+            return Ok(None);
+        }
+        let list = Arc::new(self.sign(number, seq, now).await?);
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner).insert(number, Arc::clone(&list));
+        Ok(Some(list))
+    }
+
+    async fn sign(&self, number: i64, seq: i64, now: Timestamp) -> Result<StatusList, Fault> {
+        let first = number * SIZE;
+        let mut bits = vec![0_u8; SIZE as usize / 8];
+        for index in store::token::status_list::invalid(&self.store, first, first + SIZE, now).await? {
+            let position = (index - first) as usize;
+            // The lowest bit of a byte comes first.
+            bits[position / 8] |= 1 << (position % 8);
+        }
+        let changes_at = store::token::status_list::next_change(&self.store, first, first + SIZE, now).await?;
+        let active = store::operations::keys::active_signing_keys(self.store.reads(), now).await?;
+        let kid = active.get(TokenAlgorithm::default().as_str()).ok_or(KeyError::Missing("signing key"))?;
+        let key = self.keys.signing.get(&self.store, kid, now).await?;
+        let claims = json!({
+            "sub": uri(&self.settings, number),
+            "iat": now.seconds(),
+            "exp": now.plus(LIFE).seconds(),
+            "ttl": self.settings.status_list_ttl.as_secs(),
+            "status_list": { "bits": 1, "lst": URL_SAFE_NO_PAD.encode(compress(&bits)?) },
+        });
+        let token = key.sign(TYPE, claims.to_string().as_bytes())?;
+        let etag = format!("\"{}\"", digest::sha256(token.as_bytes()));
+        Ok(StatusList { token, etag, seq, signed_at: now, changes_at })
+    }
+}
+
+/// DEFLATE in the ZLIB format, as the draft has it.
+fn compress(bits: &[u8]) -> Result<Vec<u8>, KeyError> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(bits).and_then(|()| encoder.finish());
+    written.map_err(|_| KeyError::Crypto("compressing a status list"))
+}

@@ -1,0 +1,484 @@
+//! `grants` and what belongs to them: `authorization_codes`, `refresh_tokens`, `grant_tokens`.
+
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+
+use crate::base::clock::Timestamp;
+use crate::base::cursor::Place;
+use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId, TokenId};
+use crate::crypto::secret::SecretHash;
+use crate::model::client::ClientKind;
+use crate::model::consent::{Consent, IDLE_LIMIT, ListedConsent};
+use crate::model::scope::Scopes;
+use crate::store::{Columns, Store, StoreError, Transaction};
+
+/// What an authorization code stands for.
+pub(crate) struct Code {
+    pub person: PersonId,
+    pub client_id: InteractiveClientId,
+    /// The one that the request named.
+    pub redirect_uri: String,
+    /// The S256 challenge (RFC 7636 §4.2).
+    pub challenge: String,
+    pub server_id: McpServerId,
+    pub scopes: Scopes,
+    pub expires_at: Timestamp,
+    /// What it was turned into.
+    pub grant: Option<GrantId>,
+}
+
+pub(crate) async fn insert_code(
+    transaction: &mut Transaction,
+    hash: &SecretHash,
+    code: &Code,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO authorization_codes
+             (code_hash, person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(hash.as_str())
+    .bind(code.person.as_str())
+    .bind(code.client_id.as_str())
+    .bind(&code.redirect_uri)
+    .bind(&code.challenge)
+    .bind(code.server_id.as_str())
+    .bind(code.scopes.to_string())
+    .bind(code.expires_at.millis())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Result<Option<Code>, StoreError> {
+    let row = sqlx::query(
+        "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, grant_id
+         FROM authorization_codes WHERE code_hash = $1",
+    )
+    .bind(hash.as_str())
+    .fetch_optional(&mut **transaction)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of("authorization_codes", &row);
+        Ok(Code {
+            person: columns.parsed("person_id", PersonId::parse)?,
+            client_id: columns.parsed("client_id", InteractiveClientId::parse)?,
+            redirect_uri: columns.text("redirect_uri")?,
+            challenge: columns.text("challenge")?,
+            server_id: columns.parsed("server_id", McpServerId::parse)?,
+            scopes: columns.parsed("scopes", Scopes::parse)?,
+            expires_at: columns.moment("expires_at")?,
+            grant: columns.optional_text("grant_id")?.as_deref().and_then(GrantId::parse),
+        })
+    })
+    .transpose()
+}
+
+/// Notes what the code was turned into.
+pub(crate) async fn use_code(
+    transaction: &mut Transaction,
+    hash: &SecretHash,
+    grant: &GrantId,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE authorization_codes SET grant_id = $1 WHERE code_hash = $2")
+        .bind(grant.as_str())
+        .bind(hash.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO grants (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at, ends_at,
+                             last_used_at, last_used_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(grant.id.as_str())
+    .bind(grant.person.as_str())
+    .bind(grant.client_id.as_str())
+    .bind(grant.server_id.as_str())
+    .bind(grant.scopes.to_string())
+    .bind(&grant.redirect_host)
+    .bind(grant.status_index)
+    .bind(grant.created_at.millis())
+    .bind(grant.ends_at.millis())
+    .bind(grant.last_used_at.millis())
+    .bind(grant.last_used_from.as_deref())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// The columns of a grant `g`.
+const COLUMNS: &str = "g.id AS id, g.person_id AS person_id, g.client_id AS client_id, g.server_id AS server_id,
+    g.scopes AS scopes, g.redirect_host AS redirect_host, g.status_index AS status_index, g.created_at AS created_at,
+    g.ends_at AS ends_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
+    g.ended_at AS ended_at, g.end_cause AS end_cause";
+
+fn grant(row: &AnyRow) -> Result<Consent, StoreError> {
+    let columns = Columns::of("grants", row);
+    Ok(Consent {
+        id: columns.parsed("id", GrantId::parse)?,
+        person: columns.parsed("person_id", PersonId::parse)?,
+        client_id: columns.parsed("client_id", InteractiveClientId::parse)?,
+        server_id: columns.parsed("server_id", McpServerId::parse)?,
+        scopes: columns.parsed("scopes", Scopes::parse)?,
+        redirect_host: columns.text("redirect_host")?,
+        status_index: columns.number("status_index")?,
+        created_at: columns.moment("created_at")?,
+        ends_at: columns.moment("ends_at")?,
+        last_used_at: columns.moment("last_used_at")?,
+        last_used_from: columns.optional_text("last_used_from")?,
+        leaked_at: columns.optional_moment("leaked_at")?,
+        ended_at: columns.optional_moment("ended_at")?,
+        end_cause: columns.optional_text("end_cause")?,
+    })
+}
+
+pub(crate) async fn find_in(transaction: &mut Transaction, id: &GrantId) -> Result<Option<Consent>, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM grants AS g WHERE g.id = $1"));
+    let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
+    row.as_ref().map(grant).transpose()
+}
+
+fn listed(row: &AnyRow) -> Result<ListedConsent, StoreError> {
+    let columns = Columns::of("grants", row);
+    Ok(ListedConsent {
+        grant: grant(row)?,
+        person_name: columns.text("person_name")?,
+        client_name: columns.text("client_name")?,
+        client_kind: columns.parsed("client_kind", ClientKind::parse)?,
+    })
+}
+
+fn select_listed() -> String {
+    format!(
+        "SELECT {COLUMNS}, p.name AS person_name, c.name AS client_name, c.kind AS client_kind
+         FROM grants AS g JOIN people AS p ON p.id = g.person_id
+              JOIN interactive_clients AS c ON c.client_id = g.client_id"
+    )
+}
+
+/// The grants of everybody or of `person` that live at `now`, newest first.
+pub(crate) async fn list(
+    store: &Store,
+    person: Option<&PersonId>,
+    after: Option<&Place>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<ListedConsent>, StoreError> {
+    sqlx::query(AssertSqlSafe(list_sql(person.is_some())))
+        .bind(now.millis())
+        .bind(now.minus(IDLE_LIMIT).millis())
+        .bind(limit)
+        .bind(person.map(PersonId::as_str))
+        .bind(after.map_or(i64::MAX, |place| place.at.millis()))
+        .bind(after.map_or("", |place| place.id.as_str()))
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(listed)
+        .collect()
+}
+
+/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an identifier.
+pub(crate) fn list_sql(of_one: bool) -> String {
+    let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
+    format!(
+        "{} WHERE {of} AND g.ended_at IS NULL AND g.ends_at > $1 AND g.last_used_at > $2
+             AND (g.created_at, g.id) < ($5, $6)
+         ORDER BY g.created_at DESC, g.id DESC LIMIT $3",
+        select_listed()
+    )
+}
+
+pub(crate) async fn find_listed(
+    transaction: &mut Transaction,
+    id: &GrantId,
+) -> Result<Option<ListedConsent>, StoreError> {
+    let sql = AssertSqlSafe(format!("{} WHERE g.id = $1", select_listed()));
+    let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
+    row.as_ref().map(listed).transpose()
+}
+
+/// What gives a grant away.
+#[derive(Clone, Copy)]
+pub(crate) enum Clue<'clue> {
+    /// A refresh token, used or not.
+    RefreshToken(&'clue SecretHash),
+    /// An access token.
+    AccessToken(&'clue TokenId),
+}
+
+/// The grant that a refresh token or an access token belongs to, whatever became of both.
+pub(crate) async fn find_by(store: &Store, clue: Clue<'_>) -> Result<Option<ListedConsent>, StoreError> {
+    let (of, value) = match clue {
+        Clue::RefreshToken(hash) => ("SELECT grant_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str()),
+        Clue::AccessToken(jti) => ("SELECT grant_id FROM grant_tokens WHERE jti = $1", jti.as_str()),
+    };
+    let sql = AssertSqlSafe(format!("{} WHERE g.id = ({of})", select_listed()));
+    let row = sqlx::query(sql).bind(value).fetch_optional(store.reads()).await?;
+    row.as_ref().map(listed).transpose()
+}
+
+/// The scopes of the person's grants for this client and server that live at `now`.
+pub(crate) async fn granted(
+    store: &Store,
+    person: &PersonId,
+    client: &InteractiveClientId,
+    server: &McpServerId,
+    now: Timestamp,
+) -> Result<Vec<Scopes>, StoreError> {
+    sqlx::query(
+        "SELECT scopes FROM grants WHERE person_id = $1 AND client_id = $2 AND server_id = $3 AND ended_at IS NULL
+             AND ends_at > $4 AND last_used_at > $5 LIMIT 100",
+    )
+    .bind(person.as_str())
+    .bind(client.as_str())
+    .bind(server.as_str())
+    .bind(now.millis())
+    .bind(now.minus(IDLE_LIMIT).millis())
+    .fetch_all(store.reads())
+    .await?
+    .iter()
+    .map(|row| Columns::of("grants", row).parsed("scopes", Scopes::parse))
+    .collect()
+}
+
+/// Notes a use.
+pub(crate) async fn mark_used(
+    transaction: &mut Transaction,
+    id: &GrantId,
+    now: Timestamp,
+    address: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE grants SET last_used_at = $1, last_used_from = $2 WHERE id = $3")
+        .bind(now.millis())
+        .bind(address)
+        .bind(id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Which grants.
+#[derive(Clone, Copy)]
+pub(crate) enum Which<'id> {
+    One(&'id GrantId),
+    OfClient(&'id InteractiveClientId),
+    OfPerson(&'id PersonId),
+    All,
+}
+
+/// Ends grants, and returns how many had not ended before.
+pub(crate) async fn end(
+    transaction: &mut Transaction,
+    which: Which<'_>,
+    now: Timestamp,
+    cause: &str,
+) -> Result<u64, StoreError> {
+    let (condition, value) = match which {
+        Which::One(id) => ("id = $3", id.as_str()),
+        Which::OfClient(id) => ("client_id = $3", id.as_str()),
+        Which::OfPerson(id) => ("person_id = $3", id.as_str()),
+        Which::All => ("id <> $3", ""),
+    };
+    let sql = format!("UPDATE grants SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
+    let ended =
+        sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(cause).bind(value).execute(&mut **transaction).await?;
+    Ok(ended.rows_affected())
+}
+
+/// Forgets the codes of a client that nobody took up.
+pub(crate) async fn forget_codes_of_client(
+    transaction: &mut Transaction,
+    client: &InteractiveClientId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM authorization_codes WHERE client_id = $1 AND grant_id IS NULL")
+        .bind(client.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Whether this is the hash of a code or a refresh token that was ever given out.
+pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
+         UNION ALL SELECT 1 FROM refresh_tokens WHERE token_hash = $1",
+    )
+    .bind(hash.as_str())
+    .fetch_optional(store.reads())
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Whether this is the hash of a refresh token that was neither used nor given up, and has not ended.
+pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT 1 AS usable FROM refresh_tokens
+         WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
+    )
+    .bind(hash.as_str())
+    .bind(now.millis())
+    .fetch_optional(store.reads())
+    .await?;
+    Ok(row.is_some())
+}
+
+/// A refresh token, as it is stored.
+pub(crate) struct RefreshToken {
+    pub grant: GrantId,
+    pub expires_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+    /// The hash of the one that it was used for.
+    pub successor: Option<String>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+pub(crate) async fn insert_refresh_token(
+    transaction: &mut Transaction,
+    hash: &SecretHash,
+    grant: &GrantId,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(hash.as_str())
+        .bind(grant.as_str())
+        .bind(expires_at.millis())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// The refresh token with this hash.
+pub(crate) async fn refresh_token(
+    transaction: &mut Transaction,
+    hash: &str,
+) -> Result<Option<RefreshToken>, StoreError> {
+    let row = sqlx::query(
+        "SELECT grant_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1",
+    )
+    .bind(hash)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of("refresh_tokens", &row);
+        Ok(RefreshToken {
+            grant: columns.parsed("grant_id", GrantId::parse)?,
+            expires_at: columns.moment("expires_at")?,
+            used_at: columns.optional_moment("used_at")?,
+            successor: columns.optional_text("successor")?,
+            revoked_at: columns.optional_moment("revoked_at")?,
+        })
+    })
+    .transpose()
+}
+
+/// Notes what a refresh token was used for. The moment of its first use stays.
+pub(crate) async fn use_refresh_token(
+    transaction: &mut Transaction,
+    hash: &SecretHash,
+    successor: &SecretHash,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE refresh_tokens SET used_at = COALESCE(used_at, $1), successor = $2 WHERE token_hash = $3")
+        .bind(now.millis())
+        .bind(successor.as_str())
+        .bind(hash.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn revoke_refresh_token(
+    transaction: &mut Transaction,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE refresh_tokens SET revoked_at = $1 WHERE token_hash = $2")
+        .bind(now.millis())
+        .bind(hash)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// An access token of a grant.
+pub(crate) struct GrantToken<'token> {
+    pub jti: &'token TokenId,
+    pub grant: &'token GrantId,
+    pub scope: &'token Scopes,
+    pub issued_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub address: Option<&'token str>,
+}
+
+pub(crate) async fn insert_token(transaction: &mut Transaction, token: &GrantToken<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO grant_tokens (jti, grant_id, scope, issued_at, expires_at, address) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(token.jti.as_str())
+    .bind(token.grant.as_str())
+    .bind(token.scope.to_string())
+    .bind(token.issued_at.millis())
+    .bind(token.expires_at.millis())
+    .bind(token.address)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// What a protected resource must know of a grant's token beyond its signature.
+pub(crate) struct TokenState {
+    pub person: PersonId,
+    pub person_name: String,
+    pub client_id: InteractiveClientId,
+    pub client_name: String,
+    pub token_revoked_at: Option<Timestamp>,
+    pub grant_ended_at: Option<Timestamp>,
+    pub person_disabled_at: Option<Timestamp>,
+    pub client_removed_at: Option<Timestamp>,
+}
+
+pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
+    let row = sqlx::query(
+        "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
+                g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
+                c.removed_at AS removed_at
+         FROM grant_tokens AS t JOIN grants AS g ON g.id = t.grant_id JOIN people AS p ON p.id = g.person_id
+              JOIN interactive_clients AS c ON c.client_id = g.client_id WHERE t.jti = $1",
+    )
+    .bind(jti.as_str())
+    .fetch_optional(store.reads())
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of("grant_tokens", &row);
+        Ok(TokenState {
+            person: columns.parsed("person_id", PersonId::parse)?,
+            person_name: columns.text("person_name")?,
+            client_id: columns.parsed("client_id", InteractiveClientId::parse)?,
+            client_name: columns.text("client_name")?,
+            token_revoked_at: columns.optional_moment("revoked_at")?,
+            grant_ended_at: columns.optional_moment("ended_at")?,
+            person_disabled_at: columns.optional_moment("disabled_at")?,
+            client_removed_at: columns.optional_moment("removed_at")?,
+        })
+    })
+    .transpose()
+}
+
+/// Ends one access token; false when there is no such live one.
+pub(crate) async fn revoke_token(
+    transaction: &mut Transaction,
+    jti: &TokenId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let revoked = sqlx::query("UPDATE grant_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
+        .bind(now.millis())
+        .bind(jti.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(revoked.rows_affected() == 1)
+}

@@ -1,0 +1,108 @@
+//! The schema, embedded. See `migrations/README.md`.
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyPool, AssertSqlSafe, SqlSafeStr};
+
+use crate::store::{Engine, StoreError};
+
+pub(crate) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError> {
+    apply(pool, all(engine)).await
+}
+
+async fn apply(pool: &AnyPool, migrations: Vec<Migration>) -> Result<(), StoreError> {
+    Migrator::with_migrations(migrations).run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),
+        error => StoreError::Migration(error.to_string()),
+    })
+}
+
+fn all(engine: Engine) -> Vec<Migration> {
+    let migration = |version, name: &'static str, sql: &'static str| {
+        let sql = match engine {
+            Engine::Sqlite => sql.into_sql_str(),
+            // Texts are compared byte by byte, as SQLite does it: identifiers grow with time only then, and a page of a
+            // list ends where the next begins whatever the database's language.
+            Engine::Postgres => {
+                let sql = sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" WITHOUT ROWID", "");
+                AssertSqlSafe(sql).into_sql_str()
+            }
+        };
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
+    let append_only = match engine {
+        Engine::Sqlite => include_str!("../../../../migrations/sqlite/0002_audit_append_only.sql"),
+        Engine::Postgres => include_str!("../../../../migrations/postgres/0002_audit_append_only.sql"),
+    };
+    let mut migrations = vec![
+        migration(1, "initial", include_str!("../../../../migrations/0001_initial.sql")),
+        migration(2, "audit append only", append_only),
+        migration(3, "keys and federation", include_str!("../../../../migrations/0003_keys_and_federation.sql")),
+        migration(4, "rotation and status", include_str!("../../../../migrations/0004_rotation_and_status.sql")),
+        migration(5, "leak reports", include_str!("../../../../migrations/0005_leak_reports.sql")),
+        migration(6, "user agents", include_str!("../../../../migrations/0006_user_agents.sql")),
+        migration(7, "teams", include_str!("../../../../migrations/0007_teams.sql")),
+        migration(8, "webhooks", include_str!("../../../../migrations/0008_webhooks.sql")),
+        migration(9, "lists", include_str!("../../../../migrations/0009_lists.sql")),
+        migration(10, "filing", include_str!("../../../../migrations/0010_filing.sql")),
+        migration(12, "list indexes", include_str!("../../../../migrations/0012_list_indexes.sql")),
+        migration(13, "count when filed", include_str!("../../../../migrations/0013_count_when_filed.sql")),
+        migration(14, "interactive clients", include_str!("../../../../migrations/0014_interactive_clients.sql")),
+        migration(15, "described clients", include_str!("../../../../migrations/0015_described_clients.sql")),
+        migration(16, "personal tokens", include_str!("../../../../migrations/0016_personal_tokens.sql")),
+        migration(17, "second factor", include_str!("../../../../migrations/0017_second_factor.sql")),
+        migration(18, "passkeys", include_str!("../../../../migrations/0018_passkeys.sql")),
+        migration(19, "openid", include_str!("../../../../migrations/0019_openid.sql")),
+        migration(20, "leaks of people", include_str!("../../../../migrations/0020_leaks_of_people.sql")),
+    ];
+    if engine == Engine::Sqlite {
+        let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");
+        migrations.push(migration(11, "clustered ledger", sql));
+    }
+    migrations
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+    use crate::store::{DatabaseUrl, Store, StoreOptions};
+    use crate::testing;
+
+    #[tokio::test]
+    async fn exchanges_of_earlier_versions_are_kept_and_found_under_their_credentials() {
+        let folder = testing::folder();
+        let url = testing::database_url(&folder.join("countersign.db")).await;
+        let url = DatabaseUrl::parse(&url).expect("an address");
+        let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+        let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 10).collect();
+        apply(&store.changes, earlier).await.expect("the schema of an earlier version");
+        let mut transaction = store.begin().await.expect("begins");
+        for number in 0..100 {
+            let sql = "INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address,
+                                           revoked_at)
+                       VALUES ($1, $2, 'sec_a', 'srv_a', 'mcp:read', $3, $3 + 600000, '192.0.2.1', $4)";
+            sqlx::query(sql)
+                .bind(format!("tok_{:03}", 99 - number))
+                .bind(format!("client-{}", number % 7))
+                .bind(number)
+                .bind((number == 5).then_some(7_i64))
+                .execute(&mut *transaction)
+                .await
+                .expect("inserts");
+        }
+        transaction.commit().await.expect("commits");
+
+        store.migrate().await.expect("the schema of this version");
+        store.migrate().await.expect("once is enough");
+        let sql = "SELECT COUNT(*) AS n, CAST(SUM(l.issued_at) AS BIGINT) AS issued, CAST(SUM(l.revoked_at) AS BIGINT) AS revoked
+                   FROM ledger AS l JOIN filed_exchanges AS f ON f.client_id = l.client_id AND f.jti = l.jti
+                   WHERE l.address = '192.0.2.1' AND l.expires_at = l.issued_at + 600000";
+        let row = sqlx::query(sql).fetch_one(store.reads()).await.expect("reads");
+        let found = ["n", "issued", "revoked"].map(|column| row.try_get::<i64, _>(column).expect("a number"));
+        assert_eq!(found, [100, 4950, 7]);
+        store.close().await;
+        // Untidy, not wrong, if it stays.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}

@@ -1,0 +1,260 @@
+//! SQLite: one file, a pool of readers, one connection for changes, and of the ledger's one for batches and one for all else.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::OpenFlags;
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
+
+use crate::store::connection::migrations;
+use crate::store::connection::transaction::{Turn, Turns};
+use crate::store::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions};
+
+/// Below this version SQLite can corrupt a WAL database that two connections write.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+const EVERY_CONNECTION: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+
+const READS: &str = "PRAGMA query_only = ON;";
+
+/// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read again. What
+/// a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
+const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
+
+/// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
+const LONG_LOG: i64 = 1000;
+/// Pages of the log that are soon moved.
+const LITTLE_LOG: i64 = 100;
+/// How often it is tried to leave no more than that, beside those who write.
+const MOST_PASSES: u32 = 4;
+/// Pages of the log after which an exchange stops to move them, should the server not keep up.
+const LONGEST_LOG: i64 = 8_000;
+
+pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
+    private_file(path, false)?;
+    let changes = writes(LedgerDurability::Power, options.is_server);
+    // WAL before anything else: changing the mode needs the file alone.
+    let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {changes}")).await?;
+    check_version(&changes).await?;
+    check_journal(&changes).await?;
+    Ok(Store {
+        engine: Engine::Sqlite,
+        url: DatabaseUrl::Sqlite(path.to_owned()),
+        options: *options,
+        reads: pool(path, 4, READS.to_owned()).await?,
+        changes,
+        ledger: pool(path, 1, writes(options.ledger_durability, options.is_server)).await?,
+        file: options
+            .is_server
+            .then(|| std::fs::File::open(path))
+            .transpose()
+            .map_err(StoreError::File)?
+            .map(kept_open),
+        turns: Turns::default(),
+    })
+}
+
+/// The file, which is not closed before the process ends: that would give up the locks of all who have it open here.
+fn kept_open(file: std::fs::File) -> Arc<std::fs::File> {
+    let file = Arc::new(file);
+    std::mem::forget(Arc::clone(&file));
+    file
+}
+
+/// The settings of a connection that writes.
+fn writes(durability: LedgerDurability, is_server: bool) -> String {
+    let durability = match durability {
+        LedgerDurability::Process => "PRAGMA synchronous = NORMAL;",
+        LedgerDurability::Power => "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;",
+    };
+    let checkpoint = match is_server {
+        // See `checkpoint`.
+        true => format!("PRAGMA wal_autocheckpoint = {LONGEST_LOG};"),
+        false => String::new(),
+    };
+    format!("{durability} {WRITES} {checkpoint}")
+}
+
+/// Waits until a batch of exchanges may write; what it waits for is held until the batch has ended.
+pub(crate) async fn batch_turn(store: &Store) -> Result<Turn, StoreError> {
+    store.turns.next().await
+}
+
+/// A connection for batches of exchanges.
+pub(crate) fn open_for_batches(store: &Store, path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    open_directly(path, &writes(store.options.ledger_durability, store.options.is_server))
+}
+
+/// A connection for what is read beside them.
+pub(crate) fn open_for_lookups(path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    open_directly(path, READS)
+}
+
+/// A connection to the file as it is: if it is gone no other is made.
+fn open_directly(path: &Path, settings: &str) -> Result<rusqlite::Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+    connection.execute_batch(EVERY_CONNECTION)?;
+    connection.execute_batch(settings)?;
+    Ok(connection)
+}
+
+/// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all that
+/// waits behind that commit waits for the disk. Here most of it is done while others write, until little is left; only that
+/// is moved in a turn of its own, since the log starts anew only when none of it is left.
+pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
+    // Before the turn: who holds that must not wait for whoever reads.
+    let mut connection = store.reads.acquire().await?;
+    if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LONG_LOG {
+        return Ok(());
+    }
+    for _ in 0..MOST_PASSES {
+        left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        // What was written meanwhile.
+        if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LITTLE_LOG {
+            break;
+        }
+    }
+    if let Some(file) = &store.file {
+        // In its turn SQLite waits for what is not on the disk yet. Not much is then.
+        let file = Arc::clone(file);
+        let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        synced.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
+    }
+    let _turn = store.turns.next().await?;
+    left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+    Ok(())
+}
+
+/// How many pages of the log are not in the database after this.
+async fn left(connection: &mut AnyConnection, checkpoint: &'static str) -> Result<i64, StoreError> {
+    let row = sqlx::query(checkpoint).fetch_one(connection).await?;
+    let (pages, moved): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    Ok(pages - moved)
+}
+
+/// Brings the schema up to date under a lock beside the file.
+pub(crate) async fn migrate(changes: &AnyPool, path: &Path) -> Result<(), StoreError> {
+    let lock = private_file(&path.with_added_extension("migration"), false)?;
+    let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
+    // Neither a panic nor a shutdown interrupts the waiting.
+    let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
+    migrations::run(changes, Engine::Sqlite).await?;
+    lock.unlock().map_err(StoreError::File)
+}
+
+/// Opens the file, or makes it so that only its owner may read it. SQLite gives its WAL the same mode.
+pub(crate) fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).create_new(new).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(StoreError::File)
+}
+
+/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that means
+/// something in a URL.
+fn sqlite_url(path: &Path) -> Result<String, StoreError> {
+    let path = std::path::absolute(path).map_err(StoreError::File)?;
+    let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
+    let mut url = String::from("sqlite://");
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => url.push(char::from(byte)),
+            byte => url += &format!("%{byte:02X}"),
+        }
+    }
+    Ok(url)
+}
+
+pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        // SQLite ends a transaction by itself when the disk is full. The connection does not know, and would refuse the next.
+        .before_acquire(|connection: &mut AnyConnection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_free) })
+        })
+        .after_connect(move |connection: &mut AnyConnection, _| {
+            let pragmas = pragmas.clone();
+            Box::pin(async move {
+                connection.execute(EVERY_CONNECTION).await?;
+                connection.execute(AssertSqlSafe(pragmas).into_sql_str()).await?;
+                Ok(())
+            })
+        })
+        .connect(&sqlite_url(path)?)
+        .await?;
+    Ok(pool)
+}
+
+/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block writers.
+async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
+    let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
+    let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(pool).await?.try_get(0)?;
+    tracing::debug!(mode, synchronous, "the database's journal");
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Address(format!(
+        "the file system does not allow SQLite's WAL (journal mode {mode}); use a local disk"
+    )))
+}
+
+async fn check_version(pool: &AnyPool) -> Result<(), StoreError> {
+    let version: String = sqlx::query("SELECT sqlite_version()").fetch_one(pool).await?.try_get(0)?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        return Err(StoreError::Migration(format!(
+            "SQLite {version} can corrupt a database that two connections write; 3.51.3 or newer is needed"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn a_long_log_is_moved_whole_and_begins_anew() {
+        let folder = testing::folder();
+        let options = StoreOptions { is_server: true, ..StoreOptions::default() };
+        let store = open(&folder.join("countersign.db"), &options).await.expect("opens");
+        store.migrate().await.expect("gets its schema");
+        let write = async |pages: i64| {
+            let mut transaction = store.begin_exchange().await.expect("begins");
+            let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+                       INSERT INTO unfiled_exchanges (jti, agent)
+                       SELECT lower(hex(randomblob(16))), hex(zeroblob(1800)) FROM numbers";
+            sqlx::query(sql).bind(pages).execute(&mut *transaction).await.expect("inserts");
+            transaction.commit().await.expect("commits");
+        };
+        let log = async |column: usize| {
+            let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(store.reads()).await.expect("reads");
+            row.try_get::<i64, _>(column).expect("pages")
+        };
+        write(2 * LONG_LOG).await;
+        let (long, moved) = (log(1).await, log(2).await);
+        assert!(long - moved >= LONG_LOG, "{long} pages, {moved} moved: a server leaves it to `checkpoint`");
+        store.checkpoint().await.expect("moves them");
+        assert_eq!((log(1).await, log(2).await), (long, long), "nothing is left");
+        write(1).await;
+        let short = log(1).await;
+        assert!(short < LITTLE_LOG, "{short} pages: the log begins anew");
+        // Not worth a pause for those who write.
+        store.checkpoint().await.expect("looks");
+        assert_eq!(log(2).await, 0, "a short log is left alone");
+        store.close().await;
+        // Untidy, not wrong, if it stays.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}

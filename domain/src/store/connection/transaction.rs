@@ -1,0 +1,68 @@
+//! [`Transaction`], and whose turn it is to write.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Any, AnyConnection};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::store::StoreError;
+
+/// How long a transaction waits for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// A transaction; dropped without [`Transaction::commit`] it leaves nothing behind.
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Any>,
+    /// Given on when the transaction has ended.
+    _turn: Option<Turn>,
+}
+
+impl Transaction {
+    pub(crate) fn new(inner: sqlx::Transaction<'static, Any>, turn: Option<Turn>) -> Self {
+        Self { inner, _turn: turn }
+    }
+
+    /// Makes what was done lasting.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.inner.commit().await
+    }
+}
+
+impl From<sqlx::Transaction<'static, Any>> for Transaction {
+    fn from(inner: sqlx::Transaction<'static, Any>) -> Self {
+        Self::new(inner, None)
+    }
+}
+
+impl Deref for Transaction {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+}
+
+/// The right to write to SQLite, one at a time within this process and in the order of asking.
+///
+/// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely find the
+/// moment, and a revocation would take seconds where it now waits for one batch.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turns(Arc<Mutex<()>>);
+
+/// See [`Turns`].
+pub(crate) type Turn = OwnedMutexGuard<()>;
+
+impl Turns {
+    pub(crate) async fn next(&self) -> Result<Turn, StoreError> {
+        let waiting = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.0).lock_owned());
+        waiting.await.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolTimedOut))
+    }
+}

@@ -1,0 +1,369 @@
+//! The list of credentials and its counts. However many there are, a page is read along an index.
+
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+
+use crate::base::id::TeamId;
+use crate::model::credential::Credential;
+use crate::model::credential::query::{Counts, Cursor, Moments, Show, Sort};
+use crate::store::credential::{COLUMNS, contains_pattern, credential};
+use crate::store::person::team;
+use crate::store::{Columns, Engine, Store, StoreError, to_json};
+
+const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+
+/// Whose credentials: a part of a statement with the parameters `$8` (see [`Authority::key`](crate::model::authority::Authority)) and `$9` (a team). What is not
+/// limited is left out, so that the index of what is can be used.
+fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
+    match (key, team) {
+        (None, None) => "$8 IS NULL AND $9 IS NULL",
+        (Some(_), None) => concat!("$9 IS NULL AND team_id IN ", team::of!("$8")),
+        (None, Some(_)) => "$8 IS NULL AND team_id = $9",
+        (Some(_), Some(_)) => concat!("team_id = $9 AND team_id IN ", team::of!("$8")),
+    }
+}
+
+/// What [`list`] lists.
+pub(crate) struct Selected<'query> {
+    pub key: Option<&'query str>,
+    pub team: Option<&'query TeamId>,
+    pub search: Option<&'query str>,
+    pub show: Show,
+    pub sort: Sort,
+    pub after: Option<&'query Cursor>,
+}
+
+/// With more credentials than this a search compares beginnings, which an index finds. With fewer it finds any part of a
+/// name.
+const MANY: i64 = 20_000;
+/// What matches at most this often is found by the index of the condition and sorted. What matches more often is met soon
+/// enough along the index of the order. Either alone reads everything in the case of the other.
+const FEW: i64 = 1000;
+
+/// A condition in two forms.
+struct Condition {
+    /// Along an index of the condition; [`None`] when there is none.
+    indexed: Option<String>,
+    /// An index that holds nothing else. SQLite would take one of all credentials that has more of their columns.
+    index: Option<&'static str>,
+    /// As a filter of rows that come in the order of the list. Written so that the planner does not take it for more.
+    filter: String,
+}
+
+impl Condition {
+    /// Which credentials, at `$2`, `$3` and `$4`: see [`Moments`].
+    fn of_show(show: Show) -> Self {
+        const NOT_STOPPED: &str = "revoked_at IS NULL AND disabled_at IS NULL";
+        let indexed = |text: String| Some(text);
+        // An index of its own, in the order of creation, holds just these.
+        let alike = |text: String| (Some(text.clone()), text);
+        let index = match show {
+            Show::InUse => Some("credentials_in_use"),
+            Show::Unverified => Some("credentials_unverified"),
+            Show::Disabled => Some("credentials_disabled"),
+            Show::Revoked => Some("credentials_revoked"),
+            _ => None,
+        };
+        let (indexed, filter) = match show {
+            Show::All => (None, "1 = 1".to_owned()),
+            Show::InUse => alike(format!("{WORKING} AND verified_at IS NOT NULL")),
+            Show::Unverified => alike(format!("{WORKING} AND verified_at IS NULL")),
+            Show::Expiring => (
+                indexed(format!("{NOT_STOPPED} AND {END} > $2 AND {END} <= $3")),
+                format!("{WORKING} AND ends_at <= $3"),
+            ),
+            Show::Rotating => (
+                indexed(format!("{WORKING} AND rotation_ends_at > $2")),
+                format!("{WORKING} AND COALESCE(rotation_ends_at, 0) > $2"),
+            ),
+            Show::NeverExpires => {
+                (indexed(format!("{NOT_STOPPED} AND {END} = {NEVER}")), format!("{WORKING} AND ends_at IS NULL"))
+            }
+            Show::Idle => (
+                indexed(format!("{WORKING} AND {LAST_USE} < $4")),
+                format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
+            ),
+            Show::Disabled => {
+                alike("revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned())
+            }
+            Show::Expired => (
+                indexed(format!("revoked_at IS NULL AND {END} <= $2")),
+                "revoked_at IS NULL AND ends_at <= $2".to_owned(),
+            ),
+            Show::Revoked => alike("revoked_at IS NOT NULL".to_owned()),
+        };
+        Self { indexed, index, filter }
+    }
+
+    /// Names that begin with `$1` (and so are before `$10`), and client IDs that do.
+    fn of_beginning() -> Self {
+        Self {
+            indexed: Some(
+                "((search_text >= $1 AND search_text < $10) OR (client_id >= $11 AND client_id < $12))".to_owned(),
+            ),
+            index: None,
+            filter: "((search_text || '' >= $1 AND search_text || '' < $10)
+                      OR (client_id || '' >= $11 AND client_id || '' < $12))"
+                .to_owned(),
+        }
+    }
+}
+
+const NEVER: &str = "9223372036854775807";
+const END: &str = "COALESCE(ends_at, 9223372036854775807)";
+const LAST_USE: &str = "COALESCE(last_used_at, 0)";
+
+/// Greater than every text that begins with `part`.
+fn after_beginning(part: &str) -> String {
+    format!("{part}{}", char::MAX)
+}
+
+/// One page. The statements are put together from the constants here alone; every value is a parameter.
+pub(crate) async fn list(
+    store: &Store,
+    selected: &Selected<'_>,
+    moments: &Moments,
+    limit: i64,
+) -> Result<Vec<Credential>, StoreError> {
+    let by_beginning = selected.search.is_some() && are_many(store).await?;
+    let shown = Condition::of_show(selected.show);
+    let searched = match selected.search {
+        None => Condition { indexed: None, index: None, filter: "$1 IS NULL".to_owned() },
+        Some(_) if by_beginning => Condition::of_beginning(),
+        Some(_) => Condition { indexed: None, index: None, filter: "search_text LIKE $1 ESCAPE '\\'".to_owned() },
+    };
+    let list = List { store, selected, moments, limit, by_beginning };
+    let indexed = match (&searched.indexed, &shown.indexed) {
+        (Some(indexed), _) => Some((format!("{indexed} AND {}", shown.filter), searched.index)),
+        (None, Some(indexed)) => Some((format!("{indexed} AND {}", searched.filter), shown.index)),
+        (None, None) => None,
+    };
+    if let Some((indexed, index)) = indexed {
+        let found = list.query(&list.matching(&indexed, index), list.first_parameter()).await?;
+        if found.len() as i64 <= FEW {
+            let found = found
+                .iter()
+                .map(|row| Ok([Columns::of("credentials", row).text("client_id")?]))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            return list.rows(&list.page_of_found(), Some(to_json(&found))).await;
+        }
+    }
+    let filter = format!("{} AND {}", searched.filter, shown.filter);
+    list.rows(&list.page("credentials", &filter), list.first_parameter()).await
+}
+
+/// Whether there are so many credentials that a search cannot read them all, nor a page wait until they are counted.
+pub(crate) async fn are_many(store: &Store) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials LIMIT $1) AS counted")
+        .bind(MANY + 1)
+        .fetch_one(store.reads())
+        .await?;
+    Ok(Columns::of("credentials", &row).number("n")? > MANY)
+}
+
+/// The statements of one list, which share their parameters.
+struct List<'query> {
+    store: &'query Store,
+    selected: &'query Selected<'query>,
+    moments: &'query Moments,
+    limit: i64,
+    by_beginning: bool,
+}
+
+impl List<'_> {
+    /// What matches a condition along its index, and one more than few at most.
+    fn matching(&self, indexed: &str, index: Option<&str>) -> String {
+        let owned = owned(self.selected.key, self.selected.team);
+        let along = match (self.store.engine(), index) {
+            (Engine::Sqlite, Some(index)) => format!("INDEXED BY {index}"),
+            _ => String::new(),
+        };
+        format!("SELECT client_id FROM credentials {along} WHERE {indexed} AND {owned} LIMIT {FEW} + 1")
+    }
+
+    /// A page of the credentials in the parameter `$1`.
+    fn page_of_found(&self) -> String {
+        let found = self.store.engine().elements("$1", "found");
+        self.page(&format!("{found} JOIN credentials ON client_id = found.value ->> 0"), "1 = 1")
+    }
+
+    /// A page of the rows of `from` that meet `condition`.
+    fn page(&self, from: &str, condition: &str) -> String {
+        // The parameter is a text whatever it is compared with: a statement is prepared with the types of its first use.
+        let (key, last, comparison, direction) = match self.selected.sort {
+            Sort::Created => ("created_at", "CAST($5 AS BIGINT)", "<", "DESC"),
+            Sort::Name => ("search_text", "$5", ">", "ASC"),
+            Sort::LastUsed => (LAST_USE, "CAST($5 AS BIGINT)", "<", "DESC"),
+            Sort::Ends => (END, "CAST($5 AS BIGINT)", ">", "ASC"),
+        };
+        // Left out on the first page: a condition that may be absent would keep an index from being used.
+        let after = match self.selected.after {
+            Some(_) => format!("({key}, client_id) {comparison} ({last}, $6)"),
+            None => "$6 IS NULL".to_owned(),
+        };
+        format!(
+            "SELECT {COLUMNS} FROM {from} WHERE {condition} AND {} AND {after}
+             ORDER BY {key} {direction}, client_id {direction} LIMIT $7",
+            owned(self.selected.key, self.selected.team)
+        )
+    }
+
+    async fn rows(&self, sql: &str, first: Option<String>) -> Result<Vec<Credential>, StoreError> {
+        self.query(sql, first).await?.iter().map(credential).collect()
+    }
+
+    /// What is searched for, as the condition of the search compares it.
+    fn first_parameter(&self) -> Option<String> {
+        self.selected.search.map(|search| match self.by_beginning {
+            true => search.to_lowercase(),
+            false => contains_pattern(search),
+        })
+    }
+
+    /// Runs a statement whose parameter `$1` is `first`.
+    async fn query(&self, sql: &str, first: Option<String>) -> Result<Vec<AnyRow>, StoreError> {
+        let Selected { key: whose, team, search, after, .. } = *self.selected;
+        Ok(sqlx::query(AssertSqlSafe(sql))
+            .bind(first)
+            .bind(self.moments.now.millis())
+            .bind(self.moments.soon.millis())
+            .bind(self.moments.idle_since.millis())
+            .bind(after.map(|cursor| cursor.key.as_str()))
+            .bind(after.map(|cursor| cursor.client_id.as_str()))
+            .bind(self.limit)
+            .bind(whose)
+            .bind(team.map(TeamId::as_str))
+            .bind(search.map(|search| after_beginning(&search.to_lowercase())))
+            .bind(search)
+            .bind(search.map(after_beginning))
+            .fetch_all(self.store.reads())
+            .await?)
+    }
+}
+
+pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) -> Result<Counts, StoreError> {
+    let count = |condition: &str| format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)");
+    let sql = AssertSqlSafe(format!(
+        "SELECT COUNT(*) AS everything, {} AS working, {} AS expiring, {} AS idle, {} AS never_expires,
+                {} AS unverified, {} AS rotating FROM credentials WHERE $2 > 0 AND {}",
+        count(WORKING),
+        count(&format!("{WORKING} AND ends_at <= $3")),
+        count(&format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)")),
+        count(&format!("{WORKING} AND ends_at IS NULL")),
+        count(&format!("{WORKING} AND verified_at IS NULL")),
+        count(&format!("{WORKING} AND rotation_ends_at > $2")),
+        match key {
+            None => "$1 IS NULL",
+            Some(_) => concat!("team_id IN ", team::of!("$1")),
+        }
+    ));
+    let row = sqlx::query(sql)
+        .bind(key)
+        .bind(moments.now.millis())
+        .bind(moments.soon.millis())
+        .bind(moments.idle_since.millis())
+        .fetch_one(store.reads())
+        .await?;
+    let columns = Columns::of("credentials", &row);
+    Ok(Counts {
+        all: columns.number("everything")?,
+        working: columns.number("working")?,
+        expiring: columns.number("expiring")?,
+        idle: columns.number("idle")?,
+        never_expires: columns.number("never_expires")?,
+        unverified: columns.number("unverified")?,
+        rotating: columns.number("rotating")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Instance;
+
+    const SHOWN: [Show; 10] = [
+        Show::All,
+        Show::InUse,
+        Show::Unverified,
+        Show::Expiring,
+        Show::Rotating,
+        Show::NeverExpires,
+        Show::Idle,
+        Show::Disabled,
+        Show::Expired,
+        Show::Revoked,
+    ];
+
+    /// How the database would run a statement of the list, one step a line.
+    async fn plan(list: &List<'_>, sql: &str, first: Option<&str>) -> String {
+        let engine = list.store.engine();
+        let explain = match engine {
+            Engine::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
+            // With tables this small it would read them whole. What counts is whether it could do otherwise.
+            Engine::Postgres => format!("EXPLAIN {sql}"),
+        };
+        let rows = list.query(&explain, first.map(str::to_owned)).await.expect(sql);
+        let column = if engine == Engine::Sqlite { "detail" } else { "QUERY PLAN" };
+        rows.iter().map(|row| Columns::of("plan", row).text(column).expect("a step")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether a plan reads the table from end to end, or sorts what it read.
+    fn reads_everything(plan: &str) -> bool {
+        plan.lines().any(|step| step.contains("SCAN credentials") && !step.contains("USING"))
+            || plan.contains("Seq Scan on credentials")
+    }
+
+    fn sorts(plan: &str) -> bool {
+        plan.contains("TEMP B-TREE FOR ORDER BY")
+            || plan.lines().any(|step| step.trim_start().trim_start_matches("-> ").trim_start().starts_with("Sort "))
+    }
+
+    #[tokio::test]
+    async fn every_list_is_read_along_an_index() {
+        let instance = Instance::without_whole_reads().await;
+        let store = &instance.context.store;
+        let moments = Moments::at(instance.context.now());
+        let cursor = Cursor { key: "1".to_owned(), client_id: "csc_".to_owned() };
+        let team = TeamId::first();
+        for sort in [Sort::Created, Sort::Name, Sort::LastUsed, Sort::Ends] {
+            for show in SHOWN {
+                for (after, search, team) in [
+                    (None, None, None),
+                    (Some(&cursor), None, None),
+                    (None, Some("night"), None),
+                    (Some(&cursor), Some("night"), None),
+                    (None, None, Some(&team)),
+                ] {
+                    let selected = Selected { key: None, team, search, show, sort, after };
+                    let list = List {
+                        store,
+                        selected: &selected,
+                        moments: &moments,
+                        limit: 51,
+                        by_beginning: search.is_some(),
+                    };
+                    let shown = Condition::of_show(show);
+                    let searched = search.map(|_| Condition::of_beginning());
+                    let name = format!("{sort:?} {show:?} {after:?} {search:?} {team:?}");
+
+                    let by = searched.as_ref().unwrap_or(&shown);
+                    if let Some(indexed) = &by.indexed {
+                        let plan = plan(&list, &list.matching(indexed, by.index), search).await;
+                        assert!(!reads_everything(&plan), "{name}: what matches\n{plan}");
+                    }
+                    let plan_of_found = plan(&list, &list.page_of_found(), Some("[]")).await;
+                    assert!(!reads_everything(&plan_of_found), "{name}: the page of few\n{plan_of_found}");
+                    let filter = searched.map_or("$1 IS NULL".to_owned(), |searched| searched.filter);
+                    let plan =
+                        plan(&list, &list.page("credentials", &format!("{filter} AND {}", shown.filter)), search).await;
+                    // A team's credentials are in the order of creation and of names.
+                    let in_order = team.is_none() || matches!(sort, Sort::Created | Sort::Name);
+                    assert!(
+                        !reads_everything(&plan) && (!in_order || !sorts(&plan)),
+                        "{name}: the page of many\n{plan}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The statements of the emergency stop: whole sets at once.
+
+use sqlx::AssertSqlSafe;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::model::consent::{CODE_LIFETIME, IDLE_LIMIT};
+use crate::model::incident::{Means, OfPeople, Preview, Selection};
+use crate::store::{Columns, Store, StoreError, Transaction, millis};
+
+/// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop itself
+/// revoked a statement before, at `$5`, counts as not revoked.
+fn condition(selection: &Selection, means: Means) -> String {
+    let stoppable = match means {
+        Means::Disable => "revoked_at IS NULL AND disabled_at IS NULL",
+        Means::Revoke => "revoked_at IS NULL",
+    };
+    // Left out when nobody is named, so that the indexes of makers serve when somebody is.
+    let made = match selection.made_by {
+        None => "$4 IS NULL",
+        Some(_) => {
+            "client_id IN (
+                 SELECT client_id FROM credentials WHERE created_by_id = $4
+                 UNION ALL SELECT client_id FROM client_secrets
+                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
+                   AND (expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)
+                 UNION ALL SELECT client_id FROM client_keys
+                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
+                   AND (expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)
+                 UNION ALL SELECT client_id FROM federated_identities
+                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5))"
+        }
+    };
+    format!(
+        "{stoppable} AND ($1 IS NULL OR mcp_servers LIKE $1 ESCAPE '\\') AND ($2 IS NULL OR created_at < $2)
+         AND ($3 IS NULL OR team_id = $3) AND {made}"
+    )
+}
+
+type Query<'query> = sqlx::query::Query<'query, sqlx::Any, sqlx::any::AnyArguments>;
+
+/// A statement with the parameters of a selection, `$1` to `$5`.
+fn query<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(pattern(selection.server.as_ref()))
+        .bind(millis(selection.created_before))
+        .bind(selection.team.as_ref().map(TeamId::as_str))
+        .bind(selection.made_by.as_ref().map(PersonId::as_str))
+        .bind(now.millis())
+}
+
+/// The list of servers is JSON; an identifier in it stands between quotes.
+fn pattern(server: Option<&McpServerId>) -> Option<String> {
+    server.map(|server| format!("%\"{}\"%", server.as_str().replace('_', "\\_")))
+}
+
+pub(crate) async fn preview(
+    store: &Store,
+    selection: &Selection,
+    means: Means,
+    now: Timestamp,
+    longest_ago: Timestamp,
+) -> Result<Preview, StoreError> {
+    let condition = condition(selection, means);
+    let sql = format!("SELECT COUNT(*) AS n FROM credentials WHERE {condition}");
+    let credentials = query(sql, selection, now).fetch_one(store.reads()).await?;
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $6 AND l.expires_at > $5 AND l.revoked_at IS NULL
+         AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition}) AND {}",
+        crate::store::token::ledger::is_of_live_authenticator!("$5")
+    );
+    let tokens = query(sql, selection, now)
+        .bind(crate::store::token::ledger::first_jti(longest_ago))
+        .fetch_one(store.reads())
+        .await?;
+    let of_people = count_of_people(store, selection, now).await?;
+    Ok(Preview {
+        credentials: Columns::of("credentials", &credentials).number("n")?,
+        live_tokens: Columns::of("ledger", &tokens).number("n")?,
+        grants: of_people.grants,
+        personal_tokens: of_people.personal_tokens,
+        clients: of_people.clients,
+    })
+}
+
+/// Where what acts for people is.
+const OF_PEOPLE: [&str; 2] = ["grants", "personal_tokens"];
+
+/// What acts for people, has not ended and is in the selection, in the parameters `$1` to `$4`. A team owns none of it.
+fn condition_of_people(table: &str) -> String {
+    let selected = "(CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)
+        AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+    // What others allowed a client goes with the client.
+    let made = match table {
+        "grants" => format!("OR client_id IN (SELECT client_id FROM interactive_clients WHERE {MADE_CLIENTS})"),
+        _ => String::new(),
+    };
+    format!("ended_at IS NULL AND ends_at > $1 AND ({selected} {made})")
+}
+
+/// Clients that the person of the selection made, in the same parameters. They are for every MCP server: a stop for one leaves
+/// them.
+const MADE_CLIENTS: &str = "removed_at IS NULL AND $1 > 0 AND made_by_id = $4 AND made_by_id <> ''
+    AND CAST($2 AS TEXT) IS NULL AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)";
+
+fn query_of_people<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(now.millis())
+        .bind(selection.server.as_ref().map(McpServerId::as_str))
+        .bind(millis(selection.created_before))
+        .bind(selection.made_by.as_ref().map(PersonId::as_str))
+}
+
+async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<OfPeople, StoreError> {
+    let mut counts = [0; 2];
+    for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+        // One that was idle for too long is over, though nobody ended it.
+        let idle = if table == "grants" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {} {idle}", condition_of_people(table));
+        let limit = i64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(i64::MAX);
+        let row = query_of_people(sql, selection, now).bind(limit).fetch_one(store.reads()).await?;
+        *count = Columns::of(table, &row).number("n")?;
+    }
+    let [grants, personal_tokens] = counts;
+    let clients = if selection.team.is_none() {
+        let sql = format!("SELECT COUNT(*) AS n FROM interactive_clients WHERE {MADE_CLIENTS}");
+        let row = query_of_people(sql, selection, now).fetch_one(store.reads()).await?;
+        Columns::of("interactive_clients", &row).number("n")?
+    } else {
+        0
+    };
+    Ok(OfPeople { grants, personal_tokens, clients })
+}
+
+/// Identifiers and names of the clients that a stop removes.
+pub(crate) async fn made_clients(
+    transaction: &mut Transaction,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, StoreError> {
+    if selection.team.is_some() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT client_id, name FROM interactive_clients WHERE {MADE_CLIENTS} ORDER BY client_id");
+    let rows = query_of_people(sql, selection, now).fetch_all(&mut **transaction).await?;
+    let columns = rows.iter().map(|row| Columns::of("interactive_clients", row));
+    columns.map(|columns| Ok((columns.text("client_id")?, columns.text("name")?))).collect()
+}
+
+/// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what happened.
+pub(crate) async fn end_of_people(
+    transaction: &mut Transaction,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<OfPeople, StoreError> {
+    let mut counts = [0; 2];
+    for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+        let condition = condition_of_people(table);
+        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {condition}");
+        let ended = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
+        *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
+    }
+    let mut clients = 0;
+    if selection.team.is_none() {
+        let sql = format!("UPDATE interactive_clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
+        let removed = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
+        clients = i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
+        // What was allowed a moment ago and not taken up yet.
+        let lifetime = i64::try_from(CODE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM authorization_codes WHERE grant_id IS NULL AND expires_at > $1
+            AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
+            AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+        query_of_people(sql.to_owned(), selection, now).bind(lifetime).execute(&mut **transaction).await?;
+    }
+    let [grants, personal_tokens] = counts;
+    Ok(OfPeople { grants, personal_tokens, clients })
+}
+
+/// A part of a stop: what comes after a credential that an earlier part ended with.
+pub(crate) struct Part<'part> {
+    pub selection: &'part Selection,
+    pub means: Means,
+    /// The moment of the stop.
+    pub now: Timestamp,
+    pub after: Option<&'part ClientId>,
+}
+
+impl Part<'_> {
+    /// The parameter `$6` of its statements.
+    fn after(&self) -> &str {
+        self.after.map_or("", ClientId::as_str)
+    }
+}
+
+/// Identifiers and names, at most `limit`, in the order of the identifiers.
+pub(crate) async fn list(
+    transaction: &mut Transaction,
+    part: &Part<'_>,
+    limit: i64,
+) -> Result<Vec<(ClientId, String)>, StoreError> {
+    let sql = format!(
+        "SELECT client_id, name FROM credentials WHERE client_id > $6 AND {} ORDER BY client_id LIMIT $7",
+        condition(part.selection, part.means)
+    );
+    query(sql, part.selection, part.now)
+        .bind(part.after())
+        .bind(limit)
+        .fetch_all(&mut **transaction)
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("credentials", row);
+            Ok((columns.parsed("client_id", ClientId::parse)?, columns.text("name")?))
+        })
+        .collect()
+}
+
+/// Stops those of the part up to this one.
+pub(crate) async fn stop(
+    transaction: &mut Transaction,
+    part: &Part<'_>,
+    up_to: &ClientId,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    let condition = format!("client_id > $6 AND client_id <= $7 AND {}", condition(part.selection, part.means));
+    let mut statements = Vec::new();
+    match part.means {
+        Means::Disable => statements.push(format!("UPDATE credentials SET disabled_at = $5 WHERE {condition}")),
+        Means::Revoke => {
+            for table in ["client_secrets", "client_keys", "federated_identities"] {
+                statements.push(format!(
+                    "UPDATE {table} SET revoked_at = $5 WHERE revoked_at IS NULL
+                     AND client_id IN (SELECT client_id FROM credentials WHERE {condition})"
+                ));
+            }
+            // Last: the condition asks for what is not revoked.
+            statements.push(format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $8 WHERE {condition}"));
+        }
+    }
+    for sql in statements {
+        let with_reason = sql.contains("$8");
+        let mut statement = query(sql, part.selection, part.now).bind(part.after()).bind(up_to.as_str());
+        if with_reason {
+            statement = statement.bind(reason);
+        }
+        statement.execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// How many were disabled at exactly this moment and still are.
+pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL")
+        .bind(moment.millis())
+        .fetch_one(store.reads())
+        .await?;
+    Columns::of("credentials", &row).number("n")
+}
+
+/// Lets go on what was disabled at exactly this moment.
+pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp) -> Result<u64, StoreError> {
+    let result = sqlx::query("UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL")
+        .bind(stopped_at.millis())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(result.rows_affected())
+}

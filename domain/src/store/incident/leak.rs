@@ -1,0 +1,31 @@
+//! The marks of what acts for people and was reported as leaked.
+
+use sqlx::AssertSqlSafe;
+
+use crate::base::clock::Timestamp;
+use crate::store::{StoreError, Transaction};
+
+/// Where something that acts for people is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Table {
+    PersonalTokens,
+    Grants,
+    Clients,
+}
+
+/// Marks it; false when it was before.
+pub(crate) async fn mark(
+    transaction: &mut Transaction,
+    table: Table,
+    id: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let (table, key) = match table {
+        Table::PersonalTokens => ("personal_tokens", "id"),
+        Table::Grants => ("grants", "id"),
+        Table::Clients => ("interactive_clients", "client_id"),
+    };
+    let sql = format!("UPDATE {table} SET leaked_at = $1 WHERE {key} = $2 AND leaked_at IS NULL");
+    let marked = sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(id).execute(&mut **transaction).await?;
+    Ok(marked.rows_affected() == 1)
+}

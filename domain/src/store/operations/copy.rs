@@ -1,0 +1,378 @@
+//! Copies of a whole database: into a file (a backup), from a file to a server, from one kind to the other.
+
+use std::path::Path;
+
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+
+use crate::store::connection::sqlite;
+use crate::store::operations::keys;
+use crate::store::{Columns, DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions, Transaction};
+
+/// Every table, in an order in which each row comes after those that it refers to.
+const TABLES: [&str; 40] = [
+    "instance_keys",
+    "signing_keys",
+    "people",
+    "setup_links",
+    "sessions",
+    "sign_in_failures",
+    "form_submissions",
+    "teams",
+    "memberships",
+    "invitations",
+    "mcp_servers",
+    "credentials",
+    "client_secrets",
+    "client_keys",
+    "federated_identities",
+    "used_assertions",
+    "counters",
+    "usage_hours",
+    "refusal_hours",
+    "audit",
+    "audit_head",
+    "audit_readers",
+    "webhooks",
+    "webhook_deliveries",
+    "alerts",
+    "ledger",
+    "unfiled_exchanges",
+    "filed_exchanges",
+    "interactive_clients",
+    "grants",
+    "authorization_codes",
+    "refresh_tokens",
+    "grant_tokens",
+    "personal_tokens",
+    "openid_links",
+    "openid_attempts",
+    "authenticator_apps",
+    "recovery_codes",
+    "pending_sign_ins",
+    "passkeys",
+];
+/// Rows that are read and written at once.
+const PAGE: i64 = 2000;
+
+/// How many rows each table has.
+pub type Counts = Vec<(&'static str, i64)>;
+
+/// Is told of progress: a table, and how many of its rows are copied.
+pub type Progress<'watcher> = &'watcher mut (dyn FnMut(&'static str, i64) + Send);
+
+/// Why nothing was copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The target holds something.
+    #[error("the target is not empty")]
+    NotEmpty,
+    /// The copy does not have what the original has; it was undone.
+    #[error("the copy has {found} rows in {table} where the original has {expected}")]
+    Incomplete {
+        /// The table.
+        table: &'static str,
+        /// Rows of the original.
+        expected: i64,
+        /// Rows of the copy.
+        found: i64,
+    },
+    /// A database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for CopyError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Copies everything, as it is at one moment, to `target`, whose schema is up to date and which holds nothing yet:
+    /// all of it or nothing. Returns the rows of each table, the same here and there.
+    pub async fn copy_to(&self, target: &Self, progress: Progress<'_>) -> Result<Counts, CopyError> {
+        if !keys::is_new_database(target).await? {
+            return Err(CopyError::NotEmpty);
+        }
+        // What is changed in a file after the copy began would be lost without a word.
+        let still = match self.engine {
+            Engine::Sqlite => Some(self.begin().await?),
+            Engine::Postgres => None,
+        };
+        let mut source = self.snapshot().await?;
+        let mut sink = target.begin().await?;
+        target.take_its_time(&mut sink).await?;
+        for table in ["instance_keys", "people", "audit", "credentials"] {
+            if count(&mut sink, table).await? > 0 {
+                return Err(CopyError::NotEmpty);
+            }
+        }
+        // What a new schema begins with: counters, the first team, the head of the audit log.
+        for table in TABLES.iter().rev().filter(|table| **table != "audit") {
+            sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *sink).await?;
+        }
+        let mut counts = Counts::new();
+        for table in TABLES {
+            // Both have the same schema; SQLite tells of its own in one statement.
+            let description = match self.engine {
+                Engine::Sqlite => describe(&mut source, table).await?,
+                Engine::Postgres => describe(&mut sink, table).await?,
+            };
+            let copy = TableCopy { table, description, from: self.engine, to: target.engine };
+            copy.run(&mut source, &mut sink, progress).await?;
+            let (expected, found) = (count(&mut source, table).await?, count(&mut sink, table).await?);
+            if expected != found {
+                return Err(CopyError::Incomplete { table, expected, found });
+            }
+            counts.push((table, found));
+        }
+        sink.commit().await?;
+        drop(still);
+        if target.engine == Engine::Postgres {
+            target.analyze().await;
+        }
+        Ok(counts)
+    }
+
+    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself, later.
+    async fn analyze(&self) {
+        for table in TABLES {
+            let sql = AssertSqlSafe(format!("ANALYZE {table}"));
+            if let Err(error) = sqlx::query(sql).execute(&self.changes).await {
+                tracing::warn!(%error, table, "could not be analysed");
+            }
+        }
+    }
+
+    /// Lifts the limits of time from a transaction that reads or writes everything.
+    async fn take_its_time(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        if self.engine == Engine::Postgres {
+            for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
+                sqlx::query(sql).execute(&mut **transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever the
+    /// database is, and checks the file. What could not be checked is not left behind.
+    pub async fn backup(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
+        sqlite::private_file(target, true).map_err(CopyError::Store)?;
+        let result = match self.engine {
+            Engine::Sqlite => self.copy_file(target).await,
+            Engine::Postgres => self.copy_into(target, progress).await,
+        };
+        if result.is_err() {
+            // The first error is the one to tell.
+            let _ = std::fs::remove_file(target);
+        }
+        result
+    }
+
+    async fn copy_file(&self, target: &Path) -> Result<Counts, CopyError> {
+        let before = self.counts().await?;
+        let name = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
+        sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
+        let after = self.counts().await?;
+        let counts = check(target).await?;
+        // It was copied at a moment in between. Nothing is ever removed from these tables.
+        for table in ["audit", "credentials", "client_secrets", "client_keys", "federated_identities", "people"] {
+            let of = |counts: &Counts| counts.iter().find(|(name, _)| *name == table).map_or(0, |(_, rows)| *rows);
+            let (expected, found) = (of(&before), of(&counts));
+            if found < expected || found > of(&after) {
+                return Err(CopyError::Incomplete { table, expected, found });
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn copy_into(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
+        let options = StoreOptions { ledger_durability: LedgerDurability::Power, ..StoreOptions::default() };
+        let copy = Self::open(&DatabaseUrl::Sqlite(target.to_owned()), &options).await?;
+        let result = match copy.migrate().await {
+            Ok(()) => self.copy_to(&copy, progress).await,
+            Err(error) => Err(error.into()),
+        };
+        copy.close().await;
+        let _ = std::fs::remove_file(target.with_added_extension("migration"));
+        result?;
+        check(target).await
+    }
+
+    /// How many rows each table has, as they are at one moment.
+    pub async fn counts(&self) -> Result<Counts, CopyError> {
+        let mut snapshot = self.snapshot().await?;
+        let mut counts = Counts::new();
+        for table in TABLES {
+            counts.push((table, count(&mut snapshot, table).await?));
+        }
+        Ok(counts)
+    }
+
+    /// A transaction that sees one moment.
+    async fn snapshot(&self) -> Result<Transaction, StoreError> {
+        let mut snapshot: Transaction = match self.engine {
+            Engine::Sqlite => self.reads.begin().await?.into(),
+            Engine::Postgres => self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?.into(),
+        };
+        self.take_its_time(&mut snapshot).await?;
+        Ok(snapshot)
+    }
+}
+
+/// Whether the file is whole; how many rows its tables have.
+async fn check(file: &Path) -> Result<Counts, CopyError> {
+    let copy = sqlite::pool(file, 1, "PRAGMA query_only = ON;".to_owned()).await?;
+    let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
+    if verdict != "ok" {
+        return Err(StoreError::Inconsistent { table: "the copy", detail: verdict }.into());
+    }
+    let mut connection = copy.acquire().await?;
+    let mut counts = Counts::new();
+    for table in TABLES {
+        counts.push((table, count(&mut connection, table).await?));
+    }
+    drop(connection);
+    copy.close().await;
+    Ok(counts)
+}
+
+async fn count(connection: &mut AnyConnection, table: &'static str) -> Result<i64, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM {table}"));
+    Columns::of(table, &sqlx::query(sql).fetch_one(connection).await?).number("n")
+}
+
+/// A column.
+struct Column {
+    name: String,
+    is_number: bool,
+    /// Its place in the primary key, from 1; 0: not in it.
+    key: i64,
+}
+
+/// The columns of a table of SQLite, those of the primary key first.
+async fn describe(connection: &mut AnyConnection, table: &'static str) -> Result<Vec<Column>, StoreError> {
+    let rows = sqlx::query("SELECT name, type, CAST(pk AS BIGINT) AS pk FROM pragma_table_info($1)")
+        .bind(table)
+        .fetch_all(connection)
+        .await?;
+    let mut columns = rows
+        .iter()
+        .map(|row| {
+            let columns = Columns::of(table, row);
+            let is_number = columns.text("type")? == "BIGINT";
+            Ok(Column { name: columns.text("name")?, is_number, key: columns.number("pk")? })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    columns.sort_by_key(|column| if column.key == 0 { i64::MAX } else { column.key });
+    Ok(columns)
+}
+
+/// The copy of one table.
+struct TableCopy {
+    table: &'static str,
+    description: Vec<Column>,
+    from: Engine,
+    to: Engine,
+}
+
+impl TableCopy {
+    async fn run(
+        &self,
+        source: &mut AnyConnection,
+        sink: &mut AnyConnection,
+        progress: Progress<'_>,
+    ) -> Result<(), StoreError> {
+        let (first, next, insert) = (self.select(false), self.select(true), self.insert());
+        let mut after: Option<String> = None;
+        let mut copied = 0;
+        loop {
+            let sql = if after.is_some() { &next } else { &first };
+            let rows = sqlx::query(AssertSqlSafe(sql.as_str()))
+                .bind(PAGE)
+                .bind(after.as_deref().unwrap_or("[]"))
+                .fetch_all(&mut *source)
+                .await?;
+            let texts = rows
+                .iter()
+                .map(|row| Columns::of(self.table, row).text("value"))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            if let Some(last) = texts.last() {
+                let page = format!("[{}]", texts.join(","));
+                sqlx::query(AssertSqlSafe(insert.as_str())).bind(page).execute(&mut *sink).await?;
+                after = Some(last.clone());
+                copied += i64::try_from(texts.len()).unwrap_or(i64::MAX);
+                progress(self.table, copied);
+            }
+            if texts.len() < PAGE as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    fn names(&self) -> String {
+        self.description.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A page of rows, each a JSON list; those after the row in `$2`.
+    fn select(&self, after: bool) -> String {
+        let (list, parameter) = match self.from {
+            Engine::Sqlite => ("json_array", "$2"),
+            Engine::Postgres => ("json_build_array", "CAST($2 AS JSON)"),
+        };
+        let key: Vec<&Column> = self.description.iter().filter(|column| column.key > 0).collect();
+        let names = key.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+        let last = key.iter().enumerate().map(|(place, column)| element(parameter, place, column));
+        let condition = match after {
+            true => format!("({names}) > ({})", last.collect::<Vec<_>>().join(", ")),
+            false => "$2 = $2".to_owned(),
+        };
+        format!(
+            "SELECT CAST({list}({}) AS TEXT) AS value FROM {} WHERE {condition} ORDER BY {names} LIMIT $1",
+            self.names(),
+            self.table
+        )
+    }
+
+    fn insert(&self) -> String {
+        let values = self.description.iter().enumerate().map(|(place, column)| element("row.value", place, column));
+        format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {}",
+            self.table,
+            self.names(),
+            values.collect::<Vec<_>>().join(", "),
+            self.to.elements("$1", "row")
+        )
+    }
+}
+
+/// A value in a JSON list.
+fn element(list: &str, place: usize, column: &Column) -> String {
+    if column.is_number { format!("CAST({list} ->> {place} AS BIGINT)") } else { format!("{list} ->> {place}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Instance;
+
+    #[tokio::test]
+    async fn every_table_is_copied() {
+        let instance = Instance::new().await;
+        let sql = match instance.context.store.engine() {
+            Engine::Sqlite => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'"
+            }
+            Engine::Postgres => {
+                "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables
+                 WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_%'"
+            }
+        };
+        let rows = sqlx::query(sql).fetch_all(instance.context.store.reads()).await.expect("reads");
+        let mut found: Vec<String> = rows.iter().map(|row| row.try_get("name").expect("a name")).collect();
+        found.sort();
+        let mut expected = TABLES.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,33 @@
+//! `form_submissions`: the one-use tokens of forms that were sent. `client_id` names what a form made, whatever it is.
+
+use crate::base::clock::Timestamp;
+use crate::store::{Columns, StoreError, Transaction};
+
+/// What the form with this token made.
+pub(crate) async fn find<'connection>(
+    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
+    token_hash: &str,
+) -> Result<Option<String>, StoreError> {
+    sqlx::query("SELECT client_id FROM form_submissions WHERE token_hash = $1")
+        .bind(token_hash)
+        .fetch_optional(connection)
+        .await?
+        .map(|row| Columns::of("form_submissions", &row).text("client_id"))
+        .transpose()
+}
+
+/// Notes what it made.
+pub(crate) async fn insert(
+    transaction: &mut Transaction,
+    token_hash: &str,
+    made: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO form_submissions (token_hash, client_id, submitted_at) VALUES ($1, $2, $3)")
+        .bind(token_hash)
+        .bind(made)
+        .bind(now.millis())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Batches on PostgreSQL: one text that reads, and one that writes and commits.
+//!
+//! Each word to the database is a way to another process and back, which costs more than most of the work done there. So each
+//! statement serves a whole batch, handed over as one JSON parameter, and what is read comes back as one row of JSON lists: a
+//! parameter, a row or a column a value costs twice as much.
+//!
+//! A transaction that is held open for the decision would cost two more words. Instead the second text writes only if the
+//! audit log still ends where it did when the first read, and keeps it from growing until it is committed: whatever a decision
+//! rests on is only changed with an entry there. Otherwise the batch is decided anew.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::any::AnyRow;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AssertSqlSafe};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ClientId;
+use crate::model::server::McpServer;
+use crate::model::token::Proof;
+use crate::store::connection::postgres::Turn;
+use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
+use crate::store::token::batch::{
+    BatchState, IDENTITIES, KEYS, Kind, LEDGER_COLUMNS, NewEntry, SECRETS, State, StateRow, Written, newest,
+};
+use crate::store::{Columns, Engine, Store, StoreError, list, server, to_json};
+
+/// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and keys.
+const LOOKED_UP: [(&Kind, &str); 3] = [(&SECRETS, "$2"), (&KEYS, "$3"), (&IDENTITIES, "$4")];
+
+const LEDGER_VALUES: &str = "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+    CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), value ->> 7";
+
+/// What a batch is decided on at the moment `$1`.
+static READ: LazyLock<String> = LazyLock::new(|| {
+    let keys = list(Engine::Postgres, "active_from, alg, kid");
+    let states = LOOKED_UP.map(|(kind, parameter)| states(kind, parameter)).join(", ");
+    format!(
+        "SELECT (SELECT seq FROM audit_head WHERE id = 1) AS head,
+             (SELECT {keys} FROM signing_keys
+              WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)) AS signing_keys,
+             {states}"
+    )
+});
+
+/// A column: a list of pairs, of the position in the batch and the list of a state.
+fn states(kind: &Kind, parameter: &str) -> String {
+    let Kind { table, key, .. } = kind;
+    let elements = Engine::Postgres.elements(parameter, "asked");
+    let list =
+        list(Engine::Postgres, &format!("CAST(asked.value ->> 0 AS BIGINT), json_build_array({})", kind.columns()));
+    format!(
+        "(SELECT {list} FROM {elements} JOIN {table} AS a ON a.{key} = asked.value ->> 1
+          JOIN credentials AS c ON c.client_id = a.client_id) AS {table}"
+    )
+}
+
+/// Writes the entries in `$1`, uses up the assertions in `$2`, commits, and returns those that were not used before; does nothing
+/// unless the audit log ends at `$3`.
+///
+/// Once it is this batch's turn no change is under way, and locking the head's row reads what the last one left there, even if
+/// that was committed after this statement began.
+static WRITE: LazyLock<String> = LazyLock::new(|| {
+    let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
+    let turn = Turn::Share.expression();
+    format!(
+        "WITH turn AS MATERIALIZED (SELECT {turn} AS taken),
+         unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $3 FOR SHARE OF audit_head),
+         used AS (
+             INSERT INTO used_assertions (client_id, jti, expires_at)
+             SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT) FROM {used}
+             WHERE EXISTS (SELECT 1 FROM unchanged) ORDER BY 1, 2
+             ON CONFLICT (client_id, jti) DO NOTHING RETURNING client_id, jti),
+         entries AS (
+             SELECT value FROM {entries}
+             WHERE EXISTS (SELECT 1 FROM unchanged) AND (value ->> 8 IS NULL OR EXISTS
+                 (SELECT 1 FROM used WHERE used.client_id = value ->> 1 AND used.jti = value ->> 8))),
+         written AS (INSERT INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM entries),
+         left_to_file AS (
+             INSERT INTO unfiled_exchanges (jti, agent) SELECT value ->> 0, value ->> 9 FROM entries)
+         SELECT '' AS client_id, '' AS jti FROM unchanged UNION ALL SELECT client_id, jti FROM used"
+    )
+});
+
+/// Reads the keys of the clients in `$1`, each with its position and the moment: a list of positions and [`KeyRow`]s.
+static KEYS_OF_CLIENTS: LazyLock<String> = LazyLock::new(|| {
+    let of_one = KEYS_OF_CLIENT.replace("$1", "(asked.value ->> 1)").replace("$2", "CAST(asked.value ->> 2 AS BIGINT)");
+    let row = "token_endpoint_audience_since, reusable_assertions_since, restored_at, revoked_at, created_at, id, jwk";
+    let list = list(Engine::Postgres, &format!("CAST(asked.value ->> 0 AS BIGINT), json_build_array({row})"));
+    let asked = Engine::Postgres.elements("$1", "asked");
+    format!("SELECT {list} AS keys FROM {asked} CROSS JOIN LATERAL ({of_one}) AS keys_of_client")
+});
+
+/// What `$2` to `$4` of [`READ`] are.
+fn asked(proofs: &[&Proof]) -> [String; 3] {
+    LOOKED_UP.map(|(kind, _)| {
+        let of_kind = proofs.iter().enumerate().filter_map(|(position, proof)| {
+            Kind::of(proof).filter(|(found, _)| found.table == kind.table).map(|(_, key)| (position, key))
+        });
+        to_json(&of_kind.collect::<Vec<_>>())
+    })
+}
+
+fn batch_state(rows: &[AnyRow], asked: usize) -> Result<BatchState, StoreError> {
+    let columns = Columns::of("ledger", rows.first().ok_or(sqlx::Error::RowNotFound)?);
+    let mut states: Vec<Option<State>> = Vec::new();
+    states.resize_with(asked, || None);
+    for (kind, _) in LOOKED_UP {
+        let rows: Vec<(usize, Box<RawValue>)> = columns.json(kind.table)?;
+        for (position, row) in rows {
+            let row = serde_json::from_str::<StateRow<'_>>(row.get());
+            if let Some(state) = states.get_mut(position) {
+                *state = Some(row.map_err(|error| error.to_string()).and_then(StateRow::state));
+            }
+        }
+    }
+    Ok(BatchState { head: columns.number("head")?, signing: newest(columns.json("signing_keys")?), states })
+}
+
+pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
+    let positions = asked.iter().enumerate();
+    let parameter: Vec<_> =
+        positions.map(|(position, (client_id, since))| (position, client_id.as_str(), since.millis())).collect();
+    let row = sqlx::query(KEYS_OF_CLIENTS.as_str()).bind(to_json(&parameter)).fetch_one(store.reads()).await?;
+    let rows: Vec<(usize, KeyRow)> = Columns::of("client_keys", &row).json("keys")?;
+    let mut keys: Vec<Vec<KeyRow>> = asked.iter().map(|_| Vec::new()).collect();
+    for (position, row) in rows {
+        if let Some(of_one) = keys.get_mut(position) {
+            of_one.push(row);
+        }
+    }
+    Ok(keys)
+}
+
+/// A connection, kept from one batch to the next while requests wait: to give it back and take it again are two more words to the
+/// database.
+pub(crate) struct Batches {
+    store: Store,
+    connection: Option<PoolConnection<Any>>,
+    /// Whether the batch holds its share of the lock from before it reads, in a transaction.
+    is_held: bool,
+}
+
+impl Batches {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, connection: None, is_held: false }
+    }
+
+    /// Gives the connection back until there is another batch.
+    pub(crate) fn release(&mut self) {
+        self.connection = None;
+    }
+
+    pub(crate) async fn read(
+        &mut self,
+        proofs: &[&Proof],
+        now: Timestamp,
+        held: bool,
+    ) -> Result<BatchState, StoreError> {
+        self.is_held = held;
+        let was_kept = self.connection.is_some();
+        match self.try_read(proofs, now).await {
+            // One that broke while it was not used tells nothing about the database.
+            Err(_) if was_kept => self.try_read(proofs, now).await,
+            read => read,
+        }
+    }
+
+    async fn try_read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
+        let [secrets, keys, identities] = asked(proofs);
+        let mut connection = self.take().await?;
+        if self.is_held
+            && let Err(error) = hold(&mut connection).await
+        {
+            return self.settle(connection, Err(error));
+        }
+        let rows = sqlx::query(READ.as_str())
+            .bind(now.millis())
+            .bind(secrets)
+            .bind(keys)
+            .bind(identities)
+            .fetch_all(&mut *connection)
+            .await;
+        let read = rows.map_err(StoreError::from).and_then(|rows| batch_state(&rows, proofs.len()));
+        self.settle(connection, read)
+    }
+
+    pub(crate) async fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {
+        let mut connection = self.take().await?;
+        let servers = server::list_in(&mut connection).await;
+        self.settle(connection, servers)
+    }
+
+    pub(crate) async fn write(&mut self, head: i64, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
+        let mut connection = self.take().await?;
+        let written = match write(&mut connection, head, entries).await {
+            Ok(written) if self.is_held => end(&mut connection, "COMMIT").await.map(|()| written),
+            written => written,
+        };
+        self.settle(connection, written)
+    }
+
+    pub(crate) async fn leave(&mut self) -> Result<(), StoreError> {
+        if self.is_held {
+            let mut connection = self.take().await?;
+            let ended = end(&mut connection, "ROLLBACK").await;
+            self.settle(connection, ended)?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self) -> Result<PoolConnection<Any>, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.store.ledger_connection().await,
+        }
+    }
+
+    /// Keeps the connection after a success. After a failure it is closed, and whatever transaction was open in it ends
+    /// with it: it cannot be told whether it did already.
+    fn settle<T>(
+        &mut self,
+        mut connection: PoolConnection<Any>,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &result {
+            Ok(_) => self.connection = Some(connection),
+            Err(_) => connection.close_on_drop(),
+        }
+        result
+    }
+}
+
+/// Begins a transaction in which nothing changes.
+async fn hold(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::query("BEGIN").execute(&mut *connection).await?;
+    sqlx::query(AssertSqlSafe(format!("SELECT {}", Turn::Share.expression()))).execute(connection).await?;
+    Ok(())
+}
+
+async fn end(connection: &mut AnyConnection, how: &'static str) -> Result<(), StoreError> {
+    sqlx::query(how).execute(connection).await?;
+    Ok(())
+}
+
+async fn write(connection: &mut AnyConnection, head: i64, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
+    let found = sqlx::query(WRITE.as_str())
+        .bind(to_json(&entries.iter().map(EntryRow::from).collect::<Vec<_>>()))
+        .bind(to_json(&single_uses(entries)))
+        .bind(head)
+        .fetch_all(connection)
+        .await?;
+    // The one row without a name says that the audit log was as expected.
+    if found.is_empty() { Ok(Written::Outdated) } else { Ok(Written::Committed(names(&found)?)) }
+}
+
+#[derive(Serialize)]
+struct EntryRow<'batch>(
+    &'batch str,
+    &'batch str,
+    &'batch str,
+    &'batch str,
+    String,
+    i64,
+    i64,
+    Option<IpAddr>,
+    Option<&'batch str>,
+    Option<&'batch str>,
+);
+
+impl<'batch> From<&NewEntry<'batch>> for EntryRow<'batch> {
+    fn from(entry: &NewEntry<'batch>) -> Self {
+        let NewEntry { issued, single_use } = entry;
+        Self(
+            issued.jti.as_str(),
+            issued.client_id.as_str(),
+            issued.authenticator.as_str(),
+            issued.server_id.as_str(),
+            issued.scope.to_string(),
+            issued.issued_at.millis(),
+            issued.expires_at.millis(),
+            issued.origin.address,
+            single_use.map(|once| once.jti.as_str()),
+            issued.origin.agent.as_deref(),
+        )
+    }
+}
+
+/// The assertions to use up: client, `jti`, and until when the use must be remembered.
+fn single_uses<'batch>(entries: &'batch [NewEntry<'batch>]) -> Vec<(&'batch str, &'batch str, i64)> {
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let once = entry.single_use?;
+            Some((entry.issued.client_id.as_str(), once.jti.as_str(), once.until.millis()))
+        })
+        .collect()
+}
+
+fn names(rows: &[AnyRow]) -> Result<HashSet<(String, String)>, StoreError> {
+    rows.iter()
+        .map(|row| {
+            let columns = Columns::of("used_assertions", row);
+            Ok((columns.text("client_id")?, columns.text("jti")?))
+        })
+        .collect()
+}

@@ -1,0 +1,245 @@
+//! `ledger`: what is known of tokens that were issued. They are issued in [`super::batch`].
+
+use sqlx::any::AnyRow;
+
+use crate::base::clock::Timestamp;
+use crate::base::encoding::base62;
+use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
+use crate::model::credential::Impact;
+use crate::model::origin::Origin;
+use crate::model::token::AuthenticatorState;
+use crate::store::{Columns, Store, StoreError, Transaction};
+
+/// Notes that a client proved itself for something else than a token.
+pub(crate) async fn mark_authenticated(
+    transaction: &mut Transaction,
+    state: &AuthenticatorState,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let address = origin.address.map(|address| address.to_string());
+    let authenticator = match &state.id {
+        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
+        AuthenticatorId::Key(_) => "UPDATE client_keys SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
+        AuthenticatorId::Federated(_) => {
+            "UPDATE federated_identities SET last_used_at = $1, last_used_from = $2 WHERE id = $3"
+        }
+    };
+    sqlx::query(authenticator)
+        .bind(now.millis())
+        .bind(address.as_deref())
+        .bind(state.id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE credentials SET last_used_at = $1, last_used_from = $2, last_used_agent = $3,
+                verified_at = COALESCE(verified_at, $1) WHERE client_id = $4",
+    )
+    .bind(now.millis())
+    .bind(address.as_deref())
+    .bind(origin.agent.as_deref())
+    .bind(state.client_id.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// What a protected resource must know of a token beyond its signature.
+pub(crate) struct TokenState {
+    pub credential_name: String,
+    pub token_revoked_at: Option<Timestamp>,
+    pub authenticator_revoked_at: Option<Timestamp>,
+    pub authenticator_retires_at: Option<Timestamp>,
+    pub credential_disabled_at: Option<Timestamp>,
+    pub credential_revoked_at: Option<Timestamp>,
+    pub hard_end_at: Option<Timestamp>,
+}
+
+pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
+    sqlx::query(
+        "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
+                c.revoked_at AS revoked_at, c.hard_end_at AS hard_end_at,
+                COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
+                COALESCE(s.retires_at, k.retires_at) AS retires_at
+         FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id
+              LEFT JOIN client_secrets AS s ON s.id = l.authenticator_id
+              LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
+              LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
+         WHERE l.jti = $1",
+    )
+    .bind(jti.as_str())
+    .fetch_optional(store.reads())
+    .await?
+    .map(|row| {
+        let columns = Columns::of("ledger", &row);
+        Ok(TokenState {
+            credential_name: columns.text("name")?,
+            token_revoked_at: columns.optional_moment("token_revoked_at")?,
+            authenticator_revoked_at: columns.optional_moment("authenticator_revoked_at")?,
+            authenticator_retires_at: columns.optional_moment("retires_at")?,
+            credential_disabled_at: columns.optional_moment("disabled_at")?,
+            credential_revoked_at: columns.optional_moment("revoked_at")?,
+            hard_end_at: columns.optional_moment("hard_end_at")?,
+        })
+    })
+    .transpose()
+}
+
+/// Ends one token; false when there is no such live one.
+pub(crate) async fn revoke_token(
+    transaction: &mut Transaction,
+    jti: &TokenId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
+        .bind(now.millis())
+        .bind(jti.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Condition: what the token `l` was made with still works at the moment in this parameter.
+macro_rules! is_of_live_authenticator {
+    ($now:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM client_secrets AS a WHERE a.id = l.authenticator_id
+                         AND (a.revoked_at IS NOT NULL OR a.retires_at <= ",
+            $now,
+            ")) AND NOT EXISTS (SELECT 1 FROM client_keys AS a WHERE a.id = l.authenticator_id
+                         AND (a.revoked_at IS NOT NULL OR a.retires_at <= ",
+            $now,
+            ")) AND NOT EXISTS (SELECT 1 FROM federated_identities AS a WHERE a.id = l.authenticator_id
+                         AND a.revoked_at IS NOT NULL)"
+        )
+    };
+}
+pub(crate) use is_of_live_authenticator;
+
+/// The tokens of the credential `$1` since the identifier `$2` that live at the moment `$3`.
+pub(crate) const LIVE_TOKENS: &str = concat!(
+    "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
+         WHERE f.client_id = $1 AND f.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
+    is_of_live_authenticator!("$3")
+);
+
+/// The exchanges of the credential `$1` since the identifier `$2`.
+pub(crate) const EXCHANGES: &str = "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2";
+
+/// See [`Impact`]. `day_ago` and `longest_ago` bound the part of the index that is read.
+pub(crate) async fn impact(
+    store: &Store,
+    client_id: &ClientId,
+    now: Timestamp,
+    day_ago: Timestamp,
+    longest_ago: Timestamp,
+) -> Result<Impact, StoreError> {
+    let day = sqlx::query(EXCHANGES).bind(client_id.as_str()).bind(first_jti(day_ago)).fetch_one(store.reads()).await?;
+    let live = sqlx::query(LIVE_TOKENS)
+        .bind(client_id.as_str())
+        .bind(first_jti(longest_ago))
+        .bind(now.millis())
+        .fetch_one(store.reads())
+        .await?;
+    let (day, live) = (Columns::of("ledger", &day), Columns::of("ledger", &live));
+    Ok(Impact {
+        exchanges: day.number("exchanges")?,
+        addresses: day.number("addresses")?,
+        live_tokens: live.number("tokens")?,
+        last_token_ends_at: live.optional_moment("last_end")?,
+    })
+}
+
+/// What was done with a credential since a moment.
+pub struct Reach {
+    /// Exchanges.
+    pub exchanges: i64,
+    /// The addresses they came from with how many each, most first.
+    pub addresses: Vec<(String, i64)>,
+    /// The MCP servers the tokens were for, with how many each.
+    pub servers: Vec<(McpServerId, i64)>,
+}
+
+/// The MCP servers of the exchanges of the credential `$1` since the identifier `$2`.
+pub(crate) const REACHED_SERVERS: &str = "SELECT l.server_id AS server_id, COUNT(*) AS n
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         GROUP BY l.server_id ORDER BY n DESC";
+
+/// The addresses of the exchanges of the credential `$1` since the identifier `$2`, at most `$3`.
+pub(crate) const REACHED_ADDRESSES: &str = "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3";
+
+/// See [`Reach`]. At most `most` addresses.
+pub(crate) async fn reach(
+    store: &Store,
+    client_id: &ClientId,
+    since: Timestamp,
+    most: i64,
+) -> Result<Reach, StoreError> {
+    let addresses = sqlx::query(REACHED_ADDRESSES)
+        .bind(client_id.as_str())
+        .bind(first_jti(since))
+        .bind(most)
+        .fetch_all(store.reads())
+        .await?;
+    let servers =
+        sqlx::query(REACHED_SERVERS).bind(client_id.as_str()).bind(first_jti(since)).fetch_all(store.reads()).await?;
+    let count = |row: &AnyRow| Columns::of("ledger", row).number("n");
+    Ok(Reach {
+        exchanges: servers.iter().map(count).sum::<Result<i64, _>>()?,
+        addresses: addresses
+            .iter()
+            .map(|row| Ok((Columns::of("ledger", row).text("address")?, count(row)?)))
+            .collect::<Result<_, StoreError>>()?,
+        servers: servers
+            .iter()
+            .map(|row| Ok((Columns::of("ledger", row).parsed("server_id", McpServerId::parse)?, count(row)?)))
+            .collect::<Result<_, StoreError>>()?,
+    })
+}
+
+/// The smallest `jti` that can have been issued at `moment`.
+pub(crate) fn first_jti(moment: Timestamp) -> String {
+    format!("tok_{}", base62::fixed_width(u64::try_from(moment.millis()).unwrap_or(0), 9))
+}
+
+/// One exchange, for the list of recent ones.
+pub struct RecentExchange {
+    /// When.
+    pub issued_at: Timestamp,
+    /// Granted scopes.
+    pub scope: String,
+    /// For which MCP server.
+    pub server: Option<McpServerId>,
+    /// From where.
+    pub address: Option<String>,
+}
+
+/// The newest exchanges of the credential `$1`, at most `$2`.
+pub(crate) const RECENT: &str =
+    "SELECT l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
+         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
+         ORDER BY f.jti DESC LIMIT $2";
+
+/// The newest exchanges of a credential.
+pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> Result<Vec<RecentExchange>, StoreError> {
+    sqlx::query(RECENT)
+        .bind(client_id.as_str())
+        .bind(limit)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("ledger", row);
+            Ok(RecentExchange {
+                issued_at: columns.moment("issued_at")?,
+                scope: columns.text("scope")?,
+                server: McpServerId::parse(&columns.text("server_id")?),
+                address: columns.optional_text("address")?,
+            })
+        })
+        .collect()
+}

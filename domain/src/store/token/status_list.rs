@@ -1,0 +1,76 @@
+//! The bits of the token status lists: each secret, key, identity and grant has one of its own.
+
+use crate::base::clock::Timestamp;
+use crate::store::{Columns, Store, StoreError, Transaction};
+
+/// Takes the next free bit.
+pub(crate) async fn next_index(transaction: &mut Transaction) -> Result<i64, StoreError> {
+    let row =
+        sqlx::query("UPDATE counters SET value = value + 1 WHERE name = 'status_index' RETURNING value - 1 AS taken")
+            .fetch_one(&mut **transaction)
+            .await?;
+    Columns::of("counters", &row).number("taken")
+}
+
+/// How many bits are taken.
+pub(crate) async fn taken(store: &Store) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT value FROM counters WHERE name = 'status_index'").fetch_one(store.reads()).await?;
+    Columns::of("counters", &row).number("value")
+}
+
+/// The next moment after `now` at which a bit from `first` up to `end` changes by the clock.
+pub(crate) async fn next_change(
+    store: &Store,
+    first: i64,
+    end: i64,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query(
+        "SELECT MIN(moment) AS moment FROM (
+             SELECT MIN(retires_at) AS moment FROM client_secrets
+             WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
+             UNION ALL SELECT MIN(retires_at) FROM client_keys
+             WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
+             UNION ALL SELECT MIN(hard_end_at) FROM credentials WHERE hard_end_at > $3) AS moments",
+    )
+    .bind(first)
+    .bind(end)
+    .bind(now.millis())
+    .fetch_one(store.reads())
+    .await?;
+    Columns::of("client_secrets", &row).optional_moment("moment")
+}
+
+/// The bits from `first` up to but not including `end` whose tokens are not valid at `now`: the authenticator was
+/// revoked, its retirement is over, or its credential is stopped or ended; or the grant has ended.
+pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+    macro_rules! select {
+        ($table:literal, $retired:literal) => {
+            concat!(
+                "SELECT a.status_index AS status_index FROM ",
+                $table,
+                " AS a JOIN credentials AS c ON c.client_id = a.client_id
+                 WHERE a.status_index >= $1 AND a.status_index < $2
+                   AND (a.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL OR c.disabled_at IS NOT NULL
+                        OR c.hard_end_at <= $3",
+                $retired,
+                ")"
+            )
+        };
+    }
+    let rows = sqlx::query(concat!(
+        select!("client_secrets", " OR a.retires_at <= $3"),
+        " UNION ALL ",
+        select!("client_keys", " OR a.retires_at <= $3"),
+        " UNION ALL ",
+        select!("federated_identities", ""),
+        " UNION ALL SELECT g.status_index AS status_index FROM grants AS g
+          WHERE g.status_index >= $1 AND g.status_index < $2 AND g.ended_at IS NOT NULL"
+    ))
+    .bind(first)
+    .bind(end)
+    .bind(now.millis())
+    .fetch_all(store.reads())
+    .await?;
+    rows.iter().map(|row| Columns::of("client_secrets", row).number("status_index")).collect()
+}

@@ -1,0 +1,165 @@
+//! `usage_hours` and `refusal_hours`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ClientId;
+use crate::model::token::Refusal;
+use crate::model::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
+use crate::store::person::team;
+use crate::store::{Columns, Store, StoreError, to_json};
+
+/// Adds counted refusals; those of clients that do not exist are left out.
+pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<(), StoreError> {
+    let rows: Vec<_> = counted
+        .iter()
+        .map(|((client_id, hour, refusal), counted)| {
+            json!([
+                client_id.as_str(),
+                hour,
+                refusal.as_str(),
+                counted.count,
+                counted.last_at.millis(),
+                counted.last_origin.address.map(|address| address.to_string()),
+                counted.last_detail,
+                counted.last_origin.agent,
+            ])
+        })
+        .collect();
+    // The ledger's connection: these counts need not survive a power cut.
+    let mut transaction = store.begin_exchange().await?;
+    let sql = AssertSqlSafe(format!(
+        "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent)
+         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, CAST(value ->> 3 AS BIGINT),
+                CAST(value ->> 4 AS BIGINT), value ->> 5, value ->> 6, value ->> 7
+         FROM {}
+         WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0) ORDER BY 1, 2, 3
+         ON CONFLICT (client_id, hour, cause) DO UPDATE SET
+            refusals = refusal_hours.refusals + excluded.refusals,
+            last_at = excluded.last_at, last_address = excluded.last_address, last_detail = excluded.last_detail,
+            last_agent = excluded.last_agent",
+        store.engine().elements("$1", "counted")
+    ));
+    sqlx::query(sql).bind(to_json(&rows)).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The rows of the credentials of the teams behind `$2`: by the credentials when those are few, by the rows when they are
+/// many. Either alone is slow for the other.
+async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, StoreError> {
+    const FEW: i64 = 2000;
+    let row = sqlx::query(concat!(
+        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials WHERE team_id IN ",
+        team::of!("$1"),
+        " LIMIT $2) AS counted"
+    ))
+    .bind(key)
+    .bind(FEW + 1)
+    .fetch_one(store.reads())
+    .await?;
+    Ok(if Columns::of("credentials", &row).number("n")? <= FEW {
+        concat!("client_id IN (SELECT client_id FROM credentials WHERE team_id IN ", team::of!("$2"), ")")
+    } else {
+        concat!(
+            "EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = counted.client_id AND c.team_id IN ",
+            team::of!("$2"),
+            ")"
+        )
+    })
+}
+
+/// Hours from `first` on in which anything happened.
+pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result<Vec<Hour>, StoreError> {
+    let (parameter, limit) = match whose {
+        Whose::Credential(id) => (Some(id.as_str()), "client_id = $2"),
+        Whose::All(authority) => match authority.key() {
+            None => (None, "$2 IS NULL"),
+            key => (key, of_teams(store, key).await?),
+        },
+    };
+    let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
+    for (column, table, refusals) in [("exchanges", "usage_hours", false), ("refusals", "refusal_hours", true)] {
+        let sql = AssertSqlSafe(format!(
+            "SELECT hour, CAST(SUM({column}) AS BIGINT) AS n FROM {table} AS counted WHERE hour >= $1 AND {limit}
+             GROUP BY hour"
+        ));
+        let rows = sqlx::query(sql).bind(first).bind(parameter).fetch_all(store.reads()).await?;
+        for row in &rows {
+            let columns = Columns::of("usage_hours", row);
+            let hour = columns.number("hour")?;
+            let entry = hours.entry(hour).or_insert(Hour { hour, ..Hour::default() });
+            let count = if refusals { &mut entry.refusals } else { &mut entry.exchanges };
+            *count = columns.number("n")?;
+        }
+    }
+    Ok(hours.into_values().collect())
+}
+
+/// The refusals of the credential `$1` from the hour `$2` on, by cause.
+pub(crate) const REFUSALS: &str =
+    "SELECT r.cause AS cause, CAST(SUM(r.refusals) AS BIGINT) AS n, MAX(r.last_at) AS last_at,
+                (SELECT n.last_address FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_address,
+                (SELECT n.last_detail FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_detail,
+                (SELECT n.last_agent FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_agent
+         FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC";
+
+pub(crate) async fn refusals(
+    store: &Store,
+    client_id: &ClientId,
+    since: i64,
+) -> Result<Vec<RefusalSummary>, StoreError> {
+    // Address and detail of the newest row: bare columns beside MAX would be SQLite's alone.
+    sqlx::query(REFUSALS)
+        .bind(client_id.as_str())
+        .bind(since)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("refusal_hours", row);
+            Ok(RefusalSummary {
+                cause: columns.parsed("cause", Refusal::parse)?,
+                count: columns.number("n")?,
+                last_at: columns.moment("last_at")?,
+                last_address: columns.optional_text("last_address")?,
+                last_agent: columns.optional_text("last_agent")?,
+                last_detail: columns.optional_text("last_detail")?,
+            })
+        })
+        .collect()
+}
+
+/// The refusals of the credential `$1` from the hour `$2` on.
+pub(crate) const REFUSALS_BY_HOUR: &str =
+    "SELECT hour, cause, refusals FROM refusal_hours WHERE client_id = $1 AND hour >= $2
+         ORDER BY hour DESC, refusals DESC, cause";
+
+/// By hour from `first` on and by cause, newest first.
+pub(crate) async fn refusals_by_hour(
+    store: &Store,
+    client_id: &ClientId,
+    first: i64,
+) -> Result<Vec<RefusalHour>, StoreError> {
+    sqlx::query(REFUSALS_BY_HOUR)
+        .bind(client_id.as_str())
+        .bind(first)
+        .fetch_all(store.reads())
+        .await?
+        .iter()
+        .map(|row| {
+            let columns = Columns::of("refusal_hours", row);
+            Ok(RefusalHour {
+                hour: Timestamp::from_millis(columns.number("hour")?.saturating_mul(3_600_000)),
+                cause: columns.parsed("cause", Refusal::parse)?,
+                count: columns.number("refusals")?,
+            })
+        })
+        .collect()
+}

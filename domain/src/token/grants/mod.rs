@@ -1,0 +1,157 @@
+//! Grant types, one module each, and what they have in common: a proof goes to the ledger with what is asked for, and
+//! comes back as a token or a refusal.
+
+pub mod authorization_code;
+pub mod client_credentials;
+pub mod jwt_bearer;
+pub mod refresh_token;
+
+use crate::base::form_body::TokenForm;
+use crate::base::id::ClientId;
+use crate::context::Context;
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
+use crate::model::resource;
+use crate::model::scope::Scopes;
+use crate::model::token::{Ask, AskedResource, AskedScope, Proof, Refusal};
+use crate::services::ledger::LedgerError;
+use crate::token::access_token::{self, AccessToken};
+use crate::token::assertion::AssertionError;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The grants we offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantType {
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 7523 §2.1.
+    JwtBearer,
+    /// OAuth 2.1 §4.1.
+    AuthorizationCode,
+    /// OAuth 2.1 §4.3.
+    RefreshToken,
+}
+
+impl GrantType {
+    /// Every grant, as the metadata lists them.
+    pub const ALL: [Self; 4] = [Self::ClientCredentials, Self::AuthorizationCode, Self::RefreshToken, Self::JwtBearer];
+
+    /// The value of `grant_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => JWT_BEARER,
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    /// Reads `grant_type`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` when it is absent, `unsupported_grant_type` when we do not offer it.
+    pub fn of(form: &TokenForm) -> Result<Self, OAuthError> {
+        let asked = form.get("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing."))?;
+        Self::ALL.into_iter().find(|grant| grant.as_str() == asked).ok_or(OAuthError::new(
+            OAuthErrorCode::UnsupportedGrantType,
+            "This server offers client_credentials, authorization_code, refresh_token and urn:ietf:params:oauth:grant-type:jwt-bearer.",
+        ))
+    }
+}
+
+/// Hands the proof to the ledger and signs what comes back.
+async fn issue(
+    context: &Context,
+    grant: GrantType,
+    proof: Proof,
+    client_id: Option<ClientId>,
+    form: &TokenForm,
+    origin: &Origin,
+) -> Result<AccessToken, OAuthError> {
+    let ask = Ask {
+        proof,
+        client_id,
+        jwt_bearer: grant == GrantType::JwtBearer,
+        scope: asked_scope(form),
+        resource: asked_resource(form),
+        origin: origin.clone(),
+    };
+    match context.ledger.issue(ask).await {
+        Ok(entry) => Ok(access_token::sign(context, &entry).await?),
+        Err(LedgerError::Refused { refusal, client_id }) => {
+            context.refusals.record(client_id.as_ref(), refusal, origin, context.now());
+            Err(oauth_error(grant, refusal))
+        }
+        Err(LedgerError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// The answer to an assertion that proves nothing. Its cause is counted at the credential it concerns.
+pub(crate) fn refuse_assertion(
+    context: &Context,
+    grant: GrantType,
+    error: AssertionError,
+    origin: &Origin,
+) -> OAuthError {
+    match error {
+        AssertionError::OtherClient => {
+            OAuthError::invalid_request("client_id is not the client that the assertion names.")
+        }
+        AssertionError::Rejected { client_id, detail } => {
+            let refusal = Refusal::AssertionRejected;
+            let answer = OAuthError { detail: format!("assertion: {detail}").into(), ..oauth_error(grant, refusal) };
+            context.refusals.record_detail(client_id.as_ref(), refusal, Some(detail), origin, context.now());
+            answer
+        }
+        AssertionError::NoKeys { client_id, detail } => {
+            let refusal = Refusal::AssertionRejected;
+            context.refusals.record_detail(Some(&client_id), refusal, Some(detail), origin, context.now());
+            OAuthError::new(
+                OAuthErrorCode::IssuerUnavailable,
+                "The keys of the issuer are not available now. Try again soon.",
+            )
+        }
+        AssertionError::Fault(fault) => fault.into(),
+    }
+}
+
+fn asked_scope(form: &TokenForm) -> AskedScope {
+    match form.get("scope").map(Scopes::parse) {
+        None => AskedScope::Default,
+        Some(None) => AskedScope::Malformed,
+        Some(Some(scopes)) if scopes.is_empty() => AskedScope::Default,
+        Some(Some(scopes)) => AskedScope::These(scopes),
+    }
+}
+
+/// One resource a request (RFC 8707 §2 allows a server to insist on it): a token has one audience.
+fn asked_resource(form: &TokenForm) -> AskedResource {
+    let mut resources = form.resources();
+    match (resources.next(), resources.next()) {
+        (None, _) => AskedResource::Default,
+        (Some(one), None) => resource::canonical(one).map_or(AskedResource::Unusable, AskedResource::This),
+        (Some(_), Some(_)) => AskedResource::Unusable,
+    }
+}
+
+fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
+    match refusal {
+        Refusal::ScopeMalformed => OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed."),
+        Refusal::ScopeNotAllowed => {
+            OAuthError::new(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted.")
+        }
+        Refusal::TargetNotAllowed => OAuthError::new(
+            OAuthErrorCode::InvalidTarget,
+            "resource must name one MCP server that this client may call.",
+        ),
+        Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
+        // Who is not authenticated but brings a grant has a bad grant (RFC 7523 §3.1).
+        refusal if grant == GrantType::JwtBearer => OAuthError {
+            detail: refusal.as_str().into(),
+            ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The assertion is not valid.")
+        },
+        refusal => OAuthError::invalid_client(refusal.as_str()),
+    }
+}

@@ -1,0 +1,128 @@
+//! What nobody does, but somebody should hear of: a credential that ends soon, and a secret that is tried after its time.
+//! Each becomes one entry of the audit log, and from there goes where every other one goes.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::change::Change;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::credential::Credential;
+use crate::model::token::Refusal;
+use crate::store::{self, StoreError};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How many days ahead an end is announced, and by which name that is remembered; the nearest first.
+const STAGES: [(u32, &str); 3] = [(1, "expiring_1"), (3, "expiring_3"), (14, "expiring_14")];
+
+/// The refusals of a secret, key or identity that had once been good. The proof itself was right, so nobody can cause
+/// them who did not have it.
+const RETIRED: [Refusal; 5] = [
+    Refusal::SecretRetired,
+    Refusal::SecretExpired,
+    Refusal::SecretRevoked,
+    Refusal::CredentialRevoked,
+    Refusal::CredentialEnded,
+];
+
+/// Credentials that one transaction deals with.
+const BITE: i64 = 100;
+/// Transactions of one run. What is left waits for the next: an instance with very many credentials does not spend its
+/// first minutes on this alone.
+const MOST_BITES: usize = 50;
+/// How many hours back refusals are looked at: counts of the last one may have been written late.
+const LOOK_BACK: i64 = 2;
+
+/// Announces ends that are near: for each credential that works the nearest stage alone, once for each end. Returns how
+/// many were announced.
+pub async fn expiring(context: &Context) -> Result<usize, Fault> {
+    let now = context.now();
+    let (mut announced, mut bites) = (0, 0);
+    let mut from = now;
+    for (days, kind) in STAGES {
+        let until = now.plus(DAY * days);
+        // The moment itself belongs to the stage before.
+        let mut after = (from.plus(Duration::from_millis(1)), String::new());
+        while bites < MOST_BITES {
+            bites += 1;
+            let found = store::webhook::alert::ending(&context.store, kind, &after, until, BITE).await?;
+            let Some((last, ends_at)) = found.last() else { break };
+            after = (*ends_at, last.as_str().to_owned());
+            let mut change = context.begin_change().await?;
+            let mut events = Vec::new();
+            for (client_id, ends_at) in &found {
+                // What was read before the change began may have been changed.
+                let credential = store::credential::find_in(change.transaction(), client_id).await?;
+                let works = |credential: &Credential| {
+                    credential.ends_at == Some(*ends_at)
+                        && *ends_at > now
+                        && credential.revoked_at.is_none()
+                        && credential.disabled_at.is_none()
+                };
+                let Some(credential) = credential.filter(works) else { continue };
+                // Remembered in any case: a stage that was over from the beginning need not be looked at again.
+                let is_new =
+                    store::webhook::alert::remember(change.transaction(), client_id, kind, ends_at.millis(), now);
+                if is_new.await? && made_at(&mut change, &credential).await? < ends_at.minus(DAY * days) {
+                    let event = Event::new("credential.expiring", "credential", client_id.as_str(), &credential.name);
+                    events.push(event.with(json!({ "days": days, "ends_at": ends_at.rfc3339() })));
+                }
+            }
+            announced += events.len();
+            change.commit_all(&Actor::system(), &events).await?;
+            if found.len() < BITE as usize {
+                break;
+            }
+        }
+        from = until;
+    }
+    Ok(announced)
+}
+
+/// When the present end was chosen: when the newest secret or key was made. Whoever makes one for seven days knows that it
+/// ends within fourteen.
+async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Timestamp, StoreError> {
+    let id = &credential.client_id;
+    let secrets = store::credential::secrets(&mut **change.transaction(), id).await?;
+    let secrets = secrets.iter().filter(|secret| secret.revoked_at.is_none()).map(|secret| secret.created_at);
+    let newest = secrets.max();
+    let keys = store::credential::authenticators::keys_in(change.transaction(), id).await?;
+    let keys = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.created_at).max();
+    Ok([newest, keys].into_iter().flatten().fold(credential.created_at, Timestamp::max))
+}
+
+/// Tells of retired secrets that were tried: once for each credential, cause and day (UTC). Returns how many were told.
+pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
+    let now = context.now();
+    let mut told = 0;
+    for _ in 0..MOST_BITES {
+        let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BITE).await?;
+        if found.is_empty() {
+            break;
+        }
+        let mut change = context.begin_change().await?;
+        let mut events = Vec::new();
+        for tried in &found {
+            let cause = tried.cause.as_str();
+            // Several hours of a day are one alert.
+            if store::webhook::alert::remember(change.transaction(), &tried.client_id, cause, tried.day, now).await? {
+                let id = tried.client_id.as_str();
+                let event = Event::new("credential.retired_secret_tried", "credential", id, &tried.name);
+                events.push(event.with(json!({
+                    "cause": cause,
+                    "tried_at": tried.last_at.rfc3339(),
+                    "address": tried.last_address,
+                    "agent": tried.last_agent,
+                })));
+            }
+        }
+        told += events.len();
+        change.commit_all(&Actor::system(), &events).await?;
+    }
+    Ok(told)
+}

@@ -1,0 +1,338 @@
+//! Telling other programs what happened.
+
+pub mod alert;
+pub mod dispatcher;
+pub mod event;
+pub mod outbox;
+pub mod secret;
+pub mod sender;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::base::id::WebhookId;
+use crate::change::Change;
+use crate::context::Context;
+use crate::crypto::keys::KeyError;
+use crate::crypto::keys::purpose::WEBHOOK_URL;
+use crate::error::Fault;
+use crate::idempotency;
+use crate::model::actor::Actor;
+use crate::model::audit::Event;
+use crate::model::credential::draft::check_name;
+use crate::model::field_error::FieldError;
+use crate::model::ports::Post;
+use crate::model::webhook::{EventKind, Webhook};
+use crate::store::{self, StoreError};
+use crate::webhook::secret::SigningSecret;
+
+pub use crate::store::webhook::Delivery;
+
+/// Most webhooks of an instance, and so most requests to receivers at a time.
+pub const MOST: usize = 20;
+/// Longest address, in bytes.
+const LONGEST_URL: usize = 2000;
+/// How long a replaced secret goes on signing beside the new one.
+pub const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+
+/// A webhook as somebody wants it.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookDraft {
+    /// Its name for people.
+    pub name: String,
+    /// Where to send.
+    pub url: String,
+    /// What to tell.
+    pub events: Vec<EventKind>,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// There is no such webhook for whoever asks.
+    #[error("there is no such webhook")]
+    NotFound,
+    /// The input is wrong; nothing was changed.
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// Nothing is sent while it is paused.
+    #[error("the webhook is paused")]
+    Paused,
+    /// The form was sent before; its secret was shown then.
+    #[error("the form was sent before")]
+    AlreadySubmitted(WebhookId),
+    /// A fault of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for WebhookError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<KeyError> for WebhookError {
+    fn from(error: KeyError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// A draft that may be used.
+struct Checked {
+    name: String,
+    url: String,
+    host: String,
+    events: Vec<EventKind>,
+}
+
+impl WebhookDraft {
+    fn check(&self, context: &Context) -> Result<Checked, WebhookError> {
+        let mut errors = Vec::new();
+        let mut refuse = |field, message| errors.push(FieldError::new(field, message));
+        let name = if self.name.trim().is_empty() {
+            Err("Enter a name, such as the system that receives the alerts.".to_owned())
+        } else {
+            check_name(&self.name)
+        };
+        if let Err(message) = &name {
+            refuse("name", message.clone());
+        }
+        let url = self.url.trim();
+        let host = check_url(url).and_then(|host| context.post.check(url).map(|()| host));
+        if let Err(message) = &host {
+            refuse("url", message.clone());
+        }
+        if self.events.is_empty() {
+            refuse("events", "Choose at least one event.".to_owned());
+        }
+        match (name, host) {
+            (Ok(name), Ok(host)) if errors.is_empty() => {
+                let events = EventKind::ALL.into_iter().filter(|kind| self.events.contains(kind)).collect();
+                Ok(Checked { name, url: url.to_owned(), host, events })
+            }
+            _ => Err(WebhookError::Invalid(errors)),
+        }
+    }
+}
+
+/// Checks the form of an address and returns its host. Whether it may be asked is for [`Post`] to say.
+fn check_url(text: &str) -> Result<String, String> {
+    if text.len() > LONGEST_URL {
+        return Err(format!("Use at most {LONGEST_URL} characters."));
+    }
+    let url = Url::parse(text).map_err(|_| "Enter an address such as https://alerts.example.com/hook.".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("Leave user name and password out of the address: the signature proves who sends.".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("Leave out the # and what follows it: it is never sent.".to_owned());
+    }
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => Ok(format!("{host}:{port}")),
+        (Some(host), None) => Ok(host.to_owned()),
+        (None, _) => Err("Enter an address such as https://alerts.example.com/hook.".to_owned()),
+    }
+}
+
+/// What an earlier submission of a form was for, so that a reload makes no second webhook and no second secret.
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<WebhookId>, Fault> {
+    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(WebhookId::parse))
+}
+
+/// Uses up the one-use token of a form that shows a secret.
+async fn use_form(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
+    match change.use_form(form_token, id.as_str()).await? {
+        None => Ok(()),
+        Some(earlier) => Err(WebhookError::AlreadySubmitted(WebhookId::parse(&earlier).ok_or(Fault::Damaged)?)),
+    }
+}
+
+/// Adds a webhook, which is told of what happens from now on. Its signing secret is in the answer and, wrapped, in the
+/// database.
+pub async fn add(
+    context: &Context,
+    actor: &Actor,
+    draft: &WebhookDraft,
+    form_token: Option<&str>,
+) -> Result<(Webhook, SigningSecret), WebhookError> {
+    let checked = draft.check(context)?;
+    let secret = SigningSecret::generate(context.random.as_ref());
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, WebhookError::NotFound).await?;
+    let now = change.now();
+    let webhook = Webhook {
+        id: WebhookId::generate(context.random.as_ref()),
+        name: checked.name,
+        host: checked.host,
+        events: checked.events,
+        secret_made_at: now,
+        previous_until: None,
+        after_seq: store::audit::head_in(change.transaction()).await?.0,
+        created_by: actor.name().to_owned(),
+        created_at: now,
+        paused_at: None,
+        gone_at: None,
+        last_attempt_at: None,
+        last_status: None,
+        last_problem: None,
+        failing_since: None,
+    };
+    use_form(&mut change, form_token, &webhook.id).await?;
+    if store::webhook::count(change.transaction()).await? >= MOST as i64 {
+        let message = format!("There are {MOST} webhooks already. Remove one first.");
+        return Err(WebhookError::Invalid(vec![FieldError::new("name", message)]));
+    }
+    let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
+    store::webhook::insert(change.transaction(), &webhook, &url, &wrapped).await?;
+    // Only the host: the rest of an address may be what lets its holder in.
+    let event = event("webhook.added", &webhook)
+        .with(json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) }));
+    change.commit(actor, &event).await?;
+    Ok((webhook, secret))
+}
+
+fn event(action: &'static str, webhook: &Webhook) -> Event {
+    Event::new(action, "webhook", webhook.id.as_str(), &webhook.name)
+}
+
+/// Every webhook, in the order they were added.
+pub async fn list(context: &Context) -> Result<Vec<Webhook>, Fault> {
+    Ok(store::webhook::list(&context.store).await?)
+}
+
+/// The webhook with this identifier.
+pub async fn find(context: &Context, id: &WebhookId) -> Result<Option<Webhook>, Fault> {
+    Ok(store::webhook::find(context.store.reads(), id).await?)
+}
+
+/// Its address.
+pub async fn address(context: &Context, id: &WebhookId) -> Result<String, WebhookError> {
+    Ok(crate::webhook::sender::Route::open(context, id).await?.ok_or(WebhookError::NotFound)?.into_url())
+}
+
+/// Its newest deliveries, newest first.
+pub async fn deliveries(context: &Context, id: &WebhookId, limit: u16) -> Result<Vec<Delivery>, Fault> {
+    Ok(store::webhook::deliveries(&context.store, id, i64::from(limit)).await?)
+}
+
+/// How many deliveries wait for an attempt.
+pub async fn waiting(context: &Context, id: &WebhookId) -> Result<i64, Fault> {
+    Ok(store::webhook::waiting(&context.store, id).await?)
+}
+
+/// The webhook inside a change by an administrator.
+async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &WebhookId) -> Result<Webhook, WebhookError> {
+    change.require_administrator(actor, WebhookError::NotFound).await?;
+    store::webhook::find(&mut **change.transaction(), id).await?.ok_or(WebhookError::NotFound)
+}
+
+/// Changes name, address and events.
+pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &WebhookDraft) -> Result<(), WebhookError> {
+    let checked = draft.check(context)?;
+    let url_before = address(context, id).await?;
+    let mut change = context.begin_change().await?;
+    let before = find_for(&mut change, actor, id).await?;
+    let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let after = Webhook { name: checked.name, host: checked.host, events: checked.events, ..before.clone() };
+    let mut changes = serde_json::Map::new();
+    let mut note = |field: &str, before: Value, after: Value| {
+        if before != after {
+            changes.insert(field.to_owned(), json!({ "before": before, "after": after }));
+        }
+    };
+    note("name", json!(before.name), json!(after.name));
+    note("host", json!(before.host), json!(after.host));
+    note("events", json!(EventKind::names(&before.events)), json!(EventKind::names(&after.events)));
+    if url_before != checked.url && before.host == after.host {
+        changes.insert("address".to_owned(), json!("changed"));
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    store::webhook::update(change.transaction(), &after, &url).await?;
+    change.commit(actor, &event("webhook.edited", &after).with(Value::Object(changes))).await?;
+    Ok(())
+}
+
+/// Stops collecting and sending. What waits already goes on waiting. `gone`: the receiver asked for it.
+pub async fn pause(context: &Context, actor: &Actor, id: &WebhookId, gone: bool) -> Result<(), WebhookError> {
+    let mut change = context.begin_change().await?;
+    let webhook = find_for(&mut change, actor, id).await?;
+    if webhook.paused_at.is_some() {
+        return Ok(());
+    }
+    let now = change.now();
+    store::webhook::pause(change.transaction(), id, now, gone).await?;
+    let reason = gone.then_some("the receiver answered 410 Gone");
+    change.commit(actor, &event("webhook.paused", &webhook).with(json!({ "reason": reason }))).await?;
+    Ok(())
+}
+
+/// Goes on from the present moment: what happened while it was paused is not told.
+pub async fn resume(context: &Context, actor: &Actor, id: &WebhookId) -> Result<(), WebhookError> {
+    let mut change = context.begin_change().await?;
+    let webhook = find_for(&mut change, actor, id).await?;
+    if webhook.paused_at.is_none() {
+        return Ok(());
+    }
+    let (head, _) = store::audit::head_in(change.transaction()).await?;
+    store::webhook::resume(change.transaction(), id, head).await?;
+    change.commit(actor, &event("webhook.resumed", &webhook)).await?;
+    Ok(())
+}
+
+/// Makes a new signing secret. The one before signs beside it for [`SECRET_OVERLAP`], so that the receiver can change
+/// over without losing an alert; the receiver decides from when on it believes the new one alone.
+pub async fn replace_secret(
+    context: &Context,
+    actor: &Actor,
+    id: &WebhookId,
+    form_token: Option<&str>,
+) -> Result<(Webhook, SigningSecret), WebhookError> {
+    let secret = SigningSecret::generate(context.random.as_ref());
+    let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
+    let mut change = context.begin_change().await?;
+    let mut webhook = find_for(&mut change, actor, id).await?;
+    use_form(&mut change, form_token, id).await?;
+    let now = change.now();
+    (webhook.secret_made_at, webhook.previous_until) = (now, Some(now.plus(SECRET_OVERLAP)));
+    store::webhook::replace_secret(change.transaction(), id, &wrapped, now, now.plus(SECRET_OVERLAP)).await?;
+    change.commit(actor, &event("webhook.secret_replaced", &webhook)).await?;
+    Ok((webhook, secret))
+}
+
+/// Removes the webhook with its deliveries.
+pub async fn remove(context: &Context, actor: &Actor, id: &WebhookId) -> Result<(), WebhookError> {
+    let mut change = context.begin_change().await?;
+    let webhook = find_for(&mut change, actor, id).await?;
+    store::webhook::remove(change.transaction(), id).await?;
+    change.commit(actor, &event("webhook.removed", &webhook).with(json!({ "host": webhook.host }))).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_without_credentials_and_fragment() {
+        assert_eq!(check_url("https://alerts.example.com/hook?key=1"), Ok("alerts.example.com".to_owned()));
+        assert_eq!(check_url("https://alerts.example.com:8443"), Ok("alerts.example.com:8443".to_owned()));
+        let long = format!("https://example.com/{}", "x".repeat(LONGEST_URL));
+        for wrong in [
+            "",
+            "alerts",
+            "https://",
+            "https://me@example.com/",
+            "https://a:b@example.com",
+            "https://a.example/#x",
+            &long,
+        ] {
+            assert!(check_url(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! From the audit log to deliveries.
+
+use crate::base::id::DeliveryId;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::webhook::Webhook;
+use crate::store::webhook::NewDelivery;
+use crate::store::{self, StoreError};
+use crate::webhook::event;
+
+/// Entries that are considered in one transaction.
+const BITE: i64 = 100;
+
+/// Makes a delivery of each new entry of the audit log for each webhook that asked for it. A webhook remembers how far it
+/// has come in the transaction that stores its deliveries, so nothing is left out and nothing is told twice, whoever
+/// collects and whenever it is interrupted. Returns how many deliveries were made.
+pub async fn collect(context: &Context) -> Result<usize, Fault> {
+    let mut made = 0;
+    loop {
+        let behind = store::webhook::behind(&context.store).await?;
+        let Some(first) = behind.iter().map(|webhook| webhook.after_seq).min() else { return Ok(made) };
+        let entries = store::audit::walk(&context.store, first, BITE).await?;
+        let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(made) };
+        let mut told = Vec::new();
+        for entry in &entries {
+            let team = store::person::team::name_of_owner(&context.store, &entry.target_id).await?;
+            told.extend(event::told(&context.settings, entry, team.as_deref()).map(|told| (entry.seq, told)));
+        }
+        let now = context.now();
+        let mut transaction = context.store.begin().await?;
+        for Webhook { id, events, after_seq, .. } in &behind {
+            if *after_seq >= last || !store::webhook::advance(&mut transaction, id, *after_seq, last).await? {
+                continue;
+            }
+            for (seq, told) in told.iter().filter(|(seq, told)| seq > after_seq && events.contains(&told.kind)) {
+                let delivery = NewDelivery {
+                    id: DeliveryId::generate(context.random.as_ref()),
+                    webhook: id,
+                    seq: Some(*seq),
+                    event: told.name,
+                    subject: &told.subject,
+                    body: &told.body,
+                    attempts: 0,
+                    next_attempt_at: now,
+                };
+                store::webhook::insert_delivery(&mut transaction, &delivery, now).await?;
+                made += 1;
+            }
+        }
+        transaction.commit().await.map_err(StoreError::from)?;
+    }
+}

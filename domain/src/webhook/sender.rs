@@ -1,0 +1,187 @@
+//! Attempts: what is due is sent, and tried again later when it fails.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{DeliveryId, WebhookId};
+use crate::base::random::Random;
+use crate::base::text::printable;
+use crate::context::Context;
+use crate::crypto::keys::KeyError;
+use crate::crypto::keys::purpose::WEBHOOK_URL;
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::ports::Message;
+use crate::store;
+use crate::store::webhook::{Attempt, Claimed, NewDelivery};
+use crate::webhook;
+use crate::webhook::WebhookError;
+use crate::webhook::event;
+use crate::webhook::secret::SigningSecret;
+
+/// How long after each attempt that failed the next one is made. After the last of them it has failed for good.
+const BACKOFF: [Duration; 7] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(3600),
+    Duration::from_secs(3 * 3600),
+    Duration::from_secs(8 * 3600),
+];
+/// How long an attempt has its delivery to itself: longer than it can take. If it is never heard of again, somebody else
+/// makes the next one.
+const LEASE: Duration = Duration::from_secs(60);
+/// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
+const LONGEST_PROBLEM: usize = 200;
+/// The receiver is gone for good (RFC 9110 §15.5.11).
+const GONE: u16 = 410;
+
+/// How to reach a receiver: its address and what signs for it, opened.
+pub(crate) struct Route {
+    url: Zeroizing<String>,
+    secrets: Vec<(SigningSecret, Option<Timestamp>)>,
+}
+
+impl Route {
+    pub(crate) async fn open(context: &Context, id: &WebhookId) -> Result<Option<Self>, Fault> {
+        let Some(wrapped) = store::webhook::route(&context.store, id).await? else { return Ok(None) };
+        let url = context.keys.unwrap(WEBHOOK_URL, &wrapped.url)?;
+        let url = std::str::from_utf8(&url).map_err(|_| KeyError::Damaged(WEBHOOK_URL))?.to_owned();
+        let mut secrets = vec![(SigningSecret::unwrap(&context.keys, &wrapped.secret)?, None)];
+        if let Some((previous, until)) = &wrapped.previous {
+            secrets.push((SigningSecret::unwrap(&context.keys, previous)?, Some(*until)));
+        }
+        Ok(Some(Self { url: Zeroizing::new(url), secrets }))
+    }
+
+    pub(crate) fn into_url(self) -> String {
+        self.url.to_string()
+    }
+
+    /// The message as it is sent at `now`. While a secret is being replaced there is a signature of each.
+    fn message(&self, delivery: &Claimed, now: Timestamp) -> Message {
+        let (id, timestamp) = (delivery.id.as_str(), now.seconds());
+        let signatures: Vec<String> = self
+            .secrets
+            .iter()
+            .filter(|(_, until)| until.is_none_or(|until| now < until))
+            .map(|(secret, _)| secret.sign(id, timestamp, &delivery.body))
+            .collect();
+        Message {
+            url: self.url.clone(),
+            id: id.to_owned(),
+            timestamp,
+            signature: signatures.join(" "),
+            body: delivery.body.clone(),
+        }
+    }
+}
+
+/// Makes one attempt for the delivery that is longest due to this webhook. One after the other, so that what happened first
+/// arrives first while the receiver is well. False: nothing was due, or others had it.
+pub async fn attempt_due(context: &Context, webhook: &WebhookId) -> Result<bool, Fault> {
+    let now = context.now();
+    let claimed = store::webhook::claim(&context.store, webhook, now, now.plus(LEASE)).await?;
+    let Some(delivery) = claimed else { return Ok(false) };
+    // Removed meanwhile, with its deliveries.
+    let Some(route) = Route::open(context, webhook).await? else { return Ok(false) };
+    attempt(context, &route, &delivery, true).await?;
+    Ok(true)
+}
+
+/// One attempt, and what became of it.
+async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: bool) -> Result<(), Fault> {
+    let answer = context.post.post(&route.message(delivery, context.now())).await;
+    let now = context.now();
+    let (status, problem) = match answer {
+        Ok(status @ 200..=299) => (Some(status), None),
+        Ok(status @ 300..=399) => (Some(status), Some(format!("It answered {status}. Redirects are not followed."))),
+        Ok(GONE) => (Some(GONE), Some("It answered 410: the receiver is gone for good.".to_owned())),
+        Ok(status) => (Some(status), Some(format!("It answered {status}."))),
+        Err(problem) => (None, Some(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))),
+    };
+    let is_gone = status == Some(GONE);
+    let again = problem.is_some() && retries && !is_gone;
+    let next_attempt_at = if again { next_attempt(context.random.as_ref(), delivery.attempts, now) } else { None };
+    let outcome = Attempt { at: now, status, problem, next_attempt_at };
+    store::webhook::record(&context.store, delivery, &outcome).await?;
+    if is_gone {
+        match webhook::pause(context, &Actor::system(), &delivery.webhook, true).await {
+            Ok(()) | Err(WebhookError::NotFound) => {}
+            Err(WebhookError::Fault(fault)) => return Err(fault),
+            Err(error) => tracing::error!(%error, "a webhook could not be paused"),
+        }
+    }
+    Ok(())
+}
+
+/// When the next attempt is made after `attempts` that failed; `None`: no more. A little later than planned, by chance, so
+/// that what failed together does not come back together.
+fn next_attempt(random: &dyn Random, attempts: i64, now: Timestamp) -> Option<Timestamp> {
+    let backoff = *BACKOFF.get(usize::try_from(attempts - 1).ok()?)?;
+    let mut chance = [0];
+    random.fill(&mut chance);
+    Some(now.plus(backoff + backoff / 10 * u32::from(chance[0]) / 255))
+}
+
+/// Sends a test now, once, and returns the delivery that says what became of it. Also while the webhook is paused: that is
+/// when somebody wants to know whether it would work.
+pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<DeliveryId, WebhookError> {
+    let webhook = webhook::find(context, id).await?.ok_or(WebhookError::NotFound)?;
+    let route = Route::open(context, id).await?.ok_or(WebhookError::NotFound)?;
+    let now = context.now();
+    let body = event::test(&context.settings, actor, &webhook, now);
+    let delivery = NewDelivery {
+        id: DeliveryId::generate(context.random.as_ref()),
+        webhook: id,
+        seq: None,
+        event: event::TEST,
+        subject: "",
+        body: &body,
+        // It is under way from the beginning.
+        attempts: 1,
+        next_attempt_at: now.plus(LEASE),
+    };
+    let mut transaction = context.store.begin_exchange().await?;
+    store::webhook::insert_delivery(&mut transaction, &delivery, now).await?;
+    transaction.commit().await.map_err(store::StoreError::from)?;
+    let claimed =
+        Claimed { id: delivery.id.clone(), webhook: id.clone(), attempts: 1, lease: delivery.next_attempt_at, body };
+    attempt(context, &route, &claimed, false).await?;
+    Ok(claimed.id)
+}
+
+/// Lets a delivery be sent again, or now instead of later, as if it had never been tried. Its identifier stays, so a
+/// receiver that had it knows it.
+pub async fn send_again(context: &Context, webhook: &WebhookId, delivery: &DeliveryId) -> Result<(), WebhookError> {
+    let found = webhook::find(context, webhook).await?.ok_or(WebhookError::NotFound)?;
+    if found.paused_at.is_some() {
+        return Err(WebhookError::Paused);
+    }
+    if store::webhook::send_again(&context.store, webhook, delivery, context.now()).await? {
+        Ok(())
+    } else {
+        Err(WebhookError::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRandom;
+
+    #[test]
+    fn attempts_are_ever_rarer_and_then_over() {
+        let (random, now) = (SeededRandom::new(1), Timestamp::from_millis(0));
+        for (position, backoff) in BACKOFF.iter().enumerate() {
+            for _ in 0..50 {
+                let next = next_attempt(&random, position as i64 + 1, now).expect("one more").since(now);
+                assert!(*backoff <= next && next <= *backoff + *backoff / 10, "{next:?} after {backoff:?}");
+            }
+        }
+        assert_eq!(next_attempt(&random, BACKOFF.len() as i64 + 1, now), None);
+    }
+}

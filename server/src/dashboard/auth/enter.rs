@@ -1,0 +1,164 @@
+//! The middleware of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers behind it
+//! find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
+
+use app::error::ActionError;
+use app::pages::message;
+use app::visit::{Viewer, Visit};
+use axum::RequestExt;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::base::id::{ClientId, TeamId};
+use domain::credential::inspect;
+use domain::model::authority::{Denied, Role};
+use tower_sessions::Session;
+
+use crate::dashboard::auth::form_token::Binding;
+use crate::dashboard::auth::return_address::{sign_in_for_request, sign_in_on_the_way_to};
+use crate::dashboard::auth::signed_in::SignedIn;
+use crate::dashboard::respond::respond;
+use crate::http::body::{self, BodyError, LIMIT};
+use crate::http::client_address::ClientAddress;
+use crate::http::cross_site::is_same_origin;
+use crate::http::error;
+use crate::http::fields::Fields;
+use crate::oauth::AUTHORIZE_PATH;
+use crate::state::AppState;
+
+/// What a route of the dashboard needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Nothing: signing in, setting up.
+    Anybody,
+    /// To be signed in. What is seen is what the person's roles allow.
+    Person,
+    /// This role: in the team of the credential, or in the team, that the path names; in any team when it names none.
+    Role(Role),
+    /// To administer the instance.
+    Administrator,
+}
+
+/// The middleware of one route of the dashboard, with the permission that its row of the table names.
+pub async fn enter(
+    State((state, permission)): State<(AppState, Permission)>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let viewer = match SignedIn::viewer(&state.context, &session).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            tracing::error!(%error, "a session could not be read");
+            return error::plain(StatusCode::SERVICE_UNAVAILABLE);
+        }
+    };
+    let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), request.headers(), state.is_https());
+    let visit = visit(&state, viewer, &binding, &request);
+    let mut response = match check(&state, &visit, permission, &binding, request).await {
+        Ok(mut request) => {
+            request.extensions_mut().insert(visit);
+            request.extensions_mut().insert(session);
+            next.run(request).await
+        }
+        Err(response) => response,
+    };
+    if is_new {
+        binding.remember(&mut response, state.is_https());
+    }
+    response
+}
+
+fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, request: &Request) -> Visit {
+    let headers = request.headers();
+    Visit {
+        context: state.context.clone(),
+        viewer,
+        form_token: binding.token(&state.context),
+        path: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        address: request.extensions().get::<ClientAddress>().and_then(|address| address.0),
+        agent: headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+    }
+}
+
+/// Lets a request through, with its form read, or answers it.
+async fn check(
+    state: &AppState,
+    visit: &Visit,
+    permission: Permission,
+    binding: &Binding,
+    request: Request,
+) -> Result<Request, Response> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
+        return Err(respond(visit.clone(), async || Ok(message::form_refused())).await);
+    }
+    if permission != Permission::Anybody && visit.viewer.is_none() {
+        return Err(to_sign_in(request.method(), request.headers(), request.uri()));
+    }
+    let mut request = request;
+    if let Err(error) = permitted(visit, permission, &mut request).await {
+        return Err(respond(visit.clone(), async || Err(error)).await);
+    }
+    if safe {
+        return Ok(request);
+    }
+    let (mut head, body) = request.into_parts();
+    let body = match body::read(body, LIMIT).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async || Ok(message::too_large())).await),
+        Err(error) => return Err(error.into_response()),
+    };
+    let fields = Fields::parse(&body);
+    if !binding.accepts(&state.context, &fields.get("form_token")) {
+        // The session ended while somebody read what a client asks for: it is asked again when they are signed in.
+        if head.uri.path() == AUTHORIZE_PATH && visit.viewer.is_none() {
+            return Err(sign_in_for_request(&fields.get("request")));
+        }
+        return Err(respond(visit.clone(), async || Ok(message::form_refused())).await);
+    }
+    head.extensions.insert(fields);
+    Ok(Request::from_parts(head, Body::from(body)))
+}
+
+/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in its
+/// own transaction: this keeps pages of what would be refused from being shown.
+async fn permitted(visit: &Visit, permission: Permission, request: &mut Request) -> Result<(), ActionError> {
+    let needed = match permission {
+        Permission::Anybody | Permission::Person => return Ok(()),
+        Permission::Administrator if visit.authority()?.is_administrator() => return Ok(()),
+        Permission::Administrator => return Err(ActionError::NotFound),
+        Permission::Role(role) => role,
+    };
+    let authority = visit.authority()?;
+    let parameters = request.extract_parts::<RawPathParams>().await.map_err(|_| ActionError::NotFound)?;
+    let named = |wanted: &str| parameters.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let team = if let Some(id) = named("client_id") {
+        let id = ClientId::parse(id).ok_or(ActionError::NotFound)?;
+        Some(inspect::find(&visit.context, authority, &id).await?.ok_or(ActionError::NotFound)?.team)
+    } else if let Some(id) = named("team_id") {
+        Some(TeamId::parse(id).ok_or(ActionError::NotFound)?)
+    } else {
+        None
+    };
+    match team.map(|team| authority.require(&team, needed)) {
+        Some(Ok(())) => Ok(()),
+        None if authority.has_anywhere(needed) => Ok(()),
+        Some(Err(Denied::Unseen)) => Err(ActionError::NotFound),
+        Some(Err(Denied::TooLittle)) | None => Err(ActionError::Forbidden),
+    }
+}
+
+/// Pages lead to the sign-in and back; programs get the status.
+fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepts.starts_with("application/json") {
+        return error::plain(StatusCode::UNAUTHORIZED);
+    }
+    let back = uri.path_and_query().map_or("/", |target| target.as_str());
+    if *method == Method::GET && back != "/" {
+        return Redirect::to(&sign_in_on_the_way_to(back)).into_response();
+    }
+    Redirect::to("/login").into_response()
+}

@@ -1,0 +1,11 @@
+//! What decides who is there and what they may do, before a handler runs.
+
+pub mod confirm;
+pub mod cookies;
+pub mod enter;
+pub mod form_token;
+pub mod passkey_answer;
+pub mod return_address;
+pub mod session_store;
+pub mod signed_in;
+pub mod start_session;

@@ -1,0 +1,96 @@
+//! Where a sign-in leads on to.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::http::middleware::POLICY_OF_LEADING_ON;
+use crate::oauth::AUTHORIZE_PATH;
+
+/// The sign-in page that leads on to `next`, an address of ours.
+pub fn sign_in_on_the_way_to(next: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("/login?next={encoded}")
+}
+
+/// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
+pub fn safe_return(next: &str) -> String {
+    let (path, query) = next.split_once('?').unwrap_or((next, ""));
+    // The query is the client's, and may hold what ours do not. Behind a path of ours it leads nowhere else.
+    if path == AUTHORIZE_PATH && query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte)) {
+        return next.to_owned();
+    }
+    let known =
+        ["/credentials", "/servers", "/leaks", "/activity", "/teams", "/people", "/settings", "/account", "/apps"]
+            .iter()
+            .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    // Ours are made of these characters; whatever else a parser might read differently is not.
+    let plain = next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.?=&%+".contains(&byte));
+    if known && plain && !next.contains("//") { next.to_owned() } else { "/".to_owned() }
+}
+
+/// Sends somebody to sign in, and back to the request.
+pub fn sign_in_for_request(query: &str) -> Response {
+    Redirect::to(&sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()
+}
+
+/// Lets the page's form be answered with a redirect to the client.
+pub fn let_form_lead_on(response: &mut Response) {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
+}
+
+/// The same for the page that signs somebody in on the way to `next`: who has allowed it before is sent on at once.
+pub fn let_sign_in_lead_to(next: &str, response: &mut Response) {
+    if next.strip_prefix(AUTHORIZE_PATH).is_some_and(|rest| rest.starts_with('?')) {
+        let_form_lead_on(response);
+    }
+}
+
+/// A query as it can be carried in an address of ours: browsers leave some of these characters as they are.
+fn plain(query: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
+    let mut plain = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        if is_plain(byte) {
+            plain.push(char::from(byte));
+        } else {
+            plain.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_ours_are_returned_to() {
+        for good in [
+            "/credentials",
+            "/credentials/csc_x/revoke",
+            "/credentials?q=a%20b&sort=name",
+            "/servers/new",
+            "/activity",
+            "/account",
+            "/mcp/oauth/authorize?redirect_uri=http://localhost:8085/callback&scope=a%20b&state=~!*'()",
+        ] {
+            assert_eq!(safe_return(good), good);
+        }
+        for wrong in [
+            "//evil.example",
+            "/\\evil.example",
+            "https:evil.example",
+            "/credentials\r\nSet-Cookie: a=b",
+            "/credentialsx",
+            "/credentials//evil.example",
+            "/logout",
+            "/mcp/oauth/authorizex?a=b",
+            "/mcp/oauth/authorize/../../..//evil.example",
+            "/mcp/oauth/authorize?a=\r\nSet-Cookie: a=b",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert_eq!(safe_return(wrong), "/", "{wrong:?}");
+        }
+    }
+}

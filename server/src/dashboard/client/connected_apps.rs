@@ -1,0 +1,16 @@
+//! Connected apps.
+
+use app::pages::client::connected_apps as page;
+use app::pages::client::connected_apps::AppsQuery;
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery};
+use axum::response::Response;
+
+use crate::dashboard::respond::{fields_of, respond};
+
+/// `GET /apps`
+pub async fn page(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let fields = fields_of(query);
+    let query = AppsQuery { after: fields.get("after"), tokens_after: fields.get("tokens_after") };
+    respond(visit, || page::page(query, fields.find("done"))).await
+}

@@ -1,0 +1,16 @@
+//! The list of clients.
+
+use app::pages::client::list as page;
+use app::pages::client::list::ClientsQuery;
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery};
+use axum::response::Response;
+
+use crate::dashboard::respond::{fields_of, respond};
+
+/// `GET /apps/clients`
+pub async fn page(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let fields = fields_of(query);
+    let query = ClientsQuery { q: fields.get("q"), kind: fields.get("kind"), after: fields.get("after") };
+    respond(visit, || page::page(query, fields.find("done").is_some())).await
+}

@@ -1,0 +1,11 @@
+//! Credentials.
+
+pub mod authenticators;
+pub mod edit;
+pub mod list;
+pub mod new;
+pub mod renew;
+pub mod reveal;
+pub mod rotate;
+pub mod show;
+pub mod stop;

@@ -1,0 +1,4 @@
+//! Responding to an incident.
+
+pub mod emergency_stop;
+pub mod leaks;

@@ -1,0 +1,5 @@
+//! The instance.
+
+pub mod overview;
+pub mod settings;
+pub mod signing_keys;

@@ -1,0 +1,94 @@
+//! What an invitation's link opens.
+
+use app::error::ActionError;
+use app::pages::person::invitation as page;
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::crypto::password::Password;
+use domain::model::team::InvitedRole;
+use domain::person::invitation::{self, InvitationError};
+use domain::person::sign_in::Shown;
+use tower_sessions::Session;
+
+use crate::dashboard::auth::start_session::{enter_as, remembered};
+use crate::dashboard::respond::{fields_of, respond};
+use crate::http::fields::Fields;
+use crate::state::AppState;
+
+/// `GET /invitation?token=…`
+pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
+    let token = fields_of(query).get("token");
+    let viewer = visit.viewer.as_ref().map(|viewer| viewer.email.clone());
+    let context = visit.context.clone();
+    let mut response = respond(visit, async || {
+        let Some((invitation, exists)) = invitation::open(&context, &token).await? else {
+            return Ok(page::unusable());
+        };
+        match viewer {
+            Some(email) if email == invitation.email => page::join_page(invitation, token).await,
+            Some(_) => Ok(page::for_somebody_else(&invitation.email)),
+            None if exists => Ok(page::sign_in_first(&invitation.email)),
+            None => page::account_page(invitation, token, String::new(), Vec::new()).await,
+        }
+    })
+    .await;
+    // The address of this page is a secret, whatever it shows.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// `POST /invitation`: makes the account and signs it in, or gives the signed-in person the role.
+pub async fn accept(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    headers: HeaderMap,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let (token, name) = (fields.get("token"), fields.get("name"));
+    let error = if visit.viewer.is_some() {
+        match join(&visit, &token).await {
+            Ok(next) => return Redirect::to(&next).into_response(),
+            Err(error) => error,
+        }
+    } else {
+        let password = Password::new(fields.get("password"));
+        let (address, agent) = (visit.address, visit.agent.clone());
+        let accepted = invitation::accept_as_new(&visit.context, &token, &name, password, |actor| {
+            actor.at(address, agent.as_deref())
+        });
+        match accepted.await {
+            Ok(person) => {
+                let device = remembered(&state, &headers, &person.id, Shown::Password);
+                return enter_as(&state, &visit, &session, &person, device, "/").await;
+            }
+            Err(error) => error,
+        }
+    };
+    let context = visit.context.clone();
+    respond(visit, async || match error {
+        InvitationError::LinkUnusable => Ok(page::unusable()),
+        error => {
+            let Some((invitation, _)) = invitation::open(&context, &token).await? else { return Ok(page::unusable()) };
+            match error {
+                InvitationError::Invalid(errors) => page::account_page(invitation, token, name, errors).await,
+                InvitationError::ForSomebodyElse => Ok(page::for_somebody_else(&invitation.email)),
+                InvitationError::AccountExists => Ok(page::sign_in_first(&invitation.email)),
+                error => Err(ActionError::from(error)),
+            }
+        }
+    })
+    .await
+}
+
+/// Gives the signed-in person what the invitation says; returns where to go.
+async fn join(visit: &Visit, token: &str) -> Result<String, InvitationError> {
+    let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else { return Err(InvitationError::NotFound) };
+    let invitation = invitation::accept(&visit.context, &actor, &viewer.id, token).await?;
+    Ok(match invitation.grant {
+        InvitedRole::Team(team, _) => format!("/teams/{team}?done=joined"),
+        InvitedRole::Administrator => "/".to_owned(),
+    })
+}

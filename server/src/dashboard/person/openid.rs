@@ -1,0 +1,204 @@
+//! Signing in with an OpenID provider, and connecting an account there to the person who is signed in.
+
+use app::pages::message;
+use app::pages::person::{account, openid as page};
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::context::Context;
+use domain::model::origin::Origin;
+use domain::model::person::Person;
+use domain::person::openid::attempt::{self, Begun, Finished, LIFETIME, Purpose, Returned};
+use domain::person::openid::{OpenIdError, link};
+use domain::services::relying_party::RelyingParty;
+use tower_sessions::Session;
+
+use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
+use crate::dashboard::auth::cookies::Cookie;
+use crate::dashboard::auth::return_address::{safe_return, sign_in_on_the_way_to};
+use crate::dashboard::auth::signed_in::SignedIn;
+use crate::dashboard::auth::start_session::enter_with;
+use crate::dashboard::respond::{fields_of, respond};
+use crate::http::fields::Fields;
+use crate::http::middleware::POLICY_OF_LEADING_ON;
+use crate::state::AppState;
+
+/// `POST /login/openid`: leads to the provider.
+pub async fn sign_in(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
+    let return_to = safe_return(&fields.get("next"));
+    let back = sign_in_again(&return_to);
+    lead_there(&state, visit, &relying_party, Purpose::SignIn { return_to }, back).await
+}
+
+/// `POST /account/openid`: leads to the provider to connect an account.
+pub async fn connect(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
+    if let Err(problem) = confirm_unless_fresh(&visit, &session, &fields).await {
+        return ask_again(visit, problem).await;
+    }
+    let session = match visit.viewer() {
+        Ok(viewer) => viewer.session.clone(),
+        Err(error) => return respond(visit, async || Err(error)).await,
+    };
+    lead_there(&state, visit, &relying_party, Purpose::Connect { session }, ACCOUNT.to_owned()).await
+}
+
+/// `POST /account/openid/disconnect`
+pub async fn disconnect(
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
+    if let Err(problem) = confirm_unless_fresh(&visit, &session, &fields).await {
+        return ask_again(visit, problem).await;
+    }
+    let disconnected = async {
+        let (actor, viewer) = (visit.actor()?, visit.viewer()?);
+        Ok(link::disconnect(&visit.context, &relying_party, &actor, &viewer.id, &viewer.session).await?)
+    };
+    match disconnected.await {
+        // Twice is as good as once.
+        Ok(true | false) => Redirect::to("/account?done=disconnected").into_response(),
+        Err(error) => respond(visit.clone(), async || Err(error)).await,
+    }
+}
+
+/// `GET /login/openid/return`: the provider sends the browser back.
+pub async fn finish(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
+    let fields = fields_of(query);
+    let returned = Returned {
+        state: fields.get("state"),
+        code: fields.find("code").map(str::to_owned),
+        error: fields.find("error").map(str::to_owned),
+        issuer: fields.find("iss").map(str::to_owned),
+    };
+    let browser = Cookie::OpenId.read(&headers, state.is_https());
+    let own_session = visit.viewer.as_ref().map(|viewer| viewer.session.clone());
+    let origin = Origin::new(visit.address, visit.agent.as_deref());
+    let finished =
+        attempt::finish(&visit.context, &relying_party, &returned, browser.as_deref(), own_session.as_ref(), &origin);
+    let Finished { purpose, proved } = match finished.await {
+        Ok(finished) => finished,
+        Err(error) => {
+            let back = if visit.viewer.is_some() { ACCOUNT.to_owned() } else { sign_in_again("/") };
+            return refuse(visit, &relying_party, error, back).await;
+        }
+    };
+    let mut response = match (purpose, proved) {
+        (Purpose::SignIn { return_to }, Ok(identity)) => {
+            match link::sign_in(&visit.context, &relying_party, &identity, &origin).await {
+                Ok(person) => enter(&state, &visit, &session, &person, &return_to).await,
+                Err(error) => refuse(visit, &relying_party, error, sign_in_again(&return_to)).await,
+            }
+        }
+        (Purpose::SignIn { return_to }, Err(error)) => {
+            refuse(visit, &relying_party, error, sign_in_again(&return_to)).await
+        }
+        (Purpose::Connect { .. }, Ok(identity)) => {
+            let (Ok(actor), Ok(viewer)) = (visit.actor(), visit.viewer().cloned()) else {
+                return refuse(visit, &relying_party, OpenIdError::NoAttempt, sign_in_again("/")).await;
+            };
+            match link::connect(&visit.context, &relying_party, &actor, &viewer.id, &identity).await {
+                Ok(()) => Redirect::to("/account?done=connected").into_response(),
+                Err(error) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
+            }
+        }
+        (Purpose::Connect { .. }, Err(error)) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
+    };
+    Cookie::OpenId.take(&mut response, state.is_https());
+    response
+}
+
+/// Lets the forms of a page lead to the provider, and on from there: browsers hold every redirect of a form to `form-action`.
+pub fn let_forms_lead_there(context: &Context, response: &mut Response) {
+    if context.openid.is_some() {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
+    }
+}
+
+const ACCOUNT: &str = "/account";
+
+/// The sign-in page on the way to `next`.
+fn sign_in_again(next: &str) -> String {
+    if next == "/" {
+        return "/login".to_owned();
+    }
+    sign_in_on_the_way_to(next)
+}
+
+async fn no_provider(visit: Visit) -> Response {
+    respond(visit, async || Ok(message::not_found())).await
+}
+
+async fn lead_there(
+    state: &AppState,
+    visit: Visit,
+    relying_party: &RelyingParty,
+    purpose: Purpose,
+    back: String,
+) -> Response {
+    match attempt::begin(&visit.context, relying_party, purpose, visit.address).await {
+        Ok(Begun { address, browser }) => {
+            let mut response = Redirect::to(&address).into_response();
+            Cookie::OpenId.put(&mut response, &browser, Some(LIFETIME.as_secs()), state.is_https());
+            response
+        }
+        Err(error) => refuse(visit, relying_party, error, back).await,
+    }
+}
+
+/// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks for it.
+/// Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is known by when it
+/// comes from another site, so that it would be replaced by less.
+async fn enter(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
+    let signed_in = SignedIn::without_password(&visit.context, person, visit.address, visit.agent.clone());
+    enter_with(state, session, &signed_in, None, next).await
+}
+
+async fn refuse(visit: Visit, relying_party: &RelyingParty, error: OpenIdError, back: String) -> Response {
+    match &error {
+        OpenIdError::Unavailable(problem) => tracing::warn!(%problem, "the OpenID provider is not available"),
+        OpenIdError::NotProved(problem) => tracing::warn!(%problem, "an answer of the OpenID provider is not accepted"),
+        OpenIdError::Refused(code) => tracing::warn!(code, "the OpenID provider refused a request"),
+        _ => {}
+    }
+    let wait = match &error {
+        OpenIdError::Throttled { retry_after } => Some(retry_after.as_secs()),
+        _ => None,
+    };
+    let provider = relying_party.provider().clone();
+    let mut response = respond(visit, async move || page::problem(&provider, error, back)).await;
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+async fn ask_again(visit: Visit, refused: Refused) -> Response {
+    let context = visit.context.clone();
+    let mut response = match refused {
+        Refused::Fields { errors, .. } => respond(visit, || account::page(None, None, errors)).await,
+        Refused::Action(error) => respond(visit, async || Err(error)).await,
+    };
+    let_forms_lead_there(&context, &mut response);
+    response
+}

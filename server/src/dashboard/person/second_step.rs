@@ -1,0 +1,110 @@
+//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie that opens nothing
+//! but this page.
+
+use app::error::ActionError;
+use app::pages::person::second_step::Problem;
+use app::pages::person::{second_step as page, sign_in};
+use app::visit::Visit;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::person::sign_in::second_step::{self, Step, StepProof, Waiting};
+use domain::person::sign_in::{Shown, SignInError};
+use tower_sessions::Session;
+
+use crate::dashboard::auth::cookies::Cookie;
+use crate::dashboard::auth::passkey_answer;
+use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
+use crate::dashboard::auth::start_session::{device, enter_as, remembered};
+use crate::dashboard::person::sign_in::refuse;
+use crate::dashboard::respond::{fields_of, respond};
+use crate::http::fields::Fields;
+use crate::state::AppState;
+
+/// The word for a recovery code, on the wire.
+const RECOVERY: &str = "recovery-code";
+
+/// `GET /login/second-factor`
+pub async fn form(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let fields = fields_of(query);
+    let recovery = fields.get("with") == RECOVERY;
+    match second_step::find(&state.context, &token(&state, &headers)).await {
+        Ok(Some(waiting)) => show(visit, recovery, None, &waiting).await,
+        // Whoever comes from the page itself was at the second step.
+        Ok(None) => match fields.find("next") {
+            Some(next) => too_late(visit, next).await,
+            None => Redirect::to("/login").into_response(),
+        },
+        Err(fault) => respond(visit, async || Err(ActionError::from(fault))).await,
+    }
+}
+
+/// The sign-in from its beginning, on the same way.
+async fn too_late(visit: Visit, next: &str) -> Response {
+    let next = safe_return(next);
+    if visit.viewer.is_some() {
+        return Redirect::to(&next).into_response();
+    }
+    refuse(visit, next, String::new(), sign_in::Problem::TooLate).await
+}
+
+/// `POST /login/second-factor`
+pub async fn finish(
+    State(state): State<AppState>,
+    Extension(visit): Extension<Visit>,
+    Extension(session): Extension<Session>,
+    headers: HeaderMap,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    let token = token(&state, &headers);
+    let waiting = match second_step::find(&state.context, &token).await {
+        Ok(Some(waiting)) => waiting,
+        Ok(None) => return too_late(visit, &fields.get("next")).await,
+        Err(fault) => return respond(visit, async || Err(ActionError::from(fault))).await,
+    };
+    let step = Step {
+        token,
+        proof: passkey_answer::read(&fields).map_or_else(|| StepProof::Code(fields.get("code")), StepProof::Passkey),
+        address: visit.address,
+        agent: visit.agent.clone(),
+        device: device(&state, &headers),
+    };
+    let problem = match second_step::finish(&state.context, step).await {
+        Ok(entered) => {
+            let device = remembered(&state, &headers, &entered.person.id, Shown::SecondFactor);
+            let mut response = enter_as(&state, &visit, &session, &entered.person, device, &entered.next).await;
+            Cookie::SecondStep.take(&mut response, state.is_https());
+            return response;
+        }
+        Err(SignInError::TooLate) => return too_late(visit, &waiting.next).await,
+        Err(SignInError::Refused | SignInError::WrongCode) => Problem::WrongCode,
+        Err(SignInError::WrongPasskey) => Problem::WrongPasskey,
+        Err(SignInError::Throttled { retry_after }) => Problem::Throttled { retry_after },
+        Err(SignInError::TooManyCodes { retry_after }) => Problem::TooManyCodes { retry_after },
+        Err(SignInError::Fault(fault)) => {
+            tracing::error!(%fault, "a second step could not be checked");
+            Problem::Unavailable
+        }
+    };
+    show(visit, fields.get("with") == RECOVERY, Some(problem), &waiting).await
+}
+
+async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &Waiting) -> Response {
+    let factors = waiting.person.factors;
+    let mut response = respond(visit, async || Ok(page::page(factors, recovery, &waiting.next, problem))).await;
+    let_sign_in_lead_to(&waiting.next, &mut response);
+    if let Some(Problem::Throttled { retry_after } | Problem::TooManyCodes { retry_after }) = problem {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+    }
+    response
+}
+
+/// The browser's token of the sign-in that waits, if it has one.
+pub fn token(state: &AppState, headers: &HeaderMap) -> String {
+    Cookie::SecondStep.read(headers, state.is_https()).unwrap_or_default()
+}

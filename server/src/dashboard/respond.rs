@@ -1,0 +1,41 @@
+//! Pages as answers.
+
+use app::error::ActionError;
+use app::page::Page;
+use app::pages::message;
+use app::render;
+use app::visit::Visit;
+use axum::extract::Extension;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::http::fields::Fields;
+
+/// Renders a page as an answer.
+pub async fn respond<Work>(visit: Visit, page: impl FnOnce() -> Work) -> Response
+where
+    Work: Future<Output = Result<Page, ActionError>>,
+{
+    let rendered = render::render(visit, page).await;
+    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, Html(rendered.html)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if rendered.secret {
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// The fields of a query.
+pub fn fields_of(query: Option<String>) -> Fields {
+    Fields::parse(query.unwrap_or_default().as_bytes())
+}
+
+/// Every address that no route has.
+pub async fn not_found(Extension(visit): Extension<Visit>) -> Response {
+    respond(visit, async || Ok(message::not_found())).await
+}

@@ -1,0 +1,5 @@
+//! Webhooks.
+
+pub mod edit;
+pub mod list;
+pub mod show;

@@ -1,0 +1,129 @@
+//! One request to another server, and its answer.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use url::{Host, Url};
+
+use crate::egress::policy::{EgressPermission, is_public};
+
+/// Asks other servers, over connections of one request each.
+#[derive(Default)]
+pub(super) struct Connector {
+    tls: OnceLock<Result<TlsConnector, String>>,
+}
+
+impl Connector {
+    /// One request and its answer, whatever that is.
+    pub(super) async fn ask(
+        &self,
+        permission: EgressPermission<'_>,
+        url: &Url,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, String> {
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+            return Err("no host".to_owned());
+        };
+        let https = permission.scheme(url)?;
+        let stream = connect(&host, port, &permission).await?;
+        if !https {
+            return ask(stream, url, method, headers, body).await;
+        }
+        let tls = self.tls.get_or_init(tls_connector).as_ref().map_err(Clone::clone)?;
+        // An IPv6 address stands between brackets in a URL, and without them in a certificate.
+        let name = host.to_string();
+        let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned()).map_err(|_| "not a host name")?;
+        let stream = tls.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
+        ask(stream, url, method, headers, body).await
+    }
+}
+
+/// An answer whose body is not read yet.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// Whether it says that its body is JSON.
+    pub(super) is_json: bool,
+    pub(super) body: Incoming,
+    _connection: Connection,
+}
+
+/// What moves the bytes of one request; it stops when nobody waits any more.
+struct Connection(JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Connects to one of the addresses that the host has now: nothing is looked up again afterwards.
+async fn connect(host: &Host<&str>, port: u16, permission: &EgressPermission<'_>) -> Result<TcpStream, String> {
+    let addresses: Vec<SocketAddr> = match host {
+        Host::Domain(name) => {
+            lookup_host((*name, port)).await.map_err(|error| format!("cannot be found: {error}"))?.collect()
+        }
+        Host::Ipv4(address) => vec![(*address, port).into()],
+        Host::Ipv6(address) => vec![(*address, port).into()],
+    };
+    let mut problem = permission.exceptions.not_public();
+    for address in addresses.into_iter().filter(|address| permission.is_private || is_public(address.ip())) {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => problem = format!("cannot be reached: {error}"),
+        }
+    }
+    Err(problem)
+}
+
+fn tls_connector() -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err("this machine has no root certificates; install ca-certificates".to_owned());
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    url: &Url,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, String> {
+    let failed = |error: hyper::Error| format!("no answer: {error}");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let host = url.host_str().unwrap_or_default();
+    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() =
+        url[url::Position::BeforePath..url::Position::AfterQuery].parse().map_err(|_| "not a URL".to_owned())?;
+    *request.headers_mut() = headers;
+    request.headers_mut().insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| "not a URL")?);
+    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // It ends with the answer, or with whoever waits for it; an error shows in the answer too.
+    let connection = Connection(tokio::spawn(connection));
+    let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
+    Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: connection })
+}
+
+/// `application/json`, or one that is built on it (RFC 6839 §3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}

@@ -1,0 +1,323 @@
+//! What the domain asks of other servers: documents of issuers and clients, tokens of an OpenID provider, messages to webhooks.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use domain::model::ports::{Connection as ProviderConnection, Fetch, Message, Post, TokenAnswer, TokenRequest};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Bytes;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::egress::connector::{Answer, Connector};
+use crate::egress::policy::{EgressPermission, Exceptions, PrivateHosts, is_public};
+
+/// Time for everything of a document: looking up, connecting, answering.
+const FETCH_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest document, in bytes.
+const LONGEST_DOCUMENT: usize = 64 * 1024;
+/// The same for the document of a client, whose address anybody who is signed in may name.
+const CLIENT_DEADLINE: Duration = Duration::from_secs(3);
+/// Longest document of a client, in bytes (draft-ietf-oauth-client-id-metadata-document §6.6).
+const LONGEST_CLIENT_DOCUMENT: usize = 5 * 1024;
+/// The same time for a message to a webhook, whose receiver may work before it answers.
+const POST_DEADLINE: Duration = Duration::from_secs(10);
+/// How much is read of what a webhook answers: enough that the receiver sees its answer taken.
+const LONGEST_RECEIPT: usize = 4 * 1024;
+/// How long that may take once the status is known.
+const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const LATE: &str = "no answer in time";
+const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
+
+/// Asks other servers.
+pub struct Outbound {
+    issuers: Exceptions,
+    webhooks: Exceptions,
+    clients: Exceptions,
+    connector: Connector,
+}
+
+impl Outbound {
+    /// Makes exceptions for these hosts alone.
+    pub fn new(private: PrivateHosts) -> Self {
+        Self {
+            issuers: Exceptions { hosts: private.issuers, setting: "private_issuers" },
+            webhooks: Exceptions { hosts: private.webhooks, setting: "private_webhooks" },
+            clients: Exceptions { hosts: private.clients, setting: "private_clients" },
+            connector: Connector::default(),
+        }
+    }
+
+    async fn fetch(&self, issuer: &str, url: &str) -> Result<Vec<u8>, String> {
+        let url = Url::parse(url).map_err(|_| "not a URL")?;
+        let headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
+        let answer =
+            self.connector.ask(self.permission_for(issuer, &url), &url, Method::GET, headers, Bytes::new()).await?;
+        // A redirect leads to where nobody looked whether it may be asked.
+        if answer.status != StatusCode::OK {
+            return Err(format!("answered {}", answer.status));
+        }
+        document(answer).await
+    }
+
+    /// What is allowed for a request to what an issuer's document names. A public issuer's document must not send us to a
+    /// private host, listed or not.
+    fn permission_for(&self, issuer: &str, url: &Url) -> EgressPermission<'_> {
+        let is_private = self.issuers.cover(url) && Url::parse(issuer).is_ok_and(|issuer| self.issuers.cover(&issuer));
+        EgressPermission { is_private, exceptions: &self.issuers }
+    }
+
+    /// Sends a token request to an OpenID provider.
+    async fn send_token_request(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
+        let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
+        let mut headers = HeaderMap::from_iter([
+            (header::ACCEPT, JSON),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
+        ]);
+        if let Some(authorization) = &request.authorization {
+            let mut value = HeaderValue::from_str(authorization).map_err(|_| "not a header")?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let body = Bytes::copy_from_slice(request.body.as_bytes());
+        let answer =
+            self.connector.ask(self.permission_for(&request.issuer, &url), &url, Method::POST, headers, body).await?;
+        let status = answer.status.as_u16();
+        Ok(TokenAnswer { status, body: Zeroizing::new(document(answer).await?) })
+    }
+
+    /// The document of a client. Its address begins with https, whatever exceptions there are.
+    async fn client_document(&self, url: &str) -> Result<Vec<u8>, String> {
+        let url = Url::parse(url).map_err(|_| "not a URL")?;
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        let permission = EgressPermission { is_private: self.clients.cover(&url), exceptions: &self.clients };
+        let mut answer = self.connector.ask(permission, &url, Method::GET, headers, Bytes::new()).await?;
+        if answer.status != StatusCode::OK {
+            return Err(format!("answered {}", answer.status));
+        }
+        if !answer.is_json {
+            return Err("the answer is not application/json".to_owned());
+        }
+        let body = Limited::new(&mut answer.body, LONGEST_CLIENT_DOCUMENT).collect().await;
+        body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 5 KiB or broken".to_owned())
+    }
+
+    /// Sends a message to a webhook, and returns the status of its answer.
+    async fn send(&self, message: &Message) -> Result<u16, String> {
+        let url = Url::parse(&message.url).map_err(|_| "not a URL")?;
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.insert("webhook-id", value(&message.id)?);
+        headers.insert("webhook-timestamp", value(&message.timestamp.to_string())?);
+        headers.insert("webhook-signature", value(&message.signature)?);
+        let permission = EgressPermission { is_private: self.webhooks.cover(&url), exceptions: &self.webhooks };
+        let body = Bytes::from(message.body.clone());
+        let mut answer = self.connector.ask(permission, &url, Method::POST, headers, body).await?;
+        let receipt = Limited::new(&mut answer.body, LONGEST_RECEIPT).collect();
+        // What it says, and whether it ever ends, changes nothing.
+        let _ = tokio::time::timeout(RECEIPT_DEADLINE, receipt).await;
+        Ok(answer.status.as_u16())
+    }
+}
+
+impl Fetch for Outbound {
+    fn get<'call>(
+        &'call self,
+        issuer: &'call str,
+        url: &'call str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+        Box::pin(async move {
+            tokio::time::timeout(FETCH_DEADLINE, self.fetch(issuer, url)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+
+    fn document<'call>(
+        &'call self,
+        url: &'call str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+        Box::pin(async move {
+            let fetched = tokio::time::timeout(CLIENT_DEADLINE, self.client_document(url)).await;
+            fetched.unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+}
+
+impl ProviderConnection for Outbound {
+    fn redeem<'call>(
+        &'call self,
+        request: &'call TokenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, String>> + Send + 'call>> {
+        Box::pin(async move {
+            tokio::time::timeout(FETCH_DEADLINE, self.send_token_request(request))
+                .await
+                .unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+}
+
+impl Post for Outbound {
+    fn check(&self, url: &str) -> Result<(), String> {
+        let url = Url::parse(url).map_err(|_| "Enter an address such as https://alerts.example.com/hook.")?;
+        if self.webhooks.cover(&url) {
+            let is_http = matches!(url.scheme(), "http" | "https");
+            return if is_http { Ok(()) } else { Err("Use https.".to_owned()) };
+        }
+        let setting = self.webhooks.setting;
+        if url.scheme() != "https" {
+            return Err(format!("Use https. Plain http is for hosts that the setting {setting} lists."));
+        }
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
+            _ => None,
+        };
+        if address.is_some_and(|address| !is_public(address)) {
+            return Err(format!("This address is not public. List it in the setting {setting} to allow it."));
+        }
+        Ok(())
+    }
+
+    fn post<'call>(
+        &'call self,
+        message: &'call Message,
+    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
+        Box::pin(async move {
+            tokio::time::timeout(POST_DEADLINE, self.send(message)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
+        })
+    }
+}
+
+/// The body of an answer.
+async fn document(mut answer: Answer) -> Result<Vec<u8>, String> {
+    let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
+    body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_allowed_is_not_asked() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let strict = Outbound::new(PrivateHosts::default());
+        for url in [
+            format!("http://127.0.0.1:{port}/"),
+            format!("https://127.0.0.1:{port}/"),
+            format!("https://localhost:{port}/"),
+            format!("https://[::ffff:127.0.0.1]:{port}/"),
+            format!("https://2130706433:{port}/"),
+            "file:///etc/passwd".to_owned(),
+            "https://".to_owned(),
+        ] {
+            assert!(strict.get(&url, &url).await.is_err(), "{url}");
+            assert!(strict.document(&url).await.is_err(), "{url}");
+            assert!(strict.post(&message(&url)).await.is_err(), "{url}");
+            assert!(url.contains("//localhost") || strict.check(&url).is_err(), "{url}");
+        }
+        let asked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(asked.is_err(), "no connection was made");
+    }
+
+    #[tokio::test]
+    async fn an_allowed_host_is_asked_once_and_followed_nowhere() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let long = format!("HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n{}", "x".repeat(70_000));
+        let answers = [
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_owned(),
+            format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{port}/elsewhere\r\ncontent-length: 0\r\n\r\n"),
+            long,
+        ];
+        let server = tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await.expect("a request");
+                // The client hangs up on an answer that is too long.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let outbound =
+            Outbound::new(PrivateHosts { issuers: vec![format!("127.0.0.1:{port}")], ..PrivateHosts::default() });
+        let url = format!("http://127.0.0.1:{port}/keys");
+        // Not on behalf of an issuer that is not listed itself.
+        assert!(outbound.get("https://issuer.example", &url).await.expect_err("refused").contains("only https"));
+        assert_eq!(outbound.get(&url, &url).await.expect("an answer"), b"{}");
+        assert!(outbound.get(&url, &url).await.expect_err("a redirect").contains("302"));
+        assert!(outbound.get(&url, &url).await.expect_err("too long").contains("64 KiB"));
+        server.await.expect("three requests, no more");
+    }
+
+    fn message(url: &str) -> Message {
+        Message {
+            url: url.to_owned().into(),
+            id: "msg_x".to_owned(),
+            timestamp: 1,
+            signature: "v1,x".to_owned(),
+            body: "{}".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_posted_once_and_only_the_status_of_the_answer_counts() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let answers = [
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n{}", "x".repeat(900_000)),
+            // It never ends.
+            "HTTP/1.1 202 Accepted\r\ncontent-length: 5\r\n\r\nx".to_owned(),
+            format!("HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n"),
+            "nonsense\r\n\r\n".to_owned(),
+        ];
+        let server = tokio::spawn(async move {
+            let (mut requests, mut open) = (Vec::new(), Vec::new());
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut request = vec![0; 2048];
+                let length = stream.read(&mut request).await.expect("a request");
+                requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
+                let _ = tokio::time::timeout(Duration::from_secs(2), stream.write_all(answer.as_bytes())).await;
+                open.push(stream);
+            }
+            requests
+        });
+        let host = format!("127.0.0.1:{port}");
+        let url = format!("http://{host}/hook?a=b");
+        let outbound = Outbound::new(PrivateHosts { webhooks: vec![host.clone()], ..PrivateHosts::default() });
+        let not_listed = Outbound::new(PrivateHosts {
+            issuers: vec![host.clone()],
+            clients: vec![host.clone()],
+            ..PrivateHosts::default()
+        });
+        assert!(not_listed.post(&message(&url)).await.is_err(), "an issuer is no webhook");
+        assert_eq!((outbound.check(&url), not_listed.check(&url).is_err()), (Ok(()), true));
+        for status in [200, 202, 307] {
+            assert_eq!(outbound.post(&message(&url)).await, Ok(status));
+        }
+        assert!(outbound.post(&message(&url)).await.expect_err("nonsense").starts_with("no answer"));
+        let requests = server.await.expect("four requests, no more");
+        for line in [
+            "POST /hook?a=b HTTP/1.1",
+            &format!("host: {host}"),
+            "content-type: application/json",
+            "content-length: 2",
+            "webhook-id: msg_x",
+            "webhook-timestamp: 1",
+            "webhook-signature: v1,x",
+            concat!("user-agent: Countersign/", env!("CARGO_PKG_VERSION")),
+        ] {
+            assert!(requests[0].contains(line), "{line}: {}", requests[0]);
+        }
+    }
+}

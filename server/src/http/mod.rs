@@ -1,0 +1,12 @@
+//! What every request passes, whatever it asks for.
+
+pub mod accept;
+pub mod body;
+pub mod client_address;
+pub mod cors;
+pub mod cross_site;
+pub mod error;
+pub mod fields;
+pub mod middleware;
+pub mod rate_limit;
+pub mod request_id;

@@ -1,0 +1,4 @@
+//! Reports of leaks from outside.
+
+pub mod leak_reports;
+pub mod report_policy;

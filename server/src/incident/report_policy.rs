@@ -1,0 +1,54 @@
+//! What is done with reports of leaks, and the keys that sign GitHub’s.
+
+use axum::http::HeaderMap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::crypto::public_key::PublicKey;
+use domain::model::incident::Policy;
+use serde::Deserialize;
+
+/// What is done with reports.
+#[derive(Debug, Clone, Default)]
+pub struct LeakReports {
+    /// What happens to a reported secret.
+    pub policy: Policy,
+    /// The keys that sign GitHub's reports, by identifier. Without any its reports are not taken.
+    pub github_keys: Vec<(String, PublicKey)>,
+}
+
+/// A file of keys as GitHub publishes them.
+#[derive(Deserialize)]
+struct KeyFile {
+    public_keys: Vec<KeyEntry>,
+}
+
+#[derive(Deserialize)]
+struct KeyEntry {
+    key_identifier: String,
+    key: String,
+}
+
+/// Reads a file of keys as <https://api.github.com/meta/public_keys/secret_scanning> answers it.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn read_github_keys(text: &str) -> Result<Vec<(String, PublicKey)>, String> {
+    let file: KeyFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    file.public_keys
+        .into_iter()
+        .map(|entry| match PublicKey::read_all(&entry.key)?.into_iter().next() {
+            Some(key) => Ok((entry.key_identifier, key)),
+            None => Err("a key is missing".to_owned()),
+        })
+        .collect()
+}
+
+/// Whether GitHub signed this body.
+pub(super) fn is_signed(reports: &LeakReports, headers: &HeaderMap, body: &[u8]) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let identifier = header("github-public-key-identifier");
+    let signature = header("github-public-key-signature").and_then(|signature| STANDARD.decode(signature).ok());
+    let (Some(identifier), Some(signature)) = (identifier, signature) else { return false };
+    reports.github_keys.iter().any(|(name, key)| name == identifier && key.verify_der(body, &signature))
+}
