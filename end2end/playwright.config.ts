@@ -4,7 +4,7 @@ import { defineConfig } from '@playwright/test';
 
 const debian = '/usr/bin/chromium';
 /** Tests that open no browser. */
-const programs = ['clients.spec.ts', 'conformance.spec.ts', 'interactive.spec.ts', 'matrix.spec.ts'];
+const programs = ['clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'interactive.spec.ts', 'matrix.spec.ts'];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 
 /** Chromium that sees the fonts of `fonts/NAME.conf` alone: a text is as wide on every machine. */

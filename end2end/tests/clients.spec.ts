@@ -1,26 +1,12 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from '@playwright/test';
 import { SignJWT } from 'jose';
 import { Countersign, type Credential } from './countersign';
-
-/** The program in the README under the comment `<!-- runs: LANGUAGE -->`. */
-function snippet(language: string): string {
-  const readme = readFileSync('../README.md', 'utf8');
-  const found = new RegExp(`<!-- runs: ${language} -->\\n+\`\`\`\\w*\\n([^]*?)\n\`\`\``).exec(readme);
-  if (!found) throw new Error(`the README has no ${language} program`);
-  return found[1];
-}
-
-/** The same program with one thing changed; the thing must be there. */
-function changed(program: string, from: string, to: string): string {
-  expect(program).toContain(from);
-  return program.replace(from, to);
-}
+import { changed, program as documented } from './documents';
 
 const interpreters = {
   python: [process.env.PYTHON ?? '.venv/bin/python', '-'],
@@ -94,7 +80,7 @@ const programs = {
 for (const [name, [language, version, variant]] of Object.entries(programs))
   test(`${name}: calls a tool until the credential is revoked`, async () => {
     const credential = await server.createCredential(name);
-    const program = variant(snippet(language));
+    const program = variant(documented(language));
     const answer = await run(language, program, credential);
     expect(answer, answer.errors).toMatchObject({ code: 0 });
     expect(answer.output).toContain(credential.client_id);
@@ -114,26 +100,26 @@ for (const [language, call] of [
     const credential = await server.createCredential(
       `steps up from ${language}`, '--scope', 'mcp:read', '--scope', 'credentials:read',
     );
-    const program = changed(snippet(language), call, call.replace('whoami', 'list_credentials'));
+    const program = changed(documented(language), call, call.replace('whoami', 'list_credentials'));
     const answer = await run(language, program, credential);
     expect(answer, answer.errors).toMatchObject({ code: 0 });
     expect(answer.output).toContain(credential.client_id);
   });
 
 test('a key signs by hand', async () => {
-  expect(await server.shell(snippet('pair'))).toMatch(/csc_\w{22}/);
-  const pair = changed(snippet('pair'), 'EC -pkeyopt ec_paramgen_curve:P-256', 'RSA -pkeyopt rsa_keygen_bits:3072');
+  expect(await server.shell(documented('pair'))).toMatch(/csc_\w{22}/);
+  const pair = changed(documented('pair'), 'EC -pkeyopt ec_paramgen_curve:P-256', 'RSA -pkeyopt rsa_keygen_bits:3072');
   const MCP_CLIENT_ID = /csc_\w{22}/.exec(await server.shell(pair))![0];
   const MCP_TOKEN_URL = `${server.url}/mcp/oauth/token`;
   const environment = { MCP_CLIENT_ID, MCP_TOKEN_URL, MCP_PRIVATE_KEY_FILE: 'private-key.pem' };
-  const { access_token } = JSON.parse(await server.shell(snippet('assertion'), environment));
+  const { access_token } = JSON.parse(await server.shell(documented('assertion'), environment));
   expect(await (await server.callMcp(access_token, 'tools/call', { name: 'whoami' })).text()).toContain(MCP_CLIENT_ID);
 });
 
 test('a job of GitHub gets a token for its identity', async () => {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const jwks = JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] });
-  const created = await server.shell(`printf %s '${jwks}' > jwks.json\n${snippet('identity')} --federated-jwks jwks.json`);
+  const created = await server.shell(`printf %s '${jwks}' > jwks.json\n${documented('identity')} --federated-jwks jwks.json`);
   const id = /csc_\w{22}/.exec(created)![0];
   const github = createServer(async (request, response) => {
     const allowed = request.headers.authorization === 'bearer of-the-job';
@@ -148,7 +134,7 @@ test('a job of GitHub gets a token for its identity', async () => {
     response.end(JSON.stringify(allowed ? { count: 1, value } : {}));
   }).listen(0, '127.0.0.1');
   await once(github, 'listening');
-  const lines = changed(snippet('job').replaceAll('https://auth.example.com', server.url), 'csc_…', id);
+  const lines = changed(documented('job').replaceAll('https://auth.example.com', server.url), 'csc_…', id);
   const answer = await server.shell(lines, {
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'of-the-job',
     ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${(github.address() as AddressInfo).port}/token?api-version=2.0`,

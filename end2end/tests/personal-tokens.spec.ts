@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, watch } from './browser';
 import { Countersign } from './countersign';
+import { changed, program } from './documents';
 
 const execute = promisify(execFile);
 
@@ -42,6 +43,8 @@ test('a token for a program that signs nobody in', async ({ page, context }) => 
       env: { PATH: process.env.PATH, MCP_TOKEN: token },
     });
     expect(stdout).toContain('whoami');
+    const documented = changed(program('personal-token'), 'http://localhost:8080', server.url);
+    expect(await server.shell(documented, { MCP_TOKEN: token })).toContain('whoami');
     const called = await server.callMcp(token, 'tools/call', { name: 'whoami' });
     const text = await called.text();
     for (const words of [person.name, 'laptop']) expect(text).toContain(words);

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, rememberCookies, signIn, watch } from './browser';
 import { Countersign } from './countersign';
+import { program } from './documents';
 
 /** A second factor is set up, used, replaced by a recovery code, and removed. */
 test.describe.configure({ mode: 'serial' });
@@ -176,6 +177,26 @@ test('the app is removed, and the password is enough again', async () => {
   await press(page, 'Remove authenticator app');
   await expect(page.getByText('Authenticator app removed.')).toBeVisible();
   await signOut();
+  await signIn(page, server);
+  await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
+});
+
+test('the app of a person who lost it is removed on the server', async () => {
+  test.setTimeout(300_000);
+  await open('/account');
+  await press(page, 'Set up an authenticator app');
+  await press(page, 'Show the QR code');
+  const link = await page.getByRole('link', { name: 'Open it in an app on this device' }).getAttribute('href');
+  secret = new URL(link!).searchParams.get('secret')!;
+  server.secret('secret of the second app', secret);
+  used = 0;
+  await fillCode(await freshCode());
+  await press(page, 'Turn on');
+  codes = await readCodes();
+  const said = await server.shell(program('reset-second-factor'));
+  expect(said).toContain('Removed the second factor');
+  await open('/account');
+  await expect(page).toHaveURL(/\/login/);
   await signIn(page, server);
   await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
 });

@@ -12,6 +12,7 @@ mod html;
 mod interactive;
 mod leaks;
 mod mcp;
+mod metadata;
 mod metrics;
 mod openid;
 mod passkeys;

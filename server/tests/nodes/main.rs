@@ -2,6 +2,7 @@
 //!
 //! Needs PostgreSQL, so `cargo test` alone leaves it out: `./with-postgres cargo test --workspace --test nodes`
 
+mod documents;
 mod faults;
 #[path = "../it/html.rs"]
 mod html;

@@ -17,7 +17,7 @@ pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "quiet otter paints doors";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const ISSUER: &str = "http://localhost:8080";
-const MASTER_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
+pub const MASTER_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
 
 /// Ends those who run while this is set, also when a test fails beside them.
 pub struct Stop<'flag>(pub &'flag AtomicBool);
