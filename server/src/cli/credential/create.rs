@@ -24,7 +24,7 @@ use crate::cli::shared::output::NewFormat;
 use crate::config::error::ConfigError;
 
 #[derive(Args)]
-pub(in crate::cli) struct Create {
+pub(crate) struct Create {
     /// The job or service that will use it
     #[arg(long)]
     name: String,

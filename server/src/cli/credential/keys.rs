@@ -16,7 +16,7 @@ use crate::cli::shared::files::read_text;
 use crate::cli::shared::operator::operator;
 
 #[derive(Args)]
-pub(in crate::cli) struct Add {
+pub(crate) struct Add {
     #[command(flatten)]
     credential: OneCredential,
     /// The key: PEM, JWK or JWKS
@@ -34,7 +34,7 @@ pub(in crate::cli) struct Add {
 }
 
 #[derive(Args)]
-pub(in crate::cli) struct Remove {
+pub(crate) struct Remove {
     #[command(flatten)]
     credential: OneCredential,
     /// The key: key_ and 22 characters, as `show` prints it

@@ -18,7 +18,7 @@ use crate::cli::shared::operator::operator;
 use crate::cli::shared::output::NewFormat;
 
 #[derive(Args)]
-pub(in crate::cli) struct Rotate {
+pub(crate) struct Rotate {
     #[command(flatten)]
     credential: OneCredential,
     /// The new public key (PEM, JWK or JWKS), for a credential that has keys
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Rotate {
 }
 
 #[derive(Args)]
-pub(in crate::cli) struct Extend {
+pub(crate) struct Extend {
     #[command(flatten)]
     pub(super) credential: OneCredential,
     /// How long the old secret still works from now: 24h, 7d

@@ -12,12 +12,12 @@ use crate::cli::shared::progress::Progress;
 use crate::config::Config;
 
 #[derive(Args)]
-pub(in crate::cli) struct Arguments {
+pub(crate) struct Arguments {
     /// The file to write; it must not exist yet
     file: PathBuf,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     let file = &arguments.file;
     refuse_existing("FILE", file)?;
     let proof = instance::with(config, async |context| {

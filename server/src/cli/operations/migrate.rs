@@ -12,13 +12,13 @@ use crate::config::Config;
 use crate::config::error::ConfigError;
 
 #[derive(Args)]
-pub(in crate::cli) struct Arguments {
+pub(crate) struct Arguments {
     /// The empty PostgreSQL database: postgres://USER@HOST/DATABASE
     #[arg(env = "COUNTERSIGN_MIGRATE_TO", hide_env_values = true)]
     url: String,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     let url = DatabaseUrl::parse(&arguments.url).map_err(wrong)?;
     if url.file().is_some() {
         return Err(wrong("must be of the form postgres://USER@HOST/DATABASE"));

@@ -24,7 +24,7 @@ use crate::config::error::ConfigError;
 const MOST_LINES: usize = 50;
 
 #[derive(Args)]
-pub(in crate::cli) struct Arguments {
+pub(crate) struct Arguments {
     /// The backup
     file: PathBuf,
     /// End again what had ended since the backup
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Arguments {
     former: Option<String>,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     if !arguments.file.is_file() {
         return Err(ConfigError::new("FILE", format!("{} is not there", arguments.file.display())).into());
     }

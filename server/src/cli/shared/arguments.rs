@@ -10,10 +10,10 @@ use domain::model::credential::draft::Expiry;
 
 /// The credential that a command is about.
 #[derive(Args)]
-pub(in crate::cli) struct OneCredential {
+pub(crate) struct OneCredential {
     /// The credential
     #[arg(value_parser = client_id)]
-    pub(in crate::cli) client_id: ClientId,
+    pub(crate) client_id: ClientId,
 }
 
 fn client_id(text: &str) -> Result<ClientId, String> {
@@ -21,7 +21,7 @@ fn client_id(text: &str) -> Result<ClientId, String> {
 }
 
 /// A number and a unit.
-pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number and a unit: s, m, h or d, such as 90d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
@@ -36,17 +36,17 @@ pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration or `never`.
-pub(in crate::cli) fn expiry(text: &str) -> Result<Expiry, String> {
+pub(crate) fn expiry(text: &str) -> Result<Expiry, String> {
     if text == "never" { Ok(Expiry::Never) } else { duration(text).map(Expiry::After) }
 }
 
 /// How tokens are signed.
-pub(in crate::cli) fn token_algorithm(text: &str) -> Result<TokenAlgorithm, String> {
+pub(crate) fn token_algorithm(text: &str) -> Result<TokenAlgorithm, String> {
     TokenAlgorithm::parse(text).ok_or_else(|| one_of(TokenAlgorithm::ALL.map(TokenAlgorithm::as_str)))
 }
 
 /// How a client signs.
-pub(in crate::cli) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+pub(crate) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
     KeyAlgorithm::parse(text).ok_or_else(|| one_of(KeyAlgorithm::ALL.map(KeyAlgorithm::as_str)))
 }
 

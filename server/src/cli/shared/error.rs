@@ -15,7 +15,7 @@ use crate::config::error::ConfigError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::cli) enum CliError {
+pub(crate) enum CliError {
     /// A setting or an argument is wrong.
     #[error("{0}")]
     Usage(#[from] ConfigError),
@@ -25,12 +25,12 @@ pub(in crate::cli) enum CliError {
 }
 
 impl CliError {
-    pub(in crate::cli) fn failed(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
         Self::Failed(error.to_string())
     }
 
     /// Says what is wrong, and returns the exit code.
-    pub(in crate::cli) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         eprintln!("countersign: {self}");
         match self {
             Self::Usage(_) => ExitCode::from(2),

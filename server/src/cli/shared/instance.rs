@@ -24,7 +24,7 @@ use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
 
 /// Runs a command on the instance, and closes the instance whatever comes of it.
-pub(in crate::cli) async fn with<T>(
+pub(crate) async fn with<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
@@ -36,12 +36,12 @@ pub(in crate::cli) async fn with<T>(
 
 /// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last: so the
 /// command line need not know on which port the server listens.
-pub(in crate::cli) async fn open(config: &Config) -> Result<Context, CliError> {
+pub(crate) async fn open(config: &Config) -> Result<Context, CliError> {
     open_at(config, &config.storage.database_url()).await
 }
 
 /// The same with another database than the configured one.
-pub(in crate::cli) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
+pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
     make_data_folder(&config.storage.data_dir)?;
     let database = open_database(config, url, &config.storage.options()).await?;
     let public_url = match &config.network.public_url {
@@ -55,19 +55,19 @@ pub(in crate::cli) async fn open_at(config: &Config, url: &DatabaseUrl) -> Resul
 }
 
 /// The issuer when none is configured.
-pub(in crate::cli) fn default_public_url(port: u16) -> String {
+pub(crate) fn default_public_url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
 /// A database with an up-to-date schema, and the master key that opens it.
-pub(in crate::cli) struct OpenDatabase<'config> {
+pub(crate) struct OpenDatabase<'config> {
     store: Store,
     master: MasterKey,
     config: &'config Config,
 }
 
 /// Opens the database for a server, which others must be able to see.
-pub(in crate::cli) async fn open_for_server(config: &Config) -> Result<OpenDatabase<'_>, CliError> {
+pub(crate) async fn open_for_server(config: &Config) -> Result<OpenDatabase<'_>, CliError> {
     let options = StoreOptions { is_server: true, ..config.storage.options() };
     open_database(config, &config.storage.database_url(), &options).await
 }
@@ -94,7 +94,7 @@ async fn open_database<'config>(
 
 impl OpenDatabase<'_> {
     /// The instance, whose issuer is `public_url`.
-    pub(in crate::cli) async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
+    pub(crate) async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
         let Self { store, master, config } = self;
         let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
         let settings = Settings {
@@ -118,7 +118,7 @@ impl OpenDatabase<'_> {
 
 /// Lets one server use a file of SQLite: two would each believe that no other one writes. The lock ends with the
 /// process, however it ends. PostgreSQL serves many, and has no file.
-pub(in crate::cli) fn lock(config: &Config) -> Result<Option<File>, CliError> {
+pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     let url = config.storage.database_url();
     // Beside the database, not in the data folder: two folders may share one database.
     let Some(path) = url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
@@ -141,7 +141,7 @@ pub(in crate::cli) fn lock(config: &Config) -> Result<Option<File>, CliError> {
 /// # Errors
 ///
 /// When a server runs.
-pub(in crate::cli) async fn refuse_beside_servers(config: &Config, store: &Store) -> Result<Option<File>, CliError> {
+pub(crate) async fn refuse_beside_servers(config: &Config, store: &Store) -> Result<Option<File>, CliError> {
     if store.servers().await? > 0 {
         let problem = format!("{} is in use by a server: stop it first", config.storage.database_url());
         return Err(ConfigError::new("database_url", problem).into());

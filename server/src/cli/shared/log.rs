@@ -18,7 +18,7 @@ use crate::http::request_id::{Line, WithRequestId};
 /// tokens and cookies.
 ///
 /// Commands that end at once say what they did themselves: they log warnings only, unless another level is set.
-pub(in crate::cli) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
+pub(crate) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
     let ours = filter_fn(|metadata| {
         let crate_name = metadata.target().split("::").next().unwrap_or_default();
         matches!(crate_name, "server" | "app" | "domain") || *metadata.level() <= tracing::Level::WARN

@@ -73,7 +73,7 @@ fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
 
 /// A master key that is about to replace the present one. Its file is on the disk before anything is wrapped under it.
 /// So the key is never lost, wherever the replacement is interrupted.
-pub(in crate::cli) struct NewMasterKey {
+pub(crate) struct NewMasterKey {
     key: MasterKey,
     /// The file, when it is to replace the old one.
     file: Option<PathBuf>,
@@ -81,13 +81,13 @@ pub(in crate::cli) struct NewMasterKey {
 
 impl NewMasterKey {
     /// A key in this new file, which the argument `--to` names.
-    pub(in crate::cli) fn at(file: &Path) -> Result<Self, CliError> {
+    pub(crate) fn at(file: &Path) -> Result<Self, CliError> {
         refuse_existing("--to", file)?;
         Ok(Self { key: make_for("--to", file)?, file: None })
     }
 
     /// A key beside the file of the old one, whose place it will take.
-    pub(in crate::cli) fn beside_old(config: &Config) -> Result<Self, CliError> {
+    pub(crate) fn beside_old(config: &Config) -> Result<Self, CliError> {
         if is_in_environment() {
             let problem = "cannot be replaced here: name a file for the new key with --to, then set the variable to \
                            what is in it";
@@ -98,12 +98,12 @@ impl NewMasterKey {
     }
 
     /// The key.
-    pub(in crate::cli) fn key(&self) -> &MasterKey {
+    pub(crate) fn key(&self) -> &MasterKey {
         &self.key
     }
 
     /// Puts the key in the place of the old one once everything is wrapped under it. Returns where the old one is now.
-    pub(in crate::cli) fn put_in_place(self, config: &Config) -> Result<Option<PathBuf>, CliError> {
+    pub(crate) fn put_in_place(self, config: &Config) -> Result<Option<PathBuf>, CliError> {
         let Some(new) = self.file else { return Ok(None) };
         let file = config.storage.master_key_file();
         let old = unused_name(&file, "old");
