@@ -213,11 +213,11 @@ impl Store {
         }
     }
 
-    /// Begins a transaction that files exchanges: like one of the ledger, but on PostgreSQL too one at a time.
-    pub(crate) async fn begin_filing(&self) -> Result<Transaction, StoreError> {
+    /// Begins a transaction that rolls exchanges up: like one of the ledger, but one at a time on PostgreSQL too.
+    pub(crate) async fn begin_rollup(&self) -> Result<Transaction, StoreError> {
         let mut transaction = self.begin_exchange().await?;
         if self.engine == Engine::Postgres {
-            postgres::wait_to_file(&mut transaction).await?;
+            postgres::wait_for_rollup(&mut transaction).await?;
         }
         Ok(transaction)
     }

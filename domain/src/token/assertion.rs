@@ -31,7 +31,7 @@ const ENDED_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What an assertion is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum AssertionPurpose {
     /// As `client_assertion`: it authenticates the client (RFC 7523 §2.2).
     ClientAuthentication,
     /// As `assertion`: it is the grant (RFC 7523 §2.1).
@@ -40,7 +40,7 @@ pub enum Purpose {
 
 /// A verified assertion. Whether its client may do anything is for the issuing transaction to decide.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifiedAssertion {
     /// The client.
     pub client_id: ClientId,
     /// The key or the identity that it was made with.
@@ -87,8 +87,8 @@ pub async fn verify(
     context: &Context,
     assertion: &str,
     client_id: Option<&str>,
-    purpose: Purpose,
-) -> Result<Verified, AssertionError> {
+    purpose: AssertionPurpose,
+) -> Result<VerifiedAssertion, AssertionError> {
     let jws = UncheckedJws::parse(assertion).map_err(|problem| rejected(None, problem))?;
     let claims = jws.unchecked_claims();
     let (Some(iss), Some(sub)) = (text(claims, "iss"), text(claims, "sub")) else {
@@ -112,8 +112,8 @@ async fn by_own_key(
     jws: &UncheckedJws<'_>,
     client_id: ClientId,
     sub: &str,
-    purpose: Purpose,
-) -> Result<Verified, AssertionError> {
+    purpose: AssertionPurpose,
+) -> Result<VerifiedAssertion, AssertionError> {
     let reject = |detail: &str| rejected(Some(&client_id), detail);
     let now = context.now();
     let Some(owner) = context.ledger.keys(client_id.clone(), now.minus(ENDED_KEYS)).await? else {
@@ -123,7 +123,7 @@ async fn by_own_key(
     let key = jws.signed_by(keys).ok_or_else(|| reject("the signature is by none of the registered keys"))?;
     let claims = jws.unchecked_claims();
     // As a grant the assertion may speak for any subject; the token's subject is the client all the same.
-    if purpose == Purpose::ClientAuthentication && sub != client_id.as_str() {
+    if purpose == AssertionPurpose::ClientAuthentication && sub != client_id.as_str() {
         return Err(reject("sub must be the client ID"));
     }
     let settings = &context.settings;
@@ -150,7 +150,7 @@ async fn by_own_key(
         }
         _ => return Err(reject("jti must be text of at most 128 printable characters")),
     };
-    Ok(Verified { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
+    Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
 }
 
 /// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without one
@@ -161,7 +161,7 @@ async fn by_other_issuer(
     iss: &str,
     sub: &str,
     client_id: Option<&str>,
-) -> Result<Verified, AssertionError> {
+) -> Result<VerifiedAssertion, AssertionError> {
     let named = match client_id {
         Some(text) => Some(ClientId::parse(text).ok_or_else(|| rejected(None, "no such client"))?),
         None => None,
@@ -189,7 +189,7 @@ async fn by_other_issuer(
         match matches(context, jws, identity).await {
             Ok(()) => {
                 let authenticator = AuthenticatorId::Federated(identity.id.clone());
-                return Ok(Verified { client_id: owner.clone(), authenticator, single_use: None });
+                return Ok(VerifiedAssertion { client_id: owner.clone(), authenticator, single_use: None });
             }
             Err(Mismatch::Detail(detail)) => problem = problem.or(Some(detail)),
             Err(Mismatch::NoKeys(detail)) => unavailable = unavailable.or(Some(detail)),

@@ -1,4 +1,4 @@
-//! `ledger`: what is known of tokens that were issued. They are issued in [`super::batch`].
+//! `ledger`: reads about issued tokens, and the revocation of one. [`super::batch`] records new ones.
 
 use sqlx::any::AnyRow;
 
@@ -10,7 +10,7 @@ use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
 use crate::store::{Columns, Store, StoreError, Transaction};
 
-/// Notes that a client proved itself for something else than a token.
+/// Notes that a client proved itself at an endpoint that issues no token.
 pub(crate) async fn mark_authenticated(
     transaction: &mut Transaction,
     state: &AuthenticatorState,
@@ -213,7 +213,7 @@ pub struct RecentExchange {
     /// Granted scopes.
     pub scope: String,
     /// For which MCP server.
-    pub server: Option<McpServerId>,
+    pub server: McpServerId,
     /// From where.
     pub address: Option<String>,
 }
@@ -237,7 +237,7 @@ pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> R
             Ok(RecentExchange {
                 issued_at: columns.moment("issued_at")?,
                 scope: columns.text("scope")?,
-                server: McpServerId::parse(&columns.text("server_id")?),
+                server: columns.parsed("server_id", McpServerId::parse)?,
                 address: columns.optional_text("address")?,
             })
         })
