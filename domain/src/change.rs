@@ -49,8 +49,8 @@ impl Change<'_> {
         Ok(entries.iter().map(|entry| entry.seq).collect())
     }
 
-    /// Commits without an event. For changes that have a record of their own, of which there are too many for the audit log:
-    /// an exchange of an interactive client stands in `grant_tokens`.
+    /// Commits without an event. This is for changes that are recorded elsewhere, because the audit log would not hold
+    /// so many: an exchange of an interactive client stands in `grant_tokens`.
     pub(crate) async fn commit_without_event(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
     }

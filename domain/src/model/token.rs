@@ -1,4 +1,5 @@
-//! An exchange: what a client asks for, what is issued, why it is refused.
+//! An exchange: the request, its proof, the issued token, the causes of a refusal, and the place of a token in the
+//! status lists.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::model::origin::Origin;
 use crate::model::scope::Scopes;
 use crate::model::settings::Settings;
 
-/// What proves the client, as far as that can be told before the issuing transaction.
+/// The proof of a client, as far as it can be checked before the issuing transaction.
 #[derive(Debug)]
 pub enum ClientProof {
     /// A secret: its hash finds it.
@@ -27,7 +28,7 @@ pub enum ClientProof {
     },
 }
 
-/// What a client asks for.
+/// What a client asks for at the token endpoint.
 #[derive(Debug)]
 pub struct TokenRequest {
     /// What proves it.
@@ -229,7 +230,7 @@ pub struct SingleUse {
 /// A last use is noted when the one before is older than this, or came from another address.
 pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Bits of a list: 16 KiB before compression.
+/// Bits of a status list: 16 KiB before compression.
 pub const STATUS_LIST_SIZE: i64 = 1 << 17;
 
 /// The `status` claim of a token.

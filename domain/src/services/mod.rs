@@ -7,7 +7,7 @@
 //! | [`metrics`] | counts of this process |
 //! | [`status_list`] | signs and publishes the token status lists |
 //! | [`keyring`], [`signing_keys`] | hold the keys of the instance |
-//! | [`issuer_keys`], [`client_documents`] | fetch keys of other issuers and client documents, and keep them for a while |
+//! | [`issuer_keys`], [`client_documents`] | fetch keys of issuers and documents of clients, and keep them a while |
 //! | [`relying_party`] | the OpenID provider that people may sign in with |
 //! | [`audit_log`] | appends to the audit log |
 

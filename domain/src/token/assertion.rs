@@ -1,6 +1,6 @@
-//! Assertions (RFC 7521, RFC 7523): JWTs by which a client proves itself, or that are the grant themselves. One function
-//! decides about all of them: those that a client signs with its own key, and those that another issuer (a CI system, a
-//! cluster, a cloud) signed for a workload.
+//! Assertions (RFC 7521, RFC 7523): JWTs by which a client proves itself, or that are the grant.
+//! One function verifies both kinds: assertions that a client signs with its own key, and tokens that another issuer (a
+//! CI system, a cluster, a cloud) signed for a workload.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub enum AssertionPurpose {
     Grant,
 }
 
-/// A verified assertion. Whether its client may do anything is for the issuing transaction to decide.
+/// A verified assertion. The issuing transaction decides whether its client may do anything.
 #[derive(Debug)]
 pub struct VerifiedAssertion {
     /// The client.
@@ -61,7 +61,7 @@ pub enum AssertionError {
         /// What was wrong: names of claims and what was expected of them, nothing of what was sent.
         detail: String,
     },
-    /// The keys of the issuer are not available: nobody knows whether it is acceptable.
+    /// The keys of the issuer are not available, so it cannot be told whether the assertion is acceptable.
     NoKeys {
         /// The credential that it concerns.
         client_id: ClientId,
@@ -138,7 +138,7 @@ async fn by_own_key(
     if end.millis() > now.plus(LONGEST_LIFE).millis() {
         return Err(reject("exp must be within 10 minutes"));
     }
-    // Whether it was used before is what a restored database may have forgotten.
+    // A restored database may have forgotten that the assertion was used before.
     let issued = seconds(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE).seconds());
     if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued < restored.seconds()) {
         return Err(reject("it was issued before a backup was restored"));
@@ -153,8 +153,8 @@ async fn by_own_key(
     Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
 }
 
-/// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without one
-/// exactly one credential must be registered for exactly this subject.
+/// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without
+/// one exactly one credential must be registered for exactly this subject.
 async fn by_other_issuer(
     context: &Context,
     jws: &UncheckedJws<'_>,
@@ -181,7 +181,7 @@ async fn by_other_issuer(
         }
         _ => return Err(rejected(None, "several credentials have this iss and sub: send client_id")),
     };
-    // Of several identities the one whose subject fits is the one that was meant.
+    // The identity whose subject fits is the one that was meant.
     let is_meant = |identity: &&FederatedIdentity| identity.has_subject(sub);
     let (meant, others): (Vec<_>, Vec<_>) = candidates.iter().partition(is_meant);
     let (mut problem, mut unavailable) = (None, None);

@@ -19,8 +19,8 @@ use crate::token::verify::{VerifyError, verify_for_any};
 ///
 /// # Errors
 ///
-/// `invalid_client` when the client is no credential or does not prove itself, `insufficient_scope` when it may not ask,
-/// `temporarily_unavailable` for faults of ours.
+/// `invalid_client` when the client is no credential or does not prove itself, `insufficient_scope` when it may not
+/// ask, `temporarily_unavailable` for faults of ours.
 pub async fn introspect(
     context: &Context,
     client: Client,
@@ -57,8 +57,8 @@ pub async fn introspect(
     Ok(Some(verified.claims).filter(is_callers))
 }
 
-/// The claims that a personal token would have if it were signed. Its identifier stands for the client too: nothing else
-/// is known of the program that holds the token.
+/// The claims that a personal token would have if it were signed. Its identifier stands for the client too: nothing
+/// else is known of the program that holds the token.
 async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Option<(PersonalToken, Claims)>, Fault> {
     let Some((found, server)) = personal_token::find_live(context, secret).await? else { return Ok(None) };
     let token = found.token;

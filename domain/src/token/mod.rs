@@ -12,8 +12,8 @@
 //! | [`revoke`] | ends a token before its time (RFC 7009) |
 //! | [`verify`] | checks a token that a protected resource was sent |
 //!
-//! Elsewhere: [`crate::services::ledger`] decides and records exchanges of credentials, [`crate::store::token`] holds the
-//! statements, [`crate::model::token`] the vocabulary, [`crate::base::form_body`] reads the body of a request.
+//! Elsewhere: [`crate::services::ledger`] decides and records exchanges of credentials, [`crate::store::token`] holds
+//! the statements, [`crate::model::token`] the vocabulary, [`crate::base::form_body`] reads the body of a request.
 
 pub mod access_token;
 pub mod assertion;

@@ -17,9 +17,9 @@ use crate::token::client_authentication::Client;
 use crate::token::client_authentication::credential::AuthenticatedCredential;
 use crate::token::verify::{Subject, VerifiedToken, VerifyError, verify_for_any};
 
-/// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh token
-/// and with it everything that the person allowed. A token that is unknown, over or another client's stays as it is, and
-/// the client sees no difference (§2.2).
+/// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh
+/// token and with it everything that the person allowed. A token that is unknown, over or another client's stays as it
+/// is, and the client sees no difference (§2.2).
 ///
 /// When this returns the change is on disk: introspection and the built-in MCP server refuse the token from now on.
 ///

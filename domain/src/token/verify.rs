@@ -69,8 +69,8 @@ pub enum VerifyError {
     Fault(#[from] Fault),
 }
 
-/// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended or
-/// were revoked are recognised too: their signature says whose they were.
+/// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended
+/// or were revoked are recognised too: their signature says whose they were.
 pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp, bool)>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) => claims,
@@ -104,7 +104,7 @@ impl SignedToken {
     }
 }
 
-/// Whose a token of ours is that has not ended by itself, whatever became of it.
+/// Whose token this is, unless its time is over. Revoked tokens count too.
 pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<SignedToken>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) if claims.exp > context.now().seconds() => claims,
@@ -118,7 +118,7 @@ fn is_of_person(claims: &Claims) -> bool {
     claims.sub.starts_with(PersonId::PREFIX)
 }
 
-/// A token that is valid at this moment, for whatever audience.
+/// A token that is valid at this moment, for any audience.
 pub(crate) struct VerifiedToken {
     pub claims: Claims,
     pub jti: TokenId,

@@ -1,5 +1,5 @@
-//! Looks up the keys of clients that prove themselves with an assertion: as many clients at once as wait, and beside the
-//! exchanges. A client that is refused because of its key takes no place from an exchange.
+//! Looks up the keys of clients that prove themselves with an assertion: as many clients at once as wait, and beside
+//! the exchanges. A client that is refused because of its key takes no place from an exchange.
 
 use std::sync::Arc;
 

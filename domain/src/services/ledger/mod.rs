@@ -1,14 +1,16 @@
 //! The ledger: every exchange is decided and recorded in one transaction before its token leaves.
 //!
-//! Requests queue. One task takes the requests that wait, at most [`queue::BATCH_SIZE`], and serves them in one transaction:
+//! Requests queue. One task takes the requests that wait, at most [`queue::BATCH_SIZE`], and serves them in one
+//! transaction:
 //!
 //! 1. It reads the state of all their authenticators and credentials.
 //! 2. It decides each request.
 //! 3. It writes an entry for each that is granted, and commits.
 //!
-//! On PostgreSQL several such tasks run. So every decision rests on what the database held after its request arrived: no
-//! cache exists that a revocation would have to reach, and many requests share the cost of a commit. The alternatives: a
-//! transaction per request limits SQLite to a tenth of the rate; a cache of credential states honours revoked secrets.
+//! On PostgreSQL several such tasks run. So every decision rests on what the database held after its request arrived:
+//! no cache exists that a revocation would have to reach, and many requests share the cost of a commit. The
+//! alternatives: a transaction per request limits SQLite to a tenth of the rate; a cache of credential states honours
+//! revoked secrets.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -58,8 +60,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the ledger's tasks in a thread of their own. In a thread with thousands of connections each step of a batch
-    /// would wait for all of them, and none would be served.
+    /// Starts the ledger's tasks in a thread of their own. In a thread with thousands of connections each step of a
+    /// batch would wait for all of them, and none would be served.
     ///
     /// # Errors
     ///
@@ -106,8 +108,8 @@ impl Ledger {
         decided.await.map_err(|_| LedgerError::Fault(CLOSING))?
     }
 
-    /// The keys of the client that work, or stopped working after `since`, and the rules for its assertions; `None` when
-    /// there is no such client.
+    /// The keys of the client that work, or stopped working after `since`, and the rules for its assertions; `None`
+    /// when there is no such client.
     pub(crate) async fn keys(&self, client_id: ClientId, since: Timestamp) -> Result<Option<KeyOwner>, Fault> {
         let (answer, found) = oneshot::channel();
         self.lookups.try_send(KeyLookup { client_id, since, answer }).map_err(|_| FULL)?;
@@ -120,7 +122,7 @@ impl Ledger {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    /// Serves what is queued, refuses what comes after, and returns when done or after `limit`.
+    /// Serves the requests in the queue, refuses later ones, and returns when done or after `limit`.
     pub(crate) async fn close(&self, limit: Duration) {
         if self.queue.send(LedgerMessage::Close).await.is_ok() {
             let mut writers = self.writers.clone();

@@ -1,13 +1,13 @@
-//! The roll-up: soon after an exchange was recorded it is listed under its credential, counted in its hour, and noted as
-//! the last use.
+//! The roll-up: soon after an exchange was recorded it is listed under its credential, counted in its hour, and noted
+//! as the last use.
 //!
-//! Each of these is at another place of the database for each credential. An exchange that waited for them would write a
-//! dozen pages instead of the end of two tables. The roll-up writes each page once for all exchanges that arrived since:
-//! with a thousand busy credentials that is a twentieth of the pages. The alternative, to write it with the exchange,
-//! costs a third of the rate with a thousand credentials and two thirds with a million.
+//! Each of these is at another place of the database for each credential. An exchange that waited for them would write
+//! a dozen pages instead of the end of two tables. The roll-up writes each page once for all exchanges that arrived
+//! since: with a thousand busy credentials that is a twentieth of the pages. The alternative, to write it with the
+//! exchange, costs a third of the rate with a thousand credentials and two thirds with a million.
 //!
-//! No decision about an exchange reads what the roll-up writes, so it may be late. A page that shows a count or a last use
-//! first waits for it ([`Rollup::flush`]).
+//! No decision about an exchange reads what the roll-up writes, so it may be late. A page that shows a count or a last
+//! use first waits for it ([`Rollup::flush`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,13 +54,13 @@ impl Rollup {
         Self { queue, is_closing }
     }
 
-    /// Waits until what was recorded before is rolled up. Under a load that leaves thousands of exchanges no page waits,
-    /// and behind a long change no page waits long: what it shows then is some seconds old.
+    /// Waits until what was recorded before is rolled up. Under a load that leaves thousands of exchanges no page
+    /// waits, and behind a long change no page waits long: what it shows then is some seconds old.
     pub async fn flush(&self) {
         let (done, answer) = oneshot::channel();
         if self.queue.try_send(RollupMessage::Flush(done)).is_ok() {
-            // No answer has three causes: it takes too long, the instance closes, or the database failed. The next statement
-            // reports the last of them better.
+            // No answer has three causes: it takes too long, the instance closes, or the database failed. The next
+            // statement reports the last of them better.
             let _ = tokio::time::timeout(LONGEST_WAIT, answer).await;
         }
     }
@@ -137,8 +137,8 @@ impl RollupTask {
         Ok(())
     }
 
-    /// Goes by credential first, so that each database page of a credential is written once. Then takes the exchanges off
-    /// the list by time, so that each database page of the list is written once too.
+    /// Goes by credential first, so that each database page of a credential is written once. Then takes the exchanges
+    /// off the list by time, so that each database page of the list is written once too.
     async fn roll_up_page(&mut self, page: &[PendingExchange]) -> Result<(), StoreError> {
         let mut by_credential: Vec<&PendingExchange> = page.iter().collect();
         by_credential.sort_by(|left, right| (&left.client_id, &left.jti).cmp(&(&right.client_id, &right.jti)));

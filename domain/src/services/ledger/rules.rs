@@ -1,4 +1,4 @@
-//! The rules of an exchange. Nothing here reads or writes: a batch was read before, and what is decided is written after.
+//! The rules of an exchange. They neither read nor write: a writer has read the batch before, and writes the decisions.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

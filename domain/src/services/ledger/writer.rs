@@ -122,8 +122,8 @@ impl Writer {
         Ok(Some(decisions))
     }
 
-    /// The MCP servers as they are at this number of the audit log: every change of them has an entry, so a list that was
-    /// read at the same number is the same list. This is no cache that could be stale: the number is of this batch.
+    /// The MCP servers as they are at this number of the audit log: every change of them has an entry, so a list that
+    /// was read at the same number is the same list. This is no cache that could be stale: the number is of this batch.
     async fn servers(&mut self, head: i64) -> Result<Arc<[TokenTarget]>, StoreError> {
         if let Some((at, servers)) = &self.servers
             && *at == head

@@ -220,7 +220,7 @@ pub struct RecentExchange {
 
 /// The newest exchanges of the credential `$1`, at most `$2`.
 pub(crate) const RECENT: &str =
-    "SELECT l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
+    "SELECT l.jti AS jti, l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
          FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
          ORDER BY f.jti DESC LIMIT $2";
 

@@ -2,7 +2,7 @@
 //!
 //! | module | tables |
 //! |---|---|
-//! | [`batch`] | reads what a batch of exchanges is decided on; writes `ledger`, `used_assertions`, `unfiled_exchanges` |
+//! | [`batch`] | reads for the decision of a batch; writes `ledger`, `used_assertions`, `unfiled_exchanges` |
 //! | [`ledger`] | reads `ledger`, revokes a token in it |
 //! | [`rollup`] | moves exchanges from `unfiled_exchanges` to `filed_exchanges` and `usage_hours` |
 //! | [`usage`] | reads `usage_hours` and `refusal_hours`, counts refusals |

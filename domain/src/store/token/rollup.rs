@@ -1,5 +1,5 @@
-//! `unfiled_exchanges` (recorded, not rolled up) and `filed_exchanges` (rolled up): the statements of the roll-up, which
-//! runs in the services.
+//! `unfiled_exchanges` (recorded, not rolled up) and `filed_exchanges` (rolled up): the statements of the roll-up,
+//! which runs in the services.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -39,16 +39,16 @@ pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExc
     Ok(entries)
 }
 
-/// Lists the entries under their credentials, counts them in their hours and notes the last uses. Entries that were rolled
-/// up before stay as they are, so this may be done again.
+/// Lists the entries under their credentials, counts them in their hours and notes the last uses. Entries that were
+/// rolled up before stay as they are, so this may be done again.
 pub(crate) async fn roll_up(store: &Store, entries: &[&PendingExchange]) -> Result<(), StoreError> {
     let names = names(entries);
     let mut transaction = store.begin_rollup().await?;
     if insert(&mut transaction, store.engine(), &names).await? == entries.len() {
         return note_and_commit(transaction, store.engine(), entries).await;
     }
-    // Some were rolled up before, by another process or by this one before it was killed. That is rare, so which ones they
-    // are is only asked now.
+    // Some were rolled up before, by another process or by this one before it was killed. That is rare, so which ones
+    // they are is only asked now.
     drop(transaction);
     let mut transaction = store.begin_rollup().await?;
     let done = rolled_up(&mut transaction, store.engine(), &names).await?;
@@ -125,23 +125,23 @@ pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result
     Ok(())
 }
 
-/// The authenticators' tables, and when every use is news: while a secret is being replaced, people watch whether the old
-/// one is still used.
+/// The authenticators' tables, and when every use is news: while a secret is being replaced, people watch whether the
+/// old one is still used.
 const AUTHENTICATORS: [(&str, &str); 3] = [
     ("client_secrets", "client_secrets.retires_at IS NOT NULL"),
     ("client_keys", "client_keys.retires_at IS NOT NULL"),
     ("federated_identities", "1 = 0"),
 ];
 
-/// The table of the authenticator that an exchange was made with. A damaged row is logged and does not keep the others from
-/// being rolled up: it would be met again and again.
+/// The table of the authenticator that an exchange was made with. A damaged row is logged and does not keep the others
+/// from being rolled up: it would be met again and again.
 fn table_of(entry: &PendingExchange) -> Option<&'static str> {
     match AuthenticatorId::parse(&entry.authenticator_id) {
         Some(AuthenticatorId::Secret(_)) => Some("client_secrets"),
         Some(AuthenticatorId::Key(_)) => Some("client_keys"),
         Some(AuthenticatorId::Federated(_)) => Some("federated_identities"),
         None => {
-            let detail = format!("row {}: authenticator_id makes no sense", entry.jti);
+            let detail = format!("authenticator_id makes no sense (row {:?})", entry.jti);
             let error = StoreError::Inconsistent { table: "ledger", detail };
             tracing::error!(%error, "the use of an authenticator could not be noted");
             None

@@ -1,5 +1,5 @@
 //! A request that claims to come from a credential: what proves the claim, and the check of it for introspection and
-//! revocation. The rules are those of an exchange, and so is what is counted when they refuse.
+//! revocation. The rules are the rules of an exchange, and a refusal is counted in the same way.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl CredentialClaim {
             Self::Assertion => return proof_of_assertion(context, form, origin).await,
         };
         let found = match (value, &client_id) {
-            // A name that cannot be one of ours proves nothing, whatever stands beside it.
+            // With a name that cannot be one of ours no secret proves anything.
             (SecretValue::Generated(secret), named) if named.is_some() || !names_client => {
                 Some(secret.hash(&context.keys.pepper))
             }

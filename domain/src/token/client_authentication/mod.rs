@@ -1,5 +1,5 @@
-//! Client authentication (RFC 6749 §2.3): which client asks. The token, revocation and introspection endpoints each call
-//! [`authenticate`] once.
+//! Client authentication (RFC 6749 §2.3): which client asks. The token, revocation and introspection endpoints each
+//! call [`authenticate`] once.
 //!
 //! | module | what it holds |
 //! |---|---|

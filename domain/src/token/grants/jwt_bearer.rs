@@ -1,5 +1,5 @@
-//! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and it says who the client is. A credential must allow
-//! this grant. The token's subject is the client, whatever subject the assertion has.
+//! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and it says who the client is. A credential must
+//! allow this grant. The token's subject is the client, whatever subject the assertion has.
 
 use crate::base::form_body::TokenForm;
 use crate::context::Context;

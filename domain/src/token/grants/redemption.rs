@@ -1,5 +1,5 @@
-//! What the authorization code grant and the refresh token grant have in common. Each of them redeems something in a
-//! [`Change`], so one at a time and on disk: what is used is used, whatever happens next.
+//! What the authorization code grant and the refresh token grant have in common. Both redeem in a [`Change`]: one
+//! request at a time, and on disk before the answer leaves. So a code or token that was used stays used.
 
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;

@@ -1,7 +1,8 @@
 //! The reads and writes of the issuing transaction: what a batch of exchanges is decided on, and what is recorded.
 //!
-//! Each engine has its own way, since different things cost time. [`sqlite`] is called in the ledger's own thread, where
-//! one statement per row is cheapest. [`postgres`] is another process, so one statement reads a batch and one writes it.
+//! Each engine has its own way, since different things cost time. [`sqlite`] is called in the ledger's own thread,
+//! where one statement per row is cheapest. [`postgres`] is another process, so one statement reads a batch and one
+//! writes it.
 
 pub mod postgres;
 pub mod sqlite;
@@ -65,7 +66,8 @@ impl AuthenticatorTable {
     fn select(&self, columns: &str, found: &str) -> String {
         let Self { table, key, .. } = self;
         format!(
-            "SELECT {columns} FROM {table} AS a JOIN credentials AS c ON c.client_id = a.client_id WHERE a.{key} = {found}"
+            "SELECT {columns} FROM {table} AS a JOIN credentials AS c ON c.client_id = a.client_id
+             WHERE a.{key} = {found}"
         )
     }
 }
@@ -75,7 +77,7 @@ pub(crate) type ProofState = Result<AuthenticatorState, StoreError>;
 
 /// The fault of a row that cannot be read, named by its identifier where that can be read.
 fn damaged(table: &'static str, row: &str, problem: impl std::fmt::Display) -> StoreError {
-    StoreError::Inconsistent { table, detail: format!("row {row}: {problem}") }
+    StoreError::Inconsistent { table, detail: format!("{problem} (row {row:?})") }
 }
 
 /// What a batch is decided on, as it was at one moment.
@@ -204,7 +206,7 @@ impl BatchConnection {
         }
     }
 
-    /// Gives up what is only kept while requests wait.
+    /// Gives back the connection that is kept only while requests wait.
     pub(crate) fn release(&mut self) {
         match self {
             Self::Sqlite(_) => {}
@@ -212,7 +214,8 @@ impl BatchConnection {
         }
     }
 
-    /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::roll_back`] must follow.
+    /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::roll_back`] must
+    /// follow.
     ///
     /// `held`: nothing changes from here to the end of the batch, on PostgreSQL for two more round trips. It is for a
     /// batch that changes overtook before: without it they could do so again and again.
@@ -267,7 +270,7 @@ impl KeyLookups {
         }
     }
 
-    /// The rows of each client's keys, of those that work or stopped working after the moment beside it.
+    /// The rows of each client's keys that work, or stopped working after the moment beside the client.
     pub(crate) async fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
         match self {
             Self::Sqlite(lookups) => lookups.keys(asked),

@@ -4,9 +4,10 @@
 //! batch, which is one JSON parameter, and answers with one row of JSON lists: a parameter, a row or a column per value
 //! costs twice as much.
 //!
-//! A transaction that is held open for the decision would cost two more round trips. Instead the second statement writes
-//! only if the audit log still ends where it did when the first statement read it, and keeps the log from growing until
-//! the commit: everything that a decision rests on changes only with an entry there. Otherwise the batch is decided again.
+//! A transaction that is held open for the decision would cost two more round trips. Instead the second statement
+//! writes only if the audit log still ends where it did when the first statement read it, and keeps the log from
+//! growing until the commit: everything that a decision rests on changes only with an entry there. Otherwise the batch
+//! is decided again.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -30,7 +31,8 @@ use crate::store::token::batch::{
 };
 use crate::store::{Columns, Engine, Store, StoreError, list, server, to_json};
 
-/// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and keys.
+/// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and
+/// keys.
 const LOOKED_UP: [(&AuthenticatorTable, &str); 3] = [(&SECRETS, "$2"), (&KEYS, "$3"), (&IDENTITIES, "$4")];
 
 const LEDGER_VALUES: &str = "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
@@ -63,8 +65,8 @@ fn states(kind: &AuthenticatorTable, parameter: &str) -> String {
 /// Writes the entries in `$1`, uses up the assertions in `$2`, commits, and returns the assertions that were not used
 /// before; does nothing unless the audit log ends at `$3`.
 ///
-/// Once it is this batch's turn no change is under way, and locking the head's row reads what the last change left there,
-/// even if it was committed after this statement began.
+/// Once it is this batch's turn no change is under way, and locking the head's row reads what the last change left
+/// there, even if it was committed after this statement began.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
     let turn = Turn::Share.expression();
@@ -136,8 +138,8 @@ pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Res
     Ok(keys)
 }
 
-/// A connection, kept from one batch to the next while requests wait: giving it back and taking it again would be two more
-/// round trips.
+/// A connection, kept from one batch to the next while requests wait: giving it back and taking it again would be two
+/// more round trips.
 pub(crate) struct Batches {
     store: Store,
     connection: Option<PoolConnection<Any>>,

@@ -134,7 +134,7 @@ impl KeyLookups {
         };
         let found =
             asked.iter().map(|(client_id, since)| keys(&connection, client_id, *since)).collect::<Result<_, _>>()?;
-        // After an error another one is opened: this one may be what is broken.
+        // After an error the next look-up opens another connection: this one may be broken.
         self.connection = Some(connection);
         Ok(found)
     }
