@@ -1,6 +1,6 @@
 //! The ledger: every exchange is decided and recorded in one transaction before its token leaves.
 //!
-//! Requests queue. One task takes the requests that wait, at most [`queue::BATCH_SIZE`], and serves them in one
+//! Requests queue. One task takes the requests that wait, at most `BATCH_SIZE`, and serves them in one
 //! transaction:
 //!
 //! 1. It reads the state of all their authenticators and credentials.
@@ -14,10 +14,10 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`queue`] | holds the requests that wait, and hands them out as batches |
-//! | [`writer`] | serves a batch |
+//! | `queue` | holds the requests that wait, and hands them out as batches |
+//! | `writer` | serves a batch |
 //! | [`rules`] | decides: who, whether at all, what, for which server |
-//! | [`key_lookup`] | looks up the keys that assertions are verified with |
+//! | `key_lookup` | looks up the keys that assertions are verified with |
 //! | [`rollup`] | later sums up what was recorded, for the pages |
 
 mod key_lookup;

@@ -32,7 +32,7 @@ pub enum ServedClients {
 #[derive(Debug)]
 pub enum Client {
     /// A credential, by its claim. The transaction that acts for the credential checks the claim: the ledger's
-    /// transaction for an exchange, [`CredentialClaim::check`] for everything else.
+    /// transaction for an exchange, `CredentialClaim::check` for everything else.
     Credential(CredentialClaim),
     /// An interactive client, authenticated.
     Interactive(InteractiveClient),

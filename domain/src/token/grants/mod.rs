@@ -1,5 +1,5 @@
-//! Grant types, one module each. The grants of credentials have [`issue`] in common: the ledger gets a proof with what
-//! is asked for, and answers with a token or a refusal. [`redemption`] is what the grants of interactive clients share.
+//! Grant types, one module each. The grants of credentials have `issue` in common: the ledger gets a proof with what
+//! is asked for, and answers with a token or a refusal. `redemption` is what the grants of interactive clients share.
 
 pub mod authorization_code;
 pub mod client_credentials;
