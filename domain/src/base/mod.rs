@@ -11,3 +11,4 @@ pub mod network;
 pub mod random;
 pub mod strict_json;
 pub mod text;
+pub(crate) mod word_enum;

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::client::{ClientKind, InteractiveClient};
 use crate::model::consent::CODE_LIFETIME;
 use crate::model::oauth_error::OAuthErrorCode;
@@ -218,22 +218,22 @@ pub async fn allow(
         grant: None,
     };
     store::client::consent::insert_code(change.transaction(), &code.hash(&context.keys.pepper), &stored).await?;
-    change.commit(actor, &decided("grant.allowed", request)).await?;
+    change.commit(actor, &decided(Action::GrantAllowed, request)).await?;
     Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
 }
 
 /// The address that tells the client that the person, who is `actor`, does not want it.
 pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String, Fault> {
-    context.begin_change().await?.commit(actor, &decided("grant.denied", request)).await?;
+    context.begin_change().await?.commit(actor, &decided(Action::GrantDenied, request)).await?;
     let denied =
         [("error", OAuthErrorCode::AccessDenied.as_str()), ("error_description", "The person did not allow it.")];
     Ok(answer(context, &request.redirect_uri, request.state.as_deref(), &denied))
 }
 
 /// The audit event of a person's decision.
-fn decided(action: &'static str, request: &AuthorizationRequest) -> Event {
+fn decided(action: Action, request: &AuthorizationRequest) -> Event {
     let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
-    Event::new(action, "client", client.id.as_str(), &client.name).with(json!({
+    Event::new(action, Target::Client, client.id.as_str(), &client.name).with(json!({
         "mcp_server": server.resource,
         "scope": scopes.to_string(),
         "redirect_host": redirect_uri.host(),

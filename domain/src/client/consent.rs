@@ -8,9 +8,9 @@ use crate::base::id::{GrantId, TokenId};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
-use crate::model::consent::ListedConsent;
+use crate::model::consent::{EndCause, ListedConsent};
 use crate::store::client::consent::Which;
 use crate::store::{self, Transaction};
 
@@ -55,8 +55,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), C
     let now = change.now();
     let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(ConsentError::NotFound)?;
     let cause = match actor.person_id() {
-        Some(person) if *person == found.grant.person => "person",
-        _ if authority.is_administrator() => "administrator",
+        Some(person) if *person == found.grant.person => EndCause::Person,
+        _ if authority.is_administrator() => EndCause::Administrator,
         _ => return Err(ConsentError::NotFound),
     };
     if store::client::consent::end(change.transaction(), Which::One(id), now, cause).await? == 0 {
@@ -82,7 +82,7 @@ pub(crate) async fn end_token(
     let Some(state) = store::client::consent::token_state(&context.store, jti).await? else {
         return Err(Fault::Damaged);
     };
-    let event = Event::new("token.revoked", "client", state.client_id.as_str(), &state.client_name)
+    let event = Event::new(Action::TokenRevoked, Target::Client, state.client_id.as_str(), &state.client_name)
         .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }));
     change.commit(actor, &event).await?;
     Ok(true)
@@ -97,19 +97,20 @@ pub(crate) async fn end_leaked(
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if store::client::consent::end(change.transaction(), Which::One(&listed.grant.id), now, "leaked").await? > 0 {
-        change.commit(actor, &ended(listed, "leaked", place)).await?;
+    if store::client::consent::end(change.transaction(), Which::One(&listed.grant.id), now, EndCause::Leaked).await? > 0
+    {
+        change.commit(actor, &ended(listed, EndCause::Leaked, place)).await?;
     }
     Ok(())
 }
 
 /// The audit event of a grant that ended, and where a token of it was found if it leaked.
-fn ended(listed: &ListedConsent, cause: &str, place: Option<&str>) -> Event {
-    Event::new("grant.ended", "client", listed.grant.client_id.as_str(), &listed.client_name)
+fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event {
+    Event::new(Action::GrantEnded, Target::Client, listed.grant.client_id.as_str(), &listed.client_name)
         .with(json!({
             "grant": listed.grant.id.as_str(),
             "person": listed.grant.person.as_str(),
-            "cause": cause,
+            "cause": cause.as_str(),
             "found_at": place,
         }))
         .about(&listed.grant.person)
@@ -122,7 +123,7 @@ pub(crate) async fn end_and_commit(
     mut transaction: Transaction,
     actor: &Actor,
     id: &GrantId,
-    cause: &str,
+    cause: EndCause,
 ) -> Result<(), Fault> {
     let now = context.now();
     let Some(found) = store::client::consent::find_listed(&mut transaction, id).await? else {

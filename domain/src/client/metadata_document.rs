@@ -18,7 +18,6 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS};
-use crate::model::ports::Fetch;
 use crate::model::redirect_uri::RedirectUri;
 use crate::services::client_documents::host;
 use crate::store::{self, StoreError};

@@ -33,8 +33,9 @@ use crate::crypto::secret::{PlainSecret, SecretHash};
 use crate::error::Fault;
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::client::{ClientKind, ClientQuery, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::redirect_uri::RedirectUri;
@@ -162,7 +163,7 @@ pub(crate) fn added(client: &InteractiveClient) -> Event {
         details["redirect_hosts"] =
             client.redirect_uris.iter().map(shortened).collect::<BTreeSet<_>>().into_iter().collect();
     }
-    Event::new("client.added", "client", client.id.as_str(), &client.name).with(details)
+    Event::new(Action::ClientAdded, Target::Client, client.id.as_str(), &client.name).with(details)
 }
 
 /// The audit event of a client that is described otherwise than before.
@@ -170,7 +171,7 @@ pub(crate) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> 
     let uris = |client: &InteractiveClient| -> Vec<String> {
         client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
     };
-    Event::new("client.changed", "client", after.id.as_str(), &after.name).with(json!({
+    Event::new(Action::ClientChanged, Target::Client, after.id.as_str(), &after.name).with(json!({
         "name": { "before": before.name, "after": after.name },
         "redirect_uris": { "before": uris(before), "after": uris(after) },
     }))
@@ -239,7 +240,7 @@ pub async fn replace_secret(
     (client.secret_ended, client.leaked_at, client.made_by) = (false, None, actor.person_id().cloned());
     let hash = secret.hash(&context.keys.pepper);
     store::client::replace_secret(change.transaction(), &client, &hash).await?;
-    change.commit(actor, &Event::new("client.secret_replaced", "client", id.as_str(), &client.name)).await?;
+    change.commit(actor, &Event::new(Action::ClientSecretReplaced, Target::Client, id.as_str(), &client.name)).await?;
     Ok((client, secret))
 }
 
@@ -255,8 +256,8 @@ pub(crate) async fn end_secret(
     let found = store::client::find_in(change.transaction(), id).await?;
     let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Ok(()) };
     if store::client::forget_secret(change.transaction(), id).await? {
-        let event = Event::new("client.secret_ended", "client", id.as_str(), &client.name)
-            .with(json!({ "cause": "leaked", "found_at": place }));
+        let event = Event::new(Action::ClientSecretEnded, Target::Client, id.as_str(), &client.name)
+            .with(json!({ "cause": EndCause::Leaked.as_str(), "found_at": place }));
         change.commit(actor, &event).await?;
     }
     Ok(())
@@ -270,9 +271,10 @@ pub async fn remove(context: &Context, actor: &Actor, id: &InteractiveClientId) 
     let found = store::client::find_in(change.transaction(), id).await?;
     let client = found.filter(|client| client.removed_at.is_none()).ok_or(ClientError::NotFound)?;
     store::client::remove(change.transaction(), id, now).await?;
-    let ended = store::client::consent::end(change.transaction(), Which::OfClient(id), now, "client_removed").await?;
-    let event =
-        Event::new("client.removed", "client", id.as_str(), &client.name).with(json!({ "grants_ended": ended }));
+    let ended =
+        store::client::consent::end(change.transaction(), Which::OfClient(id), now, EndCause::ClientRemoved).await?;
+    let event = Event::new(Action::ClientRemoved, Target::Client, id.as_str(), &client.name)
+        .with(json!({ "grants_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(ended)
 }

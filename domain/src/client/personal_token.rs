@@ -17,8 +17,9 @@ use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
+use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::personal_token::{ListedToken, PersonalToken};
@@ -150,11 +151,12 @@ pub async fn generate(
         return Err(PersonalTokenError::AlreadySubmitted);
     }
     store::client::personal_token::insert(change.transaction(), &token, &secret.hash(&context.keys.pepper)).await?;
-    let event = Event::new("personal_token.generated", "personal_token", token.id.as_str(), &token.name).with(json!({
-        "mcp_server": token.server_id.as_str(),
-        "scope": token.scopes.to_string(),
-        "ends_at": token.ends_at.rfc3339(),
-    }));
+    let event =
+        Event::new(Action::PersonalTokenGenerated, Target::PersonalToken, token.id.as_str(), &token.name).with(json!({
+            "mcp_server": token.server_id.as_str(),
+            "scope": token.scopes.to_string(),
+            "ends_at": token.ends_at.rfc3339(),
+        }));
     change.commit(actor, &event).await?;
     Ok((token, secret))
 }
@@ -187,8 +189,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Resu
     let found = store::client::personal_token::find_in(change.transaction(), id).await?;
     let token = found.ok_or(PersonalTokenError::NotFound)?;
     let cause = match actor.person_id() {
-        Some(person) if *person == token.person => "person",
-        _ if authority.is_administrator() => "administrator",
+        Some(person) if *person == token.person => EndCause::Person,
+        _ if authority.is_administrator() => EndCause::Administrator,
         _ => return Err(PersonalTokenError::NotFound),
     };
     let now = change.now();
@@ -208,16 +210,17 @@ pub(crate) async fn end_leaked(
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if store::client::personal_token::end(change.transaction(), Which::One(&token.id), now, "leaked").await? > 0 {
-        change.commit(actor, &ended(token, "leaked", place)).await?;
+    if store::client::personal_token::end(change.transaction(), Which::One(&token.id), now, EndCause::Leaked).await? > 0
+    {
+        change.commit(actor, &ended(token, EndCause::Leaked, place)).await?;
     }
     Ok(())
 }
 
 /// The audit event of a token that was ended, and where it was found if it leaked.
-fn ended(token: &PersonalToken, cause: &str, place: Option<&str>) -> Event {
-    Event::new("personal_token.revoked", "personal_token", token.id.as_str(), &token.name)
-        .with(json!({ "person": token.person.as_str(), "cause": cause, "found_at": place }))
+fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
+    Event::new(Action::PersonalTokenRevoked, Target::PersonalToken, token.id.as_str(), &token.name)
+        .with(json!({ "person": token.person.as_str(), "cause": cause.as_str(), "found_at": place }))
         .about(&token.person)
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event};
 use crate::store::client::{self, Unused};
 
 /// A client that nobody allowed anything is kept this long after it was first seen.
@@ -37,7 +37,7 @@ pub async fn run(context: &Context) -> Result<usize, Fault> {
         }
         total += removed.len();
         let names: Vec<&String> = removed.iter().take(MOST_NAMES).collect();
-        let event = Event::new("clients.pruned", "instance", "", "")
+        let event = Event::of_instance(Action::ClientsPruned)
             .with(json!({ "clients": removed.len(), "names": names, "crowded_out": crowded.is_some() }));
         change.commit(&Actor::system(), &event).await?;
         if removed.len() < BITE {

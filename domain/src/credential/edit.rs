@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::credential::generate::check_privileges;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::draft::{self, Errors};
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
@@ -121,7 +121,7 @@ pub async fn edit(
     }
     store::credential::update(transaction, &after, now).await?;
     // The team that it leaves sees that it left.
-    let event = Event::new("credential.edited", "credential", client_id.as_str(), &after.name)
+    let event = Event::new(Action::CredentialEdited, Target::Credential, client_id.as_str(), &after.name)
         .with(Value::Object(changes))
         .also_seen_by(&before.team);
     Ok(Outcome::Changed(change.commit(actor, &event).await?))

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::credential::CredentialError;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
 use crate::model::field_error::FieldError;
@@ -63,7 +63,7 @@ pub async fn add(
         return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
     }
     store::credential::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
-    let event = Event::new("credential.identity_added", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialIdentityAdded, Target::Credential, client_id.as_str(), &credential.name)
         .with(describe(&identity));
     change.commit(actor, &event).await?;
     Ok(identity.id)
@@ -100,7 +100,7 @@ pub async fn remove(
     if !store::credential::authenticators::revoke_identity(change.transaction(), client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }
-    let event = Event::new("credential.identity_removed", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialIdentityRemoved, Target::Credential, client_id.as_str(), &credential.name)
         .with(json!({ "identity": id.as_str() }));
     change.commit(actor, &event).await?;
     Ok(())

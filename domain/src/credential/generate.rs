@@ -10,7 +10,7 @@ use crate::credential::{CredentialError, edit, federated, keys};
 use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::{Authority, Role};
 use crate::model::credential::draft::{CheckedProof, Draft};
 use crate::model::credential::{AuthMethod, Credential};
@@ -89,16 +89,17 @@ pub async fn generate(
     let (secret, proof) =
         add_proof(context, &mut change, actor, &credential, checked.proof, checked.expires_at).await?;
     let event =
-        Event::new("credential.generated", "credential", credential.client_id.as_str(), &credential.name).with(json!({
-            "proof": proof,
-            "team": team.name,
-            "scopes": credential.scopes.to_string(),
-            "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
-            "expires_at": checked.expires_at.map(Timestamp::rfc3339),
-            "assertions": edit::rules(credential.assertions),
-            "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
-            "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }));
+        Event::new(Action::CredentialGenerated, Target::Credential, credential.client_id.as_str(), &credential.name)
+            .with(json!({
+                "proof": proof,
+                "team": team.name,
+                "scopes": credential.scopes.to_string(),
+                "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
+                "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+                "assertions": edit::rules(credential.assertions),
+                "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
+                "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }));
     change.commit(actor, &event).await?;
 
     // A checked draft names at least one server.

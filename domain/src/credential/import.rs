@@ -19,7 +19,7 @@ use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{Draft, Expiry, Proof};
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::server::McpServer;
@@ -190,7 +190,7 @@ impl<'context> Import<'context> {
             batch.iter().map(|new| event_of_one(&new.credential)).collect()
         } else {
             // As many entries as credentials would make the log of a large import larger than the import.
-            vec![Event::new("credential.imported", "instance", "", "").with(json!({
+            vec![Event::of_instance(Action::CredentialImported).with(json!({
                 "credentials": batch.len(),
                 "first": first.credential.client_id.as_str(),
                 "last": last.credential.client_id.as_str(),
@@ -349,11 +349,13 @@ impl<'context> Import<'context> {
 }
 
 fn event_of_one(credential: &Credential) -> Event {
-    Event::new("credential.imported", "credential", credential.client_id.as_str(), &credential.name).with(json!({
-        "team": credential.team.as_str(),
-        "scopes": credential.scopes.to_string(),
-        "expires_at": credential.ends_at.map(Timestamp::rfc3339),
-    }))
+    Event::new(Action::CredentialImported, Target::Credential, credential.client_id.as_str(), &credential.name).with(
+        json!({
+            "team": credential.team.as_str(),
+            "scopes": credential.scopes.to_string(),
+            "expires_at": credential.ends_at.map(Timestamp::rfc3339),
+        }),
+    )
 }
 
 /// A fingerprint to recognise repetitions in a file by: eight bytes of it, because a file may have millions of lines.

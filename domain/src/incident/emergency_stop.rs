@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::credential::CredentialError;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::{Event, Filter};
+use crate::model::audit::{Action, Event, Filter, Target};
 use crate::model::authority::Authority;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
@@ -63,7 +63,7 @@ pub async fn stop(
                 store::incident::emergency_stop::made_clients(change.transaction(), selection, now).await?
             {
                 let details = json!({ "reason": reason, "emergency": true });
-                events.push(Event::new("client.removed", "client", &id, &name).with(details));
+                events.push(Event::new(Action::ClientRemoved, Target::Client, &id, &name).with(details));
             }
             of_people = store::incident::emergency_stop::end_of_people(change.transaction(), selection, now).await?;
         }
@@ -83,15 +83,15 @@ pub async fn stop(
 
 fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Event {
     let action = match means {
-        Means::Disable => "credential.disabled",
-        Means::Revoke => "credential.revoked",
+        Means::Disable => Action::CredentialDisabled,
+        Means::Revoke => Action::CredentialRevoked,
     };
-    Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
+    Event::new(action, Target::Credential, id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
 }
 
 fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Timestamp, reason: Option<&str>) -> Event {
     let selection = order.selection;
-    Event::new("emergency.stopped", "instance", "", "").with(json!({
+    Event::of_instance(Action::EmergencyStopped).with(json!({
         "means": order.means.as_str(),
         "team": selection.team.as_ref().map(TeamId::as_str),
         "made_by": selection.made_by.as_ref().map(PersonId::as_str),
@@ -108,7 +108,7 @@ fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Time
 
 /// Stops of the last weeks that disabled credentials which still are: the moment, and how many.
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
-    let filter = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
+    let filter = Filter { action: Some(Action::EmergencyStopped.as_str().to_owned()), ..Filter::default() };
     let mut moments = Vec::new();
     for entry in audit::list(context, &Authority::Everything, &filter, 200).await? {
         let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
@@ -135,7 +135,7 @@ pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Re
     if count == 0 {
         return Err(CredentialError::NotFound);
     }
-    let event = Event::new("emergency.undone", "instance", "", "")
+    let event = Event::of_instance(Action::EmergencyUndone)
         .with(json!({ "stopped_at": stopped_at.rfc3339(), "credentials": count }));
     change.commit(actor, &event).await?;
     Ok(count)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Place;
 use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId};
+use crate::base::word_enum::word_enum;
 use crate::model::client::ClientKind;
 use crate::model::scope::Scopes;
 
@@ -13,6 +14,32 @@ pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A grant that is this old is over, however much it is used.
 pub const ABSOLUTE_LIMIT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+word_enum! {
+    /// What ended a consent or a personal token before its time.
+    pub enum EndCause {
+        /// The person for whom it acted.
+        Person = "person",
+        /// An administrator, who is somebody else.
+        Administrator = "administrator",
+        /// The client that had it.
+        Client = "client",
+        /// Its client was removed.
+        ClientRemoved = "client_removed",
+        /// Its person was disabled.
+        PersonDisabled = "person_disabled",
+        /// An authorization code was presented a second time.
+        CodeReused = "code_reused",
+        /// A refresh token was presented a second time.
+        TokenReused = "token_reused",
+        /// It was reported as leaked.
+        Leaked = "leaked",
+        /// An emergency stop.
+        Emergency = "emergency",
+        /// The database was restored from a backup.
+        Restored = "restored",
+    }
+}
 
 /// What a person lets a client do.
 #[derive(Debug, Clone)]
@@ -43,9 +70,8 @@ pub struct Consent {
     pub leaked_at: Option<Timestamp>,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
-    /// By what: `person`, `administrator`, `client`, `client_removed`, `person_disabled`, `code_reused`, `token_reused`,
-    /// `leaked`, `emergency`, `restored`.
-    pub end_cause: Option<String>,
+    /// By what.
+    pub end_cause: Option<EndCause>,
 }
 
 impl Consent {

@@ -3,6 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Place;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
+use crate::model::consent::EndCause;
 use crate::model::scope::Scopes;
 
 /// A token, without what makes it one.
@@ -32,8 +33,8 @@ pub struct PersonalToken {
     pub leaked_at: Option<Timestamp>,
     /// When it was ended before.
     pub ended_at: Option<Timestamp>,
-    /// By what: `person`, `administrator`, `person_disabled`, `leaked`, `emergency`, `restored`.
-    pub end_cause: Option<String>,
+    /// By what.
+    pub end_cause: Option<EndCause>,
 }
 
 impl PersonalToken {

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store::{self, StoreError};
 
@@ -84,7 +84,7 @@ pub async fn rotate(
     store::operations::keys::retire_signing_keys(change.transaction(), algorithm.as_str(), leave).await?;
     let random = context.random.as_ref();
     let kid = context.keys.signing.add(change.transaction(), algorithm, active_from, now, random).await?;
-    let event = Event::new("signing_key.rotated", "signing_key", &kid, algorithm.as_str()).with(json!({
+    let event = Event::new(Action::SigningKeyRotated, Target::SigningKey, &kid, algorithm.as_str()).with(json!({
         "emergency": haste == Haste::Emergency,
         "signs_from": active_from.rfc3339(),
         "others_leave": leave.rfc3339(),

@@ -8,7 +8,8 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
+use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
 use crate::model::person::Person;
@@ -58,13 +59,14 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     keep_an_administrator(&mut change).await?;
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     store::person::second_factor::remove_pending(change.transaction(), id).await?;
-    let grants = store::client::consent::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
+    let grants =
+        store::client::consent::end(change.transaction(), Which::OfPerson(id), now, EndCause::PersonDisabled).await?;
     let of_person = personal_token::Which::OfPerson(id);
-    let tokens = personal_token::end(change.transaction(), of_person, now, "person_disabled").await?;
+    let tokens = personal_token::end(change.transaction(), of_person, now, EndCause::PersonDisabled).await?;
     let sent = store::person::invitation::withdraw_of(change.transaction(), id, None, now).await?;
     let received =
         store::person::invitation::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
-    let event = event("person.disabled", &person).with(json!({
+    let event = event(Action::PersonDisabled, &person).with(json!({
         "sessions_ended": sessions,
         "grants_ended": grants,
         "personal_tokens_ended": tokens,
@@ -82,7 +84,7 @@ pub async fn enable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(
         return Ok(());
     }
     store::person::set_disabled(change.transaction(), id, None).await?;
-    change.commit(actor, &event("person.enabled", &person)).await?;
+    change.commit(actor, &event(Action::PersonEnabled, &person)).await?;
     Ok(())
 }
 
@@ -112,7 +114,7 @@ pub async fn set_administrator(
 
 /// That somebody became an administrator, or is none any more.
 pub(crate) fn administrator_event(person: &Person, administrator: bool) -> Event {
-    event("person.administrator_changed", person)
+    event(Action::PersonAdministratorChanged, person)
         .with(json!({ "administrator": { "before": !administrator, "after": administrator } }))
 }
 
@@ -133,7 +135,7 @@ pub async fn end_sessions(
     if ended == 0 {
         return Ok(0);
     }
-    let event = event("session.ended", &person).with(json!({ "sessions_ended": ended }));
+    let event = event(Action::SessionEnded, &person).with(json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(ended)
 }
@@ -154,7 +156,8 @@ pub async fn reset_second_factor(
     }
     let now = change.now();
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
-    let event = event("second_factor.removed", &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
+    let event =
+        event(Action::SecondFactorRemoved, &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
     Ok(())
 }
@@ -179,12 +182,12 @@ pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) 
     let now = change.now();
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     let details = json!({ "issuer": issuer, "account": account, "sessions_ended": sessions });
-    change.commit(actor, &event("person.openid_disconnected", &person).with(details)).await?;
+    change.commit(actor, &event(Action::PersonOpenIdDisconnected, &person).with(details)).await?;
     Ok(())
 }
 
-fn event(action: &'static str, person: &Person) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name)
+fn event(action: Action, person: &Person) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name)
 }
 
 /// The person inside a change by an administrator.

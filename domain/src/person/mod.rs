@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::crypto::password::Password;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::field_error::FieldError;
 use crate::model::person::{Factors, Person, check_email, check_name};
 use crate::person::sign_in::{Proof, SignInError};
@@ -101,7 +101,7 @@ pub(crate) async fn insert(change: &mut crate::change::Change<'_>, person: &Pers
 }
 
 pub(crate) fn created_event(person: &Person) -> Event {
-    Event::new("person.created", "person", person.id.as_str(), &person.name)
+    Event::new(Action::PersonCreated, Target::Person, person.id.as_str(), &person.name)
         .with(serde_json::json!({ "email": person.email, "administrator": person.administrator_since.is_some() }))
 }
 
@@ -126,7 +126,7 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     check_name(name).map_err(|message| PersonError::Invalid(vec![FieldError::new("name", message)]))?;
     let mut change = context.begin_change().await?;
     store::person::set_name(change.transaction(), &person.id, name).await?;
-    let event = Event::new("person.renamed", "person", person.id.as_str(), name)
+    let event = Event::new(Action::PersonRenamed, Target::Person, person.id.as_str(), name)
         .with(serde_json::json!({ "name": { "before": person.name, "after": name } }));
     change.commit(actor, &event).await?;
     Ok(())
@@ -163,7 +163,7 @@ pub async fn change_password(
     store::person::set_password(change.transaction(), &person.id, &stored, now).await?;
     let ended = store::person::session::end_all(change.transaction(), &person.id, Some(keep), now).await?;
     store::person::second_factor::remove_pending(change.transaction(), &person.id).await?;
-    let event = Event::new("person.password_changed", "person", person.id.as_str(), &person.name)
+    let event = Event::new(Action::PersonPasswordChanged, Target::Person, person.id.as_str(), &person.name)
         .with(serde_json::json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(())

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::model::audit::{Entry, Filter};
+use crate::model::audit::{Entry, Filter, Target};
 use crate::store::{Columns, Store, StoreError, Transaction};
 
 /// The list of entries out of `$from`, ordered by the number of `$by`.
@@ -80,14 +80,16 @@ pub(crate) async fn add_readers(
     entry: &Entry,
     also: [Option<&str>; 2],
 ) -> Result<(), StoreError> {
-    if entry.target_kind == "credential" {
+    if entry.target_kind == Target::Credential.as_str() {
         sqlx::query("INSERT INTO audit_readers (reader, seq) SELECT team_id, $1 FROM credentials WHERE client_id = $2")
             .bind(entry.seq)
             .bind(&entry.target_id)
             .execute(&mut **transaction)
             .await?;
     }
-    let target = ["team", "person"].contains(&entry.target_kind.as_str()).then_some(entry.target_id.as_str());
+    let target = [Target::Team.as_str(), Target::Person.as_str()]
+        .contains(&entry.target_kind.as_str())
+        .then_some(entry.target_id.as_str());
     let person = (entry.actor_kind == "person").then_some(entry.actor_id.as_str());
     let readers: Vec<&str> = [target, person].into_iter().chain(also).flatten().collect();
     for reader in readers {

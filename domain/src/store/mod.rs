@@ -34,6 +34,7 @@ pub mod token;
 pub mod webhook;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
@@ -313,14 +314,46 @@ impl<'row> Columns<'row> {
     /// A column that `parse` must understand.
     fn parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         let text = self.text(column)?;
-        parse(&text)
-            .ok_or_else(|| StoreError::Inconsistent { table: self.table, detail: format!("{column} is {text:?}") })
+        parse(&text).ok_or_else(|| self.inconsistent(format!("{column} is {text:?}")))
+    }
+
+    /// A column that is absent, or that `parse` must understand.
+    fn optional_parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+        self.optional_text(column)?
+            .map(|text| parse(&text).ok_or_else(|| self.inconsistent(format!("{column} is {text:?}"))))
+            .transpose()
+    }
+
+    /// A column that holds a JSON list of texts, each of which `parse` must understand.
+    fn parsed_list<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StoreError> {
+        self.json::<Vec<String>>(column)?
+            .iter()
+            .map(|text| parse(text).ok_or_else(|| self.inconsistent(format!("{column} holds {text:?}"))))
+            .collect()
+    }
+
+    /// A column that is absent, or holds a whole number of seconds.
+    fn optional_seconds(&self, column: &str) -> Result<Option<Duration>, StoreError> {
+        self.optional_number(column)?
+            .map(|seconds| match u64::try_from(seconds) {
+                Ok(seconds) => Ok(Duration::from_secs(seconds)),
+                Err(_) => Err(self.inconsistent(format!("{column} is {seconds}"))),
+            })
+            .transpose()
+    }
+
+    /// The fault of this row, which it names by the identifier that was read.
+    fn inconsistent(&self, detail: String) -> StoreError {
+        let id = ["id", "client_id", "jti", "kid", "person_id"]
+            .into_iter()
+            .find_map(|column| self.row.try_get::<Option<String>, _>(column).ok().flatten());
+        let row = id.map_or_else(String::new, |id| format!(" (row {id:?})"));
+        StoreError::Inconsistent { table: self.table, detail: format!("{detail}{row}") }
     }
 
     /// A column that holds JSON.
     fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text(column)?)
-            .map_err(|error| StoreError::Inconsistent { table: self.table, detail: format!("{column}: {error}") })
+        serde_json::from_str(&self.text(column)?).map_err(|error| self.inconsistent(format!("{column}: {error}")))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::client::InteractiveClient;
-use crate::model::consent::{ABSOLUTE_LIMIT, Consent, IDLE_LIMIT};
+use crate::model::consent::{ABSOLUTE_LIMIT, Consent, EndCause, IDLE_LIMIT};
 use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::model::origin::Origin;
 use crate::model::redirect_uri::RedirectUri;
@@ -89,7 +89,7 @@ pub async fn code(
     check_resource(form, &server)?;
     // Whoever knows all this has the code by right or has stolen everything. One of the two has used it.
     if let Some(grant) = &stored.grant {
-        consent::end_and_commit(context, transaction, &nobody(origin), grant, "code_reused").await?;
+        consent::end_and_commit(context, transaction, &nobody(origin), grant, EndCause::CodeReused).await?;
         return Err(invalid_grant("the code was used before"));
     }
     if stored.expires_at <= now {
@@ -156,11 +156,11 @@ pub async fn refresh(
             return Err(invalid_grant("the token is being used by another request"));
         }
         if !is_lost_answer(&mut transaction, used_at, stored.successor.as_deref(), now).await? {
-            consent::end_and_commit(context, transaction, &nobody(origin), &grant.id, "token_reused").await?;
+            consent::end_and_commit(context, transaction, &nobody(origin), &grant.id, EndCause::TokenReused).await?;
             return Err(invalid_grant("the token was used before"));
         }
     } else if stored.revoked_at.is_some() {
-        consent::end_and_commit(context, transaction, &nobody(origin), &grant.id, "token_reused").await?;
+        consent::end_and_commit(context, transaction, &nobody(origin), &grant.id, EndCause::TokenReused).await?;
         return Err(invalid_grant("the token was given up"));
     }
     if stored.expires_at <= now {
@@ -207,7 +207,7 @@ pub async fn give_up(
     if grant.client_id != client.id {
         return Ok(());
     }
-    consent::end_and_commit(context, transaction, &nobody(origin), &grant.id, "client").await
+    consent::end_and_commit(context, transaction, &nobody(origin), &grant.id, EndCause::Client).await
 }
 
 /// Whether `verifier` is what the S256 `challenge` was made of (RFC 7636 §4.6).

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::client::InteractiveClient;
 use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::model::origin::Origin;
@@ -56,7 +56,7 @@ async fn revoke_of_credential(context: &Context, caller: &Client, token: &str, o
     if !store::token::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
         return Ok(());
     }
-    let event = Event::new("token.revoked", "credential", caller.client_id.as_str(), &verified.client_name)
+    let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &verified.client_name)
         .with(json!({ "jti": verified.jti.as_str() }));
     change.commit(&actor, &event).await?;
     Ok(())

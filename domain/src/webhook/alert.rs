@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::Credential;
 use crate::model::token::Refusal;
 use crate::store::{self, StoreError};
@@ -69,7 +69,12 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
                 let is_new =
                     store::webhook::alert::remember(change.transaction(), client_id, kind, ends_at.millis(), now);
                 if is_new.await? && made_at(&mut change, &credential).await? < ends_at.minus(DAY * days) {
-                    let event = Event::new("credential.expiring", "credential", client_id.as_str(), &credential.name);
+                    let event = Event::new(
+                        Action::CredentialExpiring,
+                        Target::Credential,
+                        client_id.as_str(),
+                        &credential.name,
+                    );
                     events.push(event.with(json!({ "days": days, "ends_at": ends_at.rfc3339() })));
                 }
             }
@@ -112,7 +117,7 @@ pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
             // Several hours of a day are one alert.
             if store::webhook::alert::remember(change.transaction(), &tried.client_id, cause, tried.day, now).await? {
                 let id = tried.client_id.as_str();
-                let event = Event::new("credential.retired_secret_tried", "credential", id, &tried.name);
+                let event = Event::new(Action::CredentialRetiredSecretTried, Target::Credential, id, &tried.name);
                 events.push(event.with(json!({
                     "cause": cause,
                     "tried_at": tried.last_at.rfc3339(),

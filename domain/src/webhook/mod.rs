@@ -20,10 +20,9 @@ use crate::crypto::keys::purpose::WEBHOOK_URL;
 use crate::error::Fault;
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
-use crate::model::ports::Post;
 use crate::model::webhook::{EventKind, Webhook};
 use crate::store::{self, StoreError};
 use crate::webhook::secret::SigningSecret;
@@ -118,7 +117,7 @@ impl WebhookDraft {
     }
 }
 
-/// Checks the form of an address and returns its host. Whether it may be asked is for [`Post`] to say.
+/// Checks the form of an address and returns its host. Whether it may be asked is for [`Post`](crate::model::ports::Post) to say.
 fn check_url(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_URL {
         return Err(format!("Use at most {LONGEST_URL} characters."));
@@ -189,14 +188,14 @@ pub async fn add(
     let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
     store::webhook::insert(change.transaction(), &webhook, &url, &wrapped).await?;
     // Only the host: the rest of an address may be what lets its holder in.
-    let event = event("webhook.added", &webhook)
+    let event = event(Action::WebhookAdded, &webhook)
         .with(json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) }));
     change.commit(actor, &event).await?;
     Ok((webhook, secret))
 }
 
-fn event(action: &'static str, webhook: &Webhook) -> Event {
-    Event::new(action, "webhook", webhook.id.as_str(), &webhook.name)
+fn event(action: Action, webhook: &Webhook) -> Event {
+    Event::new(action, Target::Webhook, webhook.id.as_str(), &webhook.name)
 }
 
 /// Every webhook, in the order they were added.
@@ -254,7 +253,7 @@ pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &Webh
         return Ok(());
     }
     store::webhook::update(change.transaction(), &after, &url).await?;
-    change.commit(actor, &event("webhook.edited", &after).with(Value::Object(changes))).await?;
+    change.commit(actor, &event(Action::WebhookEdited, &after).with(Value::Object(changes))).await?;
     Ok(())
 }
 
@@ -268,7 +267,7 @@ pub async fn pause(context: &Context, actor: &Actor, id: &WebhookId, gone: bool)
     let now = change.now();
     store::webhook::pause(change.transaction(), id, now, gone).await?;
     let reason = gone.then_some("the receiver answered 410 Gone");
-    change.commit(actor, &event("webhook.paused", &webhook).with(json!({ "reason": reason }))).await?;
+    change.commit(actor, &event(Action::WebhookPaused, &webhook).with(json!({ "reason": reason }))).await?;
     Ok(())
 }
 
@@ -281,7 +280,7 @@ pub async fn resume(context: &Context, actor: &Actor, id: &WebhookId) -> Result<
     }
     let (head, _) = store::audit::head_in(change.transaction()).await?;
     store::webhook::resume(change.transaction(), id, head).await?;
-    change.commit(actor, &event("webhook.resumed", &webhook)).await?;
+    change.commit(actor, &event(Action::WebhookResumed, &webhook)).await?;
     Ok(())
 }
 
@@ -301,7 +300,7 @@ pub async fn replace_secret(
     let now = change.now();
     (webhook.secret_made_at, webhook.previous_until) = (now, Some(now.plus(SECRET_OVERLAP)));
     store::webhook::replace_secret(change.transaction(), id, &wrapped, now, now.plus(SECRET_OVERLAP)).await?;
-    change.commit(actor, &event("webhook.secret_replaced", &webhook)).await?;
+    change.commit(actor, &event(Action::WebhookSecretReplaced, &webhook)).await?;
     Ok((webhook, secret))
 }
 
@@ -310,7 +309,7 @@ pub async fn remove(context: &Context, actor: &Actor, id: &WebhookId) -> Result<
     let mut change = context.begin_change().await?;
     let webhook = find_for(&mut change, actor, id).await?;
     store::webhook::remove(change.transaction(), id).await?;
-    change.commit(actor, &event("webhook.removed", &webhook).with(json!({ "host": webhook.host }))).await?;
+    change.commit(actor, &event(Action::WebhookRemoved, &webhook).with(json!({ "host": webhook.host }))).await?;
     Ok(())
 }
 

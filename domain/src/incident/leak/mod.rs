@@ -22,7 +22,7 @@ use crate::credential::{CredentialError, update_ends};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::incident::Policy;
@@ -346,11 +346,12 @@ async fn report_secret(
         store::credential::authenticators::end(change.transaction(), &id, now).await?;
         update_ends(&mut change, &credential).await?;
     }
-    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name).with(json!({
-        "secret": secret.id.as_str(),
-        "found_at": place,
-        "revoked": ends,
-    }));
+    let event =
+        Event::new(Action::CredentialLeaked, Target::Credential, client_id.as_str(), &credential.name).with(json!({
+            "secret": secret.id.as_str(),
+            "found_at": place,
+            "revoked": ends,
+        }));
     change.commit(actor, &event).await?;
     tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
     Ok(true)
@@ -380,7 +381,7 @@ async fn report_token(
     if policy == Policy::Revoke && !ends {
         return Ok(true);
     }
-    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialLeaked, Target::Credential, client_id.as_str(), &credential.name)
         .with(json!({ "token": jti.as_str(), "found_at": place, "revoked": ends }));
     change.commit(actor, &event).await?;
     tracing::warn!(%client_id, revoked = ends, "a token was reported as leaked");

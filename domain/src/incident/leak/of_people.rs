@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
 use crate::model::client::InteractiveClient;
 use crate::model::consent::ListedConsent;
@@ -171,19 +171,19 @@ async fn note(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    let (kind, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
+    let (target, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
         Found::PersonalToken(listed) => {
-            ("personal_token", &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
+            (Target::PersonalToken, &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
         }
-        Found::Consent(listed) => ("grant", &listed.client_name, Some(&listed.grant.person), Table::Grants),
-        Found::Client(client) => ("client", &client.name, None, Table::Clients),
+        Found::Consent(listed) => (Target::Consent, &listed.client_name, Some(&listed.grant.person), Table::Grants),
+        Found::Client(client) => (Target::Client, &client.name, None, Table::Clients),
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
     if policy == Policy::Alert && !store::incident::leak::mark(change.transaction(), table, leak.id(), now).await? {
         return Ok(());
     }
-    let mut event = Event::new("leak.reported", kind, leak.id(), name).with(json!({
+    let mut event = Event::new(Action::LeakReported, target, leak.id(), name).with(json!({
         "person": person.map(PersonId::as_str),
         "found_at": place,
         "revoked": policy == Policy::Revoke,

@@ -18,7 +18,7 @@ use crate::base::id::SessionId;
 use crate::base::{digest, strict_json};
 use crate::context::Context;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::origin::Origin;
 use crate::model::ports::TokenRequest;
 use crate::person::openid::discovery::{self, Endpoints};
@@ -274,7 +274,7 @@ async fn record(
             Ok(transaction.commit().await?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
-            let event = Event::new("session.refused", "session", "", "Unknown account").with(
+            let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(
                 json!({ "method": "OpenID", "issuer": relying_party.provider.issuer, "reason": error.to_string() }),
             );
             let actor = Actor::system().at(origin.address, origin.agent.as_deref());

@@ -20,7 +20,7 @@ use crate::crypto::recovery_code::RecoveryCode;
 use crate::error::Fault;
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::field_error::FieldError;
 use crate::model::person::{Passkey, Person, check_name};
 use crate::model::settings::Settings;
@@ -185,7 +185,7 @@ pub async fn add(
         },
     )?;
     let codes = second_factor::first_codes(context, &mut change, person).await?;
-    change.commit(actor, &event("passkey.added", person, name)).await?;
+    change.commit(actor, &event(Action::PasskeyAdded, person, name)).await?;
     Ok(codes)
 }
 
@@ -197,7 +197,7 @@ pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &Pass
     let now = change.now();
     store::person::passkey::remove(change.transaction(), &person.id, Some(id), now).await?;
     second_factor::forget_codes_of_nothing(&mut change, person).await?;
-    change.commit(actor, &event("passkey.removed", person, &name)).await?;
+    change.commit(actor, &event(Action::PasskeyRemoved, person, &name)).await?;
     Ok(())
 }
 
@@ -305,6 +305,6 @@ fn handle_of(person: &PersonId) -> Uuid {
     Uuid::from_bytes(handle)
 }
 
-fn event(action: &'static str, person: &Person, name: &str) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name).with(json!({ "name": name }))
+fn event(action: Action, person: &Person, name: &str) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name).with(json!({ "name": name }))
 }

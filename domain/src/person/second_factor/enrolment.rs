@@ -12,7 +12,7 @@ use crate::crypto::totp::TotpSecret;
 use crate::error::Fault;
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::{Person, Recovery};
 use crate::store::{self, StoreError};
 
@@ -137,7 +137,7 @@ pub async fn confirm_app(
     use_form(&mut change, form_token, person).await?;
     store::person::second_factor::confirm_app(change.transaction(), &person.id, step, now).await?;
     let codes = first_codes(context, &mut change, person).await?;
-    let event = event("second_factor.added", person).with(json!({ "kind": "authenticator_app" }));
+    let event = event(Action::SecondFactorAdded, person).with(json!({ "kind": "authenticator_app" }));
     change.commit(actor, &event).await?;
     Ok(codes)
 }
@@ -149,7 +149,7 @@ pub async fn remove_app(context: &Context, actor: &Actor, person: &Person) -> Re
         return Err(SecondFactorError::NotFound);
     }
     forget_codes_of_nothing(&mut change, person).await?;
-    let event = event("second_factor.removed", person).with(json!({ "kind": "authenticator_app" }));
+    let event = event(Action::SecondFactorRemoved, person).with(json!({ "kind": "authenticator_app" }));
     change.commit(actor, &event).await?;
     Ok(())
 }
@@ -167,7 +167,7 @@ pub async fn replace_recovery_codes(
         return Err(SecondFactorError::NotFound);
     }
     let codes = new_codes(context, &mut change, person).await?;
-    change.commit(actor, &event("recovery_codes.replaced", person)).await?;
+    change.commit(actor, &event(Action::RecoveryCodesReplaced, person)).await?;
     Ok(codes)
 }
 
@@ -228,6 +228,6 @@ async fn use_form(change: &mut Change<'_>, form_token: &str, person: &Person) ->
     }
 }
 
-fn event(action: &'static str, person: &Person) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name)
+fn event(action: Action, person: &Person) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name)
 }

@@ -25,7 +25,7 @@ use crate::context::Context;
 use crate::crypto::password::Password;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::person::passkey::{self, Answer, Purpose};
 use crate::person::second_factor;
@@ -297,7 +297,7 @@ enum Kind {
     CodesOfADay,
 }
 
-struct Bucket {
+pub(crate) struct Bucket {
     kind: Kind,
     name: String,
     limit: i64,
@@ -395,7 +395,7 @@ async fn forgive(transaction: &mut Transaction, buckets: &[Bucket]) -> Result<()
 }
 
 fn started(person: &Person) -> Event {
-    Event::new("session.started", "person", person.id.as_str(), &person.name)
+    Event::new(Action::SessionStarted, Target::Person, person.id.as_str(), &person.name)
 }
 
 /// Names the account when there is one. What was typed instead stays out: it may be a password in the wrong field.
@@ -406,8 +406,8 @@ async fn record_refusal(
     reason: &str,
 ) -> Result<(), StoreError> {
     let event = match person {
-        Some(person) => Event::new("session.refused", "person", person.id.as_str(), &person.name),
-        None => Event::new("session.refused", "session", "", "Unknown account"),
+        Some(person) => Event::new(Action::SessionRefused, Target::Person, person.id.as_str(), &person.name),
+        None => Event::new(Action::SessionRefused, Target::Session, "", "Unknown account"),
     };
     let event = event.with(json!({ "reason": reason }));
     context.begin_change().await?.commit(actor, &event).await.map(drop)

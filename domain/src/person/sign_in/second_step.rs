@@ -16,7 +16,7 @@ use crate::base::encoding::base62;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::person::passkey::{self, Answer, Purpose};
 use crate::person::second_factor::{self, Means};
@@ -87,7 +87,7 @@ pub(crate) async fn begin(
     forgive(transaction, buckets).await?;
     store::person::second_factor::insert_pending(transaction, &hash, &pending, person.password_changed_at, expires_at)
         .await?;
-    let event = Event::new("session.second_step_asked", "person", person.id.as_str(), &person.name);
+    let event = Event::new(Action::SessionSecondStepAsked, Target::Person, person.id.as_str(), &person.name);
     change.commit(actor, &event).await?;
     Ok(token)
 }

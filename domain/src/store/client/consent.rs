@@ -8,7 +8,7 @@ use crate::base::cursor::Place;
 use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::ClientKind;
-use crate::model::consent::{Consent, IDLE_LIMIT, ListedConsent};
+use crate::model::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent};
 use crate::model::scope::Scopes;
 use crate::store::{Columns, Store, StoreError, Transaction};
 
@@ -68,7 +68,7 @@ pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Re
             server_id: columns.parsed("server_id", McpServerId::parse)?,
             scopes: columns.parsed("scopes", Scopes::parse)?,
             expires_at: columns.moment("expires_at")?,
-            grant: columns.optional_text("grant_id")?.as_deref().and_then(GrantId::parse),
+            grant: columns.optional_parsed("grant_id", GrantId::parse)?,
         })
     })
     .transpose()
@@ -132,7 +132,7 @@ fn grant(row: &AnyRow) -> Result<Consent, StoreError> {
         last_used_from: columns.optional_text("last_used_from")?,
         leaked_at: columns.optional_moment("leaked_at")?,
         ended_at: columns.optional_moment("ended_at")?,
-        end_cause: columns.optional_text("end_cause")?,
+        end_cause: columns.optional_parsed("end_cause", EndCause::parse)?,
     })
 }
 
@@ -276,7 +276,7 @@ pub(crate) async fn end(
     transaction: &mut Transaction,
     which: Which<'_>,
     now: Timestamp,
-    cause: &str,
+    cause: EndCause,
 ) -> Result<u64, StoreError> {
     let (condition, value) = match which {
         Which::One(id) => ("id = $3", id.as_str()),
@@ -285,8 +285,12 @@ pub(crate) async fn end(
         Which::All => ("id <> $3", ""),
     };
     let sql = format!("UPDATE grants SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
-    let ended =
-        sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(cause).bind(value).execute(&mut **transaction).await?;
+    let ended = sqlx::query(AssertSqlSafe(sql))
+        .bind(now.millis())
+        .bind(cause.as_str())
+        .bind(value)
+        .execute(&mut **transaction)
+        .await?;
     Ok(ended.rows_affected())
 }
 

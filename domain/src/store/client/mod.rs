@@ -22,19 +22,19 @@ const SELECT: &str =
 
 fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
     let columns = Columns::of("interactive_clients", row);
-    let redirect_uris: Vec<String> = columns.json("redirect_uris")?;
+    // Nobody made a client that registered itself.
+    let made_by = |id: &str| if id.is_empty() { Some(None) } else { PersonId::parse(id).map(Some) };
     Ok(InteractiveClient {
         id: columns.parsed("client_id", InteractiveClientId::parse)?,
         kind: columns.parsed("kind", ClientKind::parse)?,
         name: columns.text("name")?,
-        // One that rules of today would not let in is none that an answer is sent to.
-        redirect_uris: redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri)).collect(),
+        redirect_uris: columns.parsed_list("redirect_uris", RedirectUri::parse)?,
         metadata: columns.json("metadata")?,
         secret_hint: columns.optional_text("secret_hint")?,
         secret_ended: columns.number("secret_ended")? != 0,
         leaked_at: columns.optional_moment("leaked_at")?,
         created_by: columns.text("created_by")?,
-        made_by: PersonId::parse(&columns.text("made_by_id")?),
+        made_by: columns.parsed("made_by_id", made_by)?,
         created_at: columns.moment("created_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         removed_at: columns.optional_moment("removed_at")?,

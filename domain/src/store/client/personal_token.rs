@@ -7,6 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::cursor::Place;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::crypto::secret::SecretHash;
+use crate::model::consent::EndCause;
 use crate::model::personal_token::{ListedToken, PersonalToken};
 use crate::model::scope::Scopes;
 use crate::store::{Columns, Store, StoreError, Transaction};
@@ -31,7 +32,7 @@ fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
         last_used_from: columns.optional_text("last_used_from")?,
         leaked_at: columns.optional_moment("leaked_at")?,
         ended_at: columns.optional_moment("ended_at")?,
-        end_cause: columns.optional_text("end_cause")?,
+        end_cause: columns.optional_parsed("end_cause", EndCause::parse)?,
     })
 }
 
@@ -170,7 +171,7 @@ pub(crate) async fn end(
     transaction: &mut Transaction,
     which: Which<'_>,
     now: Timestamp,
-    cause: &str,
+    cause: EndCause,
 ) -> Result<u64, StoreError> {
     let (condition, value) = match which {
         Which::One(id) => ("id = $3", id.as_str()),
@@ -179,7 +180,11 @@ pub(crate) async fn end(
     };
     let sql =
         format!("UPDATE personal_tokens SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
-    let ended =
-        sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(cause).bind(value).execute(&mut **transaction).await?;
+    let ended = sqlx::query(AssertSqlSafe(sql))
+        .bind(now.millis())
+        .bind(cause.as_str())
+        .bind(value)
+        .execute(&mut **transaction)
+        .await?;
     Ok(ended.rows_affected())
 }

@@ -60,14 +60,14 @@ impl KeyOwner {
             reusable_assertions: first.reusable_assertions_since.is_some(),
             restored_at: first.restored_at.map(Timestamp::from_millis),
         };
-        let wrong = |column: &str| StoreError::Inconsistent {
+        let wrong = |column: &str, id: &str| StoreError::Inconsistent {
             table: "client_keys",
-            detail: format!("{column} makes no sense"),
+            detail: format!("{column} makes no sense (row {id:?})"),
         };
         for KeyRow { id, jwk, .. } in rows {
             if let (Some(id), Some(jwk)) = (id, jwk) {
-                let id = KeyId::parse(&id).ok_or_else(|| wrong("id"))?;
-                owner.keys.push((id, PublicKey::from_stored(&jwk).ok_or_else(|| wrong("jwk"))?));
+                let key = PublicKey::from_stored(&jwk).ok_or_else(|| wrong("jwk", &id))?;
+                owner.keys.push((KeyId::parse(&id).ok_or_else(|| wrong("id", &id))?, key));
             }
         }
         Ok(Some(owner))
@@ -121,7 +121,7 @@ fn client_key(row: &AnyRow) -> Result<ClientKey, StoreError> {
         retires_at: columns.optional_moment("retires_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
     })
 }
 
@@ -273,7 +273,7 @@ fn identity(row: &AnyRow) -> Result<FederatedIdentity, StoreError> {
         created_at: columns.moment("created_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
     })
 }
 

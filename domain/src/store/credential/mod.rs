@@ -4,11 +4,10 @@ pub mod authenticators;
 pub mod import;
 pub mod list;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
@@ -25,9 +24,6 @@ pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_me
 
 pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
     let columns = Columns::of("credentials", row);
-    let servers: Vec<String> = columns.json("mcp_servers")?;
-    let ip_ranges: Vec<String> = columns.json("ip_ranges")?;
-    let wrong = |column: &str| StoreError::Inconsistent { table: "credentials", detail: column.to_owned() };
     Ok(Credential {
         client_id: columns.parsed("client_id", ClientId::parse)?,
         team: columns.parsed("team_id", TeamId::parse)?,
@@ -40,17 +36,9 @@ pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
             jwt_bearer: columns.optional_moment("jwt_bearer_since")?.is_some(),
         },
         scopes: columns.parsed("scopes", Scopes::parse)?,
-        servers: servers
-            .iter()
-            .map(|id| McpServerId::parse(id).ok_or_else(|| wrong("mcp_servers")))
-            .collect::<Result<_, _>>()?,
-        token_lifetime: row
-            .try_get::<Option<i64>, _>("token_lifetime")?
-            .map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
-        ip_ranges: ip_ranges
-            .iter()
-            .map(|range| range.parse().map_err(|_| wrong("ip_ranges")))
-            .collect::<Result<_, _>>()?,
+        servers: columns.parsed_list("mcp_servers", McpServerId::parse)?,
+        token_lifetime: columns.optional_seconds("token_lifetime")?,
+        ip_ranges: columns.parsed_list("ip_ranges", |range| range.parse().ok())?,
         created_by: columns.text("created_by")?,
         created_at: columns.moment("created_at")?,
         hard_end_at: columns.optional_moment("hard_end_at")?,
@@ -60,14 +48,10 @@ pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
         revoke_reason: columns.optional_text("revoke_reason")?,
         verified_at: columns.optional_moment("verified_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: address(&columns, "last_used_from")?,
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
         last_used_agent: columns.optional_text("last_used_agent")?,
         rotation_ends_at: columns.optional_moment("rotation_ends_at")?,
     })
-}
-
-fn address(columns: &Columns<'_>, column: &str) -> Result<Option<IpAddr>, StoreError> {
-    Ok(columns.optional_text(column)?.and_then(|address| address.parse().ok()))
 }
 
 /// What the list searches and sorts by: name and client ID, lower case.
@@ -265,7 +249,7 @@ fn client_secret(row: &AnyRow) -> Result<ClientSecret, StoreError> {
         retires_at: columns.optional_moment("retires_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: address(&columns, "last_used_from")?,
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
         leaked_at: columns.optional_moment("leaked_at")?,
         leaked_where: columns.optional_text("leaked_where")?,
     })

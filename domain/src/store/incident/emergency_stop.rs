@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use crate::model::consent::{CODE_LIFETIME, IDLE_LIMIT};
+use crate::model::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
 use crate::model::incident::{Means, OfPeople, Preview, Selection};
 use crate::store::{Columns, Store, StoreError, Transaction, millis};
 
@@ -155,8 +155,8 @@ pub(crate) async fn end_of_people(
 ) -> Result<OfPeople, StoreError> {
     let mut counts = [0; 2];
     for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
-        let condition = condition_of_people(table);
-        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {condition}");
+        let (condition, cause) = (condition_of_people(table), EndCause::Emergency.as_str());
+        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = '{cause}' WHERE {condition}");
         let ended = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
         *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
     }

@@ -7,6 +7,7 @@ use sqlx::AssertSqlSafe;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, InteractiveClientId, PersonId};
 use crate::model::authority::Role;
+use crate::model::consent::EndCause;
 use crate::model::operations::{Ended, How};
 use crate::store::client::consent::{self, Which};
 use crate::store::client::personal_token;
@@ -270,8 +271,8 @@ pub(crate) async fn begin_anew(
         .await?
         .rows_affected();
     // Which refresh tokens were used since is not known.
-    consent::end(transaction, Which::All, now, "restored").await?;
-    personal_token::end(transaction, personal_token::Which::All, now, "restored").await?;
+    consent::end(transaction, Which::All, now, EndCause::Restored).await?;
+    personal_token::end(transaction, personal_token::Which::All, now, EndCause::Restored).await?;
     // Which were accepted or withdrawn since is not known.
     sqlx::query("UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL")
         .bind(now.millis())

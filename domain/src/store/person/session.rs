@@ -95,7 +95,7 @@ fn session(row: &AnyRow) -> Result<Session, StoreError> {
         person: columns.parsed("person_id", PersonId::parse)?,
         password_of: columns.number("password_changed_at")?,
         data: columns.text("data")?,
-        address: columns.optional_text("address")?.and_then(|address| address.parse().ok()),
+        address: columns.optional_parsed("address", |address| address.parse().ok())?,
         agent: columns.optional_text("agent")?,
         created_at: columns.moment("created_at")?,
         seen_at: columns.moment("seen_at")?,
