@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::store::{self, StoreError};
 
 /// The identifier of what the form with this token made when it was sent before.
-pub(crate) async fn made_by(context: &Context, form_token: &str) -> Result<Option<String>, Fault> {
+pub(crate) async fn result_of(context: &Context, form_token: &str) -> Result<Option<String>, Fault> {
     let hash = digest::sha256(form_token.as_bytes());
     Ok(store::operations::idempotency::find(context.store.reads(), &hash).await?)
 }
@@ -16,7 +16,7 @@ pub(crate) async fn made_by(context: &Context, form_token: &str) -> Result<Optio
 impl Change<'_> {
     /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the identifier
     /// of what it made then.
-    pub(crate) async fn use_form(
+    pub(crate) async fn use_form_token(
         &mut self,
         form_token: Option<&str>,
         made: &str,

@@ -103,9 +103,9 @@ impl ClientId {
 
 /// An interactive client: the OAuth `client_id` of a program that acts for people.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct InteractiveClientId(String);
+pub struct AppClientId(String);
 
-impl InteractiveClientId {
+impl AppClientId {
     /// A new identifier, of the same form as a credential's.
     pub fn generate(random: &dyn Random) -> Self {
         Self(ClientId::generate(random).0)
@@ -140,7 +140,7 @@ impl InteractiveClientId {
     }
 }
 
-impl fmt::Display for InteractiveClientId {
+impl fmt::Display for AppClientId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -210,7 +210,7 @@ identifier!(
 );
 identifier!(
     /// What a person lets an interactive client do.
-    GrantId,
+    ConsentId,
     "gra_"
 );
 identifier!(
@@ -330,10 +330,10 @@ mod tests {
         for good in
             ["https://app.example.com/client.json", "https://app.example.com:8443/a?b=c", "https://[2001:db8::1]/c"]
         {
-            assert_eq!(InteractiveClientId::parse(good).expect(good).document(), Some(good));
+            assert_eq!(AppClientId::parse(good).expect(good).document(), Some(good));
         }
-        let generated = InteractiveClientId::generate(&SeededRandom::new(1));
-        assert_eq!(InteractiveClientId::parse(generated.as_str()), Some(generated.clone()));
+        let generated = AppClientId::generate(&SeededRandom::new(1));
+        assert_eq!(AppClientId::parse(generated.as_str()), Some(generated.clone()));
         assert_eq!(generated.document(), None);
         for wrong in [
             "https://app.example.com",
@@ -350,7 +350,7 @@ mod tests {
             "https:/app.example.com/client.json",
             &format!("https://app.example.com/{}", "x".repeat(500)),
         ] {
-            assert_eq!(InteractiveClientId::parse(wrong), None, "{wrong}");
+            assert_eq!(AppClientId::parse(wrong), None, "{wrong}");
         }
     }
 

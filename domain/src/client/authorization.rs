@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::base::form_body::TokenForm;
-use crate::base::id::{InteractiveClientId, PersonId};
+use crate::base::id::{AppClientId, PersonId};
 use crate::client;
 use crate::client::metadata_document::{self, DocumentError};
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::client::{ClientKind, InteractiveClient};
+use crate::model::client::{AppClient, ClientKind};
 use crate::model::consent::CODE_LIFETIME;
 use crate::model::oauth_error::OAuthErrorCode;
 use crate::model::redirect_uri::RedirectUri;
@@ -29,7 +29,7 @@ const CHALLENGE_LENGTH: usize = 43;
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
     /// Who asks.
-    pub client: InteractiveClient,
+    pub client: AppClient,
     /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its port from
     /// what is registered.
     pub redirect_uri: RedirectUri,
@@ -127,13 +127,9 @@ pub async fn check(
 }
 
 /// The client that the request names.
-async fn client_of(
-    context: &Context,
-    form: &TokenForm,
-    actor: Option<&Actor>,
-) -> Result<InteractiveClient, RequestError> {
+async fn client_of(context: &Context, form: &TokenForm, actor: Option<&Actor>) -> Result<AppClient, RequestError> {
     let unknown = || RequestError::Page("No client with this client_id is registered here.".to_owned());
-    let id = form.get("client_id").and_then(InteractiveClientId::parse).ok_or_else(unknown)?;
+    let id = form.get("client_id").and_then(AppClientId::parse).ok_or_else(unknown)?;
     if id.document().is_none() {
         let found = client::find(context, &id).await?;
         return found.filter(|client| client.removed_at.is_none()).ok_or_else(unknown);
@@ -167,7 +163,7 @@ fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
 
 /// What a person may let the client do at the server. To ask about other people's tokens is for machines, and to act on
 /// credentials for clients that an administrator knows.
-fn grantable(client: &InteractiveClient, server: &McpServer) -> Scopes {
+fn grantable(client: &AppClient, server: &McpServer) -> Scopes {
     let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
     let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && client.kind != ClientKind::Registered;
     let names = server.scopes.iter().map(|scope| scope.name.as_str());

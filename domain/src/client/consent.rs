@@ -3,15 +3,15 @@
 
 use serde_json::json;
 
-use crate::base::cursor::Place;
-use crate::base::id::{GrantId, TokenId};
+use crate::base::cursor::Cursor;
+use crate::base::id::{ConsentId, TokenId};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
 use crate::model::consent::{EndCause, ListedConsent};
-use crate::store::client::consent::Which;
+use crate::store::client::consent::ConsentSelection;
 use crate::store::{self, Transaction};
 
 /// Why a grant was not ended.
@@ -36,7 +36,7 @@ impl From<store::StoreError> for ConsentError {
 pub async fn list(
     context: &Context,
     authority: &Authority,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
     limit: u16,
 ) -> Result<Vec<ListedConsent>, Fault> {
     let person = match authority {
@@ -49,17 +49,17 @@ pub async fn list(
 
 /// Ends a grant of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh tokens and its
 /// access tokens are refused, by whoever asks us or reads the status list.
-pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), ConsentError> {
+pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(), ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     let now = change.now();
     let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(ConsentError::NotFound)?;
     let cause = match actor.person_id() {
-        Some(person) if *person == found.grant.person => EndCause::Person,
+        Some(person) if *person == found.consent.person => EndCause::Person,
         _ if authority.is_administrator() => EndCause::Administrator,
         _ => return Err(ConsentError::NotFound),
     };
-    if store::client::consent::end(change.transaction(), Which::One(id), now, cause).await? == 0 {
+    if store::client::consent::end(change.transaction(), ConsentSelection::One(id), now, cause).await? == 0 {
         return Err(ConsentError::NotFound);
     }
     let event = ended(&found, cause, None);
@@ -97,7 +97,14 @@ pub(crate) async fn end_leaked(
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if store::client::consent::end(change.transaction(), Which::One(&listed.grant.id), now, EndCause::Leaked).await? > 0
+    if store::client::consent::end(
+        change.transaction(),
+        ConsentSelection::One(&listed.consent.id),
+        now,
+        EndCause::Leaked,
+    )
+    .await?
+        > 0
     {
         change.commit(actor, &ended(listed, EndCause::Leaked, place)).await?;
     }
@@ -106,14 +113,14 @@ pub(crate) async fn end_leaked(
 
 /// The audit event of a grant that ended, and where a token of it was found if it leaked.
 fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event {
-    Event::new(Action::GrantEnded, Target::Client, listed.grant.client_id.as_str(), &listed.client_name)
+    Event::new(Action::GrantEnded, Target::Client, listed.consent.client_id.as_str(), &listed.client_name)
         .with(json!({
-            "grant": listed.grant.id.as_str(),
-            "person": listed.grant.person.as_str(),
+            "grant": listed.consent.id.as_str(),
+            "person": listed.consent.person.as_str(),
             "cause": cause.as_str(),
             "found_at": place,
         }))
-        .about(&listed.grant.person)
+        .about(&listed.consent.person)
 }
 
 /// Ends the grant in a transaction that has begun, and commits it: for a code or token that was used twice, and for a client that
@@ -122,14 +129,14 @@ pub(crate) async fn end_and_commit(
     context: &Context,
     mut transaction: Transaction,
     actor: &Actor,
-    id: &GrantId,
+    id: &ConsentId,
     cause: EndCause,
 ) -> Result<(), Fault> {
     let now = context.now();
     let Some(found) = store::client::consent::find_listed(&mut transaction, id).await? else {
         return Err(Fault::Damaged);
     };
-    if store::client::consent::end(&mut transaction, Which::One(id), now, cause).await? == 0 {
+    if store::client::consent::end(&mut transaction, ConsentSelection::One(id), now, cause).await? == 0 {
         return Ok(());
     }
     let entry = crate::services::audit_log::append(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
 use crate::client::registration::name;
@@ -17,7 +17,7 @@ use crate::client::{added, changed};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
 use crate::model::redirect_uri::RedirectUri;
 use crate::services::client_documents::host;
 use crate::store::{self, StoreError};
@@ -56,11 +56,7 @@ fn unusable(problem: &str) -> DocumentError {
 ///
 /// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then the
 /// client is not known, whatever it was before.
-pub async fn client(
-    context: &Context,
-    actor: &Actor,
-    id: &InteractiveClientId,
-) -> Result<InteractiveClient, DocumentError> {
+pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Result<AppClient, DocumentError> {
     let known = store::client::find(&context.store, id).await?;
     let now = context.now();
     match &known {
@@ -74,11 +70,7 @@ pub async fn client(
 }
 
 /// Stores what the document says, and records what changed.
-async fn keep(
-    context: &Context,
-    actor: &Actor,
-    described: InteractiveClient,
-) -> Result<InteractiveClient, DocumentError> {
+async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
     let known = store::client::find_in(change.transaction(), &described.id).await?;
     let event = match &known {
@@ -90,7 +82,7 @@ async fn keep(
         Some(known) => {
             store::client::describe(change.transaction(), &described).await?;
             if known.name == described.name && known.redirect_uris == described.redirect_uris {
-                let client = InteractiveClient { described_at: described.described_at, ..known.clone() };
+                let client = AppClient { described_at: described.described_at, ..known.clone() };
                 change.commit_all(actor, &[]).await?;
                 return Ok(client);
             }
@@ -100,11 +92,11 @@ async fn keep(
     let (created_at, last_used_at) =
         known.map_or((described.created_at, None), |known| (known.created_at, known.last_used_at));
     change.commit(actor, &event).await?;
-    Ok(InteractiveClient { created_at, last_used_at, ..described })
+    Ok(AppClient { created_at, last_used_at, ..described })
 }
 
 /// Reads a document (§4). Members that are not known here mean something to others.
-fn read(id: &InteractiveClientId, document: &[u8], now: Timestamp) -> Result<InteractiveClient, DocumentError> {
+fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
     let Some(Value::Object(document)) = strict_json::parse(document) else {
         return Err(unusable("It is not a JSON object without repeated members."));
     };
@@ -140,7 +132,7 @@ fn read(id: &InteractiveClientId, document: &[u8], now: Timestamp) -> Result<Int
     }
     let metadata: Map<String, Value> =
         document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
-    Ok(InteractiveClient {
+    Ok(AppClient {
         id: id.clone(),
         kind: ClientKind::Document,
         name,

@@ -27,19 +27,19 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
 
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretHash};
 use crate::error::Fault;
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::client::{ClientKind, ClientQuery, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
 use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::redirect_uri::RedirectUri;
-use crate::store::client::consent::Which;
+use crate::store::client::consent::ConsentSelection;
 use crate::store::{self, StoreError};
 
 /// How much of a host the audit log repeats, in characters. Names in the DNS are 253 long at most.
@@ -67,7 +67,7 @@ pub enum ClientError {
     NotFound,
     /// The form was sent before, and made this client.
     #[error("this form was sent before")]
-    AlreadySubmitted(InteractiveClientId),
+    AlreadySubmitted(AppClientId),
     /// A fault of ours.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -110,8 +110,8 @@ fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
 }
 
 /// The client that the form with this one-use token made when it was sent before.
-pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<InteractiveClientId>, Fault> {
-    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(InteractiveClientId::parse))
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<AppClientId>, Fault> {
+    Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(AppClientId::parse))
 }
 
 /// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's token, which
@@ -121,14 +121,14 @@ pub async fn create(
     actor: &Actor,
     draft: &ClientDraft,
     form_token: Option<&str>,
-) -> Result<(InteractiveClient, Option<PlainSecret>), ClientError> {
+) -> Result<(AppClient, Option<PlainSecret>), ClientError> {
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let secret = draft.confidential.then(|| PlainSecret::generate(context.random.as_ref()));
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let now = change.now();
-    let client = InteractiveClient {
-        id: InteractiveClientId::generate(context.random.as_ref()),
+    let client = AppClient {
+        id: AppClientId::generate(context.random.as_ref()),
         kind: ClientKind::Registered,
         name,
         redirect_uris,
@@ -143,8 +143,8 @@ pub async fn create(
         removed_at: None,
         described_at: None,
     };
-    if let Some(earlier) = change.use_form(form_token, client.id.as_str()).await? {
-        return Err(ClientError::AlreadySubmitted(InteractiveClientId::parse(&earlier).ok_or(Fault::Damaged)?));
+    if let Some(earlier) = change.use_form_token(form_token, client.id.as_str()).await? {
+        return Err(ClientError::AlreadySubmitted(AppClientId::parse(&earlier).ok_or(Fault::Damaged)?));
     }
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
     store::client::insert(change.transaction(), &client, hash.as_ref()).await?;
@@ -154,7 +154,7 @@ pub async fn create(
 
 /// The audit event of a new client. Of one that nobody vouches for it tells where answers go, and not in its own words: whoever
 /// registers must not write at length into a log that is kept for good.
-pub(crate) fn added(client: &InteractiveClient) -> Event {
+pub(crate) fn added(client: &AppClient) -> Event {
     let mut details = json!({ "kind": client.kind.as_str(), "confidential": client.is_confidential() });
     if client.kind == ClientKind::Registered {
         details["redirect_uris"] = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
@@ -167,8 +167,8 @@ pub(crate) fn added(client: &InteractiveClient) -> Event {
 }
 
 /// The audit event of a client that is described otherwise than before.
-pub(crate) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> Event {
-    let uris = |client: &InteractiveClient| -> Vec<String> {
+pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
+    let uris = |client: &AppClient| -> Vec<String> {
         client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
     };
     Event::new(Action::ClientChanged, Target::Client, after.id.as_str(), &after.name).with(json!({
@@ -179,23 +179,18 @@ pub(crate) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> 
 
 /// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code that is
 /// on its way to where answers went before is good for nothing any more.
-pub async fn edit(
-    context: &Context,
-    actor: &Actor,
-    id: &InteractiveClientId,
-    draft: &ClientDraft,
-) -> Result<(), ClientError> {
+pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let found = store::client::find_in(change.transaction(), id).await?;
-    let before = found.filter(InteractiveClient::is_editable).ok_or(ClientError::NotFound)?;
+    let before = found.filter(AppClient::is_editable).ok_or(ClientError::NotFound)?;
     if before.name == name && before.redirect_uris == redirect_uris {
         return Ok(());
     }
     let moves = before.redirect_uris != redirect_uris;
     let made_by = if moves { actor.person_id().cloned() } else { before.made_by.clone() };
-    let after = InteractiveClient { name, redirect_uris, made_by, ..before.clone() };
+    let after = AppClient { name, redirect_uris, made_by, ..before.clone() };
     store::client::describe(change.transaction(), &after).await?;
     if moves {
         store::client::consent::forget_codes_of_client(change.transaction(), id).await?;
@@ -205,17 +200,17 @@ pub async fn edit(
 }
 
 /// The clients that were not removed, newest first, at most `limit`.
-pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<InteractiveClient>, Fault> {
+pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<AppClient>, Fault> {
     Ok(store::client::list(&context.store, query, i64::from(limit)).await?)
 }
 
 /// The client with this identifier, removed or not.
-pub async fn find(context: &Context, id: &InteractiveClientId) -> Result<Option<InteractiveClient>, Fault> {
+pub async fn find(context: &Context, id: &AppClientId) -> Result<Option<AppClient>, Fault> {
     Ok(store::client::find(&context.store, id).await?)
 }
 
 /// The client with this secret, if it was not removed.
-pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<InteractiveClient>, Fault> {
+pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<AppClient>, Fault> {
     let found = store::client::find_by_secret(&context.store, hash).await?;
     Ok(found.filter(|client| client.removed_at.is_none()))
 }
@@ -225,15 +220,15 @@ pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Resu
 pub async fn replace_secret(
     context: &Context,
     actor: &Actor,
-    id: &InteractiveClientId,
+    id: &AppClientId,
     form_token: Option<&str>,
-) -> Result<(InteractiveClient, PlainSecret), ClientError> {
+) -> Result<(AppClient, PlainSecret), ClientError> {
     let secret = PlainSecret::generate(context.random.as_ref());
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let found = store::client::find_in(change.transaction(), id).await?;
-    let mut client = found.filter(InteractiveClient::takes_secret).ok_or(ClientError::NotFound)?;
-    if change.use_form(form_token, id.as_str()).await?.is_some() {
+    let mut client = found.filter(AppClient::takes_secret).ok_or(ClientError::NotFound)?;
+    if change.use_form_token(form_token, id.as_str()).await?.is_some() {
         return Err(ClientError::AlreadySubmitted(id.clone()));
     }
     client.secret_hint = Some(secret.hint());
@@ -249,7 +244,7 @@ pub async fn replace_secret(
 pub(crate) async fn end_secret(
     context: &Context,
     actor: &Actor,
-    id: &InteractiveClientId,
+    id: &AppClientId,
     place: Option<&str>,
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
@@ -264,7 +259,7 @@ pub(crate) async fn end_secret(
 }
 
 /// Removes a client: its grants end, and with them its tokens. Returns how many grants those were.
-pub async fn remove(context: &Context, actor: &Actor, id: &InteractiveClientId) -> Result<u64, ClientError> {
+pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Result<u64, ClientError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let now = change.now();
@@ -272,7 +267,8 @@ pub async fn remove(context: &Context, actor: &Actor, id: &InteractiveClientId) 
     let client = found.filter(|client| client.removed_at.is_none()).ok_or(ClientError::NotFound)?;
     store::client::remove(change.transaction(), id, now).await?;
     let ended =
-        store::client::consent::end(change.transaction(), Which::OfClient(id), now, EndCause::ClientRemoved).await?;
+        store::client::consent::end(change.transaction(), ConsentSelection::OfClient(id), now, EndCause::ClientRemoved)
+            .await?;
     let event = Event::new(Action::ClientRemoved, Target::Client, id.as_str(), &client.name)
         .with(json!({ "grants_ended": ended }));
     change.commit(actor, &event).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::cursor::Place;
+use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
@@ -25,7 +25,7 @@ use crate::model::field_error::FieldError;
 use crate::model::personal_token::{ListedToken, PersonalToken};
 use crate::model::scope::Scopes;
 use crate::model::server::{McpServer, SCOPE_INTROSPECT};
-use crate::store::client::personal_token::Which;
+use crate::store::client::personal_token::PersonalTokenSelection;
 use crate::store::{self, StoreError};
 
 /// Longest life of a token.
@@ -108,7 +108,7 @@ impl TokenDraft {
 
 /// Whether the form with this one-use token made a token when it was sent before.
 pub async fn was_made_by_form(context: &Context, form_token: &str) -> Result<bool, Fault> {
-    Ok(idempotency::made_by(context, form_token).await?.is_some())
+    Ok(idempotency::result_of(context, form_token).await?.is_some())
 }
 
 /// Generates a token of `person`, who asks for it. It is in the answer and nowhere else.
@@ -140,14 +140,14 @@ pub async fn generate(
         scopes,
         hint: secret.hint(),
         created_at: now,
-        ends_at: now.plus(life),
+        expires_at: now.plus(life),
         last_used_at: None,
         last_used_from: None,
         leaked_at: None,
         ended_at: None,
         end_cause: None,
     };
-    if change.use_form(Some(form_token), token.id.as_str()).await?.is_some() {
+    if change.use_form_token(Some(form_token), token.id.as_str()).await?.is_some() {
         return Err(PersonalTokenError::AlreadySubmitted);
     }
     store::client::personal_token::insert(change.transaction(), &token, &secret.hash(&context.keys.pepper)).await?;
@@ -155,7 +155,7 @@ pub async fn generate(
         Event::new(Action::PersonalTokenGenerated, Target::PersonalToken, token.id.as_str(), &token.name).with(json!({
             "mcp_server": token.server_id.as_str(),
             "scope": token.scopes.to_string(),
-            "ends_at": token.ends_at.rfc3339(),
+            "ends_at": token.expires_at.rfc3339(),
         }));
     change.commit(actor, &event).await?;
     Ok((token, secret))
@@ -171,7 +171,7 @@ pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<Listed
 pub async fn list(
     context: &Context,
     authority: &Authority,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
     limit: u16,
 ) -> Result<Vec<ListedToken>, Fault> {
     let person = match authority {
@@ -194,7 +194,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Resu
         _ => return Err(PersonalTokenError::NotFound),
     };
     let now = change.now();
-    if store::client::personal_token::end(change.transaction(), Which::One(id), now, cause).await? == 0 {
+    if store::client::personal_token::end(change.transaction(), PersonalTokenSelection::One(id), now, cause).await? == 0
+    {
         return Err(PersonalTokenError::NotFound);
     }
     change.commit(actor, &ended(&token, cause, None)).await?;
@@ -210,7 +211,14 @@ pub(crate) async fn end_leaked(
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if store::client::personal_token::end(change.transaction(), Which::One(&token.id), now, EndCause::Leaked).await? > 0
+    if store::client::personal_token::end(
+        change.transaction(),
+        PersonalTokenSelection::One(&token.id),
+        now,
+        EndCause::Leaked,
+    )
+    .await?
+        > 0
     {
         change.commit(actor, &ended(token, EndCause::Leaked, place)).await?;
     }

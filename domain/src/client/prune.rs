@@ -17,7 +17,7 @@ pub const IDLE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Clients that were never used and wait for it. Of more the oldest go with the next run: registering costs nothing.
 const MOST_NEVER_USED: u32 = 10_000;
 /// Clients that one transaction removes.
-const BITE: usize = 500;
+const BATCH_SIZE: usize = 500;
 /// Names in an audit entry.
 const MOST_NAMES: usize = 20;
 
@@ -31,7 +31,7 @@ pub async fn run(context: &Context) -> Result<usize, Fault> {
     let mut total = 0;
     loop {
         let mut change = context.begin_change().await?;
-        let removed = client::delete_unused(change.transaction(), &unused, BITE as i64).await?;
+        let removed = client::delete_unused(change.transaction(), &unused, BATCH_SIZE as i64).await?;
         if removed.is_empty() {
             return Ok(total);
         }
@@ -40,7 +40,7 @@ pub async fn run(context: &Context) -> Result<usize, Fault> {
         let event = Event::of_instance(Action::ClientsPruned)
             .with(json!({ "clients": removed.len(), "names": names, "crowded_out": crowded.is_some() }));
         change.commit(&Actor::system(), &event).await?;
-        if removed.len() < BITE {
+        if removed.len() < BATCH_SIZE {
             return Ok(total);
         }
     }

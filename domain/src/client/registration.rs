@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::is_unprintable;
 use crate::client::added;
@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::client::{ClientKind, DynamicRegistration, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
 use crate::model::redirect_uri::{Destination, RedirectUri};
 use crate::store::{self, StoreError};
@@ -99,8 +99,8 @@ pub async fn register(
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let client = InteractiveClient {
-        id: InteractiveClientId::generate(context.random.as_ref()),
+    let client = AppClient {
+        id: AppClientId::generate(context.random.as_ref()),
         kind: ClientKind::Dynamic,
         name,
         redirect_uris,

@@ -20,7 +20,7 @@ use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::credential::draft::{Draft, Expiry, Proof};
+use crate::model::credential::draft::{Draft, DraftProof, Expiry};
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::server::McpServer;
 use crate::store::credential::import::NewImported;
@@ -271,7 +271,7 @@ impl<'context> Import<'context> {
             },
             token_lifetime: line.token_lifetime.map(Duration::from_secs),
             ip_ranges: line.ip_ranges,
-            proof: Proof::Secret,
+            proof: DraftProof::Secret,
             assertions: Default::default(),
         };
         let now = self.context.now();
@@ -300,7 +300,7 @@ impl<'context> Import<'context> {
             ip_ranges: checked.ip_ranges,
             created_by: self.actor.name().to_owned(),
             created_at: now,
-            hard_end_at: None,
+            expires_at: None,
             ends_at: checked.expires_at,
             disabled_at: line.disabled.then_some(now),
             revoked_at: None,

@@ -119,7 +119,7 @@ async fn find_changeable(
 pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
     let now = change.now();
     let ends = store::credential::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
-    let ends_at = end_of(credential.auth_method, credential.hard_end_at, &ends, now);
+    let ends_at = end_of(credential.auth_method, credential.expires_at, &ends, now);
     let rotation = ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max();
     store::credential::set_ends(change.transaction(), &credential.client_id, ends_at, rotation).await?;
     Ok(())

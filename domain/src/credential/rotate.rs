@@ -124,7 +124,7 @@ pub async fn secret(
     let deadline = overlap.deadline(now)?;
     let mut change = context.begin_change().await?;
     let mut credential = find_changeable(&mut change, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
-    generate::use_form(&mut change, form_token, client_id).await?;
+    generate::use_form_token(&mut change, form_token, client_id).await?;
     let secrets = store::credential::secrets(&mut **change.transaction(), client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now)

@@ -13,12 +13,12 @@ use crate::model::audit::{Action, Event, Filter, Target};
 use crate::model::authority::Authority;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
-use crate::model::incident::{Means, OfPeople, Order, Preview, Selection};
+use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
 /// How many credentials are stopped in one transaction.
-pub const BITE: usize = 2000;
+pub const BATCH_SIZE: usize = 2000;
 
 /// Counts what a stop would end.
 pub async fn preview(context: &Context, selection: &Selection, means: Means) -> Result<Preview, Fault> {
@@ -36,11 +36,11 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
 pub async fn stop(
     context: &Context,
     actor: &Actor,
-    order: &Order<'_>,
+    order: &StopRequest<'_>,
     bite: usize,
     mut progress: impl FnMut(u64),
 ) -> Result<(u64, Timestamp), CredentialError> {
-    let Order { selection, means, reason } = order;
+    let StopRequest { selection, means, reason } = order;
     let reason =
         check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
     let now = context.now();
@@ -57,7 +57,7 @@ pub async fn stop(
             last = Some(up_to.clone());
         }
         let mut events = Vec::new();
-        let mut of_people = OfPeople::default();
+        let mut of_people = DelegatedCounts::default();
         if is_first {
             for (id, name) in
                 store::incident::emergency_stop::made_clients(change.transaction(), selection, now).await?
@@ -89,7 +89,13 @@ fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Even
     Event::new(action, Target::Credential, id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
 }
 
-fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Timestamp, reason: Option<&str>) -> Event {
+fn stopped_event(
+    order: &StopRequest<'_>,
+    count: usize,
+    of_people: DelegatedCounts,
+    now: Timestamp,
+    reason: Option<&str>,
+) -> Event {
     let selection = order.selection;
     Event::of_instance(Action::EmergencyStopped).with(json!({
         "means": order.means.as_str(),

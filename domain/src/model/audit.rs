@@ -154,7 +154,7 @@ word_enum! {
 
 /// One written entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Its number, from 1 without gaps.
     pub seq: i64,
     /// When it happened.
@@ -185,7 +185,7 @@ pub struct Entry {
     pub mac: String,
 }
 
-impl Entry {
+impl AuditEntry {
     pub(crate) fn expected_mac(&self, key: &MacKey) -> String {
         key.mac_parts(&[
             &self.seq.to_string(),

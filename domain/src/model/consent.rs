@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
-use crate::base::cursor::Place;
-use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId};
+use crate::base::cursor::Cursor;
+use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId};
 use crate::base::word_enum::word_enum;
 use crate::model::client::ClientKind;
 use crate::model::scope::Scopes;
@@ -45,11 +45,11 @@ word_enum! {
 #[derive(Debug, Clone)]
 pub struct Consent {
     /// Identifier.
-    pub id: GrantId,
+    pub id: ConsentId,
     /// Who allowed it.
     pub person: PersonId,
     /// Who acts.
-    pub client_id: InteractiveClientId,
+    pub client_id: AppClientId,
     /// The MCP server its tokens are for.
     pub server_id: McpServerId,
     /// What its tokens may do at most.
@@ -61,7 +61,7 @@ pub struct Consent {
     /// When the client got its first token.
     pub created_at: Timestamp,
     /// When it is over at the latest.
-    pub ends_at: Timestamp,
+    pub expires_at: Timestamp,
     /// When the client last got a token.
     pub last_used_at: Timestamp,
     /// From where.
@@ -77,7 +77,7 @@ pub struct Consent {
 impl Consent {
     /// Whether tokens may be had of it at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.ended_at.is_none() && self.ends_at > now && now.since(self.last_used_at) < IDLE_LIMIT
+        self.ended_at.is_none() && self.expires_at > now && now.since(self.last_used_at) < IDLE_LIMIT
     }
 }
 
@@ -85,7 +85,7 @@ impl Consent {
 #[derive(Debug, Clone)]
 pub struct ListedConsent {
     /// The grant.
-    pub grant: Consent,
+    pub consent: Consent,
     /// Who allowed it.
     pub person_name: String,
     /// Who acts.
@@ -96,8 +96,8 @@ pub struct ListedConsent {
 
 impl ListedConsent {
     /// Its place in the list.
-    pub fn place(&self) -> Place {
-        Place { at: self.grant.created_at, id: self.grant.id.to_string() }
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.consent.created_at, id: self.consent.id.to_string() }
     }
 }
 

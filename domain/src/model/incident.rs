@@ -42,7 +42,7 @@ impl Means {
 
 /// A stop, as it is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Order<'order> {
+pub struct StopRequest<'order> {
     /// Which credentials.
     pub selection: &'order Selection,
     /// What is done to them.
@@ -69,7 +69,7 @@ pub struct Preview {
 
 /// How much of what acts for people.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OfPeople {
+pub(crate) struct DelegatedCounts {
     pub grants: i64,
     pub personal_tokens: i64,
     pub clients: i64,

@@ -31,12 +31,12 @@ pub trait Post: Send + Sync {
     /// The status of the answer, whichever it is.
     fn post<'call>(
         &'call self,
-        message: &'call Message,
+        message: &'call WebhookMessage,
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>>;
 }
 
 /// A signed message.
-pub struct Message {
+pub struct WebhookMessage {
     /// Where to send it.
     pub url: Zeroizing<String>,
     /// `webhook-id`.
@@ -70,7 +70,7 @@ pub struct TokenAnswer {
 }
 
 /// The way to a provider: to its documents, and to its token endpoint. The implementation refuses what [`Fetch`] refuses.
-pub trait Connection: Fetch {
+pub trait ProviderConnection: Fetch {
     /// Sends a token request.
     fn redeem<'call>(
         &'call self,

@@ -23,7 +23,7 @@ const KEPT_AFTER: Duration = Duration::from_secs(3600);
 
 /// How a key is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Haste {
+pub enum RotationMode {
     /// In good order: nobody notices.
     Ordered,
     /// The old key is known to others: it leaves the JWKS at once, and every token it signed is refused.
@@ -61,7 +61,7 @@ pub async fn rotate(
     context: &Context,
     actor: &Actor,
     algorithm: TokenAlgorithm,
-    haste: Haste,
+    haste: RotationMode,
 ) -> Result<Timestamp, RotationError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
@@ -71,21 +71,21 @@ pub async fn rotate(
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);
     }
-    if haste == Haste::Ordered && present.iter().any(|key| key.active_from > now) {
+    if haste == RotationMode::Ordered && present.iter().any(|key| key.active_from > now) {
         return Err(RotationError::UnderWay);
     }
     let (active_from, leave) = match haste {
-        Haste::Ordered => {
+        RotationMode::Ordered => {
             let active_from = now.plus(PUBLISHED_AHEAD);
             (active_from, active_from.plus(LONGEST_TOKEN_LIFETIME).plus(KEPT_AFTER))
         }
-        Haste::Emergency => (now, now),
+        RotationMode::Emergency => (now, now),
     };
     store::operations::keys::retire_signing_keys(change.transaction(), algorithm.as_str(), leave).await?;
     let random = context.random.as_ref();
     let kid = context.keys.signing.add(change.transaction(), algorithm, active_from, now, random).await?;
     let event = Event::new(Action::SigningKeyRotated, Target::SigningKey, &kid, algorithm.as_str()).with(json!({
-        "emergency": haste == Haste::Emergency,
+        "emergency": haste == RotationMode::Emergency,
         "signs_from": active_from.rfc3339(),
         "others_leave": leave.rfc3339(),
     }));

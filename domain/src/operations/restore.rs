@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, InteractiveClientId, OpenIdLinkId, PersonId, TeamId};
+use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
@@ -15,7 +15,7 @@ use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::operations::{Ended, How};
-use crate::operations::key_rotation::{self, Haste, RotationError};
+use crate::operations::key_rotation::{self, RotationError, RotationMode};
 use crate::store::{self, Store, StoreError};
 
 /// What a backup would bring back.
@@ -109,17 +109,17 @@ pub async fn finish(
                 Action::PersonDisabled
             }
             (How::ClientRemoved, _) => {
-                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::client::remove(change.transaction(), &client, now).await?;
                 Action::ClientRemoved
             }
             (How::DocumentRemoved, _) => {
-                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::operations::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
                 Action::ClientRemoved
             }
             (How::ClientSecretEnded, _) => {
-                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::client::forget_secret(change.transaction(), &client).await?;
                 Action::ClientSecretEnded
             }
@@ -180,7 +180,7 @@ pub async fn finish(
     change.commit_all(actor, &events).await?;
     for algorithm in difference.dropped.iter().filter(|_| end_again) {
         let algorithm = TokenAlgorithm::parse(algorithm).ok_or(Fault::Damaged)?;
-        key_rotation::rotate(context, actor, algorithm, Haste::Emergency).await?;
+        key_rotation::rotate(context, actor, algorithm, RotationMode::Emergency).await?;
     }
     Ok(sessions)
 }

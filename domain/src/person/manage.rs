@@ -17,7 +17,7 @@ use crate::model::team::PersonsTeam;
 use crate::person::openid::link;
 use crate::person::{PersonError, second_factor};
 use crate::store;
-use crate::store::client::consent::Which;
+use crate::store::client::consent::ConsentSelection;
 use crate::store::client::personal_token;
 use crate::store::person::invitation::Withdrawn;
 
@@ -59,9 +59,14 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     keep_an_administrator(&mut change).await?;
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     store::person::second_factor::remove_pending(change.transaction(), id).await?;
-    let grants =
-        store::client::consent::end(change.transaction(), Which::OfPerson(id), now, EndCause::PersonDisabled).await?;
-    let of_person = personal_token::Which::OfPerson(id);
+    let grants = store::client::consent::end(
+        change.transaction(),
+        ConsentSelection::OfPerson(id),
+        now,
+        EndCause::PersonDisabled,
+    )
+    .await?;
+    let of_person = personal_token::PersonalTokenSelection::OfPerson(id);
     let tokens = personal_token::end(change.transaction(), of_person, now, EndCause::PersonDisabled).await?;
     let sent = store::person::invitation::withdraw_of(change.transaction(), id, None, now).await?;
     let received =

@@ -19,7 +19,7 @@ use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::field_error::FieldError;
 use crate::model::person::{Factors, Person, check_email, check_name};
-use crate::person::sign_in::{Proof, SignInError};
+use crate::person::sign_in::{ConfirmationProof, SignInError};
 use crate::store::{self, StoreError};
 
 /// What a new person's form holds.
@@ -144,7 +144,7 @@ pub async fn change_password(
     actor: &Actor,
     person: &Person,
     keep: &SessionId,
-    present: Proof,
+    present: ConfirmationProof,
     new: Password,
 ) -> Result<(), PersonError> {
     let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);

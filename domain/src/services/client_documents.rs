@@ -17,7 +17,7 @@ pub(crate) const MOST: u32 = 60;
 
 /// The way to documents, and how often it was taken.
 #[derive(Clone)]
-pub struct Documents {
+pub struct ClientDocuments {
     fetch: Arc<dyn Fetch>,
     asked: Arc<Mutex<Asked>>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Asked {
     of_one: HashMap<String, u32>,
 }
 
-impl Documents {
+impl ClientDocuments {
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
         Self { fetch, asked: Arc::default() }
     }
@@ -66,9 +66,9 @@ impl Documents {
     }
 }
 
-impl std::fmt::Debug for Documents {
+impl std::fmt::Debug for ClientDocuments {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Documents")
+        formatter.write_str("ClientDocuments")
     }
 }
 

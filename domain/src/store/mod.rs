@@ -41,9 +41,9 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row};
 
 use crate::base::clock::Timestamp;
-use crate::store::connection::postgres::{self, Turn};
+use crate::store::connection::postgres::{self, ChangeLock};
 use crate::store::connection::sqlite;
-use crate::store::connection::transaction::Turns;
+use crate::store::connection::transaction::WritePermits;
 
 pub use connection::transaction::Transaction;
 pub use connection::url::{DatabaseUrl, PostgresUrl};
@@ -103,7 +103,7 @@ pub struct Store {
     reads: AnyPool,
     changes: AnyPool,
     ledger: AnyPool,
-    turns: Turns,
+    permits: WritePermits,
     /// SQLite's file, of a server.
     file: Option<Arc<std::fs::File>>,
 }
@@ -191,14 +191,14 @@ impl Store {
     /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it reads.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self.engine {
-            Engine::Sqlite => self.begin_in_turn(&self.changes).await,
-            Engine::Postgres => postgres::begin(&self.changes, Turn::Whole).await,
+            Engine::Sqlite => self.begin_with_permit(&self.changes).await,
+            Engine::Postgres => postgres::begin(&self.changes, ChangeLock::Exclusive).await,
         }
     }
 
-    async fn begin_in_turn(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
-        let turn = self.turns.next().await?;
-        Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
+    async fn begin_with_permit(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
+        let permit = self.permits.acquire().await?;
+        Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(permit)))
     }
 
     /// A connection of the ledger, for as long as its holder likes.
@@ -209,8 +209,8 @@ impl Store {
     /// Begins a transaction of the ledger: no change happens before it ends, but on PostgreSQL others of its kind do.
     pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
         match self.engine {
-            Engine::Sqlite => self.begin_in_turn(&self.ledger).await,
-            Engine::Postgres => postgres::begin(&self.ledger, Turn::Share).await,
+            Engine::Sqlite => self.begin_with_permit(&self.ledger).await,
+            Engine::Postgres => postgres::begin(&self.ledger, ChangeLock::Shared).await,
         }
     }
 

@@ -9,13 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::base::form_body::{TokenForm, decode};
-use crate::base::id::{ClientId, InteractiveClientId};
+use crate::base::id::{AppClientId, ClientId};
 use crate::client;
 use crate::context::Context;
 use crate::crypto::imported_secret::ImportedSecret;
 use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
-use crate::model::client::InteractiveClient;
+use crate::model::client::AppClient;
 use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::store;
 
@@ -114,11 +114,11 @@ pub(crate) async fn interactive(
     context: &Context,
     presented: &Result<Presented, OAuthError>,
     form: &TokenForm,
-) -> Result<InteractiveClient, OAuthError> {
+) -> Result<AppClient, OAuthError> {
     match presented {
         Ok(Presented::Secret { client_id, names_client, secret: PresentedSecret::Generated(secret) }) => {
             let found = client::find_by_secret(context, &secret.hash(&context.keys.pepper)).await?;
-            let named = |client: &InteractiveClient| match client_id {
+            let named = |client: &AppClient| match client_id {
                 Some(named) => named.as_str() == client.id.as_str(),
                 None => !*names_client,
             };
@@ -128,7 +128,7 @@ pub(crate) async fn interactive(
         Err(error) => {
             // Nothing that proves anything was sent, well formed or not.
             let named = form.get("client_id").filter(|_| error.detail == NO_AUTHENTICATION);
-            let Some(id) = named.and_then(InteractiveClientId::parse) else { return Err(error.clone()) };
+            let Some(id) = named.and_then(AppClientId::parse) else { return Err(error.clone()) };
             if id.document().is_some() && !context.settings.client_id_metadata_documents {
                 return Err(OAuthError::invalid_client("clients are not known by documents here"));
             }
@@ -149,7 +149,7 @@ pub(crate) async fn interactive_alone(
     context: &Context,
     presented: &Result<Presented, OAuthError>,
     form: &TokenForm,
-) -> Result<InteractiveClient, OAuthError> {
+) -> Result<AppClient, OAuthError> {
     let error = match interactive(context, presented, form).await {
         Err(error) if error.code == OAuthErrorCode::InvalidClient => error,
         result => return result,

@@ -9,14 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
-use crate::base::id::{GrantId, InteractiveClientId, TokenId};
+use crate::base::id::{AppClientId, ConsentId, TokenId};
 use crate::client::consent;
 use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::client::InteractiveClient;
+use crate::model::client::AppClient;
 use crate::model::consent::{ABSOLUTE_LIMIT, Consent, EndCause, IDLE_LIMIT};
 use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::model::origin::Origin;
@@ -25,7 +25,7 @@ use crate::model::resource;
 use crate::model::scope::Scopes;
 use crate::model::server::McpServer;
 use crate::model::token::StatusReference;
-use crate::store::client::consent::GrantToken;
+use crate::store::client::consent::ConsentToken;
 use crate::store::{self, StoreError, Transaction};
 use crate::token::access_token::{self, AccessToken, Claims};
 
@@ -62,7 +62,7 @@ fn store_fault(error: StoreError) -> OAuthError {
 /// `invalid_target` when `resource` is not what the person was asked about.
 pub async fn code(
     context: &Context,
-    client: &InteractiveClient,
+    client: &AppClient,
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
@@ -98,7 +98,7 @@ pub async fn code(
     check_person(&mut transaction, &stored.person).await?;
     let redirect_host = RedirectUri::parse(&stored.redirect_uri).map(|uri| uri.host()).unwrap_or_default();
     let grant = Consent {
-        id: GrantId::generate(context.random.as_ref()),
+        id: ConsentId::generate(context.random.as_ref()),
         person: stored.person,
         client_id: client.id.clone(),
         server_id: server.id.clone(),
@@ -106,7 +106,7 @@ pub async fn code(
         redirect_host,
         status_index: store::token::status_list::next_index(&mut transaction).await.map_err(store_fault)?,
         created_at: now,
-        ends_at: now.plus(ABSOLUTE_LIMIT),
+        expires_at: now.plus(ABSOLUTE_LIMIT),
         last_used_at: now,
         last_used_from: origin.address.map(|address| address.to_string()),
         leaked_at: None,
@@ -127,7 +127,7 @@ pub async fn code(
 /// can only have lost the answer. `invalid_scope` and `invalid_target` when more is asked for than was allowed.
 pub async fn refresh(
     context: &Context,
-    client: &InteractiveClient,
+    client: &AppClient,
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
@@ -189,12 +189,7 @@ pub async fn refresh(
 }
 
 /// The client gives the grant of this refresh token up (RFC 7009). A token that is none of its own stays what it is.
-pub async fn give_up(
-    context: &Context,
-    client: &InteractiveClient,
-    token: &PlainSecret,
-    origin: &Origin,
-) -> Result<(), Fault> {
+pub async fn give_up(context: &Context, client: &AppClient, token: &PlainSecret, origin: &Origin) -> Result<(), Fault> {
     let hash = token.hash(&context.keys.pepper);
     if !store::client::consent::is_known(&context.store, &hash).await? {
         return Ok(());
@@ -258,7 +253,7 @@ async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthEr
 }
 
 /// The client may have been removed since it was authenticated, or its secret ended.
-async fn check_client(transaction: &mut Transaction, id: &InteractiveClientId) -> Result<(), OAuthError> {
+async fn check_client(transaction: &mut Transaction, id: &AppClientId) -> Result<(), OAuthError> {
     let client = store::client::find_in(transaction, id).await.map_err(store_fault)?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
@@ -290,11 +285,11 @@ async fn issue(
     let now = context.now();
     let next = PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref());
     let next_hash = next.hash(&context.keys.pepper);
-    let next_ends = now.plus(IDLE_LIMIT).min(grant.ends_at);
+    let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
     let jti = TokenId::generate(context.random.as_ref(), now);
-    let expires_at = now.plus(server.token_lifetime).min(grant.ends_at);
+    let expires_at = now.plus(server.token_lifetime).min(grant.expires_at);
     let address = origin.address.map(|address| address.to_string());
-    let token = GrantToken {
+    let token = ConsentToken {
         jti: &jti,
         grant: &grant.id,
         scope: &scopes,

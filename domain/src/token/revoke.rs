@@ -9,7 +9,7 @@ use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::client::InteractiveClient;
+use crate::model::client::AppClient;
 use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::model::origin::Origin;
 use crate::store;
@@ -64,7 +64,7 @@ async fn revoke_of_credential(context: &Context, caller: &Client, token: &str, o
 
 async fn revoke_of_interactive(
     context: &Context,
-    client: &InteractiveClient,
+    client: &AppClient,
     token: &str,
     origin: &Origin,
 ) -> Result<(), OAuthError> {

@@ -31,7 +31,7 @@ const RETIRED: [Refusal; 5] = [
 ];
 
 /// Credentials that one transaction deals with.
-const BITE: i64 = 100;
+const BATCH_SIZE: i64 = 100;
 /// Transactions of one run. What is left waits for the next: an instance with very many credentials does not spend its
 /// first minutes on this alone.
 const MOST_BITES: usize = 50;
@@ -50,7 +50,7 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
         let mut after = (from.plus(Duration::from_millis(1)), String::new());
         while bites < MOST_BITES {
             bites += 1;
-            let found = store::webhook::alert::ending(&context.store, kind, &after, until, BITE).await?;
+            let found = store::webhook::alert::ending(&context.store, kind, &after, until, BATCH_SIZE).await?;
             let Some((last, ends_at)) = found.last() else { break };
             after = (*ends_at, last.as_str().to_owned());
             let mut change = context.begin_change().await?;
@@ -80,7 +80,7 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
             }
             announced += events.len();
             change.commit_all(&Actor::system(), &events).await?;
-            if found.len() < BITE as usize {
+            if found.len() < BATCH_SIZE as usize {
                 break;
             }
         }
@@ -106,7 +106,7 @@ pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let mut told = 0;
     for _ in 0..MOST_BITES {
-        let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BITE).await?;
+        let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BATCH_SIZE).await?;
         if found.is_empty() {
             break;
         }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::model::actor::Actor;
-use crate::model::audit::{Action, Entry, Target};
+use crate::model::audit::{Action, AuditEntry, Target};
 use crate::model::settings::Settings;
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
@@ -55,7 +55,7 @@ fn rule(action: Action) -> Option<Rule> {
 }
 
 /// A message before it is addressed.
-pub(crate) struct Told {
+pub(crate) struct EventMessage {
     /// Who wants to hear it.
     pub kind: EventKind,
     /// Its type.
@@ -67,7 +67,7 @@ pub(crate) struct Told {
 }
 
 /// What an entry of the audit log has to tell, if anything. `team` is the name of the one that owns its target.
-pub(crate) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Option<Told> {
+pub(crate) fn told(settings: &Settings, entry: &AuditEntry, team: Option<&str>) -> Option<EventMessage> {
     let Rule { kind, name, details } = rule(Action::parse(&entry.action)?)?;
     let all: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
     let mut data = Map::new();
@@ -91,7 +91,12 @@ pub(crate) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Op
             data.insert((*detail).to_owned(), value.clone());
         }
     }
-    Some(Told { kind, name, subject: entry.target_name.clone(), body: body(name, entry.at, Value::Object(data)) })
+    Some(EventMessage {
+        kind,
+        name,
+        subject: entry.target_name.clone(),
+        body: body(name, entry.at, Value::Object(data)),
+    })
 }
 
 /// The body of a test.

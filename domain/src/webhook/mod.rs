@@ -138,12 +138,12 @@ fn check_url(text: &str) -> Result<String, String> {
 
 /// What an earlier submission of a form was for, so that a reload makes no second webhook and no second secret.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<WebhookId>, Fault> {
-    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(WebhookId::parse))
+    Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(WebhookId::parse))
 }
 
 /// Uses up the one-use token of a form that shows a secret.
-async fn use_form(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
-    match change.use_form(form_token, id.as_str()).await? {
+async fn use_form_token(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
+    match change.use_form_token(form_token, id.as_str()).await? {
         None => Ok(()),
         Some(earlier) => Err(WebhookError::AlreadySubmitted(WebhookId::parse(&earlier).ok_or(Fault::Damaged)?)),
     }
@@ -179,7 +179,7 @@ pub async fn add(
         last_problem: None,
         failing_since: None,
     };
-    use_form(&mut change, form_token, &webhook.id).await?;
+    use_form_token(&mut change, form_token, &webhook.id).await?;
     if store::webhook::count(change.transaction()).await? >= MOST as i64 {
         let message = format!("There are {MOST} webhooks already. Remove one first.");
         return Err(WebhookError::Invalid(vec![FieldError::new("name", message)]));
@@ -296,7 +296,7 @@ pub async fn replace_secret(
     let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
     let mut change = context.begin_change().await?;
     let mut webhook = find_for(&mut change, actor, id).await?;
-    use_form(&mut change, form_token, id).await?;
+    use_form_token(&mut change, form_token, id).await?;
     let now = change.now();
     (webhook.secret_made_at, webhook.previous_until) = (now, Some(now.plus(SECRET_OVERLAP)));
     store::webhook::replace_secret(change.transaction(), id, &wrapped, now, now.plus(SECRET_OVERLAP)).await?;

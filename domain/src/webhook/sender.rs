@@ -13,7 +13,7 @@ use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::ports::Message;
+use crate::model::ports::WebhookMessage;
 use crate::store;
 use crate::store::webhook::{Attempt, Claimed, NewDelivery};
 use crate::webhook;
@@ -62,7 +62,7 @@ impl Route {
     }
 
     /// The message as it is sent at `now`. While a secret is being replaced there is a signature of each.
-    fn message(&self, delivery: &Claimed, now: Timestamp) -> Message {
+    fn message(&self, delivery: &Claimed, now: Timestamp) -> WebhookMessage {
         let (id, timestamp) = (delivery.id.as_str(), now.seconds());
         let signatures: Vec<String> = self
             .secrets
@@ -70,7 +70,7 @@ impl Route {
             .filter(|(_, until)| until.is_none_or(|until| now < until))
             .map(|(secret, _)| secret.sign(id, timestamp, &delivery.body))
             .collect();
-        Message {
+        WebhookMessage {
             url: self.url.clone(),
             id: id.to_owned(),
             timestamp,

@@ -16,7 +16,7 @@ use domain::credential::{CredentialError, Outcome, disable, inspect, revoke};
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::crypto::secret::PlainSecret;
 use domain::model::authority::Authority;
-use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::query::Query;
@@ -332,13 +332,13 @@ async fn add_key(context: &Context, arguments: AddKey) -> Result<(), CliError> {
 }
 
 /// How the new credential proves itself.
-fn proof(arguments: &Create) -> Result<Proof, CliError> {
+fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     if let Some(path) = &arguments.public_key {
         let text = read_file("--public-key", path)?;
-        return Ok(Proof::Keys(KeysDraft { text, ..KeysDraft::default() }));
+        return Ok(DraftProof::Keys(KeysDraft { text, ..KeysDraft::default() }));
     }
     let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
-        return Ok(Proof::Secret);
+        return Ok(DraftProof::Secret);
     };
     let jwks = match &arguments.federated_jwks {
         Some(path) => read_file("--federated-jwks", path)?,
@@ -348,7 +348,7 @@ fn proof(arguments: &Create) -> Result<Proof, CliError> {
         let (name, value) = claim.split_once('=').unwrap_or((claim, ""));
         (name.to_owned(), value.to_owned())
     };
-    Ok(Proof::Federated(FederatedDraft {
+    Ok(DraftProof::Federated(FederatedDraft {
         issuer: issuer.clone(),
         subject: subject.clone(),
         audience: arguments.federated_audience.clone().unwrap_or_default(),

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::crypto::keys::signing::TokenAlgorithm;
-use domain::operations::key_rotation::{self, Haste};
+use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::master_key;
 
 use super::CliError;
@@ -52,7 +52,7 @@ pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
             }
         }),
         Command::Rotate { alg, emergency } => {
-            let haste = if emergency { Haste::Emergency } else { Haste::Ordered };
+            let haste = if emergency { RotationMode::Emergency } else { RotationMode::Ordered };
             key_rotation::rotate(&context, &operator(), alg, haste).await.map_err(CliError::failed).map(|from| {
                 println!("The new {} key signs from {}", alg.as_str(), from.rfc3339());
             })

@@ -8,7 +8,7 @@ use clap::Args;
 use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::revoke;
-use domain::incident::leak::{self, Evidence, Found, Leak, LeakOfPeople};
+use domain::incident::leak::{self, DelegatedLeak, Evidence, Leak, LeakSubject};
 use domain::model::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
@@ -72,10 +72,10 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
             println!("  {count} × from {address}");
         }
     }
-    for leak in &findings.of_people {
+    for leak in &findings.delegated {
         println!("{}  {}", leak.id(), words_of_people(leak));
     }
-    if findings.leaks.is_empty() && findings.of_people.is_empty() {
+    if findings.leaks.is_empty() && findings.delegated.is_empty() {
         println!("Nothing in the text belongs to this Countersign.");
     }
     if findings.unknown > 0 {
@@ -90,9 +90,9 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
             .collect();
         let entries = revoke::revoke_all(context, &operator(), &ids, "Leaked").await.map_err(CliError::failed)?;
         println!("Revoked: {}", entries.len());
-        let working = || findings.of_people.iter().filter(|leak| leak.works);
+        let working = || findings.delegated.iter().filter(|leak| leak.works);
         for leak in working() {
-            leak::end_of_people(context, &operator(), leak, None).await.map_err(CliError::failed)?;
+            leak::end_delegated(context, &operator(), leak, None).await.map_err(CliError::failed)?;
         }
         println!("Ended of apps and people: {}", working().count());
     }
@@ -102,11 +102,11 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
     Ok(())
 }
 
-fn words_of_people(leak: &LeakOfPeople) -> String {
+fn words_of_people(leak: &DelegatedLeak) -> String {
     let what = match &leak.found {
-        Found::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
-        Found::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
-        Found::Client(client) => format!("the secret of the client {}", client.name),
+        LeakSubject::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
+        LeakSubject::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
+        LeakSubject::Client(client) => format!("the secret of the client {}", client.name),
     };
     let state = if leak.works { "works" } else { "does not work" };
     format!("{what} is in the text; it {state}")

@@ -167,7 +167,7 @@ async fn opened(config: &Config, url: &DatabaseUrl) -> Result<Store, CliError> {
 
 /// A backup that was proved, and what is to become of what had ended since.
 struct Decided {
-    proof: backup::Proof,
+    proof: backup::BackupProof,
     difference: Difference,
     was_compared: bool,
 }

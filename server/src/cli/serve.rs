@@ -9,7 +9,7 @@ use domain::context::Context;
 use domain::operations::housekeeping;
 use domain::person::setup;
 use domain::webhook::alert;
-use domain::webhook::dispatcher::Courier;
+use domain::webhook::dispatcher::Dispatcher;
 use domain::{audit, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -164,12 +164,12 @@ async fn checkpoint(context: Context) {
 
 /// Tells webhooks what happened.
 async fn tell(context: Context) {
-    let mut courier = Courier::new(context);
+    let mut dispatcher = Dispatcher::new(context);
     let mut interval = tokio::time::interval(COURIER_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        if let Err(fault) = courier.turn().await {
+        if let Err(fault) = dispatcher.turn().await {
             tracing::warn!(%fault, "webhooks could not be served");
         }
     }

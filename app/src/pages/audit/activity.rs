@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::audit::{self, Verdict};
 use domain::base::clock::Timestamp;
-use domain::model::audit::{Action, Entry, Filter};
+use domain::model::audit::{Action, AuditEntry, Filter};
 use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
@@ -144,7 +144,7 @@ fn text(action: Action) -> &'static str {
 
 impl EntryView {
     /// The view of an entry.
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &AuditEntry) -> Self {
         let details: BTreeMap<String, serde_json::Value> = serde_json::from_str(&entry.details).unwrap_or_default();
         Self {
             seq: entry.seq,

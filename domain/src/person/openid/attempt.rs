@@ -39,7 +39,7 @@ const LONGEST_CODE: usize = 4096;
 
 /// What somebody goes to the provider for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub enum AttemptPurpose {
     /// To sign in.
     SignIn {
         /// Where they want to be afterwards: an address of ours.
@@ -53,7 +53,7 @@ pub enum Purpose {
 }
 
 /// An attempt that was begun.
-pub struct Begun {
+pub struct StartedAttempt {
     /// Where the browser goes.
     pub address: String,
     /// What it must hold when it comes back.
@@ -76,7 +76,7 @@ pub struct Returned {
 /// An attempt that came back, and is used up.
 pub struct Finished {
     /// What it was for.
-    pub purpose: Purpose,
+    pub purpose: AttemptPurpose,
     /// The account that was proved.
     pub proved: Result<Identity, OpenIdError>,
 }
@@ -89,16 +89,16 @@ pub struct Finished {
 pub async fn begin(
     context: &Context,
     relying_party: &RelyingParty,
-    purpose: Purpose,
+    purpose: AttemptPurpose,
     address: Option<IpAddr>,
-) -> Result<Begun, OpenIdError> {
+) -> Result<StartedAttempt, OpenIdError> {
     let endpoints = discovery::endpoints(relying_party, context.now()).await?;
     let (session, return_to) = match purpose {
-        Purpose::SignIn { return_to } => {
+        AttemptPurpose::SignIn { return_to } => {
             sign_in::count_source(context, address).await?;
             (None, return_to)
         }
-        Purpose::Connect { session } => (Some(session), String::new()),
+        AttemptPurpose::Connect { session } => (Some(session), String::new()),
     };
     let browser = Zeroizing::new(base62::random(context.random.as_ref(), RANDOM));
     let state = base62::random(context.random.as_ref(), RANDOM);
@@ -117,7 +117,7 @@ pub async fn begin(
         .append_pair("nonce", &derived(context, "openid nonce", &browser, &state))
         .append_pair("code_challenge", &hash(&derived(context, "openid verifier", &browser, &state)))
         .append_pair("code_challenge_method", "S256");
-    Ok(Begun { address: url.into(), browser })
+    Ok(StartedAttempt { address: url.into(), browser })
 }
 
 /// Uses up the attempt that came back in the browser that holds `browser`, and proves the account. `session` is the one that
@@ -145,14 +145,14 @@ pub async fn finish(
         store::person::openid::take_attempt(&mut transaction, &state_hash, &browser_hash, context.now()).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     let purpose = match taken.ok_or(OpenIdError::NoAttempt)? {
-        StoredAttempt { session: None, return_to, .. } => Purpose::SignIn { return_to },
+        StoredAttempt { session: None, return_to, .. } => AttemptPurpose::SignIn { return_to },
         StoredAttempt { session: Some(begun_by), .. } if session == Some(&begun_by) => {
-            Purpose::Connect { session: begun_by }
+            AttemptPurpose::Connect { session: begun_by }
         }
         StoredAttempt { .. } => return Err(OpenIdError::NoAttempt),
     };
     let proved = prove(context, relying_party, returned, browser).await;
-    if let (Purpose::SignIn { .. }, Err(error)) = (&purpose, &proved) {
+    if let (AttemptPurpose::SignIn { .. }, Err(error)) = (&purpose, &proved) {
         record(context, relying_party, error, origin).await?;
     }
     Ok(Finished { purpose, proved })

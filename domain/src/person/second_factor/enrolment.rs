@@ -124,7 +124,7 @@ pub async fn confirm_app(
     code: &str,
     form_token: &str,
 ) -> Result<Vec<RecoveryCode>, SecondFactorError> {
-    if idempotency::made_by(context, form_token).await?.is_some() {
+    if idempotency::result_of(context, form_token).await?.is_some() {
         return Err(SecondFactorError::AlreadySubmitted);
     }
     let mut change = context.begin_change().await?;
@@ -134,7 +134,7 @@ pub async fn confirm_app(
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let now = change.now();
     let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;
-    use_form(&mut change, form_token, person).await?;
+    use_form_token(&mut change, form_token, person).await?;
     store::person::second_factor::confirm_app(change.transaction(), &person.id, step, now).await?;
     let codes = first_codes(context, &mut change, person).await?;
     let event = event(Action::SecondFactorAdded, person).with(json!({ "kind": "authenticator_app" }));
@@ -162,7 +162,7 @@ pub async fn replace_recovery_codes(
     form_token: &str,
 ) -> Result<Vec<RecoveryCode>, SecondFactorError> {
     let mut change = context.begin_change().await?;
-    use_form(&mut change, form_token, person).await?;
+    use_form_token(&mut change, form_token, person).await?;
     if !has_factor(&mut change, person).await? {
         return Err(SecondFactorError::NotFound);
     }
@@ -221,8 +221,8 @@ async fn new_codes(
     Ok(codes)
 }
 
-async fn use_form(change: &mut Change<'_>, form_token: &str, person: &Person) -> Result<(), SecondFactorError> {
-    match change.use_form(Some(form_token), person.id.as_str()).await? {
+async fn use_form_token(change: &mut Change<'_>, form_token: &str, person: &Person) -> Result<(), SecondFactorError> {
+    match change.use_form_token(Some(form_token), person.id.as_str()).await? {
         Some(_) => Err(SecondFactorError::AlreadySubmitted),
         None => Ok(()),
     }

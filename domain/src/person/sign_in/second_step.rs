@@ -18,11 +18,11 @@ use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
-use crate::person::passkey::{self, Answer, Purpose};
+use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor::{self, Means};
 use crate::person::sign_in::{
-    Bucket, Kind, Shown, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address, of_device,
-    started,
+    Bucket, BucketKind, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address,
+    of_device, started,
 };
 use crate::store;
 use crate::store::person::second_factor::PendingSignIn;
@@ -48,11 +48,11 @@ pub struct Waiting {
 
 /// What somebody does for the second step.
 #[derive(Debug)]
-pub struct Step {
+pub struct SecondStepAttempt {
     /// The token that [`super::sign_in`] gave this browser.
     pub token: String,
     /// What the person has.
-    pub proof: StepProof,
+    pub proof: SecondStepProof,
     /// The source address.
     pub address: Option<IpAddr>,
     /// The browser's user agent.
@@ -63,11 +63,11 @@ pub struct Step {
 
 /// What proves that it is the person who knows the password.
 #[derive(Debug)]
-pub enum StepProof {
+pub enum SecondStepProof {
     /// A code of the app or a recovery code, as it was typed.
     Code(String),
-    /// A passkey, for a challenge of [`Purpose::SecondStep`].
-    Passkey(Answer),
+    /// A passkey, for a challenge of [`ChallengePurpose::SecondStep`].
+    Passkey(PasskeyAnswer),
 }
 
 /// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns the token
@@ -109,25 +109,27 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
 ///
 /// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or [`SignInError::WrongPasskey`] when
 /// another may be tried.
-pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInError> {
+pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting, SignInError> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;
     let buckets = buckets(context, &step, person);
     count(context, &buckets).await?;
 
     let proved = match &step.proof {
-        StepProof::Code(code) => {
+        SecondStepProof::Code(code) => {
             let mut change = context.begin_change().await?;
             second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
         }
-        StepProof::Passkey(answer) => passkey::begin_proved(context, Purpose::SecondStep, &person.id, answer)
-            .await?
-            .map(|change| (change, Means::Passkey)),
+        SecondStepProof::Passkey(answer) => {
+            passkey::begin_proved(context, ChallengePurpose::SecondStep, &person.id, answer)
+                .await?
+                .map(|change| (change, Means::Passkey))
+        }
     };
     let Some((mut change, means)) = proved else {
         let (reason, error) = match step.proof {
-            StepProof::Code(_) => ("wrong code", SignInError::WrongCode),
-            StepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
+            SecondStepProof::Code(_) => ("wrong code", SignInError::WrongCode),
+            SecondStepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
         };
         let actor = Actor::system().at(step.address, step.agent.as_deref());
         super::record_refusal(context, &actor, Some(person), reason).await?;
@@ -146,23 +148,23 @@ pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInErro
     Ok(waiting)
 }
 
-fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
+fn buckets(context: &Context, step: &SecondStepAttempt, person: &Person) -> Vec<Bucket> {
     let device = step.device.as_deref();
     match &step.proof {
-        StepProof::Code(code) if !second_factor::is_recovery_code(code) => {}
+        SecondStepProof::Code(code) if !second_factor::is_recovery_code(code) => {}
         _ => return buckets_of_the_unguessable(context, Some(&person.id), step.address, device),
     }
-    if let Some(device) = device.filter(|device| has_shown(context, &person.id, device, Shown::SecondFactor)) {
-        return vec![of_device(context, "code-device", Kind::Codes, device), codes_of_a_day(person)];
+    if let Some(device) = device.filter(|device| has_shown(context, &person.id, device, ShownFactor::SecondFactor)) {
+        return vec![of_device(context, "code-device", BucketKind::Codes, device), codes_of_a_day(person)];
     }
     let counts = [
-        Bucket::new(Kind::Codes, format!("code-window:{}", person.id), CODE_LIMIT),
-        Bucket::new(Kind::CodesOfADay, format!("code-day:{}", person.id), DAILY_CODE_LIMIT),
+        Bucket::new(BucketKind::Codes, format!("code-window:{}", person.id), CODE_LIMIT),
+        Bucket::new(BucketKind::CodesOfADay, format!("code-day:{}", person.id), DAILY_CODE_LIMIT),
     ];
     step.address.map(of_address).into_iter().chain(counts).collect()
 }
 
 /// The day's wrong codes of all that the person is known in: browsers and sessions together.
 pub(crate) fn codes_of_a_day(person: &Person) -> Bucket {
-    Bucket::new(Kind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
+    Bucket::new(BucketKind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
 }

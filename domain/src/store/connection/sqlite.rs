@@ -9,7 +9,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
 use crate::store::connection::migrations;
-use crate::store::connection::transaction::{Turn, Turns};
+use crate::store::connection::transaction::{WritePermit, WritePermits};
 use crate::store::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions};
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
@@ -52,7 +52,7 @@ pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
             .transpose()
             .map_err(StoreError::File)?
             .map(kept_open),
-        turns: Turns::default(),
+        permits: WritePermits::default(),
     })
 }
 
@@ -77,9 +77,9 @@ fn writes(durability: LedgerDurability, is_server: bool) -> String {
     format!("{durability} {WRITES} {checkpoint}")
 }
 
-/// Waits until a batch of exchanges may write; what it waits for is held until the batch has ended.
-pub(crate) async fn batch_turn(store: &Store) -> Result<Turn, StoreError> {
-    store.turns.next().await
+/// Waits until a batch of exchanges may write. The batch holds the permit until it has ended.
+pub(crate) async fn batch_permit(store: &Store) -> Result<WritePermit, StoreError> {
+    store.permits.acquire().await
 }
 
 /// A connection for batches of exchanges.
@@ -103,9 +103,9 @@ fn open_directly(path: &Path, settings: &str) -> Result<rusqlite::Connection, St
 
 /// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all that
 /// waits behind that commit waits for the disk. Here most of it is done while others write, until little is left; only that
-/// is moved in a turn of its own, since the log starts anew only when none of it is left.
+/// is moved under a permit of its own, since the log starts anew only when none of it is left.
 pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
-    // Before the turn: who holds that must not wait for whoever reads.
+    // Before the permit is taken: its holder must not wait for readers.
     let mut connection = store.reads.acquire().await?;
     if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LONG_LOG {
         return Ok(());
@@ -118,12 +118,12 @@ pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
         }
     }
     if let Some(file) = &store.file {
-        // In its turn SQLite waits for what is not on the disk yet. Not much is then.
+        // Under the permit SQLite waits for what is not on the disk yet. Little is left by then.
         let file = Arc::clone(file);
         let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
         synced.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
     }
-    let _turn = store.turns.next().await?;
+    let _permit = store.permits.acquire().await?;
     left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
     Ok(())
 }
@@ -233,7 +233,7 @@ mod tests {
         let write = async |pages: i64| {
             let mut transaction = store.begin_exchange().await.expect("begins");
             let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
-                       INSERT INTO unfiled_exchanges (jti, agent)
+                       INSERT INTO pending_exchanges (jti, agent)
                        SELECT lower(hex(randomblob(16))), hex(zeroblob(1800)) FROM numbers";
             sqlx::query(sql).bind(pages).execute(&mut *transaction).await.expect("inserts");
             transaction.commit().await.expect("commits");

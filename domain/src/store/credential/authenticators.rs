@@ -229,7 +229,7 @@ pub(crate) async fn identities_with_subject(
     let sql = AssertSqlSafe(format!(
         "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
          AND EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = federated_identities.client_id
-                     AND c.disabled_at IS NULL AND (c.hard_end_at IS NULL OR c.hard_end_at > $3))
+                     AND c.disabled_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3))
          ORDER BY client_id LIMIT 20"
     ));
     let rows = sqlx::query(sql).bind(issuer).bind(subject).bind(now.millis()).fetch_all(store.reads()).await?;

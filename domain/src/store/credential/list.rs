@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 
 use crate::base::id::TeamId;
 use crate::model::credential::Credential;
-use crate::model::credential::query::{Counts, Cursor, Moments, Show, Sort};
+use crate::model::credential::query::{Counts, CredentialCursor, Moments, Show, Sort};
 use crate::store::credential::{COLUMNS, contains_pattern, credential};
 use crate::store::person::team;
 use crate::store::{Columns, Engine, Store, StoreError, to_json};
@@ -30,7 +30,7 @@ pub(crate) struct Selected<'query> {
     pub search: Option<&'query str>,
     pub show: Show,
     pub sort: Sort,
-    pub after: Option<&'query Cursor>,
+    pub after: Option<&'query CredentialCursor>,
 }
 
 /// With more credentials than this a search compares beginnings, which an index finds. With fewer it finds any part of a
@@ -323,7 +323,7 @@ mod tests {
         let instance = Instance::without_whole_reads().await;
         let store = &instance.context.store;
         let moments = Moments::at(instance.context.now());
-        let cursor = Cursor { key: "1".to_owned(), client_id: "csc_".to_owned() };
+        let cursor = CredentialCursor { key: "1".to_owned(), client_id: "csc_".to_owned() };
         let team = TeamId::first();
         for sort in [Sort::Created, Sort::Name, Sort::LastUsed, Sort::Ends] {
             for show in SHOWN {

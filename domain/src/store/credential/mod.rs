@@ -19,7 +19,7 @@ use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
 
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
-    created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
+    created_at, expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
     last_used_from, last_used_agent, rotation_ends_at";
 
 pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
@@ -41,7 +41,7 @@ pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
         ip_ranges: columns.parsed_list("ip_ranges", |range| range.parse().ok())?,
         created_by: columns.text("created_by")?,
         created_at: columns.moment("created_at")?,
-        hard_end_at: columns.optional_moment("hard_end_at")?,
+        expires_at: columns.optional_moment("expires_at")?,
         ends_at: columns.optional_moment("ends_at")?,
         disabled_at: columns.optional_moment("disabled_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
@@ -79,7 +79,7 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
-                                  token_lifetime, ip_ranges, created_by, created_at, hard_end_at, ends_at,
+                                  token_lifetime, ip_ranges, created_by, created_at, expires_at, ends_at,
                                   token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since,
                                   team_id, created_by_id)
          VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18)",
@@ -94,7 +94,7 @@ pub(crate) async fn insert(
     .bind(to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()))
     .bind(&credential.created_by)
     .bind(credential.created_at.millis())
-    .bind(millis(credential.hard_end_at))
+    .bind(millis(credential.expires_at))
     .bind(millis(credential.ends_at))
     .bind(credential.auth_method.as_str())
     .bind(credential.assertions.token_endpoint_audience.then(|| credential.created_at.millis()))
@@ -119,7 +119,7 @@ pub(crate) async fn update(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE credentials SET name = $1, search_text = $2, description = $3, scopes = $4, token_lifetime = $5,
-                ip_ranges = $6, hard_end_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
+                ip_ranges = $6, expires_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
                 reusable_assertions_since = $11, jwt_bearer_since = $12, team_id = $13 WHERE client_id = $9",
     )
     .bind(&credential.name)
@@ -128,7 +128,7 @@ pub(crate) async fn update(
     .bind(credential.scopes.to_string())
     .bind(seconds(credential.token_lifetime))
     .bind(to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()))
-    .bind(millis(credential.hard_end_at))
+    .bind(millis(credential.expires_at))
     .bind(millis(credential.ends_at))
     .bind(credential.client_id.as_str())
     .bind(credential.assertions.token_endpoint_audience.then(|| now.millis()))

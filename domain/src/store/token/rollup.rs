@@ -1,4 +1,4 @@
-//! `unfiled_exchanges` and `filed_exchanges`: the statements of [`crate::services::rollup`].
+//! `pending_exchanges` and `credential_exchanges`: the statements of [`crate::services::rollup`].
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,12 +28,12 @@ pub(crate) async fn unfiled(store: &Store, most: usize) -> Result<Vec<Unfiled>, 
     let list = crate::store::list(store.engine(), columns);
     // One row of JSON: thousands of rows of columns take several times as long to fetch.
     let sql = AssertSqlSafe(format!(
-        "SELECT {list} AS entries FROM (SELECT jti, agent FROM unfiled_exchanges ORDER BY jti LIMIT $1) AS u
+        "SELECT {list} AS entries FROM (SELECT jti, agent FROM pending_exchanges ORDER BY jti LIMIT $1) AS u
          JOIN ledger AS l ON l.jti = u.jti"
     ));
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let row = sqlx::query(sql).bind(most).fetch_one(store.reads()).await?;
-    let mut entries: Vec<Unfiled> = Columns::of("unfiled_exchanges", &row).json("entries")?;
+    let mut entries: Vec<Unfiled> = Columns::of("pending_exchanges", &row).json("entries")?;
     entries.sort_by(|left, right| left.jti.cmp(&right.jti));
     Ok(entries)
 }
@@ -63,7 +63,7 @@ fn names(entries: &[&Unfiled]) -> String {
 /// How many were not there.
 async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize, StoreError> {
     let sql = format!(
-        "INSERT INTO filed_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
+        "INSERT INTO credential_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
          ON CONFLICT (client_id, jti) DO NOTHING",
         engine.elements("$1", "entry")
     );
@@ -74,12 +74,12 @@ async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> R
 /// Those of the entries that are there.
 async fn filed(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>, StoreError> {
     let sql = format!(
-        "SELECT f.jti AS jti FROM {} JOIN filed_exchanges AS f
+        "SELECT f.jti AS jti FROM {} JOIN credential_exchanges AS f
              ON f.client_id = entry.value ->> 0 AND f.jti = entry.value ->> 1",
         engine.elements("$1", "entry")
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(&mut **transaction).await?;
-    rows.iter().map(|row| Columns::of("filed_exchanges", row).text("jti")).collect()
+    rows.iter().map(|row| Columns::of("credential_exchanges", row).text("jti")).collect()
 }
 
 async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&Unfiled]) -> Result<(), StoreError> {
@@ -110,7 +110,7 @@ async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&Unfile
 pub(crate) async fn forget(store: &Store, entries: &[Unfiled]) -> Result<(), StoreError> {
     let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
     let sql = format!(
-        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
+        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
         store.engine().elements("$1", "entry")
     );
     let mut transaction = store.begin_filing().await?;

@@ -53,7 +53,7 @@ impl Kind {
     fn columns(&self) -> String {
         format!(
             "a.id, c.client_id, a.status_index, {}, a.revoked_at, a.last_used_at, a.last_used_from, c.jwt_bearer_since,
-             c.reusable_assertions_since, c.scopes, c.mcp_servers, c.token_lifetime, c.ip_ranges, c.hard_end_at,
+             c.reusable_assertions_since, c.scopes, c.mcp_servers, c.token_lifetime, c.ip_ranges, c.expires_at,
              c.disabled_at, c.revoked_at",
             self.ends
         )

@@ -17,7 +17,7 @@ use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::Proof;
 use crate::store::connection::sqlite;
-use crate::store::connection::transaction::Turn;
+use crate::store::connection::transaction::WritePermit;
 use crate::store::credential::authenticators::{self, KeyRow};
 use crate::store::server::{self, ServerRow};
 use crate::store::token::batch::{
@@ -31,7 +31,7 @@ const STATEMENTS: usize = 16;
 const HEAD: &str = "SELECT seq FROM audit_head WHERE id = 1";
 const SIGNING_KEYS: &str = "SELECT active_from, alg, kid FROM signing_keys
                             WHERE active_from <= ?1 AND (retired_at IS NULL OR retired_at > ?1)";
-const LEAVE_TO_FILE: &str = "INSERT INTO unfiled_exchanges (jti, agent) VALUES (?1, ?2)";
+const LEAVE_TO_FILE: &str = "INSERT INTO pending_exchanges (jti, agent) VALUES (?1, ?2)";
 
 static SECRET: LazyLock<String> = LazyLock::new(|| select(&SECRETS));
 static KEY: LazyLock<String> = LazyLock::new(|| select(&KEYS));
@@ -51,26 +51,26 @@ fn select(kind: &Kind) -> String {
     kind.select(&kind.columns(), "?1")
 }
 
-/// The connection, and whose turn it is.
+/// The connection, and the permit to write.
 pub(crate) struct Batches {
     store: Store,
     path: PathBuf,
     connection: Option<Connection>,
     /// From the beginning of a batch to its end.
-    turn: Option<Turn>,
+    permit: Option<WritePermit>,
 }
 
 impl Batches {
     pub(crate) fn new(store: Store, path: PathBuf) -> Self {
-        Self { store, path, connection: None, turn: None }
+        Self { store, path, connection: None, permit: None }
     }
 
     pub(crate) async fn read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
-        let turn = sqlite::batch_turn(&self.store).await?;
+        let permit = sqlite::batch_permit(&self.store).await?;
         if self.connection.is_none() {
             self.connection = Some(with_statements(sqlite::open_for_batches(&self.store, &self.path)?));
         }
-        self.turn = Some(turn);
+        self.permit = Some(permit);
         self.attempt(|connection| {
             run(connection, "BEGIN IMMEDIATE")?;
             read(connection, proofs, now)
@@ -87,13 +87,13 @@ impl Batches {
             run(connection, "COMMIT")?;
             Ok(Written::Committed(fresh))
         });
-        self.turn = None;
+        self.permit = None;
         written
     }
 
     pub(crate) fn leave(&mut self) -> Result<(), StoreError> {
         let left = self.attempt(|connection| run(connection, "ROLLBACK"));
-        self.turn = None;
+        self.permit = None;
         left
     }
 
@@ -107,7 +107,7 @@ impl Batches {
             Ok(_) => self.connection = Some(connection),
             Err(_) => {
                 drop(connection);
-                self.turn = None;
+                self.permit = None;
             }
         }
         done
