@@ -1,5 +1,5 @@
-//! Forms that may be sent once: each has a token of its own, which is used up in the change that the form makes. A reload finds
-//! what it made.
+//! Forms that may be sent once. Each form has a token, which the change that the form makes uses up. A form that is sent again
+//! finds what it made before.
 
 use crate::base::digest;
 use crate::change::Change;

@@ -8,7 +8,7 @@ use crate::base::id::McpServerId;
 use crate::base::text::is_pasteable;
 use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{check_name, check_token_lifetime};
@@ -82,11 +82,7 @@ pub enum McpServerError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for McpServerError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(McpServerError: StoreError);
 
 const MOST_SCOPES: usize = 50;
 const LONGEST_RESOURCE: usize = 500;

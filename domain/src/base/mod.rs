@@ -1,4 +1,13 @@
-//! What everything else is made of: time, randomness, identifiers, text, encodings. Knows no rule of the product.
+//! What every other module is made of. Nothing here is a rule of the product.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`clock`], [`random`] | time and randomness as parameters |
+//! | [`id`] | typed identifiers |
+//! | [`digest`], [`encoding`], [`text`] | SHA-256, base32 and base62, texts that are safe to show |
+//! | [`form_body`], [`strict_json`] | strict readers of request bodies |
+//! | [`cursor`], [`stale_cache`] | pages of lists, and counts that may be some seconds old |
+//! | [`network`] | the network of an address |
 
 pub mod clock;
 pub mod cursor;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::base::cursor::Cursor;
 use crate::base::id::{ConsentId, TokenId};
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
@@ -25,11 +25,7 @@ pub enum ConsentError {
     Fault(#[from] Fault),
 }
 
-impl From<store::StoreError> for ConsentError {
-    fn from(error: store::StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(ConsentError: store::StoreError);
 
 /// The live grants that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators, and
 /// whoever is as good as one, everybody's.

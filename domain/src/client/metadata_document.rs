@@ -15,7 +15,7 @@ use crate::base::text::{is_unprintable, printable};
 use crate::client::registration::name;
 use crate::client::{added, changed};
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
 use crate::model::redirect_uri::RedirectUri;
@@ -40,11 +40,7 @@ pub enum DocumentError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for DocumentError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(DocumentError: StoreError);
 
 fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))

@@ -1,20 +1,17 @@
-//! Interactive clients: programs that act for people (OAuth 2.1, authorization code with PKCE).
-//!
-//! # Layout
+//! Clients that act for people ([`AppClient`]; OAuth 2.1, authorization code with PKCE). The dashboard calls them connected apps.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`client`] | the clients: those that administrators make, and what all have in common |
+//! | this one | clients that administrators add, and what all clients have in common |
 //! | [`registration`] | clients that register themselves (RFC 7591) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
-//! | [`prune`] | clients that nobody uses go |
-//! | [`redirect_uri`] | where answers may be sent, and how that is compared |
+//! | [`prune`] | removal of clients that nobody uses |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
-//! | [`redeem`] | codes and refresh tokens become access tokens |
-//! | [`grant`] | what people have allowed, and ending it |
+//! | [`consent`] | what people have allowed, and ending it |
+//! | [`personal_token`] | tokens that people generate for their own programs |
 //!
-//! A grant's life: [`authorization::check`] → consent → [`authorization::allow`] → [`redeem::code`] → [`redeem::refresh`], again and
-//! again → [`consent::end`].
+//! A consent's life: [`authorization::check`] → the person's decision → [`authorization::allow`] → tokens
+//! ([`crate::token::grants`]) → [`consent::end`].
 
 pub mod authorization;
 pub mod consent;
@@ -30,7 +27,7 @@ use serde_json::{Map, json};
 use crate::base::id::AppClientId;
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretHash};
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
@@ -73,11 +70,7 @@ pub enum ClientError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for ClientError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(ClientError: StoreError);
 
 impl ClientDraft {
     fn check(&self) -> Result<(String, Vec<RedirectUri>), Vec<FieldError>> {

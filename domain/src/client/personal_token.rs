@@ -14,7 +14,7 @@ use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
@@ -65,11 +65,7 @@ pub enum PersonalTokenError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for PersonalTokenError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(PersonalTokenError: StoreError);
 
 /// The scopes of `server` that a personal token may have: to ask about other people's tokens is for machines.
 pub fn grantable(server: &McpServer) -> Scopes {

@@ -9,7 +9,7 @@ use crate::base::text::is_unprintable;
 use crate::client::added;
 use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
@@ -61,11 +61,7 @@ pub enum RegistrationError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for RegistrationError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RegistrationError: StoreError);
 
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's `Authorization`
 /// header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the client asked for one.

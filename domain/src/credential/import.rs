@@ -17,7 +17,7 @@ use crate::base::id::{ClientId, SecretId, TeamId};
 use crate::context::Context;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{Draft, DraftProof, Expiry};
@@ -79,11 +79,7 @@ pub enum ImportError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for ImportError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(ImportError: StoreError);
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

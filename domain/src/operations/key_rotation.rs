@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::base::clock::Timestamp;
 use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
@@ -44,11 +44,7 @@ pub enum RotationError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for RotationError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RotationError: StoreError);
 
 /// The keys that are published now or left the JWKS in the last 30 days.
 pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {

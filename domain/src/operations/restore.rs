@@ -10,7 +10,7 @@ use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
@@ -52,11 +52,7 @@ pub enum RestoreError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for RestoreError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RestoreError: StoreError);
 
 /// What had ended in `former` and works in `backup`, both with an up-to-date schema.
 pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<Difference, Fault> {

@@ -13,7 +13,7 @@ use crate::base::id::{InvitationId, PersonId, TeamId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::Fault;
+use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::{Authority, Denied, Role};
@@ -56,20 +56,8 @@ pub enum InvitationError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for InvitationError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Denied> for InvitationError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unseen => Self::NotFound,
-            Denied::TooLittle => Self::Forbidden,
-        }
-    }
-}
+through_fault!(InvitationError: StoreError);
+through_denied!(InvitationError);
 
 impl From<PersonError> for InvitationError {
     fn from(error: PersonError) -> Self {

@@ -1,4 +1,13 @@
 //! People who sign in to the dashboard.
+//!
+//! | module | operation |
+//! |---|---|
+//! | [`setup`] | the first administrator |
+//! | [`sign_in`], [`session`] | password and second step; sessions |
+//! | [`second_factor`], [`passkey`] | authenticator app, recovery codes; passkeys |
+//! | [`openid`] | signing in with an account at an OpenID provider |
+//! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
+//! | [`manage`] | what administrators do with other people's accounts |
 
 pub mod authority;
 pub mod invitation;
@@ -14,7 +23,7 @@ pub mod team;
 use crate::base::id::{PersonId, SessionId};
 use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::field_error::FieldError;
@@ -47,11 +56,7 @@ pub enum PersonError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for PersonError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(PersonError: StoreError);
 
 /// Makes an administrator.
 pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {

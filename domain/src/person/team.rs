@@ -5,10 +5,10 @@ use serde_json::json;
 use crate::base::id::{PersonId, TeamId};
 use crate::change::Change;
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::{Authority, Denied, Role};
+use crate::model::authority::{Authority, Role};
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::person::Person;
@@ -33,20 +33,8 @@ pub enum TeamError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for TeamError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Denied> for TeamError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unseen => Self::NotFound,
-            Denied::TooLittle => Self::Forbidden,
-        }
-    }
-}
+through_fault!(TeamError: StoreError);
+through_denied!(TeamError);
 
 const MOST_TEAMS: usize = 500;
 

@@ -1,4 +1,13 @@
-//! Telling other programs what happened.
+//! Webhooks: telling other programs what happened.
+//!
+//! | module | step |
+//! |---|---|
+//! | this one | adding, editing, pausing and removing webhooks |
+//! | [`alert`] | audit entries for what no person does: an end that is near, a retired secret that is tried |
+//! | [`outbox`] | from new audit entries to deliveries |
+//! | [`event`] | the body of a message |
+//! | [`sender`], [`secret`] | one attempt to deliver, signed |
+//! | [`dispatcher`] | the loop that the server runs |
 
 pub mod alert;
 pub mod dispatcher;
@@ -17,7 +26,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
@@ -67,17 +76,7 @@ pub enum WebhookError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for WebhookError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<KeyError> for WebhookError {
-    fn from(error: KeyError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(WebhookError: StoreError, KeyError);
 
 /// A draft that may be used.
 struct Checked {

@@ -1,4 +1,4 @@
-//! Leaks of what acts for people: refresh and access tokens of apps, personal tokens, secrets of interactive clients.
+//! Leaks of what acts for people: refresh and access tokens of apps, personal tokens, secrets of clients.
 
 use serde_json::json;
 

@@ -1,5 +1,7 @@
-//! Leaks: secrets, tokens and client IDs are found in whatever text somebody has at hand, by their form and checksum, and
-//! looked up by hash or signature. The text itself goes nowhere.
+//! Leaks: secrets, tokens and client IDs are found in a text by their form and checksum, and looked up by hash or signature.
+//! The text itself is neither stored nor sent.
+//!
+//! Here are leaks of credentials; [`delegated`] has leaks of what acts for people.
 
 pub mod delegated;
 

@@ -21,7 +21,7 @@ pub mod link;
 
 use std::time::Duration;
 
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::person::sign_in::SignInError;
 use crate::store::StoreError;
 
@@ -71,11 +71,7 @@ pub enum OpenIdError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for OpenIdError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(OpenIdError: StoreError);
 
 impl From<SignInError> for OpenIdError {
     fn from(error: SignInError) -> Self {

@@ -17,7 +17,7 @@ use crate::base::id::{PasskeyId, PersonId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::recovery_code::RecoveryCode;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
@@ -66,11 +66,7 @@ pub enum PasskeyError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for PasskeyError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(PasskeyError: StoreError);
 
 /// The relying party, named by the public address. [`None`]: browsers have no passkeys for bare IP addresses.
 fn relying_party(settings: &Settings) -> Option<Webauthn> {

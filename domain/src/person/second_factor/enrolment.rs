@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::recovery_code::{RECOVERY_CODES, RecoveryCode};
 use crate::crypto::totp::TotpSecret;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
@@ -42,11 +42,7 @@ pub enum SecondFactorError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for SecondFactorError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(SecondFactorError: StoreError);
 
 /// What the person has.
 pub async fn find_recovery(context: &Context, person: &PersonId) -> Result<Recovery, Fault> {

@@ -1,4 +1,4 @@
-//! `clients`.
+//! Statements of `clients`; [`consent`] and [`personal_token`] have those of what acts for people.
 
 pub mod consent;
 pub mod personal_token;

@@ -1,4 +1,10 @@
-//! `credentials` and `client_secrets`.
+//! Statements of `credentials` and `client_secrets`.
+//!
+//! | module | tables |
+//! |---|---|
+//! | [`authenticators`] | `client_keys`, `federated_identities`, and what all authenticators have in common |
+//! | [`import`] | many credentials in one statement |
+//! | [`list`] | pages of `credentials`, in every order and with every filter |
 
 pub mod authenticators;
 pub mod import;
