@@ -1,5 +1,5 @@
--- Tables and columns get the names that the code and the documents use. An index is made again where its name would name a
--- table that is gone: SQLite cannot rename one.
+-- Tables and columns get the names that the code and the documents use. SQLite cannot rename an index, so an index whose
+-- name holds an earlier name of its table is dropped and created again.
 
 -- Programs that act for people are clients; what a person lets one do is a consent.
 ALTER TABLE interactive_clients RENAME TO clients;

@@ -66,8 +66,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the keys of `store`, whose schema is up to date, and starts the services. [`open_instance`] also registers the
-    /// built-in MCP server.
+    /// Opens the keys of `store`, whose schema is up to date, and starts the services. [`open_instance`] also registers
+    /// the built-in MCP server.
     ///
     /// [`open_instance`]: crate::operations::instance::open_instance
     ///

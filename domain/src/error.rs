@@ -35,8 +35,8 @@ macro_rules! through_fault {
     };
 }
 
-/// Lets `?` turn a refused authority into an operation's error: a thing that the actor does not see is not found, and a thing
-/// that they see is forbidden.
+/// Lets `?` turn a refused authority into an operation's error: a thing that the actor does not see is not found, and a
+/// thing that they see is forbidden.
 macro_rules! through_denied {
     ($error:ty) => {
         impl From<$crate::model::authority::Denied> for $error {

@@ -1,5 +1,5 @@
-//! Forms that may be sent once. Each form has a token, which the change that the form makes uses up. A form that is sent again
-//! finds what it made before.
+//! Forms that may be sent once. Each form has a token, which the change that the form makes uses up. A form that is
+//! sent again finds what it made before.
 
 use crate::base::digest;
 use crate::change::Change;
@@ -14,8 +14,8 @@ pub(crate) async fn result_of(context: &Context, form_token: &str) -> Result<Opt
 }
 
 impl Change<'_> {
-    /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the identifier
-    /// of what it made then.
+    /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the
+    /// identifier of what it made then.
     pub(crate) async fn use_form_token(
         &mut self,
         form_token: Option<&str>,

@@ -12,7 +12,7 @@
 //! | store | [`store`] | every SQL statement, and nothing else |
 //! | services | [`services`] | what runs by itself: ledger queue, roll-up, status lists, issuer keys, metrics |
 //! | context | [`context`], [`change`], [`idempotency`], [`error`] | what every operation takes, and how it commits |
-//! | operations | the rooms below | one function a verb; it takes a [`Context`](context::Context) and an [`Actor`](model::actor::Actor) |
+//! | operations | the rooms below | one function a verb |
 //!
 //! # Rooms
 //!
@@ -32,8 +32,8 @@
 //!
 //! [`testing`] has a fixed clock, seeded randomness and a database of its own for each test.
 //!
-//! A credential's life: [`credential::generate`] → [`token::grants`] for each exchange → [`token::verify`] where its tokens are
-//! used → [`credential::revoke`].
+//! A credential's life: [`credential::generate`] → [`token::grants`] for each exchange → [`token::verify`] where its
+//! tokens are used → [`credential::revoke`].
 
 pub mod audit;
 pub mod base;

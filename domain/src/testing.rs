@@ -228,8 +228,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// A new instance whose PostgreSQL would rather do anything than read a whole table or sort: what it does all the same has no
-    /// index. SQLite tells them apart without that.
+    /// A new instance whose PostgreSQL would rather do anything than read a whole table or sort: what it does all the
+    /// same has no index. SQLite tells them apart without that.
     pub async fn without_whole_reads() -> Self {
         const RELUCTANT: &str = "options[enable_seqscan]=off&options[enable_sort]=off&options[enable_bitmapscan]=on";
         Self::on(|url| if url.starts_with("postgres") { format!("{url}&{RELUCTANT}") } else { url }).await

@@ -23,8 +23,8 @@ pub async fn log_head(context: &Context) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams owned
-/// them and to the teams, what the person did, and what happened to them and to what acts for them.
+/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams
+/// owned them and to the teams, what the person did, and what happened to them and to what acts for them.
 pub async fn list(
     context: &Context,
     authority: &Authority,

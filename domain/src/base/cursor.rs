@@ -12,7 +12,8 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place as an address carries it. It is no secret, and whoever changes it sees no more than is theirs to see.
+    /// The cursor as an address carries it. It is no secret: a person who changes it sees no more than their authority
+    /// lets them.
     pub fn to_text(&self) -> String {
         format!("{}.{}", self.at.millis(), self.id)
     }

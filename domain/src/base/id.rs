@@ -50,8 +50,8 @@ macro_rules! identifier {
     };
 }
 
-/// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret. One that was imported keeps the identifier
-/// that it had in the other system.
+/// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret. One that was imported keeps the
+/// identifier that it had in the other system.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(String);
 
@@ -75,9 +75,9 @@ impl ClientId {
 
     /// Reads an identifier of either kind.
     ///
-    /// One of another system has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, which a URL and HTTP Basic leave as they
-    /// are, and begins with a letter or digit. It must not look like one of ours: the `sub` of a credential and of a
-    /// person stay apart (RFC 9068 §5).
+    /// One of another system has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, which a URL and HTTP Basic leave as
+    /// they are, and begins with a letter or digit. It must not look like one of ours: the `sub` of a credential and of
+    /// a person stay apart (RFC 9068 §5).
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with(Self::PREFIX) {
             return Self::parse_generated(text);
@@ -101,7 +101,7 @@ impl ClientId {
     }
 }
 
-/// An interactive client: the OAuth `client_id` of a program that acts for people.
+/// A client that acts for people (a connected app): its OAuth `client_id`. A credential has a [`ClientId`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AppClientId(String);
 
@@ -116,9 +116,9 @@ impl AppClientId {
         ClientId::parse_generated(text).map(|id| Self(id.0)).or_else(|| Self::parse_document(text))
     }
 
-    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3): https, with a path,
-    /// without user information or fragment, and in the one form that URLs with the same meaning have. Two clients never differ
-    /// in how their address is written.
+    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3): https,
+    /// with a path, without user information or fragment, and in the one form that URLs with the same meaning have. Two
+    /// clients never differ in how their address is written.
     fn parse_document(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|url| url.as_str() == text && text.len() <= Self::LONGEST_DOCUMENT)?;
         let names_document = url.scheme() == "https" && url.path() != "/" && url.fragment().is_none();
@@ -209,7 +209,7 @@ identifier!(
     "pky_"
 );
 identifier!(
-    /// What a person lets an interactive client do.
+    /// What a person lets a client do.
     ConsentId,
     "gra_"
 );

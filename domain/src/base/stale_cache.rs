@@ -1,5 +1,5 @@
-//! Figures of a large instance. To count a million rows takes longer than anybody wants to look at an empty page, and
-//! whoever looks does not mind that they are some seconds old.
+//! Counts of a large instance that may be some seconds old: to count a million rows takes longer than a person waits
+//! for a page.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,8 @@ const USABLE: Duration = Duration::from_secs(60);
 /// Most different figures that are kept.
 const MOST: usize = 256;
 
-/// What was counted, by what was asked for. Cheap to clone.
+/// Counts by what was asked for. A count that is due is made again in the background, and the earlier one is shown
+/// meanwhile. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StaleCache<V>(Arc<Mutex<HashMap<String, Figures<V>>>>);
 

@@ -1,5 +1,5 @@
-//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is sent back
-//! with a code or an error.
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is
+//! sent back with a code or an error.
 
 use serde_json::json;
 
@@ -30,8 +30,8 @@ const CHALLENGE_LENGTH: usize = 43;
 pub struct AuthorizationRequest {
     /// Who asks.
     pub client: AppClient,
-    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its port from
-    /// what is registered.
+    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its
+    /// port from what is registered.
     pub redirect_uri: RedirectUri,
     /// What the client wants to get back with the answer.
     pub state: Option<String>,

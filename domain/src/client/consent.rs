@@ -1,5 +1,5 @@
-//! What people have allowed: each grant has a client, an MCP server and scopes, and ends by itself, by its person, or by an
-//! administrator.
+//! What people have allowed: each consent has a client, an MCP server and scopes, and ends by itself, by its person, or
+//! by an administrator.
 
 use serde_json::json;
 
@@ -14,10 +14,10 @@ use crate::model::consent::{EndCause, ListedConsent};
 use crate::store::client::consent::ConsentSelection;
 use crate::store::{self, Transaction};
 
-/// Why a grant was not ended.
+/// Why a consent was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentError {
-    /// There is no such live grant, or it is somebody else's.
+    /// There is no such live consent, or it is somebody else's.
     #[error("there is no such grant")]
     NotFound,
     /// A fault of ours.
@@ -27,8 +27,8 @@ pub enum ConsentError {
 
 through_fault!(ConsentError: store::StoreError);
 
-/// The live grants that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators, and
-/// whoever is as good as one, everybody's.
+/// The live consents that `authority` sees, newest first, at most `limit` after a place: a person's own; to
+/// administrators, and whoever is as good as one, everybody's.
 pub async fn list(
     context: &Context,
     authority: &Authority,
@@ -43,8 +43,8 @@ pub async fn list(
     Ok(store::client::consent::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
-/// Ends a grant of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh tokens and its
-/// access tokens are refused, by whoever asks us or reads the status list.
+/// Ends a consent of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh
+/// tokens and its access tokens are refused, by whoever asks us or reads the status list.
 pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(), ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
@@ -63,7 +63,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(),
     Ok(())
 }
 
-/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. False when it has ended before.
+/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. False when it has
+/// ended before.
 pub(crate) async fn end_token(
     context: &Context,
     actor: &Actor,
@@ -84,7 +85,7 @@ pub(crate) async fn end_token(
     Ok(true)
 }
 
-/// Ends a grant of which somebody found a token at `place` and reports it.
+/// Ends a consent of which somebody found a token at `place` and reports it.
 pub(crate) async fn end_leaked(
     context: &Context,
     actor: &Actor,
@@ -107,7 +108,7 @@ pub(crate) async fn end_leaked(
     Ok(())
 }
 
-/// The audit event of a grant that ended, and where a token of it was found if it leaked.
+/// The audit event of a consent that ended, and where a token of it was found if it leaked.
 fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event {
     Event::new(Action::GrantEnded, Target::Client, listed.consent.client_id.as_str(), &listed.client_name)
         .with(json!({
@@ -119,8 +120,8 @@ fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event 
         .about(&listed.consent.person)
 }
 
-/// Ends the grant in a transaction that has begun, and commits it: for a code or token that was used twice, and for a client that
-/// ends its own grant.
+/// Ends the consent in a transaction that has begun, and commits it: for a code or token that was used twice, and for a
+/// client that ends its own consent.
 pub(crate) async fn end_and_commit(
     context: &Context,
     mut transaction: Transaction,

@@ -1,8 +1,9 @@
-//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose identifier is the address of a
-//! document that describes it. It need not register, and its host vouches for it as far as anybody trusts that host.
+//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose identifier is the
+//! address of a document that describes it. It need not register, and its host vouches for it as far as anybody trusts
+//! that host.
 //!
-//! Only people who are signed in make us ask another server, and no server is asked often. At the token endpoint nothing is
-//! fetched: a client that gets there has been before a person, and is stored.
+//! Only people who are signed in make us ask another server, and no server is asked often. At the token endpoint
+//! nothing is fetched: a client that gets there has been before a person, and is stored.
 
 use std::time::Duration;
 
@@ -50,8 +51,8 @@ fn unusable(problem: &str) -> DocumentError {
 ///
 /// # Errors
 ///
-/// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then the
-/// client is not known, whatever it was before.
+/// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then
+/// the client is not known, whatever it was before.
 pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Result<AppClient, DocumentError> {
     let known = store::client::find(&context.store, id).await?;
     let now = context.now();

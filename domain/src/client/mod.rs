@@ -1,4 +1,5 @@
-//! Clients that act for people ([`AppClient`]; OAuth 2.1, authorization code with PKCE). The dashboard calls them connected apps.
+//! Clients that act for people ([`AppClient`]; OAuth 2.1, authorization code with PKCE). The dashboard calls them
+//! connected apps.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -107,8 +108,8 @@ pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(AppClientId::parse))
 }
 
-/// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's token, which
-/// makes one client and no second.
+/// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's
+/// token, which makes one client and no second.
 pub async fn create(
     context: &Context,
     actor: &Actor,
@@ -145,8 +146,8 @@ pub async fn create(
     Ok((client, secret))
 }
 
-/// The audit event of a new client. Of one that nobody vouches for it tells where answers go, and not in its own words: whoever
-/// registers must not write at length into a log that is kept for good.
+/// The audit event of a new client. Of one that nobody vouches for it tells where answers go, and not in its own words:
+/// whoever registers must not write at length into a log that is kept for good.
 pub(crate) fn added(client: &AppClient) -> Event {
     let mut details = json!({ "kind": client.kind.as_str(), "confidential": client.is_confidential() });
     if client.kind == ClientKind::Registered {
@@ -170,8 +171,8 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     }))
 }
 
-/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code that is
-/// on its way to where answers went before is good for nothing any more.
+/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code
+/// that is on its way to where answers went before is good for nothing any more.
 pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let mut change = context.begin_change().await?;
@@ -208,8 +209,8 @@ pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Resu
     Ok(found.filter(|client| client.removed_at.is_none()))
 }
 
-/// Gives a confidential client another secret, which is in the answer and nowhere else. The old one ends now. What people allowed
-/// goes on. `form_token` is the form's token, which makes one secret and no second.
+/// Gives a confidential client another secret, which is in the answer and nowhere else. The old one ends now. What
+/// people allowed goes on. `form_token` is the form's token, which makes one secret and no second.
 pub async fn replace_secret(
     context: &Context,
     actor: &Actor,
@@ -232,8 +233,8 @@ pub async fn replace_secret(
     Ok((client, secret))
 }
 
-/// Ends the secret of a client that somebody found at `place` and reports. Its grants go on, and cannot be refreshed until an
-/// administrator replaces the secret, or the client registers anew.
+/// Ends the secret of a client that somebody found at `place` and reports. Its consents go on, and cannot be refreshed
+/// until an administrator replaces the secret, or the client registers anew.
 pub(crate) async fn end_secret(
     context: &Context,
     actor: &Actor,
@@ -251,7 +252,7 @@ pub(crate) async fn end_secret(
     Ok(())
 }
 
-/// Removes a client: its grants end, and with them its tokens. Returns how many grants those were.
+/// Removes a client: its consents end, and with them its tokens. Returns how many consents those were.
 pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Result<u64, ClientError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;

@@ -1,9 +1,9 @@
-//! Personal access tokens: for programs into which a person pastes a token, because they sign nobody in. Each is for one MCP
-//! server, ends by itself, and can be ended before.
+//! Personal access tokens: for programs into which a person pastes a token, because they sign nobody in. Each is for
+//! one MCP server, ends by itself, and can be ended before.
 //!
-//! They are opaque and looked up at every use, so one that was ended is refused at once: by the built-in MCP server, and by
-//! others that ask the introspection endpoint. A signed token that lives for months was rejected: servers that verify tokens
-//! by themselves would have to read a status list for as long.
+//! They are opaque and looked up at every use, so one that was ended is refused at once: by the built-in MCP server,
+//! and by others that ask the introspection endpoint. A signed token that lives for months was rejected: servers that
+//! verify tokens by themselves would have to read a status list for as long.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -162,8 +162,8 @@ pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<Listed
     Ok(store::client::personal_token::list(&context.store, Some(person), None, context.now(), MOST_LIVE).await?)
 }
 
-/// The live tokens that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators
-/// everybody's.
+/// The live tokens that `authority` sees, newest first, at most `limit` after a place: a person's own; to
+/// administrators everybody's.
 pub async fn list(
     context: &Context,
     authority: &Authority,

@@ -12,7 +12,7 @@ use crate::store::client::{self, Unused};
 
 /// A client that nobody allowed anything is kept this long after it was first seen.
 pub const NEVER_USED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A client that was used is kept this long after its last token, and until the record of its grants is gone.
+/// A client that was used is kept this long after its last token, and until the record of its consents is gone.
 pub const IDLE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Clients that were never used and wait for it. Of more the oldest go with the next run: registering costs nothing.
 const MOST_NEVER_USED: u32 = 10_000;
@@ -21,8 +21,8 @@ const BATCH_SIZE: usize = 500;
 /// Names in an audit entry.
 const MOST_NAMES: usize = 20;
 
-/// Removes clients that made themselves known, did nothing for too long, and have no grants. Returns how many. Clients that
-/// administrators made stay.
+/// Removes clients that made themselves known, did nothing for too long, and have no consents. Returns how many.
+/// Clients that administrators made stay.
 pub async fn run(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let crowded = client::crowded_out(&context.store, i64::from(MOST_NEVER_USED)).await?;

@@ -1,5 +1,5 @@
-//! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for it, so it
-//! gets nothing but the right to ask people, who are told where their answer goes.
+//! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for
+//! it, so it gets nothing but the right to ask people, who are told where their answer goes.
 
 use serde_json::{Map, Value, json};
 
@@ -16,8 +16,9 @@ use crate::model::origin::Origin;
 use crate::model::redirect_uri::{Destination, RedirectUri};
 use crate::store::{self, StoreError};
 
-/// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application type of
-/// OpenID Connect, which MCP clients send. Whatever else somebody sends might one day mean something, so it is refused.
+/// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application
+/// type of OpenID Connect, which MCP clients send. Whatever else somebody sends might one day mean something, so it is
+/// refused.
 const MEMBERS: [&str; 15] = [
     "redirect_uris",
     "token_endpoint_auth_method",
@@ -63,8 +64,9 @@ pub enum RegistrationError {
 
 through_fault!(RegistrationError: StoreError);
 
-/// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's `Authorization`
-/// header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the client asked for one.
+/// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
+/// `Authorization` header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the
+/// client asked for one.
 pub async fn register(
     context: &Context,
     metadata: &[u8],
@@ -160,7 +162,8 @@ fn redirect_uris(
     );
     let mut uris: Vec<RedirectUri> =
         asked.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or(unusable)?;
-    // Some clients name a website of their maker's beside the person's computer: of those that part is registered (§3.2.1).
+    // Some clients name a website of their maker's beside the person's computer: of those that part is registered
+    // (§3.2.1).
     if mode == DynamicRegistration::Loopback {
         uris.retain(|uri| uri.destination() == Destination::Loopback);
     }

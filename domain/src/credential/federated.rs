@@ -22,8 +22,8 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<Federat
     Ok(store::credential::authenticators::all_identities(&context.store, client_id).await?)
 }
 
-/// Whether another working credential has an identity for exactly the issuer and subject of one of these. A program that
-/// does not send its client ID is refused then: nobody could tell which of them it means.
+/// Whether another working credential has an identity for exactly the issuer and subject of one of these. A program
+/// that does not send its client ID is refused then: nobody could tell which of them it means.
 pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
     for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
         let all = store::credential::authenticators::identities_with_subject(
@@ -69,8 +69,8 @@ pub async fn add(
     Ok(identity.id)
 }
 
-/// A program that sends no client ID is refused when two credentials have its exact subject: nobody but an administrator may
-/// do that to a credential of another team.
+/// A program that sends no client ID is refused when two credentials have its exact subject: nobody but an
+/// administrator may do that to a credential of another team.
 pub(crate) async fn check_owner(
     change: &mut Change<'_>,
     actor: &Actor,

@@ -107,8 +107,8 @@ pub async fn generate(
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
 }
 
-/// The team that will own it: the one that was chosen, or the only one there is to choose. Administrators who choose none
-/// generate for the first team.
+/// The team that will own it: the one that was chosen, or the only one there is to choose. Administrators who choose
+/// none generate for the first team.
 async fn owner(
     change: &mut Change<'_>,
     authority: &Authority,

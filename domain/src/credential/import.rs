@@ -1,9 +1,9 @@
-//! Taking over credentials of another system, many at a time: one JSON object a line, with the identifiers and secrets that
-//! clients already hold.
+//! Taking over credentials of another system, many at a time: one JSON object a line, with the identifiers and secrets
+//! that clients already hold.
 //!
-//! A file is read twice. First every line is checked, and one bad line means that nothing is written. Then it is written in
-//! batches, each whole or not at all; whatever interrupts that, the same file again goes on where it ended, because lines
-//! whose credential is there are left alone.
+//! A file is read twice. First every line is checked, and one bad line means that nothing is written. Then it is
+//! written in batches, each whole or not at all; whatever interrupts that, the same file again goes on where it ended,
+//! because lines whose credential is there are left alone.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -245,8 +245,8 @@ impl<'context> Import<'context> {
                 "client_id: use 4 to 128 letters, digits and . _ - ~ @, beginning with a letter or digit; what begins \
                  with csc_ must be one of ours",
             )?,
-            // The same line has the same identifier when the file is imported again. Under the pepper, because the line holds
-            // a secret and the identifier is public.
+            // The same line has the same identifier when the file is imported again. Under the pepper, because the line
+            // holds a secret and the identifier is public.
             None => ClientId::following_from(&self.context.keys.pepper.mac(text.as_bytes())),
         };
         if !self.seen.insert(short(client_id.as_str())) {

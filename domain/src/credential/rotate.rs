@@ -1,6 +1,6 @@
-//! Rotation: a second secret or key works beside the first, which gets a deadline. While both work, the program is moved
-//! to the new one; the last use of each says when that is done. Then the rotation is finished, extended or cancelled, or
-//! the deadline passes.
+//! Rotation: a second secret or key works beside the first, which gets a deadline. While both work, the program is
+//! moved to the new one; the last use of each says when that is done. Then the rotation is finished, extended or
+//! cancelled, or the deadline passes.
 
 use std::time::Duration;
 

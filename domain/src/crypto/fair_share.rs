@@ -1,5 +1,5 @@
-//! Work that costs us more than whoever asks for it, shared out among the networks it is asked from: a flood from one of
-//! them must not take the place of the others.
+//! Work that costs us more than whoever asks for it, shared out among the networks it is asked from: a flood from one
+//! of them must not take the place of the others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -27,17 +27,18 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::incident::emergency_stop::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in
-/// between, however many there are. With the first of them ends, for good, what acts for people in it. `progress` is told after
-/// each bite how many were stopped; they are stopped on disk then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
+/// Stops every credential of the selection that is there now, `batch_size` of them in a transaction: exchanges of others go
+/// on in between, however many there are. With the first of them ends, for good, what acts for people in it. `progress`
+/// is told after each batch how many were stopped; they are stopped on disk then. When this returns all are. Returns how
+/// many, and the moment by which [`undo`] knows them.
 ///
-/// When one bite is enough, each credential gets an audit entry of its own; otherwise each bite gets one, because an
+/// When one batch is enough, each credential gets an audit entry of its own; otherwise each batch gets one, because an
 /// emergency must not wait for the log.
 pub async fn stop(
     context: &Context,
     actor: &Actor,
     order: &StopRequest<'_>,
-    bite: usize,
+    batch_size: usize,
     mut progress: impl FnMut(u64),
 ) -> Result<(u64, Timestamp), CredentialError> {
     let StopRequest { selection, means, reason } = order;
@@ -49,15 +50,15 @@ pub async fn stop(
         let mut change = context.begin_change().await?;
         change.authority(actor).await?.require_administrator()?;
         let part = store::incident::emergency_stop::Part { selection, means: *means, now, after: last.as_ref() };
-        let found = store::incident::emergency_stop::list(change.transaction(), &part, bite as i64 + 1).await?;
-        let (more, all_at_once) = (found.len() > bite, last.is_none() && found.len() <= bite);
-        let stopped = &found[..found.len().min(bite)];
+        let found = store::incident::emergency_stop::list(change.transaction(), &part, batch_size as i64 + 1).await?;
+        let (more, all_at_once) = (found.len() > batch_size, last.is_none() && found.len() <= batch_size);
+        let stopped = &found[..found.len().min(batch_size)];
         if let Some((up_to, _)) = stopped.last() {
             store::incident::emergency_stop::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
             last = Some(up_to.clone());
         }
         let mut events = Vec::new();
-        let mut of_people = DelegatedCounts::default();
+        let mut delegated = DelegatedCounts::default();
         if is_first {
             for (id, name) in
                 store::incident::emergency_stop::made_clients(change.transaction(), selection, now).await?
@@ -65,14 +66,14 @@ pub async fn stop(
                 let details = json!({ "reason": reason, "emergency": true });
                 events.push(Event::new(Action::ClientRemoved, Target::Client, &id, &name).with(details));
             }
-            of_people = store::incident::emergency_stop::end_of_people(change.transaction(), selection, now).await?;
+            delegated = store::incident::emergency_stop::end_delegated(change.transaction(), selection, now).await?;
         }
         is_first = false;
         total += stopped.len() as u64;
         if all_at_once {
             events.extend(stopped.iter().map(|(id, name)| of_one(*means, id, name, reason.as_deref())));
         }
-        events.push(stopped_event(order, stopped.len(), of_people, now, reason.as_deref()));
+        events.push(stopped_event(order, stopped.len(), delegated, now, reason.as_deref()));
         change.commit_all(actor, &events).await?;
         progress(total);
         if !more {
@@ -92,7 +93,7 @@ fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Even
 fn stopped_event(
     order: &StopRequest<'_>,
     count: usize,
-    of_people: DelegatedCounts,
+    delegated: DelegatedCounts,
     now: Timestamp,
     reason: Option<&str>,
 ) -> Event {
@@ -104,9 +105,9 @@ fn stopped_event(
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
         "created_before": selection.created_before.map(Timestamp::rfc3339),
         "credentials": count,
-        "grants": of_people.grants,
-        "personal_tokens": of_people.personal_tokens,
-        "clients": of_people.clients,
+        "grants": delegated.grants,
+        "personal_tokens": delegated.personal_tokens,
+        "clients": delegated.clients,
         "stopped_at": now.millis(),
         "reason": reason,
     }))

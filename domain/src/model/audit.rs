@@ -58,7 +58,8 @@ impl Event {
 }
 
 word_enum! {
-    /// What is recorded: every kind of change. Its text on the Activity page stands in `app`, in `pages/audit/activity.rs`.
+    /// What is recorded: every kind of change. Its text on the Activity page stands in `app`, in
+    /// `pages/audit/activity.rs`.
     pub enum Action {
         PersonCreated = "person.created",
         PersonRenamed = "person.renamed",

@@ -144,7 +144,8 @@ impl InitialAccessToken {
     /// Fewest characters.
     pub const SHORTEST: usize = 32;
 
-    /// Reads a token that the operator chose; `None` when it is too short to be no guess, or cannot be sent in a header.
+    /// Reads a token that the operator chose; `None` when it is too short to be no guess, or cannot be sent in a
+    /// header.
     pub fn parse(text: &str) -> Option<Self> {
         let can_be_sent = text.len() >= Self::SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
         can_be_sent.then(|| Self(sha256(text)))

@@ -9,10 +9,10 @@ use crate::base::word_enum::word_enum;
 use crate::model::client::ClientKind;
 use crate::model::scope::Scopes;
 
-/// A grant that was not used for so long is over.
+/// A consent that was not used for so long is over.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A grant that is this old is over, however much it is used.
+/// A consent that is this old is over, however much it is used.
 pub const ABSOLUTE_LIMIT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 word_enum! {
@@ -81,10 +81,10 @@ impl Consent {
     }
 }
 
-/// A grant with the names of what it is about.
+/// A consent with the names of what it is about.
 #[derive(Debug, Clone)]
 pub struct ListedConsent {
-    /// The grant.
+    /// The consent.
     pub consent: Consent,
     /// Who allowed it.
     pub person_name: String,

@@ -62,12 +62,12 @@ pub struct Preview {
     pub grants: i64,
     /// Personal tokens, in the same way.
     pub personal_tokens: i64,
-    /// Clients that the person added, or whose secret they replaced last, when it is about what a person made. The access that
-    /// others gave these is among `grants`.
+    /// Clients that the person added, or whose secret they replaced last, when it is about what a person made. The
+    /// access that others gave these is among `grants`.
     pub clients: i64,
 }
 
-/// How much of what acts for people.
+/// How much ended that acts for people.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DelegatedCounts {
     pub grants: i64,

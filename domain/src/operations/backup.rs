@@ -73,7 +73,8 @@ impl BackupProof {
 /// Writes a backup to `file`, which must not exist yet, and proves it: the file is whole, has the rows, opens under the
 /// master key, and its audit log is unbroken. A file that fails is removed.
 ///
-/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is none.
+/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is
+/// none.
 pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Result<BackupProof, BackupError> {
     let partial = file.with_added_extension("partial");
     // What an earlier one left when it was interrupted.

@@ -1,5 +1,6 @@
-//! Replacing signing keys. In good order the new key is published long before it signs, and the old one stays until its last
-//! token has ended, so no verifier ever meets a key that it does not know. In an emergency the old key leaves at once.
+//! Replacing signing keys. In good order the new key is published long before it signs, and the old one stays until its
+//! last token has ended, so no verifier ever meets a key that it does not know. In an emergency the old key leaves at
+//! once.
 
 use std::time::Duration;
 

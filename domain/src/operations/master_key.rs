@@ -9,12 +9,12 @@ use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::store;
 
-/// Wraps everything under `new` in place of the present master key, in one change. Servers that run still hold the old key:
-/// stop them before, and start them with the new one. Returns how many values were wrapped.
+/// Wraps everything under `new` in place of the present master key, in one change. Servers that run still hold the old
+/// key: stop them before, and start them with the new one. Returns how many values were wrapped.
 ///
 /// # Errors
 ///
-/// [`KeyError::Damaged`] when a value does not open; nothing is changed then.
+/// [`KeyError::Damaged`](crate::crypto::keys::KeyError::Damaged) when a value does not open; nothing is changed then.
 pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, Fault> {
     let old = &context.keys.master;
     let mut change = context.begin_change().await?;

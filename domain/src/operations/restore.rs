@@ -1,5 +1,5 @@
-//! Putting a backup in the place of a database. What ended after the backup was made must not come back unnoticed: it is found by
-//! comparing with the database that is replaced, and ended again when the operator says so.
+//! Putting a backup in the place of a database. What ended after the backup was made must not come back unnoticed: it
+//! is found by comparing with the database that is replaced, and ended again when the operator says so.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ use crate::store::{self, Store, StoreError};
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and interactive clients.
+    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,

@@ -1,7 +1,8 @@
-//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no e-mail.
+//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no
+//! e-mail.
 //!
-//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to anybody
-//! who has one, and a signed-in person of another address cannot use it.
+//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to
+//! anybody who has one, and a signed-in person of another address cannot use it.
 
 use std::time::Duration;
 
@@ -76,8 +77,8 @@ fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
     }
 }
 
-/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the link,
-/// which is nowhere else; an earlier link that gives the same address the same stops working.
+/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the
+/// link, which is nowhere else; an earlier link that gives the same address the same stops working.
 pub async fn invite(
     context: &Context,
     actor: &Actor,

@@ -167,8 +167,8 @@ pub async fn reset_second_factor(
     Ok(())
 }
 
-/// Disconnects the account at the OpenID provider that somebody signs in with, and ends their sessions: who can sign in there
-/// has lost the way in here. Their password stays.
+/// Disconnects the account at the OpenID provider that somebody signs in with, and ends their sessions: who can sign in
+/// there has lost the way in here. Their password stays.
 pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
     let person = find_for(&mut change, actor, id).await?;
@@ -201,8 +201,8 @@ async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Resu
     store::person::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
 }
 
-/// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so two
-/// that would each leave the other one cannot pass both.
+/// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so
+/// two that would each leave the other one cannot pass both.
 async fn keep_an_administrator(change: &mut Change<'_>) -> Result<(), PersonError> {
     if store::person::active_administrators(change.transaction()).await? > 0 {
         return Ok(());

@@ -137,13 +137,13 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     Ok(())
 }
 
-/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor, which
-/// stays; then ends every session of the person but `keep`.
+/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor,
+/// which stays; then ends every session of the person but `keep`.
 ///
 /// # Errors
 ///
-/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the new one is not
-/// acceptable.
+/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the
+/// new one is not acceptable.
 pub async fn change_password(
     context: &Context,
     actor: &Actor,

@@ -121,8 +121,8 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
     Ok(())
 }
 
-/// Removes a team that owns no credential, not even a revoked one: the audit log would lose whose it was. Administrators
-/// only.
+/// Removes a team that owns no credential, not even a revoked one: the audit log would lose whose it was.
+/// Administrators only.
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
@@ -141,8 +141,8 @@ pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(),
     Ok(())
 }
 
-/// Gives somebody another role in the team, or takes them out of it. Managers may do this to who is in it; who is not comes
-/// by an invitation, or is put there by an administrator. What they made stays the team's.
+/// Gives somebody another role in the team, or takes them out of it. Managers may do this to who is in it; who is not
+/// comes by an invitation, or is put there by an administrator. What they made stays the team's.
 pub async fn set_role(
     context: &Context,
     actor: &Actor,

@@ -8,7 +8,8 @@ use crate::base::clock::Timestamp;
 use crate::model::actor::Actor;
 use crate::model::ports::Fetch;
 
-/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together [`MOST`] times.
+/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together
+/// [`MOST`] times.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 
 pub(crate) const MOST_OF_ONE: u32 = 10;

@@ -1,5 +1,5 @@
-//! Keys of other issuers, fetched from where their discovery document says (OpenID Connect Discovery 1.0 §4) and kept for
-//! a while. Only issuers that an administrator registered are ever asked; what a token says leads to no request.
+//! Keys of other issuers, fetched from where their discovery document says (OpenID Connect Discovery 1.0 §4) and kept
+//! for a while. Only issuers that an administrator registered are ever asked; what a token says leads to no request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,7 +7,7 @@
 //! | [`refusals`], [`metrics`] | counts refused exchanges; counts of this process |
 //! | [`status_list`] | signs the token status lists |
 //! | [`keyring`], [`signing_keys`] | the instance's keys, opened |
-//! | [`issuer_keys`], [`client_documents`], [`relying_party`] | documents of other issuers, of clients, of the OpenID provider |
+//! | [`issuer_keys`], [`client_documents`], [`relying_party`] | documents of issuers, clients, the OpenID provider |
 //! | [`audit_log`] | appends to the audit log |
 
 pub mod audit_log;

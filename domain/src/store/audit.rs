@@ -102,8 +102,8 @@ pub(crate) async fn add_readers(
     Ok(())
 }
 
-/// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be absent would
-/// keep the reader's index from being used.
+/// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be
+/// absent would keep the reader's index from being used.
 pub(crate) const EVERYTHING: &str = list_from!("audit AS a WHERE $10 IS NULL");
 pub(crate) const SEEN_BY_READER: &str =
     list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r.");

@@ -3,9 +3,9 @@
 //! # Rules
 //!
 //! The statements are portable, so that the same text serves SQLite and PostgreSQL: columns are TEXT and BIGINT,
-//! placeholders are `$1`, booleans are nullable moments, sums are `CAST(… AS BIGINT)`, a conflict is recognised by its kind
-//! and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one JSON
-//! parameter; [`Engine::elements`] makes a table of it.
+//! placeholders are `$1`, booleans are nullable moments, sums are `CAST(… AS BIGINT)`, a conflict is recognised by its
+//! kind and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one
+//! JSON parameter; `Engine::elements` makes a table of it.
 //!
 //! # Connections
 //!
@@ -15,10 +15,10 @@
 //!
 //! Changes happen one at a time, and none while a batch of exchanges is decided and written. SQLite has one writer
 //! anyway: both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
-//! locked" when another writer came between. On PostgreSQL a change takes a lock of which everything that must not overlap
-//! with one takes a share. So a decision that rests on several rows is safe without a thought about isolation levels,
-//! and the two engines behave alike. The rejected
-//! alternative, serialisable transactions, makes every caller ready to repeat.
+//! locked" when another writer came between. On PostgreSQL a change takes a lock of which everything that must not
+//! overlap with one takes a share. So a decision that rests on several rows is safe without a thought about isolation
+//! levels, and the two engines behave alike. The rejected alternative, serialisable transactions, makes every caller
+//! ready to repeat.
 
 pub mod audit;
 pub mod client;
@@ -133,8 +133,8 @@ impl Default for StoreOptions {
 /// What an exchange survives. A change that was acknowledged survives all of it, whatever this says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerDurability {
-    /// A killed process of ours. The last moments before a power cut (and, on PostgreSQL, before a crash of the database)
-    /// may be forgotten: entries of the ledger, and that an assertion was used.
+    /// A killed process of ours. The last moments before a power cut (and, on PostgreSQL, before a crash of the
+    /// database) may be forgotten: entries of the ledger, and that an assertion was used.
     Process,
     /// A power cut too: each commit waits for the disk.
     Power,
@@ -188,7 +188,8 @@ impl Store {
         }
     }
 
-    /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it reads.
+    /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it
+    /// reads.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self.engine {
             Engine::Sqlite => self.begin_with_permit(&self.changes).await,
@@ -239,8 +240,8 @@ impl Store {
         }
     }
 
-    /// How many connections servers have to a PostgreSQL database at this moment, so that what must not happen beside one
-    /// can refuse. Of SQLite the lock on its file tells.
+    /// How many connections servers have to a PostgreSQL database at this moment, so that what must not happen beside
+    /// one can refuse. Of SQLite the lock on its file tells.
     pub async fn servers(&self) -> Result<i64, StoreError> {
         match self.engine {
             Engine::Sqlite => Ok(0),

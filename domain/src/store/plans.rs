@@ -1,4 +1,5 @@
-//! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested beside it.
+//! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested
+//! beside it.
 
 use ParameterKind::{Number, Text};
 use sqlx::AssertSqlSafe;

@@ -1,5 +1,5 @@
-//! What nobody does, but somebody should hear of: a credential that ends soon, and a secret that is tried after its time.
-//! Each becomes one entry of the audit log, and from there goes where every other one goes.
+//! What nobody does, but somebody should hear of: a credential that ends soon, and a secret that is tried after its
+//! time. Each becomes one entry of the audit log, and from there goes where every other one goes.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ const RETIRED: [Refusal; 5] = [
 const BATCH_SIZE: i64 = 100;
 /// Transactions of one run. What is left waits for the next: an instance with very many credentials does not spend its
 /// first minutes on this alone.
-const MOST_BITES: usize = 50;
+const MOST_BATCHES: usize = 50;
 /// How many hours back refusals are looked at: counts of the last one may have been written late.
 const LOOK_BACK: i64 = 2;
 
@@ -42,14 +42,14 @@ const LOOK_BACK: i64 = 2;
 /// many were announced.
 pub async fn expiring(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
-    let (mut announced, mut bites) = (0, 0);
+    let (mut announced, mut batches) = (0, 0);
     let mut from = now;
     for (days, kind) in STAGES {
         let until = now.plus(DAY * days);
         // The moment itself belongs to the stage before.
         let mut after = (from.plus(Duration::from_millis(1)), String::new());
-        while bites < MOST_BITES {
-            bites += 1;
+        while batches < MOST_BATCHES {
+            batches += 1;
             let found = store::webhook::alert::ending(&context.store, kind, &after, until, BATCH_SIZE).await?;
             let Some((last, ends_at)) = found.last() else { break };
             after = (*ends_at, last.as_str().to_owned());
@@ -89,8 +89,8 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
     Ok(announced)
 }
 
-/// When the present end was chosen: when the newest secret or key was made. Whoever makes one for seven days knows that it
-/// ends within fourteen.
+/// When the present end was chosen: when the newest secret or key was made. Whoever makes one for seven days knows that
+/// it ends within fourteen.
 async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Timestamp, StoreError> {
     let id = &credential.client_id;
     let secrets = store::credential::secrets(&mut **change.transaction(), id).await?;
@@ -105,7 +105,7 @@ async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Tim
 pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let mut told = 0;
-    for _ in 0..MOST_BITES {
+    for _ in 0..MOST_BATCHES {
         let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BATCH_SIZE).await?;
         if found.is_empty() {
             break;

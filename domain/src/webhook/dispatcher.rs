@@ -1,4 +1,4 @@
-//! Collecting and sending, again and again: what the server does in the background.
+//! The loop that fills the outbox and sends what is due: the server runs it in the background.
 
 use std::collections::HashMap;
 
@@ -19,12 +19,12 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher with nothing under way.
+    /// A dispatcher that has nothing under way.
     pub fn new(context: Context) -> Self {
         Self { context, under_way: HashMap::new() }
     }
 
-    /// Collects what is new and begins to send what is due. Returns without waiting for answers.
+    /// Fills the outbox with what is new, and begins to send what is due. Returns without waiting for answers.
     pub async fn turn(&mut self) -> Result<(), Fault> {
         self.under_way.retain(|_, round| !round.is_finished());
         enqueue(&self.context).await?;

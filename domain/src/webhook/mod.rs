@@ -116,7 +116,8 @@ impl WebhookDraft {
     }
 }
 
-/// Checks the form of an address and returns its host. Whether it may be asked is for [`Post`](crate::model::ports::Post) to say.
+/// Checks the form of an address and returns its host. Whether it may be asked is for
+/// [`Post`](crate::model::ports::Post) to say.
 fn check_url(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_URL {
         return Err(format!("Use at most {LONGEST_URL} characters."));

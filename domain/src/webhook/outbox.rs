@@ -11,9 +11,10 @@ use crate::webhook::event;
 /// Entries that are considered in one transaction.
 const BATCH_SIZE: i64 = 100;
 
-/// Makes a delivery of each new entry of the audit log for each webhook that asked for it. A webhook remembers how far it
-/// has come in the transaction that stores its deliveries, so nothing is left out and nothing is told twice, whoever
-/// collects and whenever it is interrupted. Returns how many deliveries were made.
+/// Makes a delivery of each new entry of the audit log for each webhook that asked for it. Returns how many.
+///
+/// The transaction that stores a webhook's deliveries also notes how far the webhook has come. So no entry is left out
+/// or sent twice when two servers do this at once, or when one is interrupted.
 pub async fn enqueue(context: &Context) -> Result<usize, Fault> {
     let mut made = 0;
     loop {

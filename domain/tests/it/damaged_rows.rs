@@ -1,4 +1,5 @@
-//! A row that the rules cannot have produced is a fault that names its table and itself; nothing of it is left out in silence.
+//! A row that the rules cannot have produced is a fault that names its table and itself; nothing of it is left out in
+//! silence.
 
 use std::fmt::Debug;
 

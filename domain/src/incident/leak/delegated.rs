@@ -86,7 +86,7 @@ pub(crate) async fn find(
         }
         SecretKind::RefreshToken => {
             let works = store::client::consent::is_usable(&context.store, &hash, now).await?;
-            of_grant(context, ConsentTokenRef::RefreshToken(&hash), works).await?
+            of_consent(context, ConsentTokenRef::RefreshToken(&hash), works).await?
         }
         // It is used up or over within a minute.
         SecretKind::AuthorizationCode => None,
@@ -99,8 +99,8 @@ pub(crate) async fn is_code(context: &Context, kind: SecretKind, secret: &PlainS
         && store::client::consent::is_known(&context.store, &secret.hash(&context.keys.pepper)).await?)
 }
 
-/// The grant that `clue` belongs to; `works` says whether the clue itself is still worth something.
-pub(crate) async fn of_grant(
+/// The consent that this token belongs to; `works` says whether the token itself is still accepted.
+pub(crate) async fn of_consent(
     context: &Context,
     clue: ConsentTokenRef<'_>,
     works: bool,
@@ -113,7 +113,7 @@ pub(crate) async fn of_grant(
     }))
 }
 
-/// Takes a report of an access token of a grant, which has not ended by itself: it alone ends, the app gets another.
+/// Takes a report of an access token of a consent, which has not ended by itself: it alone ends, the app gets another.
 pub(crate) async fn report_token(
     context: &Context,
     actor: &Actor,
@@ -121,7 +121,7 @@ pub(crate) async fn report_token(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    let leak = of_grant(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
+    let leak = of_consent(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
     let says_something = match policy {
         Policy::Revoke => consent::end_token(context, actor, jti, place).await?,
         Policy::Alert => true,
@@ -169,8 +169,8 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
     }
 }
 
-/// Writes down that something leaked that works. Where people decide what becomes of it, it is marked, and whoever reports it again
-/// says nothing new; where it ends, it does not work the next time.
+/// Writes down that something leaked that works. Where people decide what becomes of it, it is marked, and whoever
+/// reports it again says nothing new; where it ends, it does not work the next time.
 async fn note(
     context: &Context,
     actor: &Actor,
@@ -183,7 +183,7 @@ async fn note(
             (Target::PersonalToken, &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
         }
         LeakSubject::Consent(listed) => {
-            (Target::Consent, &listed.client_name, Some(&listed.consent.person), Table::Grants)
+            (Target::Consent, &listed.client_name, Some(&listed.consent.person), Table::Consents)
         }
         LeakSubject::Client(client) => (Target::Client, &client.name, None, Table::Clients),
     };

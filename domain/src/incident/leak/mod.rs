@@ -1,5 +1,5 @@
-//! Leaks: secrets, tokens and client IDs are found in a text by their form and checksum, and looked up by hash or signature.
-//! The text itself is neither stored nor sent.
+//! Leaks: secrets, tokens and client IDs are found in a text by their form and checksum, and looked up by hash or
+//! signature. The text itself is neither stored nor sent.
 //!
 //! Here are leaks of credentials; [`delegated`] has leaks of what acts for people.
 
@@ -113,8 +113,8 @@ fn scan_secrets(text: &str, found: &mut Scan) {
     }
 }
 
-/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read from
-/// each of four positions, whole and between its slashes.
+/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read
+/// from each of four positions, whole and between its slashes.
 fn scan_encoded(text: &str, found: &mut Scan) {
     let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/');
     for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
@@ -193,7 +193,8 @@ pub struct Findings {
     pub delegated: Vec<DelegatedLeak>,
     /// Secrets of the right form that are none of this instance.
     pub unknown: usize,
-    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts for others.
+    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts
+    /// for others.
     pub elsewhere: usize,
     /// Whether there was more than is looked up at once.
     pub more: bool,
@@ -226,7 +227,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
                 evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
             }
             Some((Signed::OfGrant(jti), _, works)) => {
-                delegated.extend(delegated::of_grant(context, ConsentTokenRef::AccessToken(&jti), works).await?);
+                delegated.extend(delegated::of_consent(context, ConsentTokenRef::AccessToken(&jti), works).await?);
             }
             None => {}
         }

@@ -58,7 +58,7 @@ pub enum DraftProof {
 /// What is asked for. Only the name is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// The team that owns it; see [`super::generate::generate`] for what happens without one.
+    /// The team that owns it; see [`generate`](crate::credential::generate::generate) for what happens without one.
     pub team: Option<TeamId>,
     /// Name for people.
     pub name: String,

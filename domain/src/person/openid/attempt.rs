@@ -1,8 +1,8 @@
 //! One trip of a browser to the provider and back.
 //!
-//! The browser holds a random value in a cookie, the provider sends back a random `state`. The database has a hash of each and
-//! nothing else of them; nonce and PKCE verifier follow from both, under a key of the instance, when they are needed. So what
-//! the database holds finishes no attempt, and neither does a `state` in another browser.
+//! The browser holds a random value in a cookie, the provider sends back a random `state`. The database has a hash of
+//! each and nothing else of them; nonce and PKCE verifier follow from both, under a key of the instance, when they are
+//! needed. So what the database holds finishes no attempt, and neither does a `state` in another browser.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -120,8 +120,8 @@ pub async fn begin(
     Ok(StartedAttempt { address: url.into(), browser })
 }
 
-/// Uses up the attempt that came back in the browser that holds `browser`, and proves the account. `session` is the one that
-/// is signed in there, if any.
+/// Uses up the attempt that came back in the browser that holds `browser`, and proves the account. `session` is the one
+/// that is signed in there, if any.
 ///
 /// # Errors
 ///
@@ -245,7 +245,8 @@ fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-/// What an `error` means (RFC 6749 §4.1.2.1). Its description is not looked at: who sent the browser here may have written it.
+/// What an `error` means (RFC 6749 §4.1.2.1). Its description is not looked at: who sent the browser here may have
+/// written it.
 fn refusal(error: &str) -> OpenIdError {
     match error {
         "access_denied" => OpenIdError::Cancelled,

@@ -20,8 +20,8 @@ pub async fn of(context: &Context, relying_party: &RelyingParty, person: &Person
     Ok(store::person::openid::find(&context.store, &relying_party.provider.issuer, person).await?)
 }
 
-/// The person whom the account stands for, who is signed in with it from now on. What was counted for the source is taken
-/// back.
+/// The person whom the account stands for, who is signed in with it from now on. What was counted for the source is
+/// taken back.
 ///
 /// # Errors
 ///
@@ -93,8 +93,8 @@ pub async fn connect(
     Ok(())
 }
 
-/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in the session
-/// `keep`: the others may be those of whoever has their account at the provider now.
+/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in
+/// the session `keep`: the others may be those of whoever has their account at the provider now.
 pub async fn disconnect(
     context: &Context,
     relying_party: &RelyingParty,
@@ -139,9 +139,9 @@ async fn person_of(
     Ok(Some((link.id, person)))
 }
 
-/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not who is or
-/// once was connected to an account of the provider: whoever disconnected one has decided; and not who has a second factor, which
-/// an address elsewhere must not get around: they connect the account themselves.
+/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not
+/// who is or once was connected to an account of the provider: whoever disconnected one has decided; and not who has a
+/// second factor, which an address elsewhere must not get around: they connect the account themselves.
 async fn person_by_email(
     change: &mut Change<'_>,
     provider: &Provider,

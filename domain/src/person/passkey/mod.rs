@@ -1,9 +1,9 @@
-//! Passkeys (WebAuthn): key pairs of people, whose private half stays in a device that asks for a finger, a face or a PIN first.
-//! So one alone is two factors.
+//! Passkeys (WebAuthn): key pairs of people, whose private half stays in a device that asks for a finger, a face or a
+//! PIN first. So one alone is two factors.
 //!
-//! A challenge is not stored: the browser carries it, under a MAC, and it is used up with the answer. A page that anybody may
-//! open so costs no row. Signatures, origin, user verification and counter are checked by the library; whose key it is, and
-//! whether the challenge was made for this, here.
+//! A challenge is not stored: the browser carries it, under a MAC, and it is used up with the answer. A page that
+//! anybody may open so costs no row. Signatures, origin, user verification and counter are checked by the library;
+//! whose key it is, and whether the challenge was made for this, here.
 
 pub mod challenge;
 
@@ -133,8 +133,8 @@ pub async fn was_added(context: &Context, person: &PersonId, answer: &PasskeyAns
     }
 }
 
-/// Stores the passkey that the browser made. Returns the recovery codes that were made with it, none when the person has some
-/// from before.
+/// Stores the passkey that the browser made. Returns the recovery codes that were made with it, none when the person
+/// has some from before.
 pub async fn add(
     context: &Context,
     actor: &Actor,
@@ -263,7 +263,8 @@ pub(crate) async fn verify(
     }
 }
 
-/// Begins a change that this person proved themselves for; [`None`] when the answer is worth nothing, or was used before.
+/// Begins a change that this person proved themselves for; [`None`] when the answer is worth nothing, or was used
+/// before.
 pub(crate) async fn begin_proved<'context>(
     context: &'context Context,
     purpose: ChallengePurpose,
@@ -275,7 +276,8 @@ pub(crate) async fn begin_proved<'context>(
     Ok(use_proof(&mut change, &proved).await?.then_some(change))
 }
 
-/// Uses up the challenge and notes the use, in the transaction of what it allows; false when another request did so before.
+/// Uses up the challenge and notes the use, in the transaction of what it allows; false when another request did so
+/// before.
 pub(crate) async fn use_proof(change: &mut Change<'_>, proved: &Proved) -> Result<bool, StoreError> {
     if change.use_form_token(Some(&proved.nonce), proved.stored.passkey.id.as_str()).await?.is_some() {
         return Ok(false);

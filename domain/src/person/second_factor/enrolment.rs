@@ -49,7 +49,8 @@ pub async fn find_recovery(context: &Context, person: &PersonId) -> Result<Recov
     Ok(store::person::second_factor::recovery(&context.store, person).await?)
 }
 
-/// Makes the secret of an app, which counts once [`confirm_app`] has seen a code of it. One that was begun before is forgotten.
+/// Makes the secret of an app, which counts once [`confirm_app`] has seen a code of it. One that was begun before is
+/// forgotten.
 pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> Result<TotpSecret, SecondFactorError> {
     let secret = TotpSecret::generate(context.random.as_ref());
     let wrapped = secret.wrap(&context.keys.master, context.random.as_ref()).map_err(Fault::from)?;
@@ -63,8 +64,8 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
     Ok(secret)
 }
 
-/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it: `shown` is
-/// what [`shown_token`] gave.
+/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it:
+/// `shown` is what [`shown_token`] gave.
 pub async fn unconfirmed_app(
     context: &Context,
     person: &PersonId,
@@ -90,8 +91,9 @@ fn waiting(
     Ok(TotpSecret::unwrap(&context.keys.master, &stored.wrapped).map_err(Fault::from)?)
 }
 
-/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The secret was
-/// shown after a proof that may be too old by now; another session of the person, left open somewhere, has not seen it.
+/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The
+/// secret was shown after a proof that may be too old by now; another session of the person, left open somewhere, has
+/// not seen it.
 pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) -> String {
     context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
 }
@@ -110,8 +112,8 @@ fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'part
     ["authenticator app shown", person.as_str(), secret]
 }
 
-/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave. Returns the
-/// recovery codes that were made, none when the person has some from before.
+/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave.
+/// Returns the recovery codes that were made, none when the person has some from before.
 pub async fn confirm_app(
     context: &Context,
     actor: &Actor,

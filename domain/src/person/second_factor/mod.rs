@@ -1,8 +1,8 @@
-//! What people prove themselves with besides their password: an authenticator app, passkeys ([`crate::person::passkey`]), and recovery
-//! codes for the day these are lost.
+//! What people prove themselves with besides their password: an authenticator app, passkeys
+//! ([`crate::person::passkey`]), and recovery codes for the day these are lost.
 //!
-//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on whatever
-//! server, one succeeds.
+//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on
+//! whatever server, one succeeds.
 
 pub mod enrolment;
 

@@ -4,8 +4,8 @@
 //! back when it succeeds. Strangers share one count per account and one per source address; a browser that signed
 //! in before has a count of its own, so guessing from elsewhere never locks the owner out.
 //!
-//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be guessed,
-//! passkeys and recovery codes, is counted only so that it does not come in floods.
+//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be
+//! guessed, passkeys and recovery codes, is counted only so that it does not come in floods.
 
 pub mod second_step;
 pub mod with_passkey;
@@ -197,9 +197,9 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
     }
 }
 
-/// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a second
-/// factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever took over a
-/// session has no further guesses a day.
+/// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a
+/// second factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever
+/// took over a session has no further guesses a day.
 pub async fn confirm(
     context: &Context,
     actor: &Actor,
@@ -245,8 +245,8 @@ pub async fn confirm(
     Ok(())
 }
 
-/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts for its
-/// source alone.
+/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts
+/// for its source alone.
 pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
     count(context, address.map(of_address).as_slice()).await
 }
@@ -259,8 +259,8 @@ pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Optio
     }
 }
 
-/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else. One that it
-/// has already, `own`, is kept when it says as much.
+/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else.
+/// One that it has already, `own`, is kept when it says as much.
 pub fn device_token(context: &Context, person: &PersonId, shown: ShownFactor, own: Option<&str>) -> String {
     let enough = |device: &&str| {
         has_shown(context, person, device, shown) || has_shown(context, person, device, ShownFactor::SecondFactor)
@@ -295,8 +295,8 @@ enum BucketKind {
     Attempts,
     /// Wrong codes of an app: a success ends the count.
     Codes,
-    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would start
-    /// anew whenever the owner signs in.
+    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would
+    /// start anew whenever the owner signs in.
     CodesOfADay,
 }
 
@@ -327,8 +327,8 @@ fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device
     address.map(of_address).into_iter().chain([account]).collect()
 }
 
-/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart from it.
-/// Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
+/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart
+/// from it. Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
 fn buckets_of_the_unguessable(
     context: &Context,
     person: Option<&PersonId>,

@@ -1,10 +1,11 @@
 //! The second step of a sign-in: after the right password, a code or a passkey.
 //!
-//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
-//! counted like passwords, apart for a browser in which the person has shown a second factor before: to have known the password
-//! there is not enough, or whoever knew it before there was a second factor would have as many counts as they signed in.
-//! Six digits are few: besides the usual count there is one of a day, which a stranger who knows the password uses up for
-//! strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from them for the wrong codes of somebody else.
+//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed
+//! codes are counted like passwords, apart for a browser in which the person has shown a second factor before: to have
+//! known the password there is not enough, or whoever knew it before there was a second factor would have as many
+//! counts as they signed in. Six digits are few: besides the usual count there is one of a day, which a stranger who
+//! knows the password uses up for strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from
+//! them for the wrong codes of somebody else.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -31,9 +32,9 @@ use crate::store::person::second_factor::PendingSignIn;
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Wrong codes for an account from unknown browsers within fifteen minutes.
 pub const CODE_LIMIT: i64 = 10;
-/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions. Three
-/// codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years for an even
-/// chance.
+/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions.
+/// Three codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years
+/// for an even chance.
 pub const DAILY_CODE_LIMIT: i64 = 50;
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -70,8 +71,8 @@ pub enum SecondStepProof {
     Passkey(PasskeyAnswer),
 }
 
-/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns the token
-/// that the browser goes on with.
+/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns
+/// the token that the browser goes on with.
 pub(crate) async fn begin(
     context: &Context,
     buckets: &[Bucket],
@@ -107,8 +108,8 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
 ///
 /// # Errors
 ///
-/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or [`SignInError::WrongPasskey`] when
-/// another may be tried.
+/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or
+/// [`SignInError::WrongPasskey`] when another may be tried.
 pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting, SignInError> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;

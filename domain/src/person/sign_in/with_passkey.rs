@@ -11,9 +11,10 @@ use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
 use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
 
-/// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns who it is. Unknown passkeys, wrong signatures and disabled
-/// people get one answer. A signature cannot be guessed, so attempts are counted by their source; those of a browser in which the
-/// passkey's owner signed in before are counted apart, or a neighbour behind the same address could lock them out.
+/// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns who it is. Unknown passkeys, wrong
+/// signatures and disabled people get one answer. A signature cannot be guessed, so attempts are counted by their
+/// source; those of a browser in which the passkey's owner signed in before are counted apart, or a neighbour behind
+/// the same address could lock them out.
 pub async fn sign_in_with_passkey(
     context: &Context,
     answer: &PasskeyAnswer,

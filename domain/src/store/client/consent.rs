@@ -110,7 +110,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Re
     Ok(())
 }
 
-/// The columns of a grant `g`.
+/// The columns of a consent `g`.
 const COLUMNS: &str = "g.id AS id, g.person_id AS person_id, g.client_id AS client_id, g.server_id AS server_id,
     g.scopes AS scopes, g.redirect_host AS redirect_host, g.status_index AS status_index, g.created_at AS created_at,
     g.expires_at AS expires_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
@@ -160,7 +160,7 @@ fn select_listed() -> String {
     )
 }
 
-/// The grants of everybody or of `person` that live at `now`, newest first.
+/// The consents of everybody or of `person` that live at `now`, newest first.
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
@@ -182,7 +182,8 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an identifier.
+/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an
+/// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
     format!(
@@ -202,7 +203,7 @@ pub(crate) async fn find_listed(
     row.as_ref().map(listed).transpose()
 }
 
-/// What gives a grant away.
+/// A token that belongs to a consent.
 #[derive(Clone, Copy)]
 pub(crate) enum ConsentTokenRef<'clue> {
     /// A refresh token, used or not.
@@ -211,7 +212,7 @@ pub(crate) enum ConsentTokenRef<'clue> {
     AccessToken(&'clue TokenId),
 }
 
-/// The grant that a refresh token or an access token belongs to, whatever became of both.
+/// The consent that a refresh token or an access token belongs to, whatever became of both.
 pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>, StoreError> {
     let (of, value) = match clue {
         ConsentTokenRef::RefreshToken(hash) => {
@@ -224,7 +225,7 @@ pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<
     row.as_ref().map(listed).transpose()
 }
 
-/// The scopes of the person's grants for this client and server that live at `now`.
+/// The scopes of the person's consents for this client and server that live at `now`.
 pub(crate) async fn granted(
     store: &Store,
     person: &PersonId,
@@ -264,7 +265,7 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
-/// Which grants.
+/// Which consents.
 #[derive(Clone, Copy)]
 pub(crate) enum ConsentSelection<'id> {
     One(&'id ConsentId),
@@ -273,7 +274,7 @@ pub(crate) enum ConsentSelection<'id> {
     All,
 }
 
-/// Ends grants, and returns how many had not ended before.
+/// Ends consents, and returns how many had not ended before.
 pub(crate) async fn end(
     transaction: &mut Transaction,
     which: ConsentSelection<'_>,
@@ -411,7 +412,7 @@ pub(crate) async fn revoke_refresh_token(
     Ok(())
 }
 
-/// An access token of a grant.
+/// An access token of a consent.
 pub(crate) struct ConsentToken<'token> {
     pub jti: &'token TokenId,
     pub grant: &'token ConsentId,
@@ -436,7 +437,7 @@ pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentT
     Ok(())
 }
 
-/// What a protected resource must know of a grant's token beyond its signature.
+/// What a protected resource must know of a consent's token beyond its signature.
 pub(crate) struct TokenState {
     pub person: PersonId,
     pub person_name: String,

@@ -189,8 +189,8 @@ pub(crate) struct Unused {
     pub idle_since: Timestamp,
 }
 
-/// Deletes clients that made themselves known, at most `limit`, and returns their names: unused ones without a code or a
-/// grant. The address of a document that an administrator removed stays, so that it stays removed.
+/// Deletes clients that made themselves known, at most `limit`, and returns their names: unused ones without a code or
+/// a consent. The address of a document that an administrator removed stays, so that it stays removed.
 pub(crate) async fn delete_unused(
     transaction: &mut Transaction,
     unused: &Unused,
@@ -216,8 +216,8 @@ pub(crate) async fn delete_unused(
     .collect()
 }
 
-/// When the newest client registered itself of those that were never used and are too many; `None` when there are at most
-/// `most`.
+/// When the newest client registered itself of those that were never used and are too many; `None` when there are at
+/// most `most`.
 pub(crate) async fn crowded_out(store: &Store, most: i64) -> Result<Option<Timestamp>, StoreError> {
     let row = sqlx::query(
         "SELECT created_at FROM clients WHERE kind = 'dynamic' AND last_used_at IS NULL

@@ -96,7 +96,8 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are a moment, the limit, the person, and the place: a moment and an identifier.
+/// The statement of [`list`]; its parameters are a moment, the limit, the person, and the place: a moment and an
+/// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "t.person_id = $3" } else { "CAST($3 AS TEXT) IS NULL" };
     format!(

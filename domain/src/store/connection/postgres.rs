@@ -31,7 +31,8 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         LedgerDurability::Process => "SET synchronous_commit = off",
         LedgerDurability::Power => "SET synchronous_commit = on",
     };
-    // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to read all.
+    // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to
+    // read all.
     let ledger = format!(
         "{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
          SET plan_cache_mode = force_generic_plan"
@@ -65,7 +66,8 @@ async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Resu
         .acquire_timeout(Duration::from_secs(3))
         .idle_timeout(Duration::from_secs(600))
         .max_lifetime(None)
-        // A broken connection is found when it is given back, and after a restart of the database by the first to use it.
+        // A broken connection is found when it is given back, and after a restart of the database by the first to use
+        // it.
         .test_before_acquire(true)
         .after_connect(move |connection: &mut AnyConnection, _| {
             let settings = settings.clone();
@@ -101,9 +103,9 @@ pub(crate) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
 
 /// A lock that a change takes alone, and that transactions of the ledger share. It is held until the transaction ends.
 ///
-/// It is an advisory lock, and not a lock of the row that holds the head of the audit log. A change that waits for a row is
-/// overtaken by transactions that share it, so a revocation could wait as long as there are exchanges. Waiters for an
-/// advisory lock queue.
+/// It is an advisory lock, and not a lock of the row that holds the head of the audit log. A change that waits for a
+/// row is overtaken by transactions that share it, so a revocation could wait as long as there are exchanges. Waiters
+/// for an advisory lock queue.
 #[derive(Clone, Copy)]
 pub(crate) enum ChangeLock {
     /// No other transaction holds it.

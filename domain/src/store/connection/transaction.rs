@@ -52,8 +52,8 @@ impl DerefMut for Transaction {
 
 /// The right to write to SQLite, one at a time within this process and in the order of asking.
 ///
-/// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely find the
-/// moment, and a revocation would take seconds where it now waits for one batch.
+/// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely
+/// find the moment, and a revocation would take seconds where it now waits for one batch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WritePermits(Arc<Mutex<()>>);
 

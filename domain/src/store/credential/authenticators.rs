@@ -24,9 +24,9 @@ pub(crate) struct KeyOwner {
     pub restored_at: Option<Timestamp>,
 }
 
-/// Reads the columns of [`KeyRow`], in its order: a row for each key of the client `$1` that works, or stopped working after `$2`
-/// (whether it works now is for the issuing transaction to say); one without a key when there is none; none when there is no
-/// such client.
+/// Reads the columns of [`KeyRow`], in its order: a row for each key of the client `$1` that works, or stopped working
+/// after `$2` (whether it works now is for the issuing transaction to say); one without a key when there is none; none
+/// when there is no such client.
 pub(crate) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
             c.reusable_assertions_since AS reusable_assertions_since,
             (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
@@ -219,7 +219,8 @@ pub(crate) async fn identities_of(
     rows.iter().map(identity).collect()
 }
 
-/// The live identities of all clients that are not stopped or ended, for exactly this subject: no patterns, which a text with an asterisk would be.
+/// The live identities of all clients that are not stopped or ended, for exactly this subject: no patterns, which a
+/// text with an asterisk would be.
 pub(crate) async fn identities_with_subject(
     store: &Store,
     issuer: &str,

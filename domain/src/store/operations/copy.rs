@@ -134,7 +134,8 @@ impl Store {
         Ok(counts)
     }
 
-    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself, later.
+    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself,
+    /// later.
     async fn analyze(&self) {
         for table in TABLES {
             let sql = AssertSqlSafe(format!("ANALYZE {table}"));
@@ -154,8 +155,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever the
-    /// database is, and checks the file. What could not be checked is not left behind.
+    /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever
+    /// the database is, and checks the file. What could not be checked is not left behind.
     pub async fn backup(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
         sqlite::private_file(target, true).map_err(CopyError::Store)?;
         let result = match self.engine {

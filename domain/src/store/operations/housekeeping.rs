@@ -1,4 +1,4 @@
-//! Deletions of [`crate::operations::housekeeping`], in bites that never hold the exchange up for long.
+//! Deletions of [`crate::operations::housekeeping`], in batches that never hold the exchange up for long.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("alerts", "client_id, kind, about", "written_at", alerts),
         ("authorization_codes", "code_hash", "expires_at", traces),
         ("openid_attempts", "state_hash", "expires_at", traces),
-        // A grant comes after what belongs to it, which ends no later.
+        // A consent comes after what belongs to it, which ends no later.
         ("refresh_tokens", "token_hash", "expires_at", before(retention.ledger)),
         ("consent_tokens", "jti", "expires_at", before(retention.ledger)),
         ("consents", "id", "expires_at", before(retention.ledger)),
@@ -44,8 +44,8 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
     delete_entries(store, now.minus(retention.ledger)).await
 }
 
-/// Deletes entries of the ledger whose tokens ended before `end`, by its key, which grows with time: there is no index of
-/// expiries, and what expired early was issued early.
+/// Deletes entries of the ledger whose tokens ended before `end`, by its key, which grows with time: there is no index
+/// of expiries, and what expired early was issued early.
 async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError> {
     let delete = format!(
         "DELETE FROM ledger WHERE jti IN

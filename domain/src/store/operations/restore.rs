@@ -81,8 +81,8 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     Ok(ended)
 }
 
-/// Secrets of interactive clients that work in `backup` and ended in `former`, or were replaced there. When is what the audit log of
-/// `former` says.
+/// Secrets of clients that work in `backup` and ended in `former`, or were replaced there. When is what the audit log
+/// of `former` says.
 async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let working = "SELECT client_id AS id, secret_hash FROM clients WHERE secret_hash IS NOT NULL";
     let mut in_backup = HashMap::new();
@@ -105,8 +105,8 @@ async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ende
     Ok(ended)
 }
 
-/// Authenticator apps that count in `backup` and are gone from `former`, or were replaced there. Their rows do not stay; since
-/// when is what the audit log of `former` says.
+/// Authenticator apps that count in `backup` and are gone from `former`, or were replaced there. Their rows do not
+/// stay; since when is what the audit log of `former` says.
 async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let apps = "SELECT p.id AS id, p.name AS name, a.created_at AS at
          FROM people AS p LEFT JOIN authenticator_apps AS a ON a.person_id = p.id AND a.confirmed_at IS NOT NULL
@@ -132,8 +132,8 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, Stor
     Ok(removed)
 }
 
-/// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know, it does not
-/// say that anything was taken.
+/// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know,
+/// it does not say that anything was taken.
 async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let mut known = HashSet::new();
     for row in &sqlx::query("SELECT id FROM teams UNION ALL SELECT id FROM people").fetch_all(former.reads()).await? {
@@ -259,7 +259,8 @@ pub(crate) async fn dropped_algorithms(
     Ok(here.into_iter().filter(|key| left.contains(&key.kid)).map(|key| key.alg).collect())
 }
 
-/// Ends every session and every grant, notes the moment of the restore, and lets no bit of a status list be given out a second time.
+/// Ends every session and every consent, notes the moment of the restore, and lets no bit of a status list be given out
+/// a second time.
 pub(crate) async fn begin_anew(
     transaction: &mut Transaction,
     now: Timestamp,

@@ -253,8 +253,8 @@ pub(crate) struct Claimed {
     pub body: String,
 }
 
-/// Takes the delivery that is longest due, by moving its next attempt ahead: nobody else finds it before then. These rows
-/// need not survive a power cut: what is forgotten is sent again.
+/// Takes the delivery that is longest due, by moving its next attempt ahead: nobody else finds it before then. These
+/// rows need not survive a power cut: what is forgotten is sent again.
 pub(crate) async fn claim(
     store: &Store,
     webhook: &WebhookId,
