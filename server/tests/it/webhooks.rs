@@ -176,7 +176,7 @@ async fn a_test_says_what_the_receiver_answered() {
     assert!(browser.get(LIST).await.body.contains("Failing"));
 
     app.generated("job", &["mcp:read"]).await;
-    enqueue(app.instance.context).await.expect("collects");
+    enqueue(&app.instance.context).await.expect("collects");
     assert!(attempt_due(&app.instance.context, &webhook.id).await.expect("sends"));
     let page = browser.get(&address).await.body.replace("<!>", "");
     assert!(page.contains("credential.generated") && page.contains("Delivered"), "{page}");
