@@ -1,6 +1,6 @@
 //! Addresses of pages.
 
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 
 /// A query string of those parameters that have a value.
 pub fn query_string(parameters: &[(&str, &str)]) -> String {
@@ -25,6 +25,6 @@ pub fn percent_encoded(text: &str) -> String {
 }
 
 /// The page of a client. The identifier of one may be an address.
-pub fn client_path(id: &InteractiveClientId) -> String {
+pub fn client_path(id: &AppClientId) -> String {
     format!("/apps/clients/{}", percent_encoded(id.as_str()))
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::cached::Recent;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::random::Random;
+use crate::base::stale_cache::StaleCache;
 use crate::crypto::keys::MasterKey;
 use crate::crypto::password::HashQueue;
 use crate::error::Fault;
@@ -13,7 +13,7 @@ use crate::model::credential::query::Counts;
 use crate::model::ports::{Fetch, Post};
 use crate::model::settings::Settings;
 use crate::model::usage::Hour;
-use crate::services::client_documents::Documents;
+use crate::services::client_documents::ClientDocuments;
 use crate::services::issuer_keys::IssuerKeys;
 use crate::services::keyring::Keys;
 use crate::services::ledger::Ledger;
@@ -51,14 +51,14 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Keys of other issuers.
     pub issuer_keys: IssuerKeys,
-    /// Documents that describe clients.
-    pub documents: Documents,
+    /// ClientDocuments that describe clients.
+    pub documents: ClientDocuments,
     /// The token status lists as they were signed last.
     pub status_lists: StatusLists,
     /// Counts of credentials, of a large instance.
-    pub counts: Recent<Counts>,
+    pub counts: StaleCache<Counts>,
     /// Exchanges by hour, of a large instance.
-    pub hours: Recent<Vec<Hour>>,
+    pub hours: StaleCache<Vec<Hour>>,
     /// The way to webhooks.
     pub post: Arc<dyn Post>,
     /// The OpenID provider that people may sign in with.
@@ -66,8 +66,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the keys of `store`, whose schema is up to date, and starts the services. [`open_instance`] also registers the
-    /// built-in MCP server.
+    /// Opens the keys of `store`, whose schema is up to date, and starts the services. [`open_instance`] also registers
+    /// the built-in MCP server.
     ///
     /// [`open_instance`]: crate::operations::instance::open_instance
     ///
@@ -94,10 +94,10 @@ impl Context {
             rollup: Rollup::start(store.clone()),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(Arc::clone(&fetch)),
-            documents: Documents::new(fetch),
+            documents: ClientDocuments::new(fetch),
             status_lists: StatusLists::new(store.clone(), Arc::clone(&keys), Arc::clone(&settings)),
-            counts: Recent::default(),
-            hours: Recent::default(),
+            counts: StaleCache::default(),
+            hours: StaleCache::default(),
             post,
             openid: None,
             metrics,

@@ -22,6 +22,36 @@ pub enum Fault {
     Overloaded(&'static str),
 }
 
+/// Lets `?` turn these errors into the [`Fault`] of an operation's error, which has a variant of that name.
+macro_rules! through_fault {
+    ($error:ty: $($cause:ty),+) => {
+        $(
+            impl From<$cause> for $error {
+                fn from(cause: $cause) -> Self {
+                    Self::Fault($crate::error::Fault::from(cause))
+                }
+            }
+        )+
+    };
+}
+
+/// Lets `?` turn a refused authority into an operation's error: a thing that the actor does not see is not found, and a
+/// thing that they see is forbidden.
+macro_rules! through_denied {
+    ($error:ty) => {
+        impl From<$crate::model::authority::Denied> for $error {
+            fn from(denied: $crate::model::authority::Denied) -> Self {
+                match denied {
+                    $crate::model::authority::Denied::Unseen => Self::NotFound,
+                    $crate::model::authority::Denied::TooLittle => Self::Forbidden,
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {through_denied, through_fault};
+
 impl From<HashError> for Fault {
     fn from(error: HashError) -> Self {
         match error {

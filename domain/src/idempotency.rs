@@ -1,5 +1,5 @@
-//! Forms that may be sent once: each has a token of its own, which is used up in the change that the form makes. A reload finds
-//! what it made.
+//! Forms that may be sent once. Each form has a token, which the change that the form makes uses up. A form that is
+//! sent again finds what it made before.
 
 use crate::base::digest;
 use crate::change::Change;
@@ -8,15 +8,15 @@ use crate::error::Fault;
 use crate::store::{self, StoreError};
 
 /// The identifier of what the form with this token made when it was sent before.
-pub(crate) async fn made_by(context: &Context, form_token: &str) -> Result<Option<String>, Fault> {
+pub(crate) async fn result_of(context: &Context, form_token: &str) -> Result<Option<String>, Fault> {
     let hash = digest::sha256(form_token.as_bytes());
     Ok(store::operations::idempotency::find(context.store.reads(), &hash).await?)
 }
 
 impl Change<'_> {
-    /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the identifier
-    /// of what it made then.
-    pub(crate) async fn use_form(
+    /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the
+    /// identifier of what it made then.
+    pub(crate) async fn use_form_token(
         &mut self,
         form_token: Option<&str>,
         made: &str,

@@ -1,35 +1,39 @@
 //! The rules of Countersign and their storage. Nothing here knows HTTP or HTML.
 //!
-//! # Layout
+//! # Layers
 //!
-//! | module | what it holds |
+//! A module uses the layers above it in this table, and none below. A test of the workspace reads the `use` lines.
+//!
+//! | layer | modules | what it holds |
+//! |---|---|---|
+//! | base | [`base`] | time, randomness, identifiers, encodings, digests |
+//! | crypto | [`crypto`] | keys, signatures, hashes of passwords and secrets |
+//! | model | [`model`] | the vocabulary: types, states, checks; no I/O |
+//! | store | [`store`] | every SQL statement, and nothing else |
+//! | services | [`services`] | what runs by itself: ledger queue, roll-up, status lists, issuer keys, metrics |
+//! | context | [`context`], [`change`], [`idempotency`], [`error`] | what every operation takes, and how it commits |
+//! | operations | the rooms below | one function a verb |
+//!
+//! # Rooms
+//!
+//! `model`, `store`, `app` and `server` have the same rooms.
+//!
+//! | room | operations |
 //! |---|---|
-//! | [`context`] | [`Context`](context::Context): what every operation takes (store, clock, randomness, keys) |
-//! | [`clock`], [`random`] | time and randomness as parameters |
-//! | [`id`], [`secret`] | typed identifiers; client secrets, their checksum and their stored hash |
-//! | [`public_key`], [`issuer_keys`] | public keys of clients, and of issuers whose tokens stand for them |
-//! | [`keys`] | master key, the secrets wrapped under it, signing keys and JWKS |
-//! | [`store`] | every SQL statement, and nothing but |
-//! | [`audit`] | the append-only, hash-chained record of changes |
-//! | [`origin`] | address and user agent of a request |
-//! | [`person`], [`password`], [`setup`], [`sign_in`], [`session`] | people and how they prove who they are |
-//! | [`personal_token`] | tokens that people generate for themselves |
-//! | [`openid`] | signing in with an account at an OpenID provider |
-//! | [`second_factor`], [`passkey`] | what people prove themselves with besides their password, or instead of it |
-//! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
-//! | [`mcp_server`], [`scope`] | protected resources and what may be asked of them |
-//! | [`credential`] | generate, list, edit, disable, revoke |
-//! | [`interactive`] | clients that act for people: registration, consent, grants |
-//! | [`token`] | the exchange: request, client authentication, ledger, signing, verification |
-//! | [`usage`], [`metrics`] | exchanges and refusals by hour; counts of this process |
-//! | [`alert`], [`webhook`] | what nobody does but somebody should hear of; telling other programs |
-//! | [`backup`], [`restore`] | proved copies, and what must not come back with one |
-//! | [`place`] | where a page of a list ends |
-//! | [`housekeeping`] | removal of rows that no decision can need any more |
-//! | [`testing`] | fixed clock, seeded randomness, a temporary database |
+//! | [`credential`] | generate, list, edit, rotate, disable and revoke credentials of machines |
+//! | [`client`] | clients that act for people: registration, consent, personal tokens |
+//! | [`token`] | the token endpoint: client authentication, grant types, introspection, revocation, verification |
+//! | [`server`] | MCP servers, the protected resources that tokens are for |
+//! | [`person`] | sign-in, second factors, passkeys, OpenID, teams, invitations |
+//! | [`incident`] | leaks and the emergency stop |
+//! | [`audit`] | reading and verifying the audit log |
+//! | [`webhook`] | alerts, the outbox, sending |
+//! | [`operations`] | backup, restore, housekeeping, replacing keys |
 //!
-//! A client credential's life: [`credential::generate`] → [`token::grants`] for each exchange →
-//! [`token::verify`] wherever its tokens are used → [`credential::revoke`].
+//! [`testing`] has a fixed clock, seeded randomness and a database of its own for each test.
+//!
+//! A credential's life: [`credential::generate`] → [`token::grants`] for each exchange → [`token::verify`] where its
+//! tokens are used → [`credential::revoke`].
 
 pub mod audit;
 pub mod base;

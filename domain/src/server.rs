@@ -8,9 +8,9 @@ use crate::base::id::McpServerId;
 use crate::base::text::is_pasteable;
 use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{check_name, check_token_lifetime};
 use crate::model::field_error::FieldError;
 use crate::model::resource;
@@ -48,7 +48,7 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
         Err(StoreError::Conflict) => return Ok(()),
         result => result?,
     }
-    let event = Event::new("mcp_server.added", "mcp_server", server.id.as_str(), &server.name)
+    let event = Event::new(Action::McpServerAdded, Target::McpServer, server.id.as_str(), &server.name)
         .with(json!({ "resource": server.resource }));
     change.commit(&Actor::system(), &event).await.map(drop)
 }
@@ -82,11 +82,7 @@ pub enum McpServerError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for McpServerError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(McpServerError: StoreError);
 
 const MOST_SCOPES: usize = 50;
 const LONGEST_RESOURCE: usize = 500;
@@ -156,7 +152,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
     }
     let signing = &context.keys.signing;
     signing.ensure(change.transaction(), server.alg, now, context.random.as_ref()).await.map_err(Fault::from)?;
-    let event = Event::new("mcp_server.added", "mcp_server", server.id.as_str(), &server.name).with(json!({
+    let event = Event::new(Action::McpServerAdded, Target::McpServer, server.id.as_str(), &server.name).with(json!({
         "resource": server.resource,
         "scopes": server.scope_names().to_string(),
         "token_lifetime": server.token_lifetime.as_secs(),
@@ -181,7 +177,7 @@ pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
     };
     let mut change = context.begin_change().await?;
     store::server::set_resource(change.transaction(), &server.id, &resource).await?;
-    let event = Event::new("mcp_server.moved", "mcp_server", server.id.as_str(), &server.name)
+    let event = Event::new(Action::McpServerMoved, Target::McpServer, server.id.as_str(), &server.name)
         .with(json!({ "resource": { "before": server.resource, "after": resource } }));
     change.commit(&Actor::system(), &event).await?;
     Ok(())

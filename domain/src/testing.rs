@@ -17,7 +17,7 @@ use crate::base::random::Random;
 use crate::context::Context;
 use crate::crypto::keys::MasterKey;
 use crate::model::client::DynamicRegistration;
-use crate::model::ports::{Fetch, Message, Post};
+use crate::model::ports::{Fetch, Post, WebhookMessage};
 use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
 use crate::operations::instance::open_instance;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
@@ -109,12 +109,12 @@ impl Fetch for FakeIssuers {
 #[derive(Default)]
 pub struct FakeReceiver {
     received: Mutex<Vec<Received>>,
-    answers: Mutex<HashMap<String, Answer>>,
+    answers: Mutex<HashMap<String, ReceiverAnswer>>,
 }
 
 /// What a [`FakeReceiver`] does.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum ReceiverAnswer {
     /// Answers with this status.
     Status(u16),
     /// Cannot be reached.
@@ -142,7 +142,7 @@ pub struct Received {
 
 impl FakeReceiver {
     /// Answers like this from now on at this address.
-    pub fn answer(&self, url: &str, answer: Answer) {
+    pub fn answer(&self, url: &str, answer: ReceiverAnswer) {
         self.answers.lock().expect("not poisoned").insert(url.to_owned(), answer);
     }
 
@@ -159,7 +159,7 @@ impl Post for FakeReceiver {
 
     fn post<'call>(
         &'call self,
-        message: &'call Message,
+        message: &'call WebhookMessage,
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
         self.received.lock().expect("not poisoned").push(Received {
             url: message.url.to_string(),
@@ -171,10 +171,10 @@ impl Post for FakeReceiver {
         });
         let answer = self.answers.lock().expect("not poisoned").get(message.url.as_str()).cloned();
         Box::pin(async move {
-            match answer.unwrap_or(Answer::Status(204)) {
-                Answer::Status(status) => Ok(status),
-                Answer::Problem(problem) => Err(problem),
-                Answer::Never => std::future::pending().await,
+            match answer.unwrap_or(ReceiverAnswer::Status(204)) {
+                ReceiverAnswer::Status(status) => Ok(status),
+                ReceiverAnswer::Problem(problem) => Err(problem),
+                ReceiverAnswer::Never => std::future::pending().await,
             }
         })
     }
@@ -228,8 +228,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// A new instance whose PostgreSQL would rather do anything than read a whole table or sort: what it does all the same has no
-    /// index. SQLite tells them apart without that.
+    /// A new instance whose PostgreSQL would rather do anything than read a whole table or sort: what it does all the
+    /// same has no index. SQLite tells them apart without that.
     pub async fn without_whole_reads() -> Self {
         const RELUCTANT: &str = "options[enable_seqscan]=off&options[enable_sort]=off&options[enable_bitmapscan]=on";
         Self::on(|url| if url.starts_with("postgres") { format!("{url}&{RELUCTANT}") } else { url }).await

@@ -1,7 +1,7 @@
 //! Entries of the audit log as lines: JSON for programs, CSV for spreadsheets. The command line and the dashboard write the
 //! same.
 
-use domain::model::audit::Entry;
+use domain::model::audit::AuditEntry;
 use serde_json::{Value, json};
 
 /// The form of an export.
@@ -65,7 +65,7 @@ impl Format {
     }
 
     /// An entry, with the end of its line.
-    pub fn line(self, entry: &Entry) -> String {
+    pub fn line(self, entry: &AuditEntry) -> String {
         match self {
             Self::Jsonl => {
                 let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();

@@ -66,7 +66,7 @@ impl AppState {
             registrations_by_source: Arc::new(RateLimit::for_registrations()),
             registrations_of_a_day: Arc::new(RateLimit::for_registrations_of_a_day()),
             leak_reports: Arc::default(),
-            stop_bite: emergency_stop::BITE,
+            stop_bite: emergency_stop::BATCH_SIZE,
             draining: Arc::new(AtomicBool::new(false)),
             start: u32::from_be_bytes(start),
             requests: Arc::new(AtomicU64::new(1)),

@@ -1,6 +1,6 @@
 //! Lists in pages: the rows of one, and the links to the first page and the next.
 
-use domain::base::cursor::Place;
+use domain::base::cursor::Cursor;
 use leptos::prelude::*;
 
 use crate::links::query_string;
@@ -9,7 +9,7 @@ use crate::links::query_string;
 pub const PAGE_SIZE: u16 = 200;
 
 /// The rows of a page, and where the next one begins, of rows that were asked for with one more.
-pub fn page_of<Row>(mut rows: Vec<Row>, place: impl Fn(&Row) -> Place) -> (Vec<Row>, Option<String>) {
+pub fn page_of<Row>(mut rows: Vec<Row>, place: impl Fn(&Row) -> Cursor) -> (Vec<Row>, Option<String>) {
     let more = rows.len() > usize::from(PAGE_SIZE);
     rows.truncate(usize::from(PAGE_SIZE));
     let next = rows.last().filter(|_| more).map(|row| place(row).to_text());

@@ -10,7 +10,7 @@ pub(crate) mod verify;
 use crate::base::id::TeamId;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::model::audit::{Entry, Filter};
+use crate::model::audit::{AuditEntry, Filter};
 use crate::model::authority::Authority;
 use crate::store;
 
@@ -23,9 +23,14 @@ pub async fn log_head(context: &Context) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams owned
-/// them and to the teams, what the person did, and what happened to them and to what acts for them.
-pub async fn list(context: &Context, authority: &Authority, filter: &Filter, limit: u16) -> Result<Vec<Entry>, Fault> {
+/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams
+/// owned them and to the teams, what the person did, and what happened to them and to what acts for them.
+pub async fn list(
+    context: &Context,
+    authority: &Authority,
+    filter: &Filter,
+    limit: u16,
+) -> Result<Vec<AuditEntry>, Fault> {
     let readers = match authority {
         Authority::Everything => return Ok(store::audit::list(&context.store, None, filter, i64::from(limit)).await?),
         Authority::Person { id, roles } => {
@@ -38,23 +43,23 @@ pub async fn list(context: &Context, authority: &Authority, filter: &Filter, lim
     for reader in &readers {
         entries.extend(store::audit::list(&context.store, Some(reader), filter, i64::from(limit)).await?);
     }
-    entries.sort_by_key(|entry: &Entry| std::cmp::Reverse(entry.seq));
+    entries.sort_by_key(|entry: &AuditEntry| std::cmp::Reverse(entry.seq));
     entries.dedup_by_key(|entry| entry.seq);
     entries.truncate(usize::from(limit));
     Ok(entries)
 }
 
 /// The newest entries about one thing, for those who see the thing.
-pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<Entry>, Fault> {
+pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<AuditEntry>, Fault> {
     Ok(store::audit::of_target(&context.store, target_id, i64::from(limit)).await?)
 }
 
 /// The entry numbered `seq`.
-pub async fn find(context: &Context, seq: i64) -> Result<Option<Entry>, Fault> {
+pub async fn find(context: &Context, seq: i64) -> Result<Option<AuditEntry>, Fault> {
     Ok(store::audit::find(&context.store, seq).await?)
 }
 
 /// Entries oldest first with a number above `after`, at most `limit`: what an export walks through.
-pub async fn walk(context: &Context, after: i64, limit: u16) -> Result<Vec<Entry>, Fault> {
+pub async fn walk(context: &Context, after: i64, limit: u16) -> Result<Vec<AuditEntry>, Fault> {
     Ok(store::audit::walk(&context.store, after, i64::from(limit)).await?)
 }

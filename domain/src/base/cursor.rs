@@ -4,20 +4,21 @@ use crate::base::clock::Timestamp;
 
 /// The last row of a page: its moment and its identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Cursor {
     /// When the row began.
     pub at: Timestamp,
     /// Its identifier, which tells rows of the same moment apart.
     pub id: String,
 }
 
-impl Place {
-    /// The place as an address carries it. It is no secret, and whoever changes it sees no more than is theirs to see.
+impl Cursor {
+    /// The cursor as an address carries it. It is no secret: a person who changes it sees no more than their authority
+    /// lets them.
     pub fn to_text(&self) -> String {
         format!("{}.{}", self.at.millis(), self.id)
     }
 
-    /// Reads what [`Place::to_text`] wrote.
+    /// Reads what [`Cursor::to_text`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.')?;
         Some(Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.to_owned() })

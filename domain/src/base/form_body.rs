@@ -1,5 +1,5 @@
-//! The body of a token request and the query of an authorization request: `application/x-www-form-urlencoded`, read strictly (RFC
-//! 6749 Appendix B).
+//! The body of a token request and the query of an authorization request: `application/x-www-form-urlencoded`, read
+//! strictly (RFC 6749 Appendix B).
 //!
 //! Ready-made parsers are lenient where an authorization server must not be: they replace invalid UTF-8, pass
 //! `%zz` and NUL through, and keep one of two equal parameters.

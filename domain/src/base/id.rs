@@ -50,8 +50,8 @@ macro_rules! identifier {
     };
 }
 
-/// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret. One that was imported keeps the identifier
-/// that it had in the other system.
+/// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret. One that was imported keeps the
+/// identifier that it had in the other system.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(String);
 
@@ -75,9 +75,9 @@ impl ClientId {
 
     /// Reads an identifier of either kind.
     ///
-    /// One of another system has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, which a URL and HTTP Basic leave as they
-    /// are, and begins with a letter or digit. It must not look like one of ours: the `sub` of a credential and of a
-    /// person stay apart (RFC 9068 §5).
+    /// One of another system has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, which a URL and HTTP Basic leave as
+    /// they are, and begins with a letter or digit. It must not look like one of ours: the `sub` of a credential and of
+    /// a person stay apart (RFC 9068 §5).
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with(Self::PREFIX) {
             return Self::parse_generated(text);
@@ -101,11 +101,11 @@ impl ClientId {
     }
 }
 
-/// An interactive client: the OAuth `client_id` of a program that acts for people.
+/// A client that acts for people (a connected app): its OAuth `client_id`. A credential has a [`ClientId`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct InteractiveClientId(String);
+pub struct AppClientId(String);
 
-impl InteractiveClientId {
+impl AppClientId {
     /// A new identifier, of the same form as a credential's.
     pub fn generate(random: &dyn Random) -> Self {
         Self(ClientId::generate(random).0)
@@ -116,9 +116,9 @@ impl InteractiveClientId {
         ClientId::parse_generated(text).map(|id| Self(id.0)).or_else(|| Self::parse_document(text))
     }
 
-    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3): https, with a path,
-    /// without user information or fragment, and in the one form that URLs with the same meaning have. Two clients never differ
-    /// in how their address is written.
+    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3): https,
+    /// with a path, without user information or fragment, and in the one form that URLs with the same meaning have. Two
+    /// clients never differ in how their address is written.
     fn parse_document(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|url| url.as_str() == text && text.len() <= Self::LONGEST_DOCUMENT)?;
         let names_document = url.scheme() == "https" && url.path() != "/" && url.fragment().is_none();
@@ -140,7 +140,7 @@ impl InteractiveClientId {
     }
 }
 
-impl fmt::Display for InteractiveClientId {
+impl fmt::Display for AppClientId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -209,8 +209,8 @@ identifier!(
     "pky_"
 );
 identifier!(
-    /// What a person lets an interactive client do.
-    GrantId,
+    /// What a person lets a client do.
+    ConsentId,
     "gra_"
 );
 identifier!(
@@ -330,10 +330,10 @@ mod tests {
         for good in
             ["https://app.example.com/client.json", "https://app.example.com:8443/a?b=c", "https://[2001:db8::1]/c"]
         {
-            assert_eq!(InteractiveClientId::parse(good).expect(good).document(), Some(good));
+            assert_eq!(AppClientId::parse(good).expect(good).document(), Some(good));
         }
-        let generated = InteractiveClientId::generate(&SeededRandom::new(1));
-        assert_eq!(InteractiveClientId::parse(generated.as_str()), Some(generated.clone()));
+        let generated = AppClientId::generate(&SeededRandom::new(1));
+        assert_eq!(AppClientId::parse(generated.as_str()), Some(generated.clone()));
         assert_eq!(generated.document(), None);
         for wrong in [
             "https://app.example.com",
@@ -350,7 +350,7 @@ mod tests {
             "https:/app.example.com/client.json",
             &format!("https://app.example.com/{}", "x".repeat(500)),
         ] {
-            assert_eq!(InteractiveClientId::parse(wrong), None, "{wrong}");
+            assert_eq!(AppClientId::parse(wrong), None, "{wrong}");
         }
     }
 

@@ -1,6 +1,14 @@
-//! What everything else is made of: time, randomness, identifiers, text, encodings. Knows no rule of the product.
+//! What every other module is made of. Nothing here is a rule of the product.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`clock`], [`random`] | time and randomness as parameters |
+//! | [`id`] | typed identifiers |
+//! | [`digest`], [`encoding`], [`text`] | SHA-256, base32 and base62, texts that are safe to show |
+//! | [`form_body`], [`strict_json`] | strict readers of request bodies |
+//! | [`cursor`], [`stale_cache`] | pages of lists, and counts that may be some seconds old |
+//! | [`network`] | the network of an address |
 
-pub mod cached;
 pub mod clock;
 pub mod cursor;
 pub mod digest;
@@ -9,5 +17,7 @@ pub mod form_body;
 pub mod id;
 pub mod network;
 pub mod random;
+pub mod stale_cache;
 pub mod strict_json;
 pub mod text;
+pub(crate) mod word_enum;

@@ -1,5 +1,5 @@
-//! JSON in which no object has a member twice (RFC 7519 §4). The ready-made reader keeps the last of two, others keep the
-//! first: who checks one and uses the other has been tricked.
+//! JSON in which no object has a member twice (RFC 7519 §4). The ready-made reader keeps the last of two, others keep
+//! the first: who checks one and uses the other has been tricked.
 
 use std::fmt;
 

@@ -14,8 +14,8 @@ pub(crate) fn is_unprintable(character: char) -> bool {
         )
 }
 
-/// Whether the text needs no quotes and no escaping in a shell, an environment file, YAML, JSON or a program: it stands in
-/// texts that others paste.
+/// Whether the text needs no quotes and no escaping in a shell, an environment file, YAML, JSON or a program: it stands
+/// in texts that others paste.
 pub(crate) fn is_pasteable(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?[]@+,=%".contains(&byte))
 }

@@ -1,18 +1,18 @@
-//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is sent back
-//! with a code or an error.
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is
+//! sent back with a code or an error.
 
 use serde_json::json;
 
 use crate::base::form_body::TokenForm;
-use crate::base::id::{InteractiveClientId, PersonId};
+use crate::base::id::{AppClientId, PersonId};
 use crate::client;
 use crate::client::metadata_document::{self, DocumentError};
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
-use crate::model::client::{ClientKind, InteractiveClient};
+use crate::model::audit::{Action, Event, Target};
+use crate::model::client::{AppClient, ClientKind};
 use crate::model::consent::CODE_LIFETIME;
 use crate::model::oauth_error::OAuthErrorCode;
 use crate::model::redirect_uri::RedirectUri;
@@ -29,9 +29,9 @@ const CHALLENGE_LENGTH: usize = 43;
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
     /// Who asks.
-    pub client: InteractiveClient,
-    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its port from
-    /// what is registered.
+    pub client: AppClient,
+    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its
+    /// port from what is registered.
     pub redirect_uri: RedirectUri,
     /// What the client wants to get back with the answer.
     pub state: Option<String>,
@@ -127,13 +127,9 @@ pub async fn check(
 }
 
 /// The client that the request names.
-async fn client_of(
-    context: &Context,
-    form: &TokenForm,
-    actor: Option<&Actor>,
-) -> Result<InteractiveClient, RequestError> {
+async fn client_of(context: &Context, form: &TokenForm, actor: Option<&Actor>) -> Result<AppClient, RequestError> {
     let unknown = || RequestError::Page("No client with this client_id is registered here.".to_owned());
-    let id = form.get("client_id").and_then(InteractiveClientId::parse).ok_or_else(unknown)?;
+    let id = form.get("client_id").and_then(AppClientId::parse).ok_or_else(unknown)?;
     if id.document().is_none() {
         let found = client::find(context, &id).await?;
         return found.filter(|client| client.removed_at.is_none()).ok_or_else(unknown);
@@ -167,7 +163,7 @@ fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
 
 /// What a person may let the client do at the server. To ask about other people's tokens is for machines, and to act on
 /// credentials for clients that an administrator knows.
-fn grantable(client: &InteractiveClient, server: &McpServer) -> Scopes {
+fn grantable(client: &AppClient, server: &McpServer) -> Scopes {
     let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
     let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && client.kind != ClientKind::Registered;
     let names = server.scopes.iter().map(|scope| scope.name.as_str());
@@ -218,22 +214,22 @@ pub async fn allow(
         grant: None,
     };
     store::client::consent::insert_code(change.transaction(), &code.hash(&context.keys.pepper), &stored).await?;
-    change.commit(actor, &decided("grant.allowed", request)).await?;
+    change.commit(actor, &decided(Action::GrantAllowed, request)).await?;
     Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
 }
 
 /// The address that tells the client that the person, who is `actor`, does not want it.
 pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String, Fault> {
-    context.begin_change().await?.commit(actor, &decided("grant.denied", request)).await?;
+    context.begin_change().await?.commit(actor, &decided(Action::GrantDenied, request)).await?;
     let denied =
         [("error", OAuthErrorCode::AccessDenied.as_str()), ("error_description", "The person did not allow it.")];
     Ok(answer(context, &request.redirect_uri, request.state.as_deref(), &denied))
 }
 
 /// The audit event of a person's decision.
-fn decided(action: &'static str, request: &AuthorizationRequest) -> Event {
+fn decided(action: Action, request: &AuthorizationRequest) -> Event {
     let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
-    Event::new(action, "client", client.id.as_str(), &client.name).with(json!({
+    Event::new(action, Target::Client, client.id.as_str(), &client.name).with(json!({
         "mcp_server": server.resource,
         "scope": scopes.to_string(),
         "redirect_host": redirect_uri.host(),

@@ -1,24 +1,24 @@
-//! What people have allowed: each grant has a client, an MCP server and scopes, and ends by itself, by its person, or by an
-//! administrator.
+//! What people have allowed: each consent has a client, an MCP server and scopes, and ends by itself, by its person, or
+//! by an administrator.
 
 use serde_json::json;
 
-use crate::base::cursor::Place;
-use crate::base::id::{GrantId, TokenId};
+use crate::base::cursor::Cursor;
+use crate::base::id::{ConsentId, TokenId};
 use crate::change::Change;
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
-use crate::model::consent::ListedConsent;
+use crate::model::consent::{EndCause, ListedConsent};
 use crate::store;
-use crate::store::client::consent::Which;
+use crate::store::client::consent::ConsentSelection;
 
-/// Why a grant was not ended.
+/// Why a consent was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentError {
-    /// There is no such live grant, or it is somebody else's.
+    /// There is no such live consent, or it is somebody else's.
     #[error("there is no such grant")]
     NotFound,
     /// A fault of ours.
@@ -26,18 +26,14 @@ pub enum ConsentError {
     Fault(#[from] Fault),
 }
 
-impl From<store::StoreError> for ConsentError {
-    fn from(error: store::StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(ConsentError: store::StoreError);
 
-/// The live grants that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators, and
-/// whoever is as good as one, everybody's.
+/// The live consents that `authority` sees, newest first, at most `limit` after a place: a person's own; to
+/// administrators, and whoever is as good as one, everybody's.
 pub async fn list(
     context: &Context,
     authority: &Authority,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
     limit: u16,
 ) -> Result<Vec<ListedConsent>, Fault> {
     let person = match authority {
@@ -48,19 +44,19 @@ pub async fn list(
     Ok(store::client::consent::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
-/// Ends a grant of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh tokens and its
-/// access tokens are refused, by whoever asks us or reads the status list.
-pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), ConsentError> {
+/// Ends a consent of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh
+/// tokens and its access tokens are refused, by whoever asks us or reads the status list.
+pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(), ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     let now = change.now();
     let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(ConsentError::NotFound)?;
     let cause = match actor.person_id() {
-        Some(person) if *person == found.grant.person => "person",
-        _ if authority.is_administrator() => "administrator",
+        Some(person) if *person == found.consent.person => EndCause::Person,
+        _ if authority.is_administrator() => EndCause::Administrator,
         _ => return Err(ConsentError::NotFound),
     };
-    if store::client::consent::end(change.transaction(), Which::One(id), now, cause).await? == 0 {
+    if store::client::consent::end(change.transaction(), ConsentSelection::One(id), now, cause).await? == 0 {
         return Err(ConsentError::NotFound);
     }
     let event = ended(&found, cause, None);
@@ -68,7 +64,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &GrantId) -> Result<(), C
     Ok(())
 }
 
-/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. False when it has ended before.
+/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. False when it has
+/// ended before.
 pub(crate) async fn end_token(
     context: &Context,
     actor: &Actor,
@@ -83,13 +80,13 @@ pub(crate) async fn end_token(
     let Some(state) = store::client::consent::token_state(&context.store, jti).await? else {
         return Err(Fault::Damaged);
     };
-    let event = Event::new("token.revoked", "client", state.client_id.as_str(), &state.client_name)
+    let event = Event::new(Action::TokenRevoked, Target::Client, state.client_id.as_str(), &state.client_name)
         .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }));
     change.commit(actor, &event).await?;
     Ok(true)
 }
 
-/// Ends a grant of which somebody found a token at `place` and reports it.
+/// Ends a consent of which somebody found a token at `place` and reports it.
 pub(crate) async fn end_leaked(
     context: &Context,
     actor: &Actor,
@@ -98,22 +95,30 @@ pub(crate) async fn end_leaked(
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if store::client::consent::end(change.transaction(), Which::One(&listed.grant.id), now, "leaked").await? > 0 {
-        change.commit(actor, &ended(listed, "leaked", place)).await?;
+    if store::client::consent::end(
+        change.transaction(),
+        ConsentSelection::One(&listed.consent.id),
+        now,
+        EndCause::Leaked,
+    )
+    .await?
+        > 0
+    {
+        change.commit(actor, &ended(listed, EndCause::Leaked, place)).await?;
     }
     Ok(())
 }
 
-/// The audit event of a grant that ended, and where a token of it was found if it leaked.
-fn ended(listed: &ListedConsent, cause: &str, place: Option<&str>) -> Event {
-    Event::new("grant.ended", "client", listed.grant.client_id.as_str(), &listed.client_name)
+/// The audit event of a consent that ended, and where a token of it was found if it leaked.
+fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event {
+    Event::new(Action::GrantEnded, Target::Client, listed.consent.client_id.as_str(), &listed.client_name)
         .with(json!({
-            "grant": listed.grant.id.as_str(),
-            "person": listed.grant.person.as_str(),
-            "cause": cause,
+            "grant": listed.consent.id.as_str(),
+            "person": listed.consent.person.as_str(),
+            "cause": cause.as_str(),
             "found_at": place,
         }))
-        .about(&listed.grant.person)
+        .about(&listed.consent.person)
 }
 
 /// Ends the grant in a change that has begun, and commits it: for a code or token that was used twice, whose request
@@ -121,12 +126,12 @@ fn ended(listed: &ListedConsent, cause: &str, place: Option<&str>) -> Event {
 pub(crate) async fn end_and_commit(
     mut change: Change<'_>,
     actor: &Actor,
-    id: &GrantId,
-    cause: &str,
+    id: &ConsentId,
+    cause: EndCause,
 ) -> Result<(), Fault> {
     let now = change.now();
     let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
-    if store::client::consent::end(change.transaction(), Which::One(id), now, cause).await? > 0 {
+    if store::client::consent::end(change.transaction(), ConsentSelection::One(id), now, cause).await? > 0 {
         change.commit(actor, &ended(&found, cause, None)).await?;
     }
     Ok(())

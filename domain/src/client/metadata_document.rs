@@ -1,24 +1,24 @@
-//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose identifier is the address of a
-//! document that describes it. It need not register, and its host vouches for it as far as anybody trusts that host.
+//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose identifier is the
+//! address of a document that describes it. It need not register, and its host vouches for it as far as anybody trusts
+//! that host.
 //!
-//! Only people who are signed in make us ask another server, and no server is asked often. At the token endpoint nothing is
-//! fetched: a client that gets there has been before a person, and is stored.
+//! Only people who are signed in make us ask another server, and no server is asked often. At the token endpoint
+//! nothing is fetched: a client that gets there has been before a person, and is stored.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
 use crate::client::registration::name;
 use crate::client::{added, changed};
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::client::{ClientKind, InteractiveClient, MOST_REDIRECT_URIS};
-use crate::model::ports::Fetch;
+use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
 use crate::model::redirect_uri::RedirectUri;
 use crate::services::client_documents::host;
 use crate::store::{self, StoreError};
@@ -41,11 +41,7 @@ pub enum DocumentError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for DocumentError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(DocumentError: StoreError);
 
 fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
@@ -55,13 +51,9 @@ fn unusable(problem: &str) -> DocumentError {
 ///
 /// # Errors
 ///
-/// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then the
-/// client is not known, whatever it was before.
-pub async fn client(
-    context: &Context,
-    actor: &Actor,
-    id: &InteractiveClientId,
-) -> Result<InteractiveClient, DocumentError> {
+/// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then
+/// the client is not known, whatever it was before.
+pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Result<AppClient, DocumentError> {
     let known = store::client::find(&context.store, id).await?;
     let now = context.now();
     match &known {
@@ -75,11 +67,7 @@ pub async fn client(
 }
 
 /// Stores what the document says, and records what changed.
-async fn keep(
-    context: &Context,
-    actor: &Actor,
-    described: InteractiveClient,
-) -> Result<InteractiveClient, DocumentError> {
+async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
     let known = store::client::find_in(change.transaction(), &described.id).await?;
     let event = match &known {
@@ -91,7 +79,7 @@ async fn keep(
         Some(known) => {
             store::client::describe(change.transaction(), &described).await?;
             if known.name == described.name && known.redirect_uris == described.redirect_uris {
-                let client = InteractiveClient { described_at: described.described_at, ..known.clone() };
+                let client = AppClient { described_at: described.described_at, ..known.clone() };
                 change.commit_all(actor, &[]).await?;
                 return Ok(client);
             }
@@ -101,11 +89,11 @@ async fn keep(
     let (created_at, last_used_at) =
         known.map_or((described.created_at, None), |known| (known.created_at, known.last_used_at));
     change.commit(actor, &event).await?;
-    Ok(InteractiveClient { created_at, last_used_at, ..described })
+    Ok(AppClient { created_at, last_used_at, ..described })
 }
 
 /// Reads a document (§4). Members that are not known here mean something to others.
-fn read(id: &InteractiveClientId, document: &[u8], now: Timestamp) -> Result<InteractiveClient, DocumentError> {
+fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
     let Some(Value::Object(document)) = strict_json::parse(document) else {
         return Err(unusable("It is not a JSON object without repeated members."));
     };
@@ -141,7 +129,7 @@ fn read(id: &InteractiveClientId, document: &[u8], now: Timestamp) -> Result<Int
     }
     let metadata: Map<String, Value> =
         document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
-    Ok(InteractiveClient {
+    Ok(AppClient {
         id: id.clone(),
         kind: ClientKind::Document,
         name,

@@ -1,20 +1,18 @@
-//! Interactive clients: programs that act for people (OAuth 2.1, authorization code with PKCE).
-//!
-//! # Layout
+//! Clients that act for people ([`AppClient`]; OAuth 2.1, authorization code with PKCE). The dashboard calls them
+//! connected apps.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`client`] | the clients: those that administrators make, and what all have in common |
+//! | this one | clients that administrators add, and what all clients have in common |
 //! | [`registration`] | clients that register themselves (RFC 7591) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
-//! | [`prune`] | clients that nobody uses go |
-//! | [`redirect_uri`] | where answers may be sent, and how that is compared |
+//! | [`prune`] | removal of clients that nobody uses |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
-//! | [`redeem`] | codes and refresh tokens become access tokens |
-//! | [`grant`] | what people have allowed, and ending it |
+//! | [`consent`] | what people have allowed, and ending it |
+//! | [`personal_token`] | tokens that people generate for their own programs |
 //!
-//! A grant's life: [`authorization::check`] → consent → [`authorization::allow`] → [`redeem::code`] → [`redeem::refresh`], again and
-//! again → [`consent::end`].
+//! A consent's life: [`authorization::check`] → the person's decision → [`authorization::allow`] → tokens
+//! ([`crate::token::grants`]) → [`consent::end`].
 
 pub mod authorization;
 pub mod consent;
@@ -27,18 +25,19 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
 
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretHash};
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
-use crate::model::client::{ClientKind, ClientQuery, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::audit::{Action, Event, Target};
+use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
+use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::redirect_uri::RedirectUri;
-use crate::store::client::consent::Which;
+use crate::store::client::consent::ConsentSelection;
 use crate::store::{self, StoreError};
 
 /// How much of a host the audit log repeats, in characters. Names in the DNS are 253 long at most.
@@ -66,17 +65,13 @@ pub enum ClientError {
     NotFound,
     /// The form was sent before, and made this client.
     #[error("this form was sent before")]
-    AlreadySubmitted(InteractiveClientId),
+    AlreadySubmitted(AppClientId),
     /// A fault of ours.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for ClientError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(ClientError: StoreError);
 
 impl ClientDraft {
     fn check(&self) -> Result<(String, Vec<RedirectUri>), Vec<FieldError>> {
@@ -109,25 +104,25 @@ fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
 }
 
 /// The client that the form with this one-use token made when it was sent before.
-pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<InteractiveClientId>, Fault> {
-    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(InteractiveClientId::parse))
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<AppClientId>, Fault> {
+    Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(AppClientId::parse))
 }
 
-/// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's token, which
-/// makes one client and no second.
+/// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's
+/// token, which makes one client and no second.
 pub async fn create(
     context: &Context,
     actor: &Actor,
     draft: &ClientDraft,
     form_token: Option<&str>,
-) -> Result<(InteractiveClient, Option<PlainSecret>), ClientError> {
+) -> Result<(AppClient, Option<PlainSecret>), ClientError> {
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let secret = draft.confidential.then(|| PlainSecret::generate(context.random.as_ref()));
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let now = change.now();
-    let client = InteractiveClient {
-        id: InteractiveClientId::generate(context.random.as_ref()),
+    let client = AppClient {
+        id: AppClientId::generate(context.random.as_ref()),
         kind: ClientKind::Registered,
         name,
         redirect_uris,
@@ -142,8 +137,8 @@ pub async fn create(
         removed_at: None,
         described_at: None,
     };
-    if let Some(earlier) = change.use_form(form_token, client.id.as_str()).await? {
-        return Err(ClientError::AlreadySubmitted(InteractiveClientId::parse(&earlier).ok_or(Fault::Damaged)?));
+    if let Some(earlier) = change.use_form_token(form_token, client.id.as_str()).await? {
+        return Err(ClientError::AlreadySubmitted(AppClientId::parse(&earlier).ok_or(Fault::Damaged)?));
     }
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
     store::client::insert(change.transaction(), &client, hash.as_ref()).await?;
@@ -151,9 +146,9 @@ pub async fn create(
     Ok((client, secret))
 }
 
-/// The audit event of a new client. Of one that nobody vouches for it tells where answers go, and not in its own words: whoever
-/// registers must not write at length into a log that is kept for good.
-pub(crate) fn added(client: &InteractiveClient) -> Event {
+/// The audit event of a new client. Of one that nobody vouches for it tells where answers go, and not in its own words:
+/// whoever registers must not write at length into a log that is kept for good.
+pub(crate) fn added(client: &AppClient) -> Event {
     let mut details = json!({ "kind": client.kind.as_str(), "confidential": client.is_confidential() });
     if client.kind == ClientKind::Registered {
         details["redirect_uris"] = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
@@ -162,39 +157,34 @@ pub(crate) fn added(client: &InteractiveClient) -> Event {
         details["redirect_hosts"] =
             client.redirect_uris.iter().map(shortened).collect::<BTreeSet<_>>().into_iter().collect();
     }
-    Event::new("client.added", "client", client.id.as_str(), &client.name).with(details)
+    Event::new(Action::ClientAdded, Target::Client, client.id.as_str(), &client.name).with(details)
 }
 
 /// The audit event of a client that is described otherwise than before.
-pub(crate) fn changed(before: &InteractiveClient, after: &InteractiveClient) -> Event {
-    let uris = |client: &InteractiveClient| -> Vec<String> {
+pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
+    let uris = |client: &AppClient| -> Vec<String> {
         client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
     };
-    Event::new("client.changed", "client", after.id.as_str(), &after.name).with(json!({
+    Event::new(Action::ClientChanged, Target::Client, after.id.as_str(), &after.name).with(json!({
         "name": { "before": before.name, "after": after.name },
         "redirect_uris": { "before": uris(before), "after": uris(after) },
     }))
 }
 
-/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code that is
-/// on its way to where answers went before is good for nothing any more.
-pub async fn edit(
-    context: &Context,
-    actor: &Actor,
-    id: &InteractiveClientId,
-    draft: &ClientDraft,
-) -> Result<(), ClientError> {
+/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code
+/// that is on its way to where answers went before is good for nothing any more.
+pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let found = store::client::find_in(change.transaction(), id).await?;
-    let before = found.filter(InteractiveClient::is_editable).ok_or(ClientError::NotFound)?;
+    let before = found.filter(AppClient::is_editable).ok_or(ClientError::NotFound)?;
     if before.name == name && before.redirect_uris == redirect_uris {
         return Ok(());
     }
     let moves = before.redirect_uris != redirect_uris;
     let made_by = if moves { actor.person_id().cloned() } else { before.made_by.clone() };
-    let after = InteractiveClient { name, redirect_uris, made_by, ..before.clone() };
+    let after = AppClient { name, redirect_uris, made_by, ..before.clone() };
     store::client::describe(change.transaction(), &after).await?;
     if moves {
         store::client::consent::forget_codes_of_client(change.transaction(), id).await?;
@@ -204,75 +194,77 @@ pub async fn edit(
 }
 
 /// The clients that were not removed, newest first, at most `limit`.
-pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<InteractiveClient>, Fault> {
+pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<AppClient>, Fault> {
     Ok(store::client::list(&context.store, query, i64::from(limit)).await?)
 }
 
 /// The client with this identifier, removed or not.
-pub async fn find(context: &Context, id: &InteractiveClientId) -> Result<Option<InteractiveClient>, Fault> {
+pub async fn find(context: &Context, id: &AppClientId) -> Result<Option<AppClient>, Fault> {
     Ok(store::client::find(&context.store, id).await?)
 }
 
 /// The client with this secret, if it was not removed.
-pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<InteractiveClient>, Fault> {
+pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<AppClient>, Fault> {
     let found = store::client::find_by_secret(&context.store, hash).await?;
     Ok(found.filter(|client| client.removed_at.is_none()))
 }
 
-/// Gives a confidential client another secret, which is in the answer and nowhere else. The old one ends now. What people allowed
-/// goes on. `form_token` is the form's token, which makes one secret and no second.
+/// Gives a confidential client another secret, which is in the answer and nowhere else. The old one ends now. What
+/// people allowed goes on. `form_token` is the form's token, which makes one secret and no second.
 pub async fn replace_secret(
     context: &Context,
     actor: &Actor,
-    id: &InteractiveClientId,
+    id: &AppClientId,
     form_token: Option<&str>,
-) -> Result<(InteractiveClient, PlainSecret), ClientError> {
+) -> Result<(AppClient, PlainSecret), ClientError> {
     let secret = PlainSecret::generate(context.random.as_ref());
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let found = store::client::find_in(change.transaction(), id).await?;
-    let mut client = found.filter(InteractiveClient::takes_secret).ok_or(ClientError::NotFound)?;
-    if change.use_form(form_token, id.as_str()).await?.is_some() {
+    let mut client = found.filter(AppClient::takes_secret).ok_or(ClientError::NotFound)?;
+    if change.use_form_token(form_token, id.as_str()).await?.is_some() {
         return Err(ClientError::AlreadySubmitted(id.clone()));
     }
     client.secret_hint = Some(secret.hint());
     (client.secret_ended, client.leaked_at, client.made_by) = (false, None, actor.person_id().cloned());
     let hash = secret.hash(&context.keys.pepper);
     store::client::replace_secret(change.transaction(), &client, &hash).await?;
-    change.commit(actor, &Event::new("client.secret_replaced", "client", id.as_str(), &client.name)).await?;
+    change.commit(actor, &Event::new(Action::ClientSecretReplaced, Target::Client, id.as_str(), &client.name)).await?;
     Ok((client, secret))
 }
 
-/// Ends the secret of a client that somebody found at `place` and reports. Its grants go on, and cannot be refreshed until an
-/// administrator replaces the secret, or the client registers anew.
+/// Ends the secret of a client that somebody found at `place` and reports. Its consents go on, and cannot be refreshed
+/// until an administrator replaces the secret, or the client registers anew.
 pub(crate) async fn end_secret(
     context: &Context,
     actor: &Actor,
-    id: &InteractiveClientId,
+    id: &AppClientId,
     place: Option<&str>,
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let found = store::client::find_in(change.transaction(), id).await?;
     let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Ok(()) };
     if store::client::forget_secret(change.transaction(), id).await? {
-        let event = Event::new("client.secret_ended", "client", id.as_str(), &client.name)
-            .with(json!({ "cause": "leaked", "found_at": place }));
+        let event = Event::new(Action::ClientSecretEnded, Target::Client, id.as_str(), &client.name)
+            .with(json!({ "cause": EndCause::Leaked.as_str(), "found_at": place }));
         change.commit(actor, &event).await?;
     }
     Ok(())
 }
 
-/// Removes a client: its grants end, and with them its tokens. Returns how many grants those were.
-pub async fn remove(context: &Context, actor: &Actor, id: &InteractiveClientId) -> Result<u64, ClientError> {
+/// Removes a client: its consents end, and with them its tokens. Returns how many consents those were.
+pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Result<u64, ClientError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let now = change.now();
     let found = store::client::find_in(change.transaction(), id).await?;
     let client = found.filter(|client| client.removed_at.is_none()).ok_or(ClientError::NotFound)?;
     store::client::remove(change.transaction(), id, now).await?;
-    let ended = store::client::consent::end(change.transaction(), Which::OfClient(id), now, "client_removed").await?;
-    let event =
-        Event::new("client.removed", "client", id.as_str(), &client.name).with(json!({ "grants_ended": ended }));
+    let ended =
+        store::client::consent::end(change.transaction(), ConsentSelection::OfClient(id), now, EndCause::ClientRemoved)
+            .await?;
+    let event = Event::new(Action::ClientRemoved, Target::Client, id.as_str(), &client.name)
+        .with(json!({ "grants_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(ended)
 }

@@ -1,30 +1,31 @@
-//! Personal access tokens: for programs into which a person pastes a token, because they sign nobody in. Each is for one MCP
-//! server, ends by itself, and can be ended before.
+//! Personal access tokens: for programs into which a person pastes a token, because they sign nobody in. Each is for
+//! one MCP server, ends by itself, and can be ended before.
 //!
-//! They are opaque and looked up at every use, so one that was ended is refused at once: by the built-in MCP server, and by
-//! others that ask the introspection endpoint. A signed token that lives for months was rejected: servers that verify tokens
-//! by themselves would have to read a status list for as long.
+//! They are opaque and looked up at every use, so one that was ended is refused at once: by the built-in MCP server,
+//! and by others that ask the introspection endpoint. A signed token that lives for months was rejected: servers that
+//! verify tokens by themselves would have to read a status list for as long.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::cursor::Place;
+use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
+use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::personal_token::{ListedToken, PersonalToken};
 use crate::model::scope::Scopes;
 use crate::model::server::{McpServer, SCOPE_INTROSPECT};
-use crate::store::client::personal_token::Which;
+use crate::store::client::personal_token::PersonalTokenSelection;
 use crate::store::{self, StoreError};
 
 /// Longest life of a token.
@@ -64,11 +65,7 @@ pub enum PersonalTokenError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for PersonalTokenError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(PersonalTokenError: StoreError);
 
 /// The scopes of `server` that a personal token may have: to ask about other people's tokens is for machines.
 pub fn grantable(server: &McpServer) -> Scopes {
@@ -107,7 +104,7 @@ impl TokenDraft {
 
 /// Whether the form with this one-use token made a token when it was sent before.
 pub async fn was_made_by_form(context: &Context, form_token: &str) -> Result<bool, Fault> {
-    Ok(idempotency::made_by(context, form_token).await?.is_some())
+    Ok(idempotency::result_of(context, form_token).await?.is_some())
 }
 
 /// Generates a token of `person`, who asks for it. It is in the answer and nowhere else.
@@ -139,22 +136,23 @@ pub async fn generate(
         scopes,
         hint: secret.hint(),
         created_at: now,
-        ends_at: now.plus(life),
+        expires_at: now.plus(life),
         last_used_at: None,
         last_used_from: None,
         leaked_at: None,
         ended_at: None,
         end_cause: None,
     };
-    if change.use_form(Some(form_token), token.id.as_str()).await?.is_some() {
+    if change.use_form_token(Some(form_token), token.id.as_str()).await?.is_some() {
         return Err(PersonalTokenError::AlreadySubmitted);
     }
     store::client::personal_token::insert(change.transaction(), &token, &secret.hash(&context.keys.pepper)).await?;
-    let event = Event::new("personal_token.generated", "personal_token", token.id.as_str(), &token.name).with(json!({
-        "mcp_server": token.server_id.as_str(),
-        "scope": token.scopes.to_string(),
-        "ends_at": token.ends_at.rfc3339(),
-    }));
+    let event =
+        Event::new(Action::PersonalTokenGenerated, Target::PersonalToken, token.id.as_str(), &token.name).with(json!({
+            "mcp_server": token.server_id.as_str(),
+            "scope": token.scopes.to_string(),
+            "ends_at": token.expires_at.rfc3339(),
+        }));
     change.commit(actor, &event).await?;
     Ok((token, secret))
 }
@@ -164,12 +162,12 @@ pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<Listed
     Ok(store::client::personal_token::list(&context.store, Some(person), None, context.now(), MOST_LIVE).await?)
 }
 
-/// The live tokens that `authority` sees, newest first, at most `limit` after a place: a person's own; to administrators
-/// everybody's.
+/// The live tokens that `authority` sees, newest first, at most `limit` after a place: a person's own; to
+/// administrators everybody's.
 pub async fn list(
     context: &Context,
     authority: &Authority,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
     limit: u16,
 ) -> Result<Vec<ListedToken>, Fault> {
     let person = match authority {
@@ -187,12 +185,13 @@ pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Resu
     let found = store::client::personal_token::find_in(change.transaction(), id).await?;
     let token = found.ok_or(PersonalTokenError::NotFound)?;
     let cause = match actor.person_id() {
-        Some(person) if *person == token.person => "person",
-        _ if authority.is_administrator() => "administrator",
+        Some(person) if *person == token.person => EndCause::Person,
+        _ if authority.is_administrator() => EndCause::Administrator,
         _ => return Err(PersonalTokenError::NotFound),
     };
     let now = change.now();
-    if store::client::personal_token::end(change.transaction(), Which::One(id), now, cause).await? == 0 {
+    if store::client::personal_token::end(change.transaction(), PersonalTokenSelection::One(id), now, cause).await? == 0
+    {
         return Err(PersonalTokenError::NotFound);
     }
     change.commit(actor, &ended(&token, cause, None)).await?;
@@ -208,16 +207,24 @@ pub(crate) async fn end_leaked(
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if store::client::personal_token::end(change.transaction(), Which::One(&token.id), now, "leaked").await? > 0 {
-        change.commit(actor, &ended(token, "leaked", place)).await?;
+    if store::client::personal_token::end(
+        change.transaction(),
+        PersonalTokenSelection::One(&token.id),
+        now,
+        EndCause::Leaked,
+    )
+    .await?
+        > 0
+    {
+        change.commit(actor, &ended(token, EndCause::Leaked, place)).await?;
     }
     Ok(())
 }
 
 /// The audit event of a token that was ended, and where it was found if it leaked.
-fn ended(token: &PersonalToken, cause: &str, place: Option<&str>) -> Event {
-    Event::new("personal_token.revoked", "personal_token", token.id.as_str(), &token.name)
-        .with(json!({ "person": token.person.as_str(), "cause": cause, "found_at": place }))
+fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
+    Event::new(Action::PersonalTokenRevoked, Target::PersonalToken, token.id.as_str(), &token.name)
+        .with(json!({ "person": token.person.as_str(), "cause": cause.as_str(), "found_at": place }))
         .about(&token.person)
 }
 

@@ -7,22 +7,22 @@ use serde_json::json;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event};
 use crate::store::client::{self, Unused};
 
 /// A client that nobody allowed anything is kept this long after it was first seen.
 pub const NEVER_USED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A client that was used is kept this long after its last token, and until the record of its grants is gone.
+/// A client that was used is kept this long after its last token, and until the record of its consents is gone.
 pub const IDLE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Clients that were never used and wait for it. Of more the oldest go with the next run: registering costs nothing.
 const MOST_NEVER_USED: u32 = 10_000;
 /// Clients that one transaction removes.
-const BITE: usize = 500;
+const BATCH_SIZE: usize = 500;
 /// Names in an audit entry.
 const MOST_NAMES: usize = 20;
 
-/// Removes clients that made themselves known, did nothing for too long, and have no grants. Returns how many. Clients that
-/// administrators made stay.
+/// Removes clients that made themselves known, did nothing for too long, and have no consents. Returns how many.
+/// Clients that administrators made stay.
 pub async fn run(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let crowded = client::crowded_out(&context.store, i64::from(MOST_NEVER_USED)).await?;
@@ -31,16 +31,16 @@ pub async fn run(context: &Context) -> Result<usize, Fault> {
     let mut total = 0;
     loop {
         let mut change = context.begin_change().await?;
-        let removed = client::delete_unused(change.transaction(), &unused, BITE as i64).await?;
+        let removed = client::delete_unused(change.transaction(), &unused, BATCH_SIZE as i64).await?;
         if removed.is_empty() {
             return Ok(total);
         }
         total += removed.len();
         let names: Vec<&String> = removed.iter().take(MOST_NAMES).collect();
-        let event = Event::new("clients.pruned", "instance", "", "")
+        let event = Event::of_instance(Action::ClientsPruned)
             .with(json!({ "clients": removed.len(), "names": names, "crowded_out": crowded.is_some() }));
         change.commit(&Actor::system(), &event).await?;
-        if removed.len() < BITE {
+        if removed.len() < BATCH_SIZE {
             return Ok(total);
         }
     }

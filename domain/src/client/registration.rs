@@ -1,23 +1,24 @@
-//! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for it, so it
-//! gets nothing but the right to ask people, who are told where their answer goes.
+//! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for
+//! it, so it gets nothing but the right to ask people, who are told where their answer goes.
 
 use serde_json::{Map, Value, json};
 
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::is_unprintable;
 use crate::client::added;
 use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::client::{ClientKind, DynamicRegistration, InteractiveClient, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
 use crate::model::redirect_uri::{Destination, RedirectUri};
 use crate::store::{self, StoreError};
 
-/// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application type of
-/// OpenID Connect, which MCP clients send. Whatever else somebody sends might one day mean something, so it is refused.
+/// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application
+/// type of OpenID Connect, which MCP clients send. Whatever else somebody sends might one day mean something, so it is
+/// refused.
 const MEMBERS: [&str; 15] = [
     "redirect_uris",
     "token_endpoint_auth_method",
@@ -61,14 +62,11 @@ pub enum RegistrationError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for RegistrationError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RegistrationError: StoreError);
 
-/// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's `Authorization`
-/// header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the client asked for one.
+/// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
+/// `Authorization` header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the
+/// client asked for one.
 pub async fn register(
     context: &Context,
     metadata: &[u8],
@@ -99,8 +97,8 @@ pub async fn register(
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let client = InteractiveClient {
-        id: InteractiveClientId::generate(context.random.as_ref()),
+    let client = AppClient {
+        id: AppClientId::generate(context.random.as_ref()),
         kind: ClientKind::Dynamic,
         name,
         redirect_uris,
@@ -164,7 +162,8 @@ fn redirect_uris(
     );
     let mut uris: Vec<RedirectUri> =
         asked.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or(unusable)?;
-    // Some clients name a website of their maker's beside the person's computer: of those that part is registered (§3.2.1).
+    // Some clients name a website of their maker's beside the person's computer: of those that part is registered
+    // (§3.2.1).
     if mode == DynamicRegistration::Loopback {
         uris.retain(|uri| uri.destination() == Destination::Loopback);
     }

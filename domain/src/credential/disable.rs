@@ -4,7 +4,7 @@ use crate::base::id::ClientId;
 use crate::context::Context;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::store;
 
@@ -34,7 +34,7 @@ async fn set(
     }
     let disabled_at = disabled.then(|| context.now());
     store::credential::set_disabled(change.transaction(), client_id, disabled_at).await?;
-    let action = if disabled { "credential.disabled" } else { "credential.enabled" };
-    let event = Event::new(action, "credential", client_id.as_str(), &credential.name);
+    let action = if disabled { Action::CredentialDisabled } else { Action::CredentialEnabled };
+    let event = Event::new(action, Target::Credential, client_id.as_str(), &credential.name);
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }

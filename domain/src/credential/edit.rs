@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::credential::generate::check_privileges;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::draft::{self, Errors};
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
@@ -32,7 +32,7 @@ pub struct Edit {
     /// CIDR ranges or single addresses.
     pub ip_ranges: Vec<String>,
     /// A moment that ends the whole credential.
-    pub hard_end_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     /// The rules of its assertions.
     pub assertions: AssertionRules,
 }
@@ -69,7 +69,7 @@ pub async fn edit(
     let scopes = errors.take("scopes", draft::check_scopes(&edit.scopes, &servers));
     let token_lifetime = errors.take("token_lifetime", draft::check_token_lifetime(edit.token_lifetime));
     let ip_ranges = errors.take("ip_ranges", draft::check_ip_ranges(&edit.ip_ranges));
-    if edit.hard_end_at.is_some_and(|end| end <= now) && edit.hard_end_at != before.hard_end_at {
+    if edit.expires_at.is_some_and(|end| end <= now) && edit.expires_at != before.expires_at {
         errors.take::<()>("hard_end_at", Err("Choose a day in the future. To end it now, revoke it.".to_owned()));
     }
     let (Some(name), Some(description), Some(scopes), Some(token_lifetime), Some(ip_ranges), []) =
@@ -91,13 +91,13 @@ pub async fn edit(
     after.ip_ranges = ip_ranges;
     // A form knows days: the same day is no change of the moment.
     let day = |moment: Option<Timestamp>| moment.map(|moment| moment.rfc3339().chars().take(10).collect::<String>());
-    if day(edit.hard_end_at) != day(before.hard_end_at) {
-        after.hard_end_at = edit.hard_end_at;
+    if day(edit.expires_at) != day(before.expires_at) {
+        after.expires_at = edit.expires_at;
     }
     if before.auth_method != AuthMethod::ClientSecret {
         after.assertions = edit.assertions;
     }
-    after.ends_at = end_of(after.auth_method, after.hard_end_at, &ends, now);
+    after.ends_at = end_of(after.auth_method, after.expires_at, &ends, now);
 
     let mut changes = Map::new();
     let mut compare = |field: &str, before: Value, after: Value| {
@@ -114,14 +114,14 @@ pub async fn edit(
     compare("scopes", json!(before.scopes.to_string()), json!(after.scopes.to_string()));
     compare("token_lifetime", seconds(before.token_lifetime), seconds(after.token_lifetime));
     compare("ip_ranges", ranges(&before.ip_ranges), ranges(&after.ip_ranges));
-    compare("hard_end_at", moment(before.hard_end_at), moment(after.hard_end_at));
+    compare("hard_end_at", moment(before.expires_at), moment(after.expires_at));
     compare("assertions", rules(before.assertions), rules(after.assertions));
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
     store::credential::update(transaction, &after, now).await?;
     // The team that it leaves sees that it left.
-    let event = Event::new("credential.edited", "credential", client_id.as_str(), &after.name)
+    let event = Event::new(Action::CredentialEdited, Target::Credential, client_id.as_str(), &after.name)
         .with(Value::Object(changes))
         .also_seen_by(&before.team);
     Ok(Outcome::Changed(change.commit(actor, &event).await?))

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::credential::CredentialError;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
 use crate::model::field_error::FieldError;
@@ -22,8 +22,8 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<Federat
     Ok(store::credential::authenticators::all_identities(&context.store, client_id).await?)
 }
 
-/// Whether another working credential has an identity for exactly the issuer and subject of one of these. A program that
-/// does not send its client ID is refused then: nobody could tell which of them it means.
+/// Whether another working credential has an identity for exactly the issuer and subject of one of these. A program
+/// that does not send its client ID is refused then: nobody could tell which of them it means.
 pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
     for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
         let all = store::credential::authenticators::identities_with_subject(
@@ -63,14 +63,14 @@ pub async fn add(
         return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
     }
     store::credential::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
-    let event = Event::new("credential.identity_added", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialIdentityAdded, Target::Credential, client_id.as_str(), &credential.name)
         .with(describe(&identity));
     change.commit(actor, &event).await?;
     Ok(identity.id)
 }
 
-/// A program that sends no client ID is refused when two credentials have its exact subject: nobody but an administrator may
-/// do that to a credential of another team.
+/// A program that sends no client ID is refused when two credentials have its exact subject: nobody but an
+/// administrator may do that to a credential of another team.
 pub(crate) async fn check_owner(
     change: &mut Change<'_>,
     actor: &Actor,
@@ -100,7 +100,7 @@ pub async fn remove(
     if !store::credential::authenticators::revoke_identity(change.transaction(), client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }
-    let event = Event::new("credential.identity_removed", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialIdentityRemoved, Target::Credential, client_id.as_str(), &credential.name)
         .with(json!({ "identity": id.as_str() }));
     change.commit(actor, &event).await?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::credential::{CredentialError, edit, federated, keys};
 use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::{Authority, Role};
 use crate::model::credential::draft::{CheckedProof, Draft};
 use crate::model::credential::{AuthMethod, Credential};
@@ -35,7 +35,7 @@ pub struct Generated {
 
 /// The credential that the form with this one-use token made when it was sent before.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>, CredentialError> {
-    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(ClientId::parse))
+    Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(ClientId::parse))
 }
 
 /// Generates a credential.
@@ -51,7 +51,7 @@ pub async fn generate(
     let now = context.now();
     let known = store::server::list(&context.store).await?;
     let checked = draft.check(&context.settings, &known, now).map_err(CredentialError::Invalid)?;
-    let (auth_method, hard_end_at) = match &checked.proof {
+    let (auth_method, expires_at) = match &checked.proof {
         CheckedProof::Secret => (AuthMethod::ClientSecret, None),
         CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
         CheckedProof::Federated(_) => (AuthMethod::Federated, checked.expires_at),
@@ -73,7 +73,7 @@ pub async fn generate(
         ip_ranges: checked.ip_ranges,
         created_by: actor.name().to_owned(),
         created_at: now,
-        hard_end_at,
+        expires_at,
         ends_at: checked.expires_at,
         disabled_at: None,
         revoked_at: None,
@@ -84,21 +84,22 @@ pub async fn generate(
         last_used_agent: None,
         rotation_ends_at: None,
     };
-    use_form(&mut change, form_token, &credential.client_id).await?;
+    use_form_token(&mut change, form_token, &credential.client_id).await?;
     store::credential::insert(change.transaction(), &credential, actor.id()).await?;
     let (secret, proof) =
         add_proof(context, &mut change, actor, &credential, checked.proof, checked.expires_at).await?;
     let event =
-        Event::new("credential.generated", "credential", credential.client_id.as_str(), &credential.name).with(json!({
-            "proof": proof,
-            "team": team.name,
-            "scopes": credential.scopes.to_string(),
-            "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
-            "expires_at": checked.expires_at.map(Timestamp::rfc3339),
-            "assertions": edit::rules(credential.assertions),
-            "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
-            "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }));
+        Event::new(Action::CredentialGenerated, Target::Credential, credential.client_id.as_str(), &credential.name)
+            .with(json!({
+                "proof": proof,
+                "team": team.name,
+                "scopes": credential.scopes.to_string(),
+                "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
+                "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+                "assertions": edit::rules(credential.assertions),
+                "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
+                "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }));
     change.commit(actor, &event).await?;
 
     // A checked draft names at least one server.
@@ -106,8 +107,8 @@ pub async fn generate(
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
 }
 
-/// The team that will own it: the one that was chosen, or the only one there is to choose. Administrators who choose none
-/// generate for the first team.
+/// The team that will own it: the one that was chosen, or the only one there is to choose. Administrators who choose
+/// none generate for the first team.
 async fn owner(
     change: &mut Change<'_>,
     authority: &Authority,
@@ -150,12 +151,12 @@ pub(crate) fn check_privileges(
 }
 
 /// Uses up the one-use token of the form that makes or changes this credential.
-pub(crate) async fn use_form(
+pub(crate) async fn use_form_token(
     change: &mut Change<'_>,
     form_token: Option<&str>,
     client_id: &ClientId,
 ) -> Result<(), CredentialError> {
-    match change.use_form(form_token, client_id.as_str()).await? {
+    match change.use_form_token(form_token, client_id.as_str()).await? {
         None => Ok(()),
         Some(earlier) => Err(CredentialError::AlreadySubmitted(ClientId::parse(&earlier).ok_or(Fault::Damaged)?)),
     }

@@ -1,9 +1,9 @@
-//! Taking over credentials of another system, many at a time: one JSON object a line, with the identifiers and secrets that
-//! clients already hold.
+//! Taking over credentials of another system, many at a time: one JSON object a line, with the identifiers and secrets
+//! that clients already hold.
 //!
-//! A file is read twice. First every line is checked, and one bad line means that nothing is written. Then it is written in
-//! batches, each whole or not at all; whatever interrupts that, the same file again goes on where it ended, because lines
-//! whose credential is there are left alone.
+//! A file is read twice. First every line is checked, and one bad line means that nothing is written. Then it is
+//! written in batches, each whole or not at all; whatever interrupts that, the same file again goes on where it ended,
+//! because lines whose credential is there are left alone.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,10 +17,10 @@ use crate::base::id::{ClientId, SecretId, TeamId};
 use crate::context::Context;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
-use crate::model::credential::draft::{Draft, Expiry, Proof};
+use crate::model::audit::{Action, Event, Target};
+use crate::model::credential::draft::{Draft, DraftProof, Expiry};
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::server::McpServer;
 use crate::store::credential::import::NewImported;
@@ -79,11 +79,7 @@ pub enum ImportError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for ImportError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(ImportError: StoreError);
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -190,7 +186,7 @@ impl<'context> Import<'context> {
             batch.iter().map(|new| event_of_one(&new.credential)).collect()
         } else {
             // As many entries as credentials would make the log of a large import larger than the import.
-            vec![Event::new("credential.imported", "instance", "", "").with(json!({
+            vec![Event::of_instance(Action::CredentialImported).with(json!({
                 "credentials": batch.len(),
                 "first": first.credential.client_id.as_str(),
                 "last": last.credential.client_id.as_str(),
@@ -249,8 +245,8 @@ impl<'context> Import<'context> {
                 "client_id: use 4 to 128 letters, digits and . _ - ~ @, beginning with a letter or digit; what begins \
                  with csc_ must be one of ours",
             )?,
-            // The same line has the same identifier when the file is imported again. Under the pepper, because the line holds
-            // a secret and the identifier is public.
+            // The same line has the same identifier when the file is imported again. Under the pepper, because the line
+            // holds a secret and the identifier is public.
             None => ClientId::following_from(&self.context.keys.pepper.mac(text.as_bytes())),
         };
         if !self.seen.insert(short(client_id.as_str())) {
@@ -271,7 +267,7 @@ impl<'context> Import<'context> {
             },
             token_lifetime: line.token_lifetime.map(Duration::from_secs),
             ip_ranges: line.ip_ranges,
-            proof: Proof::Secret,
+            proof: DraftProof::Secret,
             assertions: Default::default(),
         };
         let now = self.context.now();
@@ -300,7 +296,7 @@ impl<'context> Import<'context> {
             ip_ranges: checked.ip_ranges,
             created_by: self.actor.name().to_owned(),
             created_at: now,
-            hard_end_at: None,
+            expires_at: None,
             ends_at: checked.expires_at,
             disabled_at: line.disabled.then_some(now),
             revoked_at: None,
@@ -349,11 +345,13 @@ impl<'context> Import<'context> {
 }
 
 fn event_of_one(credential: &Credential) -> Event {
-    Event::new("credential.imported", "credential", credential.client_id.as_str(), &credential.name).with(json!({
-        "team": credential.team.as_str(),
-        "scopes": credential.scopes.to_string(),
-        "expires_at": credential.ends_at.map(Timestamp::rfc3339),
-    }))
+    Event::new(Action::CredentialImported, Target::Credential, credential.client_id.as_str(), &credential.name).with(
+        json!({
+            "team": credential.team.as_str(),
+            "scopes": credential.scopes.to_string(),
+            "expires_at": credential.ends_at.map(Timestamp::rfc3339),
+        }),
+    )
 }
 
 /// A fingerprint to recognise repetitions in a file by: eight bytes of it, because a file may have millions of lines.

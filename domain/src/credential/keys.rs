@@ -10,7 +10,7 @@ use crate::credential::{CredentialError, find_changeable, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
@@ -44,7 +44,7 @@ pub async fn add(
     }
     let added = insert(context, &mut change, actor, client_id, checked, expires_at).await?;
     update_ends(&mut change, &credential).await?;
-    let event = Event::new("credential.key_added", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialKeyAdded, Target::Credential, client_id.as_str(), &credential.name)
         .with(json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() }));
     change.commit(actor, &event).await?;
     Ok(added.into_iter().map(|key| key.id).collect())
@@ -86,7 +86,7 @@ pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: 
         return Err(CredentialError::NotFound);
     }
     update_ends(&mut change, &credential).await?;
-    let event = Event::new("credential.key_removed", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialKeyRemoved, Target::Credential, client_id.as_str(), &credential.name)
         .with(json!({ "key": id.as_str() }));
     change.commit(actor, &event).await?;
     Ok(())

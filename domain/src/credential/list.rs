@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::model::authority::Authority;
 use crate::model::credential::Credential;
-use crate::model::credential::query::{Counts, Cursor, Moments, Query, Sort};
+use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Sort};
 use crate::store;
 
 /// One page.
@@ -70,7 +70,7 @@ fn write_cursor(context: &Context, sort: Sort, last: &Credential) -> String {
     format!("{}.{key}.{mac}", last.client_id)
 }
 
-fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<Cursor, ListError> {
+fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<CredentialCursor, ListError> {
     use base64::Engine;
     // From the end: an imported client ID may hold dots.
     let mut parts = text.rsplitn(3, '.');
@@ -82,7 +82,7 @@ fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<Cursor, List
     if !context.keys.forms.verify_parts(&["cursor", sort.word(), &key, client_id], mac) {
         return Err(ListError::BadCursor);
     }
-    Ok(Cursor { key, client_id: client_id.to_owned() })
+    Ok(CredentialCursor { key, client_id: client_id.to_owned() })
 }
 
 /// Counts of what `authority` sees, for the overview. Those of a large instance may be some seconds old.

@@ -1,22 +1,16 @@
-//! Credentials: OAuth clients of MCP servers, from generation to revocation.
-//!
-//! # Layout
+//! Credentials: OAuth clients of machines, from generation to revocation.
 //!
 //! | module | operation |
 //! |---|---|
-//! | [`draft`] | what a person may ask for, checked |
-//! | [`generate`] | a new credential and its secret, shown once |
-//! | [`keys`] | public keys, for clients that sign assertions |
-//! | [`federated`] | identities of other issuers that stand for a credential |
-//! | [`list`] | search, filter, sort, pages |
-//! | [`inspect`] | one credential with its secrets and what revoking it would end |
-//! | [`edit`] | name, description, scopes, lifetime rules, address ranges |
+//! | [`generate`], [`import`] | a new credential, whose secret is shown once; credentials of another system |
+//! | [`keys`], [`federated`] | public keys; identities of other issuers that stand for a credential |
+//! | [`list`], [`inspect`], [`usage`] | search, filter and sort; one credential; its exchanges by the hour |
+//! | [`edit`] | name, description, scopes, lifetimes, address ranges |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
-//! | [`renew`] | new secrets for several at once |
-//! | [`leak`] | secrets and tokens in a pasted text: whose they are, what they reach, ending them |
-//! | [`emergency`] | stop many at once |
-//! | [`disable`] | stop it for a while, and let it go on |
-//! | [`revoke`] | end it for ever |
+//! | [`renew`] | rotations of several credentials at once, after a leak |
+//! | [`disable`], [`revoke`] | stop it until it is enabled; end it for good |
+//!
+//! What a person may ask for stands in [`crate::model::credential::draft`].
 
 pub mod disable;
 pub mod edit;
@@ -33,9 +27,9 @@ pub mod usage;
 
 use crate::base::id::ClientId;
 use crate::change::Change;
-use crate::error::Fault;
+use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
-use crate::model::authority::{Denied, Role};
+use crate::model::authority::Role;
 use crate::model::credential::{AuthMethod, Credential, end_of};
 use crate::model::field_error::FieldError;
 use crate::store::{self, StoreError};
@@ -69,20 +63,8 @@ pub enum CredentialError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for CredentialError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Denied> for CredentialError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unseen => Self::NotFound,
-            Denied::TooLittle => Self::Forbidden,
-        }
-    }
-}
+through_fault!(CredentialError: StoreError);
+through_denied!(CredentialError);
 
 /// The credential inside a change by `actor`, who needs `role` in its team.
 async fn find_for(
@@ -119,7 +101,7 @@ async fn find_changeable(
 pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
     let now = change.now();
     let ends = store::credential::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
-    let ends_at = end_of(credential.auth_method, credential.hard_end_at, &ends, now);
+    let ends_at = end_of(credential.auth_method, credential.expires_at, &ends, now);
     let rotation = ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max();
     store::credential::set_ends(change.transaction(), &credential.client_id, ends_at, rotation).await?;
     Ok(())

@@ -6,7 +6,7 @@ use crate::base::id::ClientId;
 use crate::context::Context;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
@@ -41,7 +41,7 @@ pub async fn revoke_all(
         let credential = find_for(&mut change, actor, client_id, Role::Member).await?;
         if credential.revoked_at.is_none() {
             store::credential::revoke(change.transaction(), client_id, now, reason.as_deref()).await?;
-            let event = Event::new("credential.revoked", "credential", client_id.as_str(), &credential.name);
+            let event = Event::new(Action::CredentialRevoked, Target::Credential, client_id.as_str(), &credential.name);
             events.push(event.with(json!({ "reason": reason })));
         }
     }

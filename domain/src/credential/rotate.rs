@@ -1,6 +1,6 @@
-//! Rotation: a second secret or key works beside the first, which gets a deadline. While both work, the program is moved
-//! to the new one; the last use of each says when that is done. Then the rotation is finished, extended or cancelled, or
-//! the deadline passes.
+//! Rotation: a second secret or key works beside the first, which gets a deadline. While both work, the program is
+//! moved to the new one; the last use of each says when that is done. Then the rotation is finished, extended or
+//! cancelled, or the deadline passes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::credential::generate::{self, Generated};
 use crate::credential::keys;
 use crate::credential::{CredentialError, Outcome, find_changeable, find_for, update_ends};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use crate::model::credential::key::KeysDraft;
@@ -124,7 +124,7 @@ pub async fn secret(
     let deadline = overlap.deadline(now)?;
     let mut change = context.begin_change().await?;
     let mut credential = find_changeable(&mut change, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
-    generate::use_form(&mut change, form_token, client_id).await?;
+    generate::use_form_token(&mut change, form_token, client_id).await?;
     let secrets = store::credential::secrets(&mut **change.transaction(), client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now)
@@ -178,15 +178,15 @@ pub async fn key(
 }
 
 fn started(credential: &Credential, old: &[Live], deadline: Option<Timestamp>, new: &[&str]) -> Event {
-    event("credential.rotation_started", credential).with(json!({
+    event(Action::CredentialRotationStarted, credential).with(json!({
         "old": old.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(),
         "old_works_until": deadline.map_or_else(|| "now".to_owned(), Timestamp::rfc3339),
         "new": new,
     }))
 }
 
-fn event(action: &'static str, credential: &Credential) -> Event {
-    Event::new(action, "credential", credential.client_id.as_str(), &credential.name)
+fn event(action: Action, credential: &Credential) -> Event {
+    Event::new(action, Target::Credential, credential.client_id.as_str(), &credential.name)
 }
 
 /// A change of a rotation that is under way: the credential, what retires, and what takes its place.
@@ -223,7 +223,7 @@ pub async fn extend(
         store::credential::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
     }
     update_ends(&mut change, &credential).await?;
-    let event = event("credential.rotation_extended", &credential).with(json!({ "until": deadline.rfc3339() }));
+    let event = event(Action::CredentialRotationExtended, &credential).with(json!({ "until": deadline.rfc3339() }));
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 
@@ -239,7 +239,7 @@ pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> R
     }
     let ended = end_all(&mut change, &old).await?;
     update_ends(&mut change, &credential).await?;
-    let event = event("credential.rotation_finished", &credential).with(json!({ "ended": ended }));
+    let event = event(Action::CredentialRotationFinished, &credential).with(json!({ "ended": ended }));
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 
@@ -254,7 +254,7 @@ pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> R
         store::credential::authenticators::retire(change.transaction(), &one.id, None).await?;
     }
     update_ends(&mut change, &credential).await?;
-    let event = event("credential.rotation_cancelled", &credential).with(json!({ "ended": ended }));
+    let event = event(Action::CredentialRotationCancelled, &credential).with(json!({ "ended": ended }));
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 

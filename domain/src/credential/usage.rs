@@ -8,7 +8,8 @@ use crate::store;
 
 pub use crate::store::token::ledger::RecentExchange;
 
-/// The last `hours` hours, oldest first, none left out. Those of everything on a large instance may be some seconds old.
+/// The last `hours` hours, oldest first, none left out. Those of everything on a large instance may be some seconds
+/// old.
 pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Vec<Hour>, Fault> {
     let last = context.now().hour();
     let first = last - i64::from(hours) + 1;

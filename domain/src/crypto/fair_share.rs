@@ -1,5 +1,5 @@
-//! Work that costs us more than whoever asks for it, shared out among the networks it is asked from: a flood from one of
-//! them must not take the place of the others.
+//! Work that costs us more than whoever asks for it, shared out among the networks it is asked from: a flood from one
+//! of them must not take the place of the others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ pub(crate) struct FairShare {
 
 /// One network's place, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     share: FairShare,
     network: String,
 }
@@ -29,7 +29,7 @@ impl FairShare {
     }
 
     /// A place for whoever asks from this address; `None` when its network has all that it may.
-    pub(crate) fn place(&self, address: Option<IpAddr>) -> Option<Place> {
+    pub(crate) fn place(&self, address: Option<IpAddr>) -> Option<Slot> {
         let network = address.map(network_of).unwrap_or_default();
         let mut taken = self.taken();
         let count = taken.entry(network.clone()).or_default();
@@ -37,7 +37,7 @@ impl FairShare {
             return None;
         }
         *count += 1;
-        Some(Place { share: self.clone(), network })
+        Some(Slot { share: self.clone(), network })
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -45,7 +45,7 @@ impl FairShare {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.share.taken();
         if let Some(count) = taken.get_mut(&self.network) {

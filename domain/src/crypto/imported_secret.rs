@@ -1,5 +1,5 @@
-//! Secrets that another system issued. They are found by their client, verified with whatever that system hashed them with,
-//! and at their first use put under our own MAC: from then on they cost what ours cost.
+//! Secrets that another system issued. They are found by their client, verified with whatever that system hashed them
+//! with, and at their first use put under our own MAC: from then on they cost what ours cost.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -34,8 +34,8 @@ impl ImportedSecret {
         is_usable.then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The stored form after the first use: `h2$<pepper key id>$<base64url of HMAC-SHA-256(pepper, client and secret)>`. The
-    /// client is part of it, because two clients of that system may have had the same secret.
+    /// The stored form after the first use: `h2$<pepper key id>$<base64url of HMAC-SHA-256(pepper, client and
+    /// secret)>`. The client is part of it, because two clients of that system may have had the same secret.
     pub fn hash(&self, client_id: &ClientId, pepper: &MacKey) -> SecretHash {
         SecretHash::from_text(format!("h2${}${}", pepper.key_id(), pepper.mac_parts(&[client_id.as_str(), &self.0])))
     }

@@ -166,7 +166,8 @@ impl std::fmt::Debug for StoredPassword {
     }
 }
 
-/// Hashes passwords on blocking threads, those of people and the secrets of other systems apart: as many at a time as there are cores but one, at least one.
+/// Hashes passwords on blocking threads, those of people and the secrets of other systems apart: as many at a time as
+/// there are cores but one, at least one.
 #[derive(Clone)]
 pub struct HashQueue {
     random: Arc<dyn Random>,
@@ -228,7 +229,8 @@ impl HashQueue {
         .await
     }
 
-    /// Whether `secret` is the one behind the hash of another system. Anybody may ask, so each network gets its share only.
+    /// Whether `secret` is the one behind the hash of another system. Anybody may ask, so each network gets its share
+    /// only.
     ///
     /// # Errors
     ///

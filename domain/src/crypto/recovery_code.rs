@@ -31,7 +31,8 @@ impl RecoveryCode {
         (code.len() == CHARACTERS).then_some(Self(code))
     }
 
-    /// What is stored of it: a MAC that holds for this person only, under a key that the database does not hold in clear.
+    /// What is stored of it: a MAC that holds for this person only, under a key that the database does not hold in
+    /// clear.
     pub(crate) fn hash(&self, key: &MacKey, person: &PersonId) -> String {
         key.mac_parts(&["recovery code", person.as_str(), &self.0])
     }

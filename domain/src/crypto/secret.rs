@@ -18,8 +18,8 @@ use crate::crypto::keys::MacKey;
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 
-/// A secret in clear: four characters that say of what kind, 43 random base62 characters (256 bits), six of CRC-32 over all
-/// before.
+/// A secret in clear: four characters that say of what kind, 43 random base62 characters (256 bits), six of CRC-32 over
+/// all before.
 ///
 /// Neither `Clone` nor `Serialize`, wiped when dropped, and its `Debug` shows nothing.
 pub struct PlainSecret(Zeroizing<String>);
@@ -29,7 +29,7 @@ pub struct PlainSecret(Zeroizing<String>);
 pub enum SecretKind {
     /// It proves a client.
     Client,
-    /// An interactive client's refresh token (RFC 6749 §1.5).
+    /// A client's refresh token (RFC 6749 §1.5).
     RefreshToken,
     /// An authorization code (RFC 6749 §1.3.1).
     AuthorizationCode,

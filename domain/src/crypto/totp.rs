@@ -1,4 +1,5 @@
-//! Codes of authenticator apps: TOTP (RFC 6238) with HMAC-SHA-1, six digits and steps of 30 seconds, which is what every app can.
+//! Codes of authenticator apps: TOTP (RFC 6238) with HMAC-SHA-1, six digits and steps of 30 seconds, which is what
+//! every app can.
 
 use aws_lc_rs::{constant_time, hmac};
 use zeroize::Zeroizing;
@@ -13,7 +14,8 @@ use crate::crypto::keys::{KeyError, MasterKey};
 const STEP_SECONDS: i64 = 30;
 /// Digits of a code.
 pub(crate) const DIGITS: usize = 6;
-/// Clocks of telephones and servers differ: a code of the step before or after the present one is right too (RFC 6238 §5.2).
+/// Clocks of telephones and servers differ: a code of the step before or after the present one is right too (RFC 6238
+/// §5.2).
 const DRIFT: i64 = 1;
 /// The length that RFC 4226 §4 recommends.
 const SECRET_BYTES: usize = 20;

@@ -9,16 +9,16 @@ use crate::context::Context;
 use crate::credential::CredentialError;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::{Event, Filter};
+use crate::model::audit::{Action, Event, Filter, Target};
 use crate::model::authority::Authority;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
-use crate::model::incident::{Means, OfPeople, Order, Preview, Selection};
+use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
 /// How many credentials are stopped in one transaction.
-pub const BITE: usize = 2000;
+pub const BATCH_SIZE: usize = 2000;
 
 /// Counts what a stop would end.
 pub async fn preview(context: &Context, selection: &Selection, means: Means) -> Result<Preview, Fault> {
@@ -27,20 +27,21 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::incident::emergency_stop::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, `bite` of them in a transaction: exchanges of others go on in
-/// between, however many there are. With the first of them ends, for good, what acts for people in it. `progress` is told after
-/// each bite how many were stopped; they are stopped on disk then. When this returns all are. Returns how many, and the moment by which [`undo`] knows them.
+/// Stops every credential of the selection that is there now, `batch_size` of them in a transaction: exchanges of others go
+/// on in between, however many there are. With the first of them ends, for good, what acts for people in it. `progress`
+/// is told after each batch how many were stopped; they are stopped on disk then. When this returns all are. Returns how
+/// many, and the moment by which [`undo`] knows them.
 ///
-/// When one bite is enough, each credential gets an audit entry of its own; otherwise each bite gets one, because an
+/// When one batch is enough, each credential gets an audit entry of its own; otherwise each batch gets one, because an
 /// emergency must not wait for the log.
 pub async fn stop(
     context: &Context,
     actor: &Actor,
-    order: &Order<'_>,
-    bite: usize,
+    order: &StopRequest<'_>,
+    batch_size: usize,
     mut progress: impl FnMut(u64),
 ) -> Result<(u64, Timestamp), CredentialError> {
-    let Order { selection, means, reason } = order;
+    let StopRequest { selection, means, reason } = order;
     let reason =
         check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
     let now = context.now();
@@ -49,30 +50,30 @@ pub async fn stop(
         let mut change = context.begin_change().await?;
         change.authority(actor).await?.require_administrator()?;
         let part = store::incident::emergency_stop::Part { selection, means: *means, now, after: last.as_ref() };
-        let found = store::incident::emergency_stop::list(change.transaction(), &part, bite as i64 + 1).await?;
-        let (more, all_at_once) = (found.len() > bite, last.is_none() && found.len() <= bite);
-        let stopped = &found[..found.len().min(bite)];
+        let found = store::incident::emergency_stop::list(change.transaction(), &part, batch_size as i64 + 1).await?;
+        let (more, all_at_once) = (found.len() > batch_size, last.is_none() && found.len() <= batch_size);
+        let stopped = &found[..found.len().min(batch_size)];
         if let Some((up_to, _)) = stopped.last() {
             store::incident::emergency_stop::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
             last = Some(up_to.clone());
         }
         let mut events = Vec::new();
-        let mut of_people = OfPeople::default();
+        let mut delegated = DelegatedCounts::default();
         if is_first {
             for (id, name) in
                 store::incident::emergency_stop::made_clients(change.transaction(), selection, now).await?
             {
                 let details = json!({ "reason": reason, "emergency": true });
-                events.push(Event::new("client.removed", "client", &id, &name).with(details));
+                events.push(Event::new(Action::ClientRemoved, Target::Client, &id, &name).with(details));
             }
-            of_people = store::incident::emergency_stop::end_of_people(change.transaction(), selection, now).await?;
+            delegated = store::incident::emergency_stop::end_delegated(change.transaction(), selection, now).await?;
         }
         is_first = false;
         total += stopped.len() as u64;
         if all_at_once {
             events.extend(stopped.iter().map(|(id, name)| of_one(*means, id, name, reason.as_deref())));
         }
-        events.push(stopped_event(order, stopped.len(), of_people, now, reason.as_deref()));
+        events.push(stopped_event(order, stopped.len(), delegated, now, reason.as_deref()));
         change.commit_all(actor, &events).await?;
         progress(total);
         if !more {
@@ -83,24 +84,30 @@ pub async fn stop(
 
 fn of_one(means: Means, id: &ClientId, name: &str, reason: Option<&str>) -> Event {
     let action = match means {
-        Means::Disable => "credential.disabled",
-        Means::Revoke => "credential.revoked",
+        Means::Disable => Action::CredentialDisabled,
+        Means::Revoke => Action::CredentialRevoked,
     };
-    Event::new(action, "credential", id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
+    Event::new(action, Target::Credential, id.as_str(), name).with(json!({ "reason": reason, "emergency": true }))
 }
 
-fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Timestamp, reason: Option<&str>) -> Event {
+fn stopped_event(
+    order: &StopRequest<'_>,
+    count: usize,
+    delegated: DelegatedCounts,
+    now: Timestamp,
+    reason: Option<&str>,
+) -> Event {
     let selection = order.selection;
-    Event::new("emergency.stopped", "instance", "", "").with(json!({
+    Event::of_instance(Action::EmergencyStopped).with(json!({
         "means": order.means.as_str(),
         "team": selection.team.as_ref().map(TeamId::as_str),
         "made_by": selection.made_by.as_ref().map(PersonId::as_str),
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
         "created_before": selection.created_before.map(Timestamp::rfc3339),
         "credentials": count,
-        "grants": of_people.grants,
-        "personal_tokens": of_people.personal_tokens,
-        "clients": of_people.clients,
+        "grants": delegated.grants,
+        "personal_tokens": delegated.personal_tokens,
+        "clients": delegated.clients,
         "stopped_at": now.millis(),
         "reason": reason,
     }))
@@ -108,7 +115,7 @@ fn stopped_event(order: &Order<'_>, count: usize, of_people: OfPeople, now: Time
 
 /// Stops of the last weeks that disabled credentials which still are: the moment, and how many.
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
-    let filter = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
+    let filter = Filter { action: Some(Action::EmergencyStopped.as_str().to_owned()), ..Filter::default() };
     let mut moments = Vec::new();
     for entry in audit::list(context, &Authority::Everything, &filter, 200).await? {
         let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
@@ -135,7 +142,7 @@ pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Re
     if count == 0 {
         return Err(CredentialError::NotFound);
     }
-    let event = Event::new("emergency.undone", "instance", "", "")
+    let event = Event::of_instance(Action::EmergencyUndone)
         .with(json!({ "stopped_at": stopped_at.rfc3339(), "credentials": count }));
     change.commit(actor, &event).await?;
     Ok(count)

@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, TeamId};
+use crate::base::word_enum::word_enum;
 use crate::crypto::keys::MacKey;
 
 /// What happened, before it is written.
 #[derive(Debug, Clone)]
 pub struct Event {
-    pub(crate) action: &'static str,
-    pub(crate) target_kind: &'static str,
+    pub(crate) action: Action,
+    pub(crate) target: Target,
     pub(crate) target_id: String,
     pub(crate) target_name: String,
     pub(crate) details: Value,
@@ -19,17 +20,22 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event: `action` in the form `credential.revoked`, its target, no details.
-    pub fn new(action: &'static str, target_kind: &'static str, target_id: &str, target_name: &str) -> Self {
+    /// An event without details.
+    pub fn new(action: Action, target: Target, target_id: &str, target_name: &str) -> Self {
         Self {
             action,
-            target_kind,
+            target,
             target_id: target_id.to_owned(),
             target_name: target_name.to_owned(),
             details: json!({}),
             also_seen_by: None,
             person: None,
         }
+    }
+
+    /// An event about Countersign itself, without details.
+    pub fn of_instance(action: Action) -> Self {
+        Self::new(action, Target::Instance, "", "")
     }
 
     /// The same event, seen by a team besides the one that owns its target now.
@@ -51,81 +57,105 @@ impl Event {
     }
 }
 
-/// Every action that is recorded, for the filter of the activity page.
-pub const ACTIONS: [&str; 68] = [
-    "person.created",
-    "person.renamed",
-    "person.password_changed",
-    "person.openid_connected",
-    "person.openid_disconnected",
-    "person.disabled",
-    "person.enabled",
-    "person.administrator_changed",
-    "second_factor.added",
-    "second_factor.removed",
-    "recovery_code.used",
-    "recovery_codes.replaced",
-    "passkey.added",
-    "passkey.removed",
-    "team.created",
-    "team.renamed",
-    "team.removed",
-    "team.role_changed",
-    "invitation.created",
-    "invitation.accepted",
-    "invitation.withdrawn",
-    "session.started",
-    "session.refused",
-    "session.second_step_asked",
-    "session.ended",
-    "credential.generated",
-    "credential.imported",
-    "credential.edited",
-    "credential.key_added",
-    "credential.key_removed",
-    "credential.identity_added",
-    "credential.identity_removed",
-    "credential.rotation_started",
-    "credential.rotation_extended",
-    "credential.rotation_finished",
-    "credential.rotation_cancelled",
-    "credential.leaked",
-    "credential.disabled",
-    "credential.enabled",
-    "credential.revoked",
-    "credential.expiring",
-    "credential.retired_secret_tried",
-    "token.revoked",
-    "signing_key.rotated",
-    "master_key.replaced",
-    "instance.restored",
-    "emergency.stopped",
-    "emergency.undone",
-    "mcp_server.added",
-    "mcp_server.moved",
-    "webhook.added",
-    "webhook.edited",
-    "webhook.paused",
-    "webhook.resumed",
-    "webhook.secret_replaced",
-    "webhook.removed",
-    "client.added",
-    "client.changed",
-    "client.secret_ended",
-    "client.secret_replaced",
-    "client.removed",
-    "clients.pruned",
-    "grant.allowed",
-    "grant.denied",
-    "grant.ended",
-    "personal_token.generated",
-    "personal_token.revoked",
-    "leak.reported",
-];
+word_enum! {
+    /// What is recorded: every kind of change. Its text on the Activity page stands in `app`, in
+    /// `pages/audit/activity.rs`.
+    pub enum Action {
+        PersonCreated = "person.created",
+        PersonRenamed = "person.renamed",
+        PersonPasswordChanged = "person.password_changed",
+        PersonOpenIdConnected = "person.openid_connected",
+        PersonOpenIdDisconnected = "person.openid_disconnected",
+        PersonDisabled = "person.disabled",
+        PersonEnabled = "person.enabled",
+        PersonAdministratorChanged = "person.administrator_changed",
+        SecondFactorAdded = "second_factor.added",
+        SecondFactorRemoved = "second_factor.removed",
+        RecoveryCodeUsed = "recovery_code.used",
+        RecoveryCodesReplaced = "recovery_codes.replaced",
+        PasskeyAdded = "passkey.added",
+        PasskeyRemoved = "passkey.removed",
+        TeamCreated = "team.created",
+        TeamRenamed = "team.renamed",
+        TeamRemoved = "team.removed",
+        TeamRoleChanged = "team.role_changed",
+        InvitationCreated = "invitation.created",
+        InvitationAccepted = "invitation.accepted",
+        InvitationWithdrawn = "invitation.withdrawn",
+        SessionStarted = "session.started",
+        SessionRefused = "session.refused",
+        SessionSecondStepAsked = "session.second_step_asked",
+        SessionEnded = "session.ended",
+        CredentialGenerated = "credential.generated",
+        CredentialImported = "credential.imported",
+        CredentialEdited = "credential.edited",
+        CredentialKeyAdded = "credential.key_added",
+        CredentialKeyRemoved = "credential.key_removed",
+        CredentialIdentityAdded = "credential.identity_added",
+        CredentialIdentityRemoved = "credential.identity_removed",
+        CredentialRotationStarted = "credential.rotation_started",
+        CredentialRotationExtended = "credential.rotation_extended",
+        CredentialRotationFinished = "credential.rotation_finished",
+        CredentialRotationCancelled = "credential.rotation_cancelled",
+        CredentialLeaked = "credential.leaked",
+        CredentialDisabled = "credential.disabled",
+        CredentialEnabled = "credential.enabled",
+        CredentialRevoked = "credential.revoked",
+        CredentialExpiring = "credential.expiring",
+        CredentialRetiredSecretTried = "credential.retired_secret_tried",
+        TokenRevoked = "token.revoked",
+        SigningKeyRotated = "signing_key.rotated",
+        MasterKeyReplaced = "master_key.replaced",
+        InstanceRestored = "instance.restored",
+        EmergencyStopped = "emergency.stopped",
+        EmergencyUndone = "emergency.undone",
+        McpServerAdded = "mcp_server.added",
+        McpServerMoved = "mcp_server.moved",
+        WebhookAdded = "webhook.added",
+        WebhookEdited = "webhook.edited",
+        WebhookPaused = "webhook.paused",
+        WebhookResumed = "webhook.resumed",
+        WebhookSecretReplaced = "webhook.secret_replaced",
+        WebhookRemoved = "webhook.removed",
+        ClientAdded = "client.added",
+        ClientChanged = "client.changed",
+        ClientSecretEnded = "client.secret_ended",
+        ClientSecretReplaced = "client.secret_replaced",
+        ClientRemoved = "client.removed",
+        ClientsPruned = "clients.pruned",
+        GrantAllowed = "grant.allowed",
+        GrantDenied = "grant.denied",
+        GrantEnded = "grant.ended",
+        PersonalTokenGenerated = "personal_token.generated",
+        PersonalTokenRevoked = "personal_token.revoked",
+        LeakReported = "leak.reported",
+    }
+}
+
+word_enum! {
+    /// The kinds of things that an [`Event`] is about.
+    pub enum Target {
+        Credential = "credential",
+        Client = "client",
+        Consent = "grant",
+        PersonalToken = "personal_token",
+        Person = "person",
+        Passkey = "passkey",
+        /// A session; also a sign-in of no known account.
+        Session = "session",
+        Team = "team",
+        McpServer = "mcp_server",
+        Webhook = "webhook",
+        SigningKey = "signing_key",
+        MasterKey = "master_key",
+        /// Countersign itself: the event has no other target.
+        Instance = "instance",
+    }
+}
 
 /// One written entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Its number, from 1 without gaps.
     pub seq: i64,
     /// When it happened.
@@ -136,9 +166,9 @@ pub struct Entry {
     pub actor_id: String,
     /// The actor's name at that time.
     pub actor_name: String,
-    /// What was done: one of [`ACTIONS`].
+    /// What was done: the word of an [`Action`].
     pub action: String,
-    /// What kind of thing it was done to.
+    /// What kind of thing it was done to: the word of a [`Target`].
     pub target_kind: String,
     /// The target's identifier.
     pub target_id: String,
@@ -156,7 +186,7 @@ pub struct Entry {
     pub mac: String,
 }
 
-impl Entry {
+impl AuditEntry {
     pub(crate) fn expected_mac(&self, key: &MacKey) -> String {
         key.mac_parts(&[
             &self.seq.to_string(),
@@ -182,7 +212,7 @@ impl Entry {
 pub struct Filter {
     /// Part of the actor's name, or its identifier.
     pub actor: Option<String>,
-    /// The action, exactly.
+    /// The word of the action, exactly.
     pub action: Option<String>,
     /// Part of the target's name, or its identifier.
     pub target: Option<String>,

@@ -4,8 +4,8 @@ use aws_lc_rs::{constant_time, digest};
 use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
-use crate::base::cursor::Place;
-use crate::base::id::{InteractiveClientId, PersonId};
+use crate::base::cursor::Cursor;
+use crate::base::id::{AppClientId, PersonId};
 use crate::model::redirect_uri::RedirectUri;
 
 /// Most redirect URIs of a client.
@@ -40,9 +40,9 @@ impl ClientKind {
 
 /// A program that acts for people.
 #[derive(Debug, Clone)]
-pub struct InteractiveClient {
+pub struct AppClient {
     /// Identifier.
-    pub id: InteractiveClientId,
+    pub id: AppClientId,
     /// Who made it.
     pub kind: ClientKind,
     /// Its name for people.
@@ -71,7 +71,7 @@ pub struct InteractiveClient {
     pub described_at: Option<Timestamp>,
 }
 
-impl InteractiveClient {
+impl AppClient {
     /// Whether it proves itself with a secret (RFC 6749 §2.1).
     pub fn is_confidential(&self) -> bool {
         self.secret_hint.is_some()
@@ -106,7 +106,7 @@ pub struct ClientQuery {
     /// Part of the name or the identifier.
     pub search: Option<String>,
     /// After which one.
-    pub after: Option<Place>,
+    pub after: Option<Cursor>,
 }
 
 /// Which clients may register themselves.
@@ -144,7 +144,8 @@ impl InitialAccessToken {
     /// Fewest characters.
     pub const SHORTEST: usize = 32;
 
-    /// Reads a token that the operator chose; `None` when it is too short to be no guess, or cannot be sent in a header.
+    /// Reads a token that the operator chose; `None` when it is too short to be no guess, or cannot be sent in a
+    /// header.
     pub fn parse(text: &str) -> Option<Self> {
         let can_be_sent = text.len() >= Self::SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
         can_be_sent.then(|| Self(sha256(text)))

@@ -3,26 +3,53 @@
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
-use crate::base::cursor::Place;
-use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId};
+use crate::base::cursor::Cursor;
+use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId};
+use crate::base::word_enum::word_enum;
 use crate::model::client::ClientKind;
 use crate::model::scope::Scopes;
 
-/// A grant that was not used for so long is over.
+/// A consent that was not used for so long is over.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A grant that is this old is over, however much it is used.
+/// A consent that is this old is over, however much it is used.
 pub const ABSOLUTE_LIMIT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+word_enum! {
+    /// What ended a consent or a personal token before its time.
+    pub enum EndCause {
+        /// The person for whom it acted.
+        Person = "person",
+        /// An administrator, who is somebody else.
+        Administrator = "administrator",
+        /// The client that had it.
+        Client = "client",
+        /// Its client was removed.
+        ClientRemoved = "client_removed",
+        /// Its person was disabled.
+        PersonDisabled = "person_disabled",
+        /// An authorization code was presented a second time.
+        CodeReused = "code_reused",
+        /// A refresh token was presented a second time.
+        TokenReused = "token_reused",
+        /// It was reported as leaked.
+        Leaked = "leaked",
+        /// An emergency stop.
+        Emergency = "emergency",
+        /// The database was restored from a backup.
+        Restored = "restored",
+    }
+}
 
 /// What a person lets a client do.
 #[derive(Debug, Clone)]
 pub struct Consent {
     /// Identifier.
-    pub id: GrantId,
+    pub id: ConsentId,
     /// Who allowed it.
     pub person: PersonId,
     /// Who acts.
-    pub client_id: InteractiveClientId,
+    pub client_id: AppClientId,
     /// The MCP server its tokens are for.
     pub server_id: McpServerId,
     /// What its tokens may do at most.
@@ -34,7 +61,7 @@ pub struct Consent {
     /// When the client got its first token.
     pub created_at: Timestamp,
     /// When it is over at the latest.
-    pub ends_at: Timestamp,
+    pub expires_at: Timestamp,
     /// When the client last got a token.
     pub last_used_at: Timestamp,
     /// From where.
@@ -43,23 +70,22 @@ pub struct Consent {
     pub leaked_at: Option<Timestamp>,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
-    /// By what: `person`, `administrator`, `client`, `client_removed`, `person_disabled`, `code_reused`, `token_reused`,
-    /// `leaked`, `emergency`, `restored`.
-    pub end_cause: Option<String>,
+    /// By what.
+    pub end_cause: Option<EndCause>,
 }
 
 impl Consent {
     /// Whether tokens may be had of it at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.ended_at.is_none() && self.ends_at > now && now.since(self.last_used_at) < IDLE_LIMIT
+        self.ended_at.is_none() && self.expires_at > now && now.since(self.last_used_at) < IDLE_LIMIT
     }
 }
 
-/// A grant with the names of what it is about.
+/// A consent with the names of what it is about.
 #[derive(Debug, Clone)]
 pub struct ListedConsent {
-    /// The grant.
-    pub grant: Consent,
+    /// The consent.
+    pub consent: Consent,
     /// Who allowed it.
     pub person_name: String,
     /// Who acts.
@@ -70,8 +96,8 @@ pub struct ListedConsent {
 
 impl ListedConsent {
     /// Its place in the list.
-    pub fn place(&self) -> Place {
-        Place { at: self.grant.created_at, id: self.grant.id.to_string() }
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.consent.created_at, id: self.consent.id.to_string() }
     }
 }
 

@@ -42,7 +42,7 @@ impl Means {
 
 /// A stop, as it is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Order<'order> {
+pub struct StopRequest<'order> {
     /// Which credentials.
     pub selection: &'order Selection,
     /// What is done to them.
@@ -62,14 +62,14 @@ pub struct Preview {
     pub grants: i64,
     /// Personal tokens, in the same way.
     pub personal_tokens: i64,
-    /// Clients that the person added, or whose secret they replaced last, when it is about what a person made. The access that
-    /// others gave these is among `grants`.
+    /// Clients that the person added, or whose secret they replaced last, when it is about what a person made. The
+    /// access that others gave these is among `grants`.
     pub clients: i64,
 }
 
-/// How much of what acts for people.
+/// How much ended that acts for people.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OfPeople {
+pub(crate) struct DelegatedCounts {
     pub grants: i64,
     pub personal_tokens: i64,
     pub clients: i64,

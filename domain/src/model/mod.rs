@@ -1,4 +1,16 @@
-//! The vocabulary: types, states, transitions and checks. Pure: no I/O, no SQL.
+//! The vocabulary: types, states, transitions and checks. Nothing here does I/O or SQL.
+//!
+//! Each room has a module of its name. Besides them:
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`actor`], [`authority`], [`origin`] | who acts, what they may do, where a request came from |
+//! | [`consent`], [`personal_token`] | what acts for people |
+//! | [`scope`], [`resource`], [`redirect_uri`] | parameters of OAuth, and how they are compared |
+//! | [`field_error`], [`oauth_error`] | errors of forms, and of OAuth endpoints |
+//! | [`ports`] | what the domain asks of the outside: fetch a document, post a message |
+//! | [`settings`] | what the operator chose |
+//! | [`usage`] | counts by the hour |
 
 pub mod actor;
 pub mod audit;

@@ -17,12 +17,12 @@ pub enum How {
     AuthenticatorRevoked(&'static str),
     /// The person was disabled.
     PersonDisabled,
-    /// The interactive client was removed.
+    /// The client was removed.
     ClientRemoved,
-    /// The client that a document describes was removed, and is not even known in the backup: it would come back with its next
-    /// visitor.
+    /// The client that a document describes was removed, and is not even known in the backup: it would come back with
+    /// its next visitor.
     DocumentRemoved,
-    /// The secret of the interactive client ended, because it leaked, or was replaced.
+    /// The secret of the client ended, because it leaked, or was replaced.
     ClientSecretEnded,
     /// The person's account at an OpenID provider was disconnected.
     OpenIdDisconnected,
@@ -39,7 +39,7 @@ pub enum How {
 /// Something that works in the backup and had ended in the database that it replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The credential, unless it is something of a person or an interactive client.
+    /// The credential, unless it is something of a person or of a client.
     pub client_id: Option<ClientId>,
     /// Name of the credential, the person, the passkey or the client.
     pub name: String,

@@ -1,8 +1,9 @@
 //! Personal tokens: tokens that people generate for their own programs.
 
 use crate::base::clock::Timestamp;
-use crate::base::cursor::Place;
+use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
+use crate::model::consent::EndCause;
 use crate::model::scope::Scopes;
 
 /// A token, without what makes it one.
@@ -23,7 +24,7 @@ pub struct PersonalToken {
     /// When it was generated.
     pub created_at: Timestamp,
     /// When it ends by itself.
-    pub ends_at: Timestamp,
+    pub expires_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
     /// From where, where that is known.
@@ -32,14 +33,14 @@ pub struct PersonalToken {
     pub leaked_at: Option<Timestamp>,
     /// When it was ended before.
     pub ended_at: Option<Timestamp>,
-    /// By what: `person`, `administrator`, `person_disabled`, `leaked`, `emergency`, `restored`.
-    pub end_cause: Option<String>,
+    /// By what.
+    pub end_cause: Option<EndCause>,
 }
 
 impl PersonalToken {
     /// Whether it is accepted at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.ended_at.is_none() && self.ends_at > now
+        self.ended_at.is_none() && self.expires_at > now
     }
 }
 
@@ -56,7 +57,7 @@ pub struct ListedToken {
 
 impl ListedToken {
     /// Its place in the list.
-    pub fn place(&self) -> Place {
-        Place { at: self.token.created_at, id: self.token.id.to_string() }
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.token.created_at, id: self.token.id.to_string() }
     }
 }

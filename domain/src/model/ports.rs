@@ -14,15 +14,16 @@ pub trait Fetch: Send + Sync {
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
 
-    /// The document of a client whose identifier `url` is, from wherever somebody says it is: held to less in size and time.
+    /// The document of a client whose identifier `url` is, from wherever somebody says it is: held to less in size and
+    /// time.
     fn document<'call>(
         &'call self,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
 }
 
-/// Sends messages. The implementation refuses what the operator did not allow: plain http, private addresses, redirects,
-/// answers that take long.
+/// Sends messages. The implementation refuses what the operator did not allow: plain http, private addresses,
+/// redirects, answers that take long.
 pub trait Post: Send + Sync {
     /// Whether the address may be sent to, as far as that can be said without looking its host up. The problem is told
     /// to whoever typed it.
@@ -31,12 +32,12 @@ pub trait Post: Send + Sync {
     /// The status of the answer, whichever it is.
     fn post<'call>(
         &'call self,
-        message: &'call Message,
+        message: &'call WebhookMessage,
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>>;
 }
 
 /// A signed message.
-pub struct Message {
+pub struct WebhookMessage {
     /// Where to send it.
     pub url: Zeroizing<String>,
     /// `webhook-id`.
@@ -69,8 +70,9 @@ pub struct TokenAnswer {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// The way to a provider: to its documents, and to its token endpoint. The implementation refuses what [`Fetch`] refuses.
-pub trait Connection: Fetch {
+/// The way to a provider: to its documents, and to its token endpoint. The implementation refuses what [`Fetch`]
+/// refuses.
+pub trait ProviderConnection: Fetch {
     /// Sends a token request.
     fn redeem<'call>(
         &'call self,

@@ -23,8 +23,8 @@ pub enum Destination<'uri> {
 }
 
 impl RedirectUri {
-    /// Reads a redirect URI: `https`, `http` of the person's own computer, or a private scheme with a dot in its name, such as
-    /// `com.example.app` (RFC 8252 §7.1). Whatever two parsers could read differently is none.
+    /// Reads a redirect URI: `https`, `http` of the person's own computer, or a private scheme with a dot in its name,
+    /// such as `com.example.app` (RFC 8252 §7.1). Whatever two parsers could read differently is none.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}*".contains(&byte));
         if text.len() > LONGEST || !plain || text.contains('#') {
@@ -53,8 +53,8 @@ impl RedirectUri {
         &self.0
     }
 
-    /// Whether an answer may be sent to `asked`: the same text. Programs on the person's computer listen where there is room,
-    /// so of those the port may differ (RFC 8252 §7.3).
+    /// Whether an answer may be sent to `asked`: the same text. Programs on the person's computer listen where there is
+    /// room, so of those the port may differ (RFC 8252 §7.3).
     pub fn allows(&self, asked: &str) -> bool {
         if self.0 == asked {
             return true;

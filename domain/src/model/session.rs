@@ -55,7 +55,7 @@ pub struct Session {
 
 impl Session {
     /// The moment at which it ends whatever happens.
-    pub fn ends_at(&self) -> Timestamp {
+    pub fn expires_at(&self) -> Timestamp {
         self.created_at.plus(ABSOLUTE_LIMIT)
     }
 }

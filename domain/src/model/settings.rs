@@ -11,7 +11,7 @@ pub struct Settings {
     pub public_url: String,
     /// How long a verifier may keep a token status list, and so how soon a revocation reaches it.
     pub status_list_ttl: Duration,
-    /// Which interactive clients may register themselves.
+    /// Which clients may register themselves.
     pub dynamic_registration: DynamicRegistration,
     /// What they must bring, under [`DynamicRegistration::Token`].
     pub initial_access_token: Option<InitialAccessToken>,

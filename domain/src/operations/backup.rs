@@ -49,7 +49,7 @@ impl From<StoreError> for BackupError {
 
 /// What was proved.
 #[derive(Debug, Clone)]
-pub struct Proof {
+pub struct BackupProof {
     /// Rows of each table.
     pub counts: Counts,
     /// Wrapped keys and secrets that open under the master key.
@@ -58,7 +58,7 @@ pub struct Proof {
     pub entries: i64,
 }
 
-impl Proof {
+impl BackupProof {
     /// Rows of all tables.
     pub fn rows(&self) -> i64 {
         self.counts.iter().map(|(_, rows)| rows).sum()
@@ -73,8 +73,9 @@ impl Proof {
 /// Writes a backup to `file`, which must not exist yet, and proves it: the file is whole, has the rows, opens under the
 /// master key, and its audit log is unbroken. A file that fails is removed.
 ///
-/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is none.
-pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Result<Proof, BackupError> {
+/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is
+/// none.
+pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Result<BackupProof, BackupError> {
     let partial = file.with_added_extension("partial");
     // What an earlier one left when it was interrupted.
     let _ = std::fs::remove_file(&partial);
@@ -92,7 +93,7 @@ pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Re
     moved.and(result)
 }
 
-async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Result<Proof, BackupError> {
+async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Result<BackupProof, BackupError> {
     let copy = Store::open(&DatabaseUrl::Sqlite(file.to_owned()), &StoreOptions::default()).await?;
     let proof = prove(context, &copy, counts).await;
     copy.close().await;
@@ -100,16 +101,16 @@ async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Resul
 }
 
 /// Proves that a copy of the instance's database is complete and can be used.
-pub async fn prove(context: &Context, copy: &Store, counts: Counts) -> Result<Proof, BackupError> {
+pub async fn prove(context: &Context, copy: &Store, counts: Counts) -> Result<BackupProof, BackupError> {
     let opened = open_all(copy, &context.keys).await?;
     match verify_chain(copy, &context.keys.audit).await? {
-        Verdict::Intact { entries } => Ok(Proof { counts, opened, entries }),
+        Verdict::Intact { entries } => Ok(BackupProof { counts, opened, entries }),
         Verdict::Broken { seq, reason } => Err(BackupError::Audit { seq, reason }),
     }
 }
 
 /// Copies the instance to an empty database whose schema is up to date, and proves the copy.
-pub async fn copy(context: &Context, target: &Store, progress: Progress<'_>) -> Result<Proof, BackupError> {
+pub async fn copy(context: &Context, target: &Store, progress: Progress<'_>) -> Result<BackupProof, BackupError> {
     let counts = context.store.copy_to(target, progress).await?;
     prove(context, target, counts).await
 }

@@ -1,5 +1,6 @@
-//! Replacing signing keys. In good order the new key is published long before it signs, and the old one stays until its last
-//! token has ended, so no verifier ever meets a key that it does not know. In an emergency the old key leaves at once.
+//! Replacing signing keys. In good order the new key is published long before it signs, and the old one stays until its
+//! last token has ended, so no verifier ever meets a key that it does not know. In an emergency the old key leaves at
+//! once.
 
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use serde_json::json;
 use crate::base::clock::Timestamp;
 use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store::{self, StoreError};
 
@@ -23,7 +24,7 @@ const KEPT_AFTER: Duration = Duration::from_secs(3600);
 
 /// How a key is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Haste {
+pub enum RotationMode {
     /// In good order: nobody notices.
     Ordered,
     /// The old key is known to others: it leaves the JWKS at once, and every token it signed is refused.
@@ -44,11 +45,7 @@ pub enum RotationError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for RotationError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RotationError: StoreError);
 
 /// The keys that are published now or left the JWKS in the last 30 days.
 pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {
@@ -61,7 +58,7 @@ pub async fn rotate(
     context: &Context,
     actor: &Actor,
     algorithm: TokenAlgorithm,
-    haste: Haste,
+    haste: RotationMode,
 ) -> Result<Timestamp, RotationError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
@@ -71,21 +68,21 @@ pub async fn rotate(
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);
     }
-    if haste == Haste::Ordered && present.iter().any(|key| key.active_from > now) {
+    if haste == RotationMode::Ordered && present.iter().any(|key| key.active_from > now) {
         return Err(RotationError::UnderWay);
     }
     let (active_from, leave) = match haste {
-        Haste::Ordered => {
+        RotationMode::Ordered => {
             let active_from = now.plus(PUBLISHED_AHEAD);
             (active_from, active_from.plus(LONGEST_TOKEN_LIFETIME).plus(KEPT_AFTER))
         }
-        Haste::Emergency => (now, now),
+        RotationMode::Emergency => (now, now),
     };
     store::operations::keys::retire_signing_keys(change.transaction(), algorithm.as_str(), leave).await?;
     let random = context.random.as_ref();
     let kid = context.keys.signing.add(change.transaction(), algorithm, active_from, now, random).await?;
-    let event = Event::new("signing_key.rotated", "signing_key", &kid, algorithm.as_str()).with(json!({
-        "emergency": haste == Haste::Emergency,
+    let event = Event::new(Action::SigningKeyRotated, Target::SigningKey, &kid, algorithm.as_str()).with(json!({
+        "emergency": haste == RotationMode::Emergency,
         "signs_from": active_from.rfc3339(),
         "others_leave": leave.rfc3339(),
     }));

@@ -6,15 +6,15 @@ use crate::context::Context;
 use crate::crypto::keys::MasterKey;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::store;
 
-/// Wraps everything under `new` in place of the present master key, in one change. Servers that run still hold the old key:
-/// stop them before, and start them with the new one. Returns how many values were wrapped.
+/// Wraps everything under `new` in place of the present master key, in one change. Servers that run still hold the old
+/// key: stop them before, and start them with the new one. Returns how many values were wrapped.
 ///
 /// # Errors
 ///
-/// [`KeyError::Damaged`] when a value does not open; nothing is changed then.
+/// [`KeyError::Damaged`](crate::crypto::keys::KeyError::Damaged) when a value does not open; nothing is changed then.
 pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, Fault> {
     let old = &context.keys.master;
     let mut change = context.begin_change().await?;
@@ -24,7 +24,8 @@ pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result
         let wrapped = new.wrap(value.purpose, &plain, context.random.as_ref())?;
         store::operations::wrapped::replace(change.transaction(), value, &wrapped).await?;
     }
-    let event = Event::new("master_key.replaced", "master_key", new.id(), new.id()).with(json!({ "old": old.id() }));
+    let event =
+        Event::new(Action::MasterKeyReplaced, Target::MasterKey, new.id(), new.id()).with(json!({ "old": old.id() }));
     change.commit(actor, &event).await?;
     Ok(values.len())
 }

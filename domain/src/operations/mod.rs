@@ -1,4 +1,11 @@
-//! Keeping an instance: backup, restore, housekeeping, replacing keys.
+//! Keeping an instance running.
+//!
+//! | module | operation |
+//! |---|---|
+//! | [`instance`] | opening the instance in a database |
+//! | [`backup`], [`restore`] | proved copies; putting one in the place of a database |
+//! | [`housekeeping`] | removal of rows that no decision can need |
+//! | [`key_rotation`], [`master_key`] | replacing signing keys, and the master key |
 
 pub mod backup;
 pub mod housekeeping;

@@ -1,27 +1,27 @@
-//! Putting a backup in the place of a database. What ended after the backup was made must not come back unnoticed: it is found by
-//! comparing with the database that is replaced, and ended again when the operator says so.
+//! Putting a backup in the place of a database. What ended after the backup was made must not come back unnoticed: it
+//! is found by comparing with the database that is replaced, and ended again when the operator says so.
 
 use std::collections::HashSet;
 
 use serde_json::json;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, InteractiveClientId, OpenIdLinkId, PersonId, TeamId};
+use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Role;
 use crate::model::operations::{Ended, How};
-use crate::operations::key_rotation::{self, Haste, RotationError};
+use crate::operations::key_rotation::{self, RotationError, RotationMode};
 use crate::store::{self, Store, StoreError};
 
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and interactive clients.
+    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and clients.
     pub ended: Vec<Ended>,
     /// Algorithms whose signing key had been dropped.
     pub dropped: HashSet<String>,
@@ -52,11 +52,7 @@ pub enum RestoreError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for RestoreError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RestoreError: StoreError);
 
 /// What had ended in `former` and works in `backup`, both with an up-to-date schema.
 pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<Difference, Fault> {
@@ -81,7 +77,7 @@ pub async fn finish(
     let now = change.now();
     let sessions = store::operations::restore::begin_anew(change.transaction(), now, difference.taken_bits).await?;
     store::operations::restore::remove_codes(change.transaction(), &difference.spent_codes).await?;
-    let mut events = vec![Event::new("instance.restored", "instance", "", "").with(json!({
+    let mut events = vec![Event::of_instance(Action::InstanceRestored).with(json!({
         "sessions_ended": sessions,
         "ended_since_the_backup": difference.ended.len() + difference.dropped.len(),
         "ended_again": end_again,
@@ -92,58 +88,58 @@ pub async fn finish(
         let action = match (&one.how, &one.client_id) {
             (How::Revoked, Some(id)) => {
                 store::credential::revoke(change.transaction(), id, now, Some("Revoked before the restore")).await?;
-                "credential.revoked"
+                Action::CredentialRevoked
             }
             (How::Disabled, Some(id)) => {
                 store::credential::set_disabled(change.transaction(), id, Some(now)).await?;
-                "credential.disabled"
+                Action::CredentialDisabled
             }
             (How::AuthenticatorRevoked(table), Some(id)) => {
                 store::operations::restore::revoke_authenticator(change.transaction(), table, &one.id, now).await?;
                 credential::update_ends_of(&mut change, id).await?;
-                "credential.edited"
+                Action::CredentialEdited
             }
             (How::PersonDisabled, _) => {
                 let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::operations::restore::disable_person(change.transaction(), &person, now).await?;
-                "person.disabled"
+                Action::PersonDisabled
             }
             (How::ClientRemoved, _) => {
-                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::client::remove(change.transaction(), &client, now).await?;
-                "client.removed"
+                Action::ClientRemoved
             }
             (How::DocumentRemoved, _) => {
-                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::operations::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
-                "client.removed"
+                Action::ClientRemoved
             }
             (How::ClientSecretEnded, _) => {
-                let client = InteractiveClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::client::forget_secret(change.transaction(), &client).await?;
-                "client.secret_ended"
+                Action::ClientSecretEnded
             }
             (How::OpenIdDisconnected, _) => {
                 let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
                 let person =
                     store::person::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
-                let event = Event::new("person.openid_disconnected", "person", person.as_str(), &one.name);
+                let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), &one.name);
                 events.push(event.with(details));
                 continue;
             }
             (How::PasskeyRemoved, _) => {
                 store::operations::restore::remove_passkey(change.transaction(), &one.id, now).await?;
-                "passkey.removed"
+                Action::PasskeyRemoved
             }
             (How::AppRemoved, _) => {
                 let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::person::second_factor::remove_app(change.transaction(), &person).await?;
-                "second_factor.removed"
+                Action::SecondFactorRemoved
             }
             (How::AdministrationTaken, _) => {
                 let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
                 store::person::set_administrator(change.transaction(), &person, None).await?;
-                "person.administrator_changed"
+                Action::PersonAdministratorChanged
             }
             (How::RoleTaken(role), _) => {
                 let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
@@ -156,20 +152,22 @@ pub async fn finish(
                     None => store::person::team::remove_member(change.transaction(), &team, &person).await?,
                 }
                 let details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
-                events.push(Event::new("team.role_changed", "team", team.as_str(), &one.name).with(details));
+                events.push(Event::new(Action::TeamRoleChanged, Target::Team, team.as_str(), &one.name).with(details));
                 continue;
             }
             (_, None) => return Err(Fault::Damaged.into()),
         };
-        let kind = match one.how {
-            How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => "credential",
-            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => "person",
-            How::RoleTaken(_) => "team",
-            How::PasskeyRemoved => "passkey",
-            How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => "client",
+        let target = match one.how {
+            How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => Target::Credential,
+            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => {
+                Target::Person
+            }
+            How::RoleTaken(_) => Target::Team,
+            How::PasskeyRemoved => Target::Passkey,
+            How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => Target::Client,
         };
-        let target = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
-        events.push(Event::new(action, kind, target, &one.name).with(details));
+        let id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
+        events.push(Event::new(action, target, id, &one.name).with(details));
     }
     if end_again {
         // With the last factor go the codes that stood in for it.
@@ -178,7 +176,7 @@ pub async fn finish(
     change.commit_all(actor, &events).await?;
     for algorithm in difference.dropped.iter().filter(|_| end_again) {
         let algorithm = TokenAlgorithm::parse(algorithm).ok_or(Fault::Damaged)?;
-        key_rotation::rotate(context, actor, algorithm, Haste::Emergency).await?;
+        key_rotation::rotate(context, actor, algorithm, RotationMode::Emergency).await?;
     }
     Ok(sessions)
 }

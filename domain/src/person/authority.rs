@@ -1,7 +1,7 @@
 //! What somebody may see and do: everything, or what their roles in teams allow.
 //!
-//! Pages ask [`of`] once a request. A change asks again inside its own transaction ([`Change::authority`]): a role that was
-//! taken away, or a person who was disabled, a moment before counts.
+//! Pages ask [`of`] once a request. A change asks again inside its own transaction (`Change::authority`): a role that
+//! was taken away, or a person who was disabled, a moment before counts.
 
 use crate::change::Change;
 use crate::context::Context;

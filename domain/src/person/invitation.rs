@@ -1,7 +1,8 @@
-//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no e-mail.
+//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no
+//! e-mail.
 //!
-//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to anybody
-//! who has one, and a signed-in person of another address cannot use it.
+//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to
+//! anybody who has one, and a signed-in person of another address cannot use it.
 
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use crate::base::id::{InvitationId, PersonId, TeamId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::Fault;
+use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::{Authority, Denied, Role};
 use crate::model::field_error::FieldError;
 use crate::model::person::Person;
@@ -56,20 +57,8 @@ pub enum InvitationError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for InvitationError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Denied> for InvitationError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unseen => Self::NotFound,
-            Denied::TooLittle => Self::Forbidden,
-        }
-    }
-}
+through_fault!(InvitationError: StoreError);
+through_denied!(InvitationError);
 
 impl From<PersonError> for InvitationError {
     fn from(error: PersonError) -> Self {
@@ -88,8 +77,8 @@ fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
     }
 }
 
-/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the link,
-/// which is nowhere else; an earlier link that gives the same address the same stops working.
+/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the
+/// link, which is nowhere else; an earlier link that gives the same address the same stops working.
 pub async fn invite(
     context: &Context,
     actor: &Actor,
@@ -120,7 +109,7 @@ pub async fn invite(
     };
     let replaced =
         store::person::invitation::withdraw_to(change.transaction(), &invitation.email, replaced, now).await?;
-    let event = event(&mut change, "invitation.created", &invitation, json!({ "replaced": replaced })).await?;
+    let event = event(&mut change, Action::InvitationCreated, &invitation, json!({ "replaced": replaced })).await?;
     if store::person::invitation::count_open(change.transaction(), team, now).await? >= MOST_OPEN {
         return Err(invalid("Too many invitations are open. Withdraw some first."));
     }
@@ -133,19 +122,20 @@ pub async fn invite(
 /// The event, whose target is the team, so that those who are in it see it.
 async fn event(
     change: &mut Change<'_>,
-    action: &'static str,
+    action: Action,
     invitation: &Invitation,
     more: Value,
 ) -> Result<Event, InvitationError> {
     let details = merge(json!({ "invitation": invitation.id.as_str(), "email": invitation.email }), more);
     Ok(match &invitation.grant {
         InvitedRole::Administrator => {
-            Event::new(action, "instance", "", "").with(merge(details, json!({ "role": "administrator" })))
+            Event::of_instance(action).with(merge(details, json!({ "role": "administrator" })))
         }
         InvitedRole::Team(id, role) => {
             let team =
                 store::person::team::find(&mut **change.transaction(), id).await?.ok_or(InvitationError::NotFound)?;
-            Event::new(action, "team", id.as_str(), &team.name).with(merge(details, json!({ "role": role.as_str() })))
+            Event::new(action, Target::Team, id.as_str(), &team.name)
+                .with(merge(details, json!({ "role": role.as_str() })))
         }
     })
 }
@@ -170,7 +160,7 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Re
         store::person::invitation::find_in(change.transaction(), id, now).await?.ok_or(InvitationError::NotFound)?;
     permit(&change.authority(actor).await?, &invitation.grant)?;
     store::person::invitation::withdraw(change.transaction(), id, now).await?;
-    let event = event(&mut change, "invitation.withdrawn", &invitation, json!({})).await?;
+    let event = event(&mut change, Action::InvitationWithdrawn, &invitation, json!({})).await?;
     change.commit(actor, &event).await?;
     Ok(invitation)
 }
@@ -252,7 +242,7 @@ async fn give(
     person: &Person,
 ) -> Result<Vec<Event>, InvitationError> {
     let now = change.now();
-    let mut events = vec![event(change, "invitation.accepted", invitation, json!({})).await?];
+    let mut events = vec![event(change, Action::InvitationAccepted, invitation, json!({})).await?];
     match &invitation.grant {
         InvitedRole::Administrator if person.administrator_since.is_none() => {
             store::person::set_administrator(change.transaction(), &person.id, Some(now)).await?;

@@ -8,7 +8,8 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
+use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
 use crate::model::person::Person;
@@ -16,7 +17,7 @@ use crate::model::team::PersonsTeam;
 use crate::person::openid::link;
 use crate::person::{PersonError, second_factor};
 use crate::store;
-use crate::store::client::consent::Which;
+use crate::store::client::consent::ConsentSelection;
 use crate::store::client::personal_token;
 use crate::store::person::invitation::Withdrawn;
 
@@ -58,13 +59,19 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     keep_an_administrator(&mut change).await?;
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     store::person::second_factor::remove_pending(change.transaction(), id).await?;
-    let grants = store::client::consent::end(change.transaction(), Which::OfPerson(id), now, "person_disabled").await?;
-    let of_person = personal_token::Which::OfPerson(id);
-    let tokens = personal_token::end(change.transaction(), of_person, now, "person_disabled").await?;
+    let grants = store::client::consent::end(
+        change.transaction(),
+        ConsentSelection::OfPerson(id),
+        now,
+        EndCause::PersonDisabled,
+    )
+    .await?;
+    let of_person = personal_token::PersonalTokenSelection::OfPerson(id);
+    let tokens = personal_token::end(change.transaction(), of_person, now, EndCause::PersonDisabled).await?;
     let sent = store::person::invitation::withdraw_of(change.transaction(), id, None, now).await?;
     let received =
         store::person::invitation::withdraw_to(change.transaction(), &person.email, Withdrawn::All, now).await?;
-    let event = event("person.disabled", &person).with(json!({
+    let event = event(Action::PersonDisabled, &person).with(json!({
         "sessions_ended": sessions,
         "grants_ended": grants,
         "personal_tokens_ended": tokens,
@@ -82,7 +89,7 @@ pub async fn enable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(
         return Ok(());
     }
     store::person::set_disabled(change.transaction(), id, None).await?;
-    change.commit(actor, &event("person.enabled", &person)).await?;
+    change.commit(actor, &event(Action::PersonEnabled, &person)).await?;
     Ok(())
 }
 
@@ -112,7 +119,7 @@ pub async fn set_administrator(
 
 /// That somebody became an administrator, or is none any more.
 pub(crate) fn administrator_event(person: &Person, administrator: bool) -> Event {
-    event("person.administrator_changed", person)
+    event(Action::PersonAdministratorChanged, person)
         .with(json!({ "administrator": { "before": !administrator, "after": administrator } }))
 }
 
@@ -133,7 +140,7 @@ pub async fn end_sessions(
     if ended == 0 {
         return Ok(0);
     }
-    let event = event("session.ended", &person).with(json!({ "sessions_ended": ended }));
+    let event = event(Action::SessionEnded, &person).with(json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(ended)
 }
@@ -154,13 +161,14 @@ pub async fn reset_second_factor(
     }
     let now = change.now();
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
-    let event = event("second_factor.removed", &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
+    let event =
+        event(Action::SecondFactorRemoved, &person).with(json!({ "reason": reason, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
     Ok(())
 }
 
-/// Disconnects the account at the OpenID provider that somebody signs in with, and ends their sessions: who can sign in there
-/// has lost the way in here. Their password stays.
+/// Disconnects the account at the OpenID provider that somebody signs in with, and ends their sessions: who can sign in
+/// there has lost the way in here. Their password stays.
 pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
     let person = find_for(&mut change, actor, id).await?;
@@ -179,12 +187,12 @@ pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) 
     let now = change.now();
     let sessions = store::person::session::end_all(change.transaction(), id, None, now).await?;
     let details = json!({ "issuer": issuer, "account": account, "sessions_ended": sessions });
-    change.commit(actor, &event("person.openid_disconnected", &person).with(details)).await?;
+    change.commit(actor, &event(Action::PersonOpenIdDisconnected, &person).with(details)).await?;
     Ok(())
 }
 
-fn event(action: &'static str, person: &Person) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name)
+fn event(action: Action, person: &Person) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name)
 }
 
 /// The person inside a change by an administrator.
@@ -193,8 +201,8 @@ async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Resu
     store::person::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
 }
 
-/// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so two
-/// that would each leave the other one cannot pass both.
+/// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so
+/// two that would each leave the other one cannot pass both.
 async fn keep_an_administrator(change: &mut Change<'_>) -> Result<(), PersonError> {
     if store::person::active_administrators(change.transaction()).await? > 0 {
         return Ok(());

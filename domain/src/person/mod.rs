@@ -1,4 +1,13 @@
 //! People who sign in to the dashboard.
+//!
+//! | module | operation |
+//! |---|---|
+//! | [`setup`] | the first administrator |
+//! | [`sign_in`], [`session`] | password and second step; sessions |
+//! | [`second_factor`], [`passkey`] | authenticator app, recovery codes; passkeys |
+//! | [`openid`] | signing in with an account at an OpenID provider |
+//! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
+//! | [`manage`] | what administrators do with other people's accounts |
 
 pub mod authority;
 pub mod invitation;
@@ -14,12 +23,12 @@ pub mod team;
 use crate::base::id::{PersonId, SessionId};
 use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::field_error::FieldError;
 use crate::model::person::{Factors, Person, check_email, check_name};
-use crate::person::sign_in::{Proof, SignInError};
+use crate::person::sign_in::{ConfirmationProof, SignInError};
 use crate::store::{self, StoreError};
 
 /// What a new person's form holds.
@@ -47,11 +56,7 @@ pub enum PersonError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for PersonError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(PersonError: StoreError);
 
 /// Makes an administrator.
 pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
@@ -101,7 +106,7 @@ pub(crate) async fn insert(change: &mut crate::change::Change<'_>, person: &Pers
 }
 
 pub(crate) fn created_event(person: &Person) -> Event {
-    Event::new("person.created", "person", person.id.as_str(), &person.name)
+    Event::new(Action::PersonCreated, Target::Person, person.id.as_str(), &person.name)
         .with(serde_json::json!({ "email": person.email, "administrator": person.administrator_since.is_some() }))
 }
 
@@ -126,25 +131,25 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     check_name(name).map_err(|message| PersonError::Invalid(vec![FieldError::new("name", message)]))?;
     let mut change = context.begin_change().await?;
     store::person::set_name(change.transaction(), &person.id, name).await?;
-    let event = Event::new("person.renamed", "person", person.id.as_str(), name)
+    let event = Event::new(Action::PersonRenamed, Target::Person, person.id.as_str(), name)
         .with(serde_json::json!({ "name": { "before": person.name, "after": name } }));
     change.commit(actor, &event).await?;
     Ok(())
 }
 
-/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor, which
-/// stays; then ends every session of the person but `keep`.
+/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor,
+/// which stays; then ends every session of the person but `keep`.
 ///
 /// # Errors
 ///
-/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the new one is not
-/// acceptable.
+/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the
+/// new one is not acceptable.
 pub async fn change_password(
     context: &Context,
     actor: &Actor,
     person: &Person,
     keep: &SessionId,
-    present: Proof,
+    present: ConfirmationProof,
     new: Password,
 ) -> Result<(), PersonError> {
     let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);
@@ -163,7 +168,7 @@ pub async fn change_password(
     store::person::set_password(change.transaction(), &person.id, &stored, now).await?;
     let ended = store::person::session::end_all(change.transaction(), &person.id, Some(keep), now).await?;
     store::person::second_factor::remove_pending(change.transaction(), &person.id).await?;
-    let event = Event::new("person.password_changed", "person", person.id.as_str(), &person.name)
+    let event = Event::new(Action::PersonPasswordChanged, Target::Person, person.id.as_str(), &person.name)
         .with(serde_json::json!({ "sessions_ended": ended }));
     change.commit(actor, &event).await?;
     Ok(())

@@ -6,7 +6,7 @@ use crate::base::id::{PersonId, SessionId};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::session::{CookieHash, IDLE_LIMIT, Session};
 use crate::store;
 
@@ -72,6 +72,6 @@ pub async fn end(context: &Context, actor: &Actor, person: &PersonId, id: &Sessi
     if !store::person::session::end(change.transaction(), person, id, context.now()).await? {
         return Ok(false);
     }
-    change.commit(actor, &Event::new("session.ended", "session", id.as_str(), actor.name())).await?;
+    change.commit(actor, &Event::new(Action::SessionEnded, Target::Session, id.as_str(), actor.name())).await?;
     Ok(true)
 }

@@ -5,10 +5,10 @@ use serde_json::json;
 use crate::base::id::{PersonId, TeamId};
 use crate::change::Change;
 use crate::context::Context;
-use crate::error::Fault;
+use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
-use crate::model::authority::{Authority, Denied, Role};
+use crate::model::audit::{Action, Event, Target};
+use crate::model::authority::{Authority, Role};
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::person::Person;
@@ -33,20 +33,8 @@ pub enum TeamError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for TeamError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Denied> for TeamError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unseen => Self::NotFound,
-            Denied::TooLittle => Self::Forbidden,
-        }
-    }
-}
+through_fault!(TeamError: StoreError);
+through_denied!(TeamError);
 
 const MOST_TEAMS: usize = 500;
 
@@ -104,12 +92,12 @@ pub async fn create(context: &Context, actor: &Actor, name: &str) -> Result<Team
     }
     let now = change.now();
     store::person::team::insert(change.transaction(), &team, now).await.map_err(taken)?;
-    change.commit(actor, &event("team.created", &team)).await?;
+    change.commit(actor, &event(Action::TeamCreated, &team)).await?;
     Ok(team)
 }
 
-fn event(action: &'static str, team: &Team) -> Event {
-    Event::new(action, "team", team.id.as_str(), &team.name)
+fn event(action: Action, team: &Team) -> Event {
+    Event::new(action, Target::Team, team.id.as_str(), &team.name)
 }
 
 /// The team inside a change by `actor`, who needs `role` in it.
@@ -127,14 +115,14 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
         return Ok(());
     }
     store::person::team::set_name(change.transaction(), id, &name).await.map_err(taken)?;
-    let event = Event::new("team.renamed", "team", id.as_str(), &name)
+    let event = Event::new(Action::TeamRenamed, Target::Team, id.as_str(), &name)
         .with(json!({ "name": { "before": before.name, "after": name } }));
     change.commit(actor, &event).await?;
     Ok(())
 }
 
-/// Removes a team that owns no credential, not even a revoked one: the audit log would lose whose it was. Administrators
-/// only.
+/// Removes a team that owns no credential, not even a revoked one: the audit log would lose whose it was.
+/// Administrators only.
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
@@ -149,12 +137,12 @@ pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(),
         );
     }
     store::person::team::remove(change.transaction(), id).await?;
-    change.commit(actor, &event("team.removed", &team)).await?;
+    change.commit(actor, &event(Action::TeamRemoved, &team)).await?;
     Ok(())
 }
 
-/// Gives somebody another role in the team, or takes them out of it. Managers may do this to who is in it; who is not comes
-/// by an invitation, or is put there by an administrator. What they made stays the team's.
+/// Gives somebody another role in the team, or takes them out of it. Managers may do this to who is in it; who is not
+/// comes by an invitation, or is put there by an administrator. What they made stays the team's.
 pub async fn set_role(
     context: &Context,
     actor: &Actor,
@@ -190,7 +178,7 @@ pub async fn set_role(
 
 /// That somebody has another role in a team.
 pub(crate) fn role_event(team: &Team, person: &Person, before: Option<Role>, after: Option<Role>) -> Event {
-    event("team.role_changed", team).with(json!({
+    event(Action::TeamRoleChanged, team).with(json!({
         "person": person.name,
         "person_id": person.id.as_str(),
         "role": { "before": before.map(Role::as_str), "after": after.map(Role::as_str) },

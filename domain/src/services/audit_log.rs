@@ -4,11 +4,11 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, TeamId};
 use crate::crypto::keys::MacKey;
 use crate::model::actor::Actor;
-use crate::model::audit::{Entry, Event};
+use crate::model::audit::{AuditEntry, Event};
 use crate::store::{self, StoreError, Transaction};
 
 /// Logs a committed entry. The chain's head in the log, outside the database, is what exposes a tail that was cut off.
-pub(crate) fn note(entry: &Entry) {
+pub(crate) fn note(entry: &AuditEntry) {
     tracing::info!(
         seq = entry.seq,
         head = %entry.mac,
@@ -26,16 +26,16 @@ pub(crate) async fn append(
     actor: &Actor,
     event: &Event,
     at: Timestamp,
-) -> Result<Entry, StoreError> {
+) -> Result<AuditEntry, StoreError> {
     let (seq, previous) = store::audit::head_in(transaction).await?;
-    let mut entry = Entry {
+    let mut entry = AuditEntry {
         seq: seq + 1,
         at,
         actor_kind: actor.kind().to_owned(),
         actor_id: actor.id().to_owned(),
         actor_name: actor.name().to_owned(),
-        action: event.action.to_owned(),
-        target_kind: event.target_kind.to_owned(),
+        action: event.action.as_str().to_owned(),
+        target_kind: event.target.as_str().to_owned(),
         target_id: event.target_id.clone(),
         target_name: event.target_name.clone(),
         address: actor.address().map(|address| address.to_string()),

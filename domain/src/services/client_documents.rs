@@ -8,7 +8,8 @@ use crate::base::clock::Timestamp;
 use crate::model::actor::Actor;
 use crate::model::ports::Fetch;
 
-/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together [`MOST`] times.
+/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together
+/// [`MOST`] times.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 
 pub(crate) const MOST_OF_ONE: u32 = 10;
@@ -17,7 +18,7 @@ pub(crate) const MOST: u32 = 60;
 
 /// The way to documents, and how often it was taken.
 #[derive(Clone)]
-pub struct Documents {
+pub struct ClientDocuments {
     fetch: Arc<dyn Fetch>,
     asked: Arc<Mutex<Asked>>,
 }
@@ -30,7 +31,7 @@ pub(crate) struct Asked {
     of_one: HashMap<String, u32>,
 }
 
-impl Documents {
+impl ClientDocuments {
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
         Self { fetch, asked: Arc::default() }
     }
@@ -66,9 +67,9 @@ impl Documents {
     }
 }
 
-impl std::fmt::Debug for Documents {
+impl std::fmt::Debug for ClientDocuments {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Documents")
+        formatter.write_str("ClientDocuments")
     }
 }
 

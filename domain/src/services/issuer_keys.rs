@@ -1,5 +1,5 @@
-//! Keys of other issuers, fetched from where their discovery document says (OpenID Connect Discovery 1.0 §4) and kept for
-//! a while. Only issuers that an administrator registered are ever asked; what a token says leads to no request.
+//! Keys of other issuers, fetched from where their discovery document says (OpenID Connect Discovery 1.0 §4) and kept
+//! for a while. Only issuers that an administrator registered are ever asked; what a token says leads to no request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,7 +46,7 @@ struct Published {
 type Fetched = (Published, Timestamp);
 
 #[derive(Default)]
-struct Entry {
+struct CachedKeySet {
     /// Read by every exchange, so never held while the issuer is asked.
     published: Mutex<Option<Fetched>>,
     /// When the issuer was last asked, and what went wrong.
@@ -55,7 +55,7 @@ struct Entry {
     asking: tokio::sync::Mutex<()>,
 }
 
-impl Entry {
+impl CachedKeySet {
     fn published(&self) -> Option<Fetched> {
         self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -106,7 +106,7 @@ impl Entry {
 #[derive(Clone)]
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
-    entries: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
+    entries: Arc<Mutex<HashMap<String, Arc<CachedKeySet>>>>,
 }
 
 impl IssuerKeys {

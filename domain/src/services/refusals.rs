@@ -29,7 +29,7 @@ pub(crate) struct Refused {
     at: Timestamp,
 }
 
-pub(crate) enum Message {
+pub(crate) enum RefusalMessage {
     Refused(Refused),
     Settle(oneshot::Sender<()>),
     Close,
@@ -38,7 +38,7 @@ pub(crate) enum Message {
 /// Counts refused exchanges in the background. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RefusalRecorder {
-    queue: mpsc::Sender<Message>,
+    queue: mpsc::Sender<RefusalMessage>,
     metrics: Arc<Metrics>,
 }
 
@@ -67,27 +67,27 @@ impl RefusalRecorder {
         if let Some(client_id) = client_id {
             let refused = Refused { client_id: client_id.clone(), refusal, detail, origin: origin.clone(), at };
             // Full or closed: the count is a courtesy, the refusal itself has been answered.
-            let _ = self.queue.try_send(Message::Refused(refused));
+            let _ = self.queue.try_send(RefusalMessage::Refused(refused));
         }
     }
 
     /// Waits until what was recorded before is written.
     pub async fn settle(&self) {
         let (written, answer) = oneshot::channel();
-        if self.queue.send(Message::Settle(written)).await.is_ok() {
+        if self.queue.send(RefusalMessage::Settle(written)).await.is_ok() {
             // No answer: it is closing, and writes what it has.
             let _ = answer.await;
         }
     }
 
     pub(crate) async fn close(&self, limit: Duration) {
-        if self.queue.send(Message::Close).await.is_ok() {
+        if self.queue.send(RefusalMessage::Close).await.is_ok() {
             let _ = tokio::time::timeout(limit, self.queue.closed()).await;
         }
     }
 }
 
-pub(crate) async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
+pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Store) {
     let mut counted: HashMap<Key, Counted> = HashMap::new();
     let mut closing = false;
     while !closing {
@@ -98,16 +98,16 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<Message>, store: Store) {
         let mut waiting = None;
         loop {
             match message {
-                Message::Refused(refused) => count(&mut counted, refused),
-                Message::Settle(written) => waiting = Some(written),
-                Message::Close => closing = true,
+                RefusalMessage::Refused(refused) => count(&mut counted, refused),
+                RefusalMessage::Settle(written) => waiting = Some(written),
+                RefusalMessage::Close => closing = true,
             }
             if closing || waiting.is_some() {
                 break;
             }
             message = tokio::select! {
                 () = &mut deadline => break,
-                next = inbox.recv() => next.unwrap_or(Message::Close),
+                next = inbox.recv() => next.unwrap_or(RefusalMessage::Close),
             };
         }
         if !counted.is_empty()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::model::ports::{Connection, Fetch};
+use crate::model::ports::{Fetch, ProviderConnection};
 use crate::services::issuer_keys::IssuerKeys;
 
 /// What the operator chose.
@@ -40,12 +40,12 @@ impl fmt::Debug for Provider {
 pub struct RelyingParty {
     pub(crate) provider: Arc<Provider>,
     pub(crate) keys: IssuerKeys,
-    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) connection: Arc<dyn ProviderConnection>,
 }
 
 impl RelyingParty {
     /// Nothing is asked before somebody signs in: the program starts when the provider is down.
-    pub fn new(provider: Provider, connection: Arc<dyn Connection>) -> Self {
+    pub fn new(provider: Provider, connection: Arc<dyn ProviderConnection>) -> Self {
         let keys = IssuerKeys::new(Arc::clone(&connection) as Arc<dyn Fetch>);
         Self { provider: Arc::new(provider), keys, connection }
     }

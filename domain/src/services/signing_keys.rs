@@ -21,18 +21,18 @@ use crate::store::{self, Store, Transaction};
 #[derive(Debug)]
 pub struct SigningKeys {
     master: Arc<MasterKey>,
-    opened: RwLock<Opened>,
+    opened: RwLock<OpenedKeys>,
     reading: tokio::sync::Mutex<()>,
 }
 
 /// The opened keys and when they were read.
 #[derive(Debug, Default)]
-pub(crate) struct Opened {
+pub(crate) struct OpenedKeys {
     keys: HashMap<String, Arc<SigningKey>>,
     read_at: Option<Timestamp>,
 }
 
-/// Opened keys are read again after this time: another program may have dropped one of them.
+/// OpenedKeys keys are read again after this time: another program may have dropped one of them.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(5);
 
 impl SigningKeys {
@@ -75,7 +75,7 @@ impl SigningKeys {
             result = Err(KeyError::Missing(SIGNING_KEY).into());
         }
         let published = keys.values().cloned().collect();
-        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Opened { keys, read_at: Some(now) };
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = OpenedKeys { keys, read_at: Some(now) };
         (published, result)
     }
 

@@ -1,7 +1,7 @@
-//! Token status lists (draft-ietf-oauth-status-list): one bit for each secret, key and identity, published as signed lists.
-//! A server that verifies tokens itself reads the list every few seconds instead of asking about each token, and refuses
-//! the tokens of what was revoked, replaced or disabled. Bits belong to authenticators, not to tokens: a leaked secret
-//! takes down what was made with it and nothing else, and the lists stay small however many tokens there are.
+//! Token status lists (draft-ietf-oauth-status-list): one bit for each secret, key and identity, published as signed
+//! lists. A server that verifies tokens itself reads the list every few seconds instead of asking about each token, and
+//! refuses the tokens of what was revoked, replaced or disabled. Bits belong to authenticators, not to tokens: a leaked
+//! secret takes down what was made with it and nothing else, and the lists stay small however many tokens there are.
 
 use std::collections::HashMap;
 use std::io::Write;

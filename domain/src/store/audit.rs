@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::model::audit::{Entry, Filter};
+use crate::model::audit::{AuditEntry, Filter, Target};
 use crate::store::{Columns, Store, StoreError, Transaction};
 
 /// The list of entries out of `$from`, ordered by the number of `$by`.
@@ -44,7 +44,7 @@ pub(crate) async fn head(store: &Store) -> Result<(i64, String), StoreError> {
     Ok((row.try_get("seq")?, row.try_get("mac")?))
 }
 
-pub(crate) async fn append(transaction: &mut Transaction, entry: &Entry) -> Result<(), StoreError> {
+pub(crate) async fn append(transaction: &mut Transaction, entry: &AuditEntry) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO audit (seq, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, target_name,
                             address, agent, details, previous, mac)
@@ -77,17 +77,19 @@ pub(crate) async fn append(transaction: &mut Transaction, entry: &Entry) -> Resu
 /// Notes who sees the entry besides administrators: see the table's own words in its migration.
 pub(crate) async fn add_readers(
     transaction: &mut Transaction,
-    entry: &Entry,
+    entry: &AuditEntry,
     also: [Option<&str>; 2],
 ) -> Result<(), StoreError> {
-    if entry.target_kind == "credential" {
+    if entry.target_kind == Target::Credential.as_str() {
         sqlx::query("INSERT INTO audit_readers (reader, seq) SELECT team_id, $1 FROM credentials WHERE client_id = $2")
             .bind(entry.seq)
             .bind(&entry.target_id)
             .execute(&mut **transaction)
             .await?;
     }
-    let target = ["team", "person"].contains(&entry.target_kind.as_str()).then_some(entry.target_id.as_str());
+    let target = [Target::Team.as_str(), Target::Person.as_str()]
+        .contains(&entry.target_kind.as_str())
+        .then_some(entry.target_id.as_str());
     let person = (entry.actor_kind == "person").then_some(entry.actor_id.as_str());
     let readers: Vec<&str> = [target, person].into_iter().chain(also).flatten().collect();
     for reader in readers {
@@ -100,8 +102,8 @@ pub(crate) async fn add_readers(
     Ok(())
 }
 
-/// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be absent would
-/// keep the reader's index from being used.
+/// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be
+/// absent would keep the reader's index from being used.
 pub(crate) const EVERYTHING: &str = list_from!("audit AS a WHERE $10 IS NULL");
 pub(crate) const SEEN_BY_READER: &str =
     list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r.");
@@ -112,7 +114,7 @@ pub(crate) async fn list(
     reader: Option<&str>,
     filter: &Filter,
     limit: i64,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<AuditEntry>, StoreError> {
     let sql = if reader.is_none() { EVERYTHING } else { SEEN_BY_READER };
     let rows = sqlx::query(sql)
         .bind(filter.before)
@@ -134,7 +136,7 @@ pub(crate) async fn list(
 pub(crate) const OF_TARGET: &str = "SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2";
 
 /// The newest entries about one thing.
-pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Result<Vec<Entry>, StoreError> {
+pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
     let rows = sqlx::query(OF_TARGET).bind(target_id).bind(limit).fetch_all(store.reads()).await?;
     entries(&rows)
 }
@@ -143,13 +145,13 @@ pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Res
 pub(crate) const WALK: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
 
 /// Entries oldest first from `after` on: what verification and export walk through.
-pub(crate) async fn walk(store: &Store, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
+pub(crate) async fn walk(store: &Store, after: i64, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
     let rows = sqlx::query(WALK).bind(after).bind(limit).fetch_all(store.reads()).await?;
     entries(&rows)
 }
 
 /// One entry by its number.
-pub(crate) async fn find(store: &Store, seq: i64) -> Result<Option<Entry>, StoreError> {
+pub(crate) async fn find(store: &Store, seq: i64) -> Result<Option<AuditEntry>, StoreError> {
     sqlx::query("SELECT * FROM audit WHERE seq = $1")
         .bind(seq)
         .fetch_optional(store.reads())
@@ -159,13 +161,13 @@ pub(crate) async fn find(store: &Store, seq: i64) -> Result<Option<Entry>, Store
         .transpose()
 }
 
-fn entries(rows: &[AnyRow]) -> Result<Vec<Entry>, StoreError> {
+fn entries(rows: &[AnyRow]) -> Result<Vec<AuditEntry>, StoreError> {
     rows.iter().map(entry).collect()
 }
 
-fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
+fn entry(row: &AnyRow) -> Result<AuditEntry, StoreError> {
     let columns = Columns::of("audit", row);
-    Ok(Entry {
+    Ok(AuditEntry {
         seq: columns.number("seq")?,
         at: columns.moment("at")?,
         actor_kind: columns.text("actor_kind")?,

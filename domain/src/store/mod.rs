@@ -3,9 +3,9 @@
 //! # Rules
 //!
 //! The statements are portable, so that the same text serves SQLite and PostgreSQL: columns are TEXT and BIGINT,
-//! placeholders are `$1`, booleans are nullable moments, sums are `CAST(… AS BIGINT)`, a conflict is recognised by its kind
-//! and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one JSON
-//! parameter; [`Engine::elements`] makes a table of it.
+//! placeholders are `$1`, booleans are nullable moments, sums are `CAST(… AS BIGINT)`, a conflict is recognised by its
+//! kind and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one
+//! JSON parameter; `Engine::elements` makes a table of it.
 //!
 //! # Connections
 //!
@@ -15,10 +15,10 @@
 //!
 //! Changes happen one at a time, and none while a batch of exchanges is decided and written. SQLite has one writer
 //! anyway: both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
-//! locked" when another writer came between. On PostgreSQL a change takes a lock of which everything that must not overlap
-//! with one takes a share. So a decision that rests on several rows is safe without a thought about isolation levels,
-//! and the two engines behave alike. The rejected
-//! alternative, serialisable transactions, makes every caller ready to repeat.
+//! locked" when another writer came between. On PostgreSQL a change takes a lock of which everything that must not
+//! overlap with one takes a share. So a decision that rests on several rows is safe without a thought about isolation
+//! levels, and the two engines behave alike. The rejected alternative, serialisable transactions, makes every caller
+//! ready to repeat.
 
 pub mod audit;
 pub mod client;
@@ -34,15 +34,16 @@ pub mod token;
 pub mod webhook;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row};
 
 use crate::base::clock::Timestamp;
-use crate::store::connection::postgres::{self, Turn};
+use crate::store::connection::postgres::{self, ChangeLock};
 use crate::store::connection::sqlite;
-use crate::store::connection::transaction::Turns;
+use crate::store::connection::transaction::WritePermits;
 
 pub use connection::transaction::Transaction;
 pub use connection::url::{DatabaseUrl, PostgresUrl};
@@ -61,7 +62,7 @@ pub enum StoreError {
     Inconsistent {
         /// The table of the row.
         table: &'static str,
-        /// Which column, and how it is wrong; never a secret value.
+        /// ConsentSelection column, and how it is wrong; never a secret value.
         detail: String,
     },
     /// The schema belongs to a newer version of the program.
@@ -102,7 +103,7 @@ pub struct Store {
     reads: AnyPool,
     changes: AnyPool,
     ledger: AnyPool,
-    turns: Turns,
+    permits: WritePermits,
     /// SQLite's file, of a server.
     file: Option<Arc<std::fs::File>>,
 }
@@ -132,8 +133,8 @@ impl Default for StoreOptions {
 /// What an exchange survives. A change that was acknowledged survives all of it, whatever this says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerDurability {
-    /// A killed process of ours. The last moments before a power cut (and, on PostgreSQL, before a crash of the database)
-    /// may be forgotten: entries of the ledger, and that an assertion was used.
+    /// A killed process of ours. The last moments before a power cut (and, on PostgreSQL, before a crash of the
+    /// database) may be forgotten: entries of the ledger, and that an assertion was used.
     Process,
     /// A power cut too: each commit waits for the disk.
     Power,
@@ -187,17 +188,18 @@ impl Store {
         }
     }
 
-    /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it reads.
+    /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it
+    /// reads.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self.engine {
-            Engine::Sqlite => self.begin_in_turn(&self.changes).await,
-            Engine::Postgres => postgres::begin(&self.changes, Turn::Whole).await,
+            Engine::Sqlite => self.begin_with_permit(&self.changes).await,
+            Engine::Postgres => postgres::begin(&self.changes, ChangeLock::Exclusive).await,
         }
     }
 
-    async fn begin_in_turn(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
-        let turn = self.turns.next().await?;
-        Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
+    async fn begin_with_permit(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
+        let permit = self.permits.acquire().await?;
+        Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(permit)))
     }
 
     /// A connection of the ledger, for as long as its holder likes.
@@ -208,8 +210,8 @@ impl Store {
     /// Begins a transaction of the ledger: no change happens before it ends, but on PostgreSQL others of its kind do.
     pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
         match self.engine {
-            Engine::Sqlite => self.begin_in_turn(&self.ledger).await,
-            Engine::Postgres => postgres::begin(&self.ledger, Turn::Share).await,
+            Engine::Sqlite => self.begin_with_permit(&self.ledger).await,
+            Engine::Postgres => postgres::begin(&self.ledger, ChangeLock::Shared).await,
         }
     }
 
@@ -238,8 +240,8 @@ impl Store {
         }
     }
 
-    /// How many connections servers have to a PostgreSQL database at this moment, so that what must not happen beside one
-    /// can refuse. Of SQLite the lock on its file tells.
+    /// How many connections servers have to a PostgreSQL database at this moment, so that what must not happen beside
+    /// one can refuse. Of SQLite the lock on its file tells.
     pub async fn servers(&self) -> Result<i64, StoreError> {
         match self.engine {
             Engine::Sqlite => Ok(0),
@@ -314,6 +316,31 @@ impl<'row> Columns<'row> {
     fn parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         let text = self.text(column)?;
         parse(&text).ok_or_else(|| self.inconsistent(format!("{column} is {text:?}")))
+    }
+
+    /// A column that is absent, or that `parse` must understand.
+    fn optional_parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+        self.optional_text(column)?
+            .map(|text| parse(&text).ok_or_else(|| self.inconsistent(format!("{column} is {text:?}"))))
+            .transpose()
+    }
+
+    /// A column that holds a JSON list of texts, each of which `parse` must understand.
+    fn parsed_list<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StoreError> {
+        self.json::<Vec<String>>(column)?
+            .iter()
+            .map(|text| parse(text).ok_or_else(|| self.inconsistent(format!("{column} holds {text:?}"))))
+            .collect()
+    }
+
+    /// A column that is absent, or holds a whole number of seconds.
+    fn optional_seconds(&self, column: &str) -> Result<Option<Duration>, StoreError> {
+        self.optional_number(column)?
+            .map(|seconds| match u64::try_from(seconds) {
+                Ok(seconds) => Ok(Duration::from_secs(seconds)),
+                Err(_) => Err(self.inconsistent(format!("{column} is {seconds}"))),
+            })
+            .transpose()
     }
 
     /// A column that holds JSON.

@@ -1,6 +1,7 @@
-//! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested beside it.
+//! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested
+//! beside it.
 
-use Kind::{Number, Text};
+use ParameterKind::{Number, Text};
 use sqlx::AssertSqlSafe;
 
 use crate::store::client::{consent, personal_token};
@@ -11,15 +12,15 @@ use crate::testing::Instance;
 
 /// A parameter's type.
 #[derive(Clone, Copy)]
-enum Kind {
+enum ParameterKind {
     Text,
     Number,
 }
 
-const AUDIT_FILTER: &[Kind] = &[Number, Text, Text, Text, Text, Text, Number, Number, Number, Text];
+const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, Number, Number, Number, Text];
 
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[Kind]); 14] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 14] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
@@ -36,7 +37,7 @@ const STATEMENTS: [(&str, &str, &[Kind]); 14] = [
     ("sessions", session::LIVE_SESSIONS, &[Text, Number, Number]),
 ];
 
-async fn plan(store: &Store, sql: &str, kinds: &[Kind]) -> Vec<String> {
+async fn plan(store: &Store, sql: &str, kinds: &[ParameterKind]) -> Vec<String> {
     let (explain, column) = match store.engine() {
         Engine::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
         Engine::Postgres => ("EXPLAIN", "QUERY PLAN"),
@@ -62,7 +63,7 @@ async fn no_page_reads_a_table_that_grows_from_end_to_end() {
     let instance = Instance::without_whole_reads().await;
     let (grants, grants_of_one) = (consent::list_sql(false), consent::list_sql(true));
     let (tokens, tokens_of_one) = (personal_token::list_sql(false), personal_token::list_sql(true));
-    let of_people: [(&str, &str, &[Kind]); 4] = [
+    let of_people: [(&str, &str, &[ParameterKind]); 4] = [
         ("connected apps", &grants, &[Number, Number, Number, Text, Number, Text]),
         ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text, Number, Text]),
         ("personal tokens", &tokens, &[Number, Number, Text, Number, Text]),

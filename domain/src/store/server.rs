@@ -50,15 +50,21 @@ pub(crate) struct ServerRow {
 
 impl ServerRow {
     pub(crate) fn server(self) -> Result<McpServer, StoreError> {
-        let wrong = |detail: String| StoreError::Inconsistent { table: "mcp_servers", detail };
+        let id = self.id.as_str();
+        let wrong = |detail: String| StoreError::Inconsistent {
+            table: "mcp_servers",
+            detail: format!("{detail} (row {id:?})"),
+        };
         let scopes: Vec<(String, String)> =
             serde_json::from_str(&self.scopes).map_err(|error| wrong(format!("scopes: {error}")))?;
         Ok(McpServer {
-            id: McpServerId::parse(&self.id).ok_or_else(|| wrong(format!("id is {:?}", self.id)))?,
+            id: McpServerId::parse(id).ok_or_else(|| wrong("id".to_owned()))?,
             resource: self.resource,
             name: self.name,
             scopes: scopes.into_iter().map(|(name, description)| ScopeDescription { name, description }).collect(),
-            token_lifetime: Duration::from_secs(u64::try_from(self.token_lifetime).unwrap_or(0)),
+            token_lifetime: u64::try_from(self.token_lifetime)
+                .map(Duration::from_secs)
+                .map_err(|_| wrong(format!("token_lifetime is {}", self.token_lifetime)))?,
             alg: TokenAlgorithm::parse(&self.alg).ok_or_else(|| wrong(format!("alg is {:?}", self.alg)))?,
             built_in: self.built_in_since.is_some(),
         })

@@ -70,7 +70,7 @@ async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Op
         client_id: token.id.to_string(),
         jti: token.id.to_string(),
         iat: token.created_at.seconds(),
-        exp: token.ends_at.seconds(),
+        exp: token.expires_at.seconds(),
         status: None,
     };
     Ok(Some((token, claims)))

@@ -8,8 +8,9 @@ use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
-use crate::model::client::InteractiveClient;
+use crate::model::audit::{Action, Event, Target};
+use crate::model::client::AppClient;
+use crate::model::consent::EndCause;
 use crate::model::oauth_error::OAuthError;
 use crate::model::origin::Origin;
 use crate::store;
@@ -58,7 +59,7 @@ async fn revoke_of_credential(
     if !store::token::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
         return Ok(());
     }
-    let event = Event::new("token.revoked", "credential", caller.client_id.as_str(), &verified.client_name)
+    let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &verified.client_name)
         .with(json!({ "jti": verified.jti.as_str() }));
     change.commit(&actor, &event).await?;
     Ok(())
@@ -66,7 +67,7 @@ async fn revoke_of_credential(
 
 async fn revoke_of_interactive(
     context: &Context,
-    client: &InteractiveClient,
+    client: &AppClient,
     token: &str,
     origin: &Origin,
 ) -> Result<(), Fault> {
@@ -84,12 +85,7 @@ async fn revoke_of_interactive(
 }
 
 /// The client gives up the consent of this refresh token. A token of another client stays what it is.
-async fn give_up(
-    context: &Context,
-    client: &InteractiveClient,
-    token: &PlainSecret,
-    origin: &Origin,
-) -> Result<(), Fault> {
+async fn give_up(context: &Context, client: &AppClient, token: &PlainSecret, origin: &Origin) -> Result<(), Fault> {
     let hash = token.hash(&context.keys.pepper);
     if !store::client::consent::is_known(&context.store, &hash).await? {
         return Ok(());
@@ -103,7 +99,7 @@ async fn give_up(
         return Ok(());
     }
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    consent::end_and_commit(change, &actor, &grant.id, "client").await
+    consent::end_and_commit(change, &actor, &grant.id, EndCause::Client).await
 }
 
 async fn valid(context: &Context, token: &str) -> Result<Option<VerifiedToken>, Fault> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jsonwebtoken::Validation;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, InteractiveClientId, PersonId, PersonalTokenId, TokenId};
+use crate::base::id::{AppClientId, ClientId, PersonId, PersonalTokenId, TokenId};
 use crate::client::personal_token;
 use crate::context::Context;
 use crate::crypto::keys::KeyError;
@@ -32,7 +32,7 @@ pub enum Subject {
         /// Their present name.
         name: String,
         /// The client.
-        client_id: InteractiveClientId,
+        client_id: AppClientId,
     },
     /// A program that was given a personal token, for its person.
     PersonalToken {
@@ -164,7 +164,7 @@ async fn of_personal_token(
         subject: Subject::PersonalToken { person: token.person, person_name, id: token.id },
         name: token.name,
         scopes: token.scopes.intersection(&server.scope_names()),
-        expires_at: token.ends_at.seconds(),
+        expires_at: token.expires_at.seconds(),
     })
 }
 

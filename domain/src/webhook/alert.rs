@@ -1,5 +1,5 @@
-//! What nobody does, but somebody should hear of: a credential that ends soon, and a secret that is tried after its time.
-//! Each becomes one entry of the audit log, and from there goes where every other one goes.
+//! What nobody does, but somebody should hear of: a credential that ends soon, and a secret that is tried after its
+//! time. Each becomes one entry of the audit log, and from there goes where every other one goes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::Credential;
 use crate::model::token::Refusal;
 use crate::store::{self, StoreError};
@@ -31,10 +31,10 @@ const RETIRED: [Refusal; 5] = [
 ];
 
 /// Credentials that one transaction deals with.
-const BITE: i64 = 100;
+const BATCH_SIZE: i64 = 100;
 /// Transactions of one run. What is left waits for the next: an instance with very many credentials does not spend its
 /// first minutes on this alone.
-const MOST_BITES: usize = 50;
+const MOST_BATCHES: usize = 50;
 /// How many hours back refusals are looked at: counts of the last one may have been written late.
 const LOOK_BACK: i64 = 2;
 
@@ -42,15 +42,15 @@ const LOOK_BACK: i64 = 2;
 /// many were announced.
 pub async fn expiring(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
-    let (mut announced, mut bites) = (0, 0);
+    let (mut announced, mut batches) = (0, 0);
     let mut from = now;
     for (days, kind) in STAGES {
         let until = now.plus(DAY * days);
         // The moment itself belongs to the stage before.
         let mut after = (from.plus(Duration::from_millis(1)), String::new());
-        while bites < MOST_BITES {
-            bites += 1;
-            let found = store::webhook::alert::ending(&context.store, kind, &after, until, BITE).await?;
+        while batches < MOST_BATCHES {
+            batches += 1;
+            let found = store::webhook::alert::ending(&context.store, kind, &after, until, BATCH_SIZE).await?;
             let Some((last, ends_at)) = found.last() else { break };
             after = (*ends_at, last.as_str().to_owned());
             let mut change = context.begin_change().await?;
@@ -69,13 +69,18 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
                 let is_new =
                     store::webhook::alert::remember(change.transaction(), client_id, kind, ends_at.millis(), now);
                 if is_new.await? && made_at(&mut change, &credential).await? < ends_at.minus(DAY * days) {
-                    let event = Event::new("credential.expiring", "credential", client_id.as_str(), &credential.name);
+                    let event = Event::new(
+                        Action::CredentialExpiring,
+                        Target::Credential,
+                        client_id.as_str(),
+                        &credential.name,
+                    );
                     events.push(event.with(json!({ "days": days, "ends_at": ends_at.rfc3339() })));
                 }
             }
             announced += events.len();
             change.commit_all(&Actor::system(), &events).await?;
-            if found.len() < BITE as usize {
+            if found.len() < BATCH_SIZE as usize {
                 break;
             }
         }
@@ -84,8 +89,8 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
     Ok(announced)
 }
 
-/// When the present end was chosen: when the newest secret or key was made. Whoever makes one for seven days knows that it
-/// ends within fourteen.
+/// When the present end was chosen: when the newest secret or key was made. Whoever makes one for seven days knows that
+/// it ends within fourteen.
 async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Timestamp, StoreError> {
     let id = &credential.client_id;
     let secrets = store::credential::secrets(&mut **change.transaction(), id).await?;
@@ -100,8 +105,8 @@ async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Tim
 pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let mut told = 0;
-    for _ in 0..MOST_BITES {
-        let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BITE).await?;
+    for _ in 0..MOST_BATCHES {
+        let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BATCH_SIZE).await?;
         if found.is_empty() {
             break;
         }
@@ -112,7 +117,7 @@ pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
             // Several hours of a day are one alert.
             if store::webhook::alert::remember(change.transaction(), &tried.client_id, cause, tried.day, now).await? {
                 let id = tried.client_id.as_str();
-                let event = Event::new("credential.retired_secret_tried", "credential", id, &tried.name);
+                let event = Event::new(Action::CredentialRetiredSecretTried, Target::Credential, id, &tried.name);
                 events.push(event.with(json!({
                     "cause": cause,
                     "tried_at": tried.last_at.rfc3339(),

@@ -1,4 +1,4 @@
-//! Collecting and sending, again and again: what the server does in the background.
+//! The loop that fills the outbox and sends what is due: the server runs it in the background.
 
 use std::collections::HashMap;
 
@@ -8,26 +8,26 @@ use crate::base::id::WebhookId;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::store;
-use crate::webhook::outbox::collect;
+use crate::webhook::outbox::enqueue;
 use crate::webhook::sender::attempt_due;
 
 /// Keeps the webhooks going. Each has at most one request under way, so a slow receiver holds up nobody but itself, and
 /// there are never more requests than webhooks.
-pub struct Courier {
+pub struct Dispatcher {
     context: Context,
     under_way: HashMap<WebhookId, JoinHandle<()>>,
 }
 
-impl Courier {
-    /// A courier with nothing under way.
+impl Dispatcher {
+    /// A dispatcher that has nothing under way.
     pub fn new(context: Context) -> Self {
         Self { context, under_way: HashMap::new() }
     }
 
-    /// Collects what is new and begins to send what is due. Returns without waiting for answers.
+    /// Fills the outbox with what is new, and begins to send what is due. Returns without waiting for answers.
     pub async fn turn(&mut self) -> Result<(), Fault> {
         self.under_way.retain(|_, round| !round.is_finished());
-        collect(&self.context).await?;
+        enqueue(&self.context).await?;
         for webhook in store::webhook::due(&self.context.store, self.context.now()).await? {
             self.under_way
                 .entry(webhook)
@@ -45,7 +45,7 @@ impl Courier {
     }
 }
 
-impl Drop for Courier {
+impl Drop for Dispatcher {
     fn drop(&mut self) {
         self.under_way.values().for_each(JoinHandle::abort);
     }

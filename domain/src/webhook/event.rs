@@ -4,15 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::model::actor::Actor;
-use crate::model::audit::Entry;
+use crate::model::audit::{Action, AuditEntry, Target};
 use crate::model::settings::Settings;
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
 
-/// The type of a message that tells of an emergency stop.
-const STOPPED: &str = "emergency.stopped";
-/// The type of a message that tells of a leak of what acts for a person, or of an app's secret.
-const LEAK_OF_PEOPLE: &str = "leak.reported";
 /// The type of a message that somebody sends to see whether it arrives.
 pub(crate) const TEST: &str = "webhook.test";
 
@@ -25,25 +21,23 @@ struct Rule {
     details: &'static [&'static str],
 }
 
-fn rule(action: &str) -> Option<Rule> {
+fn rule(action: Action) -> Option<Rule> {
     let of = |kind: EventKind, details| Some(Rule { kind, name: kind.as_str(), details });
+    let under_own_name = |kind, details| Some(Rule { kind, name: action.as_str(), details });
     match action {
-        "credential.generated" => of(EventKind::Generated, &["expires_at", "scopes", "mcp_servers"]),
-        "credential.rotation_started" => of(EventKind::Rotated, &["old", "old_works_until", "new"]),
-        "credential.revoked" => of(EventKind::Revoked, &["reason", "emergency"]),
-        "credential.leaked" => of(EventKind::Leaked, &["secret", "found_at", "revoked"]),
-        LEAK_OF_PEOPLE => {
-            Some(Rule { kind: EventKind::Leaked, name: LEAK_OF_PEOPLE, details: &["person", "found_at", "revoked"] })
-        }
-        "credential.expiring" => of(EventKind::Expiring, &["days", "ends_at"]),
-        "credential.retired_secret_tried" => {
+        Action::CredentialGenerated => of(EventKind::Generated, &["expires_at", "scopes", "mcp_servers"]),
+        Action::CredentialRotationStarted => of(EventKind::Rotated, &["old", "old_works_until", "new"]),
+        Action::CredentialRevoked => of(EventKind::Revoked, &["reason", "emergency"]),
+        Action::CredentialLeaked => of(EventKind::Leaked, &["secret", "found_at", "revoked"]),
+        Action::LeakReported => under_own_name(EventKind::Leaked, &["person", "found_at", "revoked"]),
+        Action::CredentialExpiring => of(EventKind::Expiring, &["days", "ends_at"]),
+        Action::CredentialRetiredSecretTried => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])
         }
         // A stop of very many credentials has no entry for each: its own one stands for them.
-        STOPPED => Some(Rule {
-            kind: EventKind::Revoked,
-            name: STOPPED,
-            details: &[
+        Action::EmergencyStopped => under_own_name(
+            EventKind::Revoked,
+            &[
                 "means",
                 "credentials",
                 "grants",
@@ -55,13 +49,13 @@ fn rule(action: &str) -> Option<Rule> {
                 "created_before",
                 "reason",
             ],
-        }),
+        ),
         _ => None,
     }
 }
 
 /// A message before it is addressed.
-pub(crate) struct Told {
+pub(crate) struct EventMessage {
     /// Who wants to hear it.
     pub kind: EventKind,
     /// Its type.
@@ -73,16 +67,16 @@ pub(crate) struct Told {
 }
 
 /// What an entry of the audit log has to tell, if anything. `team` is the name of the one that owns its target.
-pub(crate) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Option<Told> {
-    let Rule { kind, name, details } = rule(&entry.action)?;
+pub(crate) fn told(settings: &Settings, entry: &AuditEntry, team: Option<&str>) -> Option<EventMessage> {
+    let Rule { kind, name, details } = rule(Action::parse(&entry.action)?)?;
     let all: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
     let mut data = Map::new();
-    let url = if entry.target_kind == "credential" {
+    let url = if entry.target_kind == Target::Credential.as_str() {
         data.insert("client_id".to_owned(), json!(entry.target_id));
         data.insert("name".to_owned(), json!(entry.target_name));
         data.insert("team".to_owned(), json!(team));
         format!("{}/credentials/{}", settings.public_url, entry.target_id)
-    } else if entry.action == LEAK_OF_PEOPLE {
+    } else if entry.action == Action::LeakReported.as_str() {
         data.insert("kind".to_owned(), json!(entry.target_kind));
         data.insert("name".to_owned(), json!(entry.target_name));
         format!("{}/apps", settings.public_url)
@@ -97,7 +91,12 @@ pub(crate) fn told(settings: &Settings, entry: &Entry, team: Option<&str>) -> Op
             data.insert((*detail).to_owned(), value.clone());
         }
     }
-    Some(Told { kind, name, subject: entry.target_name.clone(), body: body(name, entry.at, Value::Object(data)) })
+    Some(EventMessage {
+        kind,
+        name,
+        subject: entry.target_name.clone(),
+        body: body(name, entry.at, Value::Object(data)),
+    })
 }
 
 /// The body of a test.
@@ -117,11 +116,11 @@ fn body(name: &str, at: Timestamp, data: Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::audit::ACTIONS;
 
     #[test]
     fn every_kind_has_an_action_that_is_recorded() {
-        let told: Vec<EventKind> = ACTIONS.iter().filter_map(|action| rule(action)).map(|rule| rule.kind).collect();
+        let told: Vec<EventKind> =
+            Action::ALL.iter().filter_map(|action| rule(*action)).map(|rule| rule.kind).collect();
         for kind in EventKind::ALL {
             assert!(told.contains(&kind), "{kind:?}");
             assert_eq!(EventKind::parse(kind.as_str()), Some(kind));

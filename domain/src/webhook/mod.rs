@@ -1,4 +1,13 @@
-//! Telling other programs what happened.
+//! Webhooks: telling other programs what happened.
+//!
+//! | module | step |
+//! |---|---|
+//! | this one | adding, editing, pausing and removing webhooks |
+//! | [`alert`] | audit entries for what no person does: an end that is near, a retired secret that is tried |
+//! | [`outbox`] | from new audit entries to deliveries |
+//! | [`event`] | the body of a message |
+//! | [`sender`], [`secret`] | one attempt to deliver, signed |
+//! | [`dispatcher`] | the loop that the server runs |
 
 pub mod alert;
 pub mod dispatcher;
@@ -17,13 +26,12 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
-use crate::model::ports::Post;
 use crate::model::webhook::{EventKind, Webhook};
 use crate::store::{self, StoreError};
 use crate::webhook::secret::SigningSecret;
@@ -68,17 +76,7 @@ pub enum WebhookError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for WebhookError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<KeyError> for WebhookError {
-    fn from(error: KeyError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(WebhookError: StoreError, KeyError);
 
 /// A draft that may be used.
 struct Checked {
@@ -118,7 +116,8 @@ impl WebhookDraft {
     }
 }
 
-/// Checks the form of an address and returns its host. Whether it may be asked is for [`Post`] to say.
+/// Checks the form of an address and returns its host. Whether it may be asked is for
+/// [`Post`](crate::model::ports::Post) to say.
 fn check_url(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_URL {
         return Err(format!("Use at most {LONGEST_URL} characters."));
@@ -139,12 +138,12 @@ fn check_url(text: &str) -> Result<String, String> {
 
 /// What an earlier submission of a form was for, so that a reload makes no second webhook and no second secret.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<WebhookId>, Fault> {
-    Ok(idempotency::made_by(context, form_token).await?.as_deref().and_then(WebhookId::parse))
+    Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(WebhookId::parse))
 }
 
 /// Uses up the one-use token of a form that shows a secret.
-async fn use_form(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
-    match change.use_form(form_token, id.as_str()).await? {
+async fn use_form_token(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
+    match change.use_form_token(form_token, id.as_str()).await? {
         None => Ok(()),
         Some(earlier) => Err(WebhookError::AlreadySubmitted(WebhookId::parse(&earlier).ok_or(Fault::Damaged)?)),
     }
@@ -180,7 +179,7 @@ pub async fn add(
         last_problem: None,
         failing_since: None,
     };
-    use_form(&mut change, form_token, &webhook.id).await?;
+    use_form_token(&mut change, form_token, &webhook.id).await?;
     if store::webhook::count(change.transaction()).await? >= MOST as i64 {
         let message = format!("There are {MOST} webhooks already. Remove one first.");
         return Err(WebhookError::Invalid(vec![FieldError::new("name", message)]));
@@ -189,14 +188,14 @@ pub async fn add(
     let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
     store::webhook::insert(change.transaction(), &webhook, &url, &wrapped).await?;
     // Only the host: the rest of an address may be what lets its holder in.
-    let event = event("webhook.added", &webhook)
+    let event = event(Action::WebhookAdded, &webhook)
         .with(json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) }));
     change.commit(actor, &event).await?;
     Ok((webhook, secret))
 }
 
-fn event(action: &'static str, webhook: &Webhook) -> Event {
-    Event::new(action, "webhook", webhook.id.as_str(), &webhook.name)
+fn event(action: Action, webhook: &Webhook) -> Event {
+    Event::new(action, Target::Webhook, webhook.id.as_str(), &webhook.name)
 }
 
 /// Every webhook, in the order they were added.
@@ -254,7 +253,7 @@ pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &Webh
         return Ok(());
     }
     store::webhook::update(change.transaction(), &after, &url).await?;
-    change.commit(actor, &event("webhook.edited", &after).with(Value::Object(changes))).await?;
+    change.commit(actor, &event(Action::WebhookEdited, &after).with(Value::Object(changes))).await?;
     Ok(())
 }
 
@@ -268,7 +267,7 @@ pub async fn pause(context: &Context, actor: &Actor, id: &WebhookId, gone: bool)
     let now = change.now();
     store::webhook::pause(change.transaction(), id, now, gone).await?;
     let reason = gone.then_some("the receiver answered 410 Gone");
-    change.commit(actor, &event("webhook.paused", &webhook).with(json!({ "reason": reason }))).await?;
+    change.commit(actor, &event(Action::WebhookPaused, &webhook).with(json!({ "reason": reason }))).await?;
     Ok(())
 }
 
@@ -281,7 +280,7 @@ pub async fn resume(context: &Context, actor: &Actor, id: &WebhookId) -> Result<
     }
     let (head, _) = store::audit::head_in(change.transaction()).await?;
     store::webhook::resume(change.transaction(), id, head).await?;
-    change.commit(actor, &event("webhook.resumed", &webhook)).await?;
+    change.commit(actor, &event(Action::WebhookResumed, &webhook)).await?;
     Ok(())
 }
 
@@ -297,11 +296,11 @@ pub async fn replace_secret(
     let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
     let mut change = context.begin_change().await?;
     let mut webhook = find_for(&mut change, actor, id).await?;
-    use_form(&mut change, form_token, id).await?;
+    use_form_token(&mut change, form_token, id).await?;
     let now = change.now();
     (webhook.secret_made_at, webhook.previous_until) = (now, Some(now.plus(SECRET_OVERLAP)));
     store::webhook::replace_secret(change.transaction(), id, &wrapped, now, now.plus(SECRET_OVERLAP)).await?;
-    change.commit(actor, &event("webhook.secret_replaced", &webhook)).await?;
+    change.commit(actor, &event(Action::WebhookSecretReplaced, &webhook)).await?;
     Ok((webhook, secret))
 }
 
@@ -310,7 +309,7 @@ pub async fn remove(context: &Context, actor: &Actor, id: &WebhookId) -> Result<
     let mut change = context.begin_change().await?;
     let webhook = find_for(&mut change, actor, id).await?;
     store::webhook::remove(change.transaction(), id).await?;
-    change.commit(actor, &event("webhook.removed", &webhook).with(json!({ "host": webhook.host }))).await?;
+    change.commit(actor, &event(Action::WebhookRemoved, &webhook).with(json!({ "host": webhook.host }))).await?;
     Ok(())
 }
 

@@ -9,17 +9,18 @@ use crate::store::{self, StoreError};
 use crate::webhook::event;
 
 /// Entries that are considered in one transaction.
-const BITE: i64 = 100;
+const BATCH_SIZE: i64 = 100;
 
-/// Makes a delivery of each new entry of the audit log for each webhook that asked for it. A webhook remembers how far it
-/// has come in the transaction that stores its deliveries, so nothing is left out and nothing is told twice, whoever
-/// collects and whenever it is interrupted. Returns how many deliveries were made.
-pub async fn collect(context: &Context) -> Result<usize, Fault> {
+/// Makes a delivery of each new entry of the audit log for each webhook that asked for it. Returns how many.
+///
+/// The transaction that stores a webhook's deliveries also notes how far the webhook has come. So no entry is left out
+/// or sent twice when two servers do this at once, or when one is interrupted.
+pub async fn enqueue(context: &Context) -> Result<usize, Fault> {
     let mut made = 0;
     loop {
         let behind = store::webhook::behind(&context.store).await?;
         let Some(first) = behind.iter().map(|webhook| webhook.after_seq).min() else { return Ok(made) };
-        let entries = store::audit::walk(&context.store, first, BITE).await?;
+        let entries = store::audit::walk(&context.store, first, BATCH_SIZE).await?;
         let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(made) };
         let mut told = Vec::new();
         for entry in &entries {

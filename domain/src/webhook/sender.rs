@@ -13,7 +13,7 @@ use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::ports::Message;
+use crate::model::ports::WebhookMessage;
 use crate::store;
 use crate::store::webhook::{Attempt, Claimed, NewDelivery};
 use crate::webhook;
@@ -31,8 +31,8 @@ const BACKOFF: [Duration; 7] = [
     Duration::from_secs(3 * 3600),
     Duration::from_secs(8 * 3600),
 ];
-/// How long an attempt has its delivery to itself: longer than it can take. If it is never heard of again, somebody else
-/// makes the next one.
+/// How long an attempt has its delivery to itself: longer than it can take. If it is never heard of again, somebody
+/// else makes the next one.
 const LEASE: Duration = Duration::from_secs(60);
 /// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
 const LONGEST_PROBLEM: usize = 200;
@@ -62,7 +62,7 @@ impl Route {
     }
 
     /// The message as it is sent at `now`. While a secret is being replaced there is a signature of each.
-    fn message(&self, delivery: &Claimed, now: Timestamp) -> Message {
+    fn message(&self, delivery: &Claimed, now: Timestamp) -> WebhookMessage {
         let (id, timestamp) = (delivery.id.as_str(), now.seconds());
         let signatures: Vec<String> = self
             .secrets
@@ -70,7 +70,7 @@ impl Route {
             .filter(|(_, until)| until.is_none_or(|until| now < until))
             .map(|(secret, _)| secret.sign(id, timestamp, &delivery.body))
             .collect();
-        Message {
+        WebhookMessage {
             url: self.url.clone(),
             id: id.to_owned(),
             timestamp,
@@ -80,8 +80,8 @@ impl Route {
     }
 }
 
-/// Makes one attempt for the delivery that is longest due to this webhook. One after the other, so that what happened first
-/// arrives first while the receiver is well. False: nothing was due, or others had it.
+/// Makes one attempt for the delivery that is longest due to this webhook. One after the other, so that what happened
+/// first arrives first while the receiver is well. False: nothing was due, or others had it.
 pub async fn attempt_due(context: &Context, webhook: &WebhookId) -> Result<bool, Fault> {
     let now = context.now();
     let claimed = store::webhook::claim(&context.store, webhook, now, now.plus(LEASE)).await?;
@@ -118,8 +118,8 @@ async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: 
     Ok(())
 }
 
-/// When the next attempt is made after `attempts` that failed; `None`: no more. A little later than planned, by chance, so
-/// that what failed together does not come back together.
+/// When the next attempt is made after `attempts` that failed; `None`: no more. A little later than planned, by chance,
+/// so that what failed together does not come back together.
 fn next_attempt(random: &dyn Random, attempts: i64, now: Timestamp) -> Option<Timestamp> {
     let backoff = *BACKOFF.get(usize::try_from(attempts - 1).ok()?)?;
     let mut chance = [0];
@@ -127,8 +127,8 @@ fn next_attempt(random: &dyn Random, attempts: i64, now: Timestamp) -> Option<Ti
     Some(now.plus(backoff + backoff / 10 * u32::from(chance[0]) / 255))
 }
 
-/// Sends a test now, once, and returns the delivery that says what became of it. Also while the webhook is paused: that is
-/// when somebody wants to know whether it would work.
+/// Sends a test now, once, and returns the delivery that says what became of it. Also while the webhook is paused: that
+/// is when somebody wants to know whether it would work.
 pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<DeliveryId, WebhookError> {
     let webhook = webhook::find(context, id).await?.ok_or(WebhookError::NotFound)?;
     let route = Route::open(context, id).await?.ok_or(WebhookError::NotFound)?;

@@ -1,4 +1,4 @@
-//! Which file of a crate names which other, by its `use` lines and by the paths in its code.
+//! ConsentSelection file of a crate names which other, by its `use` lines and by the paths in its code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

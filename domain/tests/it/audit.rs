@@ -37,7 +37,7 @@ async fn changes_are_listed_with_who_what_and_the_values_before_and_after() {
         scopes: vec!["mcp:read".to_owned()],
         token_lifetime: None,
         ip_ranges: vec![],
-        hard_end_at: None,
+        expires_at: None,
         assertions: Default::default(),
     };
     edit::edit(context, &operator(), &generated.credential.client_id, &new).await.expect("edits");

@@ -198,7 +198,7 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
         scopes: vec!["mcp:read".to_owned()],
         token_lifetime: None,
         ip_ranges: vec![],
-        hard_end_at: Some(context.now().plus(Duration::from_secs(3600))),
+        expires_at: Some(context.now().plus(Duration::from_secs(3600))),
         assertions: Default::default(),
     };
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
@@ -207,9 +207,9 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert_eq!(credential.status(context.now()), Status::Expired);
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_err());
-    new.hard_end_at = Some(context.now().minus(Duration::from_secs(1)));
+    new.expires_at = Some(context.now().minus(Duration::from_secs(1)));
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Err(CredentialError::Invalid(_))));
-    new.hard_end_at = None;
+    new.expires_at = None;
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
 }

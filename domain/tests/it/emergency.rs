@@ -11,9 +11,9 @@ use domain::incident::emergency_stop;
 use domain::model::audit::Filter;
 use domain::model::authority::Authority;
 use domain::model::credential::Status;
-use domain::model::incident::{Means, Order, Preview, Selection};
+use domain::model::incident::{Means, Preview, Selection, StopRequest};
 use domain::model::server::ScopeDescription;
-use domain::operations::key_rotation::{self, Haste, PUBLISHED_AHEAD, RotationError};
+use domain::operations::key_rotation::{self, PUBLISHED_AHEAD, RotationError, RotationMode};
 use domain::server::{self, ServerDraft};
 use domain::testing::Instance;
 use domain::token::verify::verify;
@@ -28,8 +28,8 @@ async fn stop(
     means: Means,
     reason: &str,
 ) -> Result<(u64, Timestamp), CredentialError> {
-    let order = Order { selection, means, reason };
-    emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await
+    let order = StopRequest { selection, means, reason };
+    emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn many_are_stopped_in_bites_and_let_go_on_together() {
         generated(context, &draft(&format!("job {number}"))).await;
     }
     let selection = Selection::default();
-    let order = Order { selection: &selection, means: Means::Disable, reason: "drill" };
+    let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill" };
     let mut told = Vec::new();
     let stopped = emergency_stop::stop(context, &operator(), &order, 2, |count| told.push(count)).await.expect("stops");
     assert_eq!((stopped.0, told), (5, vec![2, 4, 5]));
@@ -125,7 +125,7 @@ async fn many_are_stopped_in_bites_and_let_go_on_together() {
     assert_eq!(entries.len(), 3, "an entry a bite");
     assert_eq!(emergency_stop::undoable(context).await.expect("reads"), [(stopped.1, 5)]);
     assert_eq!(emergency_stop::undo(context, &operator(), stopped.1).await.expect("undoes"), 5);
-    let order = Order { means: Means::Revoke, ..order };
+    let order = StopRequest { means: Means::Revoke, ..order };
     let (revoked, _) = emergency_stop::stop(context, &operator(), &order, 2, |_| {}).await.expect("revokes");
     let left = emergency_stop::preview(context, &selection, Means::Revoke).await.expect("counts");
     assert_eq!((revoked, left.credentials), (5, 0));
@@ -155,12 +155,13 @@ async fn a_new_signing_key_is_published_long_before_it_signs_and_the_old_one_lea
         keys.iter().map(|key| key["kid"].as_str().expect("a kid").to_owned()).collect::<Vec<_>>()
     };
     let old = kid(&token().await);
-    let from =
-        key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
+    let from = key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, RotationMode::Ordered)
+        .await
+        .expect("rotates");
     assert_eq!(from, context.now().plus(PUBLISHED_AHEAD));
-    let again = key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await;
+    let again = key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, RotationMode::Ordered).await;
     assert!(matches!(again, Err(RotationError::UnderWay)));
-    let none = key_rotation::rotate(context, &operator(), TokenAlgorithm::Rs256, Haste::Ordered).await;
+    let none = key_rotation::rotate(context, &operator(), TokenAlgorithm::Rs256, RotationMode::Ordered).await;
     assert!(matches!(none, Err(RotationError::NoSuchKey)));
     assert_eq!((published().await.len(), kid(&token().await)), (2, old.clone()), "published, not in use");
     instance.clock.advance(PUBLISHED_AHEAD - Duration::from_secs(1));
@@ -183,8 +184,8 @@ async fn a_leaked_signing_key_is_dropped_at_once_with_the_tokens_that_it_signed(
     let job = generated(context, &draft("job")).await;
     let secret = job.secret.as_ref().expect("a secret").expose().to_owned();
     let token = exchanged(context, &secret, "").await.expect("a token").token;
-    key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Ordered).await.expect("rotates");
-    key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, Haste::Emergency).await.expect("replaces");
+    key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, RotationMode::Ordered).await.expect("rotates");
+    key_rotation::rotate(context, &operator(), TokenAlgorithm::Es256, RotationMode::Emergency).await.expect("replaces");
     assert!(verify(context, &token, RESOURCE, None).await.is_err());
     let fresh = exchanged(context, &secret, "").await.expect("a token").token;
     assert_ne!(kid(&fresh), kid(&token));

@@ -184,7 +184,7 @@ async fn an_edit_is_obeyed_by_the_next_exchange() {
         scopes: vec!["credentials:read".to_owned()],
         token_lifetime: Some(Duration::from_secs(120)),
         ip_ranges: vec!["192.0.2.0/24".to_owned()],
-        hard_end_at: None,
+        expires_at: None,
         assertions: Default::default(),
     };
     edit::edit(context, &operator(), &generated.credential.client_id, &edit).await.expect("edits");

@@ -33,7 +33,8 @@ async fn the_master_key_is_replaced_and_everything_opens_under_the_new_one_only(
     second_factor::begin_app(context, &operator(), &ada.id).await.expect("begins");
 
     let new = MasterKey::new(&[7; 32]);
-    // Three keys of the instance, one that signs, the address and the secret of a webhook, the secret of an authenticator app.
+    // Three keys of the instance, one that signs, the address and the secret of a webhook, the secret of an
+    // authenticator app.
     assert_eq!(rewrap(context, &operator(), &new).await.expect("wraps"), 7);
     check_master_key(&context.store, &new).await.expect("opens");
     let old = check_master_key(&context.store, &MasterKey::new(&[42; 32])).await;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod credentials;
+mod damaged_rows;
 mod emergency;
 mod exchange;
 mod import;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use domain::crypto::password::Password;
 use domain::person::setup::{self, SetupError};
-use domain::person::sign_in::{self, ACCOUNT_LIMIT, Attempt, Shown, SignInError};
+use domain::person::sign_in::{self, ACCOUNT_LIMIT, Attempt, ShownFactor, SignInError};
 use domain::person::{self, NewPerson, PersonError};
 use domain::store::{DatabaseUrl, Engine, Store, StoreOptions};
 use domain::testing::{self, Instance};
@@ -117,7 +117,7 @@ async fn guessing_is_stopped_and_the_owner_is_not() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let ada = person::create_administrator(context, &operator(), ada(PASSWORD)).await.expect("makes");
-    let device = sign_in::device_token(context, &ada.id, Shown::Password, None);
+    let device = sign_in::device_token(context, &ada.id, ShownFactor::Password, None);
     for number in 0..ACCOUNT_LIMIT {
         let address = format!("192.0.2.{number}");
         let guess = sign_in::sign_in(context, attempt("guess guess guess", &address, None)).await;

@@ -18,12 +18,12 @@ use domain::model::actor::Actor;
 use domain::model::audit::Filter;
 use domain::model::authority::Authority;
 use domain::model::credential::draft::Expiry;
-use domain::model::incident::{Means, Order, Policy, Selection};
+use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::webhook::{EventKind, Webhook};
 use domain::operations::housekeeping;
-use domain::testing::{Answer, Instance, Received};
-use domain::webhook::dispatcher::Courier;
-use domain::webhook::outbox::collect;
+use domain::testing::{Instance, Received, ReceiverAnswer};
+use domain::webhook::dispatcher::Dispatcher;
+use domain::webhook::outbox::enqueue;
 use domain::webhook::sender::{attempt_due, send_again, test};
 use domain::webhook::{self, WebhookDraft, WebhookError, alert};
 
@@ -43,7 +43,7 @@ async fn added(context: &Context, url: &str) -> (Webhook, String) {
 
 /// Collects and sends until nothing is due; returns what arrived.
 async fn sent(instance: &Instance, id: &WebhookId) -> Vec<Received> {
-    collect(&instance.context).await.expect("collects");
+    enqueue(&instance.context).await.expect("collects");
     while attempt_due(&instance.context, id).await.expect("attempts") {}
     instance.receiver.take()
 }
@@ -153,8 +153,8 @@ async fn a_webhook_hears_only_what_it_asked_for() {
     assert_eq!(types(&sent(&instance, &webhook.id).await), ["credential.revoked"]);
     generated(context, &draft("other")).await;
     let selection = Selection::default();
-    let order = Order { selection: &selection, means: Means::Revoke, reason: "drill" };
-    emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await.expect("stops");
+    let order = StopRequest { selection: &selection, means: Means::Revoke, reason: "drill" };
+    emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await.expect("stops");
     let received = sent(&instance, &webhook.id).await;
     assert_eq!(types(&received), ["credential.revoked", "emergency.stopped"]);
     assert_eq!(received[1].body["data"]["credentials"], 1);
@@ -171,7 +171,7 @@ async fn many_entries_are_told_completely_and_in_order_whoever_collects() {
     for number in 0..230 {
         generated(context, &draft(&format!("job-{number}"))).await;
     }
-    let (one, other) = tokio::join!(collect(context), collect(context));
+    let (one, other) = tokio::join!(enqueue(context), enqueue(context));
     assert_eq!(one.expect("collects") + other.expect("collects"), 230);
     let received = sent(&instance, &webhook.id).await;
     let entries: Vec<i64> = received.iter().filter_map(|one| one.body["data"]["entry"].as_i64()).collect();
@@ -184,7 +184,7 @@ async fn a_failed_attempt_is_repeated_ever_more_rarely_and_then_given_up() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let (webhook, signing) = added(context, URL).await;
-    instance.receiver.answer(URL, Answer::Status(500));
+    instance.receiver.answer(URL, ReceiverAnswer::Status(500));
     generated(context, &draft("job")).await;
     let began = context.now();
     let first = sent(&instance, &webhook.id).await;
@@ -211,7 +211,7 @@ async fn a_failed_attempt_is_repeated_ever_more_rarely_and_then_given_up() {
     let failing = webhook::find(context, &webhook.id).await.expect("reads").expect("exists");
     assert_eq!((failing.failing_since, failing.last_status), (Some(began), Some(500)));
 
-    instance.receiver.answer(URL, Answer::Status(200));
+    instance.receiver.answer(URL, ReceiverAnswer::Status(200));
     send_again(context, &webhook.id, &delivery.id).await.expect("sends again");
     assert_eq!(sent(&instance, &webhook.id).await[0].id, ids[0]);
     let well = webhook::find(context, &webhook.id).await.expect("reads").expect("exists");
@@ -225,9 +225,9 @@ async fn nobody_else_makes_an_attempt_that_is_under_way_unless_it_is_never_heard
     let instance = Instance::new().await;
     let context = &instance.context;
     let (webhook, _) = added(context, URL).await;
-    instance.receiver.answer(URL, Answer::Never);
+    instance.receiver.answer(URL, ReceiverAnswer::Never);
     generated(context, &draft("job")).await;
-    collect(context).await.expect("collects");
+    enqueue(context).await.expect("collects");
     let crashed = tokio::spawn({
         let (context, id) = (context.clone(), webhook.id.clone());
         async move { attempt_due(&context, &id).await }
@@ -235,7 +235,7 @@ async fn nobody_else_makes_an_attempt_that_is_under_way_unless_it_is_never_heard
     while instance.receiver.take().is_empty() {
         tokio::task::yield_now().await;
     }
-    instance.receiver.answer(URL, Answer::Status(204));
+    instance.receiver.answer(URL, ReceiverAnswer::Status(204));
     assert!(!attempt_due(context, &webhook.id).await.expect("looks"), "it is taken");
     crashed.abort();
     instance.clock.advance(Duration::from_secs(59));
@@ -253,14 +253,14 @@ async fn a_receiver_that_hangs_holds_up_nobody_else() {
     let slow = "https://slow.example.com/";
     added(context, slow).await;
     let (quick, _) = added(context, URL).await;
-    instance.receiver.answer(slow, Answer::Never);
-    let mut courier = Courier::new(context.clone());
+    instance.receiver.answer(slow, ReceiverAnswer::Never);
+    let mut dispatcher = Dispatcher::new(context.clone());
     for round in 0..3 {
         for number in 0..10 {
             generated(context, &draft(&format!("job-{round}-{number}"))).await;
         }
-        courier.turn().await.expect("a turn");
-        let quick_one = tokio::time::timeout(Duration::from_secs(20), courier.settle(&quick.id));
+        dispatcher.turn().await.expect("a turn");
+        let quick_one = tokio::time::timeout(Duration::from_secs(20), dispatcher.settle(&quick.id));
         quick_one.await.expect("it does not wait for the one that hangs");
         let arrived = instance.receiver.take().iter().filter(|one| one.url == URL).count();
         let waiting = webhook::waiting(context, &quick.id).await.expect("counts");
@@ -274,7 +274,7 @@ async fn a_paused_webhook_hears_nothing_and_goes_on_from_the_present() {
     let context = &instance.context;
     let (webhook, _) = added(context, URL).await;
     generated(context, &draft("waits")).await;
-    collect(context).await.expect("collects");
+    enqueue(context).await.expect("collects");
     webhook::pause(context, &operator(), &webhook.id, false).await.expect("pauses");
     webhook::pause(context, &operator(), &webhook.id, false).await.expect("is paused");
     generated(context, &draft("missed")).await;
@@ -290,7 +290,7 @@ async fn a_paused_webhook_hears_nothing_and_goes_on_from_the_present() {
         .collect();
     assert_eq!(names, ["waits", "heard"]);
 
-    instance.receiver.answer(URL, Answer::Status(410));
+    instance.receiver.answer(URL, ReceiverAnswer::Status(410));
     generated(context, &draft("gone")).await;
     assert_eq!(sent(&instance, &webhook.id).await.len(), 1);
     let gone = webhook::find(context, &webhook.id).await.expect("reads").expect("exists");
@@ -311,7 +311,7 @@ async fn a_test_is_sent_once_and_says_what_became_of_it() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let (webhook, signing) = added(context, URL).await;
-    let outcome = async |answer: Answer| {
+    let outcome = async |answer: ReceiverAnswer| {
         instance.receiver.answer(URL, answer);
         let id = test(context, &operator(), &webhook.id).await.expect("tests");
         let all = webhook::deliveries(context, &webhook.id, 50).await.expect("lists");
@@ -319,12 +319,12 @@ async fn a_test_is_sent_once_and_says_what_became_of_it() {
         assert_eq!((one.event.as_str(), one.attempts, one.next_attempt_at), ("webhook.test", 1, None));
         (one.last_status, one.last_problem)
     };
-    assert_eq!(outcome(Answer::Status(202)).await, (Some(202), None));
+    assert_eq!(outcome(ReceiverAnswer::Status(202)).await, (Some(202), None));
     let received = instance.receiver.take().remove(0);
     assert_eq!(received.signature, signature(&signing, &received));
     assert_eq!(received.body["data"]["url"], format!("http://localhost:8080/settings/webhooks/{}", webhook.id));
-    assert_eq!(outcome(Answer::Problem("no\u{1b}[1m".repeat(100))).await.1.map(|text| text.len()), Some(200));
-    let (status, problem) = outcome(Answer::Status(302)).await;
+    assert_eq!(outcome(ReceiverAnswer::Problem("no\u{1b}[1m".repeat(100))).await.1.map(|text| text.len()), Some(200));
+    let (status, problem) = outcome(ReceiverAnswer::Status(302)).await;
     assert_eq!((status, problem.expect("a problem").contains("not followed")), (Some(302), true));
     assert_eq!(instance.receiver.take().len(), 2, "it is not repeated");
 }
@@ -500,7 +500,7 @@ async fn old_deliveries_are_forgotten_and_nothing_is_told_again() {
     assert_eq!(sent(&instance, &webhook.id).await.len(), 4);
     instance.clock.advance(DAY * 12);
     generated(context, &draft("new")).await;
-    collect(context).await.expect("collects");
+    enqueue(context).await.expect("collects");
     instance.clock.advance(DAY * 18 + Duration::from_secs(1));
     housekeeping::run(context).await.expect("tidies");
     alert::expiring(context).await.expect("looks");

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::crypto::keys::signing::TokenAlgorithm;
-use domain::operations::key_rotation::{self, Haste};
+use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::master_key;
 
 use super::shared::arguments::token_algorithm;
@@ -60,7 +60,7 @@ async fn list(context: &Context) -> Result<(), CliError> {
 }
 
 async fn rotate(context: &Context, algorithm: TokenAlgorithm, emergency: bool) -> Result<(), CliError> {
-    let mode = if emergency { Haste::Emergency } else { Haste::Ordered };
+    let mode = if emergency { RotationMode::Emergency } else { RotationMode::Ordered };
     let from = key_rotation::rotate(context, &operator(), algorithm, mode).await.map_err(CliError::failed)?;
     println!("The new {} key signs from {}", algorithm.as_str(), from.rfc3339());
     Ok(())

@@ -8,7 +8,7 @@ use clap::Args;
 use domain::base::id::{ClientId, McpServerId};
 use domain::context::Context;
 use domain::credential::revoke;
-use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
+use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
 use domain::model::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
@@ -81,10 +81,10 @@ async fn print(context: &Context, findings: &Findings) -> Result<(), CliError> {
             println!("  {count} × from {address}");
         }
     }
-    for leak in &findings.of_people {
+    for leak in &findings.delegated {
         println!("{}  {}", leak.id(), describe_of_people(leak));
     }
-    if findings.leaks.is_empty() && findings.of_people.is_empty() {
+    if findings.leaks.is_empty() && findings.delegated.is_empty() {
         println!("Nothing in the text belongs to this Countersign.");
     }
     if findings.unknown > 0 {
@@ -100,19 +100,19 @@ async fn end(context: &Context, findings: &Findings) -> Result<(), CliError> {
         findings.leaks.iter().filter(works).map(|leak| leak.credential.client_id.clone()).collect();
     let entries = revoke::revoke_all(context, &operator(), &working, "Leaked").await?;
     println!("Revoked: {}", entries.len());
-    let of_people: Vec<_> = findings.of_people.iter().filter(|leak| leak.works).collect();
-    for leak in &of_people {
-        leak::end_of_people(context, &operator(), leak, None).await?;
+    let delegated: Vec<_> = findings.delegated.iter().filter(|leak| leak.works).collect();
+    for leak in &delegated {
+        leak::end_delegated(context, &operator(), leak, None).await?;
     }
-    println!("Ended of apps and people: {}", of_people.len());
+    println!("Ended of apps and people: {}", delegated.len());
     Ok(())
 }
 
-fn describe_of_people(leak: &LeakOfPeople) -> String {
+fn describe_of_people(leak: &DelegatedLeak) -> String {
     let what = match &leak.found {
-        Found::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
-        Found::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
-        Found::Client(client) => format!("the secret of the client {}", client.name),
+        LeakSubject::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
+        LeakSubject::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
+        LeakSubject::Client(client) => format!("the secret of the client {}", client.name),
     };
     let state = if leak.works { "works" } else { "does not work" };
     format!("{what} is in the text; it {state}")

@@ -9,7 +9,7 @@ use domain::context::Context;
 use domain::operations::housekeeping;
 use domain::person::setup;
 use domain::webhook::alert;
-use domain::webhook::dispatcher::Courier;
+use domain::webhook::dispatcher::Dispatcher;
 use domain::{audit, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -169,7 +169,7 @@ async fn checkpoint(context: Context) {
 
 /// Sends to webhooks what happened.
 async fn dispatch(context: Context) {
-    let mut dispatcher = Courier::new(context);
+    let mut dispatcher = Dispatcher::new(context);
     let mut interval = tokio::time::interval(DISPATCH_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

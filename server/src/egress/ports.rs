@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use domain::model::ports::{Connection as ProviderConnection, Fetch, Message, Post, TokenAnswer, TokenRequest};
+use domain::model::ports::{Fetch, Post, ProviderConnection, TokenAnswer, TokenRequest, WebhookMessage};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use url::{Host, Url};
@@ -108,7 +108,7 @@ impl Outbound {
     }
 
     /// Sends a message to a webhook, and returns the status of its answer.
-    async fn send(&self, message: &Message) -> Result<u16, String> {
+    async fn send(&self, message: &WebhookMessage) -> Result<u16, String> {
         let url = Url::parse(&message.url).map_err(|_| "not a URL")?;
         let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
         let mut headers = HeaderMap::new();
@@ -186,7 +186,7 @@ impl Post for Outbound {
 
     fn post<'call>(
         &'call self,
-        message: &'call Message,
+        message: &'call WebhookMessage,
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
         Box::pin(async move {
             tokio::time::timeout(POST_DEADLINE, self.send(message)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
@@ -258,8 +258,8 @@ mod tests {
         server.await.expect("three requests, no more");
     }
 
-    fn message(url: &str) -> Message {
-        Message {
+    fn message(url: &str) -> WebhookMessage {
+        WebhookMessage {
             url: url.to_owned().into(),
             id: "msg_x".to_owned(),
             timestamp: 1,

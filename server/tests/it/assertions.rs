@@ -17,7 +17,7 @@ use domain::credential::rotate::{self, Overlap};
 use domain::credential::{CredentialError, federated, revoke, usage};
 use domain::model::actor::Actor;
 use domain::model::authority::Authority;
-use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{AssertionRules, Status};
@@ -64,7 +64,7 @@ fn rules() -> AssertionRules {
     AssertionRules::default()
 }
 
-async fn created(app: &App, proof: Proof, assertions: AssertionRules) -> ClientId {
+async fn created(app: &App, proof: DraftProof, assertions: AssertionRules) -> ClientId {
     let draft = Draft { name: "job".to_owned(), proof, assertions, ..Draft::default() };
     let generated = generate(&app.instance.context, &Actor::command_line("operator"), &draft, None).await;
     let generated = generated.expect("generates");
@@ -74,7 +74,7 @@ async fn created(app: &App, proof: Proof, assertions: AssertionRules) -> ClientI
 
 async fn with_key(app: &App, signer: &Signer, assertions: AssertionRules) -> ClientId {
     let keys = KeysDraft { text: signer.jwk().to_string(), ..KeysDraft::default() };
-    created(app, Proof::Keys(keys), assertions).await
+    created(app, DraftProof::Keys(keys), assertions).await
 }
 
 /// What a well-behaved client claims. Each call has a `jti` of its own.
@@ -339,7 +339,7 @@ async fn keys_of_every_kind_are_pinned_to_their_algorithm() {
     };
     let x = URL_SAFE_NO_PAD.encode(ed25519.public_key().as_ref());
     let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": x }).to_string();
-    let id = created(&app, Proof::Keys(KeysDraft { text: okp, ..KeysDraft::default() }), rules()).await;
+    let id = created(&app, DraftProof::Keys(KeysDraft { text: okp, ..KeysDraft::default() }), rules()).await;
     let text = pem("RSA PUBLIC KEY", rsa.public_key().as_ref());
     keys::add(context, &actor, &id, &KeysDraft { text, ..KeysDraft::default() }, Expiry::default())
         .await
@@ -407,7 +407,7 @@ async fn a_key_that_is_pasted_twice_is_one_key() {
     let app = App::new().await;
     let signer = Signer::new();
     let text = json!({ "keys": [signer.jwk(), signer.jwk()] }).to_string();
-    let id = created(&app, Proof::Keys(KeysDraft { text, ..KeysDraft::default() }), rules()).await;
+    let id = created(&app, DraftProof::Keys(KeysDraft { text, ..KeysDraft::default() }), rules()).await;
     assert_eq!(keys::list(&app.instance.context, &id).await.expect("reads").len(), 1);
 }
 
@@ -424,7 +424,7 @@ async fn federated(app: &App, issuer: &Signer, pasted: bool, subject: &str, asse
         jwks: if pasted { jwks } else { String::new() },
         ..FederatedDraft::default()
     };
-    created(app, Proof::Federated(draft), assertions).await
+    created(app, DraftProof::Federated(draft), assertions).await
 }
 
 fn github_claims(app: &App) -> Value {

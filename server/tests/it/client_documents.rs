@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::audit;
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 use domain::client::{self, prune};
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
@@ -285,7 +285,7 @@ async fn clients_register_with_the_initial_access_token_alone_where_one_is_asked
 
 /// Whether the client is there.
 async fn is_known(app: &App, id: &str) -> bool {
-    let id = InteractiveClientId::parse(id).expect("an identifier");
+    let id = AppClientId::parse(id).expect("an identifier");
     client::find(&app.instance.context, &id).await.expect("reads").is_some()
 }
 
@@ -372,7 +372,7 @@ async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back(
     let report = Request::post("/leaks/report").header("content-type", crate::support::FORM);
     app.send(report.body(Body::from(format!("token={secret}"))).expect("a request")).await;
     let operator = Actor::command_line("operator");
-    let id = InteractiveClientId::parse(&replaced).expect("an identifier");
+    let id = AppClientId::parse(&replaced).expect("an identifier");
     client::replace_secret(context, &operator, &id, None).await.expect("replaced");
     let difference = compared(&backup).await;
     let told = |id: &str, how: How| difference.ended.iter().any(|one| one.id == id && one.how == how);
@@ -384,7 +384,7 @@ async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back(
     restore::finish(&restored, &operator, &difference, true).await.expect("restores");
     assert!(compared(&backup).await.is_empty());
     let find = async |id: &str| {
-        let id = InteractiveClientId::parse(id).expect("an identifier");
+        let id = AppClientId::parse(id).expect("an identifier");
         client::find(&restored, &id).await.expect("reads").expect("known")
     };
     assert!(find(DOCUMENT).await.removed_at.is_some() && find(&gone).await.removed_at.is_some());

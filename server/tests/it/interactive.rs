@@ -7,10 +7,10 @@ use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::audit;
-use domain::base::id::{InteractiveClientId, PersonId};
+use domain::base::id::{AppClientId, PersonId};
 use domain::client::{self, ClientDraft};
 use domain::model::actor::Actor;
-use domain::model::audit::{Entry, Filter};
+use domain::model::audit::{AuditEntry, Filter};
 use domain::model::authority::Authority;
 use domain::model::consent::{ABSOLUTE_LIMIT, IDLE_LIMIT};
 use domain::model::server::ScopeDescription;
@@ -321,7 +321,7 @@ async fn a_person_may_say_no_and_a_form_must_be_ours() {
 }
 
 /// The newest entry of the audit log about this action.
-async fn newest(app: &App, action: &str) -> Entry {
+async fn newest(app: &App, action: &str) -> AuditEntry {
     let filter = Filter { action: Some(action.to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 1).await.expect("reads");
     entries.into_iter().next().expect("an entry")
@@ -578,7 +578,7 @@ async fn ending_access_ends_every_token_of_it() {
     assert!(is_accepted(&app, &others).await);
 
     // With the client go all of its grants.
-    let id = InteractiveClientId::parse(&client_id).expect("an identifier");
+    let id = AppClientId::parse(&client_id).expect("an identifier");
     client::remove(&app.instance.context, &Actor::command_line("operator"), &id).await.expect("removed");
     assert!(!is_accepted(&app, &others).await);
     assert_eq!(app.get(&path(&query(&client_id, &[]))).await.status, StatusCode::BAD_REQUEST);

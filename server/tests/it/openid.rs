@@ -19,7 +19,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::audit;
 use domain::crypto::password::Password;
 use domain::model::actor::Actor;
-use domain::model::audit::{Entry, Filter};
+use domain::model::audit::{AuditEntry, Filter};
 use domain::model::authority::Authority;
 use domain::model::operations::How;
 use domain::model::person::Person;
@@ -274,7 +274,7 @@ async fn is_signed_in(browser: &Browser<'_>) -> bool {
     browser.get("/account").await.status == StatusCode::OK
 }
 
-async fn newest(app: &App) -> Entry {
+async fn newest(app: &App) -> AuditEntry {
     let everything = Filter::default();
     let entries = audit::list(&app.instance.context, &Authority::Everything, &everything, 1).await.expect("reads");
     entries.into_iter().next().expect("an entry")
@@ -702,7 +702,9 @@ async fn a_disabled_person_is_not_signed_in() {
             next: String::new(),
         },
     );
-    let domain::person::sign_in::Entry::Whole(ada) = ada.await.expect("signs in") else { panic!("no second step") };
+    let domain::person::sign_in::SignInOutcome::Whole(ada) = ada.await.expect("signs in") else {
+        panic!("no second step")
+    };
     let ada = ada.id;
     manage::disable(context, &operator, &ada).await.expect("disables");
     let browser = app.browser();

@@ -11,7 +11,7 @@ use domain::incident::emergency_stop;
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
 use domain::model::authority::Authority;
-use domain::model::incident::{Means, Order, Policy, Selection};
+use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::server::ScopeDescription;
 use domain::person::manage;
 use domain::server::{ServerDraft, add as add_server};
@@ -340,8 +340,8 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     let (access, refresh) = granted(&app, &browser, &client_id).await;
     let stop = async |selection: &Selection| {
         let preview = emergency_stop::preview(context, selection, Means::Disable).await.expect("counts");
-        let order = Order { selection, means: Means::Disable, reason: "drill" };
-        emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await.expect("stops");
+        let order = StopRequest { selection, means: Means::Disable, reason: "drill" };
+        emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await.expect("stops");
         (preview.grants, preview.personal_tokens)
     };
     let team = Selection { team: Some(domain::base::id::TeamId::first()), ..Selection::default() };

@@ -19,11 +19,11 @@ use domain::incident::emergency_stop;
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
 use domain::model::authority::{Authority, Role};
-use domain::model::credential::draft::{Draft, Proof};
+use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::query::Query;
-use domain::model::incident::{Means, Order, Selection};
+use domain::model::incident::{Means, Selection, StopRequest};
 use domain::model::operations::How;
 use domain::model::person::Person;
 use domain::model::team::InvitedRole;
@@ -66,7 +66,7 @@ async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
     browser
 }
 
-async fn generated_for(app: &App, team: &TeamId, name: &str, proof: Proof) -> Generated {
+async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
     let draft = Draft { team: Some(team.clone()), name: name.to_owned(), proof, ..Draft::default() };
     generate(&app.instance.context, &operator(), &draft, None).await.expect("generates")
 }
@@ -310,16 +310,16 @@ impl Stage<'_> {
     /// Fresh things for one request: what an earlier one ended must not decide the next.
     async fn things(&self, row: &Row, round: usize) -> BTreeMap<&'static str, String> {
         let (app, context, team) = (self.app, &self.app.instance.context, &self.team);
-        let secret = generated_for(app, team, "secret", Proof::Secret).await.credential.client_id;
+        let secret = generated_for(app, team, "secret", DraftProof::Secret).await.credential.client_id;
         let draft = KeysDraft { text: KEY.to_owned(), ..KeysDraft::default() };
-        let key = generated_for(app, team, "key", Proof::Keys(draft)).await.credential.client_id;
+        let key = generated_for(app, team, "key", DraftProof::Keys(draft)).await.credential.client_id;
         let key_id = keys::list(context, &key).await.expect("reads").remove(0).id;
         let draft = FederatedDraft {
             issuer: "https://ci.example".to_owned(),
             subject: "job:one".to_owned(),
             ..FederatedDraft::default()
         };
-        let identity = generated_for(app, team, "identity", Proof::Federated(draft)).await.credential.client_id;
+        let identity = generated_for(app, team, "identity", DraftProof::Federated(draft)).await.credential.client_id;
         let identity_id = federated::list(context, &identity).await.expect("reads").remove(0).id;
         let grant = InvitedRole::Team(team.clone(), Role::Viewer);
         let invited = invitation::invite(context, &operator(), "guest@example.com", grant).await.expect("invites");
@@ -333,10 +333,10 @@ impl Stage<'_> {
         let mut stopped_at = 0;
         if is_asked("{stopped_at}") {
             let stopped = new_team(app, &format!("Stopped {round}")).await;
-            generated_for(app, &stopped, "stopped", Proof::Secret).await;
+            generated_for(app, &stopped, "stopped", DraftProof::Secret).await;
             let selection = Selection { team: Some(stopped), ..Selection::default() };
-            let order = Order { selection: &selection, means: Means::Disable, reason: "drill" };
-            let stop = emergency_stop::stop(context, &operator(), &order, emergency_stop::BITE, |_| {}).await;
+            let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill" };
+            let stop = emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await;
             stopped_at = stop.expect("stops").1.millis();
         }
         let servers = domain::server::list(context).await.expect("reads");
@@ -494,8 +494,8 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     let context = &app.instance.context;
     let (ours, theirs) = (new_team(&app, "Ours").await, new_team(&app, "Theirs").await);
     let person = joined(&app, "grace@example.com", InvitedRole::Team(ours.clone(), Role::Member)).await;
-    let own = generated_for(&app, &ours, "our job", Proof::Secret).await;
-    let foreign = generated_for(&app, &theirs, "their job", Proof::Secret).await;
+    let own = generated_for(&app, &ours, "our job", DraftProof::Secret).await;
+    let foreign = generated_for(&app, &theirs, "their job", DraftProof::Secret).await;
     for generated in [&own, &foreign] {
         let answer = app.token(&[("authorization", &basic(generated))], "grant_type=client_credentials").await;
         assert_eq!(answer.status, StatusCode::OK);
@@ -562,7 +562,7 @@ async fn privileged_scopes_are_granted_by_administrators_and_reach_one_team() {
     let scopes = ["mcp:read", "credentials:read", "credentials:write"].map(str::to_owned).to_vec();
     let draft = Draft { team: Some(ours.clone()), name: "robot".to_owned(), scopes, ..Draft::default() };
     let robot = generate(context, &operator(), &draft, None).await.expect("generates");
-    let foreign = generated_for(&app, &theirs, "their job", Proof::Secret).await.credential.client_id;
+    let foreign = generated_for(&app, &theirs, "their job", DraftProof::Secret).await.credential.client_id;
     let actor = Actor::credential(robot.credential.client_id.clone(), "robot");
     let authority = domain::person::authority::of(context, &actor).await.expect("reads");
     let listed = list::list(context, &authority, &Query::default(), 10).await.expect("lists");
@@ -694,8 +694,8 @@ async fn whoever_rotated_a_secret_has_made_it() {
     let team = new_team(&app, "Payments").await;
     let person = joined(&app, "grace@example.com", InvitedRole::Team(team.clone(), Role::Member)).await;
     let grace = signed_in_as(&app, &person).await;
-    let rotated = generated_for(&app, &team, "rotated", Proof::Secret).await.credential.client_id;
-    generated_for(&app, &team, "untouched", Proof::Secret).await;
+    let rotated = generated_for(&app, &team, "rotated", DraftProof::Secret).await.credential.client_id;
+    generated_for(&app, &team, "untouched", DraftProof::Secret).await;
     let made = async || {
         let selection = Selection { made_by: Some(person.id.clone()), ..Selection::default() };
         emergency_stop::preview(context, &selection, Means::Revoke).await.expect("counts").credentials
@@ -819,7 +819,7 @@ async fn moving_a_credential_moves_no_privilege_and_leaves_its_history() {
     let fields = [("name", "robot"), ("scope", "credentials:write"), ("team", beta.as_str())];
     assert_eq!(mia.submit(&edit, &edit, &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 
-    let job = generated_for(&app, &alpha, "moving job", Proof::Secret).await.credential.client_id;
+    let job = generated_for(&app, &alpha, "moving job", DraftProof::Secret).await.credential.client_id;
     let edit = format!("/credentials/{job}/edit");
     let fields = [("name", "moving job"), ("scope", "mcp:read"), ("team", beta.as_str())];
     assert_eq!(mia.submit(&edit, &edit, &fields).await.status, StatusCode::SEE_OTHER);
@@ -845,14 +845,14 @@ async fn nobody_takes_the_subject_of_another_teams_program() {
         subject: "job:deploy".to_owned(),
         ..FederatedDraft::default()
     };
-    generated_for(&app, &alpha, "deploy", Proof::Federated(identity())).await;
+    generated_for(&app, &alpha, "deploy", DraftProof::Federated(identity())).await;
     let fields =
         [("name", "mine"), ("method", "federated"), ("issuer", "https://ci.example"), ("subject", "job:deploy")];
     let refused = mia.submit("/credentials/new", "/credentials/new", &fields).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("stands for a credential of another team"));
     // An administrator may have a reason.
-    generated_for(&app, &beta, "deploy too", Proof::Federated(identity())).await;
+    generated_for(&app, &beta, "deploy too", DraftProof::Federated(identity())).await;
 }
 
 #[tokio::test]

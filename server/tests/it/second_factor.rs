@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use domain::audit;
 use domain::base::clock::Clock;
 use domain::context::Context;
-use domain::model::audit::{Entry, Filter};
+use domain::model::audit::{AuditEntry, Filter};
 use domain::model::authority::Authority;
 use domain::model::operations::How;
 use domain::operations::restore;
@@ -99,7 +99,7 @@ async fn second_step(browser: &Browser<'_>, code: &str) -> Answer {
     browser.submit(STEP, STEP, &[("code", code)]).await
 }
 
-async fn entries(app: &App, action: &str) -> Vec<Entry> {
+async fn entries(app: &App, action: &str) -> Vec<AuditEntry> {
     let entries = audit::list(&app.instance.context, &Authority::Everything, &Filter::default(), 200).await;
     entries.expect("reads").into_iter().filter(|entry| entry.action == action).collect()
 }

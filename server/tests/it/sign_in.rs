@@ -166,8 +166,10 @@ async fn a_sign_in_with_the_old_password_does_not_survive_its_change() {
 
     app.instance.clock.advance(Duration::from_secs(1));
     let ada = person::find(context, &first.person).await.expect("reads").expect("a person");
-    let present =
-        domain::person::sign_in::Proof::Password { password: Password::new(PASSWORD.into()), code: String::new() };
+    let present = domain::person::sign_in::ConfirmationProof::Password {
+        password: Password::new(PASSWORD.into()),
+        code: String::new(),
+    };
     let new = Password::new("another quiet otter door".into());
     person::change_password(context, &Actor::system(), &ada, &first.id, present, new).await.expect("changes");
     let stored = session::attach(context, &CookieHash::of(b"in flight"), &in_flight).await.expect("writes");

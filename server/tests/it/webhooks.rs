@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::model::webhook::Webhook;
 use domain::testing::Instance;
 use domain::webhook;
-use domain::webhook::outbox::collect;
+use domain::webhook::outbox::enqueue;
 use domain::webhook::sender::attempt_due;
 use server::egress::policy::PrivateHosts;
 use server::egress::ports::Outbound;
@@ -176,7 +176,7 @@ async fn a_test_says_what_the_receiver_answered() {
     assert!(browser.get(LIST).await.body.contains("Failing"));
 
     app.generated("job", &["mcp:read"]).await;
-    collect(&app.instance.context).await.expect("collects");
+    enqueue(&app.instance.context).await.expect("collects");
     assert!(attempt_due(&app.instance.context, &webhook.id).await.expect("sends"));
     let page = browser.get(&address).await.body.replace("<!>", "");
     assert!(page.contains("credential.generated") && page.contains("Delivered"), "{page}");

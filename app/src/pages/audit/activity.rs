@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::audit::{self, Verdict};
 use domain::base::clock::Timestamp;
-use domain::model::audit::{ACTIONS, Entry, Filter};
+use domain::model::audit::{Action, AuditEntry, Filter};
 use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
@@ -68,89 +68,88 @@ pub struct EntryView {
     pub details: Vec<(String, Option<String>, String)>,
 }
 
-/// The words for an action.
-fn words(action: &str) -> &str {
+/// What the page calls an action. A new action does not compile without a text here.
+fn text(action: Action) -> &'static str {
     match action {
-        "person.created" => "Account created",
-        "person.disabled" => "Person disabled",
-        "person.enabled" => "Person enabled",
-        "person.administrator_changed" => "Administration changed",
-        "second_factor.added" => "Second factor added",
-        "second_factor.removed" => "Second factor removed",
-        "recovery_code.used" => "Recovery code used",
-        "recovery_codes.replaced" => "Recovery codes made anew",
-        "passkey.added" => "Passkey added",
-        "passkey.removed" => "Passkey removed",
-        "team.created" => "Team created",
-        "team.renamed" => "Team renamed",
-        "team.removed" => "Team removed",
-        "team.role_changed" => "Role changed",
-        "invitation.created" => "Invited",
-        "invitation.accepted" => "Invitation accepted",
-        "invitation.withdrawn" => "Invitation withdrawn",
-        "person.renamed" => "Name changed",
-        "person.password_changed" => "Password changed",
-        "person.openid_connected" => "OpenID account connected",
-        "person.openid_disconnected" => "OpenID account disconnected",
-        "session.started" => "Signed in",
-        "session.refused" => "Sign-in refused",
-        "session.second_step_asked" => "Password right, second factor asked",
-        "session.ended" => "Session ended",
-        "credential.generated" => "Credential generated",
-        "credential.imported" => "Credentials imported",
-        "credential.edited" => "Credential changed",
-        "credential.key_added" => "Key added",
-        "credential.key_removed" => "Key removed",
-        "credential.identity_added" => "Identity added",
-        "credential.identity_removed" => "Identity removed",
-        "credential.rotation_started" => "Rotation started",
-        "credential.rotation_extended" => "Rotation deadline changed",
-        "credential.rotation_finished" => "Rotation finished",
-        "credential.rotation_cancelled" => "Rotation cancelled",
-        "credential.leaked" => "Reported as leaked",
-        "credential.disabled" => "Credential disabled",
-        "credential.enabled" => "Credential enabled",
-        "credential.revoked" => "Credential revoked",
-        "credential.expiring" => "Credential expires soon",
-        "credential.retired_secret_tried" => "Retired secret tried",
-        "instance.restored" => "Backup restored",
-        "signing_key.rotated" => "Signing key rotated",
-        "master_key.replaced" => "Master key replaced",
-        "emergency.stopped" => "Emergency stop",
-        "emergency.undone" => "Emergency stop undone",
-        "token.revoked" => "Token revoked",
-        "mcp_server.added" => "MCP server added",
-        "mcp_server.moved" => "MCP server moved",
-        "webhook.added" => "Webhook added",
-        "webhook.edited" => "Webhook changed",
-        "webhook.paused" => "Webhook paused",
-        "webhook.resumed" => "Webhook resumed",
-        "webhook.secret_replaced" => "Signing secret of a webhook replaced",
-        "webhook.removed" => "Webhook removed",
-        "client.added" => "Client added",
-        "client.secret_replaced" => "Client secret replaced",
-        "client.changed" => "Client’s document changed",
-        "client.secret_ended" => "Client’s secret ended",
-        "client.removed" => "Client removed",
-        "clients.pruned" => "Unused clients removed",
-        "grant.allowed" => "Access allowed",
-        "grant.denied" => "Access denied",
-        "grant.ended" => "Access ended",
-        "personal_token.generated" => "Personal token generated",
-        "personal_token.revoked" => "Personal token revoked",
-        "leak.reported" => "Leak reported",
-        other => other,
+        Action::PersonCreated => "Account created",
+        Action::PersonDisabled => "Person disabled",
+        Action::PersonEnabled => "Person enabled",
+        Action::PersonAdministratorChanged => "Administration changed",
+        Action::SecondFactorAdded => "Second factor added",
+        Action::SecondFactorRemoved => "Second factor removed",
+        Action::RecoveryCodeUsed => "Recovery code used",
+        Action::RecoveryCodesReplaced => "Recovery codes made anew",
+        Action::PasskeyAdded => "Passkey added",
+        Action::PasskeyRemoved => "Passkey removed",
+        Action::TeamCreated => "Team created",
+        Action::TeamRenamed => "Team renamed",
+        Action::TeamRemoved => "Team removed",
+        Action::TeamRoleChanged => "Role changed",
+        Action::InvitationCreated => "Invited",
+        Action::InvitationAccepted => "Invitation accepted",
+        Action::InvitationWithdrawn => "Invitation withdrawn",
+        Action::PersonRenamed => "Name changed",
+        Action::PersonPasswordChanged => "Password changed",
+        Action::PersonOpenIdConnected => "OpenID account connected",
+        Action::PersonOpenIdDisconnected => "OpenID account disconnected",
+        Action::SessionStarted => "Signed in",
+        Action::SessionRefused => "Sign-in refused",
+        Action::SessionSecondStepAsked => "Password right, second factor asked",
+        Action::SessionEnded => "Session ended",
+        Action::CredentialGenerated => "Credential generated",
+        Action::CredentialImported => "Credentials imported",
+        Action::CredentialEdited => "Credential changed",
+        Action::CredentialKeyAdded => "Key added",
+        Action::CredentialKeyRemoved => "Key removed",
+        Action::CredentialIdentityAdded => "Identity added",
+        Action::CredentialIdentityRemoved => "Identity removed",
+        Action::CredentialRotationStarted => "Rotation started",
+        Action::CredentialRotationExtended => "Rotation deadline changed",
+        Action::CredentialRotationFinished => "Rotation finished",
+        Action::CredentialRotationCancelled => "Rotation cancelled",
+        Action::CredentialLeaked => "Reported as leaked",
+        Action::CredentialDisabled => "Credential disabled",
+        Action::CredentialEnabled => "Credential enabled",
+        Action::CredentialRevoked => "Credential revoked",
+        Action::CredentialExpiring => "Credential expires soon",
+        Action::CredentialRetiredSecretTried => "Retired secret tried",
+        Action::InstanceRestored => "Backup restored",
+        Action::SigningKeyRotated => "Signing key rotated",
+        Action::MasterKeyReplaced => "Master key replaced",
+        Action::EmergencyStopped => "Emergency stop",
+        Action::EmergencyUndone => "Emergency stop undone",
+        Action::TokenRevoked => "Token revoked",
+        Action::McpServerAdded => "MCP server added",
+        Action::McpServerMoved => "MCP server moved",
+        Action::WebhookAdded => "Webhook added",
+        Action::WebhookEdited => "Webhook changed",
+        Action::WebhookPaused => "Webhook paused",
+        Action::WebhookResumed => "Webhook resumed",
+        Action::WebhookSecretReplaced => "Signing secret of a webhook replaced",
+        Action::WebhookRemoved => "Webhook removed",
+        Action::ClientAdded => "Client added",
+        Action::ClientSecretReplaced => "Client secret replaced",
+        Action::ClientChanged => "Client changed",
+        Action::ClientSecretEnded => "Client’s secret ended",
+        Action::ClientRemoved => "Client removed",
+        Action::ClientsPruned => "Unused clients removed",
+        Action::GrantAllowed => "Access allowed",
+        Action::GrantDenied => "Access denied",
+        Action::GrantEnded => "Access ended",
+        Action::PersonalTokenGenerated => "Personal token generated",
+        Action::PersonalTokenRevoked => "Personal token revoked",
+        Action::LeakReported => "Leak reported",
     }
 }
 
 impl EntryView {
     /// The view of an entry.
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &AuditEntry) -> Self {
         let details: BTreeMap<String, serde_json::Value> = serde_json::from_str(&entry.details).unwrap_or_default();
         Self {
             seq: entry.seq,
             at: entry.at.millis(),
-            what: words(&entry.action).to_owned(),
+            what: Action::parse(&entry.action).map_or_else(|| entry.action.clone(), |action| text(action).to_owned()),
             action: entry.action.clone(),
             actor: entry.actor_name.clone(),
             target_kind: entry.target_kind.clone(),
@@ -252,7 +251,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
     };
     let export = link(None).replacen("/activity?", "/activity/export?", 1);
     let mut actions = vec![(String::new(), "All".to_owned())];
-    actions.extend(ACTIONS.iter().map(|action| ((*action).to_owned(), words(action).to_owned())));
+    actions.extend(Action::ALL.iter().map(|action| (action.as_str().to_owned(), text(*action).to_owned())));
     let next_link = next.map(|next| link(Some(next)));
     let first_link = (!query.before.is_empty()).then(|| link(None));
     let list = if entries.is_empty() {
@@ -415,4 +414,21 @@ fn EntryDetails(entry: EntryView) -> AnyView {
         </details>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_text_of_its_own() {
+        let texts: HashSet<&str> = Action::ALL.iter().map(|action| text(*action)).collect();
+        assert_eq!(texts.len(), Action::ALL.len());
+        for action in Action::ALL {
+            assert!(text(*action).starts_with(char::is_uppercase), "{action:?}");
+            assert_eq!(Action::parse(action.as_str()), Some(*action));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Connected apps: what people have allowed.
 
-use domain::base::cursor::Place;
-use domain::base::id::GrantId;
+use domain::base::cursor::Cursor;
+use domain::base::id::ConsentId;
 use domain::client::consent;
 use domain::client::personal_token;
 use domain::model::client::ClientKind;
@@ -25,7 +25,7 @@ use crate::visit::signed_in;
 #[server(prefix = "/fn", endpoint = "end_grant")]
 pub async fn end_grant(grant: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
-    let id = GrantId::parse(&grant).ok_or(ActionError::NotFound)?;
+    let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
     Ok("/apps?done=ended".to_owned())
 }
@@ -48,12 +48,12 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     });
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
-    let after = Place::parse(&query.after);
+    let after = Cursor::parse(&query.after);
     let grants = consent::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
-    let (grants, next) = page_of(grants, ListedConsent::place);
-    let after = Place::parse(&query.tokens_after);
+    let (grants, next) = page_of(grants, ListedConsent::cursor);
+    let after = Cursor::parse(&query.tokens_after);
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
-    let (tokens, next_tokens) = page_of(tokens, ListedToken::place);
+    let (tokens, next_tokens) = page_of(tokens, ListedToken::cursor);
     let client_of = |grant: &Consent, name: &str| match administers {
         true => view! { <a class="name" href=client_path(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
         false => name.to_owned().into_any(),
@@ -62,26 +62,27 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let is_empty = grants.is_empty();
     let rows = grants
         .into_iter()
-        .map(|ListedConsent { grant, person_name, client_name, client_kind }| {
-            let server = servers.iter().find(|server| server.id == grant.server_id).map(|server| server.name.clone());
-            let scopes = grant.scopes.iter().map(str::to_owned).collect();
-            let name = client_of(&grant, &client_name);
-            let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
-            let leaked = leaked_chip(grant.leaked_at);
+        .map(|ListedConsent { consent, person_name, client_name, client_kind }| {
+            let server = servers.iter().find(|server| server.id == consent.server_id).map(|server| server.name.clone());
+            let scopes = consent.scopes.iter().map(str::to_owned).collect();
+            let name = client_of(&consent, &client_name);
+            let from =
+                consent.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let leaked = leaked_chip(consent.leaked_at);
             let unchecked =
                 (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
             view! {
                 <tr>
                     <th scope="row">{name}{leaked}</th>
-                    <td data-label="Access goes to">{grant.redirect_host}{unchecked}</td>
+                    <td data-label="Access goes to">{consent.redirect_host}{unchecked}</td>
                     {administers.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
                     <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
-                    <td data-label="Allowed"><Moment at=grant.created_at/></td>
-                    <td data-label="Last token"><Moment at=grant.last_used_at/>{from}</td>
+                    <td data-label="Allowed"><Moment at=consent.created_at/></td>
+                    <td data-label="Last token"><Moment at=consent.last_used_at/>{from}</td>
                     <td class="corner">
                         <form method="post" action="/fn/end_grant">
                             <FormToken/>
-                            <input type="hidden" name="grant" value=grant.id.to_string()/>
+                            <input type="hidden" name="grant" value=consent.id.to_string()/>
                             <button class="button" data-size="small">
                                 "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span>
                             </button>

@@ -1,8 +1,8 @@
 //! Editing a client.
 
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 use domain::client;
-use domain::model::client::InteractiveClient;
+use domain::model::client::AppClient;
 use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
@@ -23,8 +23,8 @@ pub async fn form(
     ask_password: bool,
 ) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
-    let client = client::find(&visit.context, &id).await?.filter(InteractiveClient::is_editable);
+    let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
+    let client = client::find(&visit.context, &id).await?.filter(AppClient::is_editable);
     let client = client.ok_or(ActionError::NotFound)?;
     let TypedClient { name, redirect_uris, .. } = typed.unwrap_or_else(|| TypedClient::of(&client));
     let status = if errors.is_empty() { 200 } else { 422 };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::base::cursor::Place;
+use domain::base::cursor::Cursor;
 use domain::client::{self, prune};
-use domain::model::client::{ClientKind, ClientQuery, InteractiveClient};
+use domain::model::client::{AppClient, ClientKind, ClientQuery};
 use domain::model::redirect_uri::RedirectUri;
 use leptos::prelude::*;
 
@@ -33,9 +33,9 @@ pub struct ClientsQuery {
 pub async fn page(query: ClientsQuery, done: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
-    let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Place::parse(&query.after) };
+    let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Cursor::parse(&query.after) };
     let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
-    let place = |client: &InteractiveClient| Place { at: client.created_at, id: client.id.to_string() };
+    let place = |client: &AppClient| Cursor { at: client.created_at, id: client.id.to_string() };
     let (clients, next) = page_of(clients, place);
     let is_empty = clients.is_empty();
     let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
@@ -118,7 +118,7 @@ fn days(time: Duration) -> u64 {
 }
 
 /// How a client came to be here, in words.
-pub(super) fn kind_words(client: &InteractiveClient) -> &'static str {
+pub(super) fn kind_words(client: &AppClient) -> &'static str {
     match (client.kind, client.is_confidential()) {
         (ClientKind::Registered, true) => "Added by an administrator, confidential",
         (ClientKind::Registered, false) => "Added by an administrator, public",

@@ -1,7 +1,7 @@
 //! Adding a client.
 
 use domain::client::ClientDraft;
-use domain::model::client::InteractiveClient;
+use domain::model::client::AppClient;
 use domain::model::field_error::FieldError;
 use domain::model::redirect_uri::RedirectUri;
 use leptos::prelude::*;
@@ -26,7 +26,7 @@ pub struct TypedClient {
 
 impl TypedClient {
     /// What a client has now.
-    pub(super) fn of(client: &InteractiveClient) -> Self {
+    pub(super) fn of(client: &AppClient) -> Self {
         let uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
         Self { name: client.name.clone(), redirect_uris: uris.join("\n"), kind: String::new() }
     }

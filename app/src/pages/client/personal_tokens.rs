@@ -93,7 +93,7 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
                     </th>
                     {of_everybody.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
                     <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
-                    <td data-label="Ends"><Moment at=token.ends_at/></td>
+                    <td data-label="Ends"><Moment at=token.expires_at/></td>
                     <td data-label="Last used"><MomentOr at=token.last_used_at otherwise="Never"/>{from}</td>
                     <td class="corner">
                         <form method="post" action="/fn/revoke_personal_token">
@@ -218,7 +218,7 @@ pub async fn reveal(token: PersonalToken, secret: String) -> Result<Page, Action
     let body = view! {
         <div class="head"><div>
             <h1>"Save your token"</h1>
-            <p>"For "<b>{token.name}</b>", until "<Moment at=token.ends_at/>". This is the only time it is shown."</p>
+            <p>"For "<b>{token.name}</b>", until "<Moment at=token.expires_at/>". This is the only time it is shown."</p>
         </div></div>
         <section class="panel body" aria-label="Token">
             <div class="field">

@@ -1,8 +1,8 @@
 //! Replacing a client’s secret, and the one page that shows it.
 
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 use domain::client;
-use domain::model::client::InteractiveClient;
+use domain::model::client::AppClient;
 use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
@@ -17,7 +17,7 @@ use crate::pages::message::message;
 use crate::visit::signed_in;
 
 /// The answer to the form of a confidential client: the only time its secret is shown.
-pub fn reveal(client: InteractiveClient, secret: String) -> Page {
+pub fn reveal(client: AppClient, secret: String) -> Page {
     let body = view! {
         <div class="head"><div>
             <h1>"Save your client secret"</h1>
@@ -53,8 +53,8 @@ pub fn reveal(client: InteractiveClient, secret: String) -> Page {
 /// Asks before a client's secret is replaced.
 pub async fn form(id: String, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
-    let client = client::find(&visit.context, &id).await?.filter(InteractiveClient::takes_secret);
+    let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
+    let client = client::find(&visit.context, &id).await?.filter(AppClient::takes_secret);
     let client = client.ok_or(ActionError::NotFound)?;
     let status = if errors.is_empty() { 200 } else { 422 };
     let of = Errors(errors.clone());
@@ -83,7 +83,7 @@ pub async fn form(id: String, errors: Vec<FieldError>, ask_password: bool) -> Re
 }
 
 /// The form of a client was sent again.
-pub fn already_added(id: &InteractiveClientId) -> Page {
+pub fn already_added(id: &AppClientId) -> Page {
     message(
         409,
         "Already done",

@@ -1,6 +1,6 @@
 //! The page of one client.
 
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 use domain::client;
 use leptos::prelude::*;
 
@@ -18,7 +18,7 @@ use crate::visit::signed_in;
 #[server(prefix = "/fn", endpoint = "remove_client")]
 pub async fn remove_client(client: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
-    let id = InteractiveClientId::parse(&client).ok_or(ActionError::NotFound)?;
+    let id = AppClientId::parse(&client).ok_or(ActionError::NotFound)?;
     client::remove(&visit.context, &visit.actor()?, &id).await?;
     Ok("/apps/clients?done=removed".to_owned())
 }
@@ -35,7 +35,7 @@ fn secret_words(hint: &str, ended: bool) -> String {
 /// The page of one client.
 pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+    let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
     let client = client::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
     let issuer = visit.context.settings.public_url.clone();
     let uris = client.redirect_uris.iter().map(|uri| view! { <div>{uri.as_str().to_owned()}</div> }).collect_view();

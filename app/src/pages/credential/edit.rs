@@ -50,7 +50,7 @@ impl Typed {
             scopes: credential.scopes.iter().map(str::to_owned).collect(),
             token_lifetime: credential.token_lifetime.map(|time| time.as_secs().to_string()).unwrap_or_default(),
             ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-            hard_end_at: credential.hard_end_at.map(|end| end.rfc3339()[..10].to_owned()).unwrap_or_default(),
+            hard_end_at: credential.expires_at.map(|end| end.rfc3339()[..10].to_owned()).unwrap_or_default(),
             assertions: rule_words(credential.assertions),
         }
     }
@@ -80,7 +80,7 @@ impl Typed {
             scopes: self.scopes.clone(),
             token_lifetime,
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
-            hard_end_at,
+            expires_at: hard_end_at,
             assertions: read_rules(&self.assertions),
         })
     }

@@ -7,7 +7,7 @@ use domain::base::id::{ClientId, McpServerId};
 use domain::credential;
 use domain::model::authority::Role;
 use domain::model::credential::AuthMethod;
-use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::field_error::FieldError;
 use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
 use domain::server;
@@ -88,9 +88,9 @@ impl Typed {
             token_lifetime,
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
             proof: match method {
-                AuthMethod::ClientSecret => Proof::Secret,
-                AuthMethod::PrivateKeyJwt => Proof::Keys(keys_draft(&self.keys)),
-                AuthMethod::Federated => Proof::Federated(identity_draft(&self.identity)),
+                AuthMethod::ClientSecret => DraftProof::Secret,
+                AuthMethod::PrivateKeyJwt => DraftProof::Keys(keys_draft(&self.keys)),
+                AuthMethod::Federated => DraftProof::Federated(identity_draft(&self.identity)),
             },
             assertions: read_rules(&self.assertions),
         })

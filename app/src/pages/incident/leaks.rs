@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
+use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
 use domain::model::authority::Role;
 use domain::model::credential::AuthMethod;
 use domain::model::server::McpServer;
@@ -44,7 +44,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     let body = view! {
         <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
         {all_at_once(&visit, &findings)}
-        {findings.of_people.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
+        {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
         <section class="panel" aria-label="Search another text">
             <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
@@ -85,13 +85,13 @@ fn fields(days: u32) -> AnyView {
 fn summary(findings: &Findings) -> String {
     let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
     let credentials = || counted(length(findings.leaks.len()), "credential", "credentials");
-    let of_people = || counted(length(findings.of_people.len()), "app or personal token", "apps and personal tokens");
-    let mut words = match (findings.leaks.is_empty(), findings.of_people.is_empty()) {
+    let delegated = || counted(length(findings.delegated.len()), "app or personal token", "apps and personal tokens");
+    let mut words = match (findings.leaks.is_empty(), findings.delegated.is_empty()) {
         (true, true) if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
         (true, true) => "Nothing in the text belongs to this Countersign.".to_owned(),
         (false, true) => format!("The text is about {}.", credentials()),
-        (true, false) => format!("The text is about {}.", of_people()),
-        (false, false) => format!("The text is about {} and {}.", credentials(), of_people()),
+        (true, false) => format!("The text is about {}.", delegated()),
+        (false, false) => format!("The text is about {} and {}.", credentials(), delegated()),
     };
     if findings.unknown > 0 {
         let unknown = i64::try_from(findings.unknown).unwrap_or(i64::MAX);
@@ -198,16 +198,16 @@ fn evidence_words(evidence: &Evidence) -> AnyView {
 }
 
 /// Something that acts for people: what it is, and the button that ends it.
-fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
-    let LeakOfPeople { found, works } = leak;
+fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
+    let DelegatedLeak { found, works } = leak;
     let (name, what) = match &found {
-        Found::PersonalToken(listed) => {
+        LeakSubject::PersonalToken(listed) => {
             (listed.token.name.clone(), format!("A personal token of {}", listed.person_name))
         }
-        Found::Consent(listed) => {
+        LeakSubject::Consent(listed) => {
             (listed.client_name.clone(), format!("A token with which this app acts for {}", listed.person_name))
         }
-        Found::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
+        LeakSubject::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
     };
     let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
     let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
@@ -222,13 +222,13 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
     };
     let action = match found {
         _ if !works => view! { <p class="muted">"Nothing is left to do."</p> }.into_any(),
-        Found::PersonalToken(listed) => {
+        LeakSubject::PersonalToken(listed) => {
             let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
             let verb = if own { "Revoke token" } else { "Revoke their token" };
             button("/fn/revoke_personal_token", "token", listed.token.id.to_string(), verb)
         }
-        Found::Consent(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
-        Found::Client(client) => view! {
+        LeakSubject::Consent(listed) => button("/fn/end_grant", "grant", listed.consent.id.to_string(), "End access"),
+        LeakSubject::Client(client) => view! {
             <a class="button" href=client_path(&client.id)>"Open the client"</a>
             <p class="muted">
                 "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."

@@ -3,7 +3,7 @@
 use domain::base::clock::Timestamp;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::field_error::FieldError;
-use domain::operations::key_rotation::{Haste, RotationError, SigningKeyState};
+use domain::operations::key_rotation::{RotationError, RotationMode, SigningKeyState};
 use leptos::prelude::*;
 
 use crate::components::field::{ConfirmPassword, Errors};
@@ -86,10 +86,10 @@ pub fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
 }
 
 /// Reads how a key is replaced.
-pub fn read_haste(word: &str) -> Option<Haste> {
+pub fn read_haste(word: &str) -> Option<RotationMode> {
     match word {
-        "ordered" => Some(Haste::Ordered),
-        "emergency" => Some(Haste::Emergency),
+        "ordered" => Some(RotationMode::Ordered),
+        "emergency" => Some(RotationMode::Emergency),
         _ => None,
     }
 }
@@ -107,12 +107,12 @@ pub async fn page(
     };
     let name = chosen.as_str();
     let (title, kind, words) = match how {
-        Haste::Ordered => (
+        RotationMode::Ordered => (
             format!("Rotate {name}"),
             "primary",
             "A new key is published now and signs in 24 hours. The present one leaves when its last token has ended. Nobody notices.",
         ),
-        Haste::Emergency => (
+        RotationMode::Emergency => (
             format!("Replace {name} now"),
             "danger",
             "The old key leaves the JWKS now. This server refuses the tokens that it signed at once. A server that verifies \

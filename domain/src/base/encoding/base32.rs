@@ -1,4 +1,5 @@
-//! Base32 without padding (RFC 4648 §6): what people type, and what authenticator apps take. No letter looks like a digit of it.
+//! Base32 without padding (RFC 4648 §6): what people type, and what authenticator apps take. No letter looks like a
+//! digit of it.
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

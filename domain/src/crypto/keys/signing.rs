@@ -1,5 +1,5 @@
-//! The keys that sign access tokens, one in force for each algorithm that an MCP server asks for, published as a JWKS (RFC
-//! 7517).
+//! The keys that sign access tokens, one in force for each algorithm that an MCP server asks for, published as a JWKS
+//! (RFC 7517).
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;

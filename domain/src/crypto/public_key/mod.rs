@@ -1,8 +1,9 @@
 //! Public keys of clients and issuers: read from what people paste, checked, and used to verify signatures (RFC 7517,
 //! RFC 7518).
 //!
-//! A key is registered for one algorithm (RFC 8725 §3.1): the token's header never chooses. Verification goes straight to
-//! the cryptographic library: the JWT library between would parse the key anew each time and decide more than we want.
+//! A key is registered for one algorithm (RFC 8725 §3.1): the token's header never chooses. Verification goes straight
+//! to the cryptographic library: the JWT library between would parse the key anew each time and decide more than we
+//! want.
 
 pub mod der;
 
@@ -186,7 +187,8 @@ impl PublicKey {
 
     /// Its RFC 7638 thumbprint: the same however the key was written down.
     pub fn thumbprint(&self) -> String {
-        // The members in lexicographic order and without spaces, as the RFC demands: both is what our maps are written as.
+        // The members in lexicographic order and without spaces, as the RFC demands: both is what our maps are written
+        // as.
         let members = self.required_members().to_string();
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, members.as_bytes()))
     }
@@ -201,15 +203,16 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` is this key's over `message`. ECDSA signatures have the fixed length of JWS (RFC 7518 §3.4); the
-    /// library refuses DER and zeros.
+    /// Whether `signature` is this key's over `message`. ECDSA signatures have the fixed length of JWS (RFC 7518 §3.4);
+    /// the library refuses DER and zeros.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
     }
 }
 
 impl PublicKey {
-    /// The same for an ECDSA signature on P-256 in DER, as protocols other than JOSE have it. Always false for other keys.
+    /// The same for an ECDSA signature on P-256 in DER, as protocols other than JOSE have it. Always false for other
+    /// keys.
     pub fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool {
         let Material::P256(point) = &self.material else { return false };
         signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point).verify(message, signature).is_ok()
@@ -318,8 +321,8 @@ fn read_pem(text: &str) -> Result<Vec<PublicKey>, String> {
     Ok(keys)
 }
 
-/// The rules of quality (NIST SP 800-131A): an RSA modulus of 2048 to 4096 bits with an odd exponent of at least 65537, a
-/// point on its curve.
+/// The rules of quality (NIST SP 800-131A): an RSA modulus of 2048 to 4096 bits with an odd exponent of at least 65537,
+/// a point on its curve.
 fn checked(material: Material, algorithm: Option<KeyAlgorithm>, kid: Option<String>) -> Result<PublicKey, String> {
     let natural = match &material {
         Material::Rsa { n, e } => {
@@ -352,8 +355,8 @@ fn checked(material: Material, algorithm: Option<KeyAlgorithm>, kid: Option<Stri
     }
 }
 
-/// The encodings of the points of small order on edwards25519, without the sign bit: a signature by one of them verifies
-/// whatever was signed.
+/// The encodings of the points of small order on edwards25519, without the sign bit: a signature by one of them
+/// verifies whatever was signed.
 fn is_of_small_order(key: &[u8]) -> bool {
     const LAST: u8 = 0x7F;
     const ORDER_8: [[u8; 32]; 2] = [

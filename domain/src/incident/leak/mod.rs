@@ -1,7 +1,9 @@
-//! Leaks: secrets, tokens and client IDs are found in whatever text somebody has at hand, by their form and checksum, and
-//! looked up by hash or signature. The text itself goes nowhere.
+//! Leaks: secrets, tokens and client IDs are found in a text by their form and checksum, and looked up by hash or
+//! signature. The text itself is neither stored nor sent.
+//!
+//! Here are leaks of credentials; [`delegated`] has leaks of what acts for people.
 
-pub mod of_people;
+pub mod delegated;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -22,16 +24,16 @@ use crate::credential::{CredentialError, update_ends};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::incident::Policy;
 use crate::store;
-use crate::store::client::consent::Clue;
+use crate::store::client::consent::ConsentTokenRef;
 use crate::store::token::ledger::Reach;
 use crate::token::verify::{self, SignedToken};
 
-pub use of_people::{Found, LeakOfPeople, end as end_of_people};
+pub use delegated::{DelegatedLeak, LeakSubject, end as end_delegated};
 
 /// Most credentials that one text is searched for.
 pub const MOST_CREDENTIALS: usize = 50;
@@ -111,8 +113,8 @@ fn scan_secrets(text: &str, found: &mut Scan) {
     }
 }
 
-/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read from
-/// each of four positions, whole and between its slashes.
+/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read
+/// from each of four positions, whole and between its slashes.
 fn scan_encoded(text: &str, found: &mut Scan) {
     let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/');
     for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
@@ -188,10 +190,11 @@ pub struct Findings {
     /// The credentials, those with a working secret or token first.
     pub leaks: Vec<Leak>,
     /// What acts for people, what works first.
-    pub of_people: Vec<LeakOfPeople>,
+    pub delegated: Vec<DelegatedLeak>,
     /// Secrets of the right form that are none of this instance.
     pub unknown: usize,
-    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts for others.
+    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts
+    /// for others.
     pub elsewhere: usize,
     /// Whether there was more than is looked up at once.
     pub more: bool,
@@ -204,7 +207,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
     let now = context.now();
     let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
     let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
-    let mut of_people = Vec::new();
+    let mut delegated = Vec::new();
     let mut unknown = 0;
     for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
         if let Some((client_id, secret)) = secret_of_credential(context, *kind, secret).await? {
@@ -212,9 +215,9 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
             evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
             continue;
         }
-        match of_people::find(context, *kind, secret, now).await? {
-            Some(leak) => of_people.push(leak),
-            None if of_people::is_code(context, *kind, secret).await? => {}
+        match delegated::find(context, *kind, secret, now).await? {
+            Some(leak) => delegated.push(leak),
+            None if delegated::is_code(context, *kind, secret).await? => {}
             None => unknown += 1,
         }
     }
@@ -224,17 +227,17 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
                 evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
             }
             Some((SignedToken::OfGrant(jti), _, works)) => {
-                of_people.extend(of_people::of_grant(context, Clue::AccessToken(&jti), works).await?);
+                delegated.extend(delegated::of_consent(context, ConsentTokenRef::AccessToken(&jti), works).await?);
             }
             None => {}
         }
     }
     // What works of a thing says of it that it does.
-    of_people.sort_by_key(|leak: &LeakOfPeople| !leak.works);
+    delegated.sort_by_key(|leak: &DelegatedLeak| !leak.works);
     let mut known = HashSet::new();
-    of_people.retain(|leak| known.insert(leak.id().to_owned()));
-    let (of_people, others): (Vec<_>, Vec<_>) =
-        of_people.into_iter().partition(|leak: &LeakOfPeople| leak.is_seen_by(authority));
+    delegated.retain(|leak| known.insert(leak.id().to_owned()));
+    let (delegated, others): (Vec<_>, Vec<_>) =
+        delegated.into_iter().partition(|leak: &DelegatedLeak| leak.is_seen_by(authority));
     // A client ID is no secret: those come last, and only as many as are shown.
     for client_id in found.client_ids {
         if evidence.len() > MOST_CREDENTIALS {
@@ -261,7 +264,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
         let reach = store::token::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
         leaks.push(Leak { credential, evidence, impact, reach });
     }
-    Ok(Findings { leaks, of_people, unknown, elsewhere, more })
+    Ok(Findings { leaks, delegated, unknown, elsewhere, more })
 }
 
 /// The credential and its secret, if this is one.
@@ -325,7 +328,7 @@ async fn report_secret(
 ) -> Result<bool, CredentialError> {
     // Most reports are noise: they take no turn to write.
     let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
-        return Ok(of_people::report(context, actor, kind, secret, place, policy).await?);
+        return Ok(delegated::report(context, actor, kind, secret, place, policy).await?);
     };
     let hash = secret.hash(&context.keys.pepper);
     let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
@@ -346,11 +349,12 @@ async fn report_secret(
         store::credential::authenticators::end(change.transaction(), &id, now).await?;
         update_ends(&mut change, &credential).await?;
     }
-    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name).with(json!({
-        "secret": secret.id.as_str(),
-        "found_at": place,
-        "revoked": ends,
-    }));
+    let event =
+        Event::new(Action::CredentialLeaked, Target::Credential, client_id.as_str(), &credential.name).with(json!({
+            "secret": secret.id.as_str(),
+            "found_at": place,
+            "revoked": ends,
+        }));
     change.commit(actor, &event).await?;
     tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
     Ok(true)
@@ -368,7 +372,7 @@ async fn report_token(
         None => return Ok(false),
         Some(SignedToken::OfCredential(client_id, jti)) => (client_id, jti),
         Some(SignedToken::OfGrant(jti)) => {
-            of_people::report_token(context, actor, &jti, place, policy).await?;
+            delegated::report_token(context, actor, &jti, place, policy).await?;
             return Ok(true);
         }
     };
@@ -380,7 +384,7 @@ async fn report_token(
     if policy == Policy::Revoke && !ends {
         return Ok(true);
     }
-    let event = Event::new("credential.leaked", "credential", client_id.as_str(), &credential.name)
+    let event = Event::new(Action::CredentialLeaked, Target::Credential, client_id.as_str(), &credential.name)
         .with(json!({ "token": jti.as_str(), "found_at": place, "revoked": ends }));
     change.commit(actor, &event).await?;
     tracing::warn!(%client_id, revoked = ends, "a token was reported as leaked");

@@ -45,7 +45,7 @@ impl Default for Expiry {
 
 /// How the new credential proves itself.
 #[derive(Debug, Clone, Default)]
-pub enum Proof {
+pub enum DraftProof {
     /// With a secret that is generated.
     #[default]
     Secret,
@@ -58,7 +58,7 @@ pub enum Proof {
 /// What is asked for. Only the name is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// The team that owns it; see [`super::generate::generate`] for what happens without one.
+    /// The team that owns it; see [`generate`](crate::credential::generate::generate) for what happens without one.
     pub team: Option<TeamId>,
     /// Name for people.
     pub name: String,
@@ -75,7 +75,7 @@ pub struct Draft {
     /// CIDR ranges or single addresses.
     pub ip_ranges: Vec<String>,
     /// How it proves itself.
-    pub proof: Proof,
+    pub proof: DraftProof,
     /// The rules of its assertions.
     pub assertions: AssertionRules,
 }
@@ -108,9 +108,9 @@ impl Draft {
     ) -> Result<Checked, Vec<FieldError>> {
         let mut errors = Errors::default();
         let proof = match &self.proof {
-            Proof::Secret => Ok(CheckedProof::Secret),
-            Proof::Keys(keys) => keys.check().map(CheckedProof::Keys),
-            Proof::Federated(identity) => {
+            DraftProof::Secret => Ok(CheckedProof::Secret),
+            DraftProof::Keys(keys) => keys.check().map(CheckedProof::Keys),
+            DraftProof::Federated(identity) => {
                 identity.check(settings).map(|identity| CheckedProof::Federated(Box::new(identity)))
             }
         };

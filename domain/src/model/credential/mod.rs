@@ -90,7 +90,7 @@ pub struct Credential {
     /// When it was generated.
     pub created_at: Timestamp,
     /// A moment that ends the whole credential, whatever its secrets say.
-    pub hard_end_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     /// The moment after which no secret of it works; `None`: never.
     pub ends_at: Option<Timestamp>,
     /// Since when it is stopped, reversibly.
@@ -215,7 +215,7 @@ impl AuthenticatorEnd {
 /// with the credential, so that lists need no join.
 pub(crate) fn end_of(
     method: AuthMethod,
-    hard_end_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     ends: &[AuthenticatorEnd],
     now: Timestamp,
 ) -> Option<Timestamp> {
@@ -226,7 +226,7 @@ pub(crate) fn end_of(
         _ if live.clone().count() == 0 => Some(now),
         _ => live.map(|end| end.moment()).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
     };
-    [hard_end_at, last].into_iter().flatten().min()
+    [expires_at, last].into_iter().flatten().min()
 }
 
 /// What hangs on a credential: the facts to read before stopping it.

@@ -57,7 +57,7 @@ impl Sort {
 
 /// A place in the list: after the row with this key. Handed out and taken back as an authenticated text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
+pub struct CredentialCursor {
     pub(crate) key: String,
     pub(crate) client_id: String,
 }

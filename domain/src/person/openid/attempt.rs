@@ -1,8 +1,8 @@
 //! One trip of a browser to the provider and back.
 //!
-//! The browser holds a random value in a cookie, the provider sends back a random `state`. The database has a hash of each and
-//! nothing else of them; nonce and PKCE verifier follow from both, under a key of the instance, when they are needed. So what
-//! the database holds finishes no attempt, and neither does a `state` in another browser.
+//! The browser holds a random value in a cookie, the provider sends back a random `state`. The database has a hash of
+//! each and nothing else of them; nonce and PKCE verifier follow from both, under a key of the instance, when they are
+//! needed. So what the database holds finishes no attempt, and neither does a `state` in another browser.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::base::id::SessionId;
 use crate::base::{digest, strict_json};
 use crate::context::Context;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::origin::Origin;
 use crate::model::ports::TokenRequest;
 use crate::person::openid::discovery::{self, Endpoints};
@@ -39,7 +39,7 @@ const LONGEST_CODE: usize = 4096;
 
 /// What somebody goes to the provider for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub enum AttemptPurpose {
     /// To sign in.
     SignIn {
         /// Where they want to be afterwards: an address of ours.
@@ -53,7 +53,7 @@ pub enum Purpose {
 }
 
 /// An attempt that was begun.
-pub struct Begun {
+pub struct StartedAttempt {
     /// Where the browser goes.
     pub address: String,
     /// What it must hold when it comes back.
@@ -76,7 +76,7 @@ pub struct Returned {
 /// An attempt that came back, and is used up.
 pub struct Finished {
     /// What it was for.
-    pub purpose: Purpose,
+    pub purpose: AttemptPurpose,
     /// The account that was proved.
     pub proved: Result<Identity, OpenIdError>,
 }
@@ -89,16 +89,16 @@ pub struct Finished {
 pub async fn begin(
     context: &Context,
     relying_party: &RelyingParty,
-    purpose: Purpose,
+    purpose: AttemptPurpose,
     address: Option<IpAddr>,
-) -> Result<Begun, OpenIdError> {
+) -> Result<StartedAttempt, OpenIdError> {
     let endpoints = discovery::endpoints(relying_party, context.now()).await?;
     let (session, return_to) = match purpose {
-        Purpose::SignIn { return_to } => {
+        AttemptPurpose::SignIn { return_to } => {
             sign_in::count_source(context, address).await?;
             (None, return_to)
         }
-        Purpose::Connect { session } => (Some(session), String::new()),
+        AttemptPurpose::Connect { session } => (Some(session), String::new()),
     };
     let browser = Zeroizing::new(base62::random(context.random.as_ref(), RANDOM));
     let state = base62::random(context.random.as_ref(), RANDOM);
@@ -117,11 +117,11 @@ pub async fn begin(
         .append_pair("nonce", &derived(context, "openid nonce", &browser, &state))
         .append_pair("code_challenge", &hash(&derived(context, "openid verifier", &browser, &state)))
         .append_pair("code_challenge_method", "S256");
-    Ok(Begun { address: url.into(), browser })
+    Ok(StartedAttempt { address: url.into(), browser })
 }
 
-/// Uses up the attempt that came back in the browser that holds `browser`, and proves the account. `session` is the one that
-/// is signed in there, if any.
+/// Uses up the attempt that came back in the browser that holds `browser`, and proves the account. `session` is the one
+/// that is signed in there, if any.
 ///
 /// # Errors
 ///
@@ -145,14 +145,14 @@ pub async fn finish(
         store::person::openid::take_attempt(&mut transaction, &state_hash, &browser_hash, context.now()).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     let purpose = match taken.ok_or(OpenIdError::NoAttempt)? {
-        StoredAttempt { session: None, return_to, .. } => Purpose::SignIn { return_to },
+        StoredAttempt { session: None, return_to, .. } => AttemptPurpose::SignIn { return_to },
         StoredAttempt { session: Some(begun_by), .. } if session == Some(&begun_by) => {
-            Purpose::Connect { session: begun_by }
+            AttemptPurpose::Connect { session: begun_by }
         }
         StoredAttempt { .. } => return Err(OpenIdError::NoAttempt),
     };
     let proved = prove(context, relying_party, returned, browser).await;
-    if let (Purpose::SignIn { .. }, Err(error)) = (&purpose, &proved) {
+    if let (AttemptPurpose::SignIn { .. }, Err(error)) = (&purpose, &proved) {
         record(context, relying_party, error, origin).await?;
     }
     Ok(Finished { purpose, proved })
@@ -245,7 +245,8 @@ fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-/// What an `error` means (RFC 6749 §4.1.2.1). Its description is not looked at: who sent the browser here may have written it.
+/// What an `error` means (RFC 6749 §4.1.2.1). Its description is not looked at: who sent the browser here may have
+/// written it.
 fn refusal(error: &str) -> OpenIdError {
     match error {
         "access_denied" => OpenIdError::Cancelled,
@@ -274,7 +275,7 @@ async fn record(
             Ok(transaction.commit().await?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
-            let event = Event::new("session.refused", "session", "", "Unknown account").with(
+            let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(
                 json!({ "method": "OpenID", "issuer": relying_party.provider.issuer, "reason": error.to_string() }),
             );
             let actor = Actor::system().at(origin.address, origin.agent.as_deref());

@@ -28,7 +28,8 @@ pub struct Identity {
 
 /// Verifies an ID token that came from the token endpoint (§3.1.3.7).
 ///
-/// The algorithm is one of those that a public key can be registered for: neither `none` nor one whose key is our secret.
+/// The algorithm is one of those that a public key can be registered for: neither `none` nor one whose key is our
+/// secret.
 pub(crate) async fn verify(
     relying_party: &RelyingParty,
     token: &str,
@@ -64,8 +65,8 @@ pub(crate) async fn verify(
     })
 }
 
-/// Whether the token is for this client: it is an audience, and where there are others or an authorized party is named, that
-/// party.
+/// Whether the token is for this client: it is an audience, and where there are others or an authorized party is named,
+/// that party.
 fn is_for(claims: &Map<String, Value>, client_id: &str) -> bool {
     let party = claims.get("azp");
     let is_party = party.and_then(Value::as_str) == Some(client_id);
@@ -84,8 +85,8 @@ fn account(claims: &Map<String, Value>) -> String {
     printable(&name.unwrap_or_default().chars().take(LONGEST_ACCOUNT).collect::<String>())
 }
 
-/// `email_verified` must be true, not something that looks like it. Addresses beyond ASCII are none that we compare: letters
-/// that fold into each other, such as the Kelvin sign into k, would make one person's address another's.
+/// `email_verified` must be true, not something that looks like it. Addresses beyond ASCII are none that we compare:
+/// letters that fold into each other, such as the Kelvin sign into k, would make one person's address another's.
 fn verified_email(claims: &Map<String, Value>) -> Option<String> {
     let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
     text(claims, "email").filter(|email| is_verified && email.is_ascii()).and_then(|email| check_email(email).ok())

@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::origin::Origin;
 use crate::model::person::{Link, Person};
 use crate::person::openid::{Identity, OpenIdError};
@@ -20,8 +20,8 @@ pub async fn of(context: &Context, relying_party: &RelyingParty, person: &Person
     Ok(store::person::openid::find(&context.store, &relying_party.provider.issuer, person).await?)
 }
 
-/// The person whom the account stands for, who is signed in with it from now on. What was counted for the source is taken
-/// back.
+/// The person whom the account stands for, who is signed in with it from now on. What was counted for the source is
+/// taken back.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub async fn sign_in(
     let mut change = context.begin_change().await?;
     let (person, connected) = match person_of(&mut change, provider, identity).await? {
         Some((_, person)) if person.disabled_at.is_some() => {
-            refuse(change, provider, about("session.refused", &person), "the person is disabled", origin).await?;
+            refuse(change, provider, about(Action::SessionRefused, &person), "the person is disabled", origin).await?;
             return Err(OpenIdError::Disabled);
         }
         Some((link, person)) => {
@@ -50,7 +50,7 @@ pub async fn sign_in(
                 (person, Some(event))
             }
             None => {
-                let event = Event::new("session.refused", "session", "", "Unknown account");
+                let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account");
                 refuse(change, provider, event, "nobody is connected to this account", origin).await?;
                 return Err(OpenIdError::NotConnected);
             }
@@ -58,7 +58,7 @@ pub async fn sign_in(
     };
     sign_in::uncount_source(change.transaction(), origin.address).await?;
     let actor = Actor::person(person.id.clone(), person.name.clone()).at(origin.address, origin.agent.as_deref());
-    let started = about("session.started", &person).with(json!({ "method": "OpenID", "issuer": provider.issuer }));
+    let started = about(Action::SessionStarted, &person).with(json!({ "method": "OpenID", "issuer": provider.issuer }));
     let events: Vec<Event> = connected.into_iter().chain([started]).collect();
     change.commit_all(&actor, &events).await?;
     Ok(person)
@@ -93,8 +93,8 @@ pub async fn connect(
     Ok(())
 }
 
-/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in the session
-/// `keep`: the others may be those of whoever has their account at the provider now.
+/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in
+/// the session `keep`: the others may be those of whoever has their account at the provider now.
 pub async fn disconnect(
     context: &Context,
     relying_party: &RelyingParty,
@@ -107,7 +107,7 @@ pub async fn disconnect(
     let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
     let now = change.now();
     let sessions = store::person::session::end_all(change.transaction(), person, Some(keep), now).await?;
-    let event = Event::new("person.openid_disconnected", "person", person.as_str(), actor.name())
+    let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), actor.name())
         .with(json!({ "issuer": provider.issuer, "account": account, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
     Ok(true)
@@ -139,9 +139,9 @@ async fn person_of(
     Ok(Some((link.id, person)))
 }
 
-/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not who is or
-/// once was connected to an account of the provider: whoever disconnected one has decided; and not who has a second factor, which
-/// an address elsewhere must not get around: they connect the account themselves.
+/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not
+/// who is or once was connected to an account of the provider: whoever disconnected one has decided; and not who has a
+/// second factor, which an address elsewhere must not get around: they connect the account themselves.
 async fn person_by_email(
     change: &mut Change<'_>,
     provider: &Provider,
@@ -174,11 +174,11 @@ async fn insert(
     };
     store::person::openid::insert(change.transaction(), &provider.issuer, &link).await?;
     let details = json!({ "issuer": provider.issuer, "account": link.account, "by": by });
-    Ok(about("person.openid_connected", person).with(details))
+    Ok(about(Action::PersonOpenIdConnected, person).with(details))
 }
 
-fn about(action: &'static str, person: &Person) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name)
+fn about(action: Action, person: &Person) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name)
 }
 
 async fn refuse(

@@ -8,11 +8,11 @@
 //! | `id_token` | whom the ID token proves |
 //! | [`link`] | which person that is: connecting, disconnecting, signing in |
 //!
-//! The provider proves who somebody is, by whatever factors it asks for; what they may do here is decided here. A password
-//! stays with every person: it is what a sensitive action asks for, and it works when the provider does not.
+//! The provider proves who somebody is, by whatever factors it asks for; what they may do here is decided here. A
+//! password stays with every person: it is what a sensitive action asks for, and it works when the provider does not.
 //!
-//! Only reading of tokens is our own, and shared with assertions (`token/jws.rs`, `issuer_keys.rs`). The ready-made client brings
-//! a second set of cryptography for what that does, and its own idea of a request.
+//! Only reading of tokens is our own, and shared with assertions (`token/jws.rs`, `issuer_keys.rs`). The ready-made
+//! client brings a second set of cryptography for what that does, and its own idea of a request.
 
 pub mod attempt;
 pub mod discovery;
@@ -21,7 +21,7 @@ pub mod link;
 
 use std::time::Duration;
 
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::person::sign_in::SignInError;
 use crate::store::StoreError;
 
@@ -71,11 +71,7 @@ pub enum OpenIdError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for OpenIdError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(OpenIdError: StoreError);
 
 impl From<SignInError> for OpenIdError {
     fn from(error: SignInError) -> Self {

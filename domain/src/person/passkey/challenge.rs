@@ -17,7 +17,7 @@ const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// What a challenge is made for. An answer does for this and for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purpose {
+pub enum ChallengePurpose {
     /// Signing in with a passkey alone.
     SignIn,
     /// The second step of a sign-in.
@@ -46,7 +46,7 @@ pub(crate) enum State {
 
 #[derive(Serialize, Deserialize)]
 struct Carried {
-    purpose: Purpose,
+    purpose: ChallengePurpose,
     person: Option<String>,
     expires_at: i64,
     nonce: String,
@@ -54,7 +54,7 @@ struct Carried {
 }
 
 /// A state that was ours, in time, and for this.
-pub(crate) struct Opened {
+pub(crate) struct OpenedChallenge {
     /// Used up with the answer.
     pub nonce: String,
     pub state: State,
@@ -62,7 +62,7 @@ pub(crate) struct Opened {
 
 pub(crate) fn seal(
     context: &Context,
-    purpose: Purpose,
+    purpose: ChallengePurpose,
     person: Option<&PersonId>,
     state: State,
     options: Value,
@@ -79,18 +79,29 @@ pub(crate) fn seal(
     Challenge { options, state: format!("{}.{mac}", URL_SAFE_NO_PAD.encode(text)) }
 }
 
-pub(crate) fn open(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<Opened> {
+pub(crate) fn open(
+    context: &Context,
+    purpose: ChallengePurpose,
+    person: Option<&PersonId>,
+    state: &str,
+) -> Option<OpenedChallenge> {
     let carried = read(context, purpose, person, state)?;
-    (context.now().millis() < carried.expires_at).then_some(Opened { nonce: carried.nonce, state: carried.state })
+    (context.now().millis() < carried.expires_at)
+        .then_some(OpenedChallenge { nonce: carried.nonce, state: carried.state })
 }
 
 /// What is used up with the answer, whether or not it is in time.
-pub(crate) fn nonce_of(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<String> {
+pub(crate) fn nonce_of(
+    context: &Context,
+    purpose: ChallengePurpose,
+    person: Option<&PersonId>,
+    state: &str,
+) -> Option<String> {
     read(context, purpose, person, state).map(|carried| carried.nonce)
 }
 
 /// A state that was ours, and for this.
-fn read(context: &Context, purpose: Purpose, person: Option<&PersonId>, state: &str) -> Option<Carried> {
+fn read(context: &Context, purpose: ChallengePurpose, person: Option<&PersonId>, state: &str) -> Option<Carried> {
     let (text, mac) = state.split_once('.')?;
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     if !context.keys.forms.verify_parts(&["passkey challenge", &text], mac) {

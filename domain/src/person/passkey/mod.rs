@@ -1,9 +1,9 @@
-//! Passkeys (WebAuthn): key pairs of people, whose private half stays in a device that asks for a finger, a face or a PIN first.
-//! So one alone is two factors.
+//! Passkeys (WebAuthn): key pairs of people, whose private half stays in a device that asks for a finger, a face or a
+//! PIN first. So one alone is two factors.
 //!
-//! A challenge is not stored: the browser carries it, under a MAC, and it is used up with the answer. A page that anybody may
-//! open so costs no row. Signatures, origin, user verification and counter are checked by the library; whose key it is, and
-//! whether the challenge was made for this, here.
+//! A challenge is not stored: the browser carries it, under a MAC, and it is used up with the answer. A page that
+//! anybody may open so costs no row. Signatures, origin, user verification and counter are checked by the library;
+//! whose key it is, and whether the challenge was made for this, here.
 
 pub mod challenge;
 
@@ -17,35 +17,35 @@ use crate::base::id::{PasskeyId, PersonId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::recovery_code::RecoveryCode;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::field_error::FieldError;
 use crate::model::person::{Passkey, Person, check_name};
 use crate::model::settings::Settings;
-use crate::person::passkey::challenge::{Opened, State};
+use crate::person::passkey::challenge::{OpenedChallenge, State};
 use crate::person::second_factor;
 use crate::store::person::passkey::StoredPasskey;
 use crate::store::{self, StoreError};
 
-pub use self::challenge::{Challenge, Purpose};
+pub use self::challenge::{Challenge, ChallengePurpose};
 
 /// How many a person may have.
 pub const MOST_PASSKEYS: usize = 20;
 
 /// What a browser sends back.
 #[derive(Clone, Default)]
-pub struct Answer {
+pub struct PasskeyAnswer {
     /// The challenge's state, as it was handed out.
     pub state: String,
     /// The credential, as JSON.
     pub credential: String,
 }
 
-impl std::fmt::Debug for Answer {
+impl std::fmt::Debug for PasskeyAnswer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Answer(redacted)")
+        formatter.write_str("PasskeyAnswer(redacted)")
     }
 }
 
@@ -66,11 +66,7 @@ pub enum PasskeyError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for PasskeyError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(PasskeyError: StoreError);
 
 /// The relying party, named by the public address. [`None`]: browsers have no passkeys for bare IP addresses.
 fn relying_party(settings: &Settings) -> Option<Webauthn> {
@@ -106,13 +102,13 @@ pub async fn begin_adding(context: &Context, person: &Person) -> Result<Option<C
     // The library asks for none that signs in without being named, and that is what these are for.
     options["authenticatorSelection"]["residentKey"] = json!("required");
     options["authenticatorSelection"]["requireResidentKey"] = json!(true);
-    Ok(Some(challenge::seal(context, Purpose::Add, Some(&person.id), State::Adding(Box::new(state)), options)))
+    Ok(Some(challenge::seal(context, ChallengePurpose::Add, Some(&person.id), State::Adding(Box::new(state)), options)))
 }
 
 /// Begins to ask for a passkey: of this person, or of anybody. [`None`]: none is possible here.
 pub async fn begin_proof(
     context: &Context,
-    purpose: Purpose,
+    purpose: ChallengePurpose,
     person: Option<&PersonId>,
 ) -> Result<Option<Challenge>, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(None) };
@@ -130,21 +126,21 @@ pub async fn begin_proof(
 }
 
 /// Whether a passkey was added with this answer before, however long ago it was asked for.
-pub async fn was_added(context: &Context, person: &PersonId, answer: &Answer) -> Result<bool, Fault> {
-    match challenge::nonce_of(context, Purpose::Add, Some(person), &answer.state) {
-        Some(nonce) => Ok(idempotency::made_by(context, &nonce).await?.is_some()),
+pub async fn was_added(context: &Context, person: &PersonId, answer: &PasskeyAnswer) -> Result<bool, Fault> {
+    match challenge::nonce_of(context, ChallengePurpose::Add, Some(person), &answer.state) {
+        Some(nonce) => Ok(idempotency::result_of(context, &nonce).await?.is_some()),
         None => Ok(false),
     }
 }
 
-/// Stores the passkey that the browser made. Returns the recovery codes that were made with it, none when the person has some
-/// from before.
+/// Stores the passkey that the browser made. Returns the recovery codes that were made with it, none when the person
+/// has some from before.
 pub async fn add(
     context: &Context,
     actor: &Actor,
     person: &Person,
     name: &str,
-    answer: &Answer,
+    answer: &PasskeyAnswer,
 ) -> Result<Vec<RecoveryCode>, PasskeyError> {
     let invalid = |field, message: String| PasskeyError::Invalid(vec![FieldError::new(field, message)]);
     let name = name.trim();
@@ -152,8 +148,8 @@ pub async fn add(
     let refused =
         || invalid("passkey", "No passkey was added. Press “Add a passkey” and follow your browser.".to_owned());
     let party = relying_party(&context.settings).ok_or(PasskeyError::NotFound)?;
-    let Some(Opened { nonce, state: State::Adding(state) }) =
-        challenge::open(context, Purpose::Add, Some(&person.id), &answer.state)
+    let Some(OpenedChallenge { nonce, state: State::Adding(state) }) =
+        challenge::open(context, ChallengePurpose::Add, Some(&person.id), &answer.state)
     else {
         return Err(refused());
     };
@@ -170,7 +166,7 @@ pub async fn add(
         credential: json!(made).to_string(),
     };
     let mut change = context.begin_change().await?;
-    if change.use_form(Some(&nonce), stored.passkey.id.as_str()).await?.is_some() {
+    if change.use_form_token(Some(&nonce), stored.passkey.id.as_str()).await?.is_some() {
         return Err(PasskeyError::AlreadySubmitted);
     }
     if store::person::passkey::of_person(&mut **change.transaction(), &person.id).await?.len() >= MOST_PASSKEYS {
@@ -185,7 +181,7 @@ pub async fn add(
         },
     )?;
     let codes = second_factor::first_codes(context, &mut change, person).await?;
-    change.commit(actor, &event("passkey.added", person, name)).await?;
+    change.commit(actor, &event(Action::PasskeyAdded, person, name)).await?;
     Ok(codes)
 }
 
@@ -197,7 +193,7 @@ pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &Pass
     let now = change.now();
     store::person::passkey::remove(change.transaction(), &person.id, Some(id), now).await?;
     second_factor::forget_codes_of_nothing(&mut change, person).await?;
-    change.commit(actor, &event("passkey.removed", person, &name)).await?;
+    change.commit(actor, &event(Action::PasskeyRemoved, person, &name)).await?;
     Ok(())
 }
 
@@ -219,14 +215,14 @@ pub(crate) enum Verdict {
 }
 
 /// Whose passkey an answer names, whether or not it proves anything.
-pub(crate) async fn owner(context: &Context, answer: &Answer) -> Result<Option<PersonId>, Fault> {
+pub(crate) async fn owner(context: &Context, answer: &PasskeyAnswer) -> Result<Option<PersonId>, Fault> {
     Ok(named(context, answer).await?.map(|(_, stored)| stored.passkey.person))
 }
 
 /// An answer that can be read, with the passkey that it names.
 async fn named(
     context: &Context,
-    answer: &Answer,
+    answer: &PasskeyAnswer,
 ) -> Result<Option<(webauthn::PublicKeyCredential, StoredPasskey)>, Fault> {
     let Ok(answer) = serde_json::from_str::<webauthn::PublicKeyCredential>(&answer.credential) else { return Ok(None) };
     let credential_id = URL_SAFE_NO_PAD.encode(answer.get_credential_id());
@@ -237,9 +233,9 @@ async fn named(
 /// Checks an answer: that it is about a challenge made for this purpose and person, and signed by a passkey of theirs.
 pub(crate) async fn verify(
     context: &Context,
-    purpose: Purpose,
+    purpose: ChallengePurpose,
     person: Option<&PersonId>,
-    answer: &Answer,
+    answer: &PasskeyAnswer,
 ) -> Result<Verdict, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(Verdict::Refused(None)) };
     let opened = challenge::open(context, purpose, person, &answer.state);
@@ -247,7 +243,7 @@ pub(crate) async fn verify(
     let Some(owner) = store::person::find(&context.store, &stored.passkey.person).await? else {
         return Ok(Verdict::Refused(None));
     };
-    let Some(Opened { nonce, state: State::Proving(state) }) = opened else {
+    let Some(OpenedChallenge { nonce, state: State::Proving(state) }) = opened else {
         return Ok(Verdict::Refused(Some(Box::new(owner))));
     };
     // Who names nobody beforehand must be named by the passkey; who does, and is named, must be the same.
@@ -267,21 +263,23 @@ pub(crate) async fn verify(
     }
 }
 
-/// Begins a change that this person proved themselves for; [`None`] when the answer is worth nothing, or was used before.
+/// Begins a change that this person proved themselves for; [`None`] when the answer is worth nothing, or was used
+/// before.
 pub(crate) async fn begin_proved<'context>(
     context: &'context Context,
-    purpose: Purpose,
+    purpose: ChallengePurpose,
     person: &PersonId,
-    answer: &Answer,
+    answer: &PasskeyAnswer,
 ) -> Result<Option<Change<'context>>, Fault> {
     let Verdict::Proved(proved) = verify(context, purpose, Some(person), answer).await? else { return Ok(None) };
     let mut change = context.begin_change().await?;
     Ok(use_proof(&mut change, &proved).await?.then_some(change))
 }
 
-/// Uses up the challenge and notes the use, in the transaction of what it allows; false when another request did so before.
+/// Uses up the challenge and notes the use, in the transaction of what it allows; false when another request did so
+/// before.
 pub(crate) async fn use_proof(change: &mut Change<'_>, proved: &Proved) -> Result<bool, StoreError> {
-    if change.use_form(Some(&proved.nonce), proved.stored.passkey.id.as_str()).await?.is_some() {
+    if change.use_form_token(Some(&proved.nonce), proved.stored.passkey.id.as_str()).await?.is_some() {
         return Ok(false);
     }
     let now = change.now();
@@ -305,6 +303,6 @@ fn handle_of(person: &PersonId) -> Uuid {
     Uuid::from_bytes(handle)
 }
 
-fn event(action: &'static str, person: &Person, name: &str) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name).with(json!({ "name": name }))
+fn event(action: Action, person: &Person, name: &str) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name).with(json!({ "name": name }))
 }

@@ -9,10 +9,10 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::recovery_code::{RECOVERY_CODES, RecoveryCode};
 use crate::crypto::totp::TotpSecret;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::{Person, Recovery};
 use crate::store::{self, StoreError};
 
@@ -42,18 +42,15 @@ pub enum SecondFactorError {
     Fault(#[from] Fault),
 }
 
-impl From<StoreError> for SecondFactorError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(SecondFactorError: StoreError);
 
 /// What the person has.
 pub async fn find_recovery(context: &Context, person: &PersonId) -> Result<Recovery, Fault> {
     Ok(store::person::second_factor::recovery(&context.store, person).await?)
 }
 
-/// Makes the secret of an app, which counts once [`confirm_app`] has seen a code of it. One that was begun before is forgotten.
+/// Makes the secret of an app, which counts once [`confirm_app`] has seen a code of it. One that was begun before is
+/// forgotten.
 pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> Result<TotpSecret, SecondFactorError> {
     let secret = TotpSecret::generate(context.random.as_ref());
     let wrapped = secret.wrap(&context.keys.master, context.random.as_ref()).map_err(Fault::from)?;
@@ -67,8 +64,8 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
     Ok(secret)
 }
 
-/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it: `shown` is
-/// what [`shown_token`] gave.
+/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it:
+/// `shown` is what [`shown_token`] gave.
 pub async fn unconfirmed_app(
     context: &Context,
     person: &PersonId,
@@ -94,8 +91,9 @@ fn waiting(
     Ok(TotpSecret::unwrap(&context.keys.master, &stored.wrapped).map_err(Fault::from)?)
 }
 
-/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The secret was
-/// shown after a proof that may be too old by now; another session of the person, left open somewhere, has not seen it.
+/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The
+/// secret was shown after a proof that may be too old by now; another session of the person, left open somewhere, has
+/// not seen it.
 pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) -> String {
     context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
 }
@@ -114,8 +112,8 @@ fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'part
     ["authenticator app shown", person.as_str(), secret]
 }
 
-/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave. Returns the
-/// recovery codes that were made, none when the person has some from before.
+/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave.
+/// Returns the recovery codes that were made, none when the person has some from before.
 pub async fn confirm_app(
     context: &Context,
     actor: &Actor,
@@ -124,7 +122,7 @@ pub async fn confirm_app(
     code: &str,
     form_token: &str,
 ) -> Result<Vec<RecoveryCode>, SecondFactorError> {
-    if idempotency::made_by(context, form_token).await?.is_some() {
+    if idempotency::result_of(context, form_token).await?.is_some() {
         return Err(SecondFactorError::AlreadySubmitted);
     }
     let mut change = context.begin_change().await?;
@@ -134,10 +132,10 @@ pub async fn confirm_app(
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let now = change.now();
     let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;
-    use_form(&mut change, form_token, person).await?;
+    use_form_token(&mut change, form_token, person).await?;
     store::person::second_factor::confirm_app(change.transaction(), &person.id, step, now).await?;
     let codes = first_codes(context, &mut change, person).await?;
-    let event = event("second_factor.added", person).with(json!({ "kind": "authenticator_app" }));
+    let event = event(Action::SecondFactorAdded, person).with(json!({ "kind": "authenticator_app" }));
     change.commit(actor, &event).await?;
     Ok(codes)
 }
@@ -149,7 +147,7 @@ pub async fn remove_app(context: &Context, actor: &Actor, person: &Person) -> Re
         return Err(SecondFactorError::NotFound);
     }
     forget_codes_of_nothing(&mut change, person).await?;
-    let event = event("second_factor.removed", person).with(json!({ "kind": "authenticator_app" }));
+    let event = event(Action::SecondFactorRemoved, person).with(json!({ "kind": "authenticator_app" }));
     change.commit(actor, &event).await?;
     Ok(())
 }
@@ -162,12 +160,12 @@ pub async fn replace_recovery_codes(
     form_token: &str,
 ) -> Result<Vec<RecoveryCode>, SecondFactorError> {
     let mut change = context.begin_change().await?;
-    use_form(&mut change, form_token, person).await?;
+    use_form_token(&mut change, form_token, person).await?;
     if !has_factor(&mut change, person).await? {
         return Err(SecondFactorError::NotFound);
     }
     let codes = new_codes(context, &mut change, person).await?;
-    change.commit(actor, &event("recovery_codes.replaced", person)).await?;
+    change.commit(actor, &event(Action::RecoveryCodesReplaced, person)).await?;
     Ok(codes)
 }
 
@@ -221,13 +219,13 @@ async fn new_codes(
     Ok(codes)
 }
 
-async fn use_form(change: &mut Change<'_>, form_token: &str, person: &Person) -> Result<(), SecondFactorError> {
-    match change.use_form(Some(form_token), person.id.as_str()).await? {
+async fn use_form_token(change: &mut Change<'_>, form_token: &str, person: &Person) -> Result<(), SecondFactorError> {
+    match change.use_form_token(Some(form_token), person.id.as_str()).await? {
         Some(_) => Err(SecondFactorError::AlreadySubmitted),
         None => Ok(()),
     }
 }
 
-fn event(action: &'static str, person: &Person) -> Event {
-    Event::new(action, "person", person.id.as_str(), &person.name)
+fn event(action: Action, person: &Person) -> Event {
+    Event::new(action, Target::Person, person.id.as_str(), &person.name)
 }

@@ -1,8 +1,8 @@
-//! What people prove themselves with besides their password: an authenticator app, passkeys ([`crate::person::passkey`]), and recovery
-//! codes for the day these are lost.
+//! What people prove themselves with besides their password: an authenticator app, passkeys
+//! ([`crate::person::passkey`]), and recovery codes for the day these are lost.
 //!
-//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on whatever
-//! server, one succeeds.
+//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on
+//! whatever server, one succeeds.
 
 pub mod enrolment;
 
@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::crypto::recovery_code::RecoveryCode;
 use crate::crypto::totp::{self, TotpSecret};
 use crate::error::Fault;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::store;
 
@@ -45,7 +45,7 @@ impl Means {
     /// What the use of it leaves in the audit log besides what it allowed.
     pub(crate) fn event(self, person: &Person) -> Option<Event> {
         (self == Self::RecoveryCode)
-            .then(|| Event::new("recovery_code.used", "person", person.id.as_str(), &person.name))
+            .then(|| Event::new(Action::RecoveryCodeUsed, Target::Person, person.id.as_str(), &person.name))
     }
 }
 

@@ -4,8 +4,8 @@
 //! back when it succeeds. Strangers share one count per account and one per source address; a browser that signed
 //! in before has a count of its own, so guessing from elsewhere never locks the owner out.
 //!
-//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be guessed,
-//! passkeys and recovery codes, is counted only so that it does not come in floods.
+//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be
+//! guessed, passkeys and recovery codes, is counted only so that it does not come in floods.
 
 pub mod second_step;
 pub mod with_passkey;
@@ -23,11 +23,11 @@ use crate::base::id::PersonId;
 use crate::base::network::network_of;
 use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
-use crate::person::passkey::{self, Answer, Purpose};
+use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor;
 use crate::store::{self, StoreError, Transaction};
 
@@ -59,7 +59,7 @@ pub struct Attempt {
 
 /// How far a right password leads.
 #[derive(Debug)]
-pub enum Entry {
+pub enum SignInOutcome {
     /// All the way: the person has no second factor.
     Whole(Person),
     /// To the second step. The token is for this browser alone.
@@ -68,14 +68,14 @@ pub enum Entry {
 
 /// What somebody has shown in a browser that is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum ShownFactor {
     /// Their password, or an account at a provider.
     Password,
     /// A code of the authenticator app, a recovery code, or a passkey.
     SecondFactor,
 }
 
-impl Shown {
+impl ShownFactor {
     /// What the MAC of a device token begins with.
     const fn label(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Shown {
 
 /// What somebody brings who is asked again who they are.
 #[derive(Debug)]
-pub enum Proof {
+pub enum ConfirmationProof {
     /// What they know, and what they have if they have a second factor.
     Password {
         /// The password.
@@ -95,8 +95,8 @@ pub enum Proof {
         /// A code of the authenticator app, or a recovery code.
         code: String,
     },
-    /// A passkey, for a challenge of [`Purpose::Confirm`].
-    Passkey(Answer),
+    /// A passkey, for a challenge of [`ChallengePurpose::Confirm`].
+    Passkey(PasskeyAnswer),
 }
 
 /// Why somebody is not signed in.
@@ -160,14 +160,10 @@ pub fn wait_words(wait: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-impl From<StoreError> for SignInError {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(SignInError: StoreError);
 
 /// Checks an attempt: who it is, or what else they have to show.
-pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignInError> {
+pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome, SignInError> {
     let email = attempt.email.trim().to_lowercase();
     let person = store::person::find_by_email(&context.store, &email).await?;
     let known_device = person.as_ref().is_some_and(|person| {
@@ -182,7 +178,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignI
         Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {
             // Not yet the person: so far only their password is known to be right.
             let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
-            second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(Entry::SecondStep)
+            second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(SignInOutcome::SecondStep)
         }
         Some(person) if proved && person.disabled_at.is_none() => {
             let actor =
@@ -190,7 +186,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignI
             let mut change = context.begin_change().await?;
             forgive(change.transaction(), &buckets).await?;
             change.commit(&actor, &started(&person)).await?;
-            Ok(Entry::Whole(person))
+            Ok(SignInOutcome::Whole(person))
         }
         person => {
             let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
@@ -201,16 +197,21 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<Entry, SignI
     }
 }
 
-/// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a second
-/// factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever took over a
-/// session has no further guesses a day.
-pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: Proof) -> Result<(), SignInError> {
-    let buckets = [Bucket::new(Kind::Attempts, format!("confirm:{}", person.id), DEVICE_LIMIT)];
+/// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a
+/// second factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever
+/// took over a session has no further guesses a day.
+pub async fn confirm(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    proof: ConfirmationProof,
+) -> Result<(), SignInError> {
+    let buckets = [Bucket::new(BucketKind::Attempts, format!("confirm:{}", person.id), DEVICE_LIMIT)];
     count(context, &buckets).await?;
     let (password, code) = match proof {
-        Proof::Password { password, code } => (password, code),
-        Proof::Passkey(answer) => {
-            let proved = passkey::begin_proved(context, Purpose::Confirm, &person.id, &answer).await?;
+        ConfirmationProof::Password { password, code } => (password, code),
+        ConfirmationProof::Passkey(answer) => {
+            let proved = passkey::begin_proved(context, ChallengePurpose::Confirm, &person.id, &answer).await?;
             let Some(mut change) = proved else {
                 record_refusal(context, actor, Some(person), "wrong passkey").await?;
                 return Err(SignInError::WrongPasskey);
@@ -244,8 +245,8 @@ pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: P
     Ok(())
 }
 
-/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts for its
-/// source alone.
+/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts
+/// for its source alone.
 pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
     count(context, address.map(of_address).as_slice()).await
 }
@@ -258,11 +259,11 @@ pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Optio
     }
 }
 
-/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else. One that it
-/// has already, `own`, is kept when it says as much.
-pub fn device_token(context: &Context, person: &PersonId, shown: Shown, own: Option<&str>) -> String {
+/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else.
+/// One that it has already, `own`, is kept when it says as much.
+pub fn device_token(context: &Context, person: &PersonId, shown: ShownFactor, own: Option<&str>) -> String {
     let enough = |device: &&str| {
-        has_shown(context, person, device, shown) || has_shown(context, person, device, Shown::SecondFactor)
+        has_shown(context, person, device, shown) || has_shown(context, person, device, ShownFactor::SecondFactor)
     };
     if let Some(own) = own.filter(enough) {
         return own.to_owned();
@@ -273,11 +274,13 @@ pub fn device_token(context: &Context, person: &PersonId, shown: Shown, own: Opt
 }
 
 fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
-    [Shown::Password, Shown::SecondFactor].into_iter().any(|shown| has_shown(context, person, device, shown))
+    [ShownFactor::Password, ShownFactor::SecondFactor]
+        .into_iter()
+        .any(|shown| has_shown(context, person, device, shown))
 }
 
 /// Whether the person has shown this in the browser with this token.
-fn has_shown(context: &Context, person: &PersonId, device: &str, shown: Shown) -> bool {
+fn has_shown(context: &Context, person: &PersonId, device: &str, shown: ShownFactor) -> bool {
     device
         .split_once('.')
         .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&[shown.label(), person.as_str(), nonce], mac))
@@ -285,47 +288,47 @@ fn has_shown(context: &Context, person: &PersonId, device: &str, shown: Shown) -
 
 /// What is counted together, which decides what a success takes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum BucketKind {
     /// What comes from one source address, which many share: a success takes back no more than it added.
     Source,
     /// Attempts at one account, or of one browser: a success ends the count.
     Attempts,
     /// Wrong codes of an app: a success ends the count.
     Codes,
-    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would start
-    /// anew whenever the owner signs in.
+    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would
+    /// start anew whenever the owner signs in.
     CodesOfADay,
 }
 
-struct Bucket {
-    kind: Kind,
+pub(crate) struct Bucket {
+    kind: BucketKind,
     name: String,
     limit: i64,
 }
 
 impl Bucket {
-    fn new(kind: Kind, name: String, limit: i64) -> Self {
+    fn new(kind: BucketKind, name: String, limit: i64) -> Self {
         Self { kind, name, limit }
     }
 
     fn window(&self) -> Duration {
-        if self.kind == Kind::CodesOfADay { second_step::DAY } else { WINDOW }
+        if self.kind == BucketKind::CodesOfADay { second_step::DAY } else { WINDOW }
     }
 }
 
 /// Bucket names hold MACs: people type passwords into the wrong field, and what they typed must not be stored.
 fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device: Option<&str>) -> Vec<Bucket> {
     if let Some(device) = known_device {
-        return vec![of_device(context, "device", Kind::Attempts, device)];
+        return vec![of_device(context, "device", BucketKind::Attempts, device)];
     }
     let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
     // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
-    let account = Bucket::new(Kind::Attempts, format!("account:{mac}"), ACCOUNT_LIMIT);
+    let account = Bucket::new(BucketKind::Attempts, format!("account:{mac}"), ACCOUNT_LIMIT);
     address.map(of_address).into_iter().chain([account]).collect()
 }
 
-/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart from it.
-/// Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
+/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart
+/// from it. Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
 fn buckets_of_the_unguessable(
     context: &Context,
     person: Option<&PersonId>,
@@ -334,18 +337,18 @@ fn buckets_of_the_unguessable(
 ) -> Vec<Bucket> {
     let known = person.zip(device).filter(|(person, device)| device_is_known(context, person, device));
     match known {
-        Some((_, device)) => vec![of_device(context, "unguessable-device", Kind::Attempts, device)],
+        Some((_, device)) => vec![of_device(context, "unguessable-device", BucketKind::Attempts, device)],
         None => address.map(of_address).into_iter().collect(),
     }
 }
 
-fn of_device(context: &Context, name: &str, kind: Kind, device: &str) -> Bucket {
+fn of_device(context: &Context, name: &str, kind: BucketKind, device: &str) -> Bucket {
     let mac = context.keys.forms.mac_parts(&["bucket", "device", device]);
     Bucket::new(kind, format!("{name}:{mac}"), DEVICE_LIMIT)
 }
 
 fn of_address(address: IpAddr) -> Bucket {
-    Bucket::new(Kind::Source, format!("address:{}", network_of(address)), ADDRESS_LIMIT)
+    Bucket::new(BucketKind::Source, format!("address:{}", network_of(address)), ADDRESS_LIMIT)
 }
 
 /// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.
@@ -378,8 +381,8 @@ async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError>
 fn throttled(bucket: &Bucket, started_at: Timestamp, now: Timestamp) -> SignInError {
     let retry_after = started_at.plus(bucket.window()).since(now).max(Duration::from_secs(1));
     match bucket.kind {
-        Kind::Codes | Kind::CodesOfADay => SignInError::TooManyCodes { retry_after },
-        Kind::Source | Kind::Attempts => SignInError::Throttled { retry_after },
+        BucketKind::Codes | BucketKind::CodesOfADay => SignInError::TooManyCodes { retry_after },
+        BucketKind::Source | BucketKind::Attempts => SignInError::Throttled { retry_after },
     }
 }
 
@@ -387,15 +390,19 @@ fn throttled(bucket: &Bucket, started_at: Timestamp, now: Timestamp) -> SignInEr
 async fn forgive(transaction: &mut Transaction, buckets: &[Bucket]) -> Result<(), StoreError> {
     for bucket in buckets {
         match bucket.kind {
-            Kind::Source | Kind::CodesOfADay => store::person::uncount_sign_in(transaction, &bucket.name).await?,
-            Kind::Attempts | Kind::Codes => store::person::forget_sign_in_failures(transaction, &bucket.name).await?,
+            BucketKind::Source | BucketKind::CodesOfADay => {
+                store::person::uncount_sign_in(transaction, &bucket.name).await?
+            }
+            BucketKind::Attempts | BucketKind::Codes => {
+                store::person::forget_sign_in_failures(transaction, &bucket.name).await?
+            }
         }
     }
     Ok(())
 }
 
 fn started(person: &Person) -> Event {
-    Event::new("session.started", "person", person.id.as_str(), &person.name)
+    Event::new(Action::SessionStarted, Target::Person, person.id.as_str(), &person.name)
 }
 
 /// Names the account when there is one. What was typed instead stays out: it may be a password in the wrong field.
@@ -406,8 +413,8 @@ async fn record_refusal(
     reason: &str,
 ) -> Result<(), StoreError> {
     let event = match person {
-        Some(person) => Event::new("session.refused", "person", person.id.as_str(), &person.name),
-        None => Event::new("session.refused", "session", "", "Unknown account"),
+        Some(person) => Event::new(Action::SessionRefused, Target::Person, person.id.as_str(), &person.name),
+        None => Event::new(Action::SessionRefused, Target::Session, "", "Unknown account"),
     };
     let event = event.with(json!({ "reason": reason }));
     context.begin_change().await?.commit(actor, &event).await.map(drop)

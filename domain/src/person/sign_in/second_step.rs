@@ -1,10 +1,11 @@
 //! The second step of a sign-in: after the right password, a code or a passkey.
 //!
-//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed codes are
-//! counted like passwords, apart for a browser in which the person has shown a second factor before: to have known the password
-//! there is not enough, or whoever knew it before there was a second factor would have as many counts as they signed in.
-//! Six digits are few: besides the usual count there is one of a day, which a stranger who knows the password uses up for
-//! strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from them for the wrong codes of somebody else.
+//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed
+//! codes are counted like passwords, apart for a browser in which the person has shown a second factor before: to have
+//! known the password there is not enough, or whoever knew it before there was a second factor would have as many
+//! counts as they signed in. Six digits are few: besides the usual count there is one of a day, which a stranger who
+//! knows the password uses up for strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from
+//! them for the wrong codes of somebody else.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,13 +17,13 @@ use crate::base::encoding::base62;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
-use crate::person::passkey::{self, Answer, Purpose};
+use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor::{self, Means};
 use crate::person::sign_in::{
-    Bucket, Kind, Shown, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address, of_device,
-    started,
+    Bucket, BucketKind, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address,
+    of_device, started,
 };
 use crate::store;
 use crate::store::person::second_factor::PendingSignIn;
@@ -31,9 +32,9 @@ use crate::store::person::second_factor::PendingSignIn;
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Wrong codes for an account from unknown browsers within fifteen minutes.
 pub const CODE_LIMIT: i64 = 10;
-/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions. Three
-/// codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years for an even
-/// chance.
+/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions.
+/// Three codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years
+/// for an even chance.
 pub const DAILY_CODE_LIMIT: i64 = 50;
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -48,11 +49,11 @@ pub struct Waiting {
 
 /// What somebody does for the second step.
 #[derive(Debug)]
-pub struct Step {
+pub struct SecondStepAttempt {
     /// The token that [`super::sign_in`] gave this browser.
     pub token: String,
     /// What the person has.
-    pub proof: StepProof,
+    pub proof: SecondStepProof,
     /// The source address.
     pub address: Option<IpAddr>,
     /// The browser's user agent.
@@ -63,15 +64,15 @@ pub struct Step {
 
 /// What proves that it is the person who knows the password.
 #[derive(Debug)]
-pub enum StepProof {
+pub enum SecondStepProof {
     /// A code of the app or a recovery code, as it was typed.
     Code(String),
-    /// A passkey, for a challenge of [`Purpose::SecondStep`].
-    Passkey(Answer),
+    /// A passkey, for a challenge of [`ChallengePurpose::SecondStep`].
+    Passkey(PasskeyAnswer),
 }
 
-/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns the token
-/// that the browser goes on with.
+/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns
+/// the token that the browser goes on with.
 pub(crate) async fn begin(
     context: &Context,
     buckets: &[Bucket],
@@ -87,7 +88,7 @@ pub(crate) async fn begin(
     forgive(transaction, buckets).await?;
     store::person::second_factor::insert_pending(transaction, &hash, &pending, person.password_changed_at, expires_at)
         .await?;
-    let event = Event::new("session.second_step_asked", "person", person.id.as_str(), &person.name);
+    let event = Event::new(Action::SessionSecondStepAsked, Target::Person, person.id.as_str(), &person.name);
     change.commit(actor, &event).await?;
     Ok(token)
 }
@@ -107,27 +108,29 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
 ///
 /// # Errors
 ///
-/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or [`SignInError::WrongPasskey`] when
-/// another may be tried.
-pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInError> {
+/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or
+/// [`SignInError::WrongPasskey`] when another may be tried.
+pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting, SignInError> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;
     let buckets = buckets(context, &step, person);
     count(context, &buckets).await?;
 
     let proved = match &step.proof {
-        StepProof::Code(code) => {
+        SecondStepProof::Code(code) => {
             let mut change = context.begin_change().await?;
             second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
         }
-        StepProof::Passkey(answer) => passkey::begin_proved(context, Purpose::SecondStep, &person.id, answer)
-            .await?
-            .map(|change| (change, Means::Passkey)),
+        SecondStepProof::Passkey(answer) => {
+            passkey::begin_proved(context, ChallengePurpose::SecondStep, &person.id, answer)
+                .await?
+                .map(|change| (change, Means::Passkey))
+        }
     };
     let Some((mut change, means)) = proved else {
         let (reason, error) = match step.proof {
-            StepProof::Code(_) => ("wrong code", SignInError::WrongCode),
-            StepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
+            SecondStepProof::Code(_) => ("wrong code", SignInError::WrongCode),
+            SecondStepProof::Passkey(_) => ("wrong passkey", SignInError::WrongPasskey),
         };
         let actor = Actor::system().at(step.address, step.agent.as_deref());
         super::record_refusal(context, &actor, Some(person), reason).await?;
@@ -146,23 +149,23 @@ pub async fn finish(context: &Context, step: Step) -> Result<Waiting, SignInErro
     Ok(waiting)
 }
 
-fn buckets(context: &Context, step: &Step, person: &Person) -> Vec<Bucket> {
+fn buckets(context: &Context, step: &SecondStepAttempt, person: &Person) -> Vec<Bucket> {
     let device = step.device.as_deref();
     match &step.proof {
-        StepProof::Code(code) if !second_factor::is_recovery_code(code) => {}
+        SecondStepProof::Code(code) if !second_factor::is_recovery_code(code) => {}
         _ => return buckets_of_the_unguessable(context, Some(&person.id), step.address, device),
     }
-    if let Some(device) = device.filter(|device| has_shown(context, &person.id, device, Shown::SecondFactor)) {
-        return vec![of_device(context, "code-device", Kind::Codes, device), codes_of_a_day(person)];
+    if let Some(device) = device.filter(|device| has_shown(context, &person.id, device, ShownFactor::SecondFactor)) {
+        return vec![of_device(context, "code-device", BucketKind::Codes, device), codes_of_a_day(person)];
     }
     let counts = [
-        Bucket::new(Kind::Codes, format!("code-window:{}", person.id), CODE_LIMIT),
-        Bucket::new(Kind::CodesOfADay, format!("code-day:{}", person.id), DAILY_CODE_LIMIT),
+        Bucket::new(BucketKind::Codes, format!("code-window:{}", person.id), CODE_LIMIT),
+        Bucket::new(BucketKind::CodesOfADay, format!("code-day:{}", person.id), DAILY_CODE_LIMIT),
     ];
     step.address.map(of_address).into_iter().chain(counts).collect()
 }
 
 /// The day's wrong codes of all that the person is known in: browsers and sessions together.
 pub(crate) fn codes_of_a_day(person: &Person) -> Bucket {
-    Bucket::new(Kind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
+    Bucket::new(BucketKind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
 }

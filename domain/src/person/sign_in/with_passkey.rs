@@ -7,16 +7,17 @@ use serde_json::json;
 use crate::context::Context;
 use crate::model::actor::Actor;
 use crate::model::person::Person;
-use crate::person::passkey::{self, Answer, Purpose, Verdict};
+use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
 use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
 
-/// Checks an answer to a challenge of [`Purpose::SignIn`] and returns who it is. Unknown passkeys, wrong signatures and disabled
-/// people get one answer. A signature cannot be guessed, so attempts are counted by their source; those of a browser in which the
-/// passkey's owner signed in before are counted apart, or a neighbour behind the same address could lock them out.
+/// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns who it is. Unknown passkeys, wrong
+/// signatures and disabled people get one answer. A signature cannot be guessed, so attempts are counted by their
+/// source; those of a browser in which the passkey's owner signed in before are counted apart, or a neighbour behind
+/// the same address could lock them out.
 pub async fn sign_in_with_passkey(
     context: &Context,
-    answer: &Answer,
+    answer: &PasskeyAnswer,
     address: Option<IpAddr>,
     agent: Option<&str>,
     device: Option<&str>,
@@ -24,7 +25,7 @@ pub async fn sign_in_with_passkey(
     let claimed = passkey::owner(context, answer).await?;
     let buckets = buckets_of_the_unguessable(context, claimed.as_ref(), address, device);
     count(context, &buckets).await?;
-    let owner = match passkey::verify(context, Purpose::SignIn, None, answer).await? {
+    let owner = match passkey::verify(context, ChallengePurpose::SignIn, None, answer).await? {
         Verdict::Proved(proved) => {
             let mut change = context.begin_change().await?;
             if passkey::use_proof(&mut change, &proved).await? {

@@ -195,7 +195,7 @@ mod tests {
             for sql in [
                 "INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at)
                  VALUES ($1, $2, 'sec_0000000000000000000000', 'srv_none', 'mcp:read', 3600000, 3601000)",
-                "INSERT INTO unfiled_exchanges (jti, agent) SELECT $1, $2",
+                "INSERT INTO pending_exchanges (jti, agent) SELECT $1, $2",
             ] {
                 let client_id = format!("client-{}", number % credentials);
                 let jti = format!("tok_{number:06}");
@@ -217,8 +217,8 @@ mod tests {
         record(store, 3000, 120).await;
         let others = [Rollup::start(store.clone()), Rollup::start(store.clone())];
         tokio::join!(instance.context.rollup.flush(), others[0].flush(), others[1].flush());
-        assert_eq!(count(store, "SELECT COUNT(*) FROM unfiled_exchanges").await, 0);
-        assert_eq!(count(store, "SELECT COUNT(*) FROM filed_exchanges").await, 3000);
+        assert_eq!(count(store, "SELECT COUNT(*) FROM pending_exchanges").await, 0);
+        assert_eq!(count(store, "SELECT COUNT(*) FROM credential_exchanges").await, 3000);
         assert_eq!(count(store, "SELECT COUNT(*) FROM usage_hours WHERE hour = 1 AND exchanges = 25").await, 120);
         for other in others {
             other.close(Duration::from_secs(5)).await;
@@ -231,12 +231,12 @@ mod tests {
         let store = &instance.context.store;
         record(store, PAGE_SIZE + 10, 3).await;
         instance.context.rollup.flush().await;
-        assert!(count(store, "SELECT COUNT(*) FROM unfiled_exchanges").await > 0, "answered before the end");
+        assert!(count(store, "SELECT COUNT(*) FROM pending_exchanges").await > 0, "answered before the end");
         // The rest is soon less than a page, and then waited for.
-        while count(store, "SELECT COUNT(*) FROM unfiled_exchanges").await > 0 {
+        while count(store, "SELECT COUNT(*) FROM pending_exchanges").await > 0 {
             instance.context.rollup.flush().await;
         }
-        assert_eq!(count(store, "SELECT COUNT(*) FROM filed_exchanges").await, PAGE_SIZE as i64 + 10);
+        assert_eq!(count(store, "SELECT COUNT(*) FROM credential_exchanges").await, PAGE_SIZE as i64 + 10);
         let counted = "SELECT CAST(SUM(exchanges) AS BIGINT) FROM usage_hours WHERE hour = 1";
         assert_eq!(count(store, counted).await, PAGE_SIZE as i64 + 10);
     }

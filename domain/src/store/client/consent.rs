@@ -1,21 +1,21 @@
-//! `grants` and what belongs to them: `authorization_codes`, `refresh_tokens`, `grant_tokens`.
+//! `consents` and what belongs to them: `authorization_codes`, `refresh_tokens`, `consent_tokens`.
 
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
-use crate::base::cursor::Place;
-use crate::base::id::{GrantId, InteractiveClientId, McpServerId, PersonId, TokenId};
+use crate::base::cursor::Cursor;
+use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::ClientKind;
-use crate::model::consent::{Consent, IDLE_LIMIT, ListedConsent};
+use crate::model::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent};
 use crate::model::scope::Scopes;
 use crate::store::{Columns, Store, StoreError, Transaction};
 
 /// What an authorization code stands for.
 pub(crate) struct Code {
     pub person: PersonId,
-    pub client_id: InteractiveClientId,
+    pub client_id: AppClientId,
     /// The one that the request named.
     pub redirect_uri: String,
     /// The S256 challenge (RFC 7636 §4.2).
@@ -24,7 +24,7 @@ pub(crate) struct Code {
     pub scopes: Scopes,
     pub expires_at: Timestamp,
     /// What it was turned into.
-    pub grant: Option<GrantId>,
+    pub grant: Option<ConsentId>,
 }
 
 pub(crate) async fn insert_code(
@@ -52,7 +52,7 @@ pub(crate) async fn insert_code(
 
 pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Result<Option<Code>, StoreError> {
     let row = sqlx::query(
-        "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, grant_id
+        "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, consent_id
          FROM authorization_codes WHERE code_hash = $1",
     )
     .bind(hash.as_str())
@@ -62,13 +62,13 @@ pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Re
         let columns = Columns::of("authorization_codes", &row);
         Ok(Code {
             person: columns.parsed("person_id", PersonId::parse)?,
-            client_id: columns.parsed("client_id", InteractiveClientId::parse)?,
+            client_id: columns.parsed("client_id", AppClientId::parse)?,
             redirect_uri: columns.text("redirect_uri")?,
             challenge: columns.text("challenge")?,
             server_id: columns.parsed("server_id", McpServerId::parse)?,
             scopes: columns.parsed("scopes", Scopes::parse)?,
             expires_at: columns.moment("expires_at")?,
-            grant: columns.optional_text("grant_id")?.as_deref().and_then(GrantId::parse),
+            grant: columns.optional_parsed("consent_id", ConsentId::parse)?,
         })
     })
     .transpose()
@@ -78,9 +78,9 @@ pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Re
 pub(crate) async fn use_code(
     transaction: &mut Transaction,
     hash: &SecretHash,
-    grant: &GrantId,
+    grant: &ConsentId,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE authorization_codes SET grant_id = $1 WHERE code_hash = $2")
+    sqlx::query("UPDATE authorization_codes SET consent_id = $1 WHERE code_hash = $2")
         .bind(grant.as_str())
         .bind(hash.as_str())
         .execute(&mut **transaction)
@@ -90,7 +90,7 @@ pub(crate) async fn use_code(
 
 pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO grants (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at, ends_at,
+        "INSERT INTO consents (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at, expires_at,
                              last_used_at, last_used_from)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
@@ -102,7 +102,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Re
     .bind(&grant.redirect_host)
     .bind(grant.status_index)
     .bind(grant.created_at.millis())
-    .bind(grant.ends_at.millis())
+    .bind(grant.expires_at.millis())
     .bind(grant.last_used_at.millis())
     .bind(grant.last_used_from.as_deref())
     .execute(&mut **transaction)
@@ -110,42 +110,42 @@ pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Re
     Ok(())
 }
 
-/// The columns of a grant `g`.
+/// The columns of a consent `g`.
 const COLUMNS: &str = "g.id AS id, g.person_id AS person_id, g.client_id AS client_id, g.server_id AS server_id,
     g.scopes AS scopes, g.redirect_host AS redirect_host, g.status_index AS status_index, g.created_at AS created_at,
-    g.ends_at AS ends_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
+    g.expires_at AS expires_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
     g.ended_at AS ended_at, g.end_cause AS end_cause";
 
 fn grant(row: &AnyRow) -> Result<Consent, StoreError> {
-    let columns = Columns::of("grants", row);
+    let columns = Columns::of("consents", row);
     Ok(Consent {
-        id: columns.parsed("id", GrantId::parse)?,
+        id: columns.parsed("id", ConsentId::parse)?,
         person: columns.parsed("person_id", PersonId::parse)?,
-        client_id: columns.parsed("client_id", InteractiveClientId::parse)?,
+        client_id: columns.parsed("client_id", AppClientId::parse)?,
         server_id: columns.parsed("server_id", McpServerId::parse)?,
         scopes: columns.parsed("scopes", Scopes::parse)?,
         redirect_host: columns.text("redirect_host")?,
         status_index: columns.number("status_index")?,
         created_at: columns.moment("created_at")?,
-        ends_at: columns.moment("ends_at")?,
+        expires_at: columns.moment("expires_at")?,
         last_used_at: columns.moment("last_used_at")?,
         last_used_from: columns.optional_text("last_used_from")?,
         leaked_at: columns.optional_moment("leaked_at")?,
         ended_at: columns.optional_moment("ended_at")?,
-        end_cause: columns.optional_text("end_cause")?,
+        end_cause: columns.optional_parsed("end_cause", EndCause::parse)?,
     })
 }
 
-pub(crate) async fn find_in(transaction: &mut Transaction, id: &GrantId) -> Result<Option<Consent>, StoreError> {
-    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM grants AS g WHERE g.id = $1"));
+pub(crate) async fn find_in(transaction: &mut Transaction, id: &ConsentId) -> Result<Option<Consent>, StoreError> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM consents AS g WHERE g.id = $1"));
     let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
     row.as_ref().map(grant).transpose()
 }
 
 fn listed(row: &AnyRow) -> Result<ListedConsent, StoreError> {
-    let columns = Columns::of("grants", row);
+    let columns = Columns::of("consents", row);
     Ok(ListedConsent {
-        grant: grant(row)?,
+        consent: grant(row)?,
         person_name: columns.text("person_name")?,
         client_name: columns.text("client_name")?,
         client_kind: columns.parsed("client_kind", ClientKind::parse)?,
@@ -155,16 +155,16 @@ fn listed(row: &AnyRow) -> Result<ListedConsent, StoreError> {
 fn select_listed() -> String {
     format!(
         "SELECT {COLUMNS}, p.name AS person_name, c.name AS client_name, c.kind AS client_kind
-         FROM grants AS g JOIN people AS p ON p.id = g.person_id
-              JOIN interactive_clients AS c ON c.client_id = g.client_id"
+         FROM consents AS g JOIN people AS p ON p.id = g.person_id
+              JOIN clients AS c ON c.client_id = g.client_id"
     )
 }
 
-/// The grants of everybody or of `person` that live at `now`, newest first.
+/// The consents of everybody or of `person` that live at `now`, newest first.
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedConsent>, StoreError> {
@@ -182,11 +182,12 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an identifier.
+/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an
+/// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
     format!(
-        "{} WHERE {of} AND g.ended_at IS NULL AND g.ends_at > $1 AND g.last_used_at > $2
+        "{} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
              AND (g.created_at, g.id) < ($5, $6)
          ORDER BY g.created_at DESC, g.id DESC LIMIT $3",
         select_listed()
@@ -195,44 +196,46 @@ pub(crate) fn list_sql(of_one: bool) -> String {
 
 pub(crate) async fn find_listed(
     transaction: &mut Transaction,
-    id: &GrantId,
+    id: &ConsentId,
 ) -> Result<Option<ListedConsent>, StoreError> {
     let sql = AssertSqlSafe(format!("{} WHERE g.id = $1", select_listed()));
     let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
     row.as_ref().map(listed).transpose()
 }
 
-/// What gives a grant away.
+/// A token that belongs to a consent.
 #[derive(Clone, Copy)]
-pub(crate) enum Clue<'clue> {
+pub(crate) enum ConsentTokenRef<'clue> {
     /// A refresh token, used or not.
     RefreshToken(&'clue SecretHash),
     /// An access token.
     AccessToken(&'clue TokenId),
 }
 
-/// The grant that a refresh token or an access token belongs to, whatever became of both.
-pub(crate) async fn find_by(store: &Store, clue: Clue<'_>) -> Result<Option<ListedConsent>, StoreError> {
+/// The consent that a refresh token or an access token belongs to, whatever became of both.
+pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>, StoreError> {
     let (of, value) = match clue {
-        Clue::RefreshToken(hash) => ("SELECT grant_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str()),
-        Clue::AccessToken(jti) => ("SELECT grant_id FROM grant_tokens WHERE jti = $1", jti.as_str()),
+        ConsentTokenRef::RefreshToken(hash) => {
+            ("SELECT consent_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str())
+        }
+        ConsentTokenRef::AccessToken(jti) => ("SELECT consent_id FROM consent_tokens WHERE jti = $1", jti.as_str()),
     };
     let sql = AssertSqlSafe(format!("{} WHERE g.id = ({of})", select_listed()));
     let row = sqlx::query(sql).bind(value).fetch_optional(store.reads()).await?;
     row.as_ref().map(listed).transpose()
 }
 
-/// The scopes of the person's grants for this client and server that live at `now`.
+/// The scopes of the person's consents for this client and server that live at `now`.
 pub(crate) async fn granted(
     store: &Store,
     person: &PersonId,
-    client: &InteractiveClientId,
+    client: &AppClientId,
     server: &McpServerId,
     now: Timestamp,
 ) -> Result<Vec<Scopes>, StoreError> {
     sqlx::query(
-        "SELECT scopes FROM grants WHERE person_id = $1 AND client_id = $2 AND server_id = $3 AND ended_at IS NULL
-             AND ends_at > $4 AND last_used_at > $5 LIMIT 100",
+        "SELECT scopes FROM consents WHERE person_id = $1 AND client_id = $2 AND server_id = $3 AND ended_at IS NULL
+             AND expires_at > $4 AND last_used_at > $5 LIMIT 100",
     )
     .bind(person.as_str())
     .bind(client.as_str())
@@ -242,18 +245,18 @@ pub(crate) async fn granted(
     .fetch_all(store.reads())
     .await?
     .iter()
-    .map(|row| Columns::of("grants", row).parsed("scopes", Scopes::parse))
+    .map(|row| Columns::of("consents", row).parsed("scopes", Scopes::parse))
     .collect()
 }
 
 /// Notes a use.
 pub(crate) async fn mark_used(
     transaction: &mut Transaction,
-    id: &GrantId,
+    id: &ConsentId,
     now: Timestamp,
     address: Option<&str>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE grants SET last_used_at = $1, last_used_from = $2 WHERE id = $3")
+    sqlx::query("UPDATE consents SET last_used_at = $1, last_used_from = $2 WHERE id = $3")
         .bind(now.millis())
         .bind(address)
         .bind(id.as_str())
@@ -262,40 +265,44 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
-/// Which grants.
+/// Which consents.
 #[derive(Clone, Copy)]
-pub(crate) enum Which<'id> {
-    One(&'id GrantId),
-    OfClient(&'id InteractiveClientId),
+pub(crate) enum ConsentSelection<'id> {
+    One(&'id ConsentId),
+    OfClient(&'id AppClientId),
     OfPerson(&'id PersonId),
     All,
 }
 
-/// Ends grants, and returns how many had not ended before.
+/// Ends consents, and returns how many had not ended before.
 pub(crate) async fn end(
     transaction: &mut Transaction,
-    which: Which<'_>,
+    which: ConsentSelection<'_>,
     now: Timestamp,
-    cause: &str,
+    cause: EndCause,
 ) -> Result<u64, StoreError> {
     let (condition, value) = match which {
-        Which::One(id) => ("id = $3", id.as_str()),
-        Which::OfClient(id) => ("client_id = $3", id.as_str()),
-        Which::OfPerson(id) => ("person_id = $3", id.as_str()),
-        Which::All => ("id <> $3", ""),
+        ConsentSelection::One(id) => ("id = $3", id.as_str()),
+        ConsentSelection::OfClient(id) => ("client_id = $3", id.as_str()),
+        ConsentSelection::OfPerson(id) => ("person_id = $3", id.as_str()),
+        ConsentSelection::All => ("id <> $3", ""),
     };
-    let sql = format!("UPDATE grants SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
-    let ended =
-        sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(cause).bind(value).execute(&mut **transaction).await?;
+    let sql = format!("UPDATE consents SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
+    let ended = sqlx::query(AssertSqlSafe(sql))
+        .bind(now.millis())
+        .bind(cause.as_str())
+        .bind(value)
+        .execute(&mut **transaction)
+        .await?;
     Ok(ended.rows_affected())
 }
 
 /// Forgets the codes of a client that nobody took up.
 pub(crate) async fn forget_codes_of_client(
     transaction: &mut Transaction,
-    client: &InteractiveClientId,
+    client: &AppClientId,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM authorization_codes WHERE client_id = $1 AND grant_id IS NULL")
+    sqlx::query("DELETE FROM authorization_codes WHERE client_id = $1 AND consent_id IS NULL")
         .bind(client.as_str())
         .execute(&mut **transaction)
         .await?;
@@ -329,7 +336,7 @@ pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) 
 
 /// A refresh token, as it is stored.
 pub(crate) struct RefreshToken {
-    pub grant: GrantId,
+    pub grant: ConsentId,
     pub expires_at: Timestamp,
     pub used_at: Option<Timestamp>,
     /// The hash of the one that it was used for.
@@ -340,10 +347,10 @@ pub(crate) struct RefreshToken {
 pub(crate) async fn insert_refresh_token(
     transaction: &mut Transaction,
     hash: &SecretHash,
-    grant: &GrantId,
+    grant: &ConsentId,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
+    sqlx::query("INSERT INTO refresh_tokens (token_hash, consent_id, expires_at) VALUES ($1, $2, $3)")
         .bind(hash.as_str())
         .bind(grant.as_str())
         .bind(expires_at.millis())
@@ -358,7 +365,7 @@ pub(crate) async fn refresh_token(
     hash: &str,
 ) -> Result<Option<RefreshToken>, StoreError> {
     let row = sqlx::query(
-        "SELECT grant_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1",
+        "SELECT consent_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1",
     )
     .bind(hash)
     .fetch_optional(&mut **transaction)
@@ -366,7 +373,7 @@ pub(crate) async fn refresh_token(
     row.map(|row| {
         let columns = Columns::of("refresh_tokens", &row);
         Ok(RefreshToken {
-            grant: columns.parsed("grant_id", GrantId::parse)?,
+            grant: columns.parsed("consent_id", ConsentId::parse)?,
             expires_at: columns.moment("expires_at")?,
             used_at: columns.optional_moment("used_at")?,
             successor: columns.optional_text("successor")?,
@@ -405,19 +412,19 @@ pub(crate) async fn revoke_refresh_token(
     Ok(())
 }
 
-/// An access token of a grant.
-pub(crate) struct GrantToken<'token> {
+/// An access token of a consent.
+pub(crate) struct ConsentToken<'token> {
     pub jti: &'token TokenId,
-    pub grant: &'token GrantId,
+    pub grant: &'token ConsentId,
     pub scope: &'token Scopes,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
     pub address: Option<&'token str>,
 }
 
-pub(crate) async fn insert_token(transaction: &mut Transaction, token: &GrantToken<'_>) -> Result<(), StoreError> {
+pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentToken<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO grant_tokens (jti, grant_id, scope, issued_at, expires_at, address) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO consent_tokens (jti, consent_id, scope, issued_at, expires_at, address) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(token.jti.as_str())
     .bind(token.grant.as_str())
@@ -430,11 +437,11 @@ pub(crate) async fn insert_token(transaction: &mut Transaction, token: &GrantTok
     Ok(())
 }
 
-/// What a protected resource must know of a grant's token beyond its signature.
+/// What a protected resource must know of a consent's token beyond its signature.
 pub(crate) struct TokenState {
     pub person: PersonId,
     pub person_name: String,
-    pub client_id: InteractiveClientId,
+    pub client_id: AppClientId,
     pub client_name: String,
     pub token_revoked_at: Option<Timestamp>,
     pub grant_ended_at: Option<Timestamp>,
@@ -447,18 +454,18 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
         "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
                 c.removed_at AS removed_at
-         FROM grant_tokens AS t JOIN grants AS g ON g.id = t.grant_id JOIN people AS p ON p.id = g.person_id
-              JOIN interactive_clients AS c ON c.client_id = g.client_id WHERE t.jti = $1",
+         FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
+              JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1",
     )
     .bind(jti.as_str())
     .fetch_optional(store.reads())
     .await?;
     row.map(|row| {
-        let columns = Columns::of("grant_tokens", &row);
+        let columns = Columns::of("consent_tokens", &row);
         Ok(TokenState {
             person: columns.parsed("person_id", PersonId::parse)?,
             person_name: columns.text("person_name")?,
-            client_id: columns.parsed("client_id", InteractiveClientId::parse)?,
+            client_id: columns.parsed("client_id", AppClientId::parse)?,
             client_name: columns.text("client_name")?,
             token_revoked_at: columns.optional_moment("revoked_at")?,
             grant_ended_at: columns.optional_moment("ended_at")?,
@@ -475,7 +482,7 @@ pub(crate) async fn revoke_token(
     jti: &TokenId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let revoked = sqlx::query("UPDATE grant_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
+    let revoked = sqlx::query("UPDATE consent_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
         .bind(now.millis())
         .bind(jti.as_str())
         .execute(&mut **transaction)

@@ -1,4 +1,4 @@
-//! `interactive_clients`.
+//! Statements of `clients`; [`consent`] and [`personal_token`] have those of what acts for people.
 
 pub mod consent;
 pub mod personal_token;
@@ -7,34 +7,34 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{InteractiveClientId, PersonId};
+use crate::base::id::{AppClientId, PersonId};
 use crate::crypto::secret::SecretHash;
-use crate::model::client::{ClientKind, ClientQuery, InteractiveClient};
+use crate::model::client::{AppClient, ClientKind, ClientQuery};
 use crate::model::redirect_uri::RedirectUri;
 use crate::store::credential::contains_pattern;
 use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at, leaked_at, made_by_id,
+                             removed_at, described_at, leaked_at, created_by_id,
                              CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
-                             AS secret_ended FROM interactive_clients";
+                             AS secret_ended FROM clients";
 
-fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
-    let columns = Columns::of("interactive_clients", row);
-    let redirect_uris: Vec<String> = columns.json("redirect_uris")?;
-    Ok(InteractiveClient {
-        id: columns.parsed("client_id", InteractiveClientId::parse)?,
+fn client(row: &AnyRow) -> Result<AppClient, StoreError> {
+    let columns = Columns::of("clients", row);
+    // Nobody made a client that registered itself.
+    let made_by = |id: &str| if id.is_empty() { Some(None) } else { PersonId::parse(id).map(Some) };
+    Ok(AppClient {
+        id: columns.parsed("client_id", AppClientId::parse)?,
         kind: columns.parsed("kind", ClientKind::parse)?,
         name: columns.text("name")?,
-        // One that rules of today would not let in is none that an answer is sent to.
-        redirect_uris: redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri)).collect(),
+        redirect_uris: columns.parsed_list("redirect_uris", RedirectUri::parse)?,
         metadata: columns.json("metadata")?,
         secret_hint: columns.optional_text("secret_hint")?,
         secret_ended: columns.number("secret_ended")? != 0,
         leaked_at: columns.optional_moment("leaked_at")?,
         created_by: columns.text("created_by")?,
-        made_by: PersonId::parse(&columns.text("made_by_id")?),
+        made_by: columns.parsed("created_by_id", made_by)?,
         created_at: columns.moment("created_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         removed_at: columns.optional_moment("removed_at")?,
@@ -44,14 +44,14 @@ fn client(row: &AnyRow) -> Result<InteractiveClient, StoreError> {
 
 pub(crate) async fn insert(
     transaction: &mut Transaction,
-    client: &InteractiveClient,
+    client: &AppClient,
     secret: Option<&SecretHash>,
 ) -> Result<(), StoreError> {
     let redirect_uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     sqlx::query(
-        "INSERT INTO interactive_clients
+        "INSERT INTO clients
              (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at, last_used_at,
-              described_at, made_by_id)
+              described_at, created_by_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(client.id.as_str())
@@ -72,10 +72,10 @@ pub(crate) async fn insert(
 }
 
 /// Puts what a client is said to be now in the place of what it was said to be.
-pub(crate) async fn describe(transaction: &mut Transaction, client: &InteractiveClient) -> Result<(), StoreError> {
+pub(crate) async fn describe(transaction: &mut Transaction, client: &AppClient) -> Result<(), StoreError> {
     let redirect_uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     sqlx::query(
-        "UPDATE interactive_clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4, made_by_id = $5
+        "UPDATE clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4, created_by_id = $5
          WHERE client_id = $6",
     )
     .bind(&client.name)
@@ -90,7 +90,7 @@ pub(crate) async fn describe(transaction: &mut Transaction, client: &Interactive
 }
 
 /// Those that were not removed, newest first.
-pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Result<Vec<InteractiveClient>, StoreError> {
+pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Result<Vec<AppClient>, StoreError> {
     let sql = format!(
         "{SELECT} WHERE removed_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR kind = $1)
              AND (CAST($2 AS TEXT) IS NULL OR LOWER(name) LIKE $2 ESCAPE '\\' OR LOWER(client_id) LIKE $2 ESCAPE '\\')
@@ -110,22 +110,19 @@ pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Resu
         .collect()
 }
 
-pub(crate) async fn find(store: &Store, id: &InteractiveClientId) -> Result<Option<InteractiveClient>, StoreError> {
+pub(crate) async fn find(store: &Store, id: &AppClientId) -> Result<Option<AppClient>, StoreError> {
     let sql = AssertSqlSafe(format!("{SELECT} WHERE client_id = $1"));
     let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(store.reads()).await?;
     row.as_ref().map(client).transpose()
 }
 
-pub(crate) async fn find_in(
-    transaction: &mut Transaction,
-    id: &InteractiveClientId,
-) -> Result<Option<InteractiveClient>, StoreError> {
+pub(crate) async fn find_in(transaction: &mut Transaction, id: &AppClientId) -> Result<Option<AppClient>, StoreError> {
     let sql = AssertSqlSafe(format!("{SELECT} WHERE client_id = $1"));
     let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
     row.as_ref().map(client).transpose()
 }
 
-pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<Option<InteractiveClient>, StoreError> {
+pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<Option<AppClient>, StoreError> {
     let sql = AssertSqlSafe(format!("{SELECT} WHERE secret_hash = $1"));
     let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(store.reads()).await?;
     row.as_ref().map(client).transpose()
@@ -134,10 +131,10 @@ pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<O
 /// Notes that the client got a token.
 pub(crate) async fn mark_used(
     transaction: &mut Transaction,
-    id: &InteractiveClientId,
+    id: &AppClientId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE interactive_clients SET last_used_at = $1 WHERE client_id = $2")
+    sqlx::query("UPDATE clients SET last_used_at = $1 WHERE client_id = $2")
         .bind(now.millis())
         .bind(id.as_str())
         .execute(&mut **transaction)
@@ -148,11 +145,11 @@ pub(crate) async fn mark_used(
 /// Puts another secret in the place of the client's, with what the client says of it.
 pub(crate) async fn replace_secret(
     transaction: &mut Transaction,
-    client: &InteractiveClient,
+    client: &AppClient,
     secret: &SecretHash,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE interactive_clients SET secret_hash = $1, secret_hint = $2, made_by_id = $3, leaked_at = $4 WHERE client_id = $5",
+        "UPDATE clients SET secret_hash = $1, secret_hint = $2, created_by_id = $3, leaked_at = $4 WHERE client_id = $5",
     )
     .bind(secret.as_str())
     .bind(client.secret_hint.as_deref())
@@ -165,23 +162,18 @@ pub(crate) async fn replace_secret(
 }
 
 /// Forgets the secret of a client, which stays one that must prove itself. Whether it had one.
-pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &InteractiveClientId) -> Result<bool, StoreError> {
-    let forgotten = sqlx::query(
-        "UPDATE interactive_clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL",
-    )
-    .bind(id.as_str())
-    .execute(&mut **transaction)
-    .await?;
+pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &AppClientId) -> Result<bool, StoreError> {
+    let forgotten =
+        sqlx::query("UPDATE clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL")
+            .bind(id.as_str())
+            .execute(&mut **transaction)
+            .await?;
     Ok(forgotten.rows_affected() == 1)
 }
 
 /// Ends the client; its secret is forgotten.
-pub(crate) async fn remove(
-    transaction: &mut Transaction,
-    id: &InteractiveClientId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE interactive_clients SET removed_at = $1, secret_hash = NULL WHERE client_id = $2")
+pub(crate) async fn remove(transaction: &mut Transaction, id: &AppClientId, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE client_id = $2")
         .bind(now.millis())
         .bind(id.as_str())
         .execute(&mut **transaction)
@@ -197,19 +189,19 @@ pub(crate) struct Unused {
     pub idle_since: Timestamp,
 }
 
-/// Deletes clients that made themselves known, at most `limit`, and returns their names: unused ones without a code or a
-/// grant. The address of a document that an administrator removed stays, so that it stays removed.
+/// Deletes clients that made themselves known, at most `limit`, and returns their names: unused ones without a code or
+/// a consent. The address of a document that an administrator removed stays, so that it stays removed.
 pub(crate) async fn delete_unused(
     transaction: &mut Transaction,
     unused: &Unused,
     limit: i64,
 ) -> Result<Vec<String>, StoreError> {
     sqlx::query(
-        "DELETE FROM interactive_clients WHERE client_id IN (
-             SELECT c.client_id FROM interactive_clients AS c
+        "DELETE FROM clients WHERE client_id IN (
+             SELECT c.client_id FROM clients AS c
              WHERE (c.kind = 'dynamic' OR c.kind = 'document' AND c.removed_at IS NULL)
                  AND (c.last_used_at IS NULL AND c.created_at < $1 OR c.last_used_at < $2)
-                 AND NOT EXISTS (SELECT 1 FROM grants AS g WHERE g.client_id = c.client_id)
+                 AND NOT EXISTS (SELECT 1 FROM consents AS g WHERE g.client_id = c.client_id)
                  AND NOT EXISTS (SELECT 1 FROM authorization_codes AS a WHERE a.client_id = c.client_id)
              ORDER BY c.created_at LIMIT $3)
          RETURNING name",
@@ -220,19 +212,19 @@ pub(crate) async fn delete_unused(
     .fetch_all(&mut **transaction)
     .await?
     .iter()
-    .map(|row| Columns::of("interactive_clients", row).text("name"))
+    .map(|row| Columns::of("clients", row).text("name"))
     .collect()
 }
 
-/// When the newest client registered itself of those that were never used and are too many; `None` when there are at most
-/// `most`.
+/// When the newest client registered itself of those that were never used and are too many; `None` when there are at
+/// most `most`.
 pub(crate) async fn crowded_out(store: &Store, most: i64) -> Result<Option<Timestamp>, StoreError> {
     let row = sqlx::query(
-        "SELECT created_at FROM interactive_clients WHERE kind = 'dynamic' AND last_used_at IS NULL
+        "SELECT created_at FROM clients WHERE kind = 'dynamic' AND last_used_at IS NULL
          ORDER BY created_at DESC, client_id DESC LIMIT 1 OFFSET $1",
     )
     .bind(most)
     .fetch_optional(store.reads())
     .await?;
-    row.map(|row| Columns::of("interactive_clients", &row).moment("created_at")).transpose()
+    row.map(|row| Columns::of("clients", &row).moment("created_at")).transpose()
 }

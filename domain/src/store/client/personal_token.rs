@@ -4,16 +4,17 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
-use crate::base::cursor::Place;
+use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::crypto::secret::SecretHash;
+use crate::model::consent::EndCause;
 use crate::model::personal_token::{ListedToken, PersonalToken};
 use crate::model::scope::Scopes;
 use crate::store::{Columns, Store, StoreError, Transaction};
 
 const COLUMNS: &str =
     "t.id AS id, t.person_id AS person_id, t.name AS name, t.server_id AS server_id, t.scopes AS scopes,
-    t.token_hint AS token_hint, t.created_at AS created_at, t.ends_at AS ends_at, t.last_used_at AS last_used_at,
+    t.token_hint AS token_hint, t.created_at AS created_at, t.expires_at AS expires_at, t.last_used_at AS last_used_at,
     t.last_used_from AS last_used_from, t.leaked_at AS leaked_at, t.ended_at AS ended_at, t.end_cause AS end_cause";
 
 fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
@@ -26,12 +27,12 @@ fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
         scopes: columns.parsed("scopes", Scopes::parse)?,
         hint: columns.text("token_hint")?,
         created_at: columns.moment("created_at")?,
-        ends_at: columns.moment("ends_at")?,
+        expires_at: columns.moment("expires_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
         last_used_from: columns.optional_text("last_used_from")?,
         leaked_at: columns.optional_moment("leaked_at")?,
         ended_at: columns.optional_moment("ended_at")?,
-        end_cause: columns.optional_text("end_cause")?,
+        end_cause: columns.optional_parsed("end_cause", EndCause::parse)?,
     })
 }
 
@@ -57,7 +58,7 @@ pub(crate) async fn insert(
     hash: &SecretHash,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO personal_tokens (id, person_id, name, server_id, scopes, token_hash, token_hint, created_at, ends_at)
+        "INSERT INTO personal_tokens (id, person_id, name, server_id, scopes, token_hash, token_hint, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(token.id.as_str())
@@ -68,7 +69,7 @@ pub(crate) async fn insert(
     .bind(hash.as_str())
     .bind(&token.hint)
     .bind(token.created_at.millis())
-    .bind(token.ends_at.millis())
+    .bind(token.expires_at.millis())
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -78,7 +79,7 @@ pub(crate) async fn insert(
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedToken>, StoreError> {
@@ -95,11 +96,12 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are a moment, the limit, the person, and the place: a moment and an identifier.
+/// The statement of [`list`]; its parameters are a moment, the limit, the person, and the place: a moment and an
+/// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "t.person_id = $3" } else { "CAST($3 AS TEXT) IS NULL" };
     format!(
-        "{} WHERE {of} AND t.ended_at IS NULL AND t.ends_at > $1 AND (t.created_at, t.id) < ($4, $5)
+        "{} WHERE {of} AND t.ended_at IS NULL AND t.expires_at > $1 AND (t.created_at, t.id) < ($4, $5)
          ORDER BY t.created_at DESC, t.id DESC LIMIT $2",
         select_listed()
     )
@@ -111,7 +113,7 @@ pub(crate) async fn count_live(
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let row = sqlx::query(
-        "SELECT COUNT(*) AS live FROM personal_tokens WHERE person_id = $1 AND ended_at IS NULL AND ends_at > $2",
+        "SELECT COUNT(*) AS live FROM personal_tokens WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2",
     )
     .bind(person.as_str())
     .bind(now.millis())
@@ -159,7 +161,7 @@ pub(crate) async fn mark_used(
 
 /// Which tokens.
 #[derive(Clone, Copy)]
-pub(crate) enum Which<'id> {
+pub(crate) enum PersonalTokenSelection<'id> {
     One(&'id PersonalTokenId),
     OfPerson(&'id PersonId),
     All,
@@ -168,18 +170,22 @@ pub(crate) enum Which<'id> {
 /// Ends tokens, and returns how many had not been ended before.
 pub(crate) async fn end(
     transaction: &mut Transaction,
-    which: Which<'_>,
+    which: PersonalTokenSelection<'_>,
     now: Timestamp,
-    cause: &str,
+    cause: EndCause,
 ) -> Result<u64, StoreError> {
     let (condition, value) = match which {
-        Which::One(id) => ("id = $3", id.as_str()),
-        Which::OfPerson(id) => ("person_id = $3", id.as_str()),
-        Which::All => ("id <> $3", ""),
+        PersonalTokenSelection::One(id) => ("id = $3", id.as_str()),
+        PersonalTokenSelection::OfPerson(id) => ("person_id = $3", id.as_str()),
+        PersonalTokenSelection::All => ("id <> $3", ""),
     };
     let sql =
         format!("UPDATE personal_tokens SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
-    let ended =
-        sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(cause).bind(value).execute(&mut **transaction).await?;
+    let ended = sqlx::query(AssertSqlSafe(sql))
+        .bind(now.millis())
+        .bind(cause.as_str())
+        .bind(value)
+        .execute(&mut **transaction)
+        .await?;
     Ok(ended.rows_affected())
 }

@@ -53,6 +53,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(18, "passkeys", include_str!("../../../../migrations/0018_passkeys.sql")),
         migration(19, "openid", include_str!("../../../../migrations/0019_openid.sql")),
         migration(20, "leaks of people", include_str!("../../../../migrations/0020_leaks_of_people.sql")),
+        migration(21, "names", include_str!("../../../../migrations/0021_names.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");
@@ -96,7 +97,7 @@ mod tests {
         store.migrate().await.expect("the schema of this version");
         store.migrate().await.expect("once is enough");
         let sql = "SELECT COUNT(*) AS n, CAST(SUM(l.issued_at) AS BIGINT) AS issued, CAST(SUM(l.revoked_at) AS BIGINT) AS revoked
-                   FROM ledger AS l JOIN filed_exchanges AS f ON f.client_id = l.client_id AND f.jti = l.jti
+                   FROM ledger AS l JOIN credential_exchanges AS f ON f.client_id = l.client_id AND f.jti = l.jti
                    WHERE l.address = '192.0.2.1' AND l.expires_at = l.issued_at + 600000";
         let row = sqlx::query(sql).fetch_one(store.reads()).await.expect("reads");
         let found = ["n", "issued", "revoked"].map(|column| row.try_get::<i64, _>(column).expect("a number"));

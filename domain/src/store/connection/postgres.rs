@@ -6,7 +6,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
 
 use crate::store::connection::migrations;
-use crate::store::connection::transaction::Turns;
+use crate::store::connection::transaction::WritePermits;
 use crate::store::{
     Columns, DatabaseUrl, Engine, LedgerDurability, PostgresUrl, Store, StoreError, StoreOptions, Transaction,
 };
@@ -31,7 +31,8 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         LedgerDurability::Process => "SET synchronous_commit = off",
         LedgerDurability::Power => "SET synchronous_commit = on",
     };
-    // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to read all.
+    // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to
+    // read all.
     let ledger = format!(
         "{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
          SET plan_cache_mode = force_generic_plan"
@@ -51,7 +52,7 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         reads: pool(address, options.connections.saturating_sub(others).max(1), reads).await?,
         changes: pool(address, CHANGES, changes).await?,
         ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger).await?,
-        turns: Turns::default(),
+        permits: WritePermits::default(),
         file: None,
     })
 }
@@ -65,7 +66,8 @@ async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Resu
         .acquire_timeout(Duration::from_secs(3))
         .idle_timeout(Duration::from_secs(600))
         .max_lifetime(None)
-        // A broken connection is found when it is given back, and after a restart of the database by the first to use it.
+        // A broken connection is found when it is given back, and after a restart of the database by the first to use
+        // it.
         .test_before_acquire(true)
         .after_connect(move |connection: &mut AnyConnection, _| {
             let settings = settings.clone();
@@ -99,38 +101,39 @@ pub(crate) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
     Columns::of("pg_stat_activity", &row).number("n")
 }
 
-/// What changes take whole and everything beside them takes a share of, until their transactions end.
+/// A lock that a change takes alone, and that transactions of the ledger share. It is held until the transaction ends.
 ///
-/// A lock of the database's own, and not of the row that holds the head of the audit log: whoever waits for a row is
-/// overtaken by others who share it, so a revocation could wait as long as there are exchanges. Here they queue.
+/// It is an advisory lock, and not a lock of the row that holds the head of the audit log. A change that waits for a
+/// row is overtaken by transactions that share it, so a revocation could wait as long as there are exchanges. Waiters
+/// for an advisory lock queue.
 #[derive(Clone, Copy)]
-pub(crate) enum Turn {
-    /// Nobody else has a share.
-    Whole,
-    /// Others may have one.
-    Share,
+pub(crate) enum ChangeLock {
+    /// No other transaction holds it.
+    Exclusive,
+    /// Others may share it.
+    Shared,
 }
 
-impl Turn {
-    /// An expression that waits for it. The lock's number is that of a table, so each instance has its own.
+impl ChangeLock {
+    /// An expression that waits for the lock. The lock's number is that of a table, so each instance has its own.
     pub(crate) const fn expression(self) -> &'static str {
         match self {
-            Self::Whole => "pg_advisory_xact_lock(CAST(CAST(CAST('audit_head' AS REGCLASS) AS OID) AS BIGINT))",
-            Self::Share => "pg_advisory_xact_lock_shared(CAST(CAST(CAST('audit_head' AS REGCLASS) AS OID) AS BIGINT))",
+            Self::Exclusive => "pg_advisory_xact_lock(CAST(CAST(CAST('audit_head' AS REGCLASS) AS OID) AS BIGINT))",
+            Self::Shared => "pg_advisory_xact_lock_shared(CAST(CAST(CAST('audit_head' AS REGCLASS) AS OID) AS BIGINT))",
         }
     }
 }
 
 /// Waits until no other process rolls exchanges up: two that work on the same exchanges would wait for each other.
 pub(crate) async fn wait_for_rollup(transaction: &mut Transaction) -> Result<(), StoreError> {
-    let sql = "SELECT pg_advisory_xact_lock(CAST(CAST(CAST('unfiled_exchanges' AS REGCLASS) AS OID) AS BIGINT))";
+    let sql = "SELECT pg_advisory_xact_lock(CAST(CAST(CAST('pending_exchanges' AS REGCLASS) AS OID) AS BIGINT))";
     sqlx::query(sql).execute(&mut **transaction).await?;
     Ok(())
 }
 
-/// Begins a transaction in turn. See the module of the store.
-pub(crate) async fn begin(pool: &AnyPool, turn: Turn) -> Result<Transaction, StoreError> {
+/// Begins a transaction that holds this lock. See the documentation of [`crate::store`].
+pub(crate) async fn begin(pool: &AnyPool, lock: ChangeLock) -> Result<Transaction, StoreError> {
     let mut transaction = Transaction::from(pool.begin().await?);
-    sqlx::query(AssertSqlSafe(format!("SELECT {}", turn.expression()))).execute(&mut *transaction).await?;
+    sqlx::query(AssertSqlSafe(format!("SELECT {}", lock.expression()))).execute(&mut *transaction).await?;
     Ok(transaction)
 }

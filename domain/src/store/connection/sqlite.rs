@@ -1,4 +1,5 @@
-//! SQLite: one file, a pool of readers, one connection for changes, and of the ledger's one for batches and one for all else.
+//! SQLite: one file, a pool of readers, one connection for changes, and of the ledger's one for batches and one for all
+//! else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
 use crate::store::connection::migrations;
-use crate::store::connection::transaction::{Turn, Turns};
+use crate::store::connection::transaction::{WritePermit, WritePermits};
 use crate::store::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions};
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
@@ -19,8 +20,8 @@ const EVERY_CONNECTION: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys 
 
 const READS: &str = "PRAGMA query_only = ON;";
 
-/// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read again. What
-/// a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
+/// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read
+/// again. What a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
 const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
 
 /// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
@@ -52,7 +53,7 @@ pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
             .transpose()
             .map_err(StoreError::File)?
             .map(kept_open),
-        turns: Turns::default(),
+        permits: WritePermits::default(),
     })
 }
 
@@ -77,9 +78,9 @@ fn writes(durability: LedgerDurability, is_server: bool) -> String {
     format!("{durability} {WRITES} {checkpoint}")
 }
 
-/// Waits until a batch of exchanges may write; what it waits for is held until the batch has ended.
-pub(crate) async fn batch_turn(store: &Store) -> Result<Turn, StoreError> {
-    store.turns.next().await
+/// Waits until a batch of exchanges may write. The batch holds the permit until it has ended.
+pub(crate) async fn batch_permit(store: &Store) -> Result<WritePermit, StoreError> {
+    store.permits.acquire().await
 }
 
 /// A connection for batches of exchanges.
@@ -101,11 +102,11 @@ fn open_directly(path: &Path, settings: &str) -> Result<rusqlite::Connection, St
     Ok(connection)
 }
 
-/// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all that
-/// waits behind that commit waits for the disk. Here most of it is done while others write, until little is left; only that
-/// is moved in a turn of its own, since the log starts anew only when none of it is left.
+/// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all
+/// that waits behind that commit waits for the disk. Here most of it is done while others write, until little is left;
+/// only that is moved under a permit of its own, since the log starts anew only when none of it is left.
 pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
-    // Before the turn: who holds that must not wait for whoever reads.
+    // Before the permit is taken: its holder must not wait for readers.
     let mut connection = store.reads.acquire().await?;
     if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LONG_LOG {
         return Ok(());
@@ -118,12 +119,12 @@ pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
         }
     }
     if let Some(file) = &store.file {
-        // In its turn SQLite waits for what is not on the disk yet. Not much is then.
+        // Under the permit SQLite waits for what is not on the disk yet. Little is left by then.
         let file = Arc::clone(file);
         let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
         synced.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
     }
-    let _turn = store.turns.next().await?;
+    let _permit = store.permits.acquire().await?;
     left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
     Ok(())
 }
@@ -154,8 +155,8 @@ pub(crate) fn private_file(path: &Path, new: bool) -> Result<std::fs::File, Stor
     options.open(path).map_err(StoreError::File)
 }
 
-/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that means
-/// something in a URL.
+/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that
+/// means something in a URL.
 fn sqlite_url(path: &Path) -> Result<String, StoreError> {
     let path = std::path::absolute(path).map_err(StoreError::File)?;
     let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
@@ -176,7 +177,8 @@ pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        // SQLite ends a transaction by itself when the disk is full. The connection does not know, and would refuse the next.
+        // SQLite ends a transaction by itself when the disk is full. The connection does not know, and would refuse the
+        // next.
         .before_acquire(|connection: &mut AnyConnection, _| {
             let is_free = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_free) })
@@ -194,7 +196,8 @@ pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
     Ok(pool)
 }
 
-/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block writers.
+/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block
+/// writers.
 async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
     let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
     let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(pool).await?.try_get(0)?;
@@ -233,7 +236,7 @@ mod tests {
         let write = async |pages: i64| {
             let mut transaction = store.begin_exchange().await.expect("begins");
             let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
-                       INSERT INTO unfiled_exchanges (jti, agent)
+                       INSERT INTO pending_exchanges (jti, agent)
                        SELECT lower(hex(randomblob(16))), hex(zeroblob(1800)) FROM numbers";
             sqlx::query(sql).bind(pages).execute(&mut *transaction).await.expect("inserts");
             transaction.commit().await.expect("commits");

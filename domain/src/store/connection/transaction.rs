@@ -1,4 +1,4 @@
-//! [`Transaction`], and whose turn it is to write.
+//! [`Transaction`], and the permit to write to SQLite.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::store::StoreError;
 
-/// How long a transaction waits for its turn.
+/// How long a transaction waits for its permit.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A transaction; dropped without [`Transaction::commit`] it leaves nothing behind.
 pub struct Transaction {
     inner: sqlx::Transaction<'static, Any>,
     /// Given on when the transaction has ended.
-    _turn: Option<Turn>,
+    _permit: Option<WritePermit>,
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: sqlx::Transaction<'static, Any>, turn: Option<Turn>) -> Self {
-        Self { inner, _turn: turn }
+    pub(crate) fn new(inner: sqlx::Transaction<'static, Any>, permit: Option<WritePermit>) -> Self {
+        Self { inner, _permit: permit }
     }
 
     /// Makes what was done lasting.
@@ -52,16 +52,16 @@ impl DerefMut for Transaction {
 
 /// The right to write to SQLite, one at a time within this process and in the order of asking.
 ///
-/// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely find the
-/// moment, and a revocation would take seconds where it now waits for one batch.
+/// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely
+/// find the moment, and a revocation would take seconds where it now waits for one batch.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Turns(Arc<Mutex<()>>);
+pub(crate) struct WritePermits(Arc<Mutex<()>>);
 
-/// See [`Turns`].
-pub(crate) type Turn = OwnedMutexGuard<()>;
+/// See [`WritePermits`].
+pub(crate) type WritePermit = OwnedMutexGuard<()>;
 
-impl Turns {
-    pub(crate) async fn next(&self) -> Result<Turn, StoreError> {
+impl WritePermits {
+    pub(crate) async fn acquire(&self) -> Result<WritePermit, StoreError> {
         let waiting = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.0).lock_owned());
         waiting.await.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolTimedOut))
     }

@@ -24,9 +24,9 @@ pub(crate) struct KeyOwner {
     pub restored_at: Option<Timestamp>,
 }
 
-/// Reads the columns of [`KeyRow`], in its order: a row for each key of the client `$1` that works, or stopped working after `$2`
-/// (whether it works now is for the issuing transaction to say); one without a key when there is none; none when there is no
-/// such client.
+/// Reads the columns of [`KeyRow`], in its order: a row for each key of the client `$1` that works, or stopped working
+/// after `$2` (whether it works now is for the issuing transaction to say); one without a key when there is none; none
+/// when there is no such client.
 pub(crate) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
             c.reusable_assertions_since AS reusable_assertions_since,
             (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
@@ -60,14 +60,14 @@ impl KeyOwner {
             reusable_assertions: first.reusable_assertions_since.is_some(),
             restored_at: first.restored_at.map(Timestamp::from_millis),
         };
-        let wrong = |column: &str| StoreError::Inconsistent {
+        let wrong = |column: &str, id: &str| StoreError::Inconsistent {
             table: "client_keys",
-            detail: format!("{column} makes no sense"),
+            detail: format!("{column} makes no sense (row {id:?})"),
         };
         for KeyRow { id, jwk, .. } in rows {
             if let (Some(id), Some(jwk)) = (id, jwk) {
-                let id = KeyId::parse(&id).ok_or_else(|| wrong("id"))?;
-                owner.keys.push((id, PublicKey::from_stored(&jwk).ok_or_else(|| wrong("jwk"))?));
+                let key = PublicKey::from_stored(&jwk).ok_or_else(|| wrong("jwk", &id))?;
+                owner.keys.push((KeyId::parse(&id).ok_or_else(|| wrong("id", &id))?, key));
             }
         }
         Ok(Some(owner))
@@ -121,7 +121,7 @@ fn client_key(row: &AnyRow) -> Result<ClientKey, StoreError> {
         retires_at: columns.optional_moment("retires_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
     })
 }
 
@@ -219,7 +219,8 @@ pub(crate) async fn identities_of(
     rows.iter().map(identity).collect()
 }
 
-/// The live identities of all clients that are not stopped or ended, for exactly this subject: no patterns, which a text with an asterisk would be.
+/// The live identities of all clients that are not stopped or ended, for exactly this subject: no patterns, which a
+/// text with an asterisk would be.
 pub(crate) async fn identities_with_subject(
     store: &Store,
     issuer: &str,
@@ -229,7 +230,7 @@ pub(crate) async fn identities_with_subject(
     let sql = AssertSqlSafe(format!(
         "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
          AND EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = federated_identities.client_id
-                     AND c.disabled_at IS NULL AND (c.hard_end_at IS NULL OR c.hard_end_at > $3))
+                     AND c.disabled_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3))
          ORDER BY client_id LIMIT 20"
     ));
     let rows = sqlx::query(sql).bind(issuer).bind(subject).bind(now.millis()).fetch_all(store.reads()).await?;
@@ -273,7 +274,7 @@ fn identity(row: &AnyRow) -> Result<FederatedIdentity, StoreError> {
         created_at: columns.moment("created_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: columns.optional_text("last_used_from")?.and_then(|address| address.parse().ok()),
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
     })
 }
 

@@ -5,15 +5,16 @@ use sqlx::any::AnyRow;
 
 use crate::base::id::TeamId;
 use crate::model::credential::Credential;
-use crate::model::credential::query::{Counts, Cursor, Moments, Show, Sort};
+use crate::model::credential::query::{Counts, CredentialCursor, Moments, Show, Sort};
 use crate::store::credential::{COLUMNS, contains_pattern, credential};
 use crate::store::person::team;
 use crate::store::{Columns, Engine, Store, StoreError, to_json};
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
-/// Whose credentials: a part of a statement with the parameters `$8` (see [`Authority::key`](crate::model::authority::Authority)) and `$9` (a team). What is not
-/// limited is left out, so that the index of what is can be used.
+/// Whose credentials: a part of a statement with the parameters `$8` (see
+/// [`Authority::key`](crate::model::authority::Authority)) and `$9` (a team). What is not limited is left out, so that
+/// the index of what is can be used.
 fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
     match (key, team) {
         (None, None) => "$8 IS NULL AND $9 IS NULL",
@@ -30,14 +31,14 @@ pub(crate) struct Selected<'query> {
     pub search: Option<&'query str>,
     pub show: Show,
     pub sort: Sort,
-    pub after: Option<&'query Cursor>,
+    pub after: Option<&'query CredentialCursor>,
 }
 
-/// With more credentials than this a search compares beginnings, which an index finds. With fewer it finds any part of a
-/// name.
+/// With more credentials than this a search compares beginnings, which an index finds. With fewer it finds any part of
+/// a name.
 const MANY: i64 = 20_000;
-/// What matches at most this often is found by the index of the condition and sorted. What matches more often is met soon
-/// enough along the index of the order. Either alone reads everything in the case of the other.
+/// What matches at most this often is found by the index of the condition and sorted. What matches more often is met
+/// soon enough along the index of the order. Either alone reads everything in the case of the other.
 const FEW: i64 = 1000;
 
 /// A condition in two forms.
@@ -189,7 +190,8 @@ impl List<'_> {
 
     /// A page of the rows of `from` that meet `condition`.
     fn page(&self, from: &str, condition: &str) -> String {
-        // The parameter is a text whatever it is compared with: a statement is prepared with the types of its first use.
+        // The parameter is a text whatever it is compared with: a statement is prepared with the types of its first
+        // use.
         let (key, last, comparison, direction) = match self.selected.sort {
             Sort::Created => ("created_at", "CAST($5 AS BIGINT)", "<", "DESC"),
             Sort::Name => ("search_text", "$5", ">", "ASC"),
@@ -323,7 +325,7 @@ mod tests {
         let instance = Instance::without_whole_reads().await;
         let store = &instance.context.store;
         let moments = Moments::at(instance.context.now());
-        let cursor = Cursor { key: "1".to_owned(), client_id: "csc_".to_owned() };
+        let cursor = CredentialCursor { key: "1".to_owned(), client_id: "csc_".to_owned() };
         let team = TeamId::first();
         for sort in [Sort::Created, Sort::Name, Sort::LastUsed, Sort::Ends] {
             for show in SHOWN {

@@ -1,14 +1,19 @@
-//! `credentials` and `client_secrets`.
+//! Statements of `credentials` and `client_secrets`.
+//!
+//! | module | tables |
+//! |---|---|
+//! | [`authenticators`] | `client_keys`, `federated_identities`, and what all authenticators have in common |
+//! | [`import`] | many credentials in one statement |
+//! | [`list`] | pages of `credentials`, in every order and with every filter |
 
 pub mod authenticators;
 pub mod import;
 pub mod list;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
@@ -20,14 +25,11 @@ use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
 
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
-    created_at, hard_end_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
+    created_at, expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
     last_used_from, last_used_agent, rotation_ends_at";
 
 pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
     let columns = Columns::of("credentials", row);
-    let servers: Vec<String> = columns.json("mcp_servers")?;
-    let ip_ranges: Vec<String> = columns.json("ip_ranges")?;
-    let wrong = |column: &str| StoreError::Inconsistent { table: "credentials", detail: column.to_owned() };
     Ok(Credential {
         client_id: columns.parsed("client_id", ClientId::parse)?,
         team: columns.parsed("team_id", TeamId::parse)?,
@@ -40,34 +42,22 @@ pub(crate) fn credential(row: &AnyRow) -> Result<Credential, StoreError> {
             jwt_bearer: columns.optional_moment("jwt_bearer_since")?.is_some(),
         },
         scopes: columns.parsed("scopes", Scopes::parse)?,
-        servers: servers
-            .iter()
-            .map(|id| McpServerId::parse(id).ok_or_else(|| wrong("mcp_servers")))
-            .collect::<Result<_, _>>()?,
-        token_lifetime: row
-            .try_get::<Option<i64>, _>("token_lifetime")?
-            .map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
-        ip_ranges: ip_ranges
-            .iter()
-            .map(|range| range.parse().map_err(|_| wrong("ip_ranges")))
-            .collect::<Result<_, _>>()?,
+        servers: columns.parsed_list("mcp_servers", McpServerId::parse)?,
+        token_lifetime: columns.optional_seconds("token_lifetime")?,
+        ip_ranges: columns.parsed_list("ip_ranges", |range| range.parse().ok())?,
         created_by: columns.text("created_by")?,
         created_at: columns.moment("created_at")?,
-        hard_end_at: columns.optional_moment("hard_end_at")?,
+        expires_at: columns.optional_moment("expires_at")?,
         ends_at: columns.optional_moment("ends_at")?,
         disabled_at: columns.optional_moment("disabled_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         revoke_reason: columns.optional_text("revoke_reason")?,
         verified_at: columns.optional_moment("verified_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: address(&columns, "last_used_from")?,
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
         last_used_agent: columns.optional_text("last_used_agent")?,
         rotation_ends_at: columns.optional_moment("rotation_ends_at")?,
     })
-}
-
-fn address(columns: &Columns<'_>, column: &str) -> Result<Option<IpAddr>, StoreError> {
-    Ok(columns.optional_text(column)?.and_then(|address| address.parse().ok()))
 }
 
 /// What the list searches and sorts by: name and client ID, lower case.
@@ -95,7 +85,7 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
-                                  token_lifetime, ip_ranges, created_by, created_at, hard_end_at, ends_at,
+                                  token_lifetime, ip_ranges, created_by, created_at, expires_at, ends_at,
                                   token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since,
                                   team_id, created_by_id)
          VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18)",
@@ -110,7 +100,7 @@ pub(crate) async fn insert(
     .bind(to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()))
     .bind(&credential.created_by)
     .bind(credential.created_at.millis())
-    .bind(millis(credential.hard_end_at))
+    .bind(millis(credential.expires_at))
     .bind(millis(credential.ends_at))
     .bind(credential.auth_method.as_str())
     .bind(credential.assertions.token_endpoint_audience.then(|| credential.created_at.millis()))
@@ -135,7 +125,7 @@ pub(crate) async fn update(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE credentials SET name = $1, search_text = $2, description = $3, scopes = $4, token_lifetime = $5,
-                ip_ranges = $6, hard_end_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
+                ip_ranges = $6, expires_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
                 reusable_assertions_since = $11, jwt_bearer_since = $12, team_id = $13 WHERE client_id = $9",
     )
     .bind(&credential.name)
@@ -144,7 +134,7 @@ pub(crate) async fn update(
     .bind(credential.scopes.to_string())
     .bind(seconds(credential.token_lifetime))
     .bind(to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()))
-    .bind(millis(credential.hard_end_at))
+    .bind(millis(credential.expires_at))
     .bind(millis(credential.ends_at))
     .bind(credential.client_id.as_str())
     .bind(credential.assertions.token_endpoint_audience.then(|| now.millis()))
@@ -265,7 +255,7 @@ fn client_secret(row: &AnyRow) -> Result<ClientSecret, StoreError> {
         retires_at: columns.optional_moment("retires_at")?,
         revoked_at: columns.optional_moment("revoked_at")?,
         last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: address(&columns, "last_used_from")?,
+        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
         leaked_at: columns.optional_moment("leaked_at")?,
         leaked_where: columns.optional_text("leaked_where")?,
     })

@@ -4,12 +4,12 @@ use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use crate::model::consent::{CODE_LIFETIME, IDLE_LIMIT};
-use crate::model::incident::{Means, OfPeople, Preview, Selection};
+use crate::model::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
+use crate::model::incident::{DelegatedCounts, Means, Preview, Selection};
 use crate::store::{Columns, Store, StoreError, Transaction, millis};
 
-/// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop itself
-/// revoked a statement before, at `$5`, counts as not revoked.
+/// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop
+/// itself revoked a statement before, at `$5`, counts as not revoked.
 fn condition(selection: &Selection, means: Means) -> String {
     let stoppable = match means {
         Means::Disable => "revoked_at IS NULL AND disabled_at IS NULL",
@@ -73,37 +73,37 @@ pub(crate) async fn preview(
         .bind(crate::store::token::ledger::first_jti(longest_ago))
         .fetch_one(store.reads())
         .await?;
-    let of_people = count_of_people(store, selection, now).await?;
+    let delegated = count_of_people(store, selection, now).await?;
     Ok(Preview {
         credentials: Columns::of("credentials", &credentials).number("n")?,
         live_tokens: Columns::of("ledger", &tokens).number("n")?,
-        grants: of_people.grants,
-        personal_tokens: of_people.personal_tokens,
-        clients: of_people.clients,
+        grants: delegated.grants,
+        personal_tokens: delegated.personal_tokens,
+        clients: delegated.clients,
     })
 }
 
 /// Where what acts for people is.
-const OF_PEOPLE: [&str; 2] = ["grants", "personal_tokens"];
+const DELEGATED_TABLES: [&str; 2] = ["consents", "personal_tokens"];
 
 /// What acts for people, has not ended and is in the selection, in the parameters `$1` to `$4`. A team owns none of it.
-fn condition_of_people(table: &str) -> String {
+fn delegated_condition(table: &str) -> String {
     let selected = "(CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)
         AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
     // What others allowed a client goes with the client.
     let made = match table {
-        "grants" => format!("OR client_id IN (SELECT client_id FROM interactive_clients WHERE {MADE_CLIENTS})"),
+        "consents" => format!("OR client_id IN (SELECT client_id FROM clients WHERE {MADE_CLIENTS})"),
         _ => String::new(),
     };
-    format!("ended_at IS NULL AND ends_at > $1 AND ({selected} {made})")
+    format!("ended_at IS NULL AND expires_at > $1 AND ({selected} {made})")
 }
 
-/// Clients that the person of the selection made, in the same parameters. They are for every MCP server: a stop for one leaves
-/// them.
-const MADE_CLIENTS: &str = "removed_at IS NULL AND $1 > 0 AND made_by_id = $4 AND made_by_id <> ''
+/// Clients that the person of the selection made, in the same parameters. They are for every MCP server: a stop for one
+/// leaves them.
+const MADE_CLIENTS: &str = "removed_at IS NULL AND $1 > 0 AND created_by_id = $4 AND created_by_id <> ''
     AND CAST($2 AS TEXT) IS NULL AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)";
 
-fn query_of_people<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
+fn delegated_query<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
     sqlx::query(AssertSqlSafe(sql))
         .bind(now.millis())
         .bind(selection.server.as_ref().map(McpServerId::as_str))
@@ -111,25 +111,25 @@ fn query_of_people<'query>(sql: String, selection: &'query Selection, now: Times
         .bind(selection.made_by.as_ref().map(PersonId::as_str))
 }
 
-async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<OfPeople, StoreError> {
+async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<DelegatedCounts, StoreError> {
     let mut counts = [0; 2];
-    for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+    for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
         // One that was idle for too long is over, though nobody ended it.
-        let idle = if table == "grants" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
-        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {} {idle}", condition_of_people(table));
+        let idle = if table == "consents" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {} {idle}", delegated_condition(table));
         let limit = i64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(i64::MAX);
-        let row = query_of_people(sql, selection, now).bind(limit).fetch_one(store.reads()).await?;
+        let row = delegated_query(sql, selection, now).bind(limit).fetch_one(store.reads()).await?;
         *count = Columns::of(table, &row).number("n")?;
     }
     let [grants, personal_tokens] = counts;
     let clients = if selection.team.is_none() {
-        let sql = format!("SELECT COUNT(*) AS n FROM interactive_clients WHERE {MADE_CLIENTS}");
-        let row = query_of_people(sql, selection, now).fetch_one(store.reads()).await?;
-        Columns::of("interactive_clients", &row).number("n")?
+        let sql = format!("SELECT COUNT(*) AS n FROM clients WHERE {MADE_CLIENTS}");
+        let row = delegated_query(sql, selection, now).fetch_one(store.reads()).await?;
+        Columns::of("clients", &row).number("n")?
     } else {
         0
     };
-    Ok(OfPeople { grants, personal_tokens, clients })
+    Ok(DelegatedCounts { grants, personal_tokens, clients })
 }
 
 /// Identifiers and names of the clients that a stop removes.
@@ -141,39 +141,40 @@ pub(crate) async fn made_clients(
     if selection.team.is_some() {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT client_id, name FROM interactive_clients WHERE {MADE_CLIENTS} ORDER BY client_id");
-    let rows = query_of_people(sql, selection, now).fetch_all(&mut **transaction).await?;
-    let columns = rows.iter().map(|row| Columns::of("interactive_clients", row));
+    let sql = format!("SELECT client_id, name FROM clients WHERE {MADE_CLIENTS} ORDER BY client_id");
+    let rows = delegated_query(sql, selection, now).fetch_all(&mut **transaction).await?;
+    let columns = rows.iter().map(|row| Columns::of("clients", row));
     columns.map(|columns| Ok((columns.text("client_id")?, columns.text("name")?))).collect()
 }
 
-/// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what happened.
-pub(crate) async fn end_of_people(
+/// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what
+/// happened.
+pub(crate) async fn end_delegated(
     transaction: &mut Transaction,
     selection: &Selection,
     now: Timestamp,
-) -> Result<OfPeople, StoreError> {
+) -> Result<DelegatedCounts, StoreError> {
     let mut counts = [0; 2];
-    for (table, count) in OF_PEOPLE.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
-        let condition = condition_of_people(table);
-        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = 'emergency' WHERE {condition}");
-        let ended = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
+    for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+        let (condition, cause) = (delegated_condition(table), EndCause::Emergency.as_str());
+        let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = '{cause}' WHERE {condition}");
+        let ended = delegated_query(sql, selection, now).execute(&mut **transaction).await?;
         *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
     }
     let mut clients = 0;
     if selection.team.is_none() {
-        let sql = format!("UPDATE interactive_clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
-        let removed = query_of_people(sql, selection, now).execute(&mut **transaction).await?;
+        let sql = format!("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
+        let removed = delegated_query(sql, selection, now).execute(&mut **transaction).await?;
         clients = i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
         // What was allowed a moment ago and not taken up yet.
         let lifetime = i64::try_from(CODE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-        let sql = "DELETE FROM authorization_codes WHERE grant_id IS NULL AND expires_at > $1
+        let sql = "DELETE FROM authorization_codes WHERE consent_id IS NULL AND expires_at > $1
             AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
             AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
-        query_of_people(sql.to_owned(), selection, now).bind(lifetime).execute(&mut **transaction).await?;
+        delegated_query(sql.to_owned(), selection, now).bind(lifetime).execute(&mut **transaction).await?;
     }
     let [grants, personal_tokens] = counts;
-    Ok(OfPeople { grants, personal_tokens, clients })
+    Ok(DelegatedCounts { grants, personal_tokens, clients })
 }
 
 /// A part of a stop: what comes after a credential that an earlier part ended with.

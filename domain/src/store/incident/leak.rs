@@ -9,7 +9,7 @@ use crate::store::{StoreError, Transaction};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Table {
     PersonalTokens,
-    Grants,
+    Consents,
     Clients,
 }
 
@@ -22,8 +22,8 @@ pub(crate) async fn mark(
 ) -> Result<bool, StoreError> {
     let (table, key) = match table {
         Table::PersonalTokens => ("personal_tokens", "id"),
-        Table::Grants => ("grants", "id"),
-        Table::Clients => ("interactive_clients", "client_id"),
+        Table::Consents => ("consents", "id"),
+        Table::Clients => ("clients", "client_id"),
     };
     let sql = format!("UPDATE {table} SET leaked_at = $1 WHERE {key} = $2 AND leaked_at IS NULL");
     let marked = sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(id).execute(&mut **transaction).await?;

@@ -36,13 +36,13 @@ const TABLES: [&str; 40] = [
     "webhook_deliveries",
     "alerts",
     "ledger",
-    "unfiled_exchanges",
-    "filed_exchanges",
-    "interactive_clients",
-    "grants",
+    "pending_exchanges",
+    "credential_exchanges",
+    "clients",
+    "consents",
     "authorization_codes",
     "refresh_tokens",
-    "grant_tokens",
+    "consent_tokens",
     "personal_tokens",
     "openid_links",
     "openid_attempts",
@@ -134,7 +134,8 @@ impl Store {
         Ok(counts)
     }
 
-    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself, later.
+    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself,
+    /// later.
     async fn analyze(&self) {
         for table in TABLES {
             let sql = AssertSqlSafe(format!("ANALYZE {table}"));
@@ -154,8 +155,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever the
-    /// database is, and checks the file. What could not be checked is not left behind.
+    /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever
+    /// the database is, and checks the file. What could not be checked is not left behind.
     pub async fn backup(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
         sqlite::private_file(target, true).map_err(CopyError::Store)?;
         let result = match self.engine {

@@ -1,4 +1,4 @@
-//! Deletions of [`crate::operations::housekeeping`], in bites that never hold the exchange up for long.
+//! Deletions of [`crate::operations::housekeeping`], in batches that never hold the exchange up for long.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::store::token::ledger;
 use crate::store::{Columns, Store, StoreError, to_json};
 
 /// Rows a transaction deletes at most: some milliseconds, in which SQLite writes nothing else.
-const BITE: i64 = 500;
+const BATCH_SIZE: i64 = 500;
 /// One that was verified a moment before its end may still wait for its exchange.
 const ASSERTION_GRACE: Duration = Duration::from_secs(60);
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
     let hours = now.minus(retention.hours).hour();
     let alerts = before(retention.alerts);
     for (table, key, moment, end) in [
-        ("sessions", "id_hash", "ends_at", before(retention.sessions)),
+        ("sessions", "id_hash", "expires_at", before(retention.sessions)),
         ("form_submissions", "token_hash", "submitted_at", traces),
         ("used_assertions", "client_id, jti", "expires_at", before(ASSERTION_GRACE)),
         ("sign_in_failures", "bucket", "started_at", traces),
@@ -33,19 +33,19 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("alerts", "client_id, kind, about", "written_at", alerts),
         ("authorization_codes", "code_hash", "expires_at", traces),
         ("openid_attempts", "state_hash", "expires_at", traces),
-        // A grant comes after what belongs to it, which ends no later.
+        // A consent comes after what belongs to it, which ends no later.
         ("refresh_tokens", "token_hash", "expires_at", before(retention.ledger)),
-        ("grant_tokens", "jti", "expires_at", before(retention.ledger)),
-        ("grants", "id", "ends_at", before(retention.ledger)),
-        ("personal_tokens", "id", "ends_at", before(retention.ledger)),
+        ("consent_tokens", "jti", "expires_at", before(retention.ledger)),
+        ("consents", "id", "expires_at", before(retention.ledger)),
+        ("personal_tokens", "id", "expires_at", before(retention.ledger)),
     ] {
         delete(store, table, key, moment, end).await?;
     }
     delete_entries(store, now.minus(retention.ledger)).await
 }
 
-/// Deletes entries of the ledger whose tokens ended before `end`, by its key, which grows with time: there is no index of
-/// expiries, and what expired early was issued early.
+/// Deletes entries of the ledger whose tokens ended before `end`, by its key, which grows with time: there is no index
+/// of expiries, and what expired early was issued early.
 async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError> {
     let delete = format!(
         "DELETE FROM ledger WHERE jti IN
@@ -53,12 +53,12 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
         store.engine().leaving_locked()
     );
     let forget = format!(
-        "DELETE FROM filed_exchanges WHERE (client_id, jti) IN (SELECT value ->> 0, value ->> 1 FROM {})",
+        "DELETE FROM credential_exchanges WHERE (client_id, jti) IN (SELECT value ->> 0, value ->> 1 FROM {})",
         store.engine().elements("$1", "deleted")
     );
     // A backup that lay long enough holds some that were never filed.
     let forget_unfiled = format!(
-        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 1 FROM {})",
+        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 1 FROM {})",
         store.engine().elements("$1", "deleted")
     );
     loop {
@@ -66,7 +66,7 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
         let deleted = sqlx::query(AssertSqlSafe(delete.as_str()))
             .bind(end.millis())
             .bind(ledger::first_jti(end))
-            .bind(BITE)
+            .bind(BATCH_SIZE)
             .fetch_all(&mut *transaction)
             .await?
             .iter()
@@ -80,7 +80,7 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
             sqlx::query(AssertSqlSafe(sql.as_str())).bind(&deleted_json).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        if deleted.len() < BITE as usize {
+        if deleted.len() < BATCH_SIZE as usize {
             return Ok(());
         }
     }
@@ -95,12 +95,12 @@ async fn delete(store: &Store, table: &str, key: &str, moment: &str, end: i64) -
         let mut transaction = store.begin_exchange().await?;
         let deleted = sqlx::query(AssertSqlSafe(sql.as_str()))
             .bind(end)
-            .bind(BITE)
+            .bind(BATCH_SIZE)
             .execute(&mut *transaction)
             .await?
             .rows_affected();
         transaction.commit().await?;
-        if deleted < BITE as u64 {
+        if deleted < BATCH_SIZE as u64 {
             return Ok(());
         }
     }

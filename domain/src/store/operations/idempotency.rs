@@ -1,4 +1,4 @@
-//! `form_submissions`: the one-use tokens of forms that were sent. `client_id` names what a form made, whatever it is.
+//! `form_submissions`: the one-use tokens of forms that were sent. `made_id` names what a form made, whatever it is.
 
 use crate::base::clock::Timestamp;
 use crate::store::{Columns, StoreError, Transaction};
@@ -8,11 +8,11 @@ pub(crate) async fn find<'connection>(
     connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
     token_hash: &str,
 ) -> Result<Option<String>, StoreError> {
-    sqlx::query("SELECT client_id FROM form_submissions WHERE token_hash = $1")
+    sqlx::query("SELECT made_id FROM form_submissions WHERE token_hash = $1")
         .bind(token_hash)
         .fetch_optional(connection)
         .await?
-        .map(|row| Columns::of("form_submissions", &row).text("client_id"))
+        .map(|row| Columns::of("form_submissions", &row).text("made_id"))
         .transpose()
 }
 
@@ -23,7 +23,7 @@ pub(crate) async fn insert(
     made: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO form_submissions (token_hash, client_id, submitted_at) VALUES ($1, $2, $3)")
+    sqlx::query("INSERT INTO form_submissions (token_hash, made_id, submitted_at) VALUES ($1, $2, $3)")
         .bind(token_hash)
         .bind(made)
         .bind(now.millis())

@@ -1,4 +1,12 @@
-//! Statements that keep an instance running: keys, backups, restores, housekeeping.
+//! Statements that keep an instance running.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`copy`] | copies a whole database |
+//! | [`restore`] | compares a backup with the database that it replaces |
+//! | [`housekeeping`] | removes rows that no decision can need |
+//! | [`keys`], [`wrapped`] | instance keys and signing keys; every value that is wrapped under the master key |
+//! | [`idempotency`] | tokens of forms that were sent |
 
 pub mod copy;
 pub mod housekeeping;

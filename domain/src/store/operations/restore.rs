@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, InteractiveClientId, PersonId};
+use crate::base::id::{AppClientId, ClientId, PersonId};
 use crate::model::authority::Role;
+use crate::model::consent::EndCause;
 use crate::model::operations::{Ended, How};
-use crate::store::client::consent::{self, Which};
+use crate::store::client::consent::{self, ConsentSelection};
 use crate::store::client::personal_token;
 use crate::store::{Columns, Store, StoreError, Transaction, to_json};
 
@@ -49,15 +50,15 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         "SELECT '' AS client_id, name, id, disabled_at AS at FROM people WHERE disabled_at IS NOT NULL ORDER BY id";
     let found = rows(former, people, How::PersonDisabled).await?;
     ended.extend(still(backup, "SELECT id FROM people WHERE disabled_at IS NULL", "id", found).await?);
-    let clients = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM interactive_clients
+    let clients = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM clients
          WHERE removed_at IS NOT NULL ORDER BY client_id";
     let found = rows(former, clients, How::ClientRemoved).await?;
-    let going = "SELECT client_id AS id FROM interactive_clients WHERE removed_at IS NULL";
+    let going = "SELECT client_id AS id FROM clients WHERE removed_at IS NULL";
     ended.extend(still(backup, going, "client_id", found).await?);
-    let documents = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM interactive_clients
+    let documents = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM clients
          WHERE removed_at IS NOT NULL AND kind = 'document' ORDER BY client_id";
     let found = rows(former, documents, How::DocumentRemoved).await?;
-    let known = "SELECT client_id AS id FROM interactive_clients WHERE kind = 'document'";
+    let known = "SELECT client_id AS id FROM clients WHERE kind = 'document'";
     let known = still(backup, known, "client_id", found.clone()).await?;
     ended.extend(found.into_iter().filter(|one| !known.contains(one)));
     ended.extend(ended_client_secrets(former, backup).await?);
@@ -80,10 +81,10 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     Ok(ended)
 }
 
-/// Secrets of interactive clients that work in `backup` and ended in `former`, or were replaced there. When is what the audit log of
-/// `former` says.
+/// Secrets of clients that work in `backup` and ended in `former`, or were replaced there. When is what the audit log
+/// of `former` says.
 async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
-    let working = "SELECT client_id AS id, secret_hash FROM interactive_clients WHERE secret_hash IS NOT NULL";
+    let working = "SELECT client_id AS id, secret_hash FROM clients WHERE secret_hash IS NOT NULL";
     let mut in_backup = HashMap::new();
     for row in &sqlx::query(working).fetch_all(backup.reads()).await? {
         let columns = Columns::of("the backup", row);
@@ -91,7 +92,7 @@ async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ende
     }
     let secrets = "SELECT client_id AS id, name, secret_hash, COALESCE((SELECT MAX(at) FROM audit
              WHERE target_id = client_id AND action IN ('client.secret_ended', 'client.secret_replaced')), created_at) AS at
-         FROM interactive_clients WHERE removed_at IS NULL AND secret_hint IS NOT NULL ORDER BY client_id";
+         FROM clients WHERE removed_at IS NULL AND secret_hint IS NOT NULL ORDER BY client_id";
     let mut ended = Vec::new();
     for row in &sqlx::query(secrets).fetch_all(former.reads()).await? {
         let columns = Columns::of("the former database", row);
@@ -104,8 +105,8 @@ async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ende
     Ok(ended)
 }
 
-/// Authenticator apps that count in `backup` and are gone from `former`, or were replaced there. Their rows do not stay; since
-/// when is what the audit log of `former` says.
+/// Authenticator apps that count in `backup` and are gone from `former`, or were replaced there. Their rows do not
+/// stay; since when is what the audit log of `former` says.
 async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let apps = "SELECT p.id AS id, p.name AS name, a.created_at AS at
          FROM people AS p LEFT JOIN authenticator_apps AS a ON a.person_id = p.id AND a.confirmed_at IS NOT NULL
@@ -131,8 +132,8 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, Stor
     Ok(removed)
 }
 
-/// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know, it does not
-/// say that anything was taken.
+/// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know,
+/// it does not say that anything was taken.
 async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let mut known = HashSet::new();
     for row in &sqlx::query("SELECT id FROM teams UNION ALL SELECT id FROM people").fetch_all(former.reads()).await? {
@@ -258,7 +259,8 @@ pub(crate) async fn dropped_algorithms(
     Ok(here.into_iter().filter(|key| left.contains(&key.kid)).map(|key| key.alg).collect())
 }
 
-/// Ends every session and every grant, notes the moment of the restore, and lets no bit of a status list be given out a second time.
+/// Ends every session and every consent, notes the moment of the restore, and lets no bit of a status list be given out
+/// a second time.
 pub(crate) async fn begin_anew(
     transaction: &mut Transaction,
     now: Timestamp,
@@ -270,8 +272,8 @@ pub(crate) async fn begin_anew(
         .await?
         .rows_affected();
     // Which refresh tokens were used since is not known.
-    consent::end(transaction, Which::All, now, "restored").await?;
-    personal_token::end(transaction, personal_token::Which::All, now, "restored").await?;
+    consent::end(transaction, ConsentSelection::All, now, EndCause::Restored).await?;
+    personal_token::end(transaction, personal_token::PersonalTokenSelection::All, now, EndCause::Restored).await?;
     // Which were accepted or withdrawn since is not known.
     sqlx::query("UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL")
         .bind(now.millis())
@@ -323,12 +325,12 @@ pub(crate) async fn remove_passkey(transaction: &mut Transaction, id: &str, at: 
 /// Remembers that the client with this document was removed.
 pub(crate) async fn keep_document_out(
     transaction: &mut Transaction,
-    id: &InteractiveClientId,
+    id: &AppClientId,
     name: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO interactive_clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, removed_at)
+        "INSERT INTO clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, removed_at)
          VALUES ($1, 'document', $2, '[]', '{}', '', $3, $3) ON CONFLICT DO NOTHING",
     )
     .bind(id.as_str())

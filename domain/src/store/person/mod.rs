@@ -1,4 +1,13 @@
-//! `people`, `setup_links` and `sign_in_failures`.
+//! Statements of `people`, `setup_links` and `sign_in_failures`.
+//!
+//! | module | tables |
+//! |---|---|
+//! | [`session`] | `sessions` |
+//! | [`second_factor`] | `authenticator_apps`, `recovery_codes`, `pending_sign_ins` |
+//! | [`passkey`] | `passkeys` |
+//! | [`openid`] | `openid_links`, `openid_attempts` |
+//! | [`team`] | `teams`, `memberships` |
+//! | [`invitation`] | `invitations` |
 
 pub mod invitation;
 pub mod openid;

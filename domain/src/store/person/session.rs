@@ -24,7 +24,7 @@ pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session
         return Ok(true);
     }
     let inserted = sqlx::query(
-        "INSERT INTO sessions (id_hash, id, person_id, data, address, agent, created_at, seen_at, ends_at)
+        "INSERT INTO sessions (id_hash, id, person_id, data, address, agent, created_at, seen_at, expires_at)
          SELECT $1, $2, id, $4, $5, $6, $7, $8, $9 FROM people
          WHERE id = $3 AND password_changed_at = $10 AND disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $2)",
     )
@@ -36,7 +36,7 @@ pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session
     .bind(session.agent.as_deref())
     .bind(session.created_at.millis())
     .bind(session.seen_at.millis())
-    .bind(session.ends_at().millis())
+    .bind(session.expires_at().millis())
     .bind(session.password_of)
     .execute(&mut *transaction)
     .await?;
@@ -53,7 +53,7 @@ pub(crate) async fn find_live(
     sqlx::query(
         "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
          FROM sessions AS s JOIN people ON people.id = s.person_id
-         WHERE id_hash = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3 AND people.disabled_at IS NULL",
+         WHERE id_hash = $1 AND revoked_at IS NULL AND expires_at > $2 AND seen_at > $3 AND people.disabled_at IS NULL",
     )
     .bind(cookie.as_str())
     .bind(now.millis())
@@ -69,7 +69,7 @@ pub(crate) async fn find_live(
 pub(crate) const LIVE_SESSIONS: &str =
     "SELECT s.id AS id, person_id, password_changed_at, data, address, agent, s.created_at AS created_at, seen_at
          FROM sessions AS s JOIN people ON people.id = s.person_id
-         WHERE person_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND seen_at > $3 ORDER BY seen_at DESC LIMIT 100";
+         WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND seen_at > $3 ORDER BY seen_at DESC LIMIT 100";
 
 pub(crate) async fn list_live(
     store: &Store,
@@ -95,7 +95,7 @@ fn session(row: &AnyRow) -> Result<Session, StoreError> {
         person: columns.parsed("person_id", PersonId::parse)?,
         password_of: columns.number("password_changed_at")?,
         data: columns.text("data")?,
-        address: columns.optional_text("address")?.and_then(|address| address.parse().ok()),
+        address: columns.optional_parsed("address", |address| address.parse().ok())?,
         agent: columns.optional_text("agent")?,
         created_at: columns.moment("created_at")?,
         seen_at: columns.moment("seen_at")?,

@@ -11,7 +11,8 @@ use crate::model::authority::{Authority, Role};
 use crate::model::team::{Member, PersonsTeam, Summary, Team};
 use crate::store::{Columns, Store, StoreError, Transaction};
 
-/// The identifiers of the teams behind [`Authority::key`], which is this parameter: a person's, or the one that it names.
+/// The identifiers of the teams behind [`Authority::key`], which is this parameter: a person's, or the one that it
+/// names.
 macro_rules! of {
     ($parameter:literal) => {
         concat!(

@@ -58,7 +58,7 @@ pub(crate) struct TokenState {
 pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
     sqlx::query(
         "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
-                c.revoked_at AS revoked_at, c.hard_end_at AS hard_end_at,
+                c.revoked_at AS revoked_at, c.expires_at AS hard_end_at,
                 COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
                 COALESCE(s.retires_at, k.retires_at) AS retires_at
          FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id
@@ -119,14 +119,14 @@ pub(crate) use is_of_live_authenticator;
 /// The tokens of the credential `$1` since the identifier `$2` that live at the moment `$3`.
 pub(crate) const LIVE_TOKENS: &str = concat!(
     "SELECT COUNT(*) AS tokens, MAX(l.expires_at) AS last_end
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
+         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
          WHERE f.client_id = $1 AND f.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
     is_of_live_authenticator!("$3")
 );
 
 /// The exchanges of the credential `$1` since the identifier `$2`.
 pub(crate) const EXCHANGES: &str = "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2";
+         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2";
 
 /// See [`Impact`]. `day_ago` and `longest_ago` bound the part of the index that is read.
 pub(crate) async fn impact(
@@ -164,12 +164,12 @@ pub struct Reach {
 
 /// The MCP servers of the exchanges of the credential `$1` since the identifier `$2`.
 pub(crate) const REACHED_SERVERS: &str = "SELECT l.server_id AS server_id, COUNT(*) AS n
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
          GROUP BY l.server_id ORDER BY n DESC";
 
 /// The addresses of the exchanges of the credential `$1` since the identifier `$2`, at most `$3`.
 pub(crate) const REACHED_ADDRESSES: &str = "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
+         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
          GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3";
 
 /// See [`Reach`]. At most `most` addresses.
@@ -221,7 +221,7 @@ pub struct RecentExchange {
 /// The newest exchanges of the credential `$1`, at most `$2`.
 pub(crate) const RECENT: &str =
     "SELECT l.jti AS jti, l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
-         FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
+         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
          ORDER BY f.jti DESC LIMIT $2";
 
 /// The newest exchanges of a credential.

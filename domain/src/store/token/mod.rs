@@ -2,9 +2,9 @@
 //!
 //! | module | tables |
 //! |---|---|
-//! | [`batch`] | reads for the decision of a batch; writes `ledger`, `used_assertions`, `unfiled_exchanges` |
+//! | [`batch`] | reads for the decision of a batch; writes `ledger`, `used_assertions`, `pending_exchanges` |
 //! | [`ledger`] | reads `ledger`, revokes a token in it |
-//! | [`rollup`] | moves exchanges from `unfiled_exchanges` to `filed_exchanges` and `usage_hours` |
+//! | [`rollup`] | moves exchanges from `pending_exchanges` to `credential_exchanges` and `usage_hours` |
 //! | [`usage`] | reads `usage_hours` and `refusal_hours`, counts refusals |
 //! | [`status_list`] | the bits of the token status lists, in `counters` and the authenticators' tables |
 

@@ -1,4 +1,4 @@
-//! `unfiled_exchanges` (recorded, not rolled up) and `filed_exchanges` (rolled up): the statements of the roll-up,
+//! `pending_exchanges` (recorded, not rolled up) and `credential_exchanges` (rolled up): the statements of the roll-up,
 //! which runs in the services.
 
 use std::collections::{BTreeMap, HashSet};
@@ -29,12 +29,12 @@ pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExc
     let list = crate::store::list(store.engine(), columns);
     // One row of JSON: thousands of rows of columns take several times as long to fetch.
     let sql = AssertSqlSafe(format!(
-        "SELECT {list} AS entries FROM (SELECT jti, agent FROM unfiled_exchanges ORDER BY jti LIMIT $1) AS u
+        "SELECT {list} AS entries FROM (SELECT jti, agent FROM pending_exchanges ORDER BY jti LIMIT $1) AS u
          JOIN ledger AS l ON l.jti = u.jti"
     ));
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let row = sqlx::query(sql).bind(most).fetch_one(store.reads()).await?;
-    let mut entries: Vec<PendingExchange> = Columns::of("unfiled_exchanges", &row).json("entries")?;
+    let mut entries: Vec<PendingExchange> = Columns::of("pending_exchanges", &row).json("entries")?;
     entries.sort_by(|left, right| left.jti.cmp(&right.jti));
     Ok(entries)
 }
@@ -65,7 +65,7 @@ fn names(entries: &[&PendingExchange]) -> String {
 /// Lists the entries under their credentials; returns how many were not listed.
 async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize, StoreError> {
     let sql = format!(
-        "INSERT INTO filed_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
+        "INSERT INTO credential_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
          ON CONFLICT (client_id, jti) DO NOTHING",
         engine.elements("$1", "entry")
     );
@@ -76,12 +76,12 @@ async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> R
 /// The entries that were rolled up before.
 async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>, StoreError> {
     let sql = format!(
-        "SELECT f.jti AS jti FROM {} JOIN filed_exchanges AS f
+        "SELECT f.jti AS jti FROM {} JOIN credential_exchanges AS f
              ON f.client_id = entry.value ->> 0 AND f.jti = entry.value ->> 1",
         engine.elements("$1", "entry")
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(&mut **transaction).await?;
-    rows.iter().map(|row| Columns::of("filed_exchanges", row).text("jti")).collect()
+    rows.iter().map(|row| Columns::of("credential_exchanges", row).text("jti")).collect()
 }
 
 async fn note_and_commit(
@@ -116,7 +116,7 @@ async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&Pendin
 pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<(), StoreError> {
     let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
     let sql = format!(
-        "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
+        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
         store.engine().elements("$1", "entry")
     );
     let mut transaction = store.begin_rollup().await?;

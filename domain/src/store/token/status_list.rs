@@ -31,7 +31,7 @@ pub(crate) async fn next_change(
              WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
              UNION ALL SELECT MIN(retires_at) FROM client_keys
              WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
-             UNION ALL SELECT MIN(hard_end_at) FROM credentials WHERE hard_end_at > $3) AS moments",
+             UNION ALL SELECT MIN(expires_at) FROM credentials WHERE expires_at > $3) AS moments",
     )
     .bind(first)
     .bind(end)
@@ -52,7 +52,7 @@ pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp)
                 " AS a JOIN credentials AS c ON c.client_id = a.client_id
                  WHERE a.status_index >= $1 AND a.status_index < $2
                    AND (a.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL OR c.disabled_at IS NOT NULL
-                        OR c.hard_end_at <= $3",
+                        OR c.expires_at <= $3",
                 $retired,
                 ")"
             )
@@ -64,7 +64,7 @@ pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp)
         select!("client_keys", " OR a.retires_at <= $3"),
         " UNION ALL ",
         select!("federated_identities", ""),
-        " UNION ALL SELECT g.status_index AS status_index FROM grants AS g
+        " UNION ALL SELECT g.status_index AS status_index FROM consents AS g
           WHERE g.status_index >= $1 AND g.status_index < $2 AND g.ended_at IS NOT NULL"
     ))
     .bind(first)

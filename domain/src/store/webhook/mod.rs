@@ -16,13 +16,11 @@ const COLUMNS: &str =
 
 fn webhook(row: &AnyRow) -> Result<Webhook, StoreError> {
     let columns = Columns::of("webhooks", row);
-    let events: Vec<String> = columns.json("events")?;
     Ok(Webhook {
         id: columns.parsed("id", WebhookId::parse)?,
         name: columns.text("name")?,
         host: columns.text("host")?,
-        // A kind that this version does not know is none that it could tell of.
-        events: events.iter().filter_map(|name| EventKind::parse(name)).collect(),
+        events: columns.parsed_list("events", EventKind::parse)?,
         secret_made_at: columns.moment("secret_made_at")?,
         previous_until: columns.optional_moment("previous_until")?,
         after_seq: columns.number("after_seq")?,
@@ -255,8 +253,8 @@ pub(crate) struct Claimed {
     pub body: String,
 }
 
-/// Takes the delivery that is longest due, by moving its next attempt ahead: nobody else finds it before then. These rows
-/// need not survive a power cut: what is forgotten is sent again.
+/// Takes the delivery that is longest due, by moving its next attempt ahead: nobody else finds it before then. These
+/// rows need not survive a power cut: what is forgotten is sent again.
 pub(crate) async fn claim(
     store: &Store,
     webhook: &WebhookId,

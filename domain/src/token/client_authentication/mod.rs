@@ -10,16 +10,16 @@ pub mod credential;
 pub mod presented;
 
 use crate::base::form_body::TokenForm;
-use crate::base::id::InteractiveClientId;
+use crate::base::id::AppClientId;
 use crate::client;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::model::client::InteractiveClient;
+use crate::model::client::AppClient;
 use crate::model::oauth_error::OAuthError;
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 
-/// Which clients an endpoint or a grant serves.
+/// ConsentSelection clients an endpoint or a grant serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServedClients {
     /// Credentials alone.
@@ -35,7 +35,7 @@ pub enum Client {
     /// transaction for an exchange, `CredentialClaim::check` for everything else.
     Credential(CredentialClaim),
     /// An interactive client, authenticated.
-    Interactive(InteractiveClient),
+    Interactive(AppClient),
 }
 
 /// Finds out which client asks. A confidential interactive client proves itself by its secret; a public one has nothing
@@ -69,8 +69,8 @@ pub async fn authenticate(
 }
 
 /// The public client that the form names.
-async fn public_client(context: &Context, form: &TokenForm) -> Result<InteractiveClient, OAuthError> {
-    let id = form.get("client_id").and_then(InteractiveClientId::parse);
+async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient, OAuthError> {
+    let id = form.get("client_id").and_then(AppClientId::parse);
     let id = id.ok_or_else(|| OAuthError::invalid_client("no client authentication"))?;
     if id.document().is_some() && !context.settings.client_id_metadata_documents {
         return Err(OAuthError::invalid_client("clients are not known by documents here"));
@@ -82,7 +82,7 @@ async fn public_client(context: &Context, form: &TokenForm) -> Result<Interactiv
 }
 
 /// The interactive client that has this secret, unless the request names another one.
-async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Result<Option<InteractiveClient>, Fault> {
+async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Result<Option<AppClient>, Fault> {
     let SecretValue::Generated(value) = &secret.value else { return Ok(None) };
     let found = client::find_by_secret(context, &value.hash(&context.keys.pepper)).await?;
     Ok(found.filter(|client| secret.allows_name(client.id.as_str())))
@@ -94,7 +94,7 @@ impl Client {
     /// # Errors
     ///
     /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` for everybody else.
-    pub(crate) async fn interactive(self, context: &Context) -> Result<InteractiveClient, OAuthError> {
+    pub(crate) async fn interactive(self, context: &Context) -> Result<AppClient, OAuthError> {
         match self {
             Self::Interactive(client) => Ok(client),
             Self::Credential(claim) if claim.has_live_secret(context).await? => Err(OAuthError::unauthorized_client()),

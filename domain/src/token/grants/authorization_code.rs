@@ -6,12 +6,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
-use crate::base::id::{GrantId, InteractiveClientId};
+use crate::base::id::{AppClientId, ConsentId};
 use crate::change::Change;
 use crate::client::consent;
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::actor::Actor;
+use crate::model::consent::EndCause;
 use crate::model::consent::{ABSOLUTE_LIMIT, Consent};
 use crate::model::oauth_error::OAuthError;
 use crate::model::origin::Origin;
@@ -55,7 +56,7 @@ pub async fn exchange(
     // A client that knows all this has the code by right or has stolen everything. One of the two has used it before.
     if let Some(grant) = &stored.grant {
         let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-        consent::end_and_commit(change, &actor, grant, "code_reused").await?;
+        consent::end_and_commit(change, &actor, grant, EndCause::CodeReused).await?;
         return Err(invalid_grant("the code was used before"));
     }
     let now = change.now();
@@ -71,7 +72,7 @@ pub async fn exchange(
 }
 
 /// The code must be this client's, and the request must have the parameters that the code was asked for with.
-fn check_parameters(stored: &Code, client: &InteractiveClientId, form: &TokenForm) -> Result<(), OAuthError> {
+fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Result<(), OAuthError> {
     if stored.client_id != *client {
         return Err(invalid_grant("the code of another client"));
     }
@@ -103,7 +104,7 @@ async fn consent_of(
     now: Timestamp,
 ) -> Result<Consent, OAuthError> {
     Ok(Consent {
-        id: GrantId::generate(context.random.as_ref()),
+        id: ConsentId::generate(context.random.as_ref()),
         redirect_host: RedirectUri::parse(&code.redirect_uri).map(|uri| uri.host()).unwrap_or_default(),
         person: code.person,
         client_id: code.client_id,
@@ -111,7 +112,7 @@ async fn consent_of(
         scopes: code.scopes,
         status_index: store::token::status_list::next_index(change.transaction()).await?,
         created_at: now,
-        ends_at: now.plus(ABSOLUTE_LIMIT),
+        expires_at: now.plus(ABSOLUTE_LIMIT),
         last_used_at: now,
         last_used_from: origin.address.map(|address| address.to_string()),
         leaked_at: None,

@@ -3,7 +3,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
-use crate::base::id::{InteractiveClientId, McpServerId, PersonId, TokenId};
+use crate::base::id::{AppClientId, McpServerId, PersonId, TokenId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::crypto::keys::KeyError;
@@ -17,7 +17,7 @@ use crate::model::scope::Scopes;
 use crate::model::server::McpServer;
 use crate::model::token::StatusReference;
 use crate::store;
-use crate::store::client::consent::GrantToken;
+use crate::store::client::consent::ConsentToken;
 use crate::token::access_token::{self, AccessToken, Claims};
 
 /// The answer is the same whatever is wrong with a code or token; only the log knows.
@@ -37,7 +37,7 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
 }
 
 /// The client may have been removed since it was authenticated, or its secret ended.
-pub(super) async fn check_client(change: &mut Change<'_>, id: &InteractiveClientId) -> Result<(), OAuthError> {
+pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<(), OAuthError> {
     let client = store::client::find_in(change.transaction(), id).await?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
@@ -82,7 +82,7 @@ pub(super) struct Redemption<'redeemed> {
 impl Redemption<'_> {
     /// The end of the access token.
     fn expires_at(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.server.token_lifetime).min(self.grant.ends_at)
+        now.plus(self.server.token_lifetime).min(self.grant.expires_at)
     }
 
     /// Records an access token and the next refresh token, commits, and signs.
@@ -122,7 +122,7 @@ impl Redemption<'_> {
     ) -> Result<String, Fault> {
         let grant = self.grant;
         let address = self.origin.address.map(|address| address.to_string());
-        let token = GrantToken {
+        let token = ConsentToken {
             jti,
             grant: &grant.id,
             scope: &self.scopes,
@@ -134,7 +134,7 @@ impl Redemption<'_> {
         if let Some(used) = self.used {
             store::client::consent::use_refresh_token(transaction, used, next, now).await?;
         }
-        let next_ends = now.plus(IDLE_LIMIT).min(grant.ends_at);
+        let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
         store::client::consent::insert_refresh_token(transaction, next, &grant.id, next_ends).await?;
         store::client::consent::insert_token(transaction, &token).await?;
         store::client::consent::mark_used(transaction, &grant.id, now, address.as_deref()).await?;

@@ -11,6 +11,7 @@ use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::consent::Consent;
+use crate::model::consent::EndCause;
 use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::model::origin::Origin;
 use crate::model::scope::Scopes;
@@ -61,7 +62,7 @@ pub async fn exchange(
     }
     if let Some(reuse) = check_unused(&mut change, &stored, arrived, now).await? {
         let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-        consent::end_and_commit(change, &actor, &grant.id, "token_reused").await?;
+        consent::end_and_commit(change, &actor, &grant.id, EndCause::TokenReused).await?;
         return Err(reuse);
     }
     if stored.expires_at <= now {

@@ -9,7 +9,7 @@ use domain::context::Context;
 use domain::credential::generate::generate;
 use domain::model::authority::Authority;
 use domain::model::credential::AssertionRules;
-use domain::model::credential::draft::{Draft, Expiry, Proof};
+use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::team::Team;
@@ -109,13 +109,13 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
 }
 
 /// How the new credential proves itself.
-fn proof(arguments: &Create) -> Result<Proof, CliError> {
+fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     if let Some(path) = &arguments.public_key {
         let text = read_text("--public-key", path)?;
-        return Ok(Proof::Keys(KeysDraft { text, ..KeysDraft::default() }));
+        return Ok(DraftProof::Keys(KeysDraft { text, ..KeysDraft::default() }));
     }
     let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
-        return Ok(Proof::Secret);
+        return Ok(DraftProof::Secret);
     };
     let jwks = match &arguments.federated_jwks {
         Some(path) => read_text("--federated-jwks", path)?,
@@ -125,7 +125,7 @@ fn proof(arguments: &Create) -> Result<Proof, CliError> {
         let (name, value) = claim.split_once('=').unwrap_or((claim, ""));
         (name.to_owned(), value.to_owned())
     };
-    Ok(Proof::Federated(FederatedDraft {
+    Ok(DraftProof::Federated(FederatedDraft {
         issuer: issuer.clone(),
         subject: subject.clone(),
         audience: arguments.federated_audience.clone().unwrap_or_default(),

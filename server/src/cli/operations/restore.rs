@@ -163,7 +163,7 @@ async fn close(store: Option<Store>) {
 
 /// A backup that was proved, and what had ended since it was made.
 struct Prepared {
-    proof: backup::Proof,
+    proof: backup::BackupProof,
     difference: Difference,
     was_compared: bool,
 }

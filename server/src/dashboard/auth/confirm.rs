@@ -10,7 +10,7 @@ use domain::model::field_error::FieldError;
 use domain::model::person::Person;
 use domain::person;
 use domain::person::invitation::InvitationError;
-use domain::person::sign_in::{self, Proof, SignInError};
+use domain::person::sign_in::{self, ConfirmationProof, SignInError};
 use domain::person::team::TeamError;
 use tower_sessions::Session;
 
@@ -53,7 +53,7 @@ pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fie
     }
     let (person, actor) = viewer(visit).await?;
     let proof = match passkey_answer::read(fields) {
-        Some(answer) => Proof::Passkey(answer),
+        Some(answer) => ConfirmationProof::Passkey(answer),
         None => typed(&person, fields).map_err(asked)?,
     };
     match sign_in::confirm(&visit.context, &actor, &person, proof).await {
@@ -76,7 +76,7 @@ fn asked(errors: Vec<FieldError>) -> Refused {
     Refused::Fields { errors, ask_password: true }
 }
 
-fn typed(person: &Person, fields: &Fields) -> Result<Proof, Vec<FieldError>> {
+fn typed(person: &Person, fields: &Fields) -> Result<ConfirmationProof, Vec<FieldError>> {
     let (password, code) = (fields.get("your_password"), fields.get("your_code"));
     let mut missing = Vec::new();
     if password.is_empty() {
@@ -85,7 +85,11 @@ fn typed(person: &Person, fields: &Fields) -> Result<Proof, Vec<FieldError>> {
     if person.factors.any() && code.is_empty() {
         missing.push(FieldError::new("your_code", "Enter a code to go on."));
     }
-    if missing.is_empty() { Ok(Proof::Password { password: Password::new(password), code }) } else { Err(missing) }
+    if missing.is_empty() {
+        Ok(ConfirmationProof::Password { password: Password::new(password), code })
+    } else {
+        Err(missing)
+    }
 }
 
 /// The person who is signed in, as the database knows them.

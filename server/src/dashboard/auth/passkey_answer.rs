@@ -1,11 +1,11 @@
 //! What the browser sent of a passkey.
 
-use domain::person::passkey::Answer;
+use domain::person::passkey::PasskeyAnswer;
 
 use crate::http::fields::Fields;
 
 /// What the browser sent of a passkey, if it sent anything.
-pub fn read(fields: &Fields) -> Option<Answer> {
+pub fn read(fields: &Fields) -> Option<PasskeyAnswer> {
     let credential = fields.get("passkey_answer");
-    (!credential.is_empty()).then(|| Answer { state: fields.get("passkey_state"), credential })
+    (!credential.is_empty()).then(|| PasskeyAnswer { state: fields.get("passkey_state"), credential })
 }

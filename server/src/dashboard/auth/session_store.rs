@@ -70,7 +70,7 @@ impl SessionStore for Sessions {
         let data: HashMap<String, Value> =
             serde_json::from_str(&session.data).map_err(|error| Error::Decode(error.to_string()))?;
         // The store decides what is alive, with its own clock; the record's date only has to be one.
-        let expiry_date = OffsetDateTime::from_unix_timestamp(session.ends_at().seconds()).map_err(backend)?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(session.expires_at().seconds()).map_err(backend)?;
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 

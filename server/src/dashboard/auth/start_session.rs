@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::base::id::PersonId;
 use domain::model::person::Person;
-use domain::person::sign_in::{self, Shown};
+use domain::person::sign_in::{self, ShownFactor};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;
@@ -52,7 +52,7 @@ const REMEMBERED: u64 = 365 * 24 * 3600;
 pub struct Device(String);
 
 /// The token for this browser, in which the person has just shown this.
-pub fn remembered(state: &AppState, headers: &HeaderMap, person: &PersonId, shown: Shown) -> Device {
+pub fn remembered(state: &AppState, headers: &HeaderMap, person: &PersonId, shown: ShownFactor) -> Device {
     Device(sign_in::device_token(&state.context, person, shown, device(state, headers).as_deref()))
 }
 

@@ -6,7 +6,7 @@ use app::pages::client::new::TypedClient;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 use domain::client::{self, ClientError};
 use tower_sessions::Session;
 
@@ -30,7 +30,7 @@ pub async fn edit(
     let typed =
         TypedClient { name: fields.get("name"), redirect_uris: fields.get("redirect_uris"), kind: String::new() };
     let edited = async {
-        let client = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+        let client = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
         confirm_unless_fresh(&visit, &session, &fields).await?;
         Ok(client::edit(&visit.context, &visit.actor()?, &client, &typed.draft()).await?)
     };

@@ -8,7 +8,7 @@ use axum::extract::Extension;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::client::{self, ClientError};
 use domain::crypto::secret::PlainSecret;
-use domain::model::client::InteractiveClient;
+use domain::model::client::AppClient;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh};
@@ -76,7 +76,7 @@ async fn try_add(
     session: &Session,
     fields: &Fields,
     typed: &TypedClient,
-) -> Result<(InteractiveClient, Option<PlainSecret>), Refused> {
+) -> Result<(AppClient, Option<PlainSecret>), Refused> {
     let form_token = may_make(visit, session, fields).await?;
     Ok(client::create(&visit.context, &visit.actor()?, &typed.draft(), Some(&form_token)).await?)
 }

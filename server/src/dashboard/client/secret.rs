@@ -5,7 +5,7 @@ use app::pages::client::secret as page;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::Response;
-use domain::base::id::InteractiveClientId;
+use domain::base::id::AppClientId;
 use domain::client::{self, ClientError};
 use tower_sessions::Session;
 
@@ -26,7 +26,7 @@ pub async fn replace(
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let replaced = async {
-        let client = InteractiveClientId::parse(&id).ok_or(ActionError::NotFound)?;
+        let client = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
         let form_token = may_make(&visit, &session, &fields).await?;
         Ok(client::replace_secret(&visit.context, &visit.actor()?, &client, Some(&form_token)).await?)
     };

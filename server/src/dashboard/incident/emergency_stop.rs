@@ -16,7 +16,7 @@ use domain::credential::CredentialError;
 use domain::incident::emergency_stop;
 use domain::model::actor::Actor;
 use domain::model::field_error::FieldError;
-use domain::model::incident::{Means, Order, Preview, Selection};
+use domain::model::incident::{Means, Preview, Selection, StopRequest};
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -62,7 +62,7 @@ pub async fn stop(
     let (told, progress) = mpsc::unbounded_channel();
     let (context, reason, bite) = (visit.context.clone(), typed.reason.clone(), state.stop_bite);
     let work = tokio::spawn(async move {
-        let order = Order { selection: &selection, means, reason: &reason };
+        let order = StopRequest { selection: &selection, means, reason: &reason };
         emergency_stop::stop(&context, &actor, &order, bite, |count| {
             // Nobody reads when the page was left.
             let _ = told.send(count);

@@ -6,7 +6,7 @@ use app::visit::Visit;
 use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::keys::signing::TokenAlgorithm;
-use domain::operations::key_rotation::{self, Haste};
+use domain::operations::key_rotation::{self, RotationMode};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
@@ -43,7 +43,7 @@ pub async fn rotate(
         Err(error) => Err(error),
     };
     match result {
-        Ok(_) if how == Haste::Emergency => Redirect::to("/settings?done=replaced").into_response(),
+        Ok(_) if how == RotationMode::Emergency => Redirect::to("/settings?done=replaced").into_response(),
         Ok(_) => Redirect::to("/settings?done=rotated").into_response(),
         Err(error) => respond(visit, async || Err(error)).await,
     }

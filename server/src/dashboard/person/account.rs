@@ -7,7 +7,7 @@ use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
 use domain::model::person::Person;
-use domain::person::sign_in::Proof;
+use domain::person::sign_in::ConfirmationProof;
 use domain::person::{self, PersonError};
 use tower_sessions::Session;
 
@@ -41,8 +41,11 @@ pub async fn change_password(
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let present = passkey_answer::read(&fields).map_or_else(
-        || Proof::Password { password: Password::new(fields.get("current_password")), code: fields.get("code") },
-        Proof::Passkey,
+        || ConfirmationProof::Password {
+            password: Password::new(fields.get("current_password")),
+            code: fields.get("code"),
+        },
+        ConfirmationProof::Passkey,
     );
     let new = Password::new(fields.get("new_password"));
     let Some(keep) = visit.viewer.as_ref().map(|viewer| viewer.session.clone()) else {

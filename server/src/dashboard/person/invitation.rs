@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
 use domain::model::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
-use domain::person::sign_in::Shown;
+use domain::person::sign_in::ShownFactor;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::start_session::{enter_as, remembered};
@@ -61,7 +61,7 @@ pub async fn accept(
         });
         match accepted.await {
             Ok(person) => {
-                let device = remembered(&state, &headers, &person.id, Shown::Password);
+                let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
                 return enter_as(&state, &visit, &session, &person, device, "/").await;
             }
             Err(error) => error,

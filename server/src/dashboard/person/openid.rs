@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::context::Context;
 use domain::model::origin::Origin;
 use domain::model::person::Person;
-use domain::person::openid::attempt::{self, Begun, Finished, LIFETIME, Purpose, Returned};
+use domain::person::openid::attempt::{self, AttemptPurpose, Finished, LIFETIME, Returned, StartedAttempt};
 use domain::person::openid::{OpenIdError, link};
 use domain::services::relying_party::RelyingParty;
 use tower_sessions::Session;
@@ -33,7 +33,7 @@ pub async fn sign_in(
     let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
     let return_to = safe_return(&fields.get("next"));
     let back = sign_in_again(&return_to);
-    lead_there(&state, visit, &relying_party, Purpose::SignIn { return_to }, back).await
+    lead_there(&state, visit, &relying_party, AttemptPurpose::SignIn { return_to }, back).await
 }
 
 /// `POST /account/openid`: leads to the provider to connect an account.
@@ -51,7 +51,7 @@ pub async fn connect(
         Ok(viewer) => viewer.session.clone(),
         Err(error) => return respond(visit, async || Err(error)).await,
     };
-    lead_there(&state, visit, &relying_party, Purpose::Connect { session }, ACCOUNT.to_owned()).await
+    lead_there(&state, visit, &relying_party, AttemptPurpose::Connect { session }, ACCOUNT.to_owned()).await
 }
 
 /// `POST /account/openid/disconnect`
@@ -104,16 +104,16 @@ pub async fn finish(
         }
     };
     let mut response = match (purpose, proved) {
-        (Purpose::SignIn { return_to }, Ok(identity)) => {
+        (AttemptPurpose::SignIn { return_to }, Ok(identity)) => {
             match link::sign_in(&visit.context, &relying_party, &identity, &origin).await {
                 Ok(person) => enter(&state, &visit, &session, &person, &return_to).await,
                 Err(error) => refuse(visit, &relying_party, error, sign_in_again(&return_to)).await,
             }
         }
-        (Purpose::SignIn { return_to }, Err(error)) => {
+        (AttemptPurpose::SignIn { return_to }, Err(error)) => {
             refuse(visit, &relying_party, error, sign_in_again(&return_to)).await
         }
-        (Purpose::Connect { .. }, Ok(identity)) => {
+        (AttemptPurpose::Connect { .. }, Ok(identity)) => {
             let (Ok(actor), Ok(viewer)) = (visit.actor(), visit.viewer().cloned()) else {
                 return refuse(visit, &relying_party, OpenIdError::NoAttempt, sign_in_again("/")).await;
             };
@@ -122,7 +122,7 @@ pub async fn finish(
                 Err(error) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
             }
         }
-        (Purpose::Connect { .. }, Err(error)) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
+        (AttemptPurpose::Connect { .. }, Err(error)) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
     };
     Cookie::OpenId.take(&mut response, state.is_https());
     response
@@ -153,11 +153,11 @@ async fn lead_there(
     state: &AppState,
     visit: Visit,
     relying_party: &RelyingParty,
-    purpose: Purpose,
+    purpose: AttemptPurpose,
     back: String,
 ) -> Response {
     match attempt::begin(&visit.context, relying_party, purpose, visit.address).await {
-        Ok(Begun { address, browser }) => {
+        Ok(StartedAttempt { address, browser }) => {
             let mut response = Redirect::to(&address).into_response();
             Cookie::OpenId.put(&mut response, &browser, Some(LIFETIME.as_secs()), state.is_https());
             response

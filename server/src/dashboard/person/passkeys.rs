@@ -12,8 +12,8 @@ use domain::base::id::{PasskeyId, PersonId};
 use domain::crypto::recovery_code::RecoveryCode;
 use domain::error::Fault;
 use domain::model::field_error::FieldError;
-use domain::person::passkey::{self, Challenge, PasskeyError, Purpose};
-use domain::person::sign_in::{Shown, SignInError, second_step, sign_in_with_passkey};
+use domain::person::passkey::{self, Challenge, ChallengePurpose, PasskeyError};
+use domain::person::sign_in::{ShownFactor, SignInError, second_step, sign_in_with_passkey};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh, viewer};
@@ -34,12 +34,12 @@ pub async fn sign_in_challenge(
     RawQuery(query): RawQuery,
 ) -> Response {
     if fields_of(query).get("for") != "second-step" {
-        return hand_out(passkey::begin_proof(&state.context, Purpose::SignIn, None).await);
+        return hand_out(passkey::begin_proof(&state.context, ChallengePurpose::SignIn, None).await);
     }
     match second_step::find(&state.context, &token(&state, &headers)).await {
         Ok(Some(waiting)) => {
             let person = waiting.person.id;
-            hand_out(passkey::begin_proof(&state.context, Purpose::SecondStep, Some(&person)).await)
+            hand_out(passkey::begin_proof(&state.context, ChallengePurpose::SecondStep, Some(&person)).await)
         }
         Ok(None) => error::plain(StatusCode::NOT_FOUND),
         Err(fault) => hand_out(Err(fault)),
@@ -51,7 +51,7 @@ pub async fn challenge(Extension(visit): Extension<Visit>, RawQuery(query): RawQ
     let Ok((person, _)) = viewer(&visit).await else { return error::plain(StatusCode::SERVICE_UNAVAILABLE) };
     hand_out(match fields_of(query).get("for").as_str() {
         "add" => passkey::begin_adding(&visit.context, &person).await,
-        _ => passkey::begin_proof(&visit.context, Purpose::Confirm, Some(&person.id)).await,
+        _ => passkey::begin_proof(&visit.context, ChallengePurpose::Confirm, Some(&person.id)).await,
     })
 }
 
@@ -79,7 +79,7 @@ pub async fn sign_in(
     let agent = visit.agent.as_deref();
     let problem = match sign_in_with_passkey(&state.context, &answer, visit.address, agent, known.as_deref()).await {
         Ok(person) => {
-            let device = remembered(&state, &headers, &person.id, Shown::SecondFactor);
+            let device = remembered(&state, &headers, &person.id, ShownFactor::SecondFactor);
             return enter_as(&state, &visit, &session, &person, device, &next).await;
         }
         Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
@@ -115,7 +115,7 @@ pub async fn add(
             Redirect::to(&format!("/account/passkeys/new{query}")).into_response()
         }
         Ok(Step::Added { person, codes }) => {
-            let device = remembered(&state, &headers, &person, Shown::SecondFactor);
+            let device = remembered(&state, &headers, &person, ShownFactor::SecondFactor);
             let mut response = if codes.is_empty() {
                 Redirect::to("/account?done=passkey-added").into_response()
             } else {

@@ -10,7 +10,7 @@ use domain::model::actor::Actor;
 use domain::model::field_error::FieldError;
 use domain::model::person::Person;
 use domain::person::second_factor::{self, SecondFactorError};
-use domain::person::sign_in::Shown;
+use domain::person::sign_in::ShownFactor;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{self, confirm_unless_fresh, viewer};
@@ -57,7 +57,7 @@ pub async fn confirm_app(
     };
     match confirmed.await {
         Ok((person, codes)) => {
-            let device = remembered(&state, &headers, &person.id, Shown::SecondFactor);
+            let device = remembered(&state, &headers, &person.id, ShownFactor::SecondFactor);
             let mut response = if codes.is_empty() {
                 Redirect::to("/account?done=app-added").into_response()
             } else {

@@ -8,8 +8,8 @@ use app::visit::Visit;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::person::sign_in::second_step::{self, Step, StepProof, Waiting};
-use domain::person::sign_in::{Shown, SignInError};
+use domain::person::sign_in::second_step::{self, SecondStepAttempt, SecondStepProof, Waiting};
+use domain::person::sign_in::{ShownFactor, SignInError};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;
@@ -67,16 +67,17 @@ pub async fn finish(
         Ok(None) => return too_late(visit, &fields.get("next")).await,
         Err(fault) => return respond(visit, async || Err(ActionError::from(fault))).await,
     };
-    let step = Step {
+    let step = SecondStepAttempt {
         token,
-        proof: passkey_answer::read(&fields).map_or_else(|| StepProof::Code(fields.get("code")), StepProof::Passkey),
+        proof: passkey_answer::read(&fields)
+            .map_or_else(|| SecondStepProof::Code(fields.get("code")), SecondStepProof::Passkey),
         address: visit.address,
         agent: visit.agent.clone(),
         device: device(&state, &headers),
     };
     let problem = match second_step::finish(&state.context, step).await {
         Ok(entered) => {
-            let device = remembered(&state, &headers, &entered.person.id, Shown::SecondFactor);
+            let device = remembered(&state, &headers, &entered.person.id, ShownFactor::SecondFactor);
             let mut response = enter_as(&state, &visit, &session, &entered.person, device, &entered.next).await;
             Cookie::SecondStep.take(&mut response, state.is_https());
             return response;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use domain::crypto::password::Password;
 use domain::model::actor::Actor;
 use domain::person::setup::{self, SetupError};
-use domain::person::sign_in::Shown;
+use domain::person::sign_in::ShownFactor;
 use domain::person::{NewPerson, PersonError};
 use tower_sessions::Session;
 
@@ -53,7 +53,7 @@ pub async fn setup(
     let actor = Actor::setup_link().at(visit.address, visit.agent.as_deref());
     match setup::create_first_administrator(&state.context, &actor, &token, new).await {
         Ok(person) => {
-            let device = remembered(&state, &headers, &person.id, Shown::Password);
+            let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
             enter_as(&state, &visit, &session, &person, device, "/credentials/new").await
         }
         Err(SetupError::LinkUnusable) => respond(visit, async || Ok(page::unusable())).await,

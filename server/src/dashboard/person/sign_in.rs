@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
 use domain::person::sign_in::second_step::LIFETIME;
-use domain::person::sign_in::{self, Attempt, Entry, Shown, SignInError};
+use domain::person::sign_in::{self, Attempt, ShownFactor, SignInError, SignInOutcome};
 use domain::person::{passkey, session};
 use tower_sessions::Session;
 
@@ -50,11 +50,11 @@ pub async fn sign_in(
         next: next.clone(),
     };
     let problem = match sign_in::sign_in(&state.context, attempt).await {
-        Ok(Entry::Whole(person)) => {
-            let device = remembered(&state, &headers, &person.id, Shown::Password);
+        Ok(SignInOutcome::Whole(person)) => {
+            let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
             return enter_as(&state, &visit, &session, &person, device, &next).await;
         }
-        Ok(Entry::SecondStep(token)) => return to_second_step(&state, &token),
+        Ok(SignInOutcome::SecondStep(token)) => return to_second_step(&state, &token),
         // A password has no code or passkey beside it here.
         Err(SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate) => {
             Problem::Refused

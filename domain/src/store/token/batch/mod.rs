@@ -56,7 +56,7 @@ impl AuthenticatorTable {
     fn columns(&self) -> String {
         format!(
             "a.id, c.client_id, a.status_index, {}, a.revoked_at, a.last_used_at, a.last_used_from, c.jwt_bearer_since,
-             c.reusable_assertions_since, c.scopes, c.mcp_servers, c.token_lifetime, c.ip_ranges, c.hard_end_at,
+             c.reusable_assertions_since, c.scopes, c.mcp_servers, c.token_lifetime, c.ip_ranges, c.expires_at,
              c.disabled_at, c.revoked_at",
             self.ends
         )
@@ -137,7 +137,7 @@ impl<'row> StateRow<'row> {
     ///
     /// # Errors
     ///
-    /// Which row makes no sense, and in which column.
+    /// ConsentSelection row makes no sense, and in which column.
     fn state(self, table: &'static str) -> ProofState {
         let wrong = |column: &str| damaged(table, &self.id, format_args!("{column} makes no sense"));
         let wrong_credential =

@@ -23,7 +23,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
-use crate::store::connection::postgres::Turn;
+use crate::store::connection::postgres::ChangeLock;
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
 use crate::store::token::batch::{
     AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
@@ -69,7 +69,7 @@ fn states(kind: &AuthenticatorTable, parameter: &str) -> String {
 /// there, even if it was committed after this statement began.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
-    let turn = Turn::Share.expression();
+    let turn = ChangeLock::Shared.expression();
     format!(
         "WITH turn AS MATERIALIZED (SELECT {turn} AS taken),
          unchanged AS (SELECT seq FROM audit_head, turn WHERE id = 1 AND seq = $3 FOR SHARE OF audit_head),
@@ -84,7 +84,7 @@ static WRITE: LazyLock<String> = LazyLock::new(|| {
                  (SELECT 1 FROM used WHERE used.client_id = value ->> 1 AND used.jti = value ->> 8))),
          written AS (INSERT INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM entries),
          left_for_rollup AS (
-             INSERT INTO unfiled_exchanges (jti, agent) SELECT value ->> 0, value ->> 9 FROM entries)
+             INSERT INTO pending_exchanges (jti, agent) SELECT value ->> 0, value ->> 9 FROM entries)
          SELECT '' AS client_id, '' AS jti FROM unchanged UNION ALL SELECT client_id, jti FROM used"
     )
 });
@@ -240,7 +240,7 @@ impl Batches {
 /// Begins a transaction in which nothing changes.
 async fn hold(connection: &mut AnyConnection) -> Result<(), StoreError> {
     sqlx::query("BEGIN").execute(&mut *connection).await?;
-    sqlx::query(AssertSqlSafe(format!("SELECT {}", Turn::Share.expression()))).execute(connection).await?;
+    sqlx::query(AssertSqlSafe(format!("SELECT {}", ChangeLock::Shared.expression()))).execute(connection).await?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
 use crate::store::connection::sqlite;
-use crate::store::connection::transaction::Turn;
+use crate::store::connection::transaction::WritePermit;
 use crate::store::credential::authenticators::{self, KeyRow};
 use crate::store::server::{self, ServerRow};
 use crate::store::token::batch::{
@@ -32,7 +32,7 @@ const STATEMENTS: usize = 16;
 const HEAD: &str = "SELECT seq FROM audit_head WHERE id = 1";
 const SIGNING_KEYS: &str = "SELECT active_from, alg, kid FROM signing_keys
                             WHERE active_from <= ?1 AND (retired_at IS NULL OR retired_at > ?1)";
-const LEAVE_FOR_ROLLUP: &str = "INSERT INTO unfiled_exchanges (jti, agent) VALUES (?1, ?2)";
+const LEAVE_FOR_ROLLUP: &str = "INSERT INTO pending_exchanges (jti, agent) VALUES (?1, ?2)";
 
 static SECRET: LazyLock<String> = LazyLock::new(|| select(&SECRETS));
 static KEY: LazyLock<String> = LazyLock::new(|| select(&KEYS));
@@ -59,20 +59,20 @@ pub(crate) struct Batches {
     path: PathBuf,
     connection: Option<Connection>,
     /// From the beginning of a batch to its end.
-    turn: Option<Turn>,
+    permit: Option<WritePermit>,
 }
 
 impl Batches {
     pub(crate) fn new(store: Store, path: PathBuf) -> Self {
-        Self { store, path, connection: None, turn: None }
+        Self { store, path, connection: None, permit: None }
     }
 
     pub(crate) async fn read(&mut self, proofs: &[&ClientProof], now: Timestamp) -> Result<BatchState, StoreError> {
-        let turn = sqlite::batch_turn(&self.store).await?;
+        let permit = sqlite::batch_permit(&self.store).await?;
         if self.connection.is_none() {
             self.connection = Some(with_statements(sqlite::open_for_batches(&self.store, &self.path)?));
         }
-        self.turn = Some(turn);
+        self.permit = Some(permit);
         self.attempt(|connection| {
             run(connection, "BEGIN IMMEDIATE")?;
             read(connection, proofs, now)
@@ -89,13 +89,13 @@ impl Batches {
             run(connection, "COMMIT")?;
             Ok(BatchOutcome::Committed(fresh))
         });
-        self.turn = None;
+        self.permit = None;
         written
     }
 
     pub(crate) fn roll_back(&mut self) -> Result<(), StoreError> {
         let ended = self.attempt(|connection| run(connection, "ROLLBACK"));
-        self.turn = None;
+        self.permit = None;
         ended
     }
 
@@ -109,7 +109,7 @@ impl Batches {
             Ok(_) => self.connection = Some(connection),
             Err(_) => {
                 drop(connection);
-                self.turn = None;
+                self.permit = None;
             }
         }
         done

@@ -1,4 +1,4 @@
-//! Leaks of what acts for people: refresh and access tokens of apps, personal tokens, secrets of interactive clients.
+//! Leaks of what acts for people: refresh and access tokens of apps, personal tokens, secrets of clients.
 
 use serde_json::json;
 
@@ -11,52 +11,52 @@ use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::Event;
+use crate::model::audit::{Action, Event, Target};
 use crate::model::authority::Authority;
-use crate::model::client::InteractiveClient;
+use crate::model::client::AppClient;
 use crate::model::consent::ListedConsent;
 use crate::model::incident::Policy;
 use crate::model::personal_token::ListedToken;
 use crate::store;
-use crate::store::client::consent::Clue;
+use crate::store::client::consent::ConsentTokenRef;
 use crate::store::incident::leak::Table;
 
 /// What was in the text.
 #[derive(Debug, Clone)]
-pub enum Found {
+pub enum LeakSubject {
     /// A personal token.
     PersonalToken(ListedToken),
     /// A refresh or an access token of what a person allowed an app.
     Consent(ListedConsent),
     /// The secret of a client. Alone it opens nothing: it proves who redeems a code or a refresh token.
-    Client(InteractiveClient),
+    Client(AppClient),
 }
 
 /// Something that acts for people, which the text gave away.
 #[derive(Debug, Clone)]
-pub struct LeakOfPeople {
+pub struct DelegatedLeak {
     /// What it is.
-    pub found: Found,
+    pub found: LeakSubject,
     /// Whether whoever has the text can use it.
     pub works: bool,
 }
 
-impl LeakOfPeople {
+impl DelegatedLeak {
     /// By what it is told apart.
     pub fn id(&self) -> &str {
         match &self.found {
-            Found::PersonalToken(listed) => listed.token.id.as_str(),
-            Found::Consent(listed) => listed.grant.id.as_str(),
-            Found::Client(client) => client.id.as_str(),
+            LeakSubject::PersonalToken(listed) => listed.token.id.as_str(),
+            LeakSubject::Consent(listed) => listed.consent.id.as_str(),
+            LeakSubject::Client(client) => client.id.as_str(),
         }
     }
 
     /// Whether `authority` may see and end it: administrators everything, a person what acts for them.
     pub(crate) fn is_seen_by(&self, authority: &Authority) -> bool {
         let person = match &self.found {
-            Found::PersonalToken(listed) => Some(&listed.token.person),
-            Found::Consent(listed) => Some(&listed.grant.person),
-            Found::Client(_) => None,
+            LeakSubject::PersonalToken(listed) => Some(&listed.token.person),
+            LeakSubject::Consent(listed) => Some(&listed.consent.person),
+            LeakSubject::Client(_) => None,
         };
         match authority {
             Authority::Everything => true,
@@ -72,21 +72,21 @@ pub(crate) async fn find(
     kind: SecretKind,
     secret: &PlainSecret,
     now: Timestamp,
-) -> Result<Option<LeakOfPeople>, Fault> {
+) -> Result<Option<DelegatedLeak>, Fault> {
     let hash = secret.hash(&context.keys.pepper);
     Ok(match kind {
         SecretKind::Client => client::find_by_secret(context, &hash)
             .await?
-            .map(|client| LeakOfPeople { found: Found::Client(client), works: true }),
+            .map(|client| DelegatedLeak { found: LeakSubject::Client(client), works: true }),
         SecretKind::PersonalToken => {
-            store::client::personal_token::find_by_hash(&context.store, &hash).await?.map(|listed| LeakOfPeople {
+            store::client::personal_token::find_by_hash(&context.store, &hash).await?.map(|listed| DelegatedLeak {
                 works: listed.token.is_live(now) && !listed.is_person_disabled,
-                found: Found::PersonalToken(listed),
+                found: LeakSubject::PersonalToken(listed),
             })
         }
         SecretKind::RefreshToken => {
             let works = store::client::consent::is_usable(&context.store, &hash, now).await?;
-            of_grant(context, Clue::RefreshToken(&hash), works).await?
+            of_consent(context, ConsentTokenRef::RefreshToken(&hash), works).await?
         }
         // It is used up or over within a minute.
         SecretKind::AuthorizationCode => None,
@@ -99,14 +99,21 @@ pub(crate) async fn is_code(context: &Context, kind: SecretKind, secret: &PlainS
         && store::client::consent::is_known(&context.store, &secret.hash(&context.keys.pepper)).await?)
 }
 
-/// The grant that `clue` belongs to; `works` says whether the clue itself is still worth something.
-pub(crate) async fn of_grant(context: &Context, clue: Clue<'_>, works: bool) -> Result<Option<LeakOfPeople>, Fault> {
+/// The consent that this token belongs to; `works` says whether the token itself is still accepted.
+pub(crate) async fn of_consent(
+    context: &Context,
+    clue: ConsentTokenRef<'_>,
+    works: bool,
+) -> Result<Option<DelegatedLeak>, Fault> {
     let found = store::client::consent::find_by(&context.store, clue).await?;
     let now = context.now();
-    Ok(found.map(|listed| LeakOfPeople { works: works && listed.grant.is_live(now), found: Found::Consent(listed) }))
+    Ok(found.map(|listed| DelegatedLeak {
+        works: works && listed.consent.is_live(now),
+        found: LeakSubject::Consent(listed),
+    }))
 }
 
-/// Takes a report of an access token of a grant, which has not ended by itself: it alone ends, the app gets another.
+/// Takes a report of an access token of a consent, which has not ended by itself: it alone ends, the app gets another.
 pub(crate) async fn report_token(
     context: &Context,
     actor: &Actor,
@@ -114,7 +121,7 @@ pub(crate) async fn report_token(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    let leak = of_grant(context, Clue::AccessToken(jti), true).await?.filter(|leak| leak.works);
+    let leak = of_consent(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
     let says_something = match policy {
         Policy::Revoke => consent::end_token(context, actor, jti, place).await?,
         Policy::Alert => true,
@@ -154,36 +161,38 @@ pub(crate) async fn report(
 }
 
 /// Ends what was found, with all that can be had by it.
-pub async fn end(context: &Context, actor: &Actor, leak: &LeakOfPeople, place: Option<&str>) -> Result<(), Fault> {
+pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: Option<&str>) -> Result<(), Fault> {
     match &leak.found {
-        Found::PersonalToken(listed) => personal_token::end_leaked(context, actor, &listed.token, place).await,
-        Found::Consent(listed) => consent::end_leaked(context, actor, listed, place).await,
-        Found::Client(client) => client::end_secret(context, actor, &client.id, place).await,
+        LeakSubject::PersonalToken(listed) => personal_token::end_leaked(context, actor, &listed.token, place).await,
+        LeakSubject::Consent(listed) => consent::end_leaked(context, actor, listed, place).await,
+        LeakSubject::Client(client) => client::end_secret(context, actor, &client.id, place).await,
     }
 }
 
-/// Writes down that something leaked that works. Where people decide what becomes of it, it is marked, and whoever reports it again
-/// says nothing new; where it ends, it does not work the next time.
+/// Writes down that something leaked that works. Where people decide what becomes of it, it is marked, and whoever
+/// reports it again says nothing new; where it ends, it does not work the next time.
 async fn note(
     context: &Context,
     actor: &Actor,
-    leak: &LeakOfPeople,
+    leak: &DelegatedLeak,
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    let (kind, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
-        Found::PersonalToken(listed) => {
-            ("personal_token", &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
+    let (target, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
+        LeakSubject::PersonalToken(listed) => {
+            (Target::PersonalToken, &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
         }
-        Found::Consent(listed) => ("grant", &listed.client_name, Some(&listed.grant.person), Table::Grants),
-        Found::Client(client) => ("client", &client.name, None, Table::Clients),
+        LeakSubject::Consent(listed) => {
+            (Target::Consent, &listed.client_name, Some(&listed.consent.person), Table::Consents)
+        }
+        LeakSubject::Client(client) => (Target::Client, &client.name, None, Table::Clients),
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
     if policy == Policy::Alert && !store::incident::leak::mark(change.transaction(), table, leak.id(), now).await? {
         return Ok(());
     }
-    let mut event = Event::new("leak.reported", kind, leak.id(), name).with(json!({
+    let mut event = Event::new(Action::LeakReported, target, leak.id(), name).with(json!({
         "person": person.map(PersonId::as_str),
         "found_at": place,
         "revoked": policy == Policy::Revoke,

@@ -1,5 +1,5 @@
-//! Figures of a large instance. To count a million rows takes longer than anybody wants to look at an empty page, and
-//! whoever looks does not mind that they are some seconds old.
+//! Counts of a large instance that may be some seconds old: to count a million rows takes longer than a person waits
+//! for a page.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,9 +14,10 @@ const USABLE: Duration = Duration::from_secs(60);
 /// Most different figures that are kept.
 const MOST: usize = 256;
 
-/// What was counted, by what was asked for. Cheap to clone.
+/// Counts by what was asked for. A count that is due is made again in the background, and the earlier one is shown
+/// meanwhile. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Recent<V>(Arc<Mutex<HashMap<String, Figures<V>>>>);
+pub struct StaleCache<V>(Arc<Mutex<HashMap<String, Figures<V>>>>);
 
 #[derive(Debug)]
 struct Figures<V> {
@@ -25,13 +26,13 @@ struct Figures<V> {
     is_counting: bool,
 }
 
-impl<V> Default for Recent<V> {
+impl<V> Default for StaleCache<V> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<V: Clone + Send + 'static> Recent<V> {
+impl<V: Clone + Send + 'static> StaleCache<V> {
     /// The figures of `key`, from `count` when there are none that can be shown.
     pub(crate) async fn get<Error: std::fmt::Display + Send + 'static>(
         &self,
@@ -87,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn figures_are_counted_anew_behind_whoever_looks() {
-        let recent = Recent::default();
+        let recent = StaleCache::default();
         let at = |seconds: u64| Timestamp::from_millis(0).plus(Duration::from_secs(seconds));
         let counted = |value: u32| async move { Ok::<_, String>(value) };
         assert_eq!(recent.get("all", at(0), counted(1)).await.expect("counts"), 1);
