@@ -48,6 +48,12 @@ impl Page {
         Self { status, title, ..self }
     }
 
+    /// The same page, which shows a secret or stands at an address that is one.
+    pub fn with_secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
     /// The same page with another status.
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;

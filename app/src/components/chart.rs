@@ -1,5 +1,4 @@
 //! Bars by hour: an inline drawing for the eye, a table for everybody else.
-
 use domain::base::clock::Timestamp;
 use domain::model::usage::Hour;
 use leptos::prelude::*;

@@ -1,22 +1,16 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
-
-use domain::model::field_error::FieldError;
 use domain::model::person::Factors;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
 use crate::components::passkey::PasskeyButton;
+use crate::form::Errors;
+use crate::links;
 use crate::visit::Visit;
 
-/// The errors of a form, by field.
-#[derive(Debug, Clone, Default)]
-pub struct Errors(pub Vec<FieldError>);
-
-impl Errors {
-    /// What is wrong with `field`.
-    pub fn at(&self, field: &str) -> Option<String> {
-        self.0.iter().find(|error| error.field == field).map(|error| error.message.clone())
-    }
+/// The options of a [`Select`], as values and words.
+pub fn options(words: &[(&str, &str)]) -> Vec<(String, String)> {
+    words.iter().map(|(value, word)| ((*value).to_owned(), (*word).to_owned())).collect()
 }
 
 /// `aria-describedby` for a field with a hint and maybe an error.
@@ -130,24 +124,21 @@ pub fn Select(
 /// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the last proof
 /// is too old.
 #[component]
-pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
+pub fn ConfirmPassword(errors: Errors) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
     let what = match factors {
         Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
         Factors { app: true, .. } => "Enter your password and a code to go on.",
         _ => "Enter your password to go on.",
     };
-    asked
-        .then(|| {
-            view! {
-                <section class="panel body" aria-labelledby="confirm-title">
-                    <h2 id="confirm-title">"Confirm it is you"</h2>
-                    <p class="muted">{format!("This needs a confirmation from the last 5 minutes. {what}")}</p>
-                    <ProofFields errors/>
-                </section>
-            }
-        })
-        .into_any()
+    view! {
+        <section class="panel body" aria-labelledby="confirm-title">
+            <h2 id="confirm-title">"Confirm it is you"</h2>
+            <p class="muted">{format!("This needs a confirmation from the last 5 minutes. {what}")}</p>
+            <ProofFields errors/>
+        </section>
+    }
+    .into_any()
 }
 
 /// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the code: each
@@ -161,7 +152,7 @@ pub fn ProofFields(
     let (password, code) = ids;
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
     let passkey = factors.passkeys.then(|| {
-        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
+        view! { <PasskeyButton challenge=format!("{}?for=confirm", links::PASSKEY_CHALLENGE) words="Use a passkey"/> }
     });
     view! {
         <div class="stack" data-proof="">

@@ -1,5 +1,4 @@
 //! Icons: 16 units wide, drawn with the colour of the text. They repeat what words beside them say.
-
 use leptos::prelude::*;
 
 /// The drawings.

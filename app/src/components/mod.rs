@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod field;
+pub mod form_page;
 pub mod icon;
 pub mod layout;
 pub mod notice;
@@ -9,6 +10,7 @@ pub mod pager;
 pub mod passkey;
 pub mod proof;
 pub mod qr_code;
+pub mod reveal;
 pub mod sessions;
 pub mod snippet;
 pub mod status;

@@ -1,5 +1,4 @@
 //! The button that asks for a passkey. It is hidden until its script finds that the browser has passkeys.
-
 use leptos::prelude::*;
 
 use crate::assets;
@@ -8,7 +7,7 @@ use crate::assets;
 /// where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
 #[component]
 pub fn PasskeyButton(
-    challenge: &'static str,
+    #[prop(into)] challenge: String,
     words: &'static str,
     #[prop(default = None)] kind: Option<&'static str>,
 ) -> AnyView {

@@ -1,5 +1,4 @@
 //! QR codes as inline SVG: nothing is fetched, and no other server hears of what they hold.
-
 use leptos::prelude::*;
 
 /// Modules of light around a code (ISO/IEC 18004 §5.3.8).

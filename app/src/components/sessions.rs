@@ -1,5 +1,4 @@
 //! The table of somebody's sessions.
-
 use domain::model::session::Session;
 use leptos::prelude::*;
 

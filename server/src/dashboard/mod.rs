@@ -12,5 +12,6 @@ pub mod person;
 pub mod respond;
 pub mod server;
 pub mod server_functions;
+pub mod submit;
 pub mod team;
 pub mod webhook;

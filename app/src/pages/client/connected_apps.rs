@@ -1,5 +1,4 @@
 //! Connected apps: what people have allowed.
-
 use domain::base::cursor::Place;
 use domain::base::id::GrantId;
 use domain::client::consent;
@@ -11,12 +10,13 @@ use domain::server;
 use leptos::prelude::*;
 
 use crate::components::layout::FormToken;
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::status::{ScopeTags, leaked_chip};
 use crate::components::time::Moment;
+use crate::done::{Done, On};
 use crate::error::ActionError;
-use crate::links::client_path;
+use crate::links;
 use crate::page::Page;
 use crate::pages::client::personal_tokens::token_table;
 use crate::visit::signed_in;
@@ -27,7 +27,7 @@ pub async fn end_grant(grant: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = GrantId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok("/apps?done=ended".to_owned())
+    Ok(Done::AppsAccessEnded.at(links::APPS))
 }
 
 /// Where the two lists of the page go on.
@@ -42,10 +42,6 @@ pub struct AppsQuery {
 /// What people have allowed: one's own, and everybody's for administrators.
 pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let done = done.map(|done| match done {
-        "revoked" => "Token revoked. It is refused from now on.",
-        _ => "Access ended. What it had is refused from now on.",
-    });
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
     let after = Place::parse(&query.after);
@@ -55,7 +51,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
     let (tokens, next_tokens) = page_of(tokens, ListedToken::place);
     let client_of = |grant: &Consent, name: &str| match administers {
-        true => view! { <a class="name" href=client_path(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
+        true => view! { <a class="name" href=links::client(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
         false => name.to_owned().into_any(),
     };
     let servers = server::list(&visit.context).await?;
@@ -79,7 +75,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
                     <td data-label="Allowed"><Moment at=grant.created_at/></td>
                     <td data-label="Last token"><Moment at=grant.last_used_at/>{from}</td>
                     <td class="corner">
-                        <form method="post" action="/fn/end_grant">
+                        <form method="post" action=links::END_ACCESS>
                             <FormToken/>
                             <input type="hidden" name="grant" value=grant.id.to_string()/>
                             <button class="button" data-size="small">
@@ -109,22 +105,22 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
         .into_any()
     };
     let body = view! {
-        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <Receipt on=On::Apps done/>
         <div class="head">
             <div><h1>"Connected apps"</h1><p>{if administers {
                 "Programs that act for people, by their consent."
             } else {
                 "Programs that act for you, by your consent."
             }}</p></div>
-            {administers.then(|| view! { <a class="button" href="/apps/clients">"Clients"</a> })}
+            {administers.then(|| view! { <a class="button" href=links::CLIENTS>"Clients"</a> })}
         </div>
         <section class="panel" aria-label="Connected apps">{list}</section>
-        {pager("/apps", &[("after", next)], !query.after.is_empty())}
+        {pager(links::APPS, &[("after", next)], !query.after.is_empty())}
         <section class="panel" aria-labelledby="tokens">
-            <header><h2 id="tokens">"Personal tokens"</h2><a href="/account/tokens">"Generate a token"</a></header>
+            <header><h2 id="tokens">"Personal tokens"</h2><a href=links::PERSONAL_TOKENS>"Generate a token"</a></header>
             {token_table(tokens, &servers, administers)}
         </section>
-        {pager("/apps", &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
+        {pager(links::APPS, &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))
 }

@@ -1,5 +1,4 @@
 //! How a credential was used: exchanges, refusals, and what stopping it would end.
-
 use domain::credential::usage::RecentExchange;
 use domain::model::credential::Impact;
 use domain::model::server::McpServer;

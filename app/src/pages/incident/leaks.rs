@@ -2,7 +2,6 @@
 //!
 //! The text is in the request and nowhere else. The form is answered by a handler of the server, because a server
 //! function would need it in an address or a redirect.
-
 use std::time::Duration;
 
 use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
@@ -19,7 +18,7 @@ use crate::components::layout::FormToken;
 use crate::components::status::{ScopeTags, StatusChip};
 use crate::components::time::Moment;
 use crate::error::ActionError;
-use crate::links::client_path;
+use crate::links;
 use crate::page::Page;
 use crate::visit::{Visit, signed_in};
 
@@ -70,7 +69,7 @@ fn fields(days: u32) -> AnyView {
     let options = [("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
     let options = options.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
     view! {
-        <form method="post" action="/leaks" class="body" autocomplete="off">
+        <form method="post" action=links::LEAKS class="body" autocomplete="off">
             <FormToken/>
             <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
                 hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 20 kB. For more: countersign leak FILE."/>
@@ -119,7 +118,7 @@ const REASON: &str = "Leaked";
 
 fn revoke_form(client_ids: String, verb: String) -> AnyView {
     view! {
-        <form method="post" action="/fn/revoke_credentials">
+        <form method="post" action=links::REVOKE_CREDENTIALS_NOW>
             <FormToken/>
             <input type="hidden" name="client_ids" value=client_ids/>
             <input type="hidden" name="reason" value=REASON/>
@@ -145,7 +144,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
     let (ids, secrets) = (joined(None), joined(Some(AuthMethod::ClientSecret)));
     let renew = |how: &'static str, verb: String| {
         view! {
-            <form method="post" action="/leaks/renew">
+            <form method="post" action=links::RENEW>
                 <FormToken/>
                 <input type="hidden" name="client_ids" value=secrets.join(" ")/>
                 <input type="hidden" name="how" value=how/>
@@ -225,11 +224,11 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
         Found::PersonalToken(listed) => {
             let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
             let verb = if own { "Revoke token" } else { "Revoke their token" };
-            button("/fn/revoke_personal_token", "token", listed.token.id.to_string(), verb)
+            button(links::REVOKE_PERSONAL_TOKEN, "token", listed.token.id.to_string(), verb)
         }
-        Found::Consent(listed) => button("/fn/end_grant", "grant", listed.grant.id.to_string(), "End access"),
+        Found::Consent(listed) => button(links::END_ACCESS, "grant", listed.grant.id.to_string(), "End access"),
         Found::Client(client) => view! {
-            <a class="button" href=client_path(&client.id)>"Open the client"</a>
+            <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">
                 "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."
             </p>
@@ -249,7 +248,7 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
 fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
     let Leak { credential, evidence, impact, reach } = leak;
     let status = credential.status(visit.now());
-    let address = format!("/credentials/{}", credential.client_id);
+    let address = links::credential(&credential.client_id);
     let revoked = credential.revoked_at.is_some();
     let name_of = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
     let used: Vec<String> = reach
@@ -266,7 +265,7 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
         view! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
             .into_any()
     } else if revoked {
-        view! { <a class="button" data-kind="primary" href=format!("/credentials/new?from={}", credential.client_id)>
+        view! { <a class="button" data-kind="primary" href=links::credential_like(&credential.client_id)>
         "Generate a replacement"</a> }
         .into_any()
     } else {
@@ -275,11 +274,12 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
             AuthMethod::PrivateKeyJwt => Some("Rotate key"),
             AuthMethod::Federated => None,
         };
-        let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
+        let rotate = rotate
+            .map(|word| view! { <a class="button" href=links::rotate_credential(&credential.client_id)>{word}</a> });
         view! {
             {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
             {rotate}
-            <a class="button" href=format!("/credentials/new?from={}", credential.client_id)>"Generate a replacement"</a>
+            <a class="button" href=links::credential_like(&credential.client_id)>"Generate a replacement"</a>
         }
         .into_any()
     };

@@ -1,11 +1,11 @@
 //! The list of MCP servers.
-
 use domain::server;
 use leptos::prelude::*;
 
 use crate::components::status::ScopeTags;
 use crate::components::time::duration;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
@@ -20,7 +20,7 @@ pub async fn page() -> Result<Page, ActionError> {
             let scopes = server.scopes.iter().map(|scope| scope.name.clone()).collect();
             view! {
                 <tr>
-                    <th scope="row"><a class="name" href=format!("/servers/{}", server.id)>{server.name}</a>{built_in}</th>
+                    <th scope="row"><a class="name" href=links::server(&server.id)>{server.name}</a>{built_in}</th>
                     <td data-label="Resource">{server.resource}</td>
                     <td data-label="Scopes"><ScopeTags scopes/></td>
                     <td data-label="Tokens">{duration(server.token_lifetime)}<div class="sub">{server.alg.as_str()}</div></td>
@@ -32,7 +32,7 @@ pub async fn page() -> Result<Page, ActionError> {
         <div class="head">
             <div><h1>"MCP servers"</h1><p>"The servers that tokens are for. A token for one is refused by the others."</p></div>
             {visit.authority()?.is_administrator().then(|| view! {
-                <a class="button" data-kind="primary" href="/servers/new">"Add an MCP server"</a>
+                <a class="button" data-kind="primary" href=links::NEW_SERVER>"Add an MCP server"</a>
             })}
         </div>
         <section class="panel" aria-label="MCP servers">

@@ -1,13 +1,14 @@
 //! The list of teams, and what each role may do.
-
 use domain::model::authority::Authority;
 use domain::model::team::Summary;
 use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::chart::grouped;
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
+use crate::done::On;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::pages::team::role::role_word;
 use crate::visit::signed_in;
@@ -27,10 +28,10 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         table(summaries, authority)
     };
     let body = view! {
-        {(done == Some("removed")).then(|| view! { <Done text="Team removed.".to_owned()/> })}
+        <Receipt on=On::Teams done/>
         <div class="head">
             <div><h1>"Teams"</h1><p>"Each credential belongs to one. Who is not in it does not see it."</p></div>
-            {administers.then(|| view! { <a class="button" data-kind="primary" href="/teams/new">"New team"</a> })}
+            {administers.then(|| view! { <a class="button" data-kind="primary" href=links::NEW_TEAM>"New team"</a> })}
         </div>
         <section class="panel" aria-label="Teams">{list}</section>
         <Roles/>
@@ -48,11 +49,11 @@ fn table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
             };
             view! {
                 <tr>
-                    <th scope="row"><a class="name" href=format!("/teams/{}", team.id)>{team.name}</a></th>
+                    <th scope="row"><a class="name" href=links::team(&team.id)>{team.name}</a></th>
                     <td data-label="You are">{role}</td>
                     <td class="number" data-label="People">{grouped(people)}</td>
                     <td class="number" data-label="Working credentials">
-                        <a href=format!("/credentials?team={}", team.id)>{grouped(credentials)}</a>
+                        <a href=links::credentials_of_team(&team.id)>{grouped(credentials)}</a>
                     </td>
                 </tr>
             }
