@@ -37,6 +37,19 @@ pub enum ActionError {
     Unavailable,
 }
 
+impl ActionError {
+    /// The HTTP status of an answer that says so, to people and to programs.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::SignedOut => 401,
+            Self::NotFound => 404,
+            Self::Forbidden => 403,
+            Self::Invalid(_) => 422,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
 impl FromServerFnError for ActionError {
     type Encoder = JsonEncoding;
 
@@ -78,7 +91,8 @@ impl From<Refused> for ActionError {
     }
 }
 
-/// Maps an error of operations: [`Refused`] for its variants `NotFound` and `Fault`, which all have, and for the others as given.
+/// Maps an error of operations: [`Refused`] for its variants `NotFound` and `Fault`, which all have, and for the others
+/// as given.
 macro_rules! refused {
     ($error:ident $(, $variant:ident $(($detail:pat))? => $refused:expr)* $(,)?) => {
         impl From<$error> for Refused {

@@ -202,8 +202,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
 
 /// The whole server: what every request passes, and its route.
 ///
-/// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box. Three of
-/// them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same around it.
+/// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box.
+/// Three of them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same
+/// around it.
 #[derive(Clone)]
 pub struct Service {
     state: AppState,

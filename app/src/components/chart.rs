@@ -1,4 +1,5 @@
 //! Bars by hour: an inline drawing for the eye, a table for everybody else.
+
 use domain::base::clock::Timestamp;
 use domain::model::usage::Hour;
 use leptos::prelude::*;

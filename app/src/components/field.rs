@@ -1,4 +1,5 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
+
 use domain::model::person::Factors;
 use leptos::prelude::*;
 
@@ -34,8 +35,8 @@ fn Notes(id: &'static str, hint: &'static str, error: Option<String>) -> AnyView
     .into_any()
 }
 
-/// One line of text. `id` is also its name on the wire, unless `name` says another one: where two forms of a page have the same
-/// field.
+/// One line of text. `id` is also its name on the wire, unless `name` says another one: where two forms of a page have
+/// the same field.
 #[component]
 pub fn TextField(
     id: &'static str,
@@ -121,8 +122,8 @@ pub fn Select(
     .into_any()
 }
 
-/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the last proof
-/// is too old.
+/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the
+/// last proof is too old.
 #[component]
 pub fn ConfirmPassword(errors: Errors) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
@@ -141,8 +142,8 @@ pub fn ConfirmPassword(errors: Errors) -> AnyView {
     .into_any()
 }
 
-/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the code: each
-/// form of a page needs others.
+/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the
+/// code: each form of a page needs others.
 #[component]
 pub fn ProofFields(
     errors: Errors,

@@ -1,4 +1,5 @@
 //! The page around a form: where it leads back to, what is wrong, the fields, who is asked to confirm it, the button.
+
 use leptos::prelude::*;
 
 use crate::components::field::ConfirmPassword;

@@ -1,4 +1,5 @@
 //! Icons: 16 units wide, drawn with the colour of the text. They repeat what words beside them say.
+
 use leptos::prelude::*;
 
 /// The drawings.

@@ -1,4 +1,5 @@
 //! The document around a page.
+
 use leptos::prelude::*;
 
 use crate::assets;

@@ -1,4 +1,5 @@
 //! Notices: what happened, what to mind, what is wrong.
+
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};

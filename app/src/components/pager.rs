@@ -1,4 +1,5 @@
 //! Lists in pages: the rows of one, and the links to the first page and the next.
+
 use domain::base::cursor::Place;
 use leptos::prelude::*;
 

@@ -1,10 +1,11 @@
 //! The button that asks for a passkey. It is hidden until its script finds that the browser has passkeys.
+
 use leptos::prelude::*;
 
 use crate::assets;
 
-/// The button and the hidden fields that carry the answer, inside a form. The script is a module, which a page runs once even
-/// where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
+/// The button and the hidden fields that carry the answer, inside a form. The script is a module, which a page runs
+/// once even where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
 #[component]
 pub fn PasskeyButton(
     #[prop(into)] challenge: String,

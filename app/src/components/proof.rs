@@ -1,4 +1,5 @@
 //! The fields of what proves a credential: public keys, and identities of other issuers.
+
 use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 

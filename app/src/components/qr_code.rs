@@ -1,4 +1,5 @@
 //! QR codes as inline SVG: nothing is fetched, and no other server hears of what they hold.
+
 use leptos::prelude::*;
 
 /// Modules of light around a code (ISO/IEC 18004 §5.3.8).

@@ -1,4 +1,5 @@
 //! The page that shows a secret once: in the answer to the form that made it, and nowhere else.
+
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
@@ -25,7 +26,8 @@ pub fn shown_once(name: &str) -> AnyView {
 }
 
 impl Reveal {
-    /// A page whose panel is called `label`, and which leads on to the address `onward`. Without a label it has panels of its own.
+    /// A page whose panel is called `label`, and which leads on to the address `onward`. Without a label it has panels
+    /// of its own.
     pub fn new(title: &'static str, label: impl Into<Option<&'static str>>, onward: impl Into<String>) -> Self {
         Self {
             title,

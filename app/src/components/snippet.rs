@@ -1,4 +1,5 @@
 //! Texts to copy or download, one tab each. The tabs are radio buttons, so they work without script.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use leptos::prelude::*;

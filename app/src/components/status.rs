@@ -1,4 +1,5 @@
 //! The status of a credential as a chip: a word, a colour and a mark that say the same.
+
 use domain::base::clock::Timestamp;
 use domain::model::credential::Status;
 use leptos::prelude::*;

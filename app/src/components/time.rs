@@ -1,4 +1,5 @@
 //! Moments: relative in the text, absolute in the title, exact for programs.
+
 use domain::base::clock::Timestamp;
 use leptos::prelude::*;
 

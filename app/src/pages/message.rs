@@ -1,4 +1,5 @@
 //! Pages that say one thing: not found, refused, not available, already done.
+
 use leptos::prelude::*;
 
 use crate::error::ActionError;
@@ -27,42 +28,30 @@ pub fn message(
 
 /// The page of an error.
 pub fn of_error(error: ActionError) -> Page {
+    let status = error.status();
+    let overview = || Some((links::OVERVIEW.to_owned(), "Go to the overview"));
     match error {
         ActionError::SignedOut => {
-            message(401, "Not signed in", "Your session has ended.", Some((links::SIGN_IN.to_owned(), "Sign in")))
+            let sign_in = Some((links::SIGN_IN.to_owned(), "Sign in"));
+            message(status, "Not signed in", "Your session has ended.", sign_in)
         }
-        ActionError::NotFound => not_found(),
-        ActionError::Forbidden => forbidden(),
-        ActionError::Invalid(text) => {
-            message(422, "That did not work", text, Some((links::OVERVIEW.to_owned(), "Go to the overview")))
+        ActionError::NotFound => {
+            message(status, "Not found", "There is nothing at this address, or it is not yours to see.", overview())
         }
+        ActionError::Forbidden => message(
+            status,
+            "Your role does not allow this",
+            "Nothing was changed. Ask a manager of the team, or an administrator.",
+            Some((links::TEAMS.to_owned(), "See your teams")),
+        ),
+        ActionError::Invalid(text) => message(status, "That did not work", text, overview()),
         ActionError::Unavailable => message(
-            503,
+            status,
             "Not available right now",
             "The database does not answer. Nothing was changed. Try again in a moment.",
             None,
         ),
     }
-}
-
-/// There is nothing here.
-pub fn not_found() -> Page {
-    message(
-        404,
-        "Not found",
-        "There is nothing at this address, or it is not yours to see.",
-        Some((links::OVERVIEW.to_owned(), "Go to the overview")),
-    )
-}
-
-/// The person may look at this and not do that.
-pub fn forbidden() -> Page {
-    message(
-        403,
-        "Your role does not allow this",
-        "Nothing was changed. Ask a manager of the team, or an administrator.",
-        Some((links::TEAMS.to_owned(), "See your teams")),
-    )
 }
 
 /// A form held more than is read.

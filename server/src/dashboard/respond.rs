@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use app::error::ActionError;
 use app::page::Page;
-use app::pages::message;
 use app::render;
 use app::visit::Visit;
 use axum::extract::{Extension, FromRequestParts};
@@ -52,5 +51,5 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
 /// Every address that no route has.
 pub async fn not_found(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, async || Ok(message::not_found())).await
+    refuse(visit, ActionError::NotFound).await
 }

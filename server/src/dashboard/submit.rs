@@ -1,5 +1,5 @@
-//! How a form is answered: who sent it is asked to prove it again where that is due, the operation runs, and the browser is sent
-//! on, or gets the form back with what is wrong.
+//! How a form is answered: who sent it is asked to prove it again where that is due, the operation runs, and the
+//! browser is sent on, or gets the form back with what is wrong.
 
 use app::error::ActionError;
 use app::form::{Errors, Form, Refused};

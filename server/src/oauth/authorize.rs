@@ -1,7 +1,7 @@
 //! `/mcp/oauth/authorize`: a client sends a person here (RFC 6749 §3.1), who decides and is sent back.
 //!
-//! Whatever is wrong with the request is answered before anybody signs in, unless another server must be asked about the client:
-//! nobody unknown makes us do that. Only then is it a matter between the person and the client.
+//! Whatever is wrong with the request is answered before anybody signs in, unless another server must be asked about
+//! the client: nobody unknown makes us do that. Only then is it a matter between the person and the client.
 
 use app::error::ActionError;
 use app::pages::client::consent;

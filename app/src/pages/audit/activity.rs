@@ -1,4 +1,5 @@
 //! The audit log: who changed what, from where, with what result.
+
 use std::collections::BTreeMap;
 
 use domain::audit::{self, Verdict};

@@ -1,4 +1,5 @@
 //! Connected apps: what people have allowed.
+
 use domain::base::cursor::Place;
 use domain::base::id::GrantId;
 use domain::client::consent;
@@ -9,10 +10,11 @@ use domain::model::personal_token::ListedToken;
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::layout::FormToken;
 use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::post_button::post_button;
 use crate::components::status::{ScopeTags, leaked_chip};
+use crate::components::table::{table, used_from};
 use crate::components::time::Moment;
 use crate::done::{Done, On};
 use crate::error::ActionError;
@@ -62,7 +64,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
             let server = servers.iter().find(|server| server.id == grant.server_id).map(|server| server.name.clone());
             let scopes = grant.scopes.iter().map(str::to_owned).collect();
             let name = client_of(&grant, &client_name);
-            let from = grant.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(grant.last_used_from);
             let leaked = leaked_chip(grant.leaked_at);
             let unchecked =
                 (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
@@ -75,34 +77,20 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
                     <td data-label="Allowed"><Moment at=grant.created_at/></td>
                     <td data-label="Last token"><Moment at=grant.last_used_at/>{from}</td>
                     <td class="corner">
-                        <form method="post" action=links::END_ACCESS>
-                            <FormToken/>
-                            <input type="hidden" name="grant" value=grant.id.to_string()/>
-                            <button class="button" data-size="small">
-                                "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span>
-                            </button>
-                        </form>
+                        {post_button(links::END_ACCESS, [("grant", grant.id.to_string())], None, true, view! { "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span> })}
                     </td>
                 </tr>
             }
         })
         .collect_view();
+    let person = administers.then_some("Person");
+    let columns = ["App", "Access goes to"].into_iter().chain(person);
+    let columns = columns.chain(["MCP server and scopes", "Allowed", "Last token", ""]);
     let list = if is_empty {
         view! { <div class="body"><p>"No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it appears here."</p></div> }
             .into_any()
     } else {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"App"</th><th scope="col">"Access goes to"</th>
-                    {administers.then(|| view! { <th scope="col">"Person"</th> })}
-                    <th scope="col">"MCP server and scopes"</th><th scope="col">"Allowed"</th>
-                    <th scope="col">"Last token"</th><td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(columns, rows)
     };
     let body = view! {
         <Receipt on=On::Apps done/>

@@ -1,4 +1,5 @@
 //! The page on which a person lets an interactive client act for them.
+
 use domain::client::authorization::AuthorizationRequest;
 use domain::model::client::ClientKind;
 use domain::model::redirect_uri::Destination;

@@ -1,4 +1,5 @@
 //! Editing a client.
+
 use domain::base::id::InteractiveClientId;
 use domain::client;
 use domain::model::client::InteractiveClient;

@@ -1,4 +1,5 @@
 //! The clients that may ask people.
+
 use std::time::Duration;
 
 use domain::base::cursor::Place;
@@ -11,6 +12,7 @@ use crate::components::field::Select;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::done::On;
 use crate::error::ActionError;
@@ -86,16 +88,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
         view! { <div class="body"><p>"There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add one."</p></div> }
             .into_any()
     } else {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name and client ID"</th><th scope="col">"Kind"</th>
-                    <th scope="col">"Answers go to"</th><th scope="col">"Made"</th><th scope="col">"Last token"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(["Name and client ID", "Kind", "Answers go to", "Made", "Last token"], rows)
     };
     let body = view! {
         <Receipt on=On::Clients done/>

@@ -1,4 +1,5 @@
 //! Adding a client.
+
 use domain::client::ClientDraft;
 use domain::model::client::InteractiveClient;
 use domain::model::redirect_uri::RedirectUri;

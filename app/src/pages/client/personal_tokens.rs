@@ -1,4 +1,5 @@
 //! Personal tokens: one's own, generating one, and the one page that shows it.
+
 use domain::base::id::PersonalTokenId;
 use domain::client::personal_token::{self, TokenDraft, grantable};
 use domain::crypto::secret::PlainSecret;
@@ -9,10 +10,11 @@ use leptos::prelude::*;
 
 use crate::components::field::{Select, TextField, options};
 use crate::components::form_page::FormPage;
-use crate::components::layout::FormToken;
+use crate::components::post_button::post_button;
 use crate::components::reveal::Reveal;
 use crate::components::snippet::Texts;
 use crate::components::status::{ScopeTags, leaked_chip};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
 use crate::done::Done;
 use crate::error::ActionError;
@@ -73,7 +75,7 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
         .map(|ListedToken { token, person_name, .. }| {
             let server = servers.iter().find(|server| server.id == token.server_id).map(|server| server.name.clone());
             let scopes = token.scopes.iter().map(str::to_owned).collect();
-            let from = token.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(token.last_used_from);
             let name = token.name.clone();
             view! {
                 <tr>
@@ -85,30 +87,14 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
                     <td data-label="Ends"><Moment at=token.ends_at/></td>
                     <td data-label="Last used"><MomentOr at=token.last_used_at otherwise="Never"/>{from}</td>
                     <td class="corner">
-                        <form method="post" action=links::REVOKE_PERSONAL_TOKEN>
-                            <FormToken/>
-                            <input type="hidden" name="token" value=token.id.to_string()/>
-                            <button class="button" data-size="small">
-                                "Revoke"<span class="vh">{format!(" {name} of {person_name}")}</span>
-                            </button>
-                        </form>
+                        {post_button(links::REVOKE_PERSONAL_TOKEN, [("token", token.id.to_string())], None, true, view! { "Revoke"<span class="vh">{format!(" {name} of {person_name}")}</span> })}
                     </td>
                 </tr>
             }
         })
         .collect_view();
-    view! {
-        <table>
-            <thead><tr>
-                <th scope="col">"Token"</th>
-                {of_everybody.then(|| view! { <th scope="col">"Person"</th> })}
-                <th scope="col">"MCP server and scopes"</th><th scope="col">"Ends"</th><th scope="col">"Last used"</th>
-                <td class="corner"><span class="vh">"Actions"</span></td>
-            </tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    let columns = ["Token"].into_iter().chain(of_everybody.then_some("Person"));
+    table(columns.chain(["MCP server and scopes", "Ends", "Last used", ""]), rows)
 }
 
 /// One's own tokens, and the form for another with what was typed and what is wrong with it.

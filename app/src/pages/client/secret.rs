@@ -1,4 +1,5 @@
 //! Replacing a client’s secret, and the one page that shows it.
+
 use domain::base::id::InteractiveClientId;
 use domain::client;
 use domain::crypto::secret::PlainSecret;

@@ -1,4 +1,5 @@
 //! The page of one client.
+
 use domain::base::id::InteractiveClientId;
 use domain::client;
 use leptos::prelude::*;

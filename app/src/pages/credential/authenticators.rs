@@ -1,6 +1,7 @@
 //! Keys and identities of a credential: their tables on its page, the pages that add one, the actions that remove one.
 //!
 //! The forms that add are answered by handlers of the server, which ask for the password again when it is due.
+
 use domain::base::clock::Timestamp;
 use domain::base::id::{ClientId, FederatedIdentityId, KeyId};
 use domain::credential::federated;
@@ -11,8 +12,9 @@ use domain::model::credential::key::{ClientKey, KeysDraft};
 use leptos::prelude::*;
 
 use crate::components::form_page::FormPage;
-use crate::components::layout::FormToken;
+use crate::components::post_button::post_button;
 use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
 use crate::done::Done;
 use crate::error::ActionError;
@@ -93,12 +95,7 @@ fn remove_button(action: &'static str, client_id: String, id: String, what: Stri
     view! {
         <details class="menu">
             <summary class="button" data-size="small">"Remove"<span class="vh">{format!(" {what}")}</span></summary>
-            <form method="post" action=action>
-                <FormToken/>
-                <input type="hidden" name="client_id" value=client_id/>
-                <input type="hidden" name="id" value=id/>
-                <button class="button" data-kind="danger" data-size="small">"Remove now"</button>
-            </form>
+            {post_button(action, [("client_id", client_id), ("id", id)], Some("danger"), true, "Remove now")}
         </details>
     }
     .into_any()
@@ -127,7 +124,7 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
             let end = key.end();
             let remove = (changeable && !end.revoked)
                 .then(|| remove_button(links::REMOVE_KEY, client_id.clone(), key.id.to_string(), key.label.clone()));
-            let from = key.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(key.last_used_from);
             let print: String = key.key.thumbprint().chars().take(12).collect();
             view! {
                 <tr>
@@ -145,14 +142,7 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
     view! {
         <section class="panel" aria-labelledby="keys">
             <header><h2 id="keys">"Public keys"</h2>{add}</header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Key"</th><th scope="col">"Algorithm"</th><th scope="col">"Added"</th>
-                    <th scope="col">"Last used"</th><th scope="col">"Ends"</th><th scope="col">"State"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Key", "Algorithm", "Added", "Last used", "Ends", "State", ""], rows)}
         </section>
     }
     .into_any()
@@ -179,7 +169,7 @@ pub fn Identities(
                 remove_button(links::REMOVE_IDENTITY, client_id.clone(), identity.id.to_string(), identity.subject.clone())
             });
             let from =
-                identity.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+                used_from(identity.last_used_from);
             let conditions: Vec<String> =
                 identity.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let conditions = if conditions.is_empty() { "None".to_owned() } else { conditions.join(", ") };
@@ -202,14 +192,7 @@ pub fn Identities(
             {shared.then(|| view! {
                 <div class="body"><p>"Another credential has the same issuer and subject: programs must send the client ID."</p></div>
             })}
-            <table>
-                <thead><tr>
-                    <th scope="col">"Subject and issuer"</th><th scope="col">"Conditions"</th><th scope="col">"Keys"</th>
-                    <th scope="col">"Last used"</th><th scope="col">"State"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Subject and issuer", "Conditions", "Keys", "Last used", "State", ""], rows)}
         </section>
     }
     .into_any()

@@ -1,5 +1,6 @@
 //! Editing a credential: what it is called and what it may do. Which MCP servers it is for stays: that would be another
 //! credential.
+
 use domain::base::clock::Timestamp;
 use domain::credential::edit::Edit;
 use domain::model::authority::Role;

@@ -1,4 +1,5 @@
 //! Fields that several forms of credentials share, and how they are read.
+
 use std::time::Duration;
 
 use domain::base::clock::Timestamp;

@@ -1,4 +1,5 @@
 //! The list of credentials.
+
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, TeamId};
 use domain::credential::list::{counts, list};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::components::field::Select;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::status::{ScopeTags, StatusChip, StatusView};
+use crate::components::table::used_from;
 use crate::components::time::MomentOr;
 use crate::error::ActionError;
 use crate::links;
@@ -230,8 +232,8 @@ fn generate() -> AnyView {
 
 /// The table. Ticked rows are stopped together: the form leads to the page that states the facts first.
 ///
-/// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds the
-/// tools of a row from the template; without it, the name leads to the page that has them all.
+/// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds
+/// the tools of a row from the template; without it, the name leads to the page that has them all.
 #[component]
 fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
     let server = if rows.iter().any(|row| row.team.is_some()) { "MCP server and team" } else { "MCP server" };
@@ -303,7 +305,7 @@ fn table_row(row: CredentialRow) -> AnyView {
         let label = format!("Select {}", row.name);
         view! { <input type="checkbox" name="client_id" value=row.client_id.clone() aria-label=label/> }
     });
-    let from = row.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+    let from = used_from(row.last_used_from);
     let disabled = (row.status == StatusView::Disabled).then_some("");
     view! {
         <tr data-disabled=disabled>

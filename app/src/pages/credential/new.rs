@@ -2,6 +2,7 @@
 //!
 //! The form is answered by a handler of the server beside this page's route, not by a server function: a plain form
 //! sent to a server function is answered with a redirect, whose body or address would have to carry the secret.
+
 use domain::base::id::{ClientId, McpServerId};
 use domain::credential;
 use domain::model::authority::Role;

@@ -1,4 +1,5 @@
 //! New secrets for several credentials that one text gave away: asked once, shown once.
+
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
 use domain::model::credential::AuthMethod;

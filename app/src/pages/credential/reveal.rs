@@ -1,4 +1,5 @@
 //! The page that shows a credential’s secret: the answer to the form that made it.
+
 use domain::base::clock::Timestamp;
 use domain::credential::generate::Generated;
 use leptos::prelude::*;

@@ -1,6 +1,7 @@
 //! Rotation: a new secret or key beside the present one, and what to do while both work.
 //!
 //! The form that starts one is answered by a handler of the server, because the answer may show a secret.
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
 use crate::components::proof::{KeyFields, TypedKeys};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
 use crate::done::On;
 use crate::error::ActionError;
@@ -195,7 +197,7 @@ fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
     sides
         .iter()
         .map(|side| {
-            let from = side.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(side.last_used_from);
             view! {
                 <tr>
                     <th scope="row">{side.name.clone()}<div class="sub">{place}</div></th>
@@ -250,20 +252,15 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
         </div></div>
         <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p>{again}</div></div>
         <section class="panel" aria-label="What is replaced, and by what">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Which"</th><th scope="col">"Generated"</th><th scope="col">"Last used"</th>
-                    <th scope="col">"Ends"</th>
-                </tr></thead>
-                <tbody>{side_rows(&old, "old")}{side_rows(&new, "new")}</tbody>
-            </table>
+            {table(["Which", "Generated", "Last used", "Ends"], view! { {side_rows(&old, "old")}{side_rows(&new, "new")} })}
         </section>
         {steps(&client_id, !new.is_empty(), visit.must_confirm(), &errors)}
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }
 
-/// What can be done with a rotation. `works` says whether what is new works, `asked` whether two of the forms ask who is there.
+/// What can be done with a rotation. `works` says whether what is new works, `asked` whether two of the forms ask who
+/// is there.
 fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView {
     let proof = |ids: (&'static str, &'static str)| {
         // Each form that needs it asks for it: the fields of others are not sent.

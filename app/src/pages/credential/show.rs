@@ -1,4 +1,5 @@
 //! One credential: what it is, how it is used, how to connect, how to stop it.
+
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::credential::federated;
@@ -20,10 +21,11 @@ use leptos::server_fn::codec::GetUrl;
 
 use crate::components::chart::{HourChart, grouped};
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
 use crate::components::notice::Receipt;
+use crate::components::post_button::post_button;
 use crate::components::snippet::{Snippets, TryIt};
 use crate::components::status::{ScopeTags, StatusChip};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr, duration};
 use crate::done::On;
 use crate::error::ActionError;
@@ -179,14 +181,13 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
 #[component]
 fn Head(credential: Credential, status: Status, works: bool, manages: bool) -> AnyView {
     let stop = match status {
-        Status::Disabled => view! {
-            <form method="post" action=links::ENABLE_CREDENTIAL>
-                <FormToken/>
-                <input type="hidden" name="client_id" value=credential.client_id.to_string()/>
-                <button class="button" data-kind="primary">"Enable"</button>
-            </form>
-        }
-        .into_any(),
+        Status::Disabled => post_button(
+            links::ENABLE_CREDENTIAL,
+            [("client_id", credential.client_id.to_string())],
+            Some("primary"),
+            false,
+            "Enable",
+        ),
         _ => view! { <a class="button" href=links::disable_credential(&credential.client_id)>"Disable"</a> }.into_any(),
     };
     let rotate = match credential.auth_method {
@@ -385,8 +386,7 @@ fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView
             } else {
                 ("Unused", "idle")
             };
-            let from =
-                secret.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(secret.last_used_from);
             view! {
                 <tr>
                     <th scope="row"><code>{format!("css_…{}", secret.hint)}</code></th>
@@ -401,13 +401,7 @@ fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView
     view! {
         <section class="panel" aria-labelledby="secrets">
             <header><h2 id="secrets">"Secrets"</h2><span class="muted">"Known by their last characters."</span></header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Secret"</th><th scope="col">"Generated"</th><th scope="col">"Last used"</th>
-                    <th scope="col">"Ends"</th><th scope="col">"State"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Secret", "Generated", "Last used", "Ends", "State"], rows)}
         </section>
     }
     .into_any()

@@ -1,5 +1,6 @@
 //! Disabling and revoking: the facts first, then the button. Disabling can be undone, revoking cannot; words, colours
 //! and pages differ so that nobody takes one for the other.
+
 use domain::base::id::ClientId;
 use domain::credential::inspect;
 use domain::credential::{self, disable, revoke};

@@ -1,4 +1,5 @@
 //! How a credential was used: exchanges, refusals, and what stopping it would end.
+
 use domain::credential::usage::RecentExchange;
 use domain::model::credential::Impact;
 use domain::model::server::McpServer;

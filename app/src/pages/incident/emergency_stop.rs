@@ -1,4 +1,5 @@
 //! The emergency stop: what it is limited to, what it would end, how far it is.
+
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, PersonId};
 use domain::incident::emergency_stop;
@@ -13,6 +14,7 @@ use crate::components::field::{Select, TextField};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::components::post_button::post_button;
 use crate::components::time::Moment;
 use crate::done::Done;
 use crate::error::ActionError;
@@ -44,11 +46,7 @@ pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
                     <Drawing icon=Icon::Warning/>
                     <div>
                         <p><b>"Emergency stop "<Moment at/>". "</b>{credentials}" still disabled by it."</p>
-                        <form method="post" action=links::UNDO_STOP>
-                            <FormToken/>
-                            <input type="hidden" name="stopped_at" value=at.millis().to_string()/>
-                            <button class="button" data-size="small">"Undo: enable them again"</button>
-                        </form>
+                        {post_button(links::UNDO_STOP, [("stopped_at", at.millis().to_string())], None, true, "Undo: enable them again")}
                     </div>
                 </div>
             }

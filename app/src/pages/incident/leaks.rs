@@ -2,6 +2,7 @@
 //!
 //! The text is in the request and nowhere else. The form is answered by a handler of the server, because a server
 //! function would need it in an address or a redirect.
+
 use std::time::Duration;
 
 use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
@@ -15,6 +16,7 @@ use crate::components::chart::{counted, grouped};
 use crate::components::field::{Select, TextArea};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
+use crate::components::post_button::post_button;
 use crate::components::status::{ScopeTags, StatusChip};
 use crate::components::time::Moment;
 use crate::error::ActionError;
@@ -117,15 +119,13 @@ fn summary(findings: &Findings) -> String {
 const REASON: &str = "Leaked";
 
 fn revoke_form(client_ids: String, verb: String) -> AnyView {
-    view! {
-        <form method="post" action=links::REVOKE_CREDENTIALS_NOW>
-            <FormToken/>
-            <input type="hidden" name="client_ids" value=client_ids/>
-            <input type="hidden" name="reason" value=REASON/>
-            <button class="button" data-kind="danger">{verb}</button>
-        </form>
-    }
-    .into_any()
+    post_button(
+        links::REVOKE_CREDENTIALS_NOW,
+        [("client_ids", client_ids), ("reason", REASON.to_owned())],
+        Some("danger"),
+        false,
+        verb,
+    )
 }
 
 /// What can be done with all that can be used, at once.
@@ -143,14 +143,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
     };
     let (ids, secrets) = (joined(None), joined(Some(AuthMethod::ClientSecret)));
     let renew = |how: &'static str, verb: String| {
-        view! {
-            <form method="post" action=links::RENEW>
-                <FormToken/>
-                <input type="hidden" name="client_ids" value=secrets.join(" ")/>
-                <input type="hidden" name="how" value=how/>
-                <button class="button">{verb}</button>
-            </form>
-        }
+        post_button(links::RENEW, [("client_ids", secrets.join(" ")), ("how", how.to_owned())], None, false, verb)
     };
     let renewals = (secrets.len() > 1).then(|| {
         view! {
@@ -210,14 +203,7 @@ fn one_of_people(visit: &Visit, leak: LeakOfPeople) -> AnyView {
     };
     let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
     let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
-        view! {
-            <form method="post" action=action>
-                <FormToken/>
-                <input type="hidden" name=field value=value/>
-                <button class="button" data-kind="danger">{verb}</button>
-            </form>
-        }
-        .into_any()
+        post_button(action, [(field, value)], Some("danger"), false, verb)
     };
     let action = match found {
         _ if !works => view! { <p class="muted">"Nothing is left to do."</p> }.into_any(),

@@ -1,4 +1,5 @@
 //! Overview: what needs attention, and what happened lately.
+
 use domain::audit;
 use domain::credential::list::counts;
 use domain::credential::usage;

@@ -1,4 +1,5 @@
 //! Settings of the instance: signing keys, and the emergency stop.
+
 use domain::incident::emergency_stop;
 use domain::model::incident::Preview;
 use domain::operations::key_rotation;

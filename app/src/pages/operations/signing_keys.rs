@@ -1,10 +1,12 @@
 //! Signing keys: their table, and the page that replaces one.
+
 use domain::base::clock::Timestamp;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{Haste, SigningKeyState};
 use leptos::prelude::*;
 
 use crate::components::form_page::FormPage;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::error::ActionError;
 use crate::form::Form;
@@ -53,13 +55,7 @@ pub fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
     view! {
         <section class="panel" aria-labelledby="keys">
             <header><h2 id="keys">"Signing keys"</h2><a href=links::JWKS>"JWKS"</a></header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Key"</th><th scope="col">"Made"</th><th scope="col">"Signs from"</th>
-                    <th scope="col">"Leaves the JWKS"</th><th scope="col">"State"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Key", "Made", "Signs from", "Leaves the JWKS", "State"], rows)}
             <div class="body">
                 <p class="muted">"In good order: a new key is published now and signs in 24 hours. Nobody notices."</p>
                 <div class="row">{ordered}</div>

@@ -1,4 +1,5 @@
 //! One's own account: name, password, second factor, sign-in with an OpenID provider, sessions.
+
 use domain::base::id::SessionId;
 use domain::person::{passkey, second_factor, session};
 use leptos::prelude::*;
@@ -7,6 +8,7 @@ use crate::components::field::{CodeField, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
 use crate::components::passkey::PasskeyButton;
+use crate::components::post_button::post_button;
 use crate::components::sessions::session_table;
 use crate::done::{Done, On};
 use crate::error::ActionError;
@@ -46,16 +48,13 @@ pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page
         if session.id == viewer.session {
             return view! { <span class="chip" data-tone="ok">"This session"</span> }.into_any();
         }
-        view! {
-            <form method="post" action=links::END_SESSION>
-                <FormToken/>
-                <input type="hidden" name="session" value=session.id.to_string()/>
-                <button class="button" data-size="small">
-                    "End session"<span class="vh">{format!(" on {browser}")}</span>
-                </button>
-            </form>
-        }
-        .into_any()
+        post_button(
+            links::END_SESSION,
+            [("session", session.id.to_string())],
+            None,
+            true,
+            view! { "End session"<span class="vh">{format!(" on {browser}")}</span> },
+        )
     });
     let passkey = viewer.factors.passkeys.then(|| {
         view! { <PasskeyButton challenge=format!("{}?for=confirm", links::PASSKEY_CHALLENGE) words="Use a passkey"/> }

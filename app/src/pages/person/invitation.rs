@@ -1,4 +1,5 @@
 //! Invitations: the one page that shows a link, and what the link opens.
+
 use domain::model::team::{Invitation, InvitedRole, Team};
 use domain::person::team;
 use leptos::prelude::*;

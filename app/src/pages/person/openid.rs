@@ -1,4 +1,5 @@
 //! Signing in with an OpenID provider: its button, its part of the account page, and what is said when it did not work.
+
 use domain::model::person::Link;
 use domain::person::openid::OpenIdError;
 use domain::person::openid::link;

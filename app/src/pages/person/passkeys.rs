@@ -1,4 +1,5 @@
 //! One's own passkeys: the list on the account's page, adding one, removing one.
+
 use domain::base::id::PasskeyId;
 use domain::model::person::Passkey;
 use domain::person::passkey;
@@ -7,6 +8,7 @@ use leptos::prelude::*;
 use crate::components::field::TextField;
 use crate::components::form_page::FormPage;
 use crate::components::passkey::PasskeyButton;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::error::ActionError;
 use crate::form::Form;
@@ -38,17 +40,7 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
             }
         })
         .collect_view();
-    let table = (!rows.is_empty()).then(|| {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Added"</th><th scope="col">"Last used"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-    });
+    let table = (!rows.is_empty()).then(|| table(["Name", "Added", "Last used", ""], rows));
     let about = table.is_none().then(|| {
         view! {
             <div class="body"><p class="muted">

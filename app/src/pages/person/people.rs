@@ -1,4 +1,5 @@
 //! People: who has an account, in which teams, and what an administrator can do about it.
+
 use domain::base::id::{PersonId, SessionId};
 use domain::model::authority::{Authority, Role};
 use domain::model::person::Person;
@@ -14,7 +15,9 @@ use crate::components::field::{ConfirmPassword, Select, TextField};
 use crate::components::form_page::FormPage;
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
+use crate::components::post_button::post_button;
 use crate::components::sessions::session_table;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::done::{Done, On};
 use crate::error::ActionError;
@@ -84,13 +87,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
             <a class="button" data-kind="primary" href=links::INVITE>"Invite a person"</a>
         </div>
         <section class="panel" aria-label="People">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Access"</th><th scope="col">"Last seen"</th>
-                    <th scope="col">"State"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Name", "Access", "Last seen", "State"], rows)}
         </section>
         {(!invitations.is_empty()).then(|| open_invitations(invitations, teams))}
     };
@@ -194,17 +191,7 @@ fn memberships(listed: &Listed) -> AnyView {
             }
         })
         .collect_view();
-    (!listed.teams.is_empty())
-        .then(|| {
-            view! {
-                <table>
-                    <thead><tr><th scope="col">"Team"</th><th scope="col">"Role"</th>
-                        <td class="corner"><span class="vh">"Actions"</span></td></tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            }
-        })
-        .into_any()
+    (!listed.teams.is_empty()).then(|| table(["Team", "Role", ""], rows)).into_any()
 }
 
 /// The form that puts somebody into another team; nothing where there is none, or they are shut out.
@@ -248,15 +235,7 @@ async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, 
 
 fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
     let end = |session: String, words: AnyView| {
-        view! {
-            <form method="post" action=links::END_SESSIONS_OF>
-                <FormToken/>
-                <input type="hidden" name="person" value=person.to_owned()/>
-                <input type="hidden" name="session" value=session/>
-                <button class="button" data-size="small">{words}</button>
-            </form>
-        }
-        .into_any()
+        post_button(links::END_SESSIONS_OF, [("person", person.to_owned()), ("session", session)], None, true, words)
     };
     let table = session_table(sessions, |session, browser| {
         let words = view! { "End session"<span class="vh">{format!(" on {browser}")}</span> }.into_any();

@@ -1,4 +1,5 @@
 //! One's own second factor: setting it up, recovery codes, removing it.
+
 use domain::crypto::recovery_code::RecoveryCode;
 use domain::crypto::totp::TotpSecret;
 use domain::model::field_error::FieldError;

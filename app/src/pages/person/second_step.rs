@@ -1,4 +1,5 @@
 //! The second step of a sign-in.
+
 use std::time::Duration;
 
 use domain::model::person::Factors;
@@ -33,8 +34,8 @@ pub enum Problem {
     Unavailable,
 }
 
-/// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no app.
-/// `next` is where they are going, so that they still do when this takes too long.
+/// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no
+/// app. `next` is where they are going, so that they still do when this takes too long.
 pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Problem>) -> Page {
     let recovery = recovery || !factors.app;
     let status = match problem {

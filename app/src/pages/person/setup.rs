@@ -1,4 +1,5 @@
 //! The first run: the one-time link makes the first administrator.
+
 use domain::crypto::password::SHORTEST_PASSWORD;
 use leptos::prelude::*;
 

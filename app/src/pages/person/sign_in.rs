@@ -1,4 +1,5 @@
 //! Signing in.
+
 use std::time::Duration;
 
 use domain::person::sign_in::wait_words;

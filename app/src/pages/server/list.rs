@@ -1,8 +1,10 @@
 //! The list of MCP servers.
+
 use domain::server;
 use leptos::prelude::*;
 
 use crate::components::status::ScopeTags;
+use crate::components::table::table;
 use crate::components::time::duration;
 use crate::error::ActionError;
 use crate::links;
@@ -36,13 +38,7 @@ pub async fn page() -> Result<Page, ActionError> {
             })}
         </div>
         <section class="panel" aria-label="MCP servers">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Resource"</th><th scope="col">"Scopes"</th>
-                    <th scope="col">"Tokens"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Name", "Resource", "Scopes", "Tokens"], rows)}
         </section>
     };
     Ok(Page::new("MCP servers", body))

@@ -1,4 +1,5 @@
 //! The form that registers an MCP server.
+
 use std::time::Duration;
 
 use domain::crypto::keys::signing::TokenAlgorithm;

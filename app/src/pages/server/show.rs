@@ -1,4 +1,5 @@
 //! The page of one MCP server, with what its operator needs.
+
 use domain::base::id::McpServerId;
 use domain::model::server::McpServer;
 use domain::server;
@@ -6,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::components::notice::Receipt;
 use crate::components::snippet::Texts;
+use crate::components::table::table;
 use crate::components::time::duration;
 use crate::done::On;
 use crate::error::ActionError;
@@ -50,10 +52,7 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
         </dl>
         <section class="panel" aria-labelledby="scopes">
             <header><h2 id="scopes">"Scopes"</h2></header>
-            <table>
-                <thead><tr><th scope="col">"Scope"</th><th scope="col">"What it allows"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Scope", "What it allows"], rows)}
         </section>
         {publish}
     };

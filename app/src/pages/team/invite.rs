@@ -1,4 +1,5 @@
 //! Inviting people, and the invitations that are open.
+
 use domain::base::id::{InvitationId, TeamId};
 use domain::model::authority::Role;
 use domain::model::field_error::FieldError;
@@ -9,7 +10,8 @@ use leptos::prelude::*;
 
 use crate::components::field::{Select, TextField};
 use crate::components::form_page::FormPage;
-use crate::components::layout::FormToken;
+use crate::components::post_button::post_button;
+use crate::components::table::table;
 use crate::components::time::Moment;
 use crate::done::Done;
 use crate::error::ActionError;
@@ -50,13 +52,7 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
                     <td data-label="Gives">{gives}</td>
                     <td data-label="Link works until"><Moment at=invitation.expires_at/></td>
                     <td class="corner">
-                        <form method="post" action=links::WITHDRAW_INVITATION>
-                            <FormToken/>
-                            <input type="hidden" name="id" value=invitation.id.to_string()/>
-                            <button class="button" data-size="small">
-                                "Withdraw"<span class="vh">{format!(" the invitation of {}", invitation.email)}</span>
-                            </button>
-                        </form>
+                        {post_button(links::WITHDRAW_INVITATION, [("id", invitation.id.to_string())], None, true, view! { "Withdraw"<span class="vh">{format!(" the invitation of {}", invitation.email)}</span> })}
                     </td>
                 </tr>
             }
@@ -65,13 +61,7 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
     view! {
         <section class="panel" aria-labelledby="invited">
             <header><h2 id="invited">"Open invitations"</h2></header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"For"</th><th scope="col">"Gives"</th><th scope="col">"Link works until"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["For", "Gives", "Link works until", ""], rows)}
         </section>
     }
     .into_any()

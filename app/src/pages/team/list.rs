@@ -1,4 +1,5 @@
 //! The list of teams, and what each role may do.
+
 use domain::model::authority::Authority;
 use domain::model::team::Summary;
 use domain::person::team;
@@ -6,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::components::chart::grouped;
 use crate::components::notice::Receipt;
+use crate::components::table::table;
 use crate::done::On;
 use crate::error::ActionError;
 use crate::links;
@@ -25,7 +27,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        table(summaries, authority)
+        team_table(summaries, authority)
     };
     let body = view! {
         <Receipt on=On::Teams done/>
@@ -39,7 +41,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     Ok(Page::new("Teams", body))
 }
 
-fn table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
+fn team_table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
     let rows = summaries
         .into_iter()
         .map(|Summary { team, people, credentials }| {
@@ -77,18 +79,17 @@ fn Roles() -> AnyView {
     let role = |name: &'static str, may: &'static str| {
         view! { <tr><th scope="row">{name}</th><td data-label="May">{may}</td></tr> }
     };
+    let roles = [
+        role("Viewer", "Look at the team’s credentials, their use and their history."),
+        role("Member", "Also generate, rotate, disable, enable and revoke them."),
+        role("Manager", "Also edit what they may do, their keys and identities, and invite people to the team."),
+        role("Administrator", "Everything, in every team: people, MCP servers, settings, the emergency stop."),
+    ]
+    .collect_view();
     view! {
         <section class="panel" aria-labelledby="roles">
             <header><h2 id="roles">"Roles"</h2></header>
-            <table>
-                <thead><tr><th scope="col">"Role"</th><th scope="col">"May"</th></tr></thead>
-                <tbody>
-                    {role("Viewer", "Look at the team’s credentials, their use and their history.")}
-                    {role("Member", "Also generate, rotate, disable, enable and revoke them.")}
-                    {role("Manager", "Also edit what they may do, their keys and identities, and invite people to the team.")}
-                    {role("Administrator", "Everything, in every team: people, MCP servers, settings, the emergency stop.")}
-                </tbody>
-            </table>
+            {table(["Role", "May"], roles)}
         </section>
     }
     .into_any()

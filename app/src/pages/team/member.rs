@@ -1,4 +1,5 @@
 //! Somebody’s role in a team.
+
 use domain::base::id::{PersonId, TeamId};
 use domain::person::team::{self, TeamError};
 use leptos::prelude::*;

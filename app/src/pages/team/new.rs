@@ -1,4 +1,5 @@
 //! The form that makes a team.
+
 use leptos::prelude::*;
 
 use crate::components::field::TextField;

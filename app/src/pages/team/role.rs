@@ -1,4 +1,5 @@
 //! Roles as people read and choose them.
+
 use domain::model::authority::{Authority, Role};
 use domain::model::field_error::FieldError;
 

@@ -1,4 +1,5 @@
 //! The page of one team: who is in it and as what.
+
 use domain::base::id::TeamId;
 use domain::model::authority::Role;
 use domain::model::team::{Member, Team};
@@ -9,6 +10,7 @@ use leptos::prelude::*;
 use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
+use crate::components::table::table;
 use crate::done::{Done, On};
 use crate::error::ActionError;
 use crate::form::Form;
@@ -116,14 +118,5 @@ fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> An
             }
         })
         .collect_view();
-    view! {
-        <table>
-            <thead><tr>
-                <th scope="col">"Name"</th><th scope="col">"Role"</th>
-                <td class="corner"><span class="vh">"Actions"</span></td>
-            </tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table(["Name", "Role", ""], rows)
 }

@@ -1,4 +1,5 @@
 //! The forms of webhooks, and the one page that shows a signing secret.
+
 use domain::model::webhook::{EventKind, Webhook};
 use domain::webhook::secret::SigningSecret;
 use domain::webhook::{self, WebhookDraft};
@@ -84,8 +85,8 @@ pub async fn new(form: Form<Typed>) -> Result<Page, ActionError> {
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// The form that changes one. Without anything typed it shows what is so now. Only another address asks who is there, so it is
-/// asked when the form was sent.
+/// The form that changes one. Without anything typed it shows what is so now. Only another address asks who is there,
+/// so it is asked when the form was sent.
 pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;

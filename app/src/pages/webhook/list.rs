@@ -1,9 +1,11 @@
 //! The list of webhooks.
+
 use domain::model::webhook::{EventKind, Webhook};
 use domain::webhook;
 use leptos::prelude::*;
 
 use crate::components::notice::Receipt;
+use crate::components::table::table;
 use crate::components::time::MomentOr;
 use crate::done::On;
 use crate::error::ActionError;
@@ -57,7 +59,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        table(webhooks)
+        webhook_table(webhooks)
     };
     let body = view! {
         <Receipt on=On::Webhooks done/>
@@ -73,7 +75,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     Ok(Page::new("Webhooks", body))
 }
 
-fn table(webhooks: Vec<Webhook>) -> AnyView {
+fn webhook_table(webhooks: Vec<Webhook>) -> AnyView {
     let rows = webhooks
         .into_iter()
         .map(|webhook| {
@@ -93,13 +95,7 @@ fn table(webhooks: Vec<Webhook>) -> AnyView {
         .collect_view();
     view! {
         <section class="panel" aria-label="Webhooks">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Events"</th><th scope="col">"State"</th>
-                    <th scope="col">"Last sent"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Name", "Events", "State", "Last sent"], rows)}
         </section>
     }
     .into_any()

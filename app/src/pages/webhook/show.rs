@@ -1,4 +1,5 @@
 //! The page of one webhook: whether it works, what was sent, and how a receiver checks it.
+
 use domain::base::clock::Timestamp;
 use domain::base::id::{DeliveryId, WebhookId};
 use domain::model::webhook::Webhook;
@@ -8,9 +9,10 @@ use leptos::prelude::*;
 use crate::components::chart::counted;
 use crate::components::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
 use crate::components::notice::{Alert, DoneNotice};
+use crate::components::post_button::post_button;
 use crate::components::snippet::Texts;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::done::{Done, On};
 use crate::error::ActionError;
@@ -168,13 +170,7 @@ fn actions(webhook: &Webhook) -> AnyView {
         None => (links::PAUSE_WEBHOOK, "Pause"),
     };
     let button = |action: &'static str, word: &'static str, kind: Option<&'static str>| {
-        view! {
-            <form method="post" action=action>
-                <FormToken/>
-                <input type="hidden" name="id" value=webhook.id.to_string()/>
-                <button class="button" data-kind=kind>{word}</button>
-            </form>
-        }
+        post_button(action, [("id", webhook.id.to_string())], kind, false, word)
     };
     view! {
         <div class="row">
@@ -194,17 +190,7 @@ fn Deliveries(id: WebhookId, deliveries: Vec<Delivery>, paused: bool, now: Times
     let table = if rows.is_empty() {
         view! { <div class="body"><p class="muted">"Nothing was sent yet."</p></div> }.into_any()
     } else {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"Event"</th><th scope="col">"When"</th><th scope="col">"Attempts"</th>
-                    <th scope="col">"Outcome"</th><th scope="col">"Next attempt"</th>
-                    <th scope="col"><span class="vh">"Actions"</span></th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(["Event", "When", "Attempts", "Outcome", "Next attempt", ""], rows)
     };
     view! {
         <section class="panel" aria-labelledby="deliveries">
@@ -230,14 +216,13 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> AnyV
     };
     let again = if delivery.next_attempt_at.is_some() { "Send now" } else { "Send again" };
     let form = (!paused).then(|| {
-        view! {
-            <form method="post" action=links::SEND_DELIVERY_AGAIN>
-                <FormToken/>
-                <input type="hidden" name="id" value=id.to_string()/>
-                <input type="hidden" name="delivery" value=delivery.id.to_string()/>
-                <button class="button" data-size="small">{again}</button>
-            </form>
-        }
+        post_button(
+            links::SEND_DELIVERY_AGAIN,
+            [("id", id.to_string()), ("delivery", delivery.id.to_string())],
+            None,
+            true,
+            again,
+        )
     });
     view! {
         <tr>

@@ -1,8 +1,8 @@
 //! The audit log as a file. It is written as it is read, so a long one needs no memory and begins at once.
 
+use app::error::ActionError;
 use app::form::{Form, Refused};
 use app::pages::audit::activity::{self, ActivityQuery};
-use app::pages::message;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
 use axum::extract::Extension;
@@ -16,7 +16,7 @@ use domain::person::authority;
 use futures::stream;
 
 use crate::audit_export::Format;
-use crate::dashboard::respond::{Query, respond};
+use crate::dashboard::respond::{Query, refuse, respond};
 use crate::dashboard::submit::Submission;
 use crate::http::fields::Fields;
 
@@ -44,7 +44,7 @@ fn query_of(fields: &Fields) -> ActivityQuery {
 pub async fn export(form: Submission) -> Response {
     let query = query_of(&form.fields);
     let Some(format) = Format::parse(&form.get("format")) else {
-        return respond(form.visit, async || Ok(message::not_found())).await;
+        return refuse(form.visit, ActionError::NotFound).await;
     };
     let may = async {
         form.confirm().await?;

@@ -1,5 +1,5 @@
-//! Asking who is at the browser again, before what somebody else could do harm with: whoever finds it open must not take a secret
-//! away, nor change what the account is proved by.
+//! Asking who is at the browser again, before what somebody else could do harm with: whoever finds it open must not
+//! take a secret away, nor change what the account is proved by.
 
 use app::error::ActionError;
 use app::form::Refused;
@@ -16,7 +16,8 @@ use crate::dashboard::auth::passkey_answer;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
-/// Asks for a passkey, or for the password again and a code of whoever has a second factor, when the last proof is too old.
+/// Asks for a passkey, or for the password again and a code of whoever has a second factor, when the last proof is too
+/// old.
 pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
     if visit.is_fresh() {
         return Ok(());

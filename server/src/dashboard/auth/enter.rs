@@ -1,5 +1,5 @@
-//! The middleware of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers behind it
-//! find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
+//! The middleware of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers
+//! behind it find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
 
 use app::error::ActionError;
 use app::links;
@@ -123,8 +123,8 @@ async fn check(
     Ok(Request::from_parts(head, Body::from(body)))
 }
 
-/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in its
-/// own transaction: this keeps pages of what would be refused from being shown.
+/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in
+/// its own transaction: this keeps pages of what would be refused from being shown.
 async fn permitted(visit: &Visit, permission: Permission, request: &mut Request) -> Result<(), ActionError> {
     let needed = match permission {
         Permission::Anybody | Permission::Person => return Ok(()),

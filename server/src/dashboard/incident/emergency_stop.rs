@@ -1,4 +1,5 @@
-//! The forms of the emergency stop. It asks for a word and not for the password: an incident must not wait for a password.
+//! The forms of the emergency stop. It asks for a word and not for the password: an incident must not wait for a
+//! password.
 
 use std::convert::Infallible;
 
@@ -47,8 +48,8 @@ fn typed(fields: &Fields) -> Typed {
     }
 }
 
-/// `POST /settings/stop`: a stop of a few leads back to the settings; one of many is answered with a page that grows while
-/// it goes on.
+/// `POST /settings/stop`: a stop of a few leads back to the settings; one of many is answered with a page that grows
+/// while it goes on.
 pub async fn stop(State(state): State<AppState>, form: Submission) -> Response {
     let typed = typed(&form.fields);
     let (selection, means, actor, preview) = match prepared(&form, &typed).await {

@@ -1,8 +1,8 @@
 //! Signing in with an OpenID provider, and connecting an account there to the person who is signed in.
 
 use app::done::Done;
+use app::error::ActionError;
 use app::links;
-use app::pages::message;
 use app::pages::person::openid as page;
 use app::visit::Visit;
 use axum::extract::{Extension, State};
@@ -118,7 +118,8 @@ pub async fn finish(
     response
 }
 
-/// Lets the forms of a page lead to the provider, and on from there: browsers hold every redirect of a form to `form-action`.
+/// Lets the forms of a page lead to the provider, and on from there: browsers hold every redirect of a form to
+/// `form-action`.
 pub fn let_forms_lead_there(context: &Context, response: &mut Response) {
     if context.openid.is_some() {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
@@ -131,7 +132,7 @@ fn sign_in_again(next: &str) -> String {
 }
 
 async fn no_provider(visit: Visit) -> Response {
-    respond(visit, async || Ok(message::not_found())).await
+    respond::refuse(visit, ActionError::NotFound).await
 }
 
 async fn lead_there(
@@ -151,9 +152,9 @@ async fn lead_there(
     }
 }
 
-/// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks for it.
-/// Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is known by when it
-/// comes from another site, so that it would be replaced by less.
+/// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks
+/// for it. Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is
+/// known by when it comes from another site, so that it would be replaced by less.
 async fn enter(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
     let signed_in = SignedIn::without_password(&visit.context, person, visit.address, visit.agent.clone());
     enter_with(state, session, &signed_in, None, next).await

@@ -115,7 +115,8 @@ async fn added(form: &Submission, name: &str) -> Result<(Answer, Option<PersonId
     // Before anything else is asked: whoever reloads the page of the recovery codes must hear that they were shown.
     Refused::if_sent_before(passkey::was_added(form.context(), &person.id, &answer).await?.then_some(""))?;
     if form.visit.must_confirm() {
-        // The new passkey of a form that was filled in while the last proof grew old proves nothing, and is no wrong one.
+        // The new passkey of a form that was filled in while the last proof grew old proves nothing, and is no wrong
+        // one.
         if form.fields.find("name").is_some() {
             let error = FieldError::new("your_password", "Confirm it is you, then add the passkey.");
             return Err(Refused::Unconfirmed(vec![error]));

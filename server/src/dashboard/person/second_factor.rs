@@ -40,8 +40,8 @@ pub async fn begin_app(form: Submission) -> Response {
     form.answer(outcome, (), page::begin).await
 }
 
-/// `POST /account/authenticator/confirm`: turns the app on, and shows the first recovery codes. It asks for no password: what
-/// it confirms was begun with one, a quarter of an hour ago at most.
+/// `POST /account/authenticator/confirm`: turns the app on, and shows the first recovery codes. It asks for no
+/// password: what it confirms was begun with one, a quarter of an hour ago at most.
 pub async fn confirm_app(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
     let outcome = confirmed(&form).await;
     let device = match &outcome {

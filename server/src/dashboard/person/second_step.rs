@@ -1,5 +1,5 @@
-//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie that opens nothing
-//! but this page.
+//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie
+//! that opens nothing but this page.
 
 use app::links;
 use app::pages::person::second_step::Problem;

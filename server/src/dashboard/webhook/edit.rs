@@ -69,8 +69,8 @@ pub async fn replace_secret(form: Submission, Path(id): Path<String>) -> Respons
     form.answer(outcome, (), |form| page::secret(id, form)).await
 }
 
-/// `POST /settings/webhooks/{id}/edit`. Another address asks for the password when that is due: what happens here would be
-/// told to somebody else.
+/// `POST /settings/webhooks/{id}/edit`. Another address asks for the password when that is due: what happens here would
+/// be told to somebody else.
 pub async fn edit(form: Submission, Path(id): Path<String>) -> Response {
     let typed = typed(&form);
     let edited = async {
