@@ -19,6 +19,7 @@ use crate::crypto::keys::MasterKey;
 use crate::model::client::DynamicRegistration;
 use crate::model::ports::{Fetch, Message, Post};
 use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
+use crate::operations::instance::open_instance;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
 
 /// A clock that moves only when a test says so.
@@ -248,7 +249,7 @@ impl Instance {
         let clock = Arc::new(FixedClock::new());
         let issuers = Arc::new(FakeIssuers::default());
         let receiver = Arc::new(FakeReceiver::default());
-        let context = Context::open(
+        let context = open_instance(
             store,
             Arc::new(MasterKey::new(&[42; 32])),
             Arc::clone(&clock) as Arc<dyn Clock>,
