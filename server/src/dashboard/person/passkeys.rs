@@ -16,6 +16,7 @@ use domain::error::Fault;
 use domain::model::field_error::FieldError;
 use domain::person::passkey::{self, Challenge, Purpose};
 use domain::person::sign_in::{Shown, SignInError, second_step, sign_in_with_passkey};
+use url::form_urlencoded::Serializer;
 
 use crate::dashboard::auth::confirm::viewer;
 use crate::dashboard::auth::passkey_answer;
@@ -122,7 +123,9 @@ async fn added(form: &Submission, name: &str) -> Result<(Answer, Option<PersonId
             return Err(Refused::Unconfirmed(vec![error]));
         }
         form.confirm().await?;
-        return Ok((Answer::Next(links::with_query(links::NEW_PASSKEY, &[("name", name)])), None));
+        let query = Serializer::new(String::new()).append_pair("name", name).finish();
+        let query = if name.is_empty() { String::new() } else { format!("?{query}") };
+        return Ok((Answer::Next(format!("{}{query}", links::NEW_PASSKEY)), None));
     }
     let codes = passkey::add(form.context(), &actor, &person, name, &answer).await?;
     Ok((second_factor::shown(codes, "Save your recovery codes", Done::AccountPasskeyAdded), Some(person.id)))
