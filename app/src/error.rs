@@ -1,18 +1,26 @@
 //! What a server function answers when it does not do what it was asked: small, typed, without internals. The server
 //! turns it into a page with the right status.
+//!
+//! The errors of operations are mapped once, here: to [`Refused`] for the forms, and from there to [`ActionError`].
 
 use domain::client::ClientError;
 use domain::client::consent::ConsentError;
+use domain::client::personal_token::PersonalTokenError;
 use domain::credential::CredentialError;
 use domain::credential::list::ListError;
 use domain::error::Fault;
+use domain::operations::key_rotation::RotationError;
 use domain::person::PersonError;
 use domain::person::invitation::InvitationError;
+use domain::person::passkey::PasskeyError;
 use domain::person::team::TeamError;
 use domain::server::McpServerError;
+use domain::webhook::WebhookError;
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+use crate::form::Refused;
 
 /// Why a server function did nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +35,19 @@ pub enum ActionError {
     Invalid(String),
     /// A fault of ours; it was logged.
     Unavailable,
+}
+
+impl ActionError {
+    /// The HTTP status of an answer that says so, to people and to programs.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::SignedOut => 401,
+            Self::NotFound => 404,
+            Self::Forbidden => 403,
+            Self::Invalid(_) => 422,
+            Self::Unavailable => 503,
+        }
+    }
 }
 
 impl FromServerFnError for ActionError {
@@ -58,92 +79,89 @@ impl From<ListError> for ActionError {
     }
 }
 
-impl From<McpServerError> for ActionError {
-    fn from(error: McpServerError) -> Self {
-        match error {
-            McpServerError::Invalid(errors) => CredentialError::Invalid(errors).into(),
-            McpServerError::NotFound => Self::NotFound,
-            McpServerError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<PersonError> for ActionError {
-    fn from(error: PersonError) -> Self {
-        match error {
-            PersonError::NotFound => Self::NotFound,
-            PersonError::Invalid(errors) => CredentialError::Invalid(errors).into(),
-            PersonError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<TeamError> for ActionError {
-    fn from(error: TeamError) -> Self {
-        match error {
-            TeamError::NotFound => Self::NotFound,
-            TeamError::Forbidden => Self::Forbidden,
-            TeamError::Invalid(errors) => CredentialError::Invalid(errors).into(),
-            TeamError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<InvitationError> for ActionError {
-    fn from(error: InvitationError) -> Self {
-        match error {
-            InvitationError::NotFound => Self::NotFound,
-            InvitationError::Forbidden => Self::Forbidden,
-            InvitationError::LinkUnusable => Self::Invalid("This invitation does not work any more.".to_owned()),
-            InvitationError::ForSomebodyElse => Self::Invalid("This invitation is for somebody else.".to_owned()),
-            InvitationError::AccountExists => Self::Invalid("Sign in first, then open the link again.".to_owned()),
-            InvitationError::Invalid(errors) => CredentialError::Invalid(errors).into(),
-            InvitationError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<CredentialError> for ActionError {
-    fn from(error: CredentialError) -> Self {
-        match error {
-            CredentialError::NotFound => Self::NotFound,
-            CredentialError::Forbidden => Self::Forbidden,
-            CredentialError::Invalid(errors) => {
+impl From<Refused> for ActionError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid(errors) | Refused::Unconfirmed(errors) => {
                 Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
             }
-            CredentialError::Revoked => {
-                Self::Invalid("This credential is revoked. Revoking is final; generate another one.".to_owned())
+            Refused::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
+            Refused::Action(error) => error,
+        }
+    }
+}
+
+/// Maps an error of operations: [`Refused`] for its variants `NotFound` and `Fault`, which all have, and for the others
+/// as given.
+macro_rules! refused {
+    ($error:ident $(, $variant:ident $(($detail:pat))? => $refused:expr)* $(,)?) => {
+        impl From<$error> for Refused {
+            fn from(error: $error) -> Self {
+                match error {
+                    $error::NotFound => ActionError::NotFound.into(),
+                    $error::Fault(fault) => fault.into(),
+                    $($error::$variant $(($detail))? => $refused,)*
+                }
             }
-            CredentialError::RotationUnderWay => {
-                Self::Invalid("A rotation is under way. Finish or cancel it before you start another.".to_owned())
+        }
+
+        impl From<$error> for ActionError {
+            fn from(error: $error) -> Self {
+                Refused::from(error).into()
             }
-            CredentialError::OtherMethod => Self::Invalid(
-                "This credential proves itself in another way. Generate one of the kind you need.".to_owned(),
+        }
+    };
+}
+
+/// What cannot be done, in words that say what to do instead.
+fn instead(words: &str) -> Refused {
+    ActionError::Invalid(words.to_owned()).into()
+}
+
+refused!(ConsentError);
+refused!(PersonError, Invalid(errors) => errors.into());
+refused!(McpServerError, Invalid(errors) => errors.into());
+refused!(TeamError, Forbidden => ActionError::Forbidden.into(), Invalid(errors) => errors.into());
+refused!(ClientError, Invalid(errors) => errors.into(), AlreadySubmitted(id) => Refused::AlreadySubmitted(id.to_string()));
+refused!(
+    PersonalTokenError,
+    Invalid(errors) => errors.into(),
+    AlreadySubmitted => Refused::AlreadySubmitted(String::new()),
+);
+refused!(PasskeyError, Invalid(errors) => errors.into(), AlreadySubmitted => Refused::AlreadySubmitted(String::new()));
+refused!(
+    WebhookError,
+    Invalid(errors) => errors.into(),
+    AlreadySubmitted(id) => Refused::AlreadySubmitted(id.to_string()),
+    Paused => instead("This webhook is paused, so nothing is sent. Resume it first."),
+);
+refused!(
+    InvitationError,
+    Forbidden => ActionError::Forbidden.into(),
+    Invalid(errors) => errors.into(),
+    LinkUnusable => instead("This invitation does not work any more."),
+    ForSomebodyElse => instead("This invitation is for somebody else."),
+    AccountExists => instead("Sign in first, then open the link again."),
+);
+refused!(
+    CredentialError,
+    Forbidden => ActionError::Forbidden.into(),
+    Invalid(errors) => errors.into(),
+    AlreadySubmitted(id) => Refused::AlreadySubmitted(id.to_string()),
+    Revoked => instead("This credential is revoked. Revoking is final; generate another one."),
+    RotationUnderWay => instead("A rotation is under way. Finish or cancel it before you start another."),
+    OtherMethod => instead("This credential proves itself in another way. Generate one of the kind you need."),
+);
+
+impl From<RotationError> for ActionError {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::NoSuchKey => Self::NotFound,
+            RotationError::UnderWay => Self::Invalid(
+                "A new key is published already and signs within a day. In an emergency, replace the key instead."
+                    .to_owned(),
             ),
-            CredentialError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
-            CredentialError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<ConsentError> for ActionError {
-    fn from(error: ConsentError) -> Self {
-        match error {
-            ConsentError::NotFound => Self::NotFound,
-            ConsentError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<ClientError> for ActionError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::NotFound => Self::NotFound,
-            ClientError::Invalid(errors) => {
-                Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
-            }
-            ClientError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
-            ClientError::Fault(fault) => fault.into(),
+            RotationError::Fault(fault) => fault.into(),
         }
     }
 }

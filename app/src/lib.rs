@@ -8,7 +8,9 @@
 //! | [`render`](mod@render) | from a page to HTML, without a line of script of our own making |
 //! | [`page`] | a page before it is rendered, and how it is framed |
 //! | [`error`] | the typed error of server functions |
+//! | [`form`] | what was typed into a form, and why it was refused |
 //! | [`links`] | addresses of pages |
+//! | [`done`] | what the address of a page says was done, and its receipt |
 //! | [`pages`] | a room for each thing, a module for each page: its component, its server functions, its view types |
 //! | [`components`] | layout, fields, notices, tables' cells, charts, snippets |
 //! | [`snippets`] | the texts that connect a program, with or without the secret |
@@ -23,7 +25,9 @@
 
 pub mod assets;
 pub mod components;
+pub mod done;
 pub mod error;
+pub mod form;
 pub mod links;
 pub mod page;
 pub mod pages;

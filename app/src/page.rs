@@ -41,11 +41,17 @@ impl Page {
         self
     }
 
-    /// The same page as the answer to a form. What a screen reader reads first is the title: with another status than 200 it
-    /// says that something is to be put right.
+    /// The same page as the answer to a form. What a screen reader reads first is the title: with another status than
+    /// 200 it says that something is to be put right.
     pub fn answering(self, status: u16) -> Self {
         let title = if status == 200 { self.title } else { format!("Error: {}", self.title) };
         Self { status, title, ..self }
+    }
+
+    /// The same page, which shows a secret or stands at an address that is one.
+    pub fn with_secret(mut self) -> Self {
+        self.secret = true;
+        self
     }
 
     /// The same page with another status.

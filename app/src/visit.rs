@@ -97,6 +97,11 @@ impl Visit {
         self.viewer.as_ref().is_some_and(|viewer| self.now().since(viewer.proved_at) < PROOF_LIFETIME)
     }
 
+    /// Whether a sensitive action asks again who is there.
+    pub fn must_confirm(&self) -> bool {
+        !self.is_fresh()
+    }
+
     /// The signed-in person as the actor of a change.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::task::{self, Poll};
 
-use app::pages::person::second_step::PATH as SECOND_STEP_PATH;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -83,7 +82,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/login", anybody, get(person::sign_in::form).post(person::sign_in::sign_in)),
         row("/login/openid", anybody, post(person::openid::sign_in)),
         row(RETURN_PATH, anybody, get(person::openid::finish)),
-        row(SECOND_STEP_PATH, anybody, get(person::second_step::form).post(person::second_step::finish)),
+        row("/login/second-factor", anybody, get(person::second_step::form).post(person::second_step::finish)),
         row("/login/passkey", anybody, get(person::passkeys::sign_in_challenge).post(person::passkeys::sign_in)),
         row("/logout", anybody, post(person::sign_in::sign_out)),
         row("/invitation", anybody, get(person::invitation::form).post(person::invitation::accept)),
@@ -203,8 +202,9 @@ pub fn table(state: &AppState) -> Vec<Route> {
 
 /// The whole server: what every request passes, and its route.
 ///
-/// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box. Three of
-/// them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same around it.
+/// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box.
+/// Three of them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same
+/// around it.
 #[derive(Clone)]
 pub struct Service {
     state: AppState,

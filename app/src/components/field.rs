@@ -1,22 +1,17 @@
 //! Form fields: label, control, hint and error belong together and say so to assistive technology.
 
-use domain::model::field_error::FieldError;
 use domain::model::person::Factors;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
 use crate::components::passkey::PasskeyButton;
+use crate::form::Errors;
+use crate::links;
 use crate::visit::Visit;
 
-/// The errors of a form, by field.
-#[derive(Debug, Clone, Default)]
-pub struct Errors(pub Vec<FieldError>);
-
-impl Errors {
-    /// What is wrong with `field`.
-    pub fn at(&self, field: &str) -> Option<String> {
-        self.0.iter().find(|error| error.field == field).map(|error| error.message.clone())
-    }
+/// The options of a [`Select`], as values and words.
+pub fn options(words: &[(&str, &str)]) -> Vec<(String, String)> {
+    words.iter().map(|(value, word)| ((*value).to_owned(), (*word).to_owned())).collect()
 }
 
 /// `aria-describedby` for a field with a hint and maybe an error.
@@ -40,8 +35,8 @@ fn Notes(id: &'static str, hint: &'static str, error: Option<String>) -> AnyView
     .into_any()
 }
 
-/// One line of text. `id` is also its name on the wire, unless `name` says another one: where two forms of a page have the same
-/// field.
+/// One line of text. `id` is also its name on the wire, unless `name` says another one: where two forms of a page have
+/// the same field.
 #[component]
 pub fn TextField(
     id: &'static str,
@@ -127,31 +122,28 @@ pub fn Select(
     .into_any()
 }
 
-/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the last proof
-/// is too old.
+/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the
+/// last proof is too old.
 #[component]
-pub fn ConfirmPassword(asked: bool, errors: Errors) -> AnyView {
+pub fn ConfirmPassword(errors: Errors) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
     let what = match factors {
         Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
         Factors { app: true, .. } => "Enter your password and a code to go on.",
         _ => "Enter your password to go on.",
     };
-    asked
-        .then(|| {
-            view! {
-                <section class="panel body" aria-labelledby="confirm-title">
-                    <h2 id="confirm-title">"Confirm it is you"</h2>
-                    <p class="muted">{format!("This needs a confirmation from the last 5 minutes. {what}")}</p>
-                    <ProofFields errors/>
-                </section>
-            }
-        })
-        .into_any()
+    view! {
+        <section class="panel body" aria-labelledby="confirm-title">
+            <h2 id="confirm-title">"Confirm it is you"</h2>
+            <p class="muted">{format!("This needs a confirmation from the last 5 minutes. {what}")}</p>
+            <ProofFields errors/>
+        </section>
+    }
+    .into_any()
 }
 
-/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the code: each
-/// form of a page needs others.
+/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the
+/// code: each form of a page needs others.
 #[component]
 pub fn ProofFields(
     errors: Errors,
@@ -161,7 +153,7 @@ pub fn ProofFields(
     let (password, code) = ids;
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
     let passkey = factors.passkeys.then(|| {
-        view! { <PasskeyButton challenge="/account/passkeys/challenge?for=confirm" words="Use a passkey"/> }
+        view! { <PasskeyButton challenge=format!("{}?for=confirm", links::PASSKEY_CHALLENGE) words="Use a passkey"/> }
     });
     view! {
         <div class="stack" data-proof="">

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::assets;
 use crate::components::icon::{Brand, Drawing, Icon};
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::visit::{Viewer, Visit};
 
@@ -56,32 +57,32 @@ fn Rail(viewer: Viewer) -> AnyView {
     let administers = viewer.authority.is_administrator();
     let item = move |href: &'static str, icon: Icon, label: &'static str| {
         let page = path.split('?').next().unwrap_or_default();
-        let below = href != "/" && page.starts_with(&format!("{href}/"));
+        let below = href != links::OVERVIEW && page.starts_with(&format!("{href}/"));
         let current = if page == href { Some("page") } else { below.then_some("true") };
         view! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span></a> }
     };
     view! {
         <header class="rail">
-            <a class="brand" href="/"><Brand/></a>
+            <a class="brand" href=links::OVERVIEW><Brand/></a>
             <nav aria-label="Main">
-                {item("/", Icon::Overview, "Overview")}
-                {item("/credentials", Icon::Credentials, "Credentials")}
-                {item("/servers", Icon::Server, "MCP servers")}
-                {item("/apps", Icon::Apps, "Connected apps")}
-                {item("/leaks", Icon::Warning, "Respond to a leak")}
-                {item("/activity", Icon::Activity, "Activity")}
-                {item("/teams", Icon::Teams, "Teams")}
-                {administers.then(|| item("/people", Icon::Person, "People"))}
+                {item(links::OVERVIEW, Icon::Overview, "Overview")}
+                {item(links::CREDENTIALS, Icon::Credentials, "Credentials")}
+                {item(links::SERVERS, Icon::Server, "MCP servers")}
+                {item(links::APPS, Icon::Apps, "Connected apps")}
+                {item(links::LEAKS, Icon::Warning, "Respond to a leak")}
+                {item(links::ACTIVITY, Icon::Activity, "Activity")}
+                {item(links::TEAMS, Icon::Teams, "Teams")}
+                {administers.then(|| item(links::PEOPLE, Icon::Person, "People"))}
             </nav>
             <div class="foot">
                 {administers.then(|| view! {
-                    <a class="item" href="/settings"><Drawing icon=Icon::Settings/><span>"Settings"</span></a>
+                    <a class="item" href=links::SETTINGS><Drawing icon=Icon::Settings/><span>"Settings"</span></a>
                 })}
-                <a class="item" href="/account"><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
+                <a class="item" href=links::ACCOUNT><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
                 <button class="item needs-script" type="button" data-shade="">
                     <Drawing icon=Icon::Theme/><span>"Theme: system"</span>
                 </button>
-                <form method="post" action="/logout">
+                <form method="post" action=links::SIGN_OUT>
                     <FormToken/>
                     <button class="item"><Drawing icon=Icon::SignOut/><span>"Sign out"</span></button>
                 </form>

@@ -1,13 +1,20 @@
 //! Notices: what happened, what to mind, what is wrong.
 
-use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
+use crate::done::{Done, On};
+use crate::form::Errors;
+
+/// What the address of a page says was done.
+#[component]
+pub fn Receipt<'a>(on: On, done: Option<&'a str>) -> AnyView {
+    Done::read(on, done).map(|done| view! { <DoneNotice text=done.receipt().to_owned()/> }).into_any()
+}
 
 /// A line that tells something was done.
 #[component]
-pub fn Done(text: String) -> AnyView {
+pub fn DoneNotice(text: String) -> AnyView {
     view! {
         <div class="notice" data-tone="ok" role="status"><Drawing icon=Icon::Check/><div><p>{text}</p></div></div>
     }
@@ -16,10 +23,11 @@ pub fn Done(text: String) -> AnyView {
 
 /// What is wrong with a form, at its top: takes the focus, links to each field.
 #[component]
-pub fn ErrorSummary(errors: Vec<FieldError>) -> AnyView {
-    (!errors.is_empty())
+pub fn ErrorSummary(errors: Errors) -> AnyView {
+    (!errors.0.is_empty())
         .then(|| {
             let lines = errors
+                .0
                 .into_iter()
                 .map(|error| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> })
                 .collect_view();

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 
 use crate::assets;
 
-/// The button and the hidden fields that carry the answer, inside a form. The script is a module, which a page runs once even
-/// where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
+/// The button and the hidden fields that carry the answer, inside a form. The script is a module, which a page runs
+/// once even where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
 #[component]
 pub fn PasskeyButton(
-    challenge: &'static str,
+    #[prop(into)] challenge: String,
     words: &'static str,
     #[prop(default = None)] kind: Option<&'static str>,
 ) -> AnyView {

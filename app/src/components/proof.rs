@@ -4,7 +4,8 @@ use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
 use crate::assets;
-use crate::components::field::{Errors, Select, TextArea, TextField};
+use crate::components::field::{Select, TextArea, TextField};
+use crate::form::Errors;
 
 /// What was typed about keys.
 #[derive(Debug, Clone, Default)]

@@ -3,6 +3,7 @@
 use domain::model::session::Session;
 use leptos::prelude::*;
 
+use crate::components::table::table;
 use crate::components::time::Moment;
 
 /// The sessions, each with what can be done about it. `action` is given the session and the name of its browser.
@@ -23,16 +24,7 @@ pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> 
             }
         })
         .collect_view();
-    view! {
-        <table>
-            <thead><tr>
-                <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th>
-                <th scope="col">"Last seen"</th><td class="corner"><span class="vh">"Actions"</span></td>
-            </tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table(["Browser", "Address", "Signed in", "Last seen", ""], rows)
 }
 
 /// The browser's name out of its user agent, as far as that can be told. Only a help to recognise a session.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
+use crate::links;
 use crate::snippets::{Connection, Snippet};
 
 /// The tabs of a connection.
@@ -78,7 +79,7 @@ fn marked(text: &str, secret: Option<&str>) -> AnyView {
 /// Waits for the first exchange: with script it notices by itself, without it the link asks again.
 #[component]
 pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
-    let poll = format!("/fn/first_exchange?client_id={}", connection.client_id);
+    let poll = links::with_query(links::FIRST_EXCHANGE, &[("client_id", &connection.client_id)]);
     view! {
         <section class="panel" aria-labelledby="try">
             <header>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::error::ActionError;
+use crate::links;
 use crate::page::{Frame, Page};
 
 /// A page with a heading, a sentence, and a way on.
@@ -27,42 +28,30 @@ pub fn message(
 
 /// The page of an error.
 pub fn of_error(error: ActionError) -> Page {
+    let status = error.status();
+    let overview = || Some((links::OVERVIEW.to_owned(), "Go to the overview"));
     match error {
         ActionError::SignedOut => {
-            message(401, "Not signed in", "Your session has ended.", Some(("/login".to_owned(), "Sign in")))
+            let sign_in = Some((links::SIGN_IN.to_owned(), "Sign in"));
+            message(status, "Not signed in", "Your session has ended.", sign_in)
         }
-        ActionError::NotFound => not_found(),
-        ActionError::Forbidden => forbidden(),
-        ActionError::Invalid(text) => {
-            message(422, "That did not work", text, Some(("/".to_owned(), "Go to the overview")))
+        ActionError::NotFound => {
+            message(status, "Not found", "There is nothing at this address, or it is not yours to see.", overview())
         }
+        ActionError::Forbidden => message(
+            status,
+            "Your role does not allow this",
+            "Nothing was changed. Ask a manager of the team, or an administrator.",
+            Some((links::TEAMS.to_owned(), "See your teams")),
+        ),
+        ActionError::Invalid(text) => message(status, "That did not work", text, overview()),
         ActionError::Unavailable => message(
-            503,
+            status,
             "Not available right now",
             "The database does not answer. Nothing was changed. Try again in a moment.",
             None,
         ),
     }
-}
-
-/// There is nothing here.
-pub fn not_found() -> Page {
-    message(
-        404,
-        "Not found",
-        "There is nothing at this address, or it is not yours to see.",
-        Some(("/".to_owned(), "Go to the overview")),
-    )
-}
-
-/// The person may look at this and not do that.
-pub fn forbidden() -> Page {
-    message(
-        403,
-        "Your role does not allow this",
-        "Nothing was changed. Ask a manager of the team, or an administrator.",
-        Some(("/teams".to_owned(), "See your teams")),
-    )
 }
 
 /// A form held more than is read.
@@ -72,7 +61,7 @@ pub fn too_large() -> Page {
         "Too much at once",
         "The form is larger than is read here, and nothing was changed. To search a whole file for leaked secrets, use the \
          command line: countersign leak FILE.",
-        Some(("/leaks".to_owned(), "Search a shorter text")),
+        Some((links::LEAKS.to_owned(), "Search a shorter text")),
     )
 }
 
@@ -83,7 +72,7 @@ pub fn form_refused() -> Page {
         "Form not accepted",
         "The form did not come from a current page of this site, so nothing was changed. Go back, reload the page and \
          try again.",
-        Some(("/".to_owned(), "Go to the overview")),
+        Some((links::OVERVIEW.to_owned(), "Go to the overview")),
     )
 }
 
@@ -94,7 +83,7 @@ pub fn already_rotated(client_id: &str) -> Page {
         "Already rotated",
         "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
          was made. If it is lost, cancel the rotation and start another.",
-        Some((format!("/credentials/{client_id}"), "Open the credential")),
+        Some((links::credential(&client_id), "Open the credential")),
     )
 }
 
@@ -105,8 +94,13 @@ pub fn already_signed(webhook_id: &str) -> Page {
         "Already done",
         "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
          second time. If the secret is lost, replace it.",
-        Some((format!("/settings/webhooks/{webhook_id}"), "Open the webhook")),
+        Some((links::webhook(&webhook_id), "Open the webhook")),
     )
+}
+
+/// A form was sent again, and nothing more is known of it.
+pub fn sent_before() -> Page {
+    of_error(ActionError::Invalid("This form was sent before.".to_owned()))
 }
 
 /// A form of one use was sent again.
@@ -116,6 +110,6 @@ pub fn already_generated(client_id: &str) -> Page {
         "Already generated",
         "This form was sent before. Its credential exists, its secret was shown once and cannot be shown again, and no \
          second credential was made. If the secret is lost, revoke this credential and generate another.",
-        Some((format!("/credentials/{client_id}"), "Open the credential")),
+        Some((links::credential(&client_id), "Open the credential")),
     )
 }

@@ -1,11 +1,13 @@
 //! Pages as answers.
 
+use std::convert::Infallible;
+
 use app::error::ActionError;
 use app::page::Page;
-use app::pages::message;
 use app::render;
 use app::visit::Visit;
-use axum::extract::Extension;
+use axum::extract::{Extension, FromRequestParts};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -30,12 +32,24 @@ where
     response
 }
 
-/// The fields of a query.
-pub fn fields_of(query: Option<String>) -> Fields {
-    Fields::parse(query.unwrap_or_default().as_bytes())
+/// The page of an error.
+pub async fn refuse(visit: Visit, error: impl Into<ActionError>) -> Response {
+    let error = error.into();
+    respond(visit, async || Err(error)).await
+}
+
+/// The fields of a page's address.
+pub struct Query(pub Fields);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Fields::parse(parts.uri.query().unwrap_or_default().as_bytes())))
+    }
 }
 
 /// Every address that no route has.
 pub async fn not_found(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, async || Ok(message::not_found())).await
+    refuse(visit, ActionError::NotFound).await
 }

@@ -43,7 +43,7 @@ pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> R
             respond(visit, async || Ok(message::of_error(error))).await
         }
         (true, false) => {
-            let status = status_of(&ActionError::de(body.clone()));
+            let status = error::action_status(&ActionError::de(body.clone()));
             (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
         }
         (false, true) => match serde_json::from_slice::<String>(&body) {
@@ -51,15 +51,5 @@ pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> R
             _ => Redirect::to("/").into_response(),
         },
         (false, false) => ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response(),
-    }
-}
-
-fn status_of(error: &ActionError) -> StatusCode {
-    match error {
-        ActionError::SignedOut => StatusCode::UNAUTHORIZED,
-        ActionError::NotFound => StatusCode::NOT_FOUND,
-        ActionError::Forbidden => StatusCode::FORBIDDEN,
-        ActionError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ActionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -1,5 +1,6 @@
 //! Errors as answers, for everything that is not a page.
 
+use app::error::ActionError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,17 +30,22 @@ impl BodyError {
     }
 }
 
-/// The status of an OAuth error (RFC 6749 §5.2).
+/// The status of a server function's error.
+pub fn action_status(error: &ActionError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The status of an OAuth error (RFC 6749 §5.2). `access_denied` has none there, because an authorization endpoint
+/// answers it by a redirect; where it is answered directly, nobody may do what was asked.
 pub fn status_of(code: OAuthErrorCode) -> StatusCode {
     match code {
         OAuthErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
-        OAuthErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+        OAuthErrorCode::InsufficientScope | OAuthErrorCode::AccessDenied => StatusCode::FORBIDDEN,
         OAuthErrorCode::InvalidRequest
         | OAuthErrorCode::InvalidGrant
         | OAuthErrorCode::UnauthorizedClient
         | OAuthErrorCode::UnsupportedGrantType
         | OAuthErrorCode::UnsupportedResponseType
-        | OAuthErrorCode::AccessDenied
         | OAuthErrorCode::InvalidScope
         | OAuthErrorCode::InvalidTarget => StatusCode::BAD_REQUEST,
         OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,

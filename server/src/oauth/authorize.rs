@@ -1,8 +1,7 @@
 //! `/mcp/oauth/authorize`: a client sends a person here (RFC 6749 §3.1), who decides and is sent back.
 //!
-//! A wrong request is refused before the person signs in. There is one exception: a client that is known by a document
-//! on another server. That server is asked only for somebody who has signed in, so that nobody else can make us send
-//! requests.
+//! Whatever is wrong with the request is answered before anybody signs in, unless another server must be asked about
+//! the client: nobody unknown makes us do that. Only then is it a matter between the person and the client.
 
 use app::error::ActionError;
 use app::pages::client::consent;
@@ -12,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::client::authorization::{self, AuthorizationRequest, RequestError};
 
 use crate::dashboard::auth::return_address::{let_form_lead_on, sign_in_for_request};
-use crate::dashboard::respond::respond;
+use crate::dashboard::respond::{self, respond};
 use crate::http::fields::Fields;
 
 /// `GET`: asks the person, or sends them to sign in first.
@@ -27,7 +26,7 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
         Ok(true) => allow(visit, &viewer, &request).await,
         Ok(false) => ask(visit, request, query).await,
-        Err(fault) => respond(visit, async || Err(fault.into())).await,
+        Err(fault) => respond::refuse(visit, fault).await,
     }
 }
 
@@ -72,15 +71,15 @@ async fn deny(visit: Visit, request: &AuthorizationRequest) -> Response {
 async fn lead_back(visit: Visit, address: Result<String, ActionError>) -> Response {
     match address {
         Ok(address) => Redirect::to(&address).into_response(),
-        Err(error) => respond(visit, async || Err(error)).await,
+        Err(error) => respond::refuse(visit, error).await,
     }
 }
 
 async fn refuse(visit: Visit, error: RequestError) -> Response {
     match error {
         RequestError::Page(problem) => respond(visit, async || Ok(consent::refused(&problem))).await,
-        RequestError::SignIn => respond(visit, async || Err(ActionError::SignedOut)).await,
+        RequestError::SignIn => respond::refuse(visit, ActionError::SignedOut).await,
         RequestError::Redirect(address) => Redirect::to(&address).into_response(),
-        RequestError::Fault(fault) => respond(visit, async || Err(fault.into())).await,
+        RequestError::Fault(fault) => respond::refuse(visit, fault).await,
     }
 }

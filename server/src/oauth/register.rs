@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::client::registration::{RegistrationError, register};
 use domain::error::Fault;
-use domain::model::oauth_error::OAuthError;
+use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::model::origin::Origin;
 use serde_json::json;
 
@@ -58,7 +58,8 @@ pub async fn endpoint(
 fn refusal(error: RegistrationError) -> Response {
     match error {
         RegistrationError::Off => {
-            refuse(StatusCode::FORBIDDEN, "access_denied", "Clients cannot register themselves here.")
+            let denied = OAuthErrorCode::AccessDenied;
+            refuse(error::status_of(denied), denied.as_str(), "Clients cannot register themselves here.")
         }
         // RFC 7591 §3.2.2 leaves the form of this refusal to RFC 6750 §3.
         RegistrationError::Unauthorized => {

@@ -112,3 +112,18 @@ async fn a_server_that_is_about_to_stop_is_not_ready_and_serves_on() {
     assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
     assert_eq!(app.get("/mcp/oauth/jwks").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn every_link_of_the_dashboard_has_its_route_and_every_route_its_link() {
+    let app = App::new().await;
+    let table = table(&AppState::new(app.instance.context.clone(), vec![], vec![]));
+    for link in app::links::ALL {
+        assert!(table.iter().any(|route| route.path == *link), "no route is at {link}");
+    }
+    // The provider sends browsers to the first; programs ask the others.
+    let unlinked = [domain::person::openid::RETURN_PATH, "/fn/overview", "/fn/credentials", "/fn/activity"];
+    for route in table.iter().filter(|route| matches!(route.access, Access::Dashboard(_))) {
+        let path = route.path;
+        assert!(app::links::ALL.contains(&path) || unlinked.contains(&path), "nothing in links.rs leads to {path}");
+    }
+}

@@ -5,20 +5,19 @@ use std::collections::BTreeMap;
 use domain::audit::{self, Verdict};
 use domain::base::clock::Timestamp;
 use domain::model::audit::{Action, AuditEntry, Filter};
-use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::components::chart::grouped;
-use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::field::{Select, TextField, options};
+use crate::components::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
 use crate::components::time::Moment;
 use crate::error::ActionError;
-use crate::links::query_string;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::visit::signed_in;
 
 const PAGE_SIZE: u16 = 50;
@@ -39,6 +38,16 @@ pub struct ActivityQuery {
     pub to: String,
     /// Only entries below this number: the next page.
     pub before: String,
+}
+
+impl ActivityQuery {
+    /// The address of these entries, on the page or in the file.
+    fn link(&self, path: &str) -> String {
+        let Self { actor, action, target, from, to, before } = self;
+        let parameters =
+            [("actor", actor), ("action", action), ("target", target), ("from", from), ("to", to), ("before", before)];
+        links::with_query(path, &parameters.map(|(name, value)| (name, value.as_str())))
+    }
 }
 
 /// One entry, as the page shows it.
@@ -234,28 +243,14 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
     // The chain is of everybody's entries.
     let administers = visit.authority()?.is_administrator();
     let verdict = if verify && administers { Some(audit::verify(&visit.context).await?) } else { None };
-    let link = |before: Option<i64>| {
-        let mut query = query.clone();
-        query.before = before.map(|before| before.to_string()).unwrap_or_default();
-        format!(
-            "/activity?{}",
-            query_string(&[
-                ("actor", &query.actor),
-                ("action", &query.action),
-                ("target", &query.target),
-                ("from", &query.from),
-                ("to", &query.to),
-                ("before", &query.before),
-            ])
-        )
-    };
-    let export = link(None).replacen("/activity?", "/activity/export?", 1);
+    let first = ActivityQuery { before: String::new(), ..query.clone() };
+    let export = first.link(links::EXPORT_ACTIVITY);
     let mut actions = vec![(String::new(), "All".to_owned())];
     actions.extend(Action::ALL.iter().map(|action| (action.as_str().to_owned(), text(*action).to_owned())));
-    let next_link = next.map(|next| link(Some(next)));
-    let first_link = (!query.before.is_empty()).then(|| link(None));
+    let next_link = next.map(|next| ActivityQuery { before: next.to_string(), ..query.clone() }.link(links::ACTIVITY));
+    let first_link = (!query.before.is_empty()).then(|| first.link(links::ACTIVITY));
     let list = if entries.is_empty() {
-        view! { <div class="body"><p>"No entry matches. "<a href="/activity">"Show all entries"</a></p></div> }
+        view! { <div class="body"><p>"No entry matches. "<a href=links::ACTIVITY>"Show all entries"</a></p></div> }
             .into_any()
     } else {
         view! { <ol class="list">{entries.into_iter().map(|entry| view! { <li><EntryDetails entry/></li> }).collect_view()}</ol> }
@@ -270,7 +265,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
             }}</p></div>
         </div>
         <section class="panel" aria-label="Entries">
-            <form class="toolbar" method="get" action="/activity" role="search" aria-label="Filter entries">
+            <form class="toolbar" method="get" action=links::ACTIVITY role="search" aria-label="Filter entries">
                 <TextField id="actor" label="Actor" kind="search" value=query.actor.clone()/>
                 <Select id="action" label="Action" options=actions chosen=query.action.clone()/>
                 <TextField id="target" label="Target" kind="search" value=query.target.clone()/>
@@ -295,45 +290,32 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
 }
 
 /// Asks for the form of the export. The entries are those that the filter of the list shows.
-pub async fn export_page(
-    query: ActivityQuery,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+pub async fn export_page(form: Form<ActivityQuery>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
+    let Form { typed: query, errors, .. } = form;
     let is_filtered =
         [&query.actor, &query.action, &query.target, &query.from, &query.to].iter().any(|part| !part.trim().is_empty());
     let lead =
         if is_filtered { "The entries that the filter shows, newest first." } else { "Every entry, newest first." };
-    let formats = [("csv", "CSV, for spreadsheets"), ("jsonl", "JSON lines, for programs")];
-    let options = formats.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/activity">"Back to the activity"</a><h1>"Export the audit log"</h1><p>{lead}</p></div></div>
-        <form method="post" action="/activity/export" class="stack">
-            <FormToken/>
-            <input type="hidden" name="actor" value=query.actor/>
-            <input type="hidden" name="action" value=query.action/>
-            <input type="hidden" name="target" value=query.target/>
-            <input type="hidden" name="from" value=query.from/>
-            <input type="hidden" name="to" value=query.to/>
-            <section class="panel body" aria-label="Export">
-                <Select id="format" label="Format" options chosen="csv"/>
-            </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row"><button class="button" data-kind="primary">"Export"</button></div>
-        </form>
-    };
-    Ok(Page::new("Export the audit log", body).framed(Frame::Narrow).answering(status))
+    let options = options(&[("csv", "CSV, for spreadsheets"), ("jsonl", "JSON lines, for programs")]);
+    let page = FormPage::new("Export the audit log", links::EXPORT_ACTIVITY, "Export")
+        .back(links::ACTIVITY, "Back to the activity")
+        .lead(lead)
+        .without_cancel()
+        .hidden("actor", query.actor)
+        .hidden("action", query.action)
+        .hidden("target", query.target)
+        .hidden("from", query.from)
+        .hidden("to", query.to)
+        .panel("Export", view! { <Select id="format" label="Format" options chosen="csv"/> });
+    Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
 /// Whether the chain of entries is as it was written. Walking a long chain takes a while, so it is asked for.
 #[component]
 fn ChainState(verdict: Option<Verdict>) -> AnyView {
     match verdict {
-        None => view! { <a class="button" href="/activity?verify=yes">"Verify the chain"</a> }.into_any(),
+        None => view! { <a class="button" href=links::with_query(links::ACTIVITY, &[("verify", "yes")])>"Verify the chain"</a> }.into_any(),
         Some(Verdict::Intact { entries }) => view! {
             <span class="chip" data-tone="ok" role="status">
                 {format!("Chain intact: {}", crate::components::chart::counted(entries, "entry", "entries"))}
@@ -354,7 +336,7 @@ pub fn EntryLine(entry: EntryView) -> AnyView {
     let target = (!entry.target_name.is_empty()).then(|| {
         let name = entry.target_name.clone();
         let name = match entry.target_kind.as_str() {
-            "credential" => view! { <a href=format!("/credentials/{}", entry.target_id)>{name}</a> }.into_any(),
+            "credential" => view! { <a href=links::credential(&entry.target_id)>{name}</a> }.into_any(),
             _ => name.into_any(),
         };
         view! { ": "{name} }
@@ -372,7 +354,7 @@ fn EntryDetails(entry: EntryView) -> AnyView {
     let edited = entry.details.iter().any(|(_, before, _)| before.is_some());
     let target = match entry.target_kind.as_str() {
         "credential" => {
-            let href = format!("/credentials/{}", entry.target_id);
+            let href = links::credential(&entry.target_id);
             view! { <a href=href>{entry.target_name.clone()}</a> }.into_any()
         }
         _ => entry.target_name.clone().into_any(),

@@ -10,13 +10,15 @@ use domain::model::personal_token::ListedToken;
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::layout::FormToken;
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::post_button::post_button;
 use crate::components::status::{ScopeTags, leaked_chip};
+use crate::components::table::{table, used_from};
 use crate::components::time::Moment;
+use crate::done::{Done, On};
 use crate::error::ActionError;
-use crate::links::client_path;
+use crate::links;
 use crate::page::Page;
 use crate::pages::client::personal_tokens::token_table;
 use crate::visit::signed_in;
@@ -27,7 +29,7 @@ pub async fn end_grant(grant: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok("/apps?done=ended".to_owned())
+    Ok(Done::AppsAccessEnded.at(links::APPS))
 }
 
 /// Where the two lists of the page go on.
@@ -42,10 +44,6 @@ pub struct AppsQuery {
 /// What people have allowed: one's own, and everybody's for administrators.
 pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let done = done.map(|done| match done {
-        "revoked" => "Token revoked. It is refused from now on.",
-        _ => "Access ended. What it had is refused from now on.",
-    });
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
     let after = Cursor::parse(&query.after);
@@ -55,7 +53,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
     let (tokens, next_tokens) = page_of(tokens, ListedToken::cursor);
     let client_of = |grant: &Consent, name: &str| match administers {
-        true => view! { <a class="name" href=client_path(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
+        true => view! { <a class="name" href=links::client(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
         false => name.to_owned().into_any(),
     };
     let servers = server::list(&visit.context).await?;
@@ -66,8 +64,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
             let server = servers.iter().find(|server| server.id == consent.server_id).map(|server| server.name.clone());
             let scopes = consent.scopes.iter().map(str::to_owned).collect();
             let name = client_of(&consent, &client_name);
-            let from =
-                consent.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(consent.last_used_from);
             let leaked = leaked_chip(consent.leaked_at);
             let unchecked =
                 (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
@@ -80,52 +77,38 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
                     <td data-label="Allowed"><Moment at=consent.created_at/></td>
                     <td data-label="Last token"><Moment at=consent.last_used_at/>{from}</td>
                     <td class="corner">
-                        <form method="post" action="/fn/end_grant">
-                            <FormToken/>
-                            <input type="hidden" name="grant" value=consent.id.to_string()/>
-                            <button class="button" data-size="small">
-                                "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span>
-                            </button>
-                        </form>
+                        {post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, view! { "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span> })}
                     </td>
                 </tr>
             }
         })
         .collect_view();
+    let person = administers.then_some("Person");
+    let columns = ["App", "Access goes to"].into_iter().chain(person);
+    let columns = columns.chain(["MCP server and scopes", "Allowed", "Last token", ""]);
     let list = if is_empty {
         view! { <div class="body"><p>"No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it appears here."</p></div> }
             .into_any()
     } else {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"App"</th><th scope="col">"Access goes to"</th>
-                    {administers.then(|| view! { <th scope="col">"Person"</th> })}
-                    <th scope="col">"MCP server and scopes"</th><th scope="col">"Allowed"</th>
-                    <th scope="col">"Last token"</th><td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(columns, rows)
     };
     let body = view! {
-        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <Receipt on=On::Apps done/>
         <div class="head">
             <div><h1>"Connected apps"</h1><p>{if administers {
                 "Programs that act for people, by their consent."
             } else {
                 "Programs that act for you, by your consent."
             }}</p></div>
-            {administers.then(|| view! { <a class="button" href="/apps/clients">"Clients"</a> })}
+            {administers.then(|| view! { <a class="button" href=links::CLIENTS>"Clients"</a> })}
         </div>
         <section class="panel" aria-label="Connected apps">{list}</section>
-        {pager("/apps", &[("after", next)], !query.after.is_empty())}
+        {pager(links::APPS, &[("after", next)], !query.after.is_empty())}
         <section class="panel" aria-labelledby="tokens">
-            <header><h2 id="tokens">"Personal tokens"</h2><a href="/account/tokens">"Generate a token"</a></header>
+            <header><h2 id="tokens">"Personal tokens"</h2><a href=links::PERSONAL_TOKENS>"Generate a token"</a></header>
             {token_table(tokens, &servers, administers)}
         </section>
-        {pager("/apps", &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
+        {pager(links::APPS, &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))
 }

@@ -11,6 +11,7 @@ use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::time::duration;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::message::message;
 use crate::visit::signed_in;
@@ -65,7 +66,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
                 </dd></div>
             </dl>
             {warning}
-            <form method="post" action="/mcp/oauth/authorize">
+            <form method="post" action=links::AUTHORIZE>
                 <FormToken/>
                 <input type="hidden" name="request" value=query/>
                 <div class="row">
@@ -85,6 +86,6 @@ pub fn refused(problem: &str) -> Page {
         "{problem} You were not sent back, because whoever sent you here could not be recognised. Start again in the \
          program; if it happens again, tell its developer."
     );
-    message(400, "This request cannot be answered", text, Some(("/".to_owned(), "Open the dashboard")))
+    message(400, "This request cannot be answered", text, Some((links::OVERVIEW.to_owned(), "Open the dashboard")))
         .framed(Frame::Gate)
 }

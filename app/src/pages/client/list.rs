@@ -10,11 +10,13 @@ use leptos::prelude::*;
 
 use crate::components::field::Select;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
+use crate::done::On;
 use crate::error::ActionError;
-use crate::links::client_path;
+use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
@@ -30,7 +32,7 @@ pub struct ClientsQuery {
 }
 
 /// The clients that may ask people.
-pub async fn page(query: ClientsQuery, done: bool) -> Result<Page, ActionError> {
+pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
     let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Cursor::parse(&query.after) };
@@ -48,7 +50,7 @@ pub async fn page(query: ClientsQuery, done: bool) -> Result<Page, ActionError> 
     let kinds = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
     let toolbar = (is_filtered || !is_empty).then(|| {
         view! {
-            <form class="toolbar" method="get" action="/apps/clients" role="search" aria-label="Clients">
+            <form class="toolbar" method="get" action=links::CLIENTS role="search" aria-label="Clients">
                 <div class="field">
                     <label for="q">"Search"</label>
                     <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off" value=query.q.clone()/>
@@ -60,14 +62,14 @@ pub async fn page(query: ClientsQuery, done: bool) -> Result<Page, ActionError> 
     });
     let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
     let pages = pager(
-        "/apps/clients",
+        links::CLIENTS,
         &[("q", given(&query.q)), ("kind", given(&query.kind)), ("after", next)],
         !query.after.is_empty(),
     );
     let rows = clients
         .into_iter()
         .map(|client| {
-            let path = client_path(&client.id);
+            let path = links::client(&client.id);
             let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
             view! {
                 <tr>
@@ -81,31 +83,22 @@ pub async fn page(query: ClientsQuery, done: bool) -> Result<Page, ActionError> 
         })
         .collect_view();
     let list = if is_empty && is_filtered {
-        view! { <div class="body"><p>"No client matches. "<a href="/apps/clients">"Show all"</a></p></div> }.into_any()
+        view! { <div class="body"><p>"No client matches. "<a href=links::CLIENTS>"Show all"</a></p></div> }.into_any()
     } else if is_empty {
         view! { <div class="body"><p>"There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add one."</p></div> }
             .into_any()
     } else {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name and client ID"</th><th scope="col">"Kind"</th>
-                    <th scope="col">"Answers go to"</th><th scope="col">"Made"</th><th scope="col">"Last token"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(["Name and client ID", "Kind", "Answers go to", "Made", "Last token"], rows)
     };
     let body = view! {
-        {done.then(|| view! { <Done text="Client removed. The access that people gave it ended with it.".to_owned()/> })}
+        <Receipt on=On::Clients done/>
         <div class="head">
-            <div><a href="/apps">"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
+            <div><a href=links::APPS>"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
                 "Programs that may ask people for access. Those that made themselves known go by themselves: after {} days if nobody \
                  allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
                 days(prune::NEVER_USED), days(prune::IDLE)
             )}</p></div>
-            <a class="button" data-kind="primary" href="/apps/clients/new">"Add a client"</a>
+            <a class="button" data-kind="primary" href=links::NEW_CLIENT>"Add a client"</a>
         </div>
         <section class="panel" aria-label="List">{toolbar}{list}</section>
         {pages}

@@ -2,15 +2,15 @@
 
 use domain::client::ClientDraft;
 use domain::model::client::AppClient;
-use domain::model::field_error::FieldError;
 use domain::model::redirect_uri::RedirectUri;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, Select, TextArea, TextField};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::{Select, TextArea, TextField, options};
+use crate::components::form_page::FormPage;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::{Errors, Form};
+use crate::links;
+use crate::page::Page;
 use crate::visit::signed_in;
 
 /// What was typed.
@@ -42,42 +42,28 @@ impl TypedClient {
 }
 
 /// The form with what was typed and what is wrong with it.
-pub async fn form(typed: TypedClient, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let kinds = [
+    let Form { typed, errors, .. } = form;
+    let options = options(&[
         ("public", "Public: runs on people’s computers, has no secret"),
         ("confidential", "Confidential: runs on a server, keeps a secret"),
-    ];
-    let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    ]);
     let chosen = if typed.kind.is_empty() { "public".to_owned() } else { typed.kind };
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/apps/clients">"Back to the list"</a><h1>"New client"</h1></div></div>
-        <form method="post" action="/apps/clients/new" class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label="Settings">
-                {description_fields(typed.name, typed.redirect_uris, &of)}
-                <Select id="kind" label="Kind" options chosen
-                    hint="People who allowed a confidential client once are not asked again."/>
-            </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind="primary">"Add client"</button>
-                <a class="button" data-kind="quiet" href="/apps/clients">"Cancel"</a>
-            </div>
-        </form>
+    let fields = view! {
+        {description_fields(typed.name, typed.redirect_uris, &errors)}
+        <Select id="kind" label="Kind" options chosen hint="People who allowed a confidential client once are not asked again."/>
     };
-    Ok(Page::new("New client", body).framed(Frame::Narrow).answering(status))
+    let page = FormPage::new("New client", links::NEW_CLIENT, "Add client").back(links::CLIENTS, "Back to the list");
+    Ok(page.panel("Settings", fields).confirm(visit.must_confirm()).page(errors))
 }
 
 /// The fields that describe a client.
-pub(super) fn description_fields(name: String, redirect_uris: String, of: &Errors) -> AnyView {
+pub(super) fn description_fields(name: String, redirect_uris: String, errors: &Errors) -> AnyView {
     view! {
-        <TextField id="name" label="Name" value=name required=true error=of.at("name")
+        <TextField id="name" label="Name" value=name required=true error=errors.at("name")
             hint="People see it when the client asks them."/>
-        <TextArea id="redirect_uris" label="Redirect URIs" value=redirect_uris error=of.at("redirect_uris")
+        <TextArea id="redirect_uris" label="Redirect URIs" value=redirect_uris error=errors.at("redirect_uris")
             placeholder="https://app.example.com/oauth/callback"
             hint="One a line. On localhost and 127.0.0.1 any port is allowed."/>
     }

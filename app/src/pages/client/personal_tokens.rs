@@ -1,39 +1,30 @@
 //! Personal tokens: one's own, generating one, and the one page that shows it.
 
 use domain::base::id::PersonalTokenId;
-use domain::client::personal_token::{self, PersonalTokenError, TokenDraft, grantable};
-use domain::model::field_error::FieldError;
+use domain::client::personal_token::{self, TokenDraft, grantable};
+use domain::crypto::secret::PlainSecret;
 use domain::model::personal_token::{ListedToken, PersonalToken};
 use domain::model::server::{McpServer, allows_for_person};
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::{Select, TextField, options};
+use crate::components::form_page::FormPage;
+use crate::components::post_button::post_button;
+use crate::components::reveal::Reveal;
 use crate::components::snippet::Texts;
 use crate::components::status::{ScopeTags, leaked_chip};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
+use crate::done::Done;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::fields::ScopeChoice;
 use crate::pages::message::message;
 use crate::snippets::Snippet;
 use crate::visit::signed_in;
-
-impl From<PersonalTokenError> for ActionError {
-    fn from(error: PersonalTokenError) -> Self {
-        match error {
-            PersonalTokenError::NotFound => Self::NotFound,
-            PersonalTokenError::Invalid(errors) => {
-                Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
-            }
-            PersonalTokenError::AlreadySubmitted => Self::Invalid("This form was sent before.".to_owned()),
-            PersonalTokenError::Fault(fault) => fault.into(),
-        }
-    }
-}
 
 /// Ends a personal token.
 #[server(prefix = "/fn", endpoint = "revoke_personal_token")]
@@ -41,7 +32,7 @@ pub async fn revoke_personal_token(token: String) -> Result<String, ActionError>
     let visit = signed_in()?;
     let id = PersonalTokenId::parse(&token).ok_or(ActionError::NotFound)?;
     personal_token::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok("/apps?done=revoked".to_owned())
+    Ok(Done::AppsTokenRevoked.at(links::APPS))
 }
 
 /// What was typed.
@@ -84,7 +75,7 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
         .map(|ListedToken { token, person_name, .. }| {
             let server = servers.iter().find(|server| server.id == token.server_id).map(|server| server.name.clone());
             let scopes = token.scopes.iter().map(str::to_owned).collect();
-            let from = token.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(token.last_used_from);
             let name = token.name.clone();
             view! {
                 <tr>
@@ -96,35 +87,20 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
                     <td data-label="Ends"><Moment at=token.expires_at/></td>
                     <td data-label="Last used"><MomentOr at=token.last_used_at otherwise="Never"/>{from}</td>
                     <td class="corner">
-                        <form method="post" action="/fn/revoke_personal_token">
-                            <FormToken/>
-                            <input type="hidden" name="token" value=token.id.to_string()/>
-                            <button class="button" data-size="small">
-                                "Revoke"<span class="vh">{format!(" {name} of {person_name}")}</span>
-                            </button>
-                        </form>
+                        {post_button(links::REVOKE_PERSONAL_TOKEN, [("token", token.id.to_string())], None, true, view! { "Revoke"<span class="vh">{format!(" {name} of {person_name}")}</span> })}
                     </td>
                 </tr>
             }
         })
         .collect_view();
-    view! {
-        <table>
-            <thead><tr>
-                <th scope="col">"Token"</th>
-                {of_everybody.then(|| view! { <th scope="col">"Person"</th> })}
-                <th scope="col">"MCP server and scopes"</th><th scope="col">"Ends"</th><th scope="col">"Last used"</th>
-                <td class="corner"><span class="vh">"Actions"</span></td>
-            </tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    let columns = ["Token"].into_iter().chain(of_everybody.then_some("Person"));
+    table(columns.chain(["MCP server and scopes", "Ends", "Last used", ""]), rows)
 }
 
 /// One's own tokens, and the form for another with what was typed and what is wrong with it.
-pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
+    let Form { typed, errors, .. } = form;
     let tokens = personal_token::list_own(&visit.context, &visit.viewer()?.id).await?;
     let mut servers = server::list(&visit.context).await?;
     let table = token_table(tokens, &servers, false);
@@ -135,41 +111,31 @@ pub async fn page(typed: TypedToken, errors: Vec<FieldError>, ask_password: bool
             scope.description = allows_for_person(scope).to_owned();
         }
     }
-    let failed = !errors.is_empty();
-    let of = Errors(errors.clone());
     let built_in = servers.iter().find(|server| server.built_in).map(|server| server.id.to_string());
     let chosen = if typed.server.is_empty() { built_in.unwrap_or_default() } else { typed.server };
-    let options = servers.iter().map(|server| (server.id.to_string(), server.name.clone())).collect();
-    let expiries = EXPIRIES.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let names = servers.iter().map(|server| (server.id.to_string(), server.name.clone())).collect();
     let expiry = if typed.expiry.is_empty() { DEFAULT_EXPIRY.to_owned() } else { typed.expiry };
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div>
-            <a href="/account">"Back to your account"</a>
-            <h1>"Personal tokens"</h1>
-            <p>"For programs into which you paste a token. Whoever has it acts as you, within its scopes."</p>
-        </div></div>
-        <section class="panel" aria-label="Your tokens">{table}</section>
-        <form method="post" action="/account/tokens" class="stack">
-            <FormToken/>
-            <section class="panel" aria-labelledby="new">
-                <header><h2 id="new">"Another token"</h2></header>
-                <div class="body">
-                    <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
-                        hint="The program that will hold it, such as mcp-use on my laptop."/>
-                    <Select id="server" label="MCP server" options chosen error=of.at("server")
-                        hint="Other MCP servers accept it only if they ask Countersign (token introspection)."/>
-                    <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")
-                        hint="None ticked: the first scope of the MCP server you chose. Tick only scopes of that server."/>
-                    <Select id="expiry" label="Expires after" options=expiries chosen=expiry error=of.at("expiry")/>
-                </div>
-            </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row"><button class="button" data-kind="primary">"Generate token"</button></div>
-        </form>
+    let fields = view! {
+        <section class="panel" aria-labelledby="new">
+            <header><h2 id="new">"Another token"</h2></header>
+            <div class="body">
+                <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")
+                    hint="The program that will hold it, such as mcp-use on my laptop."/>
+                <Select id="server" label="MCP server" options=names chosen error=errors.at("server")
+                    hint="Other MCP servers accept it only if they ask Countersign (token introspection)."/>
+                <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")
+                    hint="None ticked: the first scope of the MCP server you chose. Tick only scopes of that server."/>
+                <Select id="expiry" label="Expires after" options=options(&EXPIRIES) chosen=expiry error=errors.at("expiry")/>
+            </div>
+        </section>
     };
-    let status = if failed { 422 } else { 200 };
-    Ok(Page::new("Personal tokens", body).framed(Frame::Narrow).answering(status))
+    let page = FormPage::new("Personal tokens", links::PERSONAL_TOKENS, "Generate token")
+        .back(links::ACCOUNT, "Back to your account")
+        .lead("For programs into which you paste a token. Whoever has it acts as you, within its scopes.")
+        .without_cancel()
+        .above(view! { <section class="panel" aria-label="Your tokens">{table}</section> })
+        .fields(fields);
+    Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
 /// Texts for programs that take a token, for this MCP server.
@@ -209,48 +175,25 @@ fn snippets(resource: &str) -> Vec<Snippet> {
     ]
 }
 
-/// The answer to the form: the only time the token is shown.
-pub async fn reveal(token: PersonalToken, secret: String) -> Result<Page, ActionError> {
-    let visit = signed_in()?;
-    let servers = server::list(&visit.context).await?;
-    let server = servers.into_iter().find(|server| server.id == token.server_id).ok_or(ActionError::NotFound)?;
-    let texts = snippets(&server.resource);
-    let body = view! {
-        <div class="head"><div>
-            <h1>"Save your token"</h1>
-            <p>"For "<b>{token.name}</b>", until "<Moment at=token.expires_at/>". This is the only time it is shown."</p>
-        </div></div>
-        <section class="panel body" aria-label="Token">
-            <div class="field">
-                <label for="token">"Token"</label>
-                <input id="token" type="text" readonly=true data-secret="" autocomplete="off" spellcheck="false" value=secret/>
-                <div class="row">
-                    <button type="button" class="button needs-script" data-kind="primary" data-copy="token">
-                        <Drawing icon=Icon::Copy/><span>"Copy token"</span>
-                    </button>
-                    <button type="button" class="button needs-script" data-unmask=""><span>"Show token"</span></button>
-                </div>
-            </div>
-            <div class="row">
-                <a class="button" data-stored="" href="/account/tokens">
-                    <Drawing icon=Icon::Check/>"I have stored this token"
-                </a>
-            </div>
-        </section>
-        <Texts title="Use it" about="Without the token, which belongs in the variable MCP_TOKEN.".to_owned() texts/>
-    };
-    let mut page = Page::new("Save your token", body).framed(Frame::Guarded);
-    page.secret = true;
-    Ok(page)
+/// The answer to the form: the only time the token is shown, with texts for programs that call this MCP server.
+pub fn reveal(token: PersonalToken, secret: &PlainSecret, resource: &str) -> Page {
+    let texts = snippets(resource);
+    let lead = view! { "For "<b>{token.name}</b>", until "<Moment at=token.expires_at/>". This is the only time it is shown." };
+    Reveal::new("Save your token", "Token", links::PERSONAL_TOKENS)
+        .lead(lead)
+        .secret("token", "Token", secret.expose())
+        .stored("I have stored this token")
+        .below(view! { <Texts title="Use it" about="Without the token, which belongs in the variable MCP_TOKEN.".to_owned() texts/> })
+        .page()
 }
 
 /// The form was sent again.
-pub fn already_generated() -> Page {
+pub fn already_generated(_: &str) -> Page {
     message(
         409,
         "Already generated",
         "This form was sent before. Its token was shown once and cannot be shown again, and no second one was made. If it is \
          lost, revoke it and generate another.",
-        Some(("/account/tokens".to_owned(), "Open your tokens")),
+        Some((links::PERSONAL_TOKENS.to_owned(), "Open your tokens")),
     )
 }

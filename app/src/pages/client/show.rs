@@ -5,11 +5,12 @@ use domain::client;
 use leptos::prelude::*;
 
 use crate::components::layout::FormToken;
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
 use crate::components::status::leaked_chip;
 use crate::components::time::{Moment, MomentOr};
+use crate::done::{Done, On};
 use crate::error::ActionError;
-use crate::links::client_path;
+use crate::links;
 use crate::page::Page;
 use crate::pages::client::list::kind_words;
 use crate::visit::signed_in;
@@ -20,7 +21,7 @@ pub async fn remove_client(client: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&client).ok_or(ActionError::NotFound)?;
     client::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok("/apps/clients?done=removed".to_owned())
+    Ok(Done::ClientsRemoved.at(links::CLIENTS))
 }
 
 fn secret_words(hint: &str, ended: bool) -> String {
@@ -47,13 +48,13 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
                 <section class="panel body" aria-labelledby="replace">
                     <h2 id="replace">"Replace the secret"</h2>
                     <p class="muted">"If it leaked, or you lost it. The old one ends at once; what people allowed goes on."</p>
-                    <div class="row"><a class="button" href=format!("{}/secret", client_path(&client.id))>"Replace secret"</a></div>
+                    <div class="row"><a class="button" href=links::client_secret(&client.id)>"Replace secret"</a></div>
                 </section>
             })}
             <section class="panel body" aria-labelledby="remove">
                 <h2 id="remove">"Remove this client"</h2>
                 <p class="muted">"It cannot ask anybody any more, and all access that people gave it ends now. This is final."</p>
-                <form method="post" action="/fn/remove_client">
+                <form method="post" action=links::REMOVE_CLIENT>
                     <FormToken/>
                     <input type="hidden" name="client" value=client.id.to_string()/>
                     <div class="row"><button class="button" data-kind="danger">"Remove client"</button></div>
@@ -64,13 +65,10 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
     };
     let kind = kind_words(&client);
     let body = view! {
-        {done.map(|done| {
-            let text = if done == "edited" { "Changes saved." } else { "Client added." };
-            view! { <Done text=text.to_owned()/> }
-        })}
+        <Receipt on=On::Client done/>
         <div class="head">
-            <div><a href="/apps/clients">"Back to the list"</a><h1>{client.name.clone()}</h1></div>
-            {client.is_editable().then(|| view! { <a class="button" href=format!("{}/edit", client_path(&client.id))>"Edit"</a> })}
+            <div><a href=links::CLIENTS>"Back to the list"</a><h1>{client.name.clone()}</h1></div>
+            {client.is_editable().then(|| view! { <a class="button" href=links::edit_client(&client.id)>"Edit"</a> })}
         </div>
         <dl class="panel facts">
             <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>

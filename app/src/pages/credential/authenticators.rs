@@ -9,16 +9,18 @@ use domain::credential::keys;
 use domain::model::credential::AuthenticatorEnd;
 use domain::model::credential::federated::{FederatedDraft, FederatedIdentity};
 use domain::model::credential::key::{ClientKey, KeysDraft};
-use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::form_page::FormPage;
+use crate::components::post_button::post_button;
 use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
+use crate::done::Done;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::{Errors, Form};
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::fields::ExpiryChoice;
 use crate::pages::credential::find;
 use crate::visit::signed_in;
@@ -30,7 +32,7 @@ pub async fn remove_key(client_id: String, id: String) -> Result<String, ActionE
     let (client_id, id) = (ClientId::parse(&client_id), KeyId::parse(&id));
     let (Some(client_id), Some(id)) = (client_id, id) else { return Err(ActionError::NotFound) };
     keys::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
-    Ok(format!("/credentials/{client_id}?done=removed"))
+    Ok(Done::CredentialRemoved.at(links::credential(&client_id)))
 }
 
 /// Removes an identity.
@@ -40,7 +42,7 @@ pub async fn remove_identity(client_id: String, id: String) -> Result<String, Ac
     let (client_id, id) = (ClientId::parse(&client_id), FederatedIdentityId::parse(&id));
     let (Some(client_id), Some(id)) = (client_id, id) else { return Err(ActionError::NotFound) };
     federated::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
-    Ok(format!("/credentials/{client_id}?done=removed"))
+    Ok(Done::CredentialRemoved.at(links::credential(&client_id)))
 }
 
 /// What the rules understand of typed keys.
@@ -60,66 +62,32 @@ pub fn identity_draft(typed: &TypedIdentity) -> FederatedDraft {
 }
 
 /// The page that adds a key, with what was typed and what is wrong with it.
-pub async fn new_key(
-    client_id: String,
-    typed: TypedKeys,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
-    let of = Errors(errors.clone());
+pub async fn new_key(client_id: String, form: Form<TypedKeys>) -> Result<Page, ActionError> {
+    let Form { typed, errors, .. } = form;
     let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
     let fields = view! {
-        <KeyFields typed errors=of.clone()/>
-        <ExpiryChoice chosen day error=of.at("expiry") day_error=of.at("expires_on")/>
-    }
-    .into_any();
-    form(client_id, "Add a key", "keys", "Add key", fields, errors, ask_password).await
+        <KeyFields typed errors=errors.clone()/>
+        <ExpiryChoice chosen day error=errors.at("expiry") day_error=errors.at("expires_on")/>
+    };
+    let action = links::new_key(&client_id);
+    added(&client_id, FormPage::new("Add a key", action, "Add key").panel("Add a key", fields), errors).await
 }
 
 /// The page that adds an identity.
-pub async fn new_identity(
-    client_id: String,
-    typed: TypedIdentity,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
-    let of = Errors(errors.clone());
-    let example = format!("/credentials/{client_id}/identities/new?example=");
-    let fields = view! { <IdentityFields typed errors=of example/> }.into_any();
-    form(client_id, "Add an identity", "identities", "Add identity", fields, errors, ask_password).await
+pub async fn new_identity(client_id: String, form: Form<TypedIdentity>) -> Result<Page, ActionError> {
+    let Form { typed, errors, .. } = form;
+    let action = links::new_identity(&client_id);
+    let example = format!("{action}?example=");
+    let fields = view! { <IdentityFields typed errors=errors.clone() example/> };
+    let page = FormPage::new("Add an identity", action, "Add identity").panel("Add an identity", fields);
+    added(&client_id, page, errors).await
 }
 
-async fn form(
-    client_id: String,
-    title: &'static str,
-    folder: &'static str,
-    verb: &'static str,
-    fields: AnyView,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+async fn added(client_id: &str, page: FormPage, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let credential = find(&visit, &client_id).await?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let address = format!("/credentials/{client_id}");
-    let action = format!("{address}/{folder}/new");
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head">
-            <div><a href=address.clone()>{format!("Back to {}", credential.name)}</a><h1>{title}</h1></div>
-        </div>
-        <form method="post" action=action class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label=title>{fields}</section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind="primary">{verb}</button>
-                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
-            </div>
-        </form>
-    };
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+    let credential = find(&visit, client_id).await?;
+    let page = page.back(links::credential(client_id), format!("Back to {}", credential.name));
+    Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
 /// A button that removes something after a second click.
@@ -127,12 +95,7 @@ fn remove_button(action: &'static str, client_id: String, id: String, what: Stri
     view! {
         <details class="menu">
             <summary class="button" data-size="small">"Remove"<span class="vh">{format!(" {what}")}</span></summary>
-            <form method="post" action=action>
-                <FormToken/>
-                <input type="hidden" name="client_id" value=client_id/>
-                <input type="hidden" name="id" value=id/>
-                <button class="button" data-kind="danger" data-size="small">"Remove now"</button>
-            </form>
+            {post_button(action, [("client_id", client_id), ("id", id)], Some("danger"), true, "Remove now")}
         </details>
     }
     .into_any()
@@ -153,15 +116,15 @@ fn state(end: AuthenticatorEnd, now: Timestamp, used: bool) -> AnyView {
 #[component]
 pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Timestamp) -> AnyView {
     let add = changeable.then(|| {
-        view! { <a class="button" data-size="small" href=format!("/credentials/{client_id}/keys/new")>"Add a key"</a> }
+        view! { <a class="button" data-size="small" href=links::new_key(&client_id)>"Add a key"</a> }
     });
     let rows = keys
         .into_iter()
         .map(|key| {
             let end = key.end();
             let remove = (changeable && !end.revoked)
-                .then(|| remove_button("/fn/remove_key", client_id.clone(), key.id.to_string(), key.label.clone()));
-            let from = key.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+                .then(|| remove_button(links::REMOVE_KEY, client_id.clone(), key.id.to_string(), key.label.clone()));
+            let from = used_from(key.last_used_from);
             let print: String = key.key.thumbprint().chars().take(12).collect();
             view! {
                 <tr>
@@ -179,14 +142,7 @@ pub fn Keys(keys: Vec<ClientKey>, client_id: String, changeable: bool, now: Time
     view! {
         <section class="panel" aria-labelledby="keys">
             <header><h2 id="keys">"Public keys"</h2>{add}</header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Key"</th><th scope="col">"Algorithm"</th><th scope="col">"Added"</th>
-                    <th scope="col">"Last used"</th><th scope="col">"Ends"</th><th scope="col">"State"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Key", "Algorithm", "Added", "Last used", "Ends", "State", ""], rows)}
         </section>
     }
     .into_any()
@@ -202,7 +158,7 @@ pub fn Identities(
     now: Timestamp,
 ) -> AnyView {
     let add = changeable.then(|| {
-        let href = format!("/credentials/{client_id}/identities/new");
+        let href = links::new_identity(&client_id);
         view! { <a class="button" data-size="small" href=href>"Add an identity"</a> }
     });
     let rows = identities
@@ -210,10 +166,10 @@ pub fn Identities(
         .map(|identity| {
             let end = AuthenticatorEnd { revoked: identity.revoked_at.is_some(), ..AuthenticatorEnd::default() };
             let remove = (changeable && !end.revoked).then(|| {
-                remove_button("/fn/remove_identity", client_id.clone(), identity.id.to_string(), identity.subject.clone())
+                remove_button(links::REMOVE_IDENTITY, client_id.clone(), identity.id.to_string(), identity.subject.clone())
             });
             let from =
-                identity.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+                used_from(identity.last_used_from);
             let conditions: Vec<String> =
                 identity.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let conditions = if conditions.is_empty() { "None".to_owned() } else { conditions.join(", ") };
@@ -236,14 +192,7 @@ pub fn Identities(
             {shared.then(|| view! {
                 <div class="body"><p>"Another credential has the same issuer and subject: programs must send the client ID."</p></div>
             })}
-            <table>
-                <thead><tr>
-                    <th scope="col">"Subject and issuer"</th><th scope="col">"Conditions"</th><th scope="col">"Keys"</th>
-                    <th scope="col">"Last used"</th><th scope="col">"State"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Subject and issuer", "Conditions", "Keys", "Last used", "State", ""], rows)}
         </section>
     }
     .into_any()

@@ -9,11 +9,12 @@ use domain::model::field_error::FieldError;
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::field::{Errors, TextArea, TextField};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::{TextArea, TextField};
+use crate::components::form_page::FormPage;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::fields::{
     LifetimeChoice, RuleChoice, ScopeChoice, read_lifetime, read_rules, read_team, rule_words, team_choice,
 };
@@ -89,11 +90,11 @@ impl Typed {
 /// The form, filled with what the credential is now.
 pub async fn page(client_id: String) -> Result<Page, ActionError> {
     let credential = find(&signed_in()?, &client_id).await?;
-    form(client_id, Typed::of(&credential), Vec::new()).await
+    form(client_id, Form::new(Typed::of(&credential))).await
 }
 
 /// The form with what was typed and what is wrong with it.
-pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionError> {
+pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     if credential.revoked_at.is_some() {
@@ -108,43 +109,26 @@ pub async fn form(client_id: String, typed: Typed, errors: Vec<FieldError>) -> R
         let held: Vec<&str> = credential.scopes.iter().collect();
         servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&held));
     }
-    let failed = !errors.is_empty();
-    let of = Errors(errors.clone());
-    let team = team_choice(&visit, Role::Manager, typed.team.clone(), of.at("team")).await?;
-    let address = format!("/credentials/{client_id}");
-    let action = format!("{address}/edit");
+    let Form { typed, errors, .. } = form;
+    let team = team_choice(&visit, Role::Manager, typed.team, errors.at("team")).await?;
     let rules =
         (credential.auth_method != AuthMethod::ClientSecret).then(|| view! { <RuleChoice ticked=typed.assertions/> });
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head">
-            <div>
-                <a href=address.clone()>{format!("Back to {}", credential.name)}</a>
-                <h1>{format!("Edit {}", credential.name)}</h1>
-                <p>"Changes apply to the next exchange. Tokens already issued keep what they were granted until they end."</p>
-            </div>
-        </div>
-        <form method="post" action=action class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label="Settings">
-                <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")/>
-                {team}
-                <TextField id="description" label="Description" value=typed.description error=of.at("description")
-                    hint="What runs with it and whom to ask."/>
-                <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
-                <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime")/>
-                <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
-                    hint="One address or CIDR range a line. Empty allows every address." error=of.at("ip_ranges")/>
-                {rules}
-                <TextField id="hard_end_at" label="Last day" kind="date" value=typed.hard_end_at error=of.at("hard_end_at")
-                    hint="Optional. After this day, UTC, nothing of this credential works, whatever its secrets’ own expiry."/>
-            </section>
-            <div class="row">
-                <button class="button" data-kind="primary">"Save changes"</button>
-                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
-            </div>
-        </form>
+    let fields = view! {
+        <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")/>
+        {team}
+        <TextField id="description" label="Description" value=typed.description error=errors.at("description")
+            hint="What runs with it and whom to ask."/>
+        <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")/>
+        <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
+        <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
+            hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
+        {rules}
+        <TextField id="hard_end_at" label="Last day" kind="date" value=typed.hard_end_at error=errors.at("hard_end_at")
+            hint="Optional. After this day, UTC, nothing of this credential works, whatever its secrets’ own expiry."/>
     };
-    let title = format!("Edit {}", credential.name);
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(if failed { 422 } else { 200 }))
+    let lead = "Changes apply to the next exchange. Tokens already issued keep what they were granted until they end.";
+    let action = links::edit_credential(&client_id);
+    let page = FormPage::new(format!("Edit {}", credential.name), action, "Save changes").lead(lead);
+    let page = page.back(links::credential(&client_id), format!("Back to {}", credential.name));
+    Ok(page.panel("Settings", fields).page(errors))
 }

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::components::field::Select;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::status::{ScopeTags, StatusChip, StatusView};
+use crate::components::table::used_from;
 use crate::components::time::MomentOr;
 use crate::error::ActionError;
-use crate::links::query_string;
+use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
@@ -162,14 +163,14 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
             ("sort", &query.sort),
             ("after", after),
         ];
-        format!("/credentials?{}", query_string(&parameters))
+        links::with_query(links::CREDENTIALS, &parameters)
     };
     let next_link = next.as_deref().map(address);
     let first_link = (!query.after.is_empty()).then(|| address(""));
     let shown = crate::components::chart::counted(rows.len() as i64, "credential", "credentials");
     let list = if rows.is_empty() {
         view! {
-            <div class="body"><p>"No credential matches. Check the spelling, or "<a href="/credentials">"show all"</a>"."</p></div>
+            <div class="body"><p>"No credential matches. Check the spelling, or "<a href=links::CREDENTIALS>"show all"</a>"."</p></div>
         }
         .into_any()
     } else {
@@ -188,7 +189,7 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
     let body = view! {
         <Head can_generate/>
         <section class="panel" aria-label="List">
-            <form class="toolbar" method="get" action="/credentials" role="search" aria-label="List">
+            <form class="toolbar" method="get" action=links::CREDENTIALS role="search" aria-label="List">
                 <div class="field">
                     <label for="q">"Search"</label>
                     <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off"
@@ -226,19 +227,19 @@ fn Head(can_generate: bool) -> AnyView {
 }
 
 fn generate() -> AnyView {
-    view! { <a class="button" data-kind="primary" href="/credentials/new">"Generate credentials"</a> }.into_any()
+    view! { <a class="button" data-kind="primary" href=links::NEW_CREDENTIAL>"Generate credentials"</a> }.into_any()
 }
 
 /// The table. Ticked rows are stopped together: the form leads to the page that states the facts first.
 ///
-/// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds the
-/// tools of a row from the template; without it, the name leads to the page that has them all.
+/// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds
+/// the tools of a row from the template; without it, the name leads to the page that has them all.
 #[component]
 fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
     let server = if rows.iter().any(|row| row.team.is_some()) { "MCP server and team" } else { "MCP server" };
     let rows = rows.into_iter().map(table_row).collect_view();
     view! {
-        <form method="get" action="/credentials/revoke" id="bulk">
+        <form method="get" action=links::REVOKE_CREDENTIALS id="bulk">
             <table id="list">
                 <thead>
                     <tr>
@@ -304,13 +305,13 @@ fn table_row(row: CredentialRow) -> AnyView {
         let label = format!("Select {}", row.name);
         view! { <input type="checkbox" name="client_id" value=row.client_id.clone() aria-label=label/> }
     });
-    let from = row.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+    let from = used_from(row.last_used_from);
     let disabled = (row.status == StatusView::Disabled).then_some("");
     view! {
         <tr data-disabled=disabled>
             <td>{pick}</td>
             <th scope="row">
-                <a class="name" href=format!("/credentials/{}", row.client_id)>{row.name}</a><code>{row.client_id}</code>
+                <a class="name" href=links::credential(&row.client_id)>{row.name}</a><code>{row.client_id}</code>
             </th>
             <td>{row.servers.join(", ")}{row.team.map(|team| view! { <div class="sub">{team}</div> })}</td>
             <td><ScopeTags scopes=row.scopes/></td>

@@ -13,12 +13,13 @@ use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, TextArea, TextField};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::{TextArea, TextField};
+use crate::components::form_page::FormPage;
 use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::{Errors, Form};
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
     ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, read_expiry, read_lifetime, read_rules, read_team,
@@ -133,12 +134,13 @@ pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, Act
         },
         (None, None) => Typed::default(),
     };
-    form(typed, Vec::new(), false).await
+    form(Form::new(typed)).await
 }
 
-/// The form with what was typed and what is wrong with it. `ask_password` asks again who it is.
-pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+/// The form with what was typed and what is wrong with it.
+pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
+    let Form { typed, errors, .. } = form;
     let mut servers = server::list(&visit.context).await?;
     let mut left_out = None;
     if !visit.authority()?.is_administrator() {
@@ -150,63 +152,53 @@ pub async fn form(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
             view! { <p class="muted">{words}</p> }
         });
     }
-    let failed = !errors.is_empty();
-    let of = Errors(errors.clone());
-    let team = team_choice(&visit, Role::Member, typed.team.clone(), of.at("team")).await?;
-    let ask_password = ask_password || !visit.is_fresh();
+    let team = team_choice(&visit, Role::Member, typed.team.clone(), errors.at("team")).await?;
     let options_open =
-        errors.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password" | "your_code"))
+        errors.0.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password" | "your_code"))
             || !typed.description.is_empty()
             || !matches!(typed.method.as_str(), "" | "client_secret")
             || !typed.ip_ranges.is_empty();
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head">
-            <div><h1>"New credential"</h1><p>"One credential for one program. A name is enough; the rest has safe defaults."</p></div>
-        </div>
-        <form method="post" action="/credentials/new" class="stack">
-            <FormToken/>
-            <section class="panel" aria-label="Settings">
-                <div class="body">
-                    <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")
-                        hint="The job or service that will use it, such as nightly-index."/>
-                    {team}
-                    {left_out}
-                    <p class="muted">
-                        "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
-                    </p>
-                </div>
-                <details class="more" open=options_open>
-                    <summary>"More options"</summary>
-                    <div class="body">
-                        <MethodChoice chosen=typed.method.clone() error=of.at("method")/>
-                        <div class="stack for-key"><KeyFields typed=typed.keys errors=of.clone()/></div>
-                        <div class="stack for-identity">
-                            <IdentityFields typed=typed.identity errors=of.clone()
-                                example="/credentials/new?example=".to_owned()/>
-                        </div>
-                        <RuleChoice ticked=typed.assertions/>
-                        <TextField id="description" label="Description" value=typed.description error=of.at("description")
-                            hint="What runs with it and whom to ask."/>
-                        <ServerChoice servers=servers.clone() chosen=typed.servers error=of.at("server")/>
-                        <ScopeChoice servers chosen=typed.scopes error=of.at("scopes")/>
-                        <ExpiryChoice chosen=typed.expiry day=typed.expires_on error=of.at("expiry")
-                            day_error=of.at("expires_on")/>
-                        <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime")/>
-                        <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
-                            hint="One address or CIDR range a line. Empty allows every address." error=of.at("ip_ranges")/>
-                    </div>
-                </details>
-            </section>
-            <ConfirmPassword asked=ask_password errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind="primary">"Generate credentials"</button>
-                <a class="button" data-kind="quiet" href="/credentials">"Cancel"</a>
+    let fields = view! {
+        <section class="panel" aria-label="Settings">
+            <div class="body">
+                <TextField id="name" label="Name" value=typed.name.clone() required=true error=errors.at("name")
+                    hint="The job or service that will use it, such as nightly-index."/>
+                {team}
+                {left_out}
+                <p class="muted">
+                    "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
+                </p>
             </div>
-        </form>
+            <details class="more" open=options_open>
+                <summary>"More options"</summary>
+                <div class="body">{more_options(typed, servers, &errors)}</div>
+            </details>
+        </section>
     };
-    let status = if failed { 422 } else { 200 };
-    Ok(Page::new("New credential", body).framed(Frame::Narrow).answering(status))
+    let page = FormPage::new("New credential", links::NEW_CREDENTIAL, "Generate credentials")
+        .lead("One credential for one program. A name is enough; the rest has safe defaults.")
+        .cancel(links::CREDENTIALS);
+    Ok(page.fields(fields).confirm(visit.must_confirm()).page(errors))
+}
+
+/// What most credentials need not set.
+fn more_options(typed: Typed, servers: Vec<McpServer>, errors: &Errors) -> AnyView {
+    let example = format!("{}?example=", links::NEW_CREDENTIAL);
+    view! {
+        <MethodChoice chosen=typed.method error=errors.at("method")/>
+        <div class="stack for-key"><KeyFields typed=typed.keys errors=errors.clone()/></div>
+        <div class="stack for-identity"><IdentityFields typed=typed.identity errors=errors.clone() example/></div>
+        <RuleChoice ticked=typed.assertions/>
+        <TextField id="description" label="Description" value=typed.description error=errors.at("description")
+            hint="What runs with it and whom to ask."/>
+        <ServerChoice servers=servers.clone() chosen=typed.servers error=errors.at("server")/>
+        <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")/>
+        <ExpiryChoice chosen=typed.expiry day=typed.expires_on error=errors.at("expiry") day_error=errors.at("expires_on")/>
+        <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
+        <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
+            hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
+    }
+    .into_any()
 }
 
 #[component]

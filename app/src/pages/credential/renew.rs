@@ -7,12 +7,14 @@ use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::field::{Select, TextField};
+use crate::components::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::reveal::Reveal;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::find;
 use crate::pages::credential::rotate::{deadlines, read_overlap};
 use crate::pages::credential::stop::read_ids;
@@ -46,8 +48,9 @@ impl Typed {
 }
 
 /// Asks before: the names, the overlap, the password when it is due.
-pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
+    let Form { typed, errors, .. } = form;
     let mut credentials = Vec::new();
     for client_id in read_ids(typed.client_ids.split_whitespace())? {
         credentials.push(find(&visit, client_id.as_str()).await?);
@@ -59,8 +62,6 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
             "None of these credentials has a secret. Change their keys or identities one by one.".to_owned(),
         ));
     }
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
     let count = counted(i64::try_from(possible.len()).unwrap_or(i64::MAX), "secret", "secrets");
     let (title, words, verb) = if typed.replaces() {
         (
@@ -79,10 +80,10 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
         let chosen = if typed.overlap.is_empty() { "900".to_owned() } else { typed.overlap.clone() };
         let options = deadlines(Some(("0", "None: the old ones stop now")));
         view! {
-            <Select id="overlap" label="Overlap" options chosen error=of.at("overlap")
+            <Select id="overlap" label="Overlap" options chosen error=errors.at("overlap")
                 hint="Whoever has the text can use the old secrets that long."/>
             <TextField id="overlap_until" label="Date" kind="date" value=typed.overlap_until.clone()
-                error=of.at("overlap_until") hint="Used with “Until the date below”."/>
+                error=errors.at("overlap_until") hint="Used with “Until the date below”."/>
         }
     });
     let names = possible.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
@@ -90,23 +91,14 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>, ask_password: bool) -> 
         let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
     });
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/leaks">"Back to the leak"</a><h1>{title.clone()}</h1><p>{words}</p></div></div>
-        <form method="post" action="/leaks/renew" class="stack">
-            <FormToken/>
-            <input type="hidden" name="client_ids" value=typed.client_ids/>
-            <input type="hidden" name="how" value=typed.how/>
-            <input type="hidden" name="confirmed" value="yes"/>
-            <section class="panel body" aria-label="What happens"><ul>{names}</ul>{left_out}{overlap}</section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind="primary">{verb}</button>
-                <a class="button" data-kind="quiet" href="/leaks">"Cancel"</a>
-            </div>
-        </form>
-    };
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+    let page = FormPage::new(title, links::RENEW, verb)
+        .back(links::LEAKS, "Back to the leak")
+        .lead(words)
+        .hidden("client_ids", typed.client_ids)
+        .hidden("how", typed.how)
+        .hidden("confirmed", "yes")
+        .panel("What happens", view! { <ul>{names}</ul>{left_out}{overlap} });
+    Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
 /// The new secrets, in the answer to the form that made them and nowhere else.
@@ -116,18 +108,12 @@ pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let lead =
         format!("{} of {all}. This is the only time they are shown.", counted(made, "new secret", "new secrets"));
     let panels = renewed.into_iter().enumerate().map(|(number, one)| panel(number, one)).collect_view();
-    let body = view! {
-        <div class="head"><div><h1>"Save your new client secrets"</h1><p>{lead}</p></div></div>
-        <div class="notice" data-tone="warn">
-            <Drawing icon=Icon::Warning/>
-            <div><p><b>"Shown once. "</b>"Only fingerprints are kept here."</p></div>
-        </div>
-        {panels}
-        <div class="row"><a class="button" data-stored="" href="/credentials"><Drawing icon=Icon::Check/>"I have stored these secrets"</a></div>
-    };
-    let mut page = Page::new("Save your new client secrets", body).framed(Frame::Guarded);
-    page.secret = true;
-    page
+    Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
+        .lead(lead)
+        .warning("Shown once. ", "Only fingerprints are kept here.")
+        .inside(panels)
+        .stored("I have stored these secrets")
+        .page()
 }
 
 fn panel(number: usize, one: Renewed) -> AnyView {

@@ -1,24 +1,25 @@
-//! The one page that shows a secret: the answer to the form that generated it.
+//! The page that shows a credential’s secret: the answer to the form that made it.
 
 use domain::base::clock::Timestamp;
+use domain::credential::generate::Generated;
 use leptos::prelude::*;
 
-use crate::components::icon::{Drawing, Icon};
+use crate::components::reveal::{Reveal, shown_once};
 use crate::components::snippet::{Snippets, TryIt};
 use crate::components::status::ScopeTags;
 use crate::components::time::Moment;
-use crate::page::{Frame, Page};
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::list::short_resource;
+use crate::pages::credential::show::connection;
 use crate::snippets::Connection;
+use crate::visit::Visit;
 
 /// What is shown. The secret in `connection` is in this answer and nowhere else.
-pub struct Reveal {
-    /// The credential and its secret.
-    pub connection: Connection,
-    /// When the secret stops working.
-    pub expires_at: Option<Timestamp>,
-    /// Why there is a secret to show.
-    pub occasion: Occasion,
+pub struct NewSecret {
+    connection: Connection,
+    expires_at: Option<Timestamp>,
+    occasion: Occasion,
 }
 
 /// Why there is a secret to show.
@@ -30,76 +31,56 @@ pub enum Occasion {
     Rotated(Option<Timestamp>),
 }
 
-/// The page.
-pub fn page(reveal: Reveal) -> Page {
-    let Reveal { connection, expires_at, occasion } = reveal;
-    let secret = connection.secret_or_placeholder().to_owned();
-    let onward = format!("/credentials/{}", connection.client_id);
-    let expiry = match expires_at {
-        Some(at) => view! { "Expires "<Moment at/> }.into_any(),
-        None => "Never expires".into_any(),
-    };
-    let scopes = connection.scope.split(' ').map(str::to_owned).collect();
-    let (title, steps, old) = match occasion {
-        Occasion::Generated => ("Save your client secret", ["Generate", "Store the secret", "Connect"], ().into_any()),
-        Occasion::Rotated(until) => {
-            let old = match until {
-                Some(at) => view! { " The old one works until "<Moment at/>"." }.into_any(),
-                None => " The old one stopped working.".into_any(),
-            };
-            ("Save your new client secret", ["Rotate", "Store the new secret", "Move the program to it"], old)
-        }
-    };
-    let [first, second, third] = steps;
-    let is_new = matches!(occasion, Occasion::Generated);
-    let body = view! {
-        <ol class="steps"><li data-done="">{first}</li><li aria-current="step">{second}</li><li>{third}</li></ol>
-        <div class="head">
-            <div>
-                <h1>{title}</h1>
-                <p>"For "<b>{connection.name.clone()}</b>". This is the only time it is shown."{old}</p>
+impl NewSecret {
+    /// The secret that was generated; nothing when the credential has none.
+    pub fn of(visit: &Visit, generated: &Generated, occasion: Occasion) -> Option<Self> {
+        let secret = generated.secret.as_ref()?;
+        let mut connection = connection(visit, &generated.credential, Some(&generated.server));
+        connection.secret = Some(secret.expose().to_owned());
+        Some(Self { connection, expires_at: generated.expires_at, occasion })
+    }
+
+    /// The page.
+    pub fn page(self) -> Page {
+        let Self { connection, expires_at, occasion } = self;
+        let expiry = match expires_at {
+            Some(at) => view! { "Expires "<Moment at/> }.into_any(),
+            None => "Never expires".into_any(),
+        };
+        let scopes = connection.scope.split(' ').map(str::to_owned).collect();
+        let (title, steps, old) = match occasion {
+            Occasion::Generated => {
+                ("Save your client secret", ["Generate", "Store the secret", "Connect"], ().into_any())
+            }
+            Occasion::Rotated(until) => {
+                let old = match until {
+                    Some(at) => view! { " The old one works until "<Moment at/>"." }.into_any(),
+                    None => " The old one stopped working.".into_any(),
+                };
+                ("Save your new client secret", ["Rotate", "Store the new secret", "Move the program to it"], old)
+            }
+        };
+        let [first, second, third] = steps;
+        let is_new = matches!(occasion, Occasion::Generated);
+        let facts = view! {
+            <div class="row muted">
+                <span>{expiry}</span><ScopeTags scopes/><span>{short_resource(&connection.mcp_server).to_owned()}</span>
             </div>
-        </div>
-        <div class="notice" data-tone="warn">
-            <Drawing icon=Icon::Warning/>
-            <div><p>
-                <b>"Shown once. "</b>"Only a fingerprint is kept here. If the secret is lost, rotate it again or revoke the credential."
-            </p></div>
-        </div>
-        <section class="panel body" aria-label="Client ID and secret">
-            <div class="field">
-                <label for="client-id">"Client ID"</label>
-                <div class="copy">
-                    <input id="client-id" type="text" readonly=true value=connection.client_id.clone()/>
-                    <button type="button" class="button needs-script" data-copy="client-id">
-                        <Drawing icon=Icon::Copy/><span>"Copy client ID"</span>
-                    </button>
-                </div>
-            </div>
-            <div class="field">
-                <label for="client-secret">"Client secret"</label>
-                <input id="client-secret" type="text" readonly=true data-secret="" autocomplete="off" spellcheck="false"
-                    value=secret/>
-                <div class="row">
-                    <button type="button" class="button needs-script" data-kind="primary" data-copy="client-secret">
-                        <Drawing icon=Icon::Copy/><span>"Copy client secret"</span>
-                    </button>
-                    <button type="button" class="button needs-script" data-unmask="">
-                        <span>"Show client secret"</span>
-                    </button>
-                </div>
-            </div>
-            <div class="row" data-spread="">
-                <div class="row muted">
-                    <span>{expiry}</span><ScopeTags scopes/><span>{short_resource(&connection.mcp_server)}</span>
-                </div>
-                <a class="button" data-stored="" href=onward><Drawing icon=Icon::Check/>"I have stored this secret"</a>
-            </div>
-        </section>
-        <Snippets connection=connection.clone() about="Ready to paste, with the secret."/>
-        {is_new.then(|| view! { <TryIt connection reload=None/> })}
-    };
-    let mut page = Page::new(title, body).framed(Frame::Guarded);
-    page.secret = true;
-    page
+        };
+        Reveal::new(title, "Client ID and secret", links::credential(&connection.client_id))
+        .above(view! { <ol class="steps"><li data-done="">{first}</li><li aria-current="step">{second}</li><li>{third}</li></ol> })
+        .lead(view! { {shown_once(&connection.name)}{old} })
+        .warning(
+            "Shown once. ",
+            "Only a fingerprint is kept here. If the secret is lost, rotate it again or revoke the credential.",
+        )
+        .identifier("client-id", "Client ID", connection.client_id.clone())
+        .secret("client-secret", "Client secret", connection.secret_or_placeholder())
+        .facts(facts)
+        .below(view! {
+            <Snippets connection=connection.clone() about="Ready to paste, with the secret."/>
+            {is_new.then(|| view! { <TryIt connection reload=None/> })}
+        })
+        .page()
+    }
 }

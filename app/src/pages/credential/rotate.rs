@@ -12,13 +12,18 @@ use domain::model::credential::{AuthMethod, AuthenticatorEnd, Credential};
 use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, ProofFields, Select, TextField};
+use crate::components::field::{ProofFields, Select, TextField};
+use crate::components::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
-use crate::components::notice::{Done, ErrorSummary};
+use crate::components::notice::{ErrorSummary, Receipt};
 use crate::components::proof::{KeyFields, TypedKeys};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
+use crate::done::On;
 use crate::error::ActionError;
+use crate::form::{Errors, Form};
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::credential::fields::ExpiryChoice;
 use crate::pages::credential::find;
@@ -74,23 +79,13 @@ impl Step {
 }
 
 /// The page: the form, or the rotation that is under way. `again` asks for the form in any case.
-pub async fn page(client_id: String, done: bool, again: bool) -> Result<Page, ActionError> {
+pub async fn page(client_id: String, done: Option<&str>, again: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     if credential.is_rotating(visit.now()) && !again {
-        return under_way(client_id, done, Vec::new(), false).await;
+        return under_way(client_id, done, Errors::default()).await;
     }
-    form(client_id, Typed::default(), Vec::new(), false).await
-}
-
-fn head(credential: &Credential, title: &'static str, lead: &'static str) -> AnyView {
-    let address = format!("/credentials/{}", credential.client_id);
-    view! {
-        <div class="head">
-            <div><a href=address>{format!("Back to {}", credential.name)}</a><h1>{title}</h1><p>{lead}</p></div>
-        </div>
-    }
-    .into_any()
+    form(client_id, Form::default()).await
 }
 
 /// The times to choose from, after `first`.
@@ -106,12 +101,7 @@ pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(Str
 }
 
 /// The form with what was typed and what is wrong with it.
-pub async fn form(
-    client_id: String,
-    typed: Typed,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     if credential.revoked_at.is_some() {
@@ -126,39 +116,29 @@ pub async fn form(
         }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod.into()),
     };
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
+    let Form { typed, errors, .. } = form;
     let key_fields = (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| {
         let (chosen, day) = (typed.keys.expiry.clone(), typed.keys.expires_on.clone());
         view! {
-            <KeyFields typed=typed.keys errors=of.clone()/>
-            <ExpiryChoice chosen day error=of.at("expiry") day_error=of.at("expires_on")/>
+            <KeyFields typed=typed.keys errors=errors.clone()/>
+            <ExpiryChoice chosen day error=errors.at("expiry") day_error=errors.at("expires_on")/>
         }
     });
     let chosen = if typed.overlap.is_empty() { "86400".to_owned() } else { typed.overlap };
     let options = deadlines(Some(("0", "None: the old one stops now")));
-    let address = format!("/credentials/{client_id}");
-    let action = format!("{address}/rotate");
-    let body = view! {
-        <ErrorSummary errors/>
-        {head(&credential, title, lead)}
-        <form method="post" action=action class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label=title>
-                {key_fields}
-                <Select id="overlap" label="Overlap" options chosen error=of.at("overlap")
-                    hint="How long the old one goes on working, never past its own expiry. None also ends the tokens that it made."/>
-                <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
-                    error=of.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
-            </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind="primary">{title}</button>
-                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
-            </div>
-        </form>
+    let fields = view! {
+        {key_fields}
+        <Select id="overlap" label="Overlap" options chosen error=errors.at("overlap")
+            hint="How long the old one goes on working, never past its own expiry. None also ends the tokens that it made."/>
+        <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
+            error=errors.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
     };
-    Ok(Page::new(format!("{title}: {}", credential.name), body).framed(Frame::Narrow).answering(status))
+    let page = FormPage::new(format!("{title}: {}", credential.name), links::rotate_credential(&client_id), title)
+        .heading(title)
+        .back(links::credential(&client_id), format!("Back to {}", credential.name))
+        .lead(lead)
+        .panel(title, fields);
+    Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
 /// One secret or key of a rotation.
@@ -217,7 +197,7 @@ fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
     sides
         .iter()
         .map(|side| {
-            let from = side.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(side.last_used_from);
             view! {
                 <tr>
                     <th scope="row">{side.name.clone()}<div class="sub">{place}</div></th>
@@ -232,9 +212,15 @@ fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
 }
 
 /// A form that is sent with one button.
-fn step(address: &str, word: &'static str, fields: AnyView, kind: Option<&'static str>, verb: &'static str) -> AnyView {
+fn step(
+    client_id: &str,
+    word: &'static str,
+    fields: AnyView,
+    kind: Option<&'static str>,
+    verb: &'static str,
+) -> AnyView {
     view! {
-        <form method="post" action=format!("{address}/rotation") class="stack">
+        <form method="post" action=links::rotation(client_id) class="stack">
             <FormToken/>
             <input type="hidden" name="step" value=word/>
             {fields}
@@ -245,75 +231,73 @@ fn step(address: &str, word: &'static str, fields: AnyView, kind: Option<&'stati
 }
 
 /// A rotation that is under way, with what is wrong with what was typed.
-pub async fn under_way(
-    client_id: String,
-    done: bool,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     let (old, new) = sides(&visit, &credential).await?;
     let (tone, advice) = advice(&old, &new);
     let icon = if tone == "ok" { Icon::Check } else { Icon::Warning };
-    let address = format!("/credentials/{client_id}");
-    let of = Errors(errors.clone());
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let password = |ids: (&'static str, &'static str)| {
-        // Each form that needs it asks for it: the fields of others are not sent.
-        (ask_password || !visit.is_fresh())
-            .then(|| {
-                let hint = "This needs a confirmation from the last 5 minutes.";
-                view! { <ProofFields errors=of.clone() hint ids/> }
-            })
-            .into_any()
+    let again = new.is_empty().then(|| {
+        let href = format!("{}?again=yes", links::rotate_credential(&client_id));
+        view! { <p><a class="button" data-kind="primary" href=href>"Rotate again"</a></p> }
+    });
+    let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
+    let status = errors.status();
+    let body = view! {
+        <Receipt on=On::Rotation done/>
+        <ErrorSummary errors=errors.clone()/>
+        <div class="head"><div>
+            <a href=links::credential(&client_id)>{format!("Back to {}", credential.name)}</a>
+            <h1>"Rotation in progress"</h1><p>{lead}</p>
+        </div></div>
+        <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p>{again}</div></div>
+        <section class="panel" aria-label="What is replaced, and by what">
+            {table(["Which", "Generated", "Last used", "Ends"], view! { {side_rows(&old, "old")}{side_rows(&new, "new")} })}
+        </section>
+        {steps(&client_id, !new.is_empty(), visit.must_confirm(), &errors)}
     };
-    let finish = (!new.is_empty()).then(|| {
+    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
+}
+
+/// What can be done with a rotation. `works` says whether what is new works, `asked` whether two of the forms ask who
+/// is there.
+fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView {
+    let proof = |ids: (&'static str, &'static str)| {
+        // Each form that needs it asks for it: the fields of others are not sent.
+        asked.then(|| {
+            let hint = "This needs a confirmation from the last 5 minutes.";
+            view! { <ProofFields errors=errors.clone() hint ids/> }
+        })
+    };
+    let finish = works.then(|| {
         view! {
             <section class="panel body" aria-labelledby="finish">
                 <h2 id="finish">"Finish"</h2>
                 <p class="muted">"The old one and the tokens that it made stop working at once."</p>
-                {step(&address, "finish", ().into_any(), Some("primary"), "Finish now")}
+                {step(client_id, "finish", ().into_any(), Some("primary"), "Finish now")}
             </section>
         }
     });
-    let again = new.is_empty().then(|| {
-        view! { <p><a class="button" data-kind="primary" href=format!("{address}/rotate?again=yes")>"Rotate again"</a></p> }
-    });
     let extend = view! {
-        <Select id="deadline" label="From now" options=deadlines(None) chosen="86400" error=of.at("overlap")
+        <Select id="deadline" label="From now" options=deadlines(None) chosen="86400" error=errors.at("overlap")
             hint="Never past the old one’s own expiry."/>
-        <TextField id="overlap_until" label="Last day" kind="date" error=of.at("overlap_until")
+        <TextField id="overlap_until" label="Last day" kind="date" error=errors.at("overlap_until")
             hint="For “Until the date below”: until the end of that day, UTC."/>
-        {password(("your_password", "your_code"))}
+        {proof(("your_password", "your_code"))}
     }
     .into_any();
-    let cancel = password(("your_password_to_cancel", "your_code_to_cancel"));
-    let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
-    let body = view! {
-        {done.then(|| view! { <Done text="The deadline is changed.".to_owned()/> })}
-        <ErrorSummary errors/>
-        {head(&credential, "Rotation in progress", lead)}
-        <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p>{again}</div></div>
-        <section class="panel" aria-label="What is replaced, and by what">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Which"</th><th scope="col">"Generated"</th><th scope="col">"Last used"</th>
-                    <th scope="col">"Ends"</th>
-                </tr></thead>
-                <tbody>{side_rows(&old, "old")}{side_rows(&new, "new")}</tbody>
-            </table>
-        </section>
+    let cancel = proof(("your_password_to_cancel", "your_code_to_cancel")).into_any();
+    view! {
         {finish}
         <section class="panel body" aria-labelledby="extend">
             <h2 id="extend">"Another deadline"</h2>
-            {step(&address, "extend", extend, None, "Change deadline")}
+            {step(client_id, "extend", extend, None, "Change deadline")}
         </section>
         <section class="panel body" aria-labelledby="cancel">
             <h2 id="cancel">"Cancel"</h2>
             <p class="muted">"The new one and the tokens that it made stop working at once; the old one goes on as before."</p>
-            {step(&address, "cancel", cancel, Some("danger"), "Cancel rotation")}
+            {step(client_id, "cancel", cancel, Some("danger"), "Cancel rotation")}
         </section>
-    };
-    Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
+    }
+    .into_any()
 }

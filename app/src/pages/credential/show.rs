@@ -21,12 +21,15 @@ use leptos::server_fn::codec::GetUrl;
 
 use crate::components::chart::{HourChart, grouped};
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
+use crate::components::post_button::post_button;
 use crate::components::snippet::{Snippets, TryIt};
 use crate::components::status::{ScopeTags, StatusChip};
+use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr, duration};
+use crate::done::On;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::pages::audit::activity::{EntryLine, EntryView};
 use crate::pages::credential::authenticators::{Identities, Keys};
@@ -99,7 +102,7 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
 }
 
 /// The page. `done` names what was just done.
-pub async fn page(client_id: String, done: Option<String>) -> Result<Page, ActionError> {
+pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let details = read(&visit, &client_id).await?;
     let status = details.credential.status(visit.now());
@@ -112,20 +115,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         connection.audience.clone_from(&identity.audience);
     }
     let title = details.credential.name.clone();
-    let address = format!("/credentials/{client_id}");
-    let done = match done.as_deref() {
-        Some("enabled") => Some("The credential works again."),
-        Some("disabled") => Some("Disabled. Exchanges and live tokens are refused until you enable it again."),
-        Some("revoked") => Some("Revoked. Exchanges are refused and its live tokens have ended."),
-        Some("saved") => Some("Changes saved."),
-        Some("generated") => Some("Generated. Nothing secret was made: connect the program as shown below."),
-        Some("added") => Some("Added. It works from now on."),
-        Some("rotated") => Some("Rotation started. The new key works from now on."),
-        Some("rotation_finished") => Some("Rotation finished. What was replaced is refused from now on."),
-        Some("rotation_cancelled") => Some("Rotation cancelled. What was new is refused from now on."),
-        Some("removed") => Some("Removed. What it proved is refused from now on."),
-        _ => None,
-    };
+    let address = links::credential(&client_id);
     let Details {
         credential,
         team,
@@ -165,7 +155,7 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
         }
     };
     let body = view! {
-        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <Receipt on=On::Credential done/>
         <Head credential=credential.clone() status works={changeable && member} manages/>
         <Ended credential=credential.clone() status member/>
         <Rotation credential=credential.clone() now member/>
@@ -190,38 +180,37 @@ pub async fn page(client_id: String, done: Option<String>) -> Result<Page, Actio
 
 #[component]
 fn Head(credential: Credential, status: Status, works: bool, manages: bool) -> AnyView {
-    let address = format!("/credentials/{}", credential.client_id);
     let stop = match status {
-        Status::Disabled => view! {
-            <form method="post" action="/fn/enable_credential">
-                <FormToken/>
-                <input type="hidden" name="client_id" value=credential.client_id.to_string()/>
-                <button class="button" data-kind="primary">"Enable"</button>
-            </form>
-        }
-        .into_any(),
-        _ => view! { <a class="button" href=format!("{address}/disable")>"Disable"</a> }.into_any(),
+        Status::Disabled => post_button(
+            links::ENABLE_CREDENTIAL,
+            [("client_id", credential.client_id.to_string())],
+            Some("primary"),
+            false,
+            "Enable",
+        ),
+        _ => view! { <a class="button" href=links::disable_credential(&credential.client_id)>"Disable"</a> }.into_any(),
     };
     let rotate = match credential.auth_method {
         AuthMethod::ClientSecret => Some("Rotate secret"),
         AuthMethod::PrivateKeyJwt => Some("Rotate key"),
         AuthMethod::Federated => None,
     };
-    let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
+    let rotate =
+        rotate.map(|word| view! { <a class="button" href=links::rotate_credential(&credential.client_id)>{word}</a> });
     let actions = works.then(|| {
         view! {
             <div class="row">
                 {rotate}
-                {manages.then(|| view! { <a class="button" href=format!("{address}/edit")>"Edit"</a> })}
+                {manages.then(|| view! { <a class="button" href=links::edit_credential(&credential.client_id)>"Edit"</a> })}
                 {stop}
-                <a class="button" data-kind="danger" href=format!("{address}/revoke")>"Revoke"</a>
+                <a class="button" data-kind="danger" href=links::revoke_credential(&credential.client_id)>"Revoke"</a>
             </div>
         }
     });
     view! {
         <div class="head">
             <div>
-                <a href="/credentials">"Back to the list"</a>
+                <a href=links::CREDENTIALS>"Back to the list"</a>
                 <div class="title"><h1>{credential.name}</h1><StatusChip status=status.into()/></div>
                 <span class="row">
                     <code id="cid">{credential.client_id.to_string()}</code>
@@ -240,10 +229,10 @@ fn Head(credential: Credential, status: Status, works: bool, manages: bool) -> A
 /// Why it does not work, when it does not.
 #[component]
 fn Ended(credential: Credential, status: Status, member: bool) -> AnyView {
-    let replacement = format!("/credentials/new?from={}", credential.client_id);
+    let replacement = links::credential_like(&credential.client_id);
     let replace =
         move || member.then(|| view! { <a href=replacement>"Generate a replacement with the same settings"</a> });
-    let entry = format!("/activity?target={}", credential.client_id);
+    let entry = links::activity_of(&credential.client_id);
     match (status, credential.revoked_at, credential.disabled_at) {
         (Status::Revoked, Some(at), _) => {
             let reason = match &credential.revoke_reason {
@@ -318,7 +307,7 @@ fn Rotation(credential: Credential, now: Timestamp, member: bool) -> AnyView {
                     <div>
                         <p><b>"Rotation in progress. "</b>"The old one stops working "<Moment at/>"."</p>
                         {member.then(|| {
-                            let href = format!("/credentials/{}/rotate", credential.client_id);
+                            let href = links::rotate_credential(&credential.client_id);
                             view! { <p><a href=href>"Finish, extend or cancel"</a></p> }
                         })}
                     </div>
@@ -351,7 +340,7 @@ fn Facts(credential: Credential, team: Option<Team>, servers: Vec<McpServer>, im
     view! {
         <dl class="panel facts">
             {team.map(|team| {
-                let href = format!("/teams/{}", team.id);
+                let href = links::team(&team.id);
                 view! { <div><dt>"Team"</dt><dd><a href=href>{team.name}</a></dd></div> }
             })}
             <div><dt>"MCP server"</dt><dd>{server_names(&credential, &servers).join(", ")}</dd></div>
@@ -397,8 +386,7 @@ fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView
             } else {
                 ("Unused", "idle")
             };
-            let from =
-                secret.last_used_from.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
+            let from = used_from(secret.last_used_from);
             view! {
                 <tr>
                     <th scope="row"><code>{format!("css_…{}", secret.hint)}</code></th>
@@ -413,13 +401,7 @@ fn Secrets(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView
     view! {
         <section class="panel" aria-labelledby="secrets">
             <header><h2 id="secrets">"Secrets"</h2><span class="muted">"Known by their last characters."</span></header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Secret"</th><th scope="col">"Generated"</th><th scope="col">"Last used"</th>
-                    <th scope="col">"Ends"</th><th scope="col">"State"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Secret", "Generated", "Last used", "Ends", "State"], rows)}
         </section>
     }
     .into_any()
@@ -436,7 +418,7 @@ fn Changes(changes: Vec<EntryView>, client_id: String) -> AnyView {
         .collect_view();
     view! {
         <section class="panel" aria-labelledby="changes">
-            <header><h2 id="changes">"Recent changes"</h2><a href=format!("/activity?target={client_id}")>"See all entries"</a></header>
+            <header><h2 id="changes">"Recent changes"</h2><a href=links::activity_of(&client_id)>"See all entries"</a></header>
             <ol class="list">{rows}</ol>
         </section>
     }

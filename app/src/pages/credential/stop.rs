@@ -12,7 +12,9 @@ use crate::components::field::TextField;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::time::MomentOr;
+use crate::done::Done;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::credential::find;
 use crate::pages::credential::usage::impact_facts;
@@ -24,7 +26,7 @@ pub async fn enable_credential(client_id: String) -> Result<String, ActionError>
     let visit = signed_in()?;
     let id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     credential::disable::enable(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("/credentials/{id}?done=enabled"))
+    Ok(Done::CredentialEnabled.at(links::credential(&id)))
 }
 
 /// Most credentials that one form is about.
@@ -36,7 +38,7 @@ pub async fn disable_credential(client_id: String) -> Result<String, ActionError
     let visit = signed_in()?;
     let id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     disable::disable(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("/credentials/{id}?done=disabled"))
+    Ok(Done::CredentialDisabled.at(links::credential(&id)))
 }
 
 /// Revokes one or several credentials (client IDs separated by spaces), for ever.
@@ -46,8 +48,8 @@ pub async fn revoke_credentials(client_ids: String, reason: String) -> Result<St
     let ids = read_ids(client_ids.split(' '))?;
     revoke::revoke_all(&visit.context, &visit.actor()?, &ids, &reason).await?;
     Ok(match ids.as_slice() {
-        [id] => format!("/credentials/{id}?done=revoked"),
-        _ => "/credentials?status=revoked".to_owned(),
+        [id] => Done::CredentialRevoked.at(links::credential(id)),
+        _ => links::credentials_with_status("revoked"),
     })
 }
 
@@ -65,7 +67,7 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     let impact = inspect::impact(&visit.context, &credential).await?;
-    let address = format!("/credentials/{client_id}");
+    let address = links::credential(&client_id);
     let body = view! {
         <div class="head">
             <div>
@@ -76,7 +78,7 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
         </div>
         <section class="panel" aria-label="What happens">
             {impact_facts(&impact)}
-            <form method="post" action="/fn/disable_credential" class="body">
+            <form method="post" action=links::DISABLE_CREDENTIAL class="body">
                 <FormToken/>
                 <input type="hidden" name="client_id" value=client_id/>
                 <p>"From now on exchanges are refused, and the built-in MCP server refuses its live tokens. Settings and secrets are kept."</p>
@@ -94,7 +96,7 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
 pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let address = format!("/credentials/{client_id}");
+    let address = links::credential(&client_id);
     let body = view! {
         <div class="head">
             <div>
@@ -104,7 +106,7 @@ pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
             </div>
         </div>
         <section class="panel" aria-label="What happens">
-            <form method="post" action="/fn/enable_credential" class="body">
+            <form method="post" action=links::ENABLE_CREDENTIAL class="body">
                 <FormToken/>
                 <input type="hidden" name="client_id" value=client_id/>
                 <div class="row">
@@ -130,10 +132,17 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
     let joined = client_ids.join(" ");
     let (title, back, address, disable) = match credentials.as_slice() {
         [one] => {
-            let address = format!("/credentials/{}", one.client_id);
-            (one.name.clone(), format!("Back to {}", one.name), address.clone(), Some(format!("{address}/disable")))
+            let address = links::credential(&one.client_id);
+            (
+                one.name.clone(),
+                format!("Back to {}", one.name),
+                address.clone(),
+                Some(links::disable_credential(&one.client_id)),
+            )
         }
-        many => (format!("{} credentials", many.len()), "Back to the list".to_owned(), "/credentials".to_owned(), None),
+        many => {
+            (format!("{} credentials", many.len()), "Back to the list".to_owned(), links::CREDENTIALS.to_owned(), None)
+        }
     };
     let last_used = credentials.iter().filter_map(|credential| credential.last_used_at).max();
     let from = match credentials.as_slice() {
@@ -164,7 +173,7 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
                 <div><dt>"Live tokens that end now"</dt><dd>{impact.live_tokens}</dd></div>
                 <div><dt>"Last used"</dt><dd><MomentOr at=last_used otherwise="Never"/><span class="muted">{from}</span></dd></div>
             </dl>
-            <form method="post" action="/fn/revoke_credentials" class="body">
+            <form method="post" action=links::REVOKE_CREDENTIALS_NOW class="body">
                 <FormToken/>
                 <input type="hidden" name="client_ids" value=joined/>
                 <p>

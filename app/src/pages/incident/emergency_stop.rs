@@ -10,12 +10,16 @@ use domain::server;
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};
-use crate::components::field::{Errors, Select, TextField};
+use crate::components::field::{Select, TextField};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::components::post_button::post_button;
 use crate::components::time::Moment;
+use crate::done::Done;
 use crate::error::ActionError;
+use crate::form::{Errors, Form};
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::credential::fields::read_team;
 use crate::visit::{Visit, signed_in};
@@ -28,7 +32,7 @@ pub const CONFIRMATION: &str = "STOP";
 pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let count = emergency_stop::undo(&visit.context, &visit.actor()?, Timestamp::from_millis(stopped_at)).await?;
-    Ok(format!("/settings?done=undone&count={count}"))
+    Ok(format!("{}&count={count}", Done::SettingsUndone.at(links::SETTINGS)))
 }
 
 /// Stops that can be undone.
@@ -42,11 +46,7 @@ pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
                     <Drawing icon=Icon::Warning/>
                     <div>
                         <p><b>"Emergency stop "<Moment at/>". "</b>{credentials}" still disabled by it."</p>
-                        <form method="post" action="/fn/undo_emergency_stop">
-                            <FormToken/>
-                            <input type="hidden" name="stopped_at" value=at.millis().to_string()/>
-                            <button class="button" data-size="small">"Undo: enable them again"</button>
-                        </form>
+                        {post_button(links::UNDO_STOP, [("stopped_at", at.millis().to_string())], None, true, "Undo: enable them again")}
                     </div>
                 </div>
             }
@@ -149,20 +149,20 @@ impl Choices {
     }
 }
 
-fn selection_fields(choices: Choices, typed: &Typed, of: &Errors) -> AnyView {
+fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView {
     let Choices { teams, people, servers } = choices;
     let means =
         [("disable", "Disable: they can be enabled again"), ("revoke", "Revoke: final, with every secret they have")];
     let means = means.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
     view! {
-        <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=of.at("team")/>
-        <Select id="made_by" label="Made by" options=people chosen=typed.made_by.clone() error=of.at("made_by")
+        <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=errors.at("team")/>
+        <Select id="made_by" label="Made by" options=people chosen=typed.made_by.clone() error=errors.at("made_by")
             hint="Credentials that they generated, or whose present secret, key or identity they made."/>
-        <Select id="server" label="MCP server" options=servers chosen=typed.server.clone() error=of.at("server")
+        <Select id="server" label="MCP server" options=servers chosen=typed.server.clone() error=errors.at("server")
             hint="Credentials that may call it."/>
         <TextField id="created_before" label="Generated before" kind="date" value=typed.created_before.clone()
-            error=of.at("created_before") hint="Empty: whenever they were generated."/>
-        <Select id="means" label="How" options=means chosen=typed.means.clone() error=of.at("means")/>
+            error=errors.at("created_before") hint="Empty: whenever they were generated."/>
+        <Select id="means" label="How" options=means chosen=typed.means.clone() error=errors.at("means")/>
     }
     .into_any()
 }
@@ -173,7 +173,7 @@ pub async fn panel(visit: &Visit) -> Result<AnyView, ActionError> {
     Ok(view! {
         <section class="panel" data-tone="danger" aria-labelledby="stop">
             <header><h2 id="stop">"Emergency stop"</h2></header>
-            <form method="get" action="/settings/stop" class="body">
+            <form method="get" action=links::STOP class="body">
                 <p class="muted">
                     "Stops many credentials at once and, unless you choose a team, ends connected apps and personal tokens for good. "
                     "The next page counts what it ends before anything happens."
@@ -187,9 +187,10 @@ pub async fn panel(visit: &Visit) -> Result<AnyView, ActionError> {
 }
 
 /// Counts what a stop would end, and asks.
-pub async fn page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionError> {
+pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let status = if errors.is_empty() { 200 } else { 422 };
+    let Form { typed, errors, .. } = form;
+    let status = errors.status();
     let (selection, means) = match typed.selection() {
         Ok(chosen) => chosen,
         Err(error) => return Err(ActionError::Invalid(error.message)),
@@ -197,7 +198,6 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionE
     let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
-    let of = Errors(errors.clone());
     let count = counted(credentials, "credential", "credentials");
     let tokens = counted(live_tokens, "live token", "live tokens");
     let all = everything(&preview);
@@ -215,10 +215,10 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionE
     };
     let of_people = grants + personal_tokens + clients;
     let form = if credentials + of_people == 0 {
-        view! { <p>"There is nothing to stop. "<a href="/settings">"Choose differently"</a></p> }.into_any()
+        view! { <p>"There is nothing to stop. "<a href=links::SETTINGS>"Choose differently"</a></p> }.into_any()
     } else {
         view! {
-            <form method="post" action="/settings/stop" class="stack">
+            <form method="post" action=links::STOP class="stack">
                 <FormToken/>
                 <input type="hidden" name="team" value=typed.team.clone()/>
                 <input type="hidden" name="made_by" value=typed.made_by.clone()/>
@@ -226,21 +226,21 @@ pub async fn page(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionE
                 <input type="hidden" name="created_before" value=typed.created_before.clone()/>
                 <input type="hidden" name="means" value=means.as_str()/>
                 {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
-                <TextField id="reason" label="Reason" value=typed.reason.clone() error=of.at("reason")
+                <TextField id="reason" label="Reason" value=typed.reason.clone() error=errors.at("reason")
                     hint="Optional. Kept in the audit log."/>
                 <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation.clone() required=true
-                    error=of.at("confirmation")/>
+                    error=errors.at("confirmation")/>
                 <div class="row">
                     <button class="button" data-kind="danger">{verb}</button>
-                    <a class="button" data-kind="quiet" href="/settings">"Cancel"</a>
+                    <a class="button" data-kind="quiet" href=links::SETTINGS>"Cancel"</a>
                 </div>
             </form>
         }
         .into_any()
     };
     let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/settings">"Back to the settings"</a><h1>{title.clone()}</h1></div></div>
+        <ErrorSummary errors=errors.clone()/>
+        <div class="head"><div><a href=links::SETTINGS>"Back to the settings"</a><h1>{title.clone()}</h1></div></div>
         <section class="panel" data-tone="danger" aria-labelledby="counted">
             <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What it ends"</h2></header>
             <dl class="facts">
@@ -294,8 +294,8 @@ pub fn ended_of_people(of: &Preview) -> String {
 
 /// Where a stop's result is told: that `count` credentials stopped, and what it ended `of` people.
 pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
-    let done = if means == Means::Disable { "disabled" } else { "revoked" };
-    let mut address = format!("/settings?done={done}&count={count}");
+    let done = if means == Means::Disable { Done::SettingsDisabled } else { Done::SettingsRevoked };
+    let mut address = format!("{}&count={count}", done.at(links::SETTINGS));
     for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens), ("clients", of.clients)] {
         if number > 0 {
             address += &format!("&{name}={number}");
@@ -344,7 +344,7 @@ pub fn progress_broken() -> String {
     view! {
         <li class="body"><p>
             "It broke off: the database does not answer. What is counted above is stopped. "
-            <a href="/settings">"Start it again for the rest"</a>
+            <a href=links::SETTINGS>"Start it again for the rest"</a>
         </p></li>
     }
     .to_html()

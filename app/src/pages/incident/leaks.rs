@@ -16,10 +16,11 @@ use crate::components::chart::{counted, grouped};
 use crate::components::field::{Select, TextArea};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
+use crate::components::post_button::post_button;
 use crate::components::status::{ScopeTags, StatusChip};
 use crate::components::time::Moment;
 use crate::error::ActionError;
-use crate::links::client_path;
+use crate::links;
 use crate::page::Page;
 use crate::visit::{Visit, signed_in};
 
@@ -70,7 +71,7 @@ fn fields(days: u32) -> AnyView {
     let options = [("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
     let options = options.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
     view! {
-        <form method="post" action="/leaks" class="body" autocomplete="off">
+        <form method="post" action=links::LEAKS class="body" autocomplete="off">
             <FormToken/>
             <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
                 hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 20 kB. For more: countersign leak FILE."/>
@@ -118,15 +119,13 @@ fn summary(findings: &Findings) -> String {
 const REASON: &str = "Leaked";
 
 fn revoke_form(client_ids: String, verb: String) -> AnyView {
-    view! {
-        <form method="post" action="/fn/revoke_credentials">
-            <FormToken/>
-            <input type="hidden" name="client_ids" value=client_ids/>
-            <input type="hidden" name="reason" value=REASON/>
-            <button class="button" data-kind="danger">{verb}</button>
-        </form>
-    }
-    .into_any()
+    post_button(
+        links::REVOKE_CREDENTIALS_NOW,
+        [("client_ids", client_ids), ("reason", REASON.to_owned())],
+        Some("danger"),
+        false,
+        verb,
+    )
 }
 
 /// What can be done with all that can be used, at once.
@@ -144,14 +143,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
     };
     let (ids, secrets) = (joined(None), joined(Some(AuthMethod::ClientSecret)));
     let renew = |how: &'static str, verb: String| {
-        view! {
-            <form method="post" action="/leaks/renew">
-                <FormToken/>
-                <input type="hidden" name="client_ids" value=secrets.join(" ")/>
-                <input type="hidden" name="how" value=how/>
-                <button class="button">{verb}</button>
-            </form>
-        }
+        post_button(links::RENEW, [("client_ids", secrets.join(" ")), ("how", how.to_owned())], None, false, verb)
     };
     let renewals = (secrets.len() > 1).then(|| {
         view! {
@@ -211,25 +203,18 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
     };
     let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
     let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
-        view! {
-            <form method="post" action=action>
-                <FormToken/>
-                <input type="hidden" name=field value=value/>
-                <button class="button" data-kind="danger">{verb}</button>
-            </form>
-        }
-        .into_any()
+        post_button(action, [(field, value)], Some("danger"), false, verb)
     };
     let action = match found {
         _ if !works => view! { <p class="muted">"Nothing is left to do."</p> }.into_any(),
         LeakSubject::PersonalToken(listed) => {
             let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
             let verb = if own { "Revoke token" } else { "Revoke their token" };
-            button("/fn/revoke_personal_token", "token", listed.token.id.to_string(), verb)
+            button(links::REVOKE_PERSONAL_TOKEN, "token", listed.token.id.to_string(), verb)
         }
-        LeakSubject::Consent(listed) => button("/fn/end_grant", "grant", listed.consent.id.to_string(), "End access"),
+        LeakSubject::Consent(listed) => button(links::END_ACCESS, "grant", listed.consent.id.to_string(), "End access"),
         LeakSubject::Client(client) => view! {
-            <a class="button" href=client_path(&client.id)>"Open the client"</a>
+            <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">
                 "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."
             </p>
@@ -249,7 +234,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
 fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
     let Leak { credential, evidence, impact, reach } = leak;
     let status = credential.status(visit.now());
-    let address = format!("/credentials/{}", credential.client_id);
+    let address = links::credential(&credential.client_id);
     let revoked = credential.revoked_at.is_some();
     let name_of = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
     let used: Vec<String> = reach
@@ -266,7 +251,7 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
         view! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
             .into_any()
     } else if revoked {
-        view! { <a class="button" data-kind="primary" href=format!("/credentials/new?from={}", credential.client_id)>
+        view! { <a class="button" data-kind="primary" href=links::credential_like(&credential.client_id)>
         "Generate a replacement"</a> }
         .into_any()
     } else {
@@ -275,11 +260,12 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
             AuthMethod::PrivateKeyJwt => Some("Rotate key"),
             AuthMethod::Federated => None,
         };
-        let rotate = rotate.map(|word| view! { <a class="button" href=format!("{address}/rotate")>{word}</a> });
+        let rotate = rotate
+            .map(|word| view! { <a class="button" href=links::rotate_credential(&credential.client_id)>{word}</a> });
         view! {
             {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
             {rotate}
-            <a class="button" href=format!("/credentials/new?from={}", credential.client_id)>"Generate a replacement"</a>
+            <a class="button" href=links::credential_like(&credential.client_id)>"Generate a replacement"</a>
         }
         .into_any()
     };

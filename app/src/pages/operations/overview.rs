@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::components::chart::{HourChart, grouped};
 use crate::components::icon::{Drawing, Icon};
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::pages::audit::activity::{EntryLine, EntryView};
 use crate::visit::signed_in;
@@ -77,7 +78,7 @@ pub async fn page() -> Result<Page, ActionError> {
         {begins.then(|| view! { <NextSteps generated={counts.all > 0}/> })}
         <Tokens hours/>
         <section class="panel" aria-labelledby="latest">
-            <header><h2 id="latest">"Latest changes"</h2><a href="/activity">"See all entries"</a></header>
+            <header><h2 id="latest">"Latest changes"</h2><a href=links::ACTIVITY>"See all entries"</a></header>
             <ol class="list">
                 {latest?.into_iter().map(|entry| view! { <li class="entry"><EntryLine entry/></li> }).collect_view()}
             </ol>
@@ -92,7 +93,7 @@ fn Risks(counts: OverviewCounts) -> AnyView {
         let tone = (number > 0 && !tone.is_empty()).then_some(tone);
         view! {
             <li>
-                <a class="panel card" data-tone=tone href=format!("/credentials?status={filter}")>
+                <a class="panel card" data-tone=tone href=links::credentials_with_status(filter)>
                     <b>{grouped(number)}</b>" "<span>{if number == 1 { one } else { many }}</span>
                 </a>
             </li>
@@ -124,10 +125,10 @@ fn NextSteps(generated: bool) -> AnyView {
     let generate = if generated {
         "Generate a credential".into_any()
     } else {
-        view! { <a href="/credentials/new">"Generate your first credential"</a> }.into_any()
+        view! { <a href=links::NEW_CREDENTIAL>"Generate your first credential"</a> }.into_any()
     };
     let exchange = if generated {
-        view! { <a href="/credentials?status=unverified">"Exchange its secret for a token"</a> }.into_any()
+        view! { <a href=links::credentials_with_status("unverified")>"Exchange its secret for a token"</a> }.into_any()
     } else {
         "Exchange its secret for a token".into_any()
     };

@@ -6,8 +6,10 @@ use domain::operations::key_rotation;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::notice::Done;
+use crate::components::notice::DoneNotice;
+use crate::done::{Done, On};
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::pages::incident::emergency_stop::{ended_of_people, panel, undoable};
 use crate::pages::operations::signing_keys::SigningKeys;
@@ -17,7 +19,7 @@ use crate::visit::signed_in;
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// A word.
-    pub done: String,
+    pub done: Option<String>,
     /// How many credentials.
     pub count: String,
     /// How many connected apps ended with them.
@@ -33,10 +35,10 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let keys = key_rotation::list(&visit.context).await?;
     let body = view! {
-        {done(&outcome)}
+        {Done::read(On::Settings, outcome.done.as_deref()).map(|done| receipt(done, &outcome))}
         {undoable(emergency_stop::undoable(&visit.context).await?)}
         <div class="head"><div><h1>"Settings"</h1><p>"Signing keys, and what to do when everything has to stop."</p></div>
-            <a class="button" href="/settings/webhooks">"Webhooks"</a>
+            <a class="button" href=links::WEBHOOKS>"Webhooks"</a>
         </div>
         <SigningKeys keys now=visit.now()/>
         {panel(&visit).await?}
@@ -44,7 +46,7 @@ pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     Ok(Page::new("Settings", body))
 }
 
-fn done(outcome: &Outcome) -> AnyView {
+fn receipt(done: Done, outcome: &Outcome) -> AnyView {
     let number = |text: &str| text.parse::<i64>().unwrap_or(0);
     let credentials = counted(number(&outcome.count), "credential", "credentials");
     let of_people = ended_of_people(&Preview {
@@ -54,18 +56,11 @@ fn done(outcome: &Outcome) -> AnyView {
         personal_tokens: number(&outcome.personal_tokens),
         clients: number(&outcome.clients),
     });
-    let text = match outcome.done.as_str() {
-        "rotated" => {
-            "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended."
-                .to_owned()
-        }
-        "replaced" => {
-            "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.".to_owned()
-        }
-        "disabled" => format!("Stopped: {credentials}, until they are enabled again.{of_people}"),
-        "revoked" => format!("Revoked: {credentials}, for ever.{of_people}"),
-        "undone" => format!("Enabled again: {credentials}."),
-        _ => return ().into_any(),
+    let numbers = match done {
+        Done::SettingsDisabled => format!("{credentials}, until they are enabled again.{of_people}"),
+        Done::SettingsRevoked => format!("{credentials}, for ever.{of_people}"),
+        Done::SettingsUndone => format!("{credentials}."),
+        _ => String::new(),
     };
-    view! { <Done text/> }.into_any()
+    view! { <DoneNotice text=format!("{}{numbers}", done.receipt())/> }.into_any()
 }

@@ -1,6 +1,5 @@
 //! Signing in with an OpenID provider: its button, its part of the account page, and what is said when it did not work.
 
-use domain::model::field_error::FieldError;
 use domain::model::person::Link;
 use domain::person::openid::OpenIdError;
 use domain::person::openid::link;
@@ -8,10 +7,12 @@ use domain::person::sign_in::wait_words;
 use domain::services::relying_party::Provider;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors};
+use crate::components::field::ConfirmPassword;
 use crate::components::layout::FormToken;
 use crate::components::time::Moment;
 use crate::error::ActionError;
+use crate::form::Errors;
+use crate::links;
 use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::Visit;
@@ -23,7 +24,7 @@ pub fn SignInWithProvider(next: String) -> AnyView {
     relying_party
         .map(|relying_party| {
             view! {
-                <form method="post" action="/login/openid" class="stack">
+                <form method="post" action=links::SIGN_IN_WITH_OPENID class="stack">
                     <FormToken/>
                     <input type="hidden" name="next" value=next/>
                     <button class="button">{format!("Sign in with {}", relying_party.provider().name)}</button>
@@ -34,15 +35,13 @@ pub fn SignInWithProvider(next: String) -> AnyView {
 }
 
 /// The part of the account page that connects and disconnects; nothing when there is no provider.
-pub async fn section(visit: &Visit, errors: Vec<FieldError>) -> Result<Option<AnyView>, ActionError> {
+pub async fn section(visit: &Visit, errors: Errors) -> Result<Option<AnyView>, ActionError> {
     let Some(relying_party) = &visit.context.openid else { return Ok(None) };
     let link = link::of(&visit.context, relying_party, &visit.viewer()?.id).await?;
     let name = relying_party.provider().name.clone();
-    let of = Errors(errors);
-    let asked = of.at("your_password").or(of.at("your_code")).is_some() || !visit.is_fresh();
     let (action, words, verb) = match link {
-        None => ("/account/openid", not_connected(&name), "Connect"),
-        Some(link) => ("/account/openid/disconnect", connected(&name, link), "Disconnect"),
+        None => (links::CONNECT_OPENID, not_connected(&name), "Connect"),
+        Some(link) => (links::DISCONNECT_OPENID, connected(&name, link), "Disconnect"),
     };
     Ok(Some(
         view! {
@@ -51,7 +50,7 @@ pub async fn section(visit: &Visit, errors: Vec<FieldError>) -> Result<Option<An
                 <form method="post" action=action class="body">
                     <FormToken/>
                     {words}
-                    <ConfirmPassword asked errors=of/>
+                    {visit.must_confirm().then(|| view! { <ConfirmPassword errors/> })}
                     <div class="row"><button class="button">{verb}</button></div>
                 </form>
             </section>
@@ -87,7 +86,7 @@ fn connected(name: &str, link: Link) -> AnyView {
 /// The error of a fault of ours.
 pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<Page, ActionError> {
     let name = &provider.name;
-    let is_account = back.starts_with("/account");
+    let is_account = back.starts_with(links::ACCOUNT);
     let way_on = (back, if is_account { "Back to your account" } else { "Sign in" });
     let (status, title, text) = match error {
         OpenIdError::Fault(fault) => return Err(fault.into()),

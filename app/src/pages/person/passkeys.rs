@@ -1,23 +1,21 @@
 //! One's own passkeys: the list on the account's page, adding one, removing one.
 
 use domain::base::id::PasskeyId;
-use domain::model::field_error::FieldError;
 use domain::model::person::Passkey;
 use domain::person::passkey;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, TextField};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::TextField;
+use crate::components::form_page::FormPage;
 use crate::components::passkey::PasskeyButton;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::signed_in;
-
-/// Where what a new passkey signs comes from.
-const ADDING: &str = "/account/passkeys/challenge?for=add";
 
 /// The field that keeps the name while it is asked again who somebody is.
 pub const KEPT_NAME: &str = "kept_name";
@@ -30,7 +28,7 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
     let rows = passkeys
         .into_iter()
         .map(|passkey| {
-            let remove = format!("/account/passkeys/{}/remove", passkey.id);
+            let remove = links::remove_passkey(&passkey.id);
             view! {
                 <tr>
                     <th scope="row">{passkey.name.clone()}</th>
@@ -42,17 +40,7 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
             }
         })
         .collect_view();
-    let table = (!rows.is_empty()).then(|| {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Added"</th><th scope="col">"Last used"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-    });
+    let table = (!rows.is_empty()).then(|| table(["Name", "Added", "Last used", ""], rows));
     let about = table.is_none().then(|| {
         view! {
             <div class="body"><p class="muted">
@@ -65,7 +53,7 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
         <section class="panel" aria-labelledby="passkeys">
             <header>
                 <h2 id="passkeys">"Passkeys"</h2>
-                {possible.then(|| view! { <a class="button" data-size="small" href="/account/passkeys/new">"Add a passkey"</a> })}
+                {possible.then(|| view! { <a class="button" data-size="small" href=links::NEW_PASSKEY>"Add a passkey"</a> })}
             </header>
             {about}{table}
         </section>
@@ -74,75 +62,50 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
 }
 
 /// The form that adds one: first who it is, when that is due, then the name and the button.
-pub async fn new(name: String, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn new(form: Form<String>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     if !passkey::is_possible(&visit.context.settings) {
         return Err(ActionError::NotFound);
     }
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let asked = ask_password || !visit.is_fresh();
-    let inside = if asked {
-        view! {
-            <input type="hidden" name=KEPT_NAME value=name/>
-            <ConfirmPassword asked errors=of/>
-            <div class="row"><button class="button" data-kind="primary">"Go on"</button></div>
-        }
-        .into_any()
-    } else {
-        view! {
-            <section class="panel body" aria-label="New passkey">
-                <TextField id="name" label="Name" value=name required=true hint="Where it is, such as work laptop or blue key."
-                    error=of.at("name")/>
-                <p id="passkey" tabindex="-1" class="muted">"Your browser asks where to keep it, and for your finger, face or PIN."</p>
-                <PasskeyButton challenge=ADDING words="Add a passkey" kind=Some("primary")/>
-                <noscript><p>"Adding a passkey needs JavaScript. An authenticator app does not."</p></noscript>
-            </section>
-        }
-        .into_any()
+    let Form { typed: name, errors, .. } = form;
+    let page = FormPage::new("Add a passkey", links::NEW_PASSKEY, "Go on")
+        .back(links::ACCOUNT, "Back to your account")
+        .without_cancel();
+    if visit.must_confirm() {
+        return Ok(page.hidden(KEPT_NAME, name).confirm(true).page(errors));
+    }
+    let fields = view! {
+        <TextField id="name" label="Name" value=name required=true hint="Where it is, such as work laptop or blue key."
+            error=errors.at("name")/>
+        <p id="passkey" tabindex="-1" class="muted">"Your browser asks where to keep it, and for your finger, face or PIN."</p>
+        <PasskeyButton challenge=format!("{}?for=add", links::PASSKEY_CHALLENGE) words="Add a passkey" kind=Some("primary")/>
+        <noscript><p>"Adding a passkey needs JavaScript. An authenticator app does not."</p></noscript>
     };
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/account">"Back to your account"</a><h1>"Add a passkey"</h1></div></div>
-        <form method="post" action="/account/passkeys/new" class="stack"><FormToken/>{inside}</form>
-    };
-    Ok(Page::new("Add a passkey", body).framed(Frame::Narrow).answering(status))
+    Ok(page.without_button().panel("New passkey", fields).page(errors))
 }
 
 /// The form that added one was sent again.
-pub fn already_added() -> Page {
+pub fn already_added(_: &str) -> Page {
     message(
         409,
         "Already added",
         "The passkey was added when this form was sent before. If recovery codes came with it, they were shown once and cannot be \
          shown again: if you did not store them, make new ones.",
-        Some(("/account".to_owned(), "Go to your account")),
+        Some((links::ACCOUNT.to_owned(), "Go to your account")),
     )
 }
 
 /// Asks before one is removed.
-pub async fn remove(id: String, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn remove(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let passkey = PasskeyId::parse(&id).ok_or(ActionError::NotFound)?;
     let passkey = passkey::find(&visit.context, &visit.viewer()?.id, &passkey).await?.ok_or(ActionError::NotFound)?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
     let title = format!("Remove the passkey {}?", passkey.name);
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/account">"Back to your account"</a><h1>{title.clone()}</h1></div></div>
-        <form method="post" action=format!("/account/passkeys/{id}/remove") class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label="What happens"><p>
-                "It signs you in no more. If it is your only second factor, your password alone signs you in then, and your "
-                "recovery codes stop working. Remove it from your device too: that does not happen by itself."
-            </p></section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of/>
-            <div class="row">
-                <button class="button" data-kind="danger">"Remove passkey"</button>
-                <a class="button" data-kind="quiet" href="/account">"Cancel"</a>
-            </div>
-        </form>
-    };
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+    let page = FormPage::new(title, links::remove_passkey(&id), "Remove passkey")
+        .back(links::ACCOUNT, "Back to your account")
+        .question(
+            "It signs you in no more. If it is your only second factor, your password alone signs you in then, and your recovery \
+             codes stop working. Remove it from your device too: that does not happen by itself.",
+        );
+    Ok(page.danger().confirm(visit.must_confirm()).page(form.errors))
 }

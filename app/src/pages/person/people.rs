@@ -2,21 +2,29 @@
 
 use domain::base::id::{PersonId, SessionId};
 use domain::model::authority::{Authority, Role};
-use domain::model::field_error::FieldError;
+use domain::model::person::Person;
 use domain::model::session::Session;
+use domain::model::team::Team;
 use domain::person::manage::{self, Listed};
 use domain::person::openid::link;
 use domain::person::session;
 use domain::person::{invitation, team};
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
+use crate::components::field::{ConfirmPassword, Select, TextField};
+use crate::components::form_page::FormPage;
 use crate::components::layout::FormToken;
-use crate::components::notice::{Done, ErrorSummary};
+use crate::components::notice::{ErrorSummary, Receipt};
+use crate::components::post_button::post_button;
 use crate::components::sessions::session_table;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
+use crate::done::{Done, On};
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::links::query_string;
+use crate::page::Page;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::{role_options, role_word};
 use crate::visit::{Visit, signed_in};
@@ -31,7 +39,7 @@ pub async fn end_sessions_of(person: String, #[server(default)] session: String)
         one => Some(SessionId::parse(one).ok_or(ActionError::NotFound)?),
     };
     manage::end_sessions(&visit.context, &visit.actor()?, &id, session.as_ref()).await?;
-    Ok(format!("/people/{id}?done=ended"))
+    Ok(Done::PersonSessionsEnded.at(links::person(&id)))
 }
 
 fn state(listed: &Listed) -> AnyView {
@@ -60,7 +68,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     let rows = people
         .into_iter()
         .map(|listed| {
-            let href = format!("/people/{}", listed.person.id);
+            let href = links::person(&listed.person.id);
             view! {
                 <tr>
                     <th scope="row"><a class="name" href=href>{listed.person.name.clone()}</a>
@@ -73,20 +81,13 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         })
         .collect_view();
     let body = view! {
-        {(done == Some("withdrawn"))
-            .then(|| view! { <Done text="Invitation withdrawn. Its link does not work any more.".to_owned()/> })}
+        <Receipt on=On::People done/>
         <div class="head">
             <div><h1>"People"</h1><p>"Who signs in here. Credentials belong to teams and outlive the people who made them."</p></div>
-            <a class="button" data-kind="primary" href="/people/invite">"Invite a person"</a>
+            <a class="button" data-kind="primary" href=links::INVITE>"Invite a person"</a>
         </div>
         <section class="panel" aria-label="People">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Access"</th><th scope="col">"Last seen"</th>
-                    <th scope="col">"State"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Name", "Access", "Last seen", "State"], rows)}
         </section>
         {(!invitations.is_empty()).then(|| open_invitations(invitations, teams))}
     };
@@ -99,116 +100,25 @@ async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
     people.into_iter().find(|listed| listed.person.id == id).ok_or(ActionError::NotFound)
 }
 
-/// The page of a person.
-pub async fn one(
-    id: String,
-    done: Option<&str>,
-    typed: Typed,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+/// The page of a person. The form puts them into a team.
+pub async fn one(id: String, done: Option<&str>, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
     let person = &listed.person;
     let sessions = session::list(&visit.context, &person.id).await?;
     let teams = team::list(&visit.context, &Authority::Everything).await?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
     let is_self = visit.viewer()?.id == person.id;
-    let disabled = person.disabled_at.is_some();
-    let administers = person.administrator_since.is_some();
-    let done = match done {
-        Some("disabled") => {
-            Some("Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused.")
-        }
-        Some("enabled") => Some("Enabled. They can sign in again."),
-        Some("administrator") => Some("An administrator from now on."),
-        Some("person") => Some("No administrator any more."),
-        Some("role") => Some("Role saved."),
-        Some("ended") => Some("Sessions ended."),
-        Some("second-factor-removed") => {
-            Some("Second factor removed. Their sessions have ended; their password alone signs them in.")
-        }
-        Some("openid-disconnected") => {
-            Some("OpenID account disconnected. Their sessions have ended; their password signs them in.")
-        }
-        _ => None,
-    };
     let openid = openid_of(&visit, &person.id).await?;
-    let change = |to: &'static str, words: &'static str, kind: Option<&'static str>| {
-        let href = format!("/people/{id}/change?to={to}");
-        view! { <a class="button" data-kind=kind href=href>{words}</a> }.into_any()
-    };
-    let actions = (!is_self).then(|| {
-        let administration = match (disabled, administers) {
-            (true, _) => None,
-            (false, true) => Some(change("person", "Take the administration", None)),
-            (false, false) => Some(change("administrator", "Make an administrator", None)),
-        };
-        let shut = if disabled {
-            change("enabled", "Enable", Some("primary"))
-        } else {
-            change("disabled", "Disable", Some("danger"))
-        };
-        let reset = person.factors.any().then(|| change("second-factor-removed", "Remove second factor", None));
-        let disconnect = openid.is_some().then(|| change("openid-disconnected", "Disconnect OpenID account", None));
-        view! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }
-    });
-    let memberships = listed
-        .teams
-        .iter()
-        .map(|own| {
-            let href = format!("/teams/{}", own.team.id);
-            let change = format!("{href}/members/{}", person.id);
-            view! {
-                <tr>
-                    <th scope="row"><a class="name" href=href>{own.team.name.clone()}</a></th>
-                    <td data-label="Role">{role_word(own.role)}</td>
-                    <td class="corner"><a class="button" data-size="small" href=change>
-                        "Change"<span class="vh">{format!(" in {}", own.team.name)}</span></a></td>
-                </tr>
-            }
-        })
-        .collect_view();
-    let memberships = (!listed.teams.is_empty()).then(|| {
-        view! {
-            <table>
-                <thead><tr><th scope="col">"Team"</th><th scope="col">"Role"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td></tr></thead>
-                <tbody>{memberships}</tbody>
-            </table>
-        }
-    });
-    let others: Vec<_> = [(String::new(), "Choose a team".to_owned())]
-        .into_iter()
-        .chain(
-            teams
-                .into_iter()
-                .filter(|team| !listed.teams.iter().any(|own| own.team.id == team.id))
-                .map(|team| (team.id.to_string(), team.name)),
-        )
-        .collect();
-    let role = if typed.role.is_empty() { Role::Member.as_str().to_owned() } else { typed.role };
-    let add = (others.len() > 1 && !disabled).then(|| {
-        let action = format!("/people/{id}/teams");
-        view! {
-            <form method="post" action=action class="body">
-                <FormToken/>
-                <Select id="team" label="Team" options=others chosen=typed.team error=of.at("team")/>
-                <Select id="role" label="Role" options=role_options() chosen=role error=of.at("role")/>
-                <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-                <div class="row"><button class="button">"Add to the team"</button></div>
-            </form>
-        }
-    });
-    let revoke = format!("/settings/stop?made_by={id}&means=revoke");
-    let title = person.name.clone();
+    let actions = (!is_self).then(|| actions(person, openid.is_some()));
+    let revoke = format!("{}?{}", links::STOP, query_string(&[("made_by", &id), ("means", "revoke")]));
+    let errors = form.errors.clone();
+    let status = errors.status();
     let body = view! {
         <ErrorSummary errors/>
-        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <Receipt on=On::Person done/>
         <div class="head">
             <div>
-                <a href="/people">"Back to the people"</a>
+                <a href=links::PEOPLE>"Back to the people"</a>
                 <div class="title"><h1>{person.name.clone()}</h1>{state(&listed)}</div>
                 <p>{person.email.clone()}</p>
             </div>
@@ -223,8 +133,8 @@ pub async fn one(
         </dl>
         <section class="panel" aria-labelledby="teams">
             <header><h2 id="teams">"Teams"</h2></header>
-            {memberships}
-            {add}
+            {memberships(&listed)}
+            {add_to_team(&visit, &listed, teams, form)}
         </section>
         {(!sessions.is_empty()).then(|| sessions_of(&id, sessions))}
         <section class="panel" data-tone="danger" aria-labelledby="made">
@@ -239,7 +149,73 @@ pub async fn one(
             </div>
         </section>
     };
-    Ok(Page::new(title, body).answering(status))
+    Ok(Page::new(person.name.clone(), body).answering(status))
+}
+
+/// What an administrator can do about somebody else.
+fn actions(person: &Person, has_openid: bool) -> AnyView {
+    let change = |to: Change, words: &'static str, kind: Option<&'static str>| {
+        let href = format!("{}?to={}", links::change_person(&person.id), to.as_str());
+        view! { <a class="button" data-kind=kind href=href>{words}</a> }.into_any()
+    };
+    let (disabled, administers) = (person.disabled_at.is_some(), person.administrator_since.is_some());
+    let administration = match (disabled, administers) {
+        (true, _) => None,
+        (false, true) => Some(change(Change::Person, "Take the administration", None)),
+        (false, false) => Some(change(Change::Administrator, "Make an administrator", None)),
+    };
+    let shut = if disabled {
+        change(Change::Enabled, "Enable", Some("primary"))
+    } else {
+        change(Change::Disabled, "Disable", Some("danger"))
+    };
+    let reset = person.factors.any().then(|| change(Change::SecondFactorRemoved, "Remove second factor", None));
+    let disconnect = has_openid.then(|| change(Change::OpenIdDisconnected, "Disconnect OpenID account", None));
+    view! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }.into_any()
+}
+
+/// The teams that somebody is in.
+fn memberships(listed: &Listed) -> AnyView {
+    let rows = listed
+        .teams
+        .iter()
+        .map(|own| {
+            let change = links::team_member(&own.team.id, &listed.person.id);
+            view! {
+                <tr>
+                    <th scope="row"><a class="name" href=links::team(&own.team.id)>{own.team.name.clone()}</a></th>
+                    <td data-label="Role">{role_word(own.role)}</td>
+                    <td class="corner"><a class="button" data-size="small" href=change>
+                        "Change"<span class="vh">{format!(" in {}", own.team.name)}</span></a></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    (!listed.teams.is_empty()).then(|| table(["Team", "Role", ""], rows)).into_any()
+}
+
+/// The form that puts somebody into another team; nothing where there is none, or they are shut out.
+fn add_to_team(visit: &Visit, listed: &Listed, teams: Vec<Team>, form: Form<Typed>) -> AnyView {
+    let Form { typed, errors, .. } = form;
+    let others = teams.into_iter().filter(|team| !listed.teams.iter().any(|own| own.team.id == team.id));
+    let others: Vec<_> = [(String::new(), "Choose a team".to_owned())]
+        .into_iter()
+        .chain(others.map(|team| (team.id.to_string(), team.name)))
+        .collect();
+    let role = if typed.role.is_empty() { Role::Member.as_str().to_owned() } else { typed.role };
+    (others.len() > 1 && listed.person.disabled_at.is_none())
+        .then(|| {
+            view! {
+                <form method="post" action=links::person_teams(&listed.person.id) class="body">
+                    <FormToken/>
+                    <Select id="team" label="Team" options=others chosen=typed.team error=errors.at("team")/>
+                    <Select id="role" label="Role" options=role_options() chosen=role error=errors.at("role")/>
+                    {visit.must_confirm().then(|| view! { <ConfirmPassword errors=errors.clone()/> })}
+                    <div class="row"><button class="button">"Add to the team"</button></div>
+                </form>
+            }
+        })
+        .into_any()
 }
 
 /// What the page says of the account at the OpenID provider that somebody signs in with, if they do.
@@ -259,15 +235,7 @@ async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, 
 
 fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
     let end = |session: String, words: AnyView| {
-        view! {
-            <form method="post" action="/fn/end_sessions_of">
-                <FormToken/>
-                <input type="hidden" name="person" value=person.to_owned()/>
-                <input type="hidden" name="session" value=session/>
-                <button class="button" data-size="small">{words}</button>
-            </form>
-        }
-        .into_any()
+        post_button(links::END_SESSIONS_OF, [("person", person.to_owned()), ("session", session)], None, true, words)
     };
     let table = session_table(sessions, |session, browser| {
         let words = view! { "End session"<span class="vh">{format!(" on {browser}")}</span> }.into_any();
@@ -321,6 +289,18 @@ impl Change {
         }
     }
 
+    /// What is said when it is done.
+    pub fn done(self) -> Done {
+        match self {
+            Self::Disabled => Done::PersonDisabled,
+            Self::Enabled => Done::PersonEnabled,
+            Self::Administrator => Done::PersonAdministrator,
+            Self::Person => Done::PersonNoAdministrator,
+            Self::SecondFactorRemoved => Done::PersonSecondFactorRemoved,
+            Self::OpenIdDisconnected => Done::PersonDisconnected,
+        }
+    }
+
     /// Reads a word.
     pub fn parse(word: &str) -> Option<Self> {
         [
@@ -337,85 +317,81 @@ impl Change {
 }
 
 /// Asks before a person is changed. Without a word it is about shutting them out, or letting them in again.
-pub async fn change_page(
-    id: String,
-    to: Option<Change>,
-    reason: String,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
     let usual = if listed.person.disabled_at.is_some() { Change::Enabled } else { Change::Disabled };
-    let to = to.unwrap_or(usual);
-    let name = listed.person.name.clone();
-    let (title, words, verb, kind) = match to {
+    let Form { typed, errors, .. } = form;
+    let to = typed.to.unwrap_or(usual);
+    let name = listed.person.name;
+    let (title, words, verb, is_danger) = change_words(to, &name);
+    let words = view! {
+        <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
+    };
+    let mut page = FormPage::new(title, links::change_person(&id), verb)
+        .back(links::person(&id), format!("Back to {name}"))
+        .hidden("to", to.as_str())
+        .fields(words);
+    if to == Change::SecondFactorRemoved {
+        let (value, error) = (typed.reason, errors.at("reason"));
+        let hint = "Optional. It stands in the audit log.";
+        page = page.panel("Why", view! { <TextField id="reason" label="Reason" value hint error/> });
+    }
+    if is_danger {
+        page = page.danger();
+    }
+    // An incident does not wait for a password.
+    Ok(page.confirm(to != Change::Disabled && visit.must_confirm()).page(errors))
+}
+
+/// What was chosen to change a person.
+#[derive(Debug, Clone, Default)]
+pub struct TypedChange {
+    /// What to make of them.
+    pub to: Option<Change>,
+    /// Why.
+    pub reason: String,
+}
+
+/// The question before a change: title, words, button, and whether it takes something away.
+fn change_words(to: Change, name: &str) -> (String, &'static str, &'static str, bool) {
+    match to {
         Change::Disabled => (
             format!("Disable {name}?"),
             "Their sessions, the apps they connected and their personal tokens end now and do not come back. Signing in is \
              refused, and the invitations they sent are withdrawn. The credentials they made are their team’s and go on: to \
              end those too, use “Revoke everything this person made”.",
             "Disable person",
-            "danger",
+            true,
         ),
         Change::Enabled => {
-            (format!("Enable {name}?"), "They can sign in again, with the roles they have.", "Enable person", "primary")
+            (format!("Enable {name}?"), "They can sign in again, with the roles they have.", "Enable person", false)
         }
         Change::Administrator => (
             format!("Make {name} an administrator?"),
             "They see and do everything, in every team: people, settings, the emergency stop.",
             "Make an administrator",
-            "primary",
+            false,
         ),
         Change::Person => (
             format!("Take the administration from {name}?"),
             "They keep their roles in teams. The invitations they sent are withdrawn.",
             "Take the administration",
-            "danger",
+            true,
         ),
         Change::SecondFactorRemoved => (
             format!("Remove the second factor of {name}?"),
             "For somebody who lost it, once you are sure that it is they who ask. Their authenticator app, passkeys and recovery \
              codes stop working, their sessions end now, and their password alone signs them in until they set up another one.",
             "Remove second factor",
-            "danger",
+            true,
         ),
         Change::OpenIdDisconnected => (
             format!("Disconnect the OpenID account of {name}?"),
             "Their account at the provider signs them in here no more, and their sessions end now. Their password stays, and they \
              may connect an account again.",
             "Disconnect OpenID account",
-            "danger",
+            true,
         ),
-    };
-    let reason = (to == Change::SecondFactorRemoved).then(|| {
-        let error = errors.iter().find(|error| error.field == "reason").map(|error| error.message.clone());
-        view! {
-            <section class="panel body" aria-label="Why">
-                <TextField id="reason" label="Reason" value=reason hint="Optional. It stands in the audit log." error/>
-            </section>
-        }
-    });
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let back = format!("/people/{id}");
-    let action = format!("{back}/change");
-    // An incident does not wait for a password.
-    let asked = to != Change::Disabled && (ask_password || !visit.is_fresh());
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href=back.clone()>{format!("Back to {name}")}</a><h1>{title.clone()}</h1></div></div>
-        <form method="post" action=action class="stack">
-            <FormToken/>
-            <input type="hidden" name="to" value=to.as_str()/>
-            <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
-            {reason}
-            <ConfirmPassword asked errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind=kind>{verb}</button>
-                <a class="button" data-kind="quiet" href=back>"Cancel"</a>
-            </div>
-        </form>
-    };
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+    }
 }

@@ -8,15 +8,17 @@ use domain::person::second_factor;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::field::{ConfirmPassword, Errors, TextField};
+use crate::components::field::TextField;
+use crate::components::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
 use crate::components::qr_code::QrCode;
+use crate::components::reveal::Reveal;
 use crate::components::time::Moment;
 use crate::error::ActionError;
+use crate::form::{Errors, Form};
+use crate::links;
 use crate::links::percent_encoded;
-use crate::page::{Frame, Page};
+use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::{Visit, signed_in};
 
@@ -47,15 +49,15 @@ pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
     });
     let actions = match recovery.app_since {
         Some(_) => {
-            view! { <a class="button" href="/account/authenticator/remove">"Remove authenticator app"</a> }.into_any()
+            view! { <a class="button" href=links::REMOVE_AUTHENTICATOR>"Remove authenticator app"</a> }.into_any()
         }
         None => view! {
-            <a class="button" data-kind="primary" href="/account/authenticator">"Set up an authenticator app"</a>
+            <a class="button" data-kind="primary" href=links::AUTHENTICATOR>"Set up an authenticator app"</a>
         }
         .into_any(),
     };
     let codes =
-        factors.any().then(|| view! { <a class="button" href="/account/recovery-codes">"Make new recovery codes"</a> });
+        factors.any().then(|| view! { <a class="button" href=links::RECOVERY_CODES>"Make new recovery codes"</a> });
     let chip = if factors.any() {
         view! { <span class="chip" data-tone="ok">"On"</span> }.into_any()
     } else {
@@ -74,63 +76,31 @@ pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
     .into_any()
 }
 
-/// What a page asks before it does something about one's own factors.
-struct Question {
-    title: &'static str,
-    words: &'static str,
-    action: &'static str,
-    verb: &'static str,
-    kind: &'static str,
-}
-
-fn ask(question: Question, errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
-    let visit = signed_in()?;
-    let Question { title, words, action, verb, kind } = question;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/account">"Back to your account"</a><h1>{title}</h1></div></div>
-        <form method="post" action=action class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label="What happens"><p>{words}</p></section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of/>
-            <div class="row">
-                <button class="button" data-kind=kind>{verb}</button>
-                <a class="button" data-kind="quiet" href="/account">"Cancel"</a>
-            </div>
-        </form>
-    };
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+/// The page that asks before something is done about one's own factors.
+fn ask(page: FormPage, form: Form) -> Result<Page, ActionError> {
+    let page = page.back(links::ACCOUNT, "Back to your account");
+    Ok(page.confirm(signed_in()?.must_confirm()).page(form.errors))
 }
 
 /// Explains what will be needed, before the secret is shown.
-pub async fn begin(errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
-    let question = Question {
-        title: "Set up an authenticator app",
-        words: "You need an app that makes codes, on a telephone or in a password manager. The next page shows what to scan \
-                with it; nothing changes until you have entered a code from it.",
-        action: "/account/authenticator",
-        verb: "Show the QR code",
-        kind: "primary",
-    };
-    ask(question, errors, ask_password)
+pub async fn begin(form: Form) -> Result<Page, ActionError> {
+    let page = FormPage::new("Set up an authenticator app", links::AUTHENTICATOR, "Show the QR code").question(
+        "You need an app that makes codes, on a telephone or in a password manager. The next page shows what to scan with it; \
+         nothing changes until you have entered a code from it.",
+    );
+    ask(page, form)
 }
 
 /// The one page that shows the secret of an app, with a field for its first code.
 pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result<Page, ActionError> {
     let viewer = visit.viewer()?;
-    let email = &viewer.email;
     let shown = second_factor::shown_token(&visit.context, &viewer.id, secret);
     let text = secret.to_base32();
-    let link = otpauth_link(email, &visit.context.settings.public_url, &text);
+    let link = otpauth_link(&viewer.email, &visit.context.settings.public_url, &text);
     let grouped: Vec<&str> =
         (0..text.len()).step_by(4).map(|start| &text[start..(start + 4).min(text.len())]).collect();
-    let status = if error.is_none() { 200 } else { 422 };
-    let errors: Vec<FieldError> = error.iter().map(|message| FieldError::new("code", message)).collect();
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head"><div><a href="/account">"Back to your account"</a><h1>"Scan this with your app"</h1></div></div>
+    let errors = Errors(error.iter().map(|message| FieldError::new("code", message)).collect());
+    let needed = view! {
         <section class="panel body" aria-label="What the app needs">
             <QrCode text=link.clone() label="QR code for your authenticator app"/>
             <div class="field">
@@ -144,22 +114,17 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
             </div>
             <p><a href=link>"Open it in an app on this device"</a></p>
         </section>
-        <form method="post" action="/account/authenticator/confirm" class="stack">
-            <FormToken/>
-            <input type="hidden" name="shown" value=shown/>
-            <section class="panel body" aria-label="First code">
-                <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true
-                    hint="Six digits. They change every 30 seconds." error/>
-            </section>
-            <div class="row">
-                <button class="button" data-kind="primary">"Turn on"</button>
-                <a class="button" data-kind="quiet" href="/account">"Cancel"</a>
-            </div>
-        </form>
     };
-    let mut page = Page::new("Scan this with your app", body).framed(Frame::Narrow).answering(status);
-    page.secret = true;
-    Ok(page)
+    let code = view! {
+        <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true
+            hint="Six digits. They change every 30 seconds." error/>
+    };
+    let page = FormPage::new("Scan this with your app", links::CONFIRM_AUTHENTICATOR, "Turn on")
+        .back(links::ACCOUNT, "Back to your account")
+        .above(needed)
+        .hidden("shown", shown)
+        .panel("First code", code);
+    Ok(page.page(errors).with_secret())
 }
 
 /// What apps read out of a QR code.
@@ -176,58 +141,47 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
     let text = format!("{}\n", lines.join("\n"));
     // The download is part of the page: fetching it would mean that the server still knew the codes.
     let href = format!("data:text/plain;charset=utf-8,{}", percent_encoded(&text));
-    let body = view! {
-        <div class="head"><div><h1>{title}</h1>
-            <p>"Each lets you in once when you have lost your other factor. This is the only time they are shown."</p></div></div>
-        <div class="notice" data-tone="warn">
-            <Drawing icon=Icon::Warning/>
-            <div><p><b>"Shown once. "</b>"Only fingerprints are kept here. Store the codes where you find them without your telephone."</p></div>
+    let codes = view! { <pre id="recovery-codes" tabindex="0" role="region" aria-label="Recovery codes">{text}</pre> };
+    let save = view! {
+        <div class="row">
+            <button type="button" class="button needs-script" data-copy="recovery-codes" data-stored="">
+                <Drawing icon=Icon::Copy/><span>"Copy recovery codes"</span>
+            </button>
+            <a class="button" data-stored="" download="countersign-recovery-codes.txt" href=href>
+                <Drawing icon=Icon::Download/>"Download recovery codes"
+            </a>
         </div>
-        <section class="panel body" aria-label="Your recovery codes">
-            <pre id="recovery-codes" tabindex="0" role="region" aria-label="Recovery codes">{text}</pre>
-            <div class="row" data-spread="">
-                <div class="row">
-                    <button type="button" class="button needs-script" data-copy="recovery-codes" data-stored="">
-                        <Drawing icon=Icon::Copy/><span>"Copy recovery codes"</span>
-                    </button>
-                    <a class="button" data-stored="" download="countersign-recovery-codes.txt" href=href>
-                        <Drawing icon=Icon::Download/>"Download recovery codes"
-                    </a>
-                </div>
-                <a class="button" data-stored="" href="/account"><Drawing icon=Icon::Check/>"I have stored these codes"</a>
-            </div>
-        </section>
     };
-    let mut page = Page::new(title, body).framed(Frame::Guarded);
-    page.secret = true;
-    page
+    Reveal::new(title, "Your recovery codes", links::ACCOUNT)
+        .lead("Each lets you in once when you have lost your other factor. This is the only time they are shown.")
+        .warning(
+            "Shown once. ",
+            "Only fingerprints are kept here. Store the codes where you find them without your telephone.",
+        )
+        .inside(codes)
+        .facts(save)
+        .stored("I have stored these codes")
+        .page()
 }
 
 /// Asks before recovery codes are made anew.
-pub async fn new_codes(errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn new_codes(form: Form) -> Result<Page, ActionError> {
     having(|factors| factors.any())?;
-    let question = Question {
-        title: "Make new recovery codes?",
-        words: "Ten new codes are shown once. The ones you have stop working.",
-        action: "/account/recovery-codes",
-        verb: "Make new recovery codes",
-        kind: "primary",
-    };
-    ask(question, errors, ask_password)
+    let verb = "Make new recovery codes";
+    let page = FormPage::new("Make new recovery codes?", links::RECOVERY_CODES, verb)
+        .question("Ten new codes are shown once. The ones you have stop working.");
+    ask(page, form)
 }
 
 /// Asks before the app is removed.
-pub async fn remove_app(errors: Vec<FieldError>, ask_password: bool) -> Result<Page, ActionError> {
+pub async fn remove_app(form: Form) -> Result<Page, ActionError> {
     having(|factors| factors.app)?;
-    let question = Question {
-        title: "Remove the authenticator app?",
-        words: "It is not asked for any more. If you have no passkey, your password alone signs you in, and your recovery codes stop \
-                working. To move to another telephone, remove the app and set it up again.",
-        action: "/account/authenticator/remove",
-        verb: "Remove authenticator app",
-        kind: "danger",
-    };
-    ask(question, errors, ask_password)
+    let verb = "Remove authenticator app";
+    let page = FormPage::new("Remove the authenticator app?", links::REMOVE_AUTHENTICATOR, verb).danger().question(
+        "It is not asked for any more. If you have no passkey, your password alone signs you in, and your recovery codes stop \
+         working. To move to another telephone, remove the app and set it up again.",
+    );
+    ask(page, form)
 }
 
 /// Not found, unless the person has what the page is about.
@@ -242,7 +196,7 @@ pub fn already_shown() -> Page {
         "Already done",
         "This form was sent before. What it showed was shown once and cannot be shown again. If you did not store your recovery \
          codes, make new ones.",
-        Some(("/account".to_owned(), "Go to your account")),
+        Some((links::ACCOUNT.to_owned(), "Go to your account")),
     )
 }
 
@@ -252,7 +206,7 @@ pub fn not_shown() -> Page {
         422,
         "Not confirmed",
         "This form does not come from the page that showed the secret of the app. Nothing was changed. Set the app up again.",
-        Some(("/account/authenticator".to_owned(), "Set up an authenticator app")),
+        Some((links::AUTHENTICATOR.to_owned(), "Set up an authenticator app")),
     )
 }
 
@@ -262,7 +216,7 @@ pub fn begin_again() -> Page {
         409,
         "Nothing to confirm",
         "An authenticator app is set up already, or setting it up took longer than 15 minutes. Nothing was changed.",
-        Some(("/account".to_owned(), "Go to your account")),
+        Some((links::ACCOUNT.to_owned(), "Go to your account")),
     )
 }
 

@@ -10,7 +10,7 @@ use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
 use crate::components::passkey::PasskeyButton;
-use crate::links::percent_encoded;
+use crate::links;
 use crate::page::{Frame, Page};
 
 /// What went wrong, if anything.
@@ -34,11 +34,8 @@ pub enum Problem {
     Unavailable,
 }
 
-/// Where it is.
-pub const PATH: &str = "/login/second-factor";
-
-/// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no app.
-/// `next` is where they are going, so that they still do when this takes too long.
+/// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no
+/// app. `next` is where they are going, so that they still do when this takes too long.
 pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Problem>) -> Page {
     let recovery = recovery || !factors.app;
     let status = match problem {
@@ -68,11 +65,10 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
             ("Not available right now", "The code could not be checked. Try again in a moment.".to_owned())
         }
     });
-    let next_in_link = percent_encoded(next);
     let (field, other) = if recovery {
         let field = view! { <TextField id="code" label="Recovery code" required=true hint="Each works once."/> };
         let other = factors.app.then(|| {
-            let href = format!("{PATH}?next={next_in_link}");
+            let href = links::with_query(links::SECOND_STEP, &[("next", next)]);
             view! { <p><a href=href>"Use your authenticator app"</a></p> }.into_any()
         });
         (field.into_any(), other)
@@ -80,15 +76,15 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
         let field = view! {
             <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true/>
         };
-        let href = format!("{PATH}?with=recovery-code&next={next_in_link}");
+        let href = links::with_query(links::SECOND_STEP, &[("with", "recovery-code"), ("next", next)]);
         (field.into_any(), Some(view! { <p><a href=href>"Use a recovery code"</a></p> }.into_any()))
     };
     let passkey = factors.passkeys.then(|| {
         view! {
-            <form method="post" action=PATH>
+            <form method="post" action=links::SECOND_STEP>
                 <FormToken/>
                 <input type="hidden" name="next" value=next.to_owned()/>
-                <PasskeyButton challenge="/login/passkey?for=second-step" words="Use a passkey"/>
+                <PasskeyButton challenge=format!("{}?for=second-step", links::SIGN_IN_WITH_PASSKEY) words="Use a passkey"/>
             </form>
         }
     });
@@ -96,7 +92,7 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
         {alert.map(|(title, text)| view! { <Alert title text/> })}
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Second factor"</h1>
-            <form method="post" action=PATH class="stack">
+            <form method="post" action=links::SECOND_STEP class="stack">
                 <FormToken/>
                 <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
                 <input type="hidden" name="next" value=next.to_owned()/>
@@ -106,7 +102,7 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
             {passkey}
             {other}
         </section>
-        <p class="sub"><a href="/login">"Sign in as somebody else"</a>
+        <p class="sub"><a href=links::SIGN_IN>"Sign in as somebody else"</a>
             " · Lost everything? An administrator can remove your second factor, or "
             <code>"countersign admin reset-second-factor"</code>" on the server."</p>
     };

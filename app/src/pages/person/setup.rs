@@ -1,12 +1,13 @@
 //! The first run: the one-time link makes the first administrator.
 
 use domain::crypto::password::SHORTEST_PASSWORD;
-use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
-use crate::components::field::{Errors, TextField};
+use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::form::Form;
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::message::message;
 
@@ -24,30 +25,29 @@ pub(crate) const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated 
 const _: () = assert!(SHORTEST_PASSWORD == 15, "the hint names the length");
 
 /// The form. `token` is the link's.
-pub fn page(token: String, typed: Typed, errors: Vec<FieldError>) -> Page {
-    let failed = !errors.is_empty();
-    let of = Errors(errors.clone());
+pub fn page(token: String, form: Form<Typed>) -> Page {
+    let Form { typed, errors, .. } = form;
+    let status = errors.status();
     let body = view! {
-        <ErrorSummary errors/>
+        <ErrorSummary errors=errors.clone()/>
         <section class="panel body" aria-labelledby="title">
             <div class="stack">
                 <h1 id="title">"Create the first administrator"</h1>
                 <p class="muted">"This link works once. You are signed in afterwards and can generate your first credential."</p>
             </div>
-            <form method="post" action="/setup" class="stack">
+            <form method="post" action=links::SETUP class="stack">
                 <FormToken/>
                 <input type="hidden" name="token" value=token/>
-                <TextField id="name" label="Name" value=typed.name autocomplete="name" error=of.at("name")/>
+                <TextField id="name" label="Name" value=typed.name autocomplete="name" error=errors.at("name")/>
                 <TextField id="email" label="Email" kind="email" value=typed.email autocomplete="username" required=true
-                    error=of.at("email")/>
+                    error=errors.at("email")/>
                 <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
-                    hint=PASSWORD_HINT error=of.at("password")/>
+                    hint=PASSWORD_HINT error=errors.at("password")/>
                 <button class="button" data-kind="primary">"Create administrator"</button>
             </form>
         </section>
     };
-    let status = if failed { 422 } else { 200 };
-    Page::new("Set up", body).framed(Frame::Gate).answering(status)
+    Page::new("Set up", body).framed(Frame::Gate).answering(status).with_secret()
 }
 
 /// The link does not work.
@@ -57,7 +57,7 @@ pub fn unusable() -> Page {
         "This setup link does not work any more",
         "It was used, it is older than 30 minutes, or a restart replaced it. If you have an account, sign in. If not, \
          restart the server and open the link it prints.",
-        Some(("/login".to_owned(), "Sign in")),
+        Some((links::SIGN_IN.to_owned(), "Sign in")),
     )
     .framed(Frame::Gate)
 }

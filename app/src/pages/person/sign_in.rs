@@ -9,6 +9,7 @@ use crate::components::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
 use crate::components::passkey::PasskeyButton;
+use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::person::openid::SignInWithProvider;
 
@@ -63,10 +64,10 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
     // Not “Sign in with…”: the button that takes the password is the one called that.
     let passkey = passkeys.then(|| {
         view! {
-            <form method="post" action="/login/passkey">
+            <form method="post" action=links::SIGN_IN_WITH_PASSKEY>
                 <FormToken/>
                 <input type="hidden" name="next" value=next.clone()/>
-                <PasskeyButton challenge="/login/passkey" words="Use a passkey"/>
+                <PasskeyButton challenge=links::SIGN_IN_WITH_PASSKEY words="Use a passkey"/>
             </form>
         }
     });
@@ -74,7 +75,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         {alert.map(|(title, text)| view! { <Alert title text/> })}
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Sign in"</h1>
-            <form method="post" action="/login" class="stack">
+            <form method="post" action=links::SIGN_IN class="stack">
                 <FormToken/>
                 <input type="hidden" name="next" value=next.clone()/>
                 <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>

@@ -4,8 +4,10 @@ use domain::server;
 use leptos::prelude::*;
 
 use crate::components::status::ScopeTags;
+use crate::components::table::table;
 use crate::components::time::duration;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
@@ -20,7 +22,7 @@ pub async fn page() -> Result<Page, ActionError> {
             let scopes = server.scopes.iter().map(|scope| scope.name.clone()).collect();
             view! {
                 <tr>
-                    <th scope="row"><a class="name" href=format!("/servers/{}", server.id)>{server.name}</a>{built_in}</th>
+                    <th scope="row"><a class="name" href=links::server(&server.id)>{server.name}</a>{built_in}</th>
                     <td data-label="Resource">{server.resource}</td>
                     <td data-label="Scopes"><ScopeTags scopes/></td>
                     <td data-label="Tokens">{duration(server.token_lifetime)}<div class="sub">{server.alg.as_str()}</div></td>
@@ -32,17 +34,11 @@ pub async fn page() -> Result<Page, ActionError> {
         <div class="head">
             <div><h1>"MCP servers"</h1><p>"The servers that tokens are for. A token for one is refused by the others."</p></div>
             {visit.authority()?.is_administrator().then(|| view! {
-                <a class="button" data-kind="primary" href="/servers/new">"Add an MCP server"</a>
+                <a class="button" data-kind="primary" href=links::NEW_SERVER>"Add an MCP server"</a>
             })}
         </div>
         <section class="panel" aria-label="MCP servers">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Resource"</th><th scope="col">"Scopes"</th>
-                    <th scope="col">"Tokens"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Name", "Resource", "Scopes", "Tokens"], rows)}
         </section>
     };
     Ok(Page::new("MCP servers", body))

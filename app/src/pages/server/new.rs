@@ -8,11 +8,12 @@ use domain::model::server::ScopeDescription;
 use domain::server::ServerDraft;
 use leptos::prelude::*;
 
-use crate::components::field::{Errors, Select, TextArea, TextField};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::{Select, TextArea, TextField, options};
+use crate::components::form_page::FormPage;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::pages::credential::fields::{LifetimeChoice, read_lifetime};
 use crate::visit::signed_in;
 
@@ -54,40 +55,27 @@ impl Typed {
 }
 
 /// The form with what was typed and what is wrong with it.
-pub async fn form(typed: Typed, errors: Vec<FieldError>) -> Result<Page, ActionError> {
+pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     signed_in()?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let algorithms = [
+    let Form { typed, errors, .. } = form;
+    let options = options(&[
         ("ES256", "ES256 (recommended)"),
         ("EdDSA", "EdDSA"),
         ("PS256", "PS256, for verifiers that know only RSA"),
         ("RS256", "RS256, for verifiers that know nothing else"),
-    ];
-    let options = algorithms.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    ]);
     let alg = if typed.alg.is_empty() { "ES256".to_owned() } else { typed.alg };
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head">
-            <div><a href="/servers">"Back to the list"</a><h1>"New MCP server"</h1></div>
-        </div>
-        <form method="post" action="/servers/new" class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label="Settings">
-                <TextField id="name" label="Name" value=typed.name required=true error=of.at("name")/>
-                <TextField id="resource" label="Resource" value=typed.resource required=true error=of.at("resource")
-                    hint="The URL that clients call, such as https://docs.example.com/mcp. It is the aud of the tokens."/>
-                <TextArea id="scopes" label="Scopes" value=typed.scopes error=of.at("scopes") placeholder="docs:read Read the documents."
-                    hint="One a line, followed by what it allows. The first is what a new credential gets."/>
-                <LifetimeChoice chosen=typed.token_lifetime error=of.at("token_lifetime") default="10 minutes (default)"/>
-                <Select id="alg" label="Signature" options chosen=alg error=of.at("alg")
-                    hint="How its tokens are signed. Its verifier must accept this."/>
-            </section>
-            <div class="row">
-                <button class="button" data-kind="primary">"Add MCP server"</button>
-                <a class="button" data-kind="quiet" href="/servers">"Cancel"</a>
-            </div>
-        </form>
+    let fields = view! {
+        <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")/>
+        <TextField id="resource" label="Resource" value=typed.resource required=true error=errors.at("resource")
+            hint="The URL that clients call, such as https://docs.example.com/mcp. It is the aud of the tokens."/>
+        <TextArea id="scopes" label="Scopes" value=typed.scopes error=errors.at("scopes") placeholder="docs:read Read the documents."
+            hint="One a line, followed by what it allows. The first is what a new credential gets."/>
+        <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="10 minutes (default)"/>
+        <Select id="alg" label="Signature" options chosen=alg error=errors.at("alg")
+            hint="How its tokens are signed. Its verifier must accept this."/>
     };
-    Ok(Page::new("New MCP server", body).framed(Frame::Narrow).answering(status))
+    let page =
+        FormPage::new("New MCP server", links::NEW_SERVER, "Add MCP server").back(links::SERVERS, "Back to the list");
+    Ok(page.panel("Settings", fields).page(errors))
 }

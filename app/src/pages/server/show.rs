@@ -5,16 +5,19 @@ use domain::model::server::McpServer;
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
 use crate::components::snippet::Texts;
+use crate::components::table::table;
 use crate::components::time::duration;
+use crate::done::On;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::snippets;
 use crate::visit::signed_in;
 
 /// The page of one server.
-pub async fn page(id: String, done: bool) -> Result<Page, ActionError> {
+pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = McpServerId::parse(&id).ok_or(ActionError::NotFound)?;
     let server = server::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
@@ -34,10 +37,10 @@ pub async fn page(id: String, done: bool) -> Result<Page, ActionError> {
         .collect_view();
     let publish = (!server.built_in).then(|| publish(&server, &issuer));
     let body = view! {
-        {done.then(|| view! { <Done text="Added. Credentials can be limited to it from now on.".to_owned()/> })}
+        <Receipt on=On::Server done/>
         <div class="head">
             <div>
-                <a href="/servers">"Back to the list"</a><h1>{server.name.clone()}</h1>
+                <a href=links::SERVERS>"Back to the list"</a><h1>{server.name.clone()}</h1>
             </div>
         </div>
         <dl class="panel facts">
@@ -45,14 +48,11 @@ pub async fn page(id: String, done: bool) -> Result<Page, ActionError> {
             <div><dt>"Token lifetime"</dt><dd>{duration(server.token_lifetime)}</dd></div>
             <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
             <div><dt>"Issuer"</dt><dd>{issuer.clone()}</dd></div>
-            <div><dt>"Keys"</dt><dd><a href="/mcp/oauth/jwks">"JWKS"</a></dd></div>
+            <div><dt>"Keys"</dt><dd><a href=links::JWKS>"JWKS"</a></dd></div>
         </dl>
         <section class="panel" aria-labelledby="scopes">
             <header><h2 id="scopes">"Scopes"</h2></header>
-            <table>
-                <thead><tr><th scope="col">"Scope"</th><th scope="col">"What it allows"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Scope", "What it allows"], rows)}
         </section>
         {publish}
     };

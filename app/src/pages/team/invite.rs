@@ -8,12 +8,16 @@ use domain::person::invitation;
 use domain::person::team;
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Errors, Select, TextField};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
+use crate::components::field::{Select, TextField};
+use crate::components::form_page::FormPage;
+use crate::components::post_button::post_button;
+use crate::components::table::table;
 use crate::components::time::Moment;
+use crate::done::Done;
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Form;
+use crate::links;
+use crate::page::Page;
 use crate::pages::team::find;
 use crate::pages::team::role::{read_role, role_options, role_word};
 use crate::visit::signed_in;
@@ -25,8 +29,8 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
     let id = InvitationId::parse(&id).ok_or(ActionError::NotFound)?;
     let withdrawn = invitation::withdraw(&visit.context, &visit.actor()?, &id).await?;
     Ok(match withdrawn.grant {
-        InvitedRole::Team(team, _) => format!("/teams/{team}?done=withdrawn"),
-        InvitedRole::Administrator => "/people?done=withdrawn".to_owned(),
+        InvitedRole::Team(team, _) => Done::TeamWithdrawn.at(links::team(&team)),
+        InvitedRole::Administrator => Done::PeopleWithdrawn.at(links::PEOPLE),
     })
 }
 
@@ -48,13 +52,7 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
                     <td data-label="Gives">{gives}</td>
                     <td data-label="Link works until"><Moment at=invitation.expires_at/></td>
                     <td class="corner">
-                        <form method="post" action="/fn/withdraw_invitation">
-                            <FormToken/>
-                            <input type="hidden" name="id" value=invitation.id.to_string()/>
-                            <button class="button" data-size="small">
-                                "Withdraw"<span class="vh">{format!(" the invitation of {}", invitation.email)}</span>
-                            </button>
-                        </form>
+                        {post_button(links::WITHDRAW_INVITATION, [("id", invitation.id.to_string())], None, true, view! { "Withdraw"<span class="vh">{format!(" the invitation of {}", invitation.email)}</span> })}
                     </td>
                 </tr>
             }
@@ -63,13 +61,7 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
     view! {
         <section class="panel" aria-labelledby="invited">
             <header><h2 id="invited">"Open invitations"</h2></header>
-            <table>
-                <thead><tr>
-                    <th scope="col">"For"</th><th scope="col">"Gives"</th><th scope="col">"Link works until"</th>
-                    <td class="corner"><span class="vh">"Actions"</span></td>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["For", "Gives", "Link works until", ""], rows)}
         </section>
     }
     .into_any()
@@ -101,21 +93,16 @@ impl Typed {
 }
 
 /// Asks whom to invite: into this team, or anywhere.
-pub async fn page(
-    into: Option<String>,
-    typed: Typed,
-    errors: Vec<FieldError>,
-    ask_password: bool,
-) -> Result<Page, ActionError> {
+pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
+    let Form { typed, errors, .. } = form;
     let chosen = if typed.role.is_empty() { Role::Member.as_str().to_owned() } else { typed.role };
-    let (back, back_words, title, team) = match into {
+    let verb = "Create invitation";
+    let (page, team) = match into {
         Some(id) => {
             let team = find(&visit, &id).await?;
-            let back = format!("/teams/{}", team.id);
-            (back, format!("Back to {}", team.name), format!("Invite to {}", team.name), ().into_any())
+            let page = FormPage::new(format!("Invite to {}", team.name), links::invite_to_team(&team.id), verb);
+            (page.back(links::team(&team.id), format!("Back to {}", team.name)), None)
         }
         None => {
             let teams = team::list(&visit.context, visit.authority()?).await?;
@@ -123,35 +110,18 @@ pub async fn page(
             options.extend(teams.into_iter().map(|team| (team.id.to_string(), team.name)));
             options.push((ADMINISTRATION.to_owned(), "Everything: an administrator".to_owned()));
             let select = view! {
-                <Select id="team" label="Team" options chosen=typed.team error=of.at("team")
+                <Select id="team" label="Team" options chosen=typed.team error=errors.at("team")
                     hint="For an administrator the role below means nothing."/>
             };
-            let words = ("/people".to_owned(), "Back to the people".to_owned(), "Invite a person".to_owned());
-            (words.0, words.1, words.2, select.into_any())
+            let page = FormPage::new("Invite a person", links::INVITE, verb).back(links::PEOPLE, "Back to the people");
+            (page, Some(select))
         }
     };
-    let action = if back == "/people" { "/people/invite".to_owned() } else { format!("{back}/invite") };
-    let body = view! {
-        <ErrorSummary errors/>
-        <div class="head">
-            <div>
-                <a href=back.clone()>{back_words}</a><h1>{title.clone()}</h1>
-                <p>"You get a link to hand over. It works once, for seven days, for this address only."</p>
-            </div>
-        </div>
-        <form method="post" action=action class="stack">
-            <FormToken/>
-            <section class="panel body" aria-label="Invitation">
-                <TextField id="email" label="Email" kind="email" value=typed.email required=true error=of.at("email")/>
-                {team}
-                <Select id="role" label="Role" options=role_options() chosen error=of.at("role")/>
-            </section>
-            <ConfirmPassword asked={ask_password || !visit.is_fresh()} errors=of.clone()/>
-            <div class="row">
-                <button class="button" data-kind="primary">"Create invitation"</button>
-                <a class="button" data-kind="quiet" href=back>"Cancel"</a>
-            </div>
-        </form>
+    let fields = view! {
+        <TextField id="email" label="Email" kind="email" value=typed.email required=true error=errors.at("email")/>
+        {team}
+        <Select id="role" label="Role" options=role_options() chosen error=errors.at("role")/>
     };
-    Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+    let page = page.lead("You get a link to hand over. It works once, for seven days, for this address only.");
+    Ok(page.panel("Invitation", fields).confirm(visit.must_confirm()).page(errors))
 }

@@ -6,8 +6,11 @@ use domain::person::team;
 use leptos::prelude::*;
 
 use crate::components::chart::grouped;
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
+use crate::components::table::table;
+use crate::done::On;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::pages::team::role::role_word;
 use crate::visit::signed_in;
@@ -24,13 +27,13 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        table(summaries, authority)
+        team_table(summaries, authority)
     };
     let body = view! {
-        {(done == Some("removed")).then(|| view! { <Done text="Team removed.".to_owned()/> })}
+        <Receipt on=On::Teams done/>
         <div class="head">
             <div><h1>"Teams"</h1><p>"Each credential belongs to one. Who is not in it does not see it."</p></div>
-            {administers.then(|| view! { <a class="button" data-kind="primary" href="/teams/new">"New team"</a> })}
+            {administers.then(|| view! { <a class="button" data-kind="primary" href=links::NEW_TEAM>"New team"</a> })}
         </div>
         <section class="panel" aria-label="Teams">{list}</section>
         <Roles/>
@@ -38,7 +41,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     Ok(Page::new("Teams", body))
 }
 
-fn table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
+fn team_table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
     let rows = summaries
         .into_iter()
         .map(|Summary { team, people, credentials }| {
@@ -48,11 +51,11 @@ fn table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
             };
             view! {
                 <tr>
-                    <th scope="row"><a class="name" href=format!("/teams/{}", team.id)>{team.name}</a></th>
+                    <th scope="row"><a class="name" href=links::team(&team.id)>{team.name}</a></th>
                     <td data-label="You are">{role}</td>
                     <td class="number" data-label="People">{grouped(people)}</td>
                     <td class="number" data-label="Working credentials">
-                        <a href=format!("/credentials?team={}", team.id)>{grouped(credentials)}</a>
+                        <a href=links::credentials_of_team(&team.id)>{grouped(credentials)}</a>
                     </td>
                 </tr>
             }
@@ -76,18 +79,17 @@ fn Roles() -> AnyView {
     let role = |name: &'static str, may: &'static str| {
         view! { <tr><th scope="row">{name}</th><td data-label="May">{may}</td></tr> }
     };
+    let roles = [
+        role("Viewer", "Look at the team’s credentials, their use and their history."),
+        role("Member", "Also generate, rotate, disable, enable and revoke them."),
+        role("Manager", "Also edit what they may do, their keys and identities, and invite people to the team."),
+        role("Administrator", "Everything, in every team: people, MCP servers, settings, the emergency stop."),
+    ]
+    .collect_view();
     view! {
         <section class="panel" aria-labelledby="roles">
             <header><h2 id="roles">"Roles"</h2></header>
-            <table>
-                <thead><tr><th scope="col">"Role"</th><th scope="col">"May"</th></tr></thead>
-                <tbody>
-                    {role("Viewer", "Look at the team’s credentials, their use and their history.")}
-                    {role("Member", "Also generate, rotate, disable, enable and revoke them.")}
-                    {role("Manager", "Also edit what they may do, their keys and identities, and invite people to the team.")}
-                    {role("Administrator", "Everything, in every team: people, MCP servers, settings, the emergency stop.")}
-                </tbody>
-            </table>
+            {table(["Role", "May"], roles)}
         </section>
     }
     .into_any()

@@ -2,16 +2,19 @@
 
 use domain::base::id::TeamId;
 use domain::model::authority::Role;
-use domain::model::field_error::FieldError;
 use domain::model::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
 use leptos::prelude::*;
 
-use crate::components::field::{Errors, TextField};
+use crate::components::field::TextField;
 use crate::components::layout::FormToken;
-use crate::components::notice::{Done, ErrorSummary};
+use crate::components::notice::{ErrorSummary, Receipt};
+use crate::components::table::table;
+use crate::done::{Done, On};
 use crate::error::ActionError;
+use crate::form::Form;
+use crate::links;
 use crate::page::Page;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
@@ -24,43 +27,29 @@ pub async fn remove_team(team: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = TeamId::parse(&team).ok_or(ActionError::NotFound)?;
     team::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok("/teams?done=removed".to_owned())
+    Ok(Done::TeamsRemoved.at(links::TEAMS))
 }
 
-/// The page of a team. `name` is what was typed when it was not accepted.
-pub async fn page(
-    id: String,
-    done: Option<&str>,
-    name: Option<String>,
-    errors: Vec<FieldError>,
-) -> Result<Page, ActionError> {
+/// The page of a team. The form holds a name that was not accepted.
+pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let team = find(&visit, &id).await?;
     let members = team::members(&visit.context, &team.id).await?;
     let manages = visit.may(&team.id, Role::Manager);
     let administers = visit.authority()?.is_administrator();
     let invitations = if manages { invitation::list(&visit.context, Some(&team.id)).await? } else { Vec::new() };
-    let status = if errors.is_empty() { 200 } else { 422 };
-    let of = Errors(errors.clone());
-    let done = match done {
-        Some("created") => Some("Team created. Invite people, or generate its first credential."),
-        Some("name") => Some("Name saved."),
-        Some("role") => Some("Role saved. It holds from the next click on."),
-        Some("removed") => Some("Taken out of the team. What they made stays the team’s."),
-        Some("withdrawn") => Some("Invitation withdrawn. Its link does not work any more."),
-        Some("joined") => Some("You are in the team."),
-        _ => None,
-    };
+    let Form { typed: name, errors, .. } = form;
+    let status = errors.status();
     let title = team.name.clone();
     let rename = manages.then(|| {
-        let action = format!("/teams/{}/name", team.id);
+        let action = links::rename_team(&team.id);
         view! {
             <section class="panel" aria-labelledby="rename">
                 <header><h2 id="rename">"Name of the team"</h2></header>
                 <form method="post" action=action class="body">
                     <FormToken/>
                     <TextField id="name" label="Name" value=name.unwrap_or_else(|| team.name.clone()) required=true
-                        error=of.at("name")/>
+                        error=errors.at("name")/>
                     <div class="row"><button class="button">"Save name"</button></div>
                 </form>
             </section>
@@ -70,7 +59,7 @@ pub async fn page(
         view! {
             <section class="panel" aria-labelledby="remove">
                 <header><h2 id="remove">"Remove the team"</h2></header>
-                <form method="post" action="/fn/remove_team" class="body">
+                <form method="post" action=links::REMOVE_TEAM class="body">
                     <FormToken/>
                     <input type="hidden" name="team" value=team.id.to_string()/>
                     <p class="muted">"Only while it owns no credential: revoked ones count too, their history is the team’s."</p>
@@ -80,16 +69,16 @@ pub async fn page(
         }
     });
     let invite = manages.then(|| {
-        view! { <a class="button" data-kind="primary" href=format!("/teams/{}/invite", team.id)>"Invite a person"</a> }
+        view! { <a class="button" data-kind="primary" href=links::invite_to_team(&team.id)>"Invite a person"</a> }
     });
     let body = view! {
-        <ErrorSummary errors/>
-        {done.map(|text| view! { <Done text=text.to_owned()/> })}
+        <ErrorSummary errors=errors.clone()/>
+        <Receipt on=On::Team done/>
         <div class="head">
             <div>
-                <a href="/teams">"Back to the teams"</a>
+                <a href=links::TEAMS>"Back to the teams"</a>
                 <h1>{team.name.clone()}</h1>
-                <p><a href=format!("/credentials?team={}", team.id)>"See its credentials"</a></p>
+                <p><a href=links::credentials_of_team(&team.id)>"See its credentials"</a></p>
             </div>
             {invite}
         </div>
@@ -115,7 +104,7 @@ fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> An
         .into_iter()
         .map(|member| {
             let change = manages.then(|| {
-                let href = format!("/teams/{}/members/{}", team.id, member.person);
+                let href = links::team_member(&team.id, &member.person);
                 view! { <a class="button" data-size="small" href=href>"Change"<span class="vh">{format!(" {}", member.name)}</span></a> }
             });
             let you = (own.as_ref() == Some(&member.person)).then_some(" (you)");
@@ -129,14 +118,5 @@ fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> An
             }
         })
         .collect_view();
-    view! {
-        <table>
-            <thead><tr>
-                <th scope="col">"Name"</th><th scope="col">"Role"</th>
-                <td class="corner"><span class="vh">"Actions"</span></td>
-            </tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    table(["Name", "Role", ""], rows)
 }

@@ -1,30 +1,17 @@
 //! The list of webhooks.
 
 use domain::model::webhook::{EventKind, Webhook};
-use domain::webhook::{self, WebhookError};
+use domain::webhook;
 use leptos::prelude::*;
 
-use crate::components::notice::Done;
+use crate::components::notice::Receipt;
+use crate::components::table::table;
 use crate::components::time::MomentOr;
+use crate::done::On;
 use crate::error::ActionError;
+use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
-
-impl From<WebhookError> for ActionError {
-    fn from(error: WebhookError) -> Self {
-        match error {
-            WebhookError::NotFound => Self::NotFound,
-            WebhookError::Invalid(errors) => {
-                Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
-            }
-            WebhookError::Paused => {
-                Self::Invalid("This webhook is paused, so nothing is sent. Resume it first.".to_owned())
-            }
-            WebhookError::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
-            WebhookError::Fault(fault) => fault.into(),
-        }
-    }
-}
 
 /// What people call an event, and when it happens.
 pub fn words(kind: EventKind) -> (&'static str, &'static str) {
@@ -61,7 +48,7 @@ pub fn State(webhook: Webhook) -> AnyView {
 }
 
 /// The page.
-pub async fn page(removed: bool) -> Result<Page, ActionError> {
+pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let webhooks = webhook::list(&visit.context).await?;
     let list = if webhooks.is_empty() {
@@ -72,27 +59,27 @@ pub async fn page(removed: bool) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        table(webhooks)
+        webhook_table(webhooks)
     };
     let body = view! {
-        {removed.then(|| view! { <Done text="The webhook is removed, with its deliveries.".to_owned()/> })}
+        <Receipt on=On::Webhooks done/>
         <div class="head">
             <div>
-                <a href="/settings">"Back to the settings"</a><h1>"Webhooks"</h1>
+                <a href=links::SETTINGS>"Back to the settings"</a><h1>"Webhooks"</h1>
                 <p>"Programs that are told what happens to credentials, by signed messages."</p>
             </div>
-            <a class="button" data-kind="primary" href="/settings/webhooks/new">"Add a webhook"</a>
+            <a class="button" data-kind="primary" href=links::NEW_WEBHOOK>"Add a webhook"</a>
         </div>
         {list}
     };
     Ok(Page::new("Webhooks", body))
 }
 
-fn table(webhooks: Vec<Webhook>) -> AnyView {
+fn webhook_table(webhooks: Vec<Webhook>) -> AnyView {
     let rows = webhooks
         .into_iter()
         .map(|webhook| {
-            let href = format!("/settings/webhooks/{}", webhook.id);
+            let href = links::webhook(&webhook.id);
             let problem = webhook.last_problem.clone().map(|problem| view! { <div class="sub">{problem}</div> });
             view! {
                 <tr>
@@ -108,13 +95,7 @@ fn table(webhooks: Vec<Webhook>) -> AnyView {
         .collect_view();
     view! {
         <section class="panel" aria-label="Webhooks">
-            <table>
-                <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col">"Events"</th><th scope="col">"State"</th>
-                    <th scope="col">"Last sent"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            {table(["Name", "Events", "State", "Last sent"], rows)}
         </section>
     }
     .into_any()

@@ -7,13 +7,18 @@ use domain::webhook::{self, Delivery, sender};
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
+use crate::components::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::{Alert, Done};
+use crate::components::notice::{Alert, DoneNotice};
+use crate::components::post_button::post_button;
 use crate::components::snippet::Texts;
+use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
+use crate::done::{Done, On};
 use crate::error::ActionError;
-use crate::page::{Frame, Page};
+use crate::form::Errors;
+use crate::links;
+use crate::page::Page;
 use crate::pages::webhook::list::{State, summary};
 use crate::snippets;
 use crate::visit::{Visit, signed_in};
@@ -27,7 +32,7 @@ pub async fn test_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let delivery = sender::test(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("/settings/webhooks/{id}?done=tested&delivery={delivery}"))
+    Ok(format!("{}&delivery={delivery}", Done::WebhookTested.at(links::webhook(&id))))
 }
 
 /// Stops collecting and sending.
@@ -36,7 +41,7 @@ pub async fn pause_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     webhook::pause(&visit.context, &visit.actor()?, &id, false).await?;
-    Ok(format!("/settings/webhooks/{id}?done=paused"))
+    Ok(Done::WebhookPaused.at(links::webhook(&id)))
 }
 
 /// Goes on.
@@ -45,7 +50,7 @@ pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     webhook::resume(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("/settings/webhooks/{id}?done=resumed"))
+    Ok(Done::WebhookResumed.at(links::webhook(&id)))
 }
 
 /// Removes it with its deliveries.
@@ -53,7 +58,7 @@ pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
 pub async fn remove_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     webhook::remove(&visit.context, &visit.actor()?, &read_id(&id)?).await?;
-    Ok("/settings/webhooks?done=removed".to_owned())
+    Ok(Done::WebhooksRemoved.at(links::WEBHOOKS))
 }
 
 /// Sends one delivery again, or now instead of later.
@@ -63,7 +68,7 @@ pub async fn send_delivery_again(id: String, delivery: String) -> Result<String,
     let id = read_id(&id)?;
     let delivery = DeliveryId::parse(&delivery).ok_or(ActionError::NotFound)?;
     sender::send_again(&visit.context, &id, &delivery).await?;
-    Ok(format!("/settings/webhooks/{id}?done=again"))
+    Ok(Done::WebhookSentAgain.at(links::webhook(&id)))
 }
 
 /// Reads the identifier of an address or a form.
@@ -77,20 +82,20 @@ pub async fn find(visit: &Visit, id: &WebhookId) -> Result<Webhook, ActionError>
 }
 
 /// The page. `done` says what was done, `tested` names the delivery of a test.
-pub async fn page(id: String, done: String, tested: String) -> Result<Page, ActionError> {
+pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let webhook = find(&visit, &id).await?;
     let deliveries = webhook::deliveries(&visit.context, &id, SHOWN).await?;
     let waiting = webhook::waiting(&visit.context, &id).await?;
-    let test = deliveries.iter().find(|delivery| done == "tested" && delivery.id.as_str() == tested);
+    let test = deliveries.iter().find(|delivery| delivery.id.as_str() == tested);
     let old_secret = webhook.previous_until.filter(|until| *until > visit.now());
     let body = view! {
-        {notice(&done, test)}
+        {Done::read(On::Webhook, done).map(|done| receipt(done, test))}
         {condition(&webhook, waiting)}
         <div class="head">
             <div>
-                <a href="/settings/webhooks">"Back to the list"</a><h1>{webhook.name.clone()}</h1>
+                <a href=links::WEBHOOKS>"Back to the list"</a><h1>{webhook.name.clone()}</h1>
             </div>
             {actions(&webhook)}
         </div>
@@ -110,23 +115,22 @@ pub async fn page(id: String, done: String, tested: String) -> Result<Page, Acti
     Ok(Page::new(webhook.name, body))
 }
 
-/// What was done.
-fn notice(done: &str, test: Option<&Delivery>) -> AnyView {
-    let text = match (done, test) {
-        ("tested", Some(Delivery { delivered_at: Some(_), last_status, .. })) => {
-            format!("The test arrived. The receiver answered {}.", last_status.unwrap_or_default())
+/// What was done. A test may not have arrived.
+fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
+    let mut text = done.receipt().to_owned();
+    if done == Done::WebhookTested {
+        match test {
+            Some(Delivery { delivered_at: Some(_), last_status, .. }) => {
+                text += &format!("{}.", last_status.unwrap_or_default());
+            }
+            Some(test) => {
+                let text = test.last_problem.clone().unwrap_or_else(|| "There is no answer yet.".to_owned());
+                return view! { <Alert title="The test did not arrive" text/> }.into_any();
+            }
+            None => return ().into_any(),
         }
-        ("tested", Some(test)) => {
-            let text = test.last_problem.clone().unwrap_or_else(|| "There is no answer yet.".to_owned());
-            return view! { <Alert title="The test did not arrive" text/> }.into_any();
-        }
-        ("saved", _) => "Saved. It applies to what is sent from now on.".to_owned(),
-        ("paused", _) => "Paused. Nothing is sent until it is resumed.".to_owned(),
-        ("resumed", _) => "Resumed. What happens from now on is sent.".to_owned(),
-        ("again", _) => "It is sent again in a moment. Reload the page to see what becomes of it.".to_owned(),
-        _ => return ().into_any(),
-    };
-    view! { <Done text/> }.into_any()
+    }
+    view! { <DoneNotice text/> }.into_any()
 }
 
 /// What is wrong with it, if anything is.
@@ -161,27 +165,20 @@ fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
 }
 
 fn actions(webhook: &Webhook) -> AnyView {
-    let address = format!("/settings/webhooks/{}", webhook.id);
     let (function, word) = match webhook.paused_at {
-        Some(_) => ("/fn/resume_webhook", "Resume"),
-        None => ("/fn/pause_webhook", "Pause"),
+        Some(_) => (links::RESUME_WEBHOOK, "Resume"),
+        None => (links::PAUSE_WEBHOOK, "Pause"),
     };
     let button = |action: &'static str, word: &'static str, kind: Option<&'static str>| {
-        view! {
-            <form method="post" action=action>
-                <FormToken/>
-                <input type="hidden" name="id" value=webhook.id.to_string()/>
-                <button class="button" data-kind=kind>{word}</button>
-            </form>
-        }
+        post_button(action, [("id", webhook.id.to_string())], kind, false, word)
     };
     view! {
         <div class="row">
-            {button("/fn/test_webhook", "Send test", Some("primary"))}
-            <a class="button" href=format!("{address}/edit")>"Edit"</a>
+            {button(links::TEST_WEBHOOK, "Send test", Some("primary"))}
+            <a class="button" href=links::edit_webhook(&webhook.id)>"Edit"</a>
             {button(function, word, None)}
-            <a class="button" href=format!("{address}/secret")>"Replace signing secret"</a>
-            <a class="button" href=format!("{address}/remove")>"Remove"</a>
+            <a class="button" href=links::webhook_secret(&webhook.id)>"Replace signing secret"</a>
+            <a class="button" href=links::remove_webhook(&webhook.id)>"Remove"</a>
         </div>
     }
     .into_any()
@@ -193,17 +190,7 @@ fn Deliveries(id: WebhookId, deliveries: Vec<Delivery>, paused: bool, now: Times
     let table = if rows.is_empty() {
         view! { <div class="body"><p class="muted">"Nothing was sent yet."</p></div> }.into_any()
     } else {
-        view! {
-            <table>
-                <thead><tr>
-                    <th scope="col">"Event"</th><th scope="col">"When"</th><th scope="col">"Attempts"</th>
-                    <th scope="col">"Outcome"</th><th scope="col">"Next attempt"</th>
-                    <th scope="col"><span class="vh">"Actions"</span></th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table(["Event", "When", "Attempts", "Outcome", "Next attempt", ""], rows)
     };
     view! {
         <section class="panel" aria-labelledby="deliveries">
@@ -229,14 +216,13 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> AnyV
     };
     let again = if delivery.next_attempt_at.is_some() { "Send now" } else { "Send again" };
     let form = (!paused).then(|| {
-        view! {
-            <form method="post" action="/fn/send_delivery_again">
-                <FormToken/>
-                <input type="hidden" name="id" value=id.to_string()/>
-                <input type="hidden" name="delivery" value=delivery.id.to_string()/>
-                <button class="button" data-size="small">{again}</button>
-            </form>
-        }
+        post_button(
+            links::SEND_DELIVERY_AGAIN,
+            [("id", id.to_string()), ("delivery", delivery.id.to_string())],
+            None,
+            true,
+            again,
+        )
     });
     view! {
         <tr>
@@ -258,21 +244,12 @@ pub async fn remove_page(id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let webhook = find(&visit, &id).await?;
-    let address = format!("/settings/webhooks/{id}");
-    let title = format!("Remove {}?", webhook.name);
-    let body = view! {
-        <div class="head"><div><a href=address.clone()>{format!("Back to {}", webhook.name)}</a><h1>{title.clone()}</h1></div></div>
-        <form method="post" action="/fn/remove_webhook" class="stack">
-            <FormToken/>
-            <input type="hidden" name="id" value=id.to_string()/>
-            <section class="panel body" aria-label="What happens">
-                <p>{format!("Nothing more is sent to {}. Its deliveries and its signing secret are removed too.", webhook.host)}</p>
-            </section>
-            <div class="row">
-                <button class="button" data-kind="danger">"Remove webhook"</button>
-                <a class="button" data-kind="quiet" href=address>"Cancel"</a>
-            </div>
-        </form>
-    };
-    Ok(Page::new(title, body).framed(Frame::Narrow))
+    let page = FormPage::new(format!("Remove {}?", webhook.name), links::REMOVE_WEBHOOK, "Remove webhook")
+        .back(links::webhook(&id), format!("Back to {}", webhook.name))
+        .hidden("id", id.to_string())
+        .question(format!(
+            "Nothing more is sent to {}. Its deliveries and its signing secret are removed too.",
+            webhook.host
+        ));
+    Ok(page.danger().page(Errors::default()))
 }

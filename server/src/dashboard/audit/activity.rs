@@ -3,14 +3,13 @@
 use app::pages::audit::activity as page;
 use app::pages::audit::activity::ActivityQuery;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /activity`
-pub async fn page(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields_of(query);
+pub async fn page(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     let query = ActivityQuery {
         actor: fields.get("actor"),
         action: fields.get("action"),

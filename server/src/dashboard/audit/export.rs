@@ -1,28 +1,31 @@
 //! The audit log as a file. It is written as it is read, so a long one needs no memory and begins at once.
 
+use app::error::ActionError;
+use app::form::{Form, Refused};
 use app::pages::audit::activity::{self, ActivityQuery};
-use app::pages::message;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::audit;
+use domain::context::Context;
+use domain::model::actor::Actor;
+use domain::model::audit::Filter;
 use domain::person::authority;
 use futures::stream;
-use tower_sessions::Session;
 
 use crate::audit_export::Format;
-use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, refuse, respond};
+use crate::dashboard::submit::Submission;
 use crate::http::fields::Fields;
 
 const PAGE: u16 = 500;
 
 /// `GET /activity/export`: asks for the form of the export.
-pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let query = query_of(&fields_of(query));
-    respond(visit, || activity::export_page(query, Vec::new(), false)).await
+pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    let query = query_of(&fields);
+    respond(visit, || activity::export_page(Form::new(query))).await
 }
 
 /// The filter that fields hold.
@@ -38,33 +41,25 @@ fn query_of(fields: &Fields) -> ActivityQuery {
 }
 
 /// `POST /activity/export`: the entries that the filter of the page shows, newest first.
-pub async fn export(
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
-    let query = query_of(&fields);
-    let Some(format) = Format::parse(&fields.get("format")) else {
-        return respond(visit, async || Ok(message::not_found())).await;
+pub async fn export(form: Submission) -> Response {
+    let query = query_of(&form.fields);
+    let Some(format) = Format::parse(&form.get("format")) else {
+        return refuse(form.visit, ActionError::NotFound).await;
     };
-    match confirm_unless_fresh(&visit, &session, &fields).await {
-        Ok(()) => {}
-        Err(Refused::Fields { errors, ask_password }) => {
-            return respond(visit, || activity::export_page(query, errors, ask_password)).await;
-        }
-        Err(Refused::Action(error)) => return respond(visit, async || Err(error)).await,
+    let may = async {
+        form.confirm().await?;
+        Ok::<_, Refused>((activity::filter(&query)?, form.actor()?))
+    };
+    match may.await {
+        Ok((filter, actor)) => file(form.context().clone(), actor, filter, format),
+        Err(refused) => form.answer(Err(refused), query, activity::export_page).await,
     }
-    let filter = match activity::filter(&query) {
-        Ok(filter) => filter,
-        Err(error) => return respond(visit, async || Err(error)).await,
-    };
-    let actor = match visit.actor() {
-        Ok(actor) => actor,
-        Err(error) => return respond(visit, async || Err(error)).await,
-    };
+}
+
+fn file(context: Context, actor: Actor, filter: Filter, format: Format) -> Response {
     let head = stream::once(async move { Ok::<_, std::io::Error>(Bytes::from(format.head())) });
     let pages = stream::try_unfold(Some(filter), move |filter| {
-        let (context, actor) = (visit.context.clone(), actor.clone());
+        let (context, actor) = (context.clone(), actor.clone());
         async move {
             let Some(mut filter) = filter else { return Ok(None) };
             let page = async {

@@ -1,7 +1,8 @@
-//! The middleware of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers behind it
-//! find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
+//! The middleware of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers
+//! behind it find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
 
 use app::error::ActionError;
+use app::links;
 use app::pages::message;
 use app::visit::{Viewer, Visit};
 use axum::RequestExt;
@@ -16,9 +17,9 @@ use domain::model::authority::{Denied, Role};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::form_token::Binding;
-use crate::dashboard::auth::return_address::{sign_in_for_request, sign_in_on_the_way_to};
+use crate::dashboard::auth::return_address::sign_in_for_request;
 use crate::dashboard::auth::signed_in::SignedIn;
-use crate::dashboard::respond::respond;
+use crate::dashboard::respond::{refuse, respond};
 use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::cross_site::is_same_origin;
@@ -99,7 +100,7 @@ async fn check(
     }
     let mut request = request;
     if let Err(error) = permitted(visit, permission, &mut request).await {
-        return Err(respond(visit.clone(), async || Err(error)).await);
+        return Err(refuse(visit.clone(), error).await);
     }
     if safe {
         return Ok(request);
@@ -122,8 +123,8 @@ async fn check(
     Ok(Request::from_parts(head, Body::from(body)))
 }
 
-/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in its
-/// own transaction: this keeps pages of what would be refused from being shown.
+/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in
+/// its own transaction: this keeps pages of what would be refused from being shown.
 async fn permitted(visit: &Visit, permission: Permission, request: &mut Request) -> Result<(), ActionError> {
     let needed = match permission {
         Permission::Anybody | Permission::Person => return Ok(()),
@@ -156,9 +157,9 @@ fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
     if accepts.starts_with("application/json") {
         return error::plain(StatusCode::UNAUTHORIZED);
     }
-    let back = uri.path_and_query().map_or("/", |target| target.as_str());
-    if *method == Method::GET && back != "/" {
-        return Redirect::to(&sign_in_on_the_way_to(back)).into_response();
+    let back = uri.path_and_query().map_or(links::OVERVIEW, |target| target.as_str());
+    if *method == Method::GET && back != links::OVERVIEW {
+        return Redirect::to(&links::sign_in_on_the_way_to(back)).into_response();
     }
-    Redirect::to("/login").into_response()
+    Redirect::to(links::SIGN_IN).into_response()
 }

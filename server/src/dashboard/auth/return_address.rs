@@ -1,16 +1,24 @@
 //! Where a sign-in leads on to.
 
+use app::links;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
-/// The sign-in page that leads on to `next`, an address of ours.
-pub fn sign_in_on_the_way_to(next: &str) -> String {
-    let encoded: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    format!("/login?next={encoded}")
-}
+/// The pages that a sign-in may lead on to, with all below them.
+const PAGES: [&str; 9] = [
+    links::CREDENTIALS,
+    links::SERVERS,
+    links::LEAKS,
+    links::ACTIVITY,
+    links::TEAMS,
+    links::PEOPLE,
+    links::SETTINGS,
+    links::ACCOUNT,
+    links::APPS,
+];
 
 /// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
 pub fn safe_return(next: &str) -> String {
@@ -20,17 +28,15 @@ pub fn safe_return(next: &str) -> String {
         return next.to_owned();
     }
     let known =
-        ["/credentials", "/servers", "/leaks", "/activity", "/teams", "/people", "/settings", "/account", "/apps"]
-            .iter()
-            .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+        PAGES.iter().any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     // Ours are made of these characters; whatever else a parser might read differently is not.
     let plain = next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.?=&%+".contains(&byte));
-    if known && plain && !next.contains("//") { next.to_owned() } else { "/".to_owned() }
+    if known && plain && !next.contains("//") { next.to_owned() } else { links::OVERVIEW.to_owned() }
 }
 
 /// Sends somebody to sign in, and back to the request.
 pub fn sign_in_for_request(query: &str) -> Response {
-    Redirect::to(&sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()
+    Redirect::to(&links::sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()
 }
 
 /// Lets the page's form be answered with a redirect to the client.

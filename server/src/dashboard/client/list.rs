@@ -3,14 +3,13 @@
 use app::pages::client::list as page;
 use app::pages::client::list::ClientsQuery;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /apps/clients`
-pub async fn page(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields_of(query);
+pub async fn page(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     let query = ClientsQuery { q: fields.get("q"), kind: fields.get("kind"), after: fields.get("after") };
-    respond(visit, || page::page(query, fields.find("done").is_some())).await
+    respond(visit, || page::page(query, fields.find("done"))).await
 }

@@ -2,13 +2,12 @@
 
 use app::pages::client::show as page;
 use app::visit::Visit;
-use axum::extract::{Extension, Path, RawQuery};
+use axum::extract::{Extension, Path};
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /apps/clients/{id}`
-pub async fn page(Extension(visit): Extension<Visit>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields_of(query);
+pub async fn page(Extension(visit): Extension<Visit>, Path(id): Path<String>, Query(fields): Query) -> Response {
     respond(visit, || page::page(id, fields.find("done"))).await
 }

@@ -1,15 +1,18 @@
 //! The form that edits a credential.
 
+use app::done::Done;
 use app::error::ActionError;
+use app::form::Refused;
+use app::links;
 use app::pages::credential::edit as page;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use domain::base::id::ClientId;
-use domain::credential::{CredentialError, edit};
+use domain::credential::edit;
 
 use crate::dashboard::respond::respond;
-use crate::http::fields::Fields;
+use crate::dashboard::submit::{Answer, Submission};
 
 /// `GET /credentials/{client_id}/edit`
 pub async fn form(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
@@ -17,30 +20,23 @@ pub async fn form(Extension(visit): Extension<Visit>, Path(client_id): Path<Stri
 }
 
 /// `POST /credentials/{client_id}/edit`
-pub async fn edit(
-    Extension(visit): Extension<Visit>,
-    Path(client_id): Path<String>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
+pub async fn edit(form: Submission, Path(client_id): Path<String>) -> Response {
     let typed = page::Typed {
-        team: fields.get("team"),
-        name: fields.get("name"),
-        description: fields.get("description"),
-        scopes: fields.all("scope"),
-        token_lifetime: fields.get("token_lifetime"),
-        ip_ranges: fields.get("ip_ranges"),
-        hard_end_at: fields.get("hard_end_at"),
-        assertions: fields.all("assertions"),
+        team: form.get("team"),
+        name: form.get("name"),
+        description: form.get("description"),
+        scopes: form.all("scope"),
+        token_lifetime: form.get("token_lifetime"),
+        ip_ranges: form.get("ip_ranges"),
+        hard_end_at: form.get("hard_end_at"),
+        assertions: form.all("assertions"),
     };
-    let result = async {
-        let change = typed.edit().map_err(CredentialError::Invalid)?;
-        let id = ClientId::parse(&client_id).ok_or(CredentialError::NotFound)?;
-        let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-        edit::edit(&visit.context, &actor, &id, &change).await
+    let edited = async {
+        let change = typed.edit().map_err(Refused::Invalid)?;
+        let id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
+        edit::edit(form.context(), &form.actor()?, &id, &change).await?;
+        Ok(Answer::Next(Done::CredentialSaved.at(links::credential(&id))))
     };
-    match result.await {
-        Ok(_) => Redirect::to(&format!("/credentials/{client_id}?done=saved")).into_response(),
-        Err(CredentialError::Invalid(errors)) => respond(visit, || page::form(client_id, typed, errors)).await,
-        Err(error) => respond(visit, async || Err(ActionError::from(error))).await,
-    }
+    let outcome = edited.await;
+    form.answer(outcome, typed, |form| page::form(client_id, form)).await
 }

@@ -3,14 +3,13 @@
 use app::pages::credential::list as page;
 use app::pages::credential::list::CredentialsQuery;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /credentials`
-pub async fn page(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields_of(query);
+pub async fn page(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     let query = CredentialsQuery {
         q: fields.get("q"),
         status: fields.get("status"),

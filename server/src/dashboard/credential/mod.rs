@@ -5,7 +5,6 @@ pub mod edit;
 pub mod list;
 pub mod new;
 pub mod renew;
-pub mod reveal;
 pub mod rotate;
 pub mod show;
 pub mod stop;

@@ -2,10 +2,10 @@
 
 use app::pages::credential::stop as page;
 use app::visit::Visit;
-use axum::extract::{Extension, Path, RawQuery};
+use axum::extract::{Extension, Path};
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /credentials/{client_id}/disable`
 pub async fn disable_form(Extension(visit): Extension<Visit>, Path(client_id): Path<String>) -> Response {
@@ -23,7 +23,7 @@ pub async fn revoke_form(Extension(visit): Extension<Visit>, Path(client_id): Pa
 }
 
 /// `GET /credentials/revoke`: those ticked in the list.
-pub async fn revoke_several_form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let client_ids = fields_of(query).all("client_id");
+pub async fn revoke_several_form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    let client_ids = fields.all("client_id");
     respond(visit, || page::revoke_page(client_ids)).await
 }

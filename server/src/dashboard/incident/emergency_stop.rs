@@ -1,16 +1,18 @@
-//! The forms of the emergency stop. It asks for a word and not for the password: an incident must not wait for a password.
+//! The forms of the emergency stop. It asks for a word and not for the password: an incident must not wait for a
+//! password.
 
 use std::convert::Infallible;
 
 use app::error::ActionError;
+use app::form::{Form, Refused};
 use app::pages::incident::emergency_stop as page;
 use app::pages::incident::emergency_stop::{CONFIRMATION, Typed};
 use app::render;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use domain::base::clock::Timestamp;
 use domain::credential::CredentialError;
 use domain::incident::emergency_stop;
@@ -21,15 +23,16 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
+use crate::dashboard::submit::{Answer, Submission};
 use crate::http::error;
 use crate::http::fields::Fields;
 use crate::state::AppState;
 
 /// `GET /settings/stop`
-pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let typed = typed(&fields_of(query));
-    respond(visit, || page::page(typed, Vec::new())).await
+pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    let typed = typed(&fields);
+    respond(visit, || page::page(Form::new(typed))).await
 }
 
 /// What the fields of a stop hold.
@@ -45,22 +48,17 @@ fn typed(fields: &Fields) -> Typed {
     }
 }
 
-/// `POST /settings/stop`: a stop of a few leads back to the settings; one of many is answered with a page that grows while
-/// it goes on.
-pub async fn stop(
-    State(state): State<AppState>,
-    Extension(visit): Extension<Visit>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
-    let typed = typed(&fields);
-    let (selection, means, actor, preview) = match prepared(&visit, &typed).await {
+/// `POST /settings/stop`: a stop of a few leads back to the settings; one of many is answered with a page that grows
+/// while it goes on.
+pub async fn stop(State(state): State<AppState>, form: Submission) -> Response {
+    let typed = typed(&form.fields);
+    let (selection, means, actor, preview) = match prepared(&form, &typed).await {
         Ok(prepared) => prepared,
-        Err(CredentialError::Invalid(errors)) => return respond(visit, || page::page(typed, errors)).await,
-        Err(error) => return respond(visit, async || Err(ActionError::from(error))).await,
+        Err(refused) => return form.answer(Err(refused), typed, page::page).await,
     };
     // Told to the page, if it is still there; the stop goes on without it.
     let (told, progress) = mpsc::unbounded_channel();
-    let (context, reason, bite) = (visit.context.clone(), typed.reason.clone(), state.stop_bite);
+    let (context, reason, bite) = (form.context().clone(), typed.reason.clone(), state.stop_bite);
     let work = tokio::spawn(async move {
         let order = StopRequest { selection: &selection, means, reason: &reason };
         emergency_stop::stop(&context, &actor, &order, bite, |count| {
@@ -70,28 +68,24 @@ pub async fn stop(
         .await
     });
     if preview.credentials > bite as i64 {
-        return progress_page(visit, means, preview, progress, work).await;
+        return progress_page(form.visit, means, preview, progress, work).await;
     }
-    let error = match work.await {
-        Ok(Ok((count, _))) => return Redirect::to(&page::done_address(means, count, &preview)).into_response(),
-        Ok(Err(CredentialError::Invalid(errors))) => {
-            return respond(visit, || page::page(typed, errors)).await;
-        }
-        Ok(Err(error)) => ActionError::from(error),
-        Err(_) => ActionError::Unavailable,
+    let outcome = match work.await {
+        Ok(Ok((count, _))) => Ok(Answer::Next(page::done_address(means, count, &preview))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(ActionError::Unavailable.into()),
     };
-    respond(visit, async || Err(error)).await
+    form.answer(outcome, typed, page::page).await
 }
 
 /// What was typed, checked; who does it; and what it is about.
-async fn prepared(visit: &Visit, typed: &Typed) -> Result<(Selection, Means, Actor, Preview), CredentialError> {
-    let invalid = |error| CredentialError::Invalid(vec![error]);
-    let (selection, means) = typed.selection().map_err(invalid)?;
+async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means, Actor, Preview), Refused> {
+    let (selection, means) = typed.selection()?;
     if typed.confirmation.trim() != CONFIRMATION {
-        return Err(invalid(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm."))));
+        return Err(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm.")).into());
     }
-    let actor = visit.actor().map_err(|_| CredentialError::NotFound)?;
-    let preview = emergency_stop::preview(&visit.context, &selection, means).await.map_err(CredentialError::Fault)?;
+    let actor = form.actor()?;
+    let preview = emergency_stop::preview(form.context(), &selection, means).await?;
     Ok((selection, means, actor, preview))
 }
 

@@ -1,25 +1,27 @@
 //! What an invitation's link opens.
 
+use app::done::Done;
 use app::error::ActionError;
+use app::form::{Errors, Form};
+use app::links;
 use app::pages::person::invitation as page;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
 use domain::model::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
 use domain::person::sign_in::ShownFactor;
-use tower_sessions::Session;
 
 use crate::dashboard::auth::start_session::{enter_as, remembered};
-use crate::dashboard::respond::{fields_of, respond};
-use crate::http::fields::Fields;
+use crate::dashboard::respond::{Query, respond};
+use crate::dashboard::submit::Submission;
 use crate::state::AppState;
 
 /// `GET /invitation?token=…`
-pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let token = fields_of(query).get("token");
+pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    let token = fields.get("token");
     let viewer = visit.viewer.as_ref().map(|viewer| viewer.email.clone());
     let context = visit.context.clone();
     let mut response = respond(visit, async || {
@@ -30,7 +32,7 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
             Some(email) if email == invitation.email => page::join_page(invitation, token).await,
             Some(_) => Ok(page::for_somebody_else(&invitation.email)),
             None if exists => Ok(page::sign_in_first(&invitation.email)),
-            None => page::account_page(invitation, token, String::new(), Vec::new()).await,
+            None => page::account_page(invitation, token, Form::default()).await,
         }
     })
     .await;
@@ -40,13 +42,8 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
 }
 
 /// `POST /invitation`: makes the account and signs it in, or gives the signed-in person the role.
-pub async fn accept(
-    State(state): State<AppState>,
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    headers: HeaderMap,
-    Extension(fields): Extension<Fields>,
-) -> Response {
+pub async fn accept(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
+    let Submission { visit, session, fields, .. } = form;
     let (token, name) = (fields.get("token"), fields.get("name"));
     let error = if visit.viewer.is_some() {
         match join(&visit, &token).await {
@@ -62,7 +59,7 @@ pub async fn accept(
         match accepted.await {
             Ok(person) => {
                 let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
-                return enter_as(&state, &visit, &session, &person, device, "/").await;
+                return enter_as(&state, &visit, &session, &person, device, links::OVERVIEW).await;
             }
             Err(error) => error,
         }
@@ -73,7 +70,10 @@ pub async fn accept(
         error => {
             let Some((invitation, _)) = invitation::open(&context, &token).await? else { return Ok(page::unusable()) };
             match error {
-                InvitationError::Invalid(errors) => page::account_page(invitation, token, name, errors).await,
+                InvitationError::Invalid(errors) => {
+                    let form = Form { typed: name, errors: Errors(errors), confirm: false };
+                    page::account_page(invitation, token, form).await
+                }
                 InvitationError::ForSomebodyElse => Ok(page::for_somebody_else(&invitation.email)),
                 InvitationError::AccountExists => Ok(page::sign_in_first(&invitation.email)),
                 error => Err(ActionError::from(error)),
@@ -88,7 +88,7 @@ async fn join(visit: &Visit, token: &str) -> Result<String, InvitationError> {
     let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else { return Err(InvitationError::NotFound) };
     let invitation = invitation::accept(&visit.context, &actor, &viewer.id, token).await?;
     Ok(match invitation.grant {
-        InvitedRole::Team(team, _) => format!("/teams/{team}?done=joined"),
-        InvitedRole::Administrator => "/".to_owned(),
+        InvitedRole::Team(team, _) => Done::TeamJoined.at(links::team(&team)),
+        InvitedRole::Administrator => links::OVERVIEW.to_owned(),
     })
 }

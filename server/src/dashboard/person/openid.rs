@@ -1,9 +1,11 @@
 //! Signing in with an OpenID provider, and connecting an account there to the person who is signed in.
 
-use app::pages::message;
-use app::pages::person::{account, openid as page};
+use app::done::Done;
+use app::error::ActionError;
+use app::links;
+use app::pages::person::openid as page;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::context::Context;
@@ -14,12 +16,13 @@ use domain::person::openid::{OpenIdError, link};
 use domain::services::relying_party::RelyingParty;
 use tower_sessions::Session;
 
-use crate::dashboard::auth::confirm::{Refused, confirm_unless_fresh};
 use crate::dashboard::auth::cookies::Cookie;
-use crate::dashboard::auth::return_address::{safe_return, sign_in_on_the_way_to};
+use crate::dashboard::auth::return_address::safe_return;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::auth::start_session::enter_with;
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::person::account;
+use crate::dashboard::respond::{self, Query, respond};
+use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::Fields;
 use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::state::AppState;
@@ -37,42 +40,30 @@ pub async fn sign_in(
 }
 
 /// `POST /account/openid`: leads to the provider to connect an account.
-pub async fn connect(
-    State(state): State<AppState>,
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
-    let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
-    if let Err(problem) = confirm_unless_fresh(&visit, &session, &fields).await {
-        return ask_again(visit, problem).await;
+pub async fn connect(State(state): State<AppState>, form: Submission) -> Response {
+    let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
+    if let Err(refused) = form.confirm().await {
+        return account::answer(form, Err(refused), None).await;
     }
-    let session = match visit.viewer() {
+    let session = match form.visit.viewer() {
         Ok(viewer) => viewer.session.clone(),
-        Err(error) => return respond(visit, async || Err(error)).await,
+        Err(error) => return respond::refuse(form.visit, error).await,
     };
-    lead_there(&state, visit, &relying_party, AttemptPurpose::Connect { session }, ACCOUNT.to_owned()).await
+    lead_there(&state, form.visit, &relying_party, AttemptPurpose::Connect { session }, links::ACCOUNT.to_owned()).await
 }
 
 /// `POST /account/openid/disconnect`
-pub async fn disconnect(
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
-    let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
-    if let Err(problem) = confirm_unless_fresh(&visit, &session, &fields).await {
-        return ask_again(visit, problem).await;
-    }
+pub async fn disconnect(form: Submission) -> Response {
+    let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
     let disconnected = async {
-        let (actor, viewer) = (visit.actor()?, visit.viewer()?);
-        Ok(link::disconnect(&visit.context, &relying_party, &actor, &viewer.id, &viewer.session).await?)
-    };
-    match disconnected.await {
+        form.confirm().await?;
+        let viewer = form.visit.viewer()?;
         // Twice is as good as once.
-        Ok(true | false) => Redirect::to("/account?done=disconnected").into_response(),
-        Err(error) => respond(visit.clone(), async || Err(error)).await,
-    }
+        link::disconnect(form.context(), &relying_party, &form.actor()?, &viewer.id, &viewer.session).await?;
+        Ok(Answer::Next(Done::AccountDisconnected.at(links::ACCOUNT)))
+    };
+    let outcome = disconnected.await;
+    account::answer(form, outcome, None).await
 }
 
 /// `GET /login/openid/return`: the provider sends the browser back.
@@ -81,10 +72,9 @@ pub async fn finish(
     Extension(visit): Extension<Visit>,
     Extension(session): Extension<Session>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Query(fields): Query,
 ) -> Response {
     let Some(relying_party) = visit.context.openid.clone() else { return no_provider(visit).await };
-    let fields = fields_of(query);
     let returned = Returned {
         state: fields.get("state"),
         code: fields.find("code").map(str::to_owned),
@@ -99,7 +89,7 @@ pub async fn finish(
     let Finished { purpose, proved } = match finished.await {
         Ok(finished) => finished,
         Err(error) => {
-            let back = if visit.viewer.is_some() { ACCOUNT.to_owned() } else { sign_in_again("/") };
+            let back = if visit.viewer.is_some() { links::ACCOUNT.to_owned() } else { sign_in_again(links::OVERVIEW) };
             return refuse(visit, &relying_party, error, back).await;
         }
     };
@@ -115,38 +105,36 @@ pub async fn finish(
         }
         (AttemptPurpose::Connect { .. }, Ok(identity)) => {
             let (Ok(actor), Ok(viewer)) = (visit.actor(), visit.viewer().cloned()) else {
-                return refuse(visit, &relying_party, OpenIdError::NoAttempt, sign_in_again("/")).await;
+                return refuse(visit, &relying_party, OpenIdError::NoAttempt, sign_in_again(links::OVERVIEW)).await;
             };
             match link::connect(&visit.context, &relying_party, &actor, &viewer.id, &identity).await {
-                Ok(()) => Redirect::to("/account?done=connected").into_response(),
-                Err(error) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
+                Ok(()) => Redirect::to(&Done::AccountConnected.at(links::ACCOUNT)).into_response(),
+                Err(error) => refuse(visit, &relying_party, error, links::ACCOUNT.to_owned()).await,
             }
         }
-        (AttemptPurpose::Connect { .. }, Err(error)) => refuse(visit, &relying_party, error, ACCOUNT.to_owned()).await,
+        (AttemptPurpose::Connect { .. }, Err(error)) => {
+            refuse(visit, &relying_party, error, links::ACCOUNT.to_owned()).await
+        }
     };
     Cookie::OpenId.take(&mut response, state.is_https());
     response
 }
 
-/// Lets the forms of a page lead to the provider, and on from there: browsers hold every redirect of a form to `form-action`.
+/// Lets the forms of a page lead to the provider, and on from there: browsers hold every redirect of a form to
+/// `form-action`.
 pub fn let_forms_lead_there(context: &Context, response: &mut Response) {
     if context.openid.is_some() {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
     }
 }
 
-const ACCOUNT: &str = "/account";
-
 /// The sign-in page on the way to `next`.
 fn sign_in_again(next: &str) -> String {
-    if next == "/" {
-        return "/login".to_owned();
-    }
-    sign_in_on_the_way_to(next)
+    if next == links::OVERVIEW { links::SIGN_IN.to_owned() } else { links::sign_in_on_the_way_to(next) }
 }
 
 async fn no_provider(visit: Visit) -> Response {
-    respond(visit, async || Ok(message::not_found())).await
+    respond::refuse(visit, ActionError::NotFound).await
 }
 
 async fn lead_there(
@@ -166,9 +154,9 @@ async fn lead_there(
     }
 }
 
-/// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks for it.
-/// Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is known by when it
-/// comes from another site, so that it would be replaced by less.
+/// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks
+/// for it. Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is
+/// known by when it comes from another site, so that it would be replaced by less.
 async fn enter(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
     let signed_in = SignedIn::without_password(&visit.context, person, visit.address, visit.agent.clone());
     enter_with(state, session, &signed_in, None, next).await
@@ -190,15 +178,5 @@ async fn refuse(visit: Visit, relying_party: &RelyingParty, error: OpenIdError, 
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    response
-}
-
-async fn ask_again(visit: Visit, refused: Refused) -> Response {
-    let context = visit.context.clone();
-    let mut response = match refused {
-        Refused::Fields { errors, .. } => respond(visit, || account::page(None, None, errors)).await,
-        Refused::Action(error) => respond(visit, async || Err(error)).await,
-    };
-    let_forms_lead_there(&context, &mut response);
     response
 }

@@ -1,24 +1,23 @@
-//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie that opens nothing
-//! but this page.
+//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie
+//! that opens nothing but this page.
 
-use app::error::ActionError;
+use app::links;
 use app::pages::person::second_step::Problem;
 use app::pages::person::{second_step as page, sign_in};
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::person::sign_in::second_step::{self, SecondStepAttempt, SecondStepProof, Waiting};
 use domain::person::sign_in::{ShownFactor, SignInError};
-use tower_sessions::Session;
 
 use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::passkey_answer;
 use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{device, enter_as, remembered};
 use crate::dashboard::person::sign_in::refuse;
-use crate::dashboard::respond::{fields_of, respond};
-use crate::http::fields::Fields;
+use crate::dashboard::respond::{self, Query, respond};
+use crate::dashboard::submit::Submission;
 use crate::state::AppState;
 
 /// The word for a recovery code, on the wire.
@@ -29,18 +28,17 @@ pub async fn form(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Query(fields): Query,
 ) -> Response {
-    let fields = fields_of(query);
     let recovery = fields.get("with") == RECOVERY;
     match second_step::find(&state.context, &token(&state, &headers)).await {
         Ok(Some(waiting)) => show(visit, recovery, None, &waiting).await,
         // Whoever comes from the page itself was at the second step.
         Ok(None) => match fields.find("next") {
             Some(next) => too_late(visit, next).await,
-            None => Redirect::to("/login").into_response(),
+            None => Redirect::to(links::SIGN_IN).into_response(),
         },
-        Err(fault) => respond(visit, async || Err(ActionError::from(fault))).await,
+        Err(fault) => respond::refuse(visit, fault).await,
     }
 }
 
@@ -54,18 +52,13 @@ async fn too_late(visit: Visit, next: &str) -> Response {
 }
 
 /// `POST /login/second-factor`
-pub async fn finish(
-    State(state): State<AppState>,
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    headers: HeaderMap,
-    Extension(fields): Extension<Fields>,
-) -> Response {
+pub async fn finish(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
+    let Submission { visit, session, fields, .. } = form;
     let token = token(&state, &headers);
     let waiting = match second_step::find(&state.context, &token).await {
         Ok(Some(waiting)) => waiting,
         Ok(None) => return too_late(visit, &fields.get("next")).await,
-        Err(fault) => return respond(visit, async || Err(ActionError::from(fault))).await,
+        Err(fault) => return respond::refuse(visit, fault).await,
     };
     let step = SecondStepAttempt {
         token,

@@ -1,10 +1,11 @@
 //! Setting up: the one-time link makes the first administrator.
 
-use app::error::ActionError;
+use app::form::{Errors, Form};
+use app::links;
 use app::pages::person::setup as page;
 use app::pages::person::setup::Typed;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use domain::crypto::password::Password;
@@ -12,22 +13,21 @@ use domain::model::actor::Actor;
 use domain::person::setup::{self, SetupError};
 use domain::person::sign_in::ShownFactor;
 use domain::person::{NewPerson, PersonError};
-use tower_sessions::Session;
 
 use crate::dashboard::auth::start_session::{enter_as, remembered};
-use crate::dashboard::respond::respond;
-use crate::http::fields::Fields;
+use crate::dashboard::respond::{Query, refuse, respond};
+use crate::dashboard::submit::Submission;
 use crate::state::AppState;
 
 /// `GET /setup?token=…`
-pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let token = Fields::parse(query.unwrap_or_default().as_bytes()).get("token");
+pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    let token = fields.get("token");
     let context = visit.context.clone();
     let mut response = respond(visit, async || {
         if !setup::link_is_usable(&context, &token).await? {
             return Ok(page::unusable());
         }
-        Ok(page::page(token, Typed::default(), Vec::new()))
+        Ok(page::page(token, Form::default()))
     })
     .await;
     // The address of this page is a secret.
@@ -36,13 +36,8 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
 }
 
 /// `POST /setup`
-pub async fn setup(
-    State(state): State<AppState>,
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    headers: HeaderMap,
-    Extension(fields): Extension<Fields>,
-) -> Response {
+pub async fn setup(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
+    let Submission { visit, session, fields, .. } = form;
     let token = fields.get("token");
     let typed = Typed { name: fields.get("name"), email: fields.get("email") };
     let new = NewPerson {
@@ -54,12 +49,13 @@ pub async fn setup(
     match setup::create_first_administrator(&state.context, &actor, &token, new).await {
         Ok(person) => {
             let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
-            enter_as(&state, &visit, &session, &person, device, "/credentials/new").await
+            enter_as(&state, &visit, &session, &person, device, links::NEW_CREDENTIAL).await
         }
         Err(SetupError::LinkUnusable) => respond(visit, async || Ok(page::unusable())).await,
         Err(SetupError::Person(PersonError::Invalid(errors))) => {
-            respond(visit, async || Ok(page::page(token, typed, errors))).await
+            let form = Form { typed, errors: Errors(errors), confirm: false };
+            respond(visit, async || Ok(page::page(token, form))).await
         }
-        Err(SetupError::Person(error)) => respond(visit, async || Err(ActionError::from(error))).await,
+        Err(SetupError::Person(error)) => refuse(visit, error).await,
     }
 }

@@ -1,11 +1,10 @@
 //! Signing in and signing out.
 
-use app::error::ActionError;
-use app::pages::person::second_step::PATH;
+use app::links;
 use app::pages::person::sign_in as page;
 use app::pages::person::sign_in::Problem;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
@@ -18,14 +17,14 @@ use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{device, enter_as, remembered};
 use crate::dashboard::person::openid;
-use crate::dashboard::respond::respond;
+use crate::dashboard::respond::{self, Query, respond};
+use crate::dashboard::submit::Submission;
 use crate::http::error;
-use crate::http::fields::Fields;
 use crate::state::AppState;
 
 /// `GET /login`
-pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let next = safe_return(&Fields::parse(query.unwrap_or_default().as_bytes()).get("next"));
+pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    let next = safe_return(&fields.get("next"));
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
@@ -33,13 +32,8 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
 }
 
 /// `POST /login`
-pub async fn sign_in(
-    State(state): State<AppState>,
-    Extension(visit): Extension<Visit>,
-    Extension(session): Extension<Session>,
-    headers: HeaderMap,
-    Extension(fields): Extension<Fields>,
-) -> Response {
+pub async fn sign_in(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
+    let Submission { visit, session, fields, .. } = form;
     let (next, email) = (safe_return(&fields.get("next")), fields.get("email"));
     let attempt = Attempt {
         email: email.clone(),
@@ -97,18 +91,18 @@ pub async fn sign_out(Extension(visit): Extension<Visit>, Extension(session): Ex
     if let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor())
         && let Err(fault) = session::end(&visit.context, &actor, &viewer.id, &viewer.session).await
     {
-        return respond(visit, async || Err(ActionError::from(fault))).await;
+        return respond::refuse(visit, fault).await;
     }
     if let Err(error) = session.flush().await {
         tracing::error!(%error, "a session could not be ended");
         return error::plain(StatusCode::SERVICE_UNAVAILABLE);
     }
-    Redirect::to("/login").into_response()
+    Redirect::to(links::SIGN_IN).into_response()
 }
 
 /// Sends the browser here with its token.
 fn to_second_step(state: &AppState, token: &str) -> Response {
-    let mut response = Redirect::to(PATH).into_response();
+    let mut response = Redirect::to(links::SECOND_STEP).into_response();
     Cookie::SecondStep.put(&mut response, token, Some(LIFETIME.as_secs()), state.is_https());
     response
 }

@@ -2,13 +2,12 @@
 
 use app::pages::team::list as page;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /teams`
-pub async fn page(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let fields = fields_of(query);
+pub async fn page(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     respond(visit, || page::page(fields.find("done"))).await
 }

@@ -1,30 +1,29 @@
 //! The form that makes a team.
 
-use app::error::ActionError;
+use app::done::Done;
+use app::form::Form;
+use app::links;
 use app::pages::team::new as page;
 use app::visit::Visit;
 use axum::extract::Extension;
-use axum::response::{IntoResponse, Redirect, Response};
-use domain::person::team::{self, TeamError};
+use axum::response::Response;
+use domain::person::team;
 
 use crate::dashboard::respond::respond;
-use crate::http::fields::Fields;
+use crate::dashboard::submit::{Answer, Submission};
 
 /// `GET /teams/new`
 pub async fn form(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, || page::page(String::new(), Vec::new())).await
+    respond(visit, || page::page(Form::default())).await
 }
 
 /// `POST /teams/new`
-pub async fn create(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
-    let name = fields.get("name");
-    let result = match visit.actor() {
-        Ok(actor) => team::create(&visit.context, &actor, &name).await,
-        Err(error) => return respond(visit, async || Err(error)).await,
+pub async fn create(form: Submission) -> Response {
+    let name = form.get("name");
+    let created = async {
+        let team = team::create(form.context(), &form.actor()?, &name).await?;
+        Ok(Answer::Next(Done::TeamCreated.at(links::team(&team.id))))
     };
-    match result {
-        Ok(team) => Redirect::to(&format!("/teams/{}?done=created", team.id)).into_response(),
-        Err(TeamError::Invalid(errors)) => respond(visit, || page::page(name, errors)).await,
-        Err(error) => respond(visit, async || Err(ActionError::from(error))).await,
-    }
+    let outcome = created.await;
+    form.answer(outcome, name, page::page).await
 }

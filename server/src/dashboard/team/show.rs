@@ -1,41 +1,32 @@
 //! The page of one team.
 
+use app::done::Done;
 use app::error::ActionError;
+use app::form::Form;
+use app::links;
 use app::pages::team::show as page;
 use app::visit::Visit;
-use axum::extract::{Extension, Path, RawQuery};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::{Extension, Path};
+use axum::response::Response;
 use domain::base::id::TeamId;
-use domain::person::team::{self, TeamError};
+use domain::person::team;
 
-use crate::dashboard::respond::{fields_of, respond};
-use crate::http::fields::Fields;
+use crate::dashboard::respond::{Query, respond};
+use crate::dashboard::submit::{Answer, Submission};
 
 /// `GET /teams/{team_id}`
-pub async fn page(
-    Extension(visit): Extension<Visit>,
-    Path(team_id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let fields = fields_of(query);
-    respond(visit, || page::page(team_id, fields.find("done"), None, Vec::new())).await
+pub async fn page(Extension(visit): Extension<Visit>, Path(team_id): Path<String>, Query(fields): Query) -> Response {
+    respond(visit, || page::page(team_id, fields.find("done"), Form::default())).await
 }
 
 /// `POST /teams/{team_id}/name`
-pub async fn rename(
-    Extension(visit): Extension<Visit>,
-    Path(team_id): Path<String>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
-    let name = fields.get("name");
-    let result = async {
-        let id = TeamId::parse(&team_id).ok_or(TeamError::NotFound)?;
-        let actor = visit.actor().map_err(|_| TeamError::NotFound)?;
-        team::rename(&visit.context, &actor, &id, &name).await
+pub async fn rename(form: Submission, Path(team_id): Path<String>) -> Response {
+    let name = form.get("name");
+    let renamed = async {
+        let id = TeamId::parse(&team_id).ok_or(ActionError::NotFound)?;
+        team::rename(form.context(), &form.actor()?, &id, &name).await?;
+        Ok(Answer::Next(Done::TeamName.at(links::team(&id))))
     };
-    match result.await {
-        Ok(()) => Redirect::to(&format!("/teams/{team_id}?done=name")).into_response(),
-        Err(TeamError::Invalid(errors)) => respond(visit, || page::page(team_id, None, Some(name), errors)).await,
-        Err(error) => respond(visit, async || Err(ActionError::from(error))).await,
-    }
+    let outcome = renamed.await;
+    form.answer(outcome, Some(name), |form| page::page(team_id, None, form)).await
 }

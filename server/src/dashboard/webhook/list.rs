@@ -2,13 +2,12 @@
 
 use app::pages::webhook::list as page;
 use app::visit::Visit;
-use axum::extract::{Extension, RawQuery};
+use axum::extract::Extension;
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /settings/webhooks`
-pub async fn page(Extension(visit): Extension<Visit>, RawQuery(text): RawQuery) -> Response {
-    let removed = fields_of(text).get("done") == "removed";
-    respond(visit, || page::page(removed)).await
+pub async fn page(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
+    respond(visit, || page::page(fields.find("done"))).await
 }

@@ -2,16 +2,15 @@
 
 use app::pages::webhook::show as page;
 use app::visit::Visit;
-use axum::extract::{Extension, Path, RawQuery};
+use axum::extract::{Extension, Path};
 use axum::response::Response;
 
-use crate::dashboard::respond::{fields_of, respond};
+use crate::dashboard::respond::{Query, respond};
 
 /// `GET /settings/webhooks/{id}`
-pub async fn page(Extension(visit): Extension<Visit>, Path(id): Path<String>, RawQuery(text): RawQuery) -> Response {
-    let fields = fields_of(text);
-    let (done, tested) = (fields.get("done"), fields.get("delivery"));
-    respond(visit, || page::page(id, done, tested)).await
+pub async fn page(Extension(visit): Extension<Visit>, Path(id): Path<String>, Query(fields): Query) -> Response {
+    let tested = fields.get("delivery");
+    respond(visit, || page::page(id, fields.find("done"), &tested)).await
 }
 
 /// `GET /settings/webhooks/{id}/remove`: asks before it is removed.

@@ -1,0 +1,171 @@
+//! What was done: a word in the address of the page that is shown afterwards, and the receipt that the page shows.
+
+/// On which page something is said to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// One's own account.
+    Account,
+    /// Connected apps.
+    Apps,
+    /// A client.
+    Client,
+    /// The list of clients.
+    Clients,
+    /// A credential.
+    Credential,
+    /// The list of people.
+    People,
+    /// A person.
+    Person,
+    /// A rotation.
+    Rotation,
+    /// An MCP server.
+    Server,
+    /// The settings.
+    Settings,
+    /// A team.
+    Team,
+    /// The list of teams.
+    Teams,
+    /// A webhook.
+    Webhook,
+    /// The list of webhooks.
+    Webhooks,
+}
+
+macro_rules! receipts {
+    ($($on:ident { $($done:ident = $word:literal: $receipt:literal;)* })*) => {
+        /// What was done. The name begins with the page that says it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Done {
+            $($(#[doc = $receipt] $done,)*)*
+        }
+
+        const RECEIPTS: &[(Done, On, &str, &str)] = &[$($((Done::$done, On::$on, $word, $receipt),)*)*];
+    };
+}
+
+// A receipt that holds numbers is written by its page; here it is what the page begins with.
+receipts! {
+    Account {
+        AccountName = "name": "Name saved.";
+        AccountPassword = "password": "Password changed. Your other sessions have ended.";
+        AccountSessionEnded = "ended": "Session ended.";
+        AccountConnected = "connected": "OpenID account connected.";
+        AccountDisconnected = "disconnected": "OpenID account disconnected. Your other sessions have ended.";
+        AccountAppAdded = "app-added": "Authenticator app added. The recovery codes you have still work.";
+        AccountAppRemoved = "app-removed": "Authenticator app removed.";
+        AccountPasskeyAdded = "passkey-added": "Passkey added.";
+        AccountPasskeyRemoved = "passkey-removed": "Passkey removed. Remove it from your device too.";
+    }
+    Apps {
+        AppsAccessEnded = "ended": "Access ended. What it had is refused from now on.";
+        AppsTokenRevoked = "revoked": "Token revoked. It is refused from now on.";
+    }
+    Client {
+        ClientAdded = "added": "Client added.";
+        ClientEdited = "edited": "Changes saved.";
+    }
+    Clients {
+        ClientsRemoved = "removed": "Client removed. The access that people gave it ended with it.";
+    }
+    Credential {
+        CredentialEnabled = "enabled": "The credential works again.";
+        CredentialDisabled = "disabled": "Disabled. Exchanges and live tokens are refused until you enable it again.";
+        CredentialRevoked = "revoked": "Revoked. Exchanges are refused and its live tokens have ended.";
+        CredentialSaved = "saved": "Changes saved.";
+        CredentialGenerated = "generated": "Generated. Nothing secret was made: connect the program as shown below.";
+        CredentialAdded = "added": "Added. It works from now on.";
+        CredentialRotated = "rotated": "Rotation started. The new key works from now on.";
+        CredentialRotationFinished = "rotation_finished": "Rotation finished. What was replaced is refused from now on.";
+        CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
+        CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
+    }
+    People {
+        PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
+    }
+    Person {
+        PersonDisabled = "disabled":
+            "Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused.";
+        PersonEnabled = "enabled": "Enabled. They can sign in again.";
+        PersonAdministrator = "administrator": "An administrator from now on.";
+        PersonNoAdministrator = "person": "No administrator any more.";
+        PersonRole = "role": "Role saved.";
+        PersonSessionsEnded = "ended": "Sessions ended.";
+        PersonSecondFactorRemoved = "second-factor-removed":
+            "Second factor removed. Their sessions have ended; their password alone signs them in.";
+        PersonDisconnected = "openid-disconnected":
+            "OpenID account disconnected. Their sessions have ended; their password signs them in.";
+    }
+    Rotation {
+        RotationExtended = "extended": "The deadline is changed.";
+    }
+    Server {
+        ServerAdded = "added": "Added. Credentials can be limited to it from now on.";
+    }
+    Settings {
+        SettingsKeyRotated = "rotated":
+            "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended.";
+        SettingsKeyReplaced = "replaced":
+            "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.";
+        SettingsDisabled = "disabled": "Stopped: ";
+        SettingsRevoked = "revoked": "Revoked: ";
+        SettingsUndone = "undone": "Enabled again: ";
+    }
+    Team {
+        TeamCreated = "created": "Team created. Invite people, or generate its first credential.";
+        TeamName = "name": "Name saved.";
+        TeamRole = "role": "Role saved. It holds from the next click on.";
+        TeamMemberRemoved = "removed": "Taken out of the team. What they made stays the team’s.";
+        TeamWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
+        TeamJoined = "joined": "You are in the team.";
+    }
+    Teams {
+        TeamsRemoved = "removed": "Team removed.";
+    }
+    Webhook {
+        WebhookTested = "tested": "The test arrived. The receiver answered ";
+        WebhookSaved = "saved": "Saved. It applies to what is sent from now on.";
+        WebhookPaused = "paused": "Paused. Nothing is sent until it is resumed.";
+        WebhookResumed = "resumed": "Resumed. What happens from now on is sent.";
+        WebhookSentAgain = "again": "It is sent again in a moment. Reload the page to see what becomes of it.";
+    }
+    Webhooks {
+        WebhooksRemoved = "removed": "The webhook is removed, with its deliveries.";
+    }
+}
+
+impl Done {
+    /// What the word in the address of this page says, if it says anything.
+    pub fn read(on: On, word: Option<&str>) -> Option<Self> {
+        RECEIPTS.iter().find(|(_, page, own, _)| *page == on && Some(*own) == word).map(|(done, ..)| *done)
+    }
+
+    /// The address of the page that says it.
+    pub fn at(self, address: impl AsRef<str>) -> String {
+        format!("{}?done={}", address.as_ref(), self.row().0)
+    }
+
+    /// What the page says.
+    pub fn receipt(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        let row = RECEIPTS.iter().find(|(done, ..)| *done == self);
+        row.map_or(("", ""), |(_, _, word, receipt)| (*word, *receipt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_each_word_once() {
+        for (done, on, word, receipt) in RECEIPTS {
+            assert_eq!(Done::read(*on, Some(word)), Some(*done));
+            assert_eq!((done.at("/x"), done.receipt()), (format!("/x?done={word}"), *receipt));
+        }
+    }
+}

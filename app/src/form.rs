@@ -1,0 +1,96 @@
+//! Forms: what was typed, what is wrong with it, and why a form was refused.
+
+use domain::error::Fault;
+use domain::model::field_error::FieldError;
+
+use crate::error::ActionError;
+
+/// A form as its page shows it.
+#[derive(Debug, Clone, Default)]
+pub struct Form<T = ()> {
+    /// What was typed.
+    pub typed: T,
+    /// What is wrong with it.
+    pub errors: Errors,
+    /// Whether the form was sent back because the last proof of who is there is too old.
+    pub confirm: bool,
+}
+
+impl<T> Form<T> {
+    /// A form that was not sent yet.
+    pub fn new(typed: T) -> Self {
+        Self { typed, errors: Errors::default(), confirm: false }
+    }
+
+    /// The same form with something else in it.
+    pub fn with<Other>(self, typed: Other) -> Form<Other> {
+        Form { typed, errors: self.errors, confirm: self.confirm }
+    }
+}
+
+/// The errors of a form, by field.
+#[derive(Debug, Clone, Default)]
+pub struct Errors(pub Vec<FieldError>);
+
+impl Errors {
+    /// What is wrong with `field`.
+    pub fn at(&self, field: &str) -> Option<String> {
+        self.0.iter().find(|error| error.field == field).map(|error| error.message.clone())
+    }
+
+    /// The status of the page that shows them.
+    pub fn status(&self) -> u16 {
+        if self.0.is_empty() { 200 } else { 422 }
+    }
+}
+
+/// Why a form was refused: the one shape into which the errors of operations are brought.
+#[derive(Debug)]
+pub enum Refused {
+    /// Something typed is wrong.
+    Invalid(Vec<FieldError>),
+    /// Who is there must be proved first; the errors say what is missing or wrong.
+    Unconfirmed(Vec<FieldError>),
+    /// The form was sent before. The text identifies what it made then; empty when that needs no name.
+    AlreadySubmitted(String),
+    /// Everything that is not about the form, faults of ours among it.
+    Action(ActionError),
+}
+
+impl Refused {
+    /// Refuses a form that was sent before, when it made `earlier` then.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::AlreadySubmitted`] when there is something earlier.
+    pub fn if_sent_before(earlier: Option<impl ToString>) -> Result<(), Self> {
+        match earlier {
+            Some(earlier) => Err(Self::AlreadySubmitted(earlier.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<FieldError> for Refused {
+    fn from(error: FieldError) -> Self {
+        Self::Invalid(vec![error])
+    }
+}
+
+impl From<Vec<FieldError>> for Refused {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<ActionError> for Refused {
+    fn from(error: ActionError) -> Self {
+        Self::Action(error)
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Action(fault.into())
+    }
+}
