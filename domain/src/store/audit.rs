@@ -4,7 +4,10 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::model::audit::{AuditEntry, Filter, Target};
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// The list of entries out of `$from`, ordered by the number of `$by`.
 macro_rules! list_from {
@@ -123,8 +126,8 @@ pub(crate) async fn list(
         .bind(filter.action.as_deref())
         .bind(filter.target.as_deref().map(crate::store::credential::contains_pattern))
         .bind(filter.target.as_deref())
-        .bind(crate::store::millis(filter.from))
-        .bind(crate::store::millis(filter.until))
+        .bind(crate::store::columns::millis(filter.from))
+        .bind(crate::store::columns::millis(filter.until))
         .bind(limit)
         .bind(reader)
         .fetch_all(store.reads())

@@ -5,9 +5,11 @@ use ParameterKind::{Number, Text};
 use sqlx::AssertSqlSafe;
 
 use crate::store::client::{consent, personal_token};
+use crate::store::columns::Columns;
+use crate::store::connection::{Engine, Store};
 use crate::store::person::session;
 use crate::store::token::{ledger, usage};
-use crate::store::{Columns, Engine, Store, audit, webhook};
+use crate::store::{audit, webhook};
 use crate::testing::Instance;
 
 /// A parameter's type.

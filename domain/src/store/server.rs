@@ -9,7 +9,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::server::{McpServer, ScopeDescription};
-use crate::store::{Columns, Store, StoreError, Transaction, to_json};
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 pub(crate) const SELECT: &str =
     "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since FROM mcp_servers

@@ -10,7 +10,10 @@ use crate::crypto::secret::SecretHash;
 use crate::model::client::ClientKind;
 use crate::model::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent};
 use crate::model::scope::Scopes;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// What an authorization code stands for.
 pub(crate) struct Code {

@@ -11,8 +11,11 @@ use crate::base::id::{AppClientId, PersonId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::{AppClient, ClientKind, ClientQuery};
 use crate::model::redirect_uri::RedirectUri;
+use crate::store::columns::{Columns, millis, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
 use crate::store::credential::contains_pattern;
-use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
+use crate::store::error::StoreError;
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,

@@ -10,7 +10,10 @@ use crate::crypto::secret::SecretHash;
 use crate::model::consent::EndCause;
 use crate::model::personal_token::{ListedToken, PersonalToken};
 use crate::model::scope::Scopes;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 const COLUMNS: &str =
     "t.id AS id, t.person_id AS person_id, t.name AS name, t.server_id AS server_id, t.scopes AS scopes,

@@ -3,7 +3,9 @@
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, AssertSqlSafe, SqlSafeStr};
 
-use crate::store::{Engine, StoreError};
+use crate::store::connection::Engine;
+
+use crate::store::error::StoreError;
 
 pub(crate) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError> {
     apply(pool, all(engine)).await
@@ -67,7 +69,8 @@ mod tests {
     use sqlx::Row;
 
     use super::*;
-    use crate::store::{DatabaseUrl, Store, StoreOptions};
+    use crate::store::connection::url::DatabaseUrl;
+    use crate::store::connection::{Store, StoreOptions};
     use crate::testing;
 
     #[tokio::test]

@@ -5,11 +5,13 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
 
+use crate::store::columns::Columns;
 use crate::store::connection::migrations;
+use crate::store::connection::transaction::Transaction;
 use crate::store::connection::transaction::WritePermits;
-use crate::store::{
-    Columns, DatabaseUrl, Engine, LedgerDurability, PostgresUrl, Store, StoreError, StoreOptions, Transaction,
-};
+use crate::store::connection::url::{DatabaseUrl, PostgresUrl};
+use crate::store::connection::{Engine, LedgerDurability, Store, StoreOptions};
+use crate::store::error::StoreError;
 
 /// Batches that are decided and written at once.
 pub(crate) const LEDGER_WRITERS: u32 = 2;

@@ -11,7 +11,9 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, Sql
 
 use crate::store::connection::migrations;
 use crate::store::connection::transaction::{WritePermit, WritePermits};
-use crate::store::{DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions};
+use crate::store::connection::url::DatabaseUrl;
+use crate::store::connection::{Engine, LedgerDurability, Store, StoreOptions};
+use crate::store::error::StoreError;
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::{Any, AnyConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// How long a transaction waits for its permit.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

@@ -12,8 +12,11 @@ use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, KeyId, Tea
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::credential::key::ClientKey;
+use crate::store::columns::{Columns, millis, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 use crate::store::token::status_list;
-use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
 
 /// A client that signs its assertions, and the rules for them.
 pub(crate) struct KeyOwner {

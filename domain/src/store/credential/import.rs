@@ -7,7 +7,11 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::base::id::{McpServerId, SecretId};
 use crate::model::credential::Credential;
-use crate::store::{Columns, Store, StoreError, Transaction, credential, to_json};
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::credential;
+use crate::store::error::StoreError;
 
 /// A credential to insert, with the stored form of its secret.
 pub(crate) struct NewImported {
@@ -88,9 +92,9 @@ pub(crate) async fn insert(
                 to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()),
                 &credential.created_by,
                 credential.created_at.millis(),
-                crate::store::millis(credential.ends_at),
+                crate::store::columns::millis(credential.ends_at),
                 credential.team.as_str(),
-                crate::store::millis(credential.disabled_at),
+                crate::store::columns::millis(credential.disabled_at),
             )
         })
         .collect();
@@ -117,7 +121,7 @@ pub(crate) async fn insert(
                 new.hash.as_str(),
                 new.hint.as_str(),
                 created_at.millis(),
-                crate::store::millis(*ends_at),
+                crate::store::columns::millis(*ends_at),
                 index,
             )
         })

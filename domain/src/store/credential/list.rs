@@ -6,9 +6,11 @@ use sqlx::any::AnyRow;
 use crate::base::id::TeamId;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Show, Sort};
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::{Engine, Store};
 use crate::store::credential::{COLUMNS, contains_pattern, credential};
+use crate::store::error::StoreError;
 use crate::store::person::team;
-use crate::store::{Columns, Engine, Store, StoreError, to_json};
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 

@@ -20,8 +20,11 @@ use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
 use crate::crypto::secret::SecretHash;
 use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
 use crate::model::scope::Scopes;
+use crate::store::columns::{Columns, millis, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 use crate::store::token::status_list;
-use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
 
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,

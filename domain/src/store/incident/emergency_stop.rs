@@ -6,7 +6,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::model::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection};
-use crate::store::{Columns, Store, StoreError, Transaction, millis};
+use crate::store::columns::{Columns, millis};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop
 /// itself revoked a statement before, at `$5`, counts as not revoked.

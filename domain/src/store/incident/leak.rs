@@ -3,7 +3,8 @@
 use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
-use crate::store::{StoreError, Transaction};
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// Where something that acts for people is kept.
 #[derive(Debug, Clone, Copy)]

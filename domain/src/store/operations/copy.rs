@@ -4,9 +4,13 @@ use std::path::Path;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
+use crate::store::columns::Columns;
 use crate::store::connection::sqlite;
+use crate::store::connection::transaction::Transaction;
+use crate::store::connection::url::DatabaseUrl;
+use crate::store::connection::{Engine, LedgerDurability, Store, StoreOptions};
+use crate::store::error::StoreError;
 use crate::store::operations::keys;
-use crate::store::{Columns, DatabaseUrl, Engine, LedgerDurability, Store, StoreError, StoreOptions, Transaction};
 
 /// Every table, in an order in which each row comes after those that it refers to.
 const TABLES: [&str; 40] = [

@@ -6,8 +6,10 @@ use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::model::operations::Retention;
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::Store;
+use crate::store::error::StoreError;
 use crate::store::token::ledger;
-use crate::store::{Columns, Store, StoreError, to_json};
 
 /// Rows a transaction deletes at most: some milliseconds, in which SQLite writes nothing else.
 const BATCH_SIZE: i64 = 500;

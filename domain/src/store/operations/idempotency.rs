@@ -1,7 +1,9 @@
 //! `form_submissions`: the one-use tokens of forms that were sent. `made_id` names what a form made, whatever it is.
 
 use crate::base::clock::Timestamp;
-use crate::store::{Columns, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// What the form with this token made.
 pub(crate) async fn find<'connection>(

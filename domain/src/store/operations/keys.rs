@@ -6,7 +6,10 @@ use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
 use crate::crypto::keys::signing::SigningKeyRow;
-use crate::store::{Columns, Engine, Store, StoreError, Transaction, millis};
+use crate::store::columns::{Columns, millis};
+use crate::store::connection::transaction::Transaction;
+use crate::store::connection::{Engine, Store};
+use crate::store::error::StoreError;
 
 /// One wrapped key of the instance.
 pub struct InstanceKeyRow {

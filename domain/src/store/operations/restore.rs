@@ -11,7 +11,10 @@ use crate::model::consent::EndCause;
 use crate::model::operations::{Ended, How};
 use crate::store::client::consent::{self, ConsentSelection};
 use crate::store::client::personal_token;
-use crate::store::{Columns, Store, StoreError, Transaction, to_json};
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// The tables of what proves a client.
 const AUTHENTICATORS: [&str; 3] = ["client_secrets", "client_keys", "federated_identities"];

@@ -4,7 +4,10 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::crypto::keys::purpose;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// A table, its key, and a column of it that holds wrapped values of one purpose; [`None`]: the key says which.
 const COLUMNS: [(&str, &str, &str, Option<&'static str>); 6] = [

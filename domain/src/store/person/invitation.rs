@@ -7,7 +7,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{InvitationId, PersonId, TeamId};
 use crate::model::authority::Role;
 use crate::model::team::{Invitation, InvitedRole};
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 const COLUMNS: &str = "id, email, team_id, role, invited_by_name, created_at, expires_at";
 const OPEN: &str = "accepted_at IS NULL AND withdrawn_at IS NULL AND expires_at > $1";

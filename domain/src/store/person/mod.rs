@@ -23,7 +23,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::PersonId;
 use crate::crypto::password::StoredPassword;
 use crate::model::person::{Factors, Person};
-use crate::store::{Columns, Engine, Store, StoreError, Transaction, millis};
+use crate::store::columns::{Columns, millis};
+use crate::store::connection::transaction::Transaction;
+use crate::store::connection::{Engine, Store};
+use crate::store::error::StoreError;
 
 pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Result<(), StoreError> {
     sqlx::query(

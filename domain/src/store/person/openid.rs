@@ -5,7 +5,10 @@ use sqlx::any::AnyRow;
 use crate::base::clock::Timestamp;
 use crate::base::id::{OpenIdLinkId, PersonId, SessionId};
 use crate::model::person::Link;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// An attempt, as far as the database knows it.
 pub(crate) struct StoredAttempt {
@@ -137,7 +140,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, issuer: &str, link: &L
     .bind(&link.subject)
     .bind(&link.account)
     .bind(link.connected_at.millis())
-    .bind(crate::store::millis(link.last_used_at))
+    .bind(crate::store::columns::millis(link.last_used_at))
     .execute(&mut **transaction)
     .await?;
     Ok(())

@@ -5,7 +5,10 @@ use sqlx::any::AnyRow;
 use crate::base::clock::Timestamp;
 use crate::base::id::{PasskeyId, PersonId};
 use crate::model::person::Passkey;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// A passkey with what its signatures are checked with.
 pub(crate) struct StoredPasskey {

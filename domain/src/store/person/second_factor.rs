@@ -5,7 +5,10 @@ use sqlx::any::AnyRow;
 use crate::base::clock::Timestamp;
 use crate::base::id::PersonId;
 use crate::model::person::Recovery;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// An authenticator app as it is stored.
 pub(crate) struct StoredApp {

@@ -5,7 +5,10 @@ use sqlx::any::AnyRow;
 use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, SessionId};
 use crate::model::session::{CookieHash, Session};
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// What stands in for the cookie's hash while a session has none. No SHA-256 has this form.
 const DETACHED: &str = "detached ";

@@ -9,7 +9,10 @@ use crate::base::id::{PersonId, TeamId};
 use crate::model::actor::Actor;
 use crate::model::authority::{Authority, Role};
 use crate::model::team::{Member, PersonsTeam, Summary, Team};
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// The identifiers of the teams behind [`Authority::key`], which is this parameter: a person's, or the one that it
 /// names.

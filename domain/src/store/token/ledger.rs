@@ -8,7 +8,10 @@ use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::model::credential::Impact;
 use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// Notes that a client proved itself at an endpoint that issues no token.
 pub(crate) async fn mark_authenticated(

@@ -9,7 +9,10 @@ use sqlx::AssertSqlSafe;
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthenticatorId;
 use crate::model::token::LAST_USE_INTERVAL;
-use crate::store::{Columns, Engine, Store, StoreError, Transaction, to_json};
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::transaction::Transaction;
+use crate::store::connection::{Engine, Store};
+use crate::store::error::StoreError;
 
 /// An exchange that was recorded and is not rolled up.
 #[derive(Debug, Deserialize)]
@@ -26,7 +29,7 @@ pub(crate) struct PendingExchange {
 /// The oldest exchanges that are not rolled up, at most `most`, in the order of time.
 pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>, StoreError> {
     let columns = "l.client_id, l.jti, l.authenticator_id, l.issued_at, l.address, u.agent";
-    let list = crate::store::list(store.engine(), columns);
+    let list = crate::store::columns::list(store.engine(), columns);
     // One row of JSON: thousands of rows of columns take several times as long to fetch.
     let sql = AssertSqlSafe(format!(
         "SELECT {list} AS entries FROM (SELECT jti, agent FROM pending_exchanges ORDER BY jti LIMIT $1) AS u

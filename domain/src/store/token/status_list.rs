@@ -1,7 +1,10 @@
 //! The bits of the token status lists: each secret, key, identity and grant has one of its own.
 
 use crate::base::clock::Timestamp;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// Takes the next free bit.
 pub(crate) async fn next_index(transaction: &mut Transaction) -> Result<i64, StoreError> {

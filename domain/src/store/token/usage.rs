@@ -9,8 +9,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::token::Refusal;
 use crate::model::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
+use crate::store::columns::{Columns, to_json};
+use crate::store::connection::Store;
+use crate::store::error::StoreError;
 use crate::store::person::team;
-use crate::store::{Columns, Store, StoreError, to_json};
 
 /// Adds counted refusals; those of clients that do not exist are left out.
 pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<(), StoreError> {

@@ -3,7 +3,10 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::token::Refusal;
-use crate::store::{Columns, Store, StoreError, Transaction};
+use crate::store::columns::Columns;
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 /// Credentials that work and end after `after` (a moment and a client ID) and not after `until`, soonest first, without
 /// those whose end was dealt with as `kind`.

@@ -8,7 +8,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{DeliveryId, WebhookId};
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
-use crate::store::{Columns, Store, StoreError, Transaction, millis, to_json};
+use crate::store::columns::{Columns, millis, to_json};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::StoreError;
 
 const COLUMNS: &str =
     "SELECT id, name, host, events, secret_made_at, previous_until, after_seq, created_by, created_at,

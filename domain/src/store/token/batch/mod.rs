@@ -19,8 +19,11 @@ use crate::base::id::{AuthenticatorId, ClientId, McpServerId};
 use crate::model::scope::Scopes;
 use crate::model::server::McpServer;
 use crate::model::token::{AuthenticatorState, ClientProof, IssuedToken, SingleUse};
+use crate::store::connection::transaction::Transaction;
+use crate::store::connection::url::DatabaseUrl;
+use crate::store::connection::{Engine, Store};
 use crate::store::credential::authenticators::KeyRow;
-use crate::store::{DatabaseUrl, Engine, Store, StoreError, Transaction};
+use crate::store::error::StoreError;
 
 /// A table of authenticators.
 struct AuthenticatorTable {

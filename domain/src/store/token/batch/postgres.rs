@@ -23,13 +23,16 @@ use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
+use crate::store::columns::{Columns, list, to_json};
 use crate::store::connection::postgres::ChangeLock;
+use crate::store::connection::{Engine, Store};
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
+use crate::store::error::StoreError;
+use crate::store::server;
 use crate::store::token::batch::{
     AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
     StateRow, newest,
 };
-use crate::store::{Columns, Engine, Store, StoreError, list, server, to_json};
 
 /// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and
 /// keys.
