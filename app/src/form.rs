@@ -21,11 +21,6 @@ impl<T> Form<T> {
     pub fn new(typed: T) -> Self {
         Self { typed, errors: Errors::default(), confirm: false }
     }
-
-    /// The same form with something else in it.
-    pub fn with<Other>(self, typed: Other) -> Form<Other> {
-        Form { typed, errors: self.errors, confirm: self.confirm }
-    }
 }
 
 /// The errors of a form, by field.

@@ -23,3 +23,8 @@ pub fn post_button(
     }
     .into_any()
 }
+
+/// The words of a button among many of its kind; `of` says to those who do not see the table which one it is.
+pub fn one_of_many(words: &'static str, of: String) -> AnyView {
+    view! { {words}<span class="vh">{of}</span> }.into_any()
+}

@@ -83,7 +83,7 @@ pub fn already_rotated(client_id: &str) -> Page {
         "Already rotated",
         "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
          was made. If it is lost, cancel the rotation and start another.",
-        Some((links::credential(&client_id), "Open the credential")),
+        Some((links::credential(client_id), "Open the credential")),
     )
 }
 
@@ -94,7 +94,7 @@ pub fn already_signed(webhook_id: &str) -> Page {
         "Already done",
         "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
          second time. If the secret is lost, replace it.",
-        Some((links::webhook(&webhook_id), "Open the webhook")),
+        Some((links::webhook(webhook_id), "Open the webhook")),
     )
 }
 
@@ -110,6 +110,6 @@ pub fn already_generated(client_id: &str) -> Page {
         "Already generated",
         "This form was sent before. Its credential exists, its secret was shown once and cannot be shown again, and no \
          second credential was made. If the secret is lost, revoke this credential and generate another.",
-        Some((links::credential(&client_id), "Open the credential")),
+        Some((links::credential(client_id), "Open the credential")),
     )
 }

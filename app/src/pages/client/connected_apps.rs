@@ -12,7 +12,7 @@ use leptos::prelude::*;
 
 use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
-use crate::components::post_button::post_button;
+use crate::components::post_button::{one_of_many, post_button};
 use crate::components::status::{ScopeTags, leaked_chip};
 use crate::components::table::{table, used_from};
 use crate::components::time::Moment;
@@ -68,6 +68,8 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
             let leaked = leaked_chip(consent.leaked_at);
             let unchecked =
                 (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
+            let words = one_of_many("End access", format!(" of {client_name} for {person_name}"));
+            let end = post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, words);
             view! {
                 <tr>
                     <th scope="row">{name}{leaked}</th>
@@ -77,7 +79,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
                     <td data-label="Allowed"><Moment at=consent.created_at/></td>
                     <td data-label="Last token"><Moment at=consent.last_used_at/>{from}</td>
                     <td class="corner">
-                        {post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, view! { "End access"<span class="vh">{format!(" of {client_name} for {person_name}")}</span> })}
+                        {end}
                     </td>
                 </tr>
             }

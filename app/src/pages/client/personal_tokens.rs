@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use crate::components::field::{Select, TextField, options};
 use crate::components::form_page::FormPage;
-use crate::components::post_button::post_button;
+use crate::components::post_button::{one_of_many, post_button};
 use crate::components::reveal::Reveal;
 use crate::components::snippet::Texts;
 use crate::components::status::{ScopeTags, leaked_chip};
@@ -77,6 +77,8 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
             let scopes = token.scopes.iter().map(str::to_owned).collect();
             let from = used_from(token.last_used_from);
             let name = token.name.clone();
+            let words = one_of_many("Revoke", format!(" {name} of {person_name}"));
+            let end = post_button(links::REVOKE_PERSONAL_TOKEN, [("token", token.id.to_string())], None, true, words);
             view! {
                 <tr>
                     <th scope="row">
@@ -87,7 +89,7 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
                     <td data-label="Ends"><Moment at=token.expires_at/></td>
                     <td data-label="Last used"><MomentOr at=token.last_used_at otherwise="Never"/>{from}</td>
                     <td class="corner">
-                        {post_button(links::REVOKE_PERSONAL_TOKEN, [("token", token.id.to_string())], None, true, view! { "Revoke"<span class="vh">{format!(" {name} of {person_name}")}</span> })}
+                        {end}
                     </td>
                 </tr>
             }

@@ -8,7 +8,7 @@ use crate::components::field::{CodeField, TextField};
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
 use crate::components::passkey::PasskeyButton;
-use crate::components::post_button::post_button;
+use crate::components::post_button::{one_of_many, post_button};
 use crate::components::sessions::session_table;
 use crate::done::{Done, On};
 use crate::error::ActionError;
@@ -53,7 +53,7 @@ pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page
             [("session", session.id.to_string())],
             None,
             true,
-            view! { "End session"<span class="vh">{format!(" on {browser}")}</span> },
+            one_of_many("End session", format!(" on {browser}")),
         )
     });
     let passkey = viewer.factors.passkeys.then(|| {

@@ -15,7 +15,7 @@ use crate::components::field::{ConfirmPassword, Select, TextField};
 use crate::components::form_page::FormPage;
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
-use crate::components::post_button::post_button;
+use crate::components::post_button::{one_of_many, post_button};
 use crate::components::sessions::session_table;
 use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
@@ -238,7 +238,7 @@ fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
         post_button(links::END_SESSIONS_OF, [("person", person.to_owned()), ("session", session)], None, true, words)
     };
     let table = session_table(sessions, |session, browser| {
-        let words = view! { "End session"<span class="vh">{format!(" on {browser}")}</span> }.into_any();
+        let words = one_of_many("End session", format!(" on {browser}"));
         end(session.id.to_string(), words)
     });
     view! {

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use crate::components::field::{Select, TextField};
 use crate::components::form_page::FormPage;
-use crate::components::post_button::post_button;
+use crate::components::post_button::{one_of_many, post_button};
 use crate::components::table::table;
 use crate::components::time::Moment;
 use crate::done::Done;
@@ -46,13 +46,16 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
                     None => role_word(*role).to_owned(),
                 },
             };
+            let words = one_of_many("Withdraw", format!(" the invitation of {}", invitation.email));
+            let id = invitation.id.to_string();
+            let withdraw = post_button(links::WITHDRAW_INVITATION, [("id", id)], None, true, words);
             view! {
                 <tr>
                     <th scope="row">{invitation.email.clone()}<div class="sub">{format!("by {}", invitation.invited_by)}</div></th>
                     <td data-label="Gives">{gives}</td>
                     <td data-label="Link works until"><Moment at=invitation.expires_at/></td>
                     <td class="corner">
-                        {post_button(links::WITHDRAW_INVITATION, [("id", invitation.id.to_string())], None, true, view! { "Withdraw"<span class="vh">{format!(" the invitation of {}", invitation.email)}</span> })}
+                        {withdraw}
                     </td>
                 </tr>
             }
