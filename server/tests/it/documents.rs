@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use axum::http::StatusCode;
-use domain::authority::Role;
-use domain::webhook::EventKind;
-use server::dashboard::enter::Permission;
+use domain::model::authority::Role;
+use domain::model::webhook::EventKind;
+use server::dashboard::auth::enter::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
 
