@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { defineConfig } from '@playwright/test';
 
 const debian = '/usr/bin/chromium';
@@ -6,38 +7,55 @@ const debian = '/usr/bin/chromium';
 const programs = ['clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'interactive.spec.ts', 'matrix.spec.ts'];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 
+/** Chromium that sees the fonts of `fonts/NAME.conf` alone: a text is as wide on every machine. */
+const chromium = (name: string) => ({
+  executablePath: browser,
+  env: { ...process.env, FONTCONFIG_FILE: resolve(`fonts/${name}.conf`) },
+  args: [
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    '--disable-gpu',
+    '--disable-quic',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+/** Every page is judged in both: in letters as wide as Arial's or Liberation's, and in wide ones. */
+const arimo = { metadata: { fonts: ['Arimo', 'Cousine'] }, use: { launchOptions: chromium('arimo') } };
+const dejavu = {
+  metadata: { fonts: ['DejaVu Sans', 'DejaVu Sans Mono'] },
+  use: { launchOptions: chromium('dejavu') },
+};
+
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
   workers: 2,
-  timeout: 120_000,
+  timeout: 300_000,
   expect: { timeout: 15_000 },
   forbidOnly: !!process.env.CI,
   reporter: 'list',
   use: {
+    // Long before the test's own end, so that the report names the action and what stood in its way.
+    actionTimeout: 60_000,
+    navigationTimeout: 60_000,
     viewport: { width: 1280, height: 800 },
     // Axe must not judge a colour halfway through a transition.
     contextOptions: { reducedMotion: 'reduce' },
-    launchOptions: {
-      executablePath: browser,
-      args: [
-        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-        '--disable-gpu',
-        '--disable-quic',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    },
   },
   projects: [
-    { name: 'with JavaScript', testIgnore: programs },
+    { ...arimo, name: 'with JavaScript', testIgnore: programs },
     {
+      ...dejavu,
       name: 'without JavaScript',
       testIgnore: programs,
-      grepInvert: /@scripts/,
-      use: { javaScriptEnabled: false },
+      // `@once` takes long, and a browser without scripts changes nothing in it.
+      grepInvert: /@scripts|@once/,
+      use: { ...dejavu.use, javaScriptEnabled: false },
     },
+    // These pages need JavaScript, so the project above does not show them in its font.
+    { ...dejavu, name: 'passkeys in the other font', testMatch: 'passkeys.spec.ts' },
     { name: 'clients', testMatch: programs },
   ],
 });

@@ -7,7 +7,7 @@ use crate::model::audit::Event;
 use crate::services::audit_log;
 use crate::store::{StoreError, Transaction};
 
-/// A transaction that can only be committed together with its audit event; dropped, it leaves nothing behind.
+/// A transaction that is committed together with its audit event; dropped, it leaves nothing behind.
 pub struct Change<'context> {
     context: &'context Context,
     transaction: Transaction,
@@ -47,5 +47,11 @@ impl Change<'_> {
         self.transaction.commit().await?;
         entries.iter().for_each(audit_log::note);
         Ok(entries.iter().map(|entry| entry.seq).collect())
+    }
+
+    /// Commits without an event. This is for changes that are recorded elsewhere, because the audit log would not hold
+    /// so many: an exchange of an interactive client stands in `grant_tokens`.
+    pub(crate) async fn commit_without_event(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
     }
 }

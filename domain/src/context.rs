@@ -17,10 +17,10 @@ use crate::services::client_documents::Documents;
 use crate::services::issuer_keys::IssuerKeys;
 use crate::services::keyring::Keys;
 use crate::services::ledger::Ledger;
+use crate::services::ledger::rollup::Rollup;
 use crate::services::metrics::Metrics;
 use crate::services::refusals::RefusalRecorder;
 use crate::services::relying_party::RelyingParty;
-use crate::services::rollup::Filing;
 use crate::services::status_list::StatusLists;
 use crate::store::{Store, StoreError};
 
@@ -43,8 +43,8 @@ pub struct Context {
     pub secret_hashing: HashQueue,
     /// Where exchanges are decided and recorded.
     pub ledger: Ledger,
-    /// Where exchanges are filed under their credentials.
-    pub filing: Filing,
+    /// Where exchanges are listed under their credentials and counted.
+    pub rollup: Rollup,
     /// Where refused exchanges are counted.
     pub refusals: RefusalRecorder,
     /// Counts of this process.
@@ -91,7 +91,7 @@ impl Context {
             secret_hashing: HashQueue::new(Arc::clone(&random)),
             ledger: Ledger::start(store.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&metrics))
                 .map_err(StoreError::File)?,
-            filing: Filing::start(store.clone()),
+            rollup: Rollup::start(store.clone()),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
             issuer_keys: IssuerKeys::new(Arc::clone(&fetch)),
             documents: Documents::new(fetch),
@@ -123,7 +123,7 @@ impl Context {
     /// Finishes the exchanges and counts under way, then closes the database.
     pub async fn close(&self) {
         self.ledger.close(Duration::from_secs(5)).await;
-        self.filing.close(Duration::from_secs(5)).await;
+        self.rollup.close(Duration::from_secs(5)).await;
         self.refusals.close(Duration::from_secs(5)).await;
         self.store.close().await;
     }

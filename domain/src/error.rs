@@ -36,3 +36,9 @@ impl From<Fault> for OAuthError {
         Self::unavailable(fault.to_string())
     }
 }
+
+impl From<StoreError> for OAuthError {
+    fn from(error: StoreError) -> Self {
+        Fault::from(error).into()
+    }
+}

@@ -1,4 +1,4 @@
-// Allows what an address asks for, and prints where the person would be sent.
+// Allows an authorization request, and prints the address that the person would be sent to.
 import { allow } from './browser.mjs';
 
 console.log(await allow(process.argv[2], { email: process.env.PERSON_EMAIL, password: process.env.PERSON_PASSWORD }));

@@ -1,10 +1,16 @@
-// What a person does in a browser, by HTTP alone: opens an address, signs in where asked, allows, and is sent back to the client.
+// What a person does in a browser, by HTTP alone: opens an address, signs in where asked, allows the client, and is
+// sent back to it.
 import { pathToFileURL } from 'node:url';
 
 const text = (html) =>
-  html.replaceAll('&quot;', '"').replaceAll('&#x27;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+  html
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#x27;', "'")
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&');
 
-/** The hidden fields of the page's form that is sent to `action`. */
+/** The hidden fields of the form on the page whose action is `action`. */
 function hidden(html, action) {
   const form = html.slice(html.indexOf(`action="${action}"`));
   const fields = new URLSearchParams();
@@ -13,7 +19,7 @@ function hidden(html, action) {
   return fields;
 }
 
-/** Allows what `address` asks for, and returns where the person is sent. */
+/** Opens an authorization request, allows it, and returns the address that the person is sent to. */
 export async function allow(address, { email, password }) {
   const { origin } = new URL(address);
   const cookies = new Map();
@@ -48,10 +54,10 @@ export async function allow(address, { email, password }) {
       answer = await open(new URL('/login', origin), fields);
     } else throw new Error(`${answer.status}: ${html}`);
   }
-  throw new Error('sent around in a circle');
+  throw new Error('redirected in a circle');
 }
 
-// As a program it is the browser that clients open.
+// Started as a program, this file is the browser that a client opens.
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const person = { email: process.env.PERSON_EMAIL, password: process.env.PERSON_PASSWORD };
   await fetch(await allow(process.argv[2], person));

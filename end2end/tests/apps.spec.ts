@@ -10,17 +10,17 @@ import { expect, test as base, type Page } from '@playwright/test';
 import { build } from 'esbuild';
 import { person } from './browser';
 import { Countersign } from './countersign';
-import { freePort, inspector } from './programs';
+import { freePort, inspector, stop } from './programs';
 
-/** Apps with a window in a browser, on another site than Countersign: unmodified clients, used as a person would. */
+/** Unmodified clients with a window in a browser, on another site than Countersign, used as a person uses them. */
 let server: Countersign;
 let app: Server;
-/** Where the page is that connects with mcp-use. */
+/** The origin of the page that connects with mcp-use. */
 let origin: string;
 
 const test = base.extend({
   context: async ({ context }, use) => {
-    // They load fonts and pictures from elsewhere, and count their users.
+    // These apps load fonts and pictures from other hosts, and report their use.
     await context.route(({ hostname }) => !['localhost', '127.0.0.1'].includes(hostname), (route) => route.abort());
     context.on('request', (request) => {
       const code = new URL(request.url()).searchParams.get('code');
@@ -38,17 +38,16 @@ test.beforeAll(async () => {
     write: false,
     define: { 'process.env.NODE_ENV': '"production"' },
   });
+  const html = '<!doctype html><title>App</title><body><script type="module" src="/page.js"></script>';
   app = createServer((request, response) => {
     const asksScript = request.url === '/page.js';
-    response
-      .setHeader('Content-Type', asksScript ? 'text/javascript' : 'text/html')
-      .end(asksScript ? script.outputFiles[0].contents : '<!doctype html><title>App</title><body><script type="module" src="/page.js"></script>');
+    response.setHeader('Content-Type', asksScript ? 'text/javascript' : 'text/html');
+    response.end(asksScript ? script.outputFiles[0].contents : html);
   }).listen(0, '127.0.0.1');
   await once(app, 'listening');
   origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
   server = await Countersign.start('--allowed-origins', origin);
-  server.secret('password', person.password);
-  await server.command(['admin', 'create', '--email', person.email, '--name', person.name, '--password-stdin'], person.password);
+  await server.createAdministrator(person);
 });
 
 test.afterAll(async () => {
@@ -66,7 +65,7 @@ async function signIn(page: Page) {
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-/** Says what the person decides, where it was asked for `app`. */
+/** Answers the question whether `app` may act for the person. */
 async function answer(page: Page, app: string, button: 'Allow' | 'Deny') {
   await expect(page.getByRole('heading', { name: 'Allow access' })).toBeVisible();
   await expect(page.getByText(app)).toBeVisible();
@@ -88,7 +87,7 @@ async function connectInPopUp(page: Page): Promise<Page> {
   return popUp;
 }
 
-/** The page lists the tools, and one of them told it who allowed it. */
+/** Checks that the page lists the tools, and that the tool `whoami` told it the person's name. */
 async function isConnected(page: Page) {
   await expect(page.getByRole('status')).toHaveText('ready');
   await expect(page.getByRole('listitem')).toHaveText(['whoami']);
@@ -99,7 +98,7 @@ async function isConnected(page: Page) {
   server.secret('refresh token', refresh_token);
 }
 
-test('mcp-use connects in a pop-up window @scripts', async ({ page }) => {
+test('mcp-use connects in a pop-up window', { tag: '@scripts' }, async ({ page }) => {
   const popUp = await connectInPopUp(page);
   await signIn(popUp);
   await answer(popUp, 'App in a browser', 'Allow');
@@ -107,10 +106,10 @@ test('mcp-use connects in a pop-up window @scripts', async ({ page }) => {
   await expect.poll(() => popUp.isClosed()).toBe(true);
 });
 
-test('mcp-use connects although the person takes two minutes to sign in @scripts', async ({ page, context }) => {
+test('mcp-use connects when the person took two minutes to sign in', { tag: '@scripts' }, async ({ page, context }) => {
   await context.clock.install();
   const popUp = await connectInPopUp(page);
-  // The app does not see its pop-up window, and stops waiting for it after a while.
+  // The app cannot look into its pop-up window, and stops waiting for it within this time. It connects all the same.
   await context.clock.fastForward('01:00');
   await context.clock.fastForward('01:00');
   await signIn(popUp);
@@ -118,14 +117,14 @@ test('mcp-use connects although the person takes two minutes to sign in @scripts
   await isConnected(page);
 });
 
-test('mcp-use connects in the same window @scripts', async ({ page }) => {
+test('mcp-use connects in the same window', { tag: '@scripts' }, async ({ page }) => {
   await connect(page, { redirect: '' });
   await signIn(page);
   await answer(page, 'App in a browser', 'Allow');
   await isConnected(page);
 });
 
-test('mcp-use hears that the person said no @scripts', async ({ page }) => {
+test('mcp-use hears that the person said no', { tag: '@scripts' }, async ({ page }) => {
   const popUp = await connectInPopUp(page);
   await signIn(popUp);
   await answer(popUp, 'App in a browser', 'Deny');
@@ -163,21 +162,20 @@ test.describe('MCP Inspector', () => {
   });
 
   test.afterAll(async () => {
-    program.kill('SIGKILL');
-    await once(program, 'exit');
+    await stop(program, 'SIGKILL');
     await rm(home, { recursive: true });
   });
 
-  test('hears that the person said no, and connects when they allow @scripts', async ({ page }) => {
-    const connect = () => page.getByRole('switch', { name: /^Connect/ }).click({ force: true });
+  test('hears that the person said no, and connects when they allow', { tag: '@scripts' }, async ({ page }) => {
     await page.goto(address);
-    await connect();
+    // The Inspector renders its window again when it has read its configuration; then it shows this message.
+    await expect(page.getByText('Read-only session')).toBeVisible();
+    await page.locator('label').filter({ has: page.getByRole('switch', { name: /^Connect/ }) }).click();
     await signIn(page);
     await answer(page, 'MCP Inspector', 'Deny');
-    await expect(page.getByRole('alert').filter({ hasText: 'access_denied' })).toBeVisible();
     await expect(page.getByText('Failed', { exact: true })).toBeVisible();
-
-    await connect();
+    const notice = page.getByRole('alert').filter({ hasText: 'access_denied' });
+    await notice.getByRole('button', { name: 'Re-authenticate' }).click();
     await answer(page, 'MCP Inspector', 'Allow');
     await expect(page.getByText('Authorization complete')).toBeVisible();
     await page.getByText('Tools', { exact: true }).click();

@@ -1,5 +1,6 @@
-import { expect, test, type BrowserContext, type Page } from '@playwright/test';
-import axe from 'axe-core';
+import { readFileSync } from 'node:fs';
+import { expect, test, type Browser, type BrowserContext, type Locator, type Page } from '@playwright/test';
+import type { Result } from 'axe-core';
 import type { Countersign } from './countersign';
 
 export const person = {
@@ -8,9 +9,12 @@ export const person = {
   password: 'tidal & münze 73% of/plus+1',
 };
 
+const axeSource = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
+type ColorScheme = 'light' | 'dark';
+
 export const javaScript = () => test.info().project.use.javaScriptEnabled !== false;
 
-/** Everything a page did that it must not do: break its own policy, fail, or call another host. */
+/** Collects what a page must not do: break its own content security policy, fail, or call another host. */
 export function watch(context: BrowserContext, server: Countersign): string[] {
   const problems: string[] = [];
   context.on('console', (message) => {
@@ -66,55 +70,89 @@ export async function generate(page: Page, server: Countersign, name: string) {
   return { id, secret };
 }
 
-/** Presses what may be a link or a button. */
+/** Opens a page again until it shows `shown`: the server writes some things a moment after it has answered. */
+export async function openUntil(open: () => Promise<unknown>, shown: Locator) {
+  const isShown = async () => {
+    await open();
+    return shown.first().isVisible();
+  };
+  await expect.poll(isShown, { message: `${shown} is shown`, timeout: 30_000 }).toBe(true);
+}
+
+/** Presses the link or the button of this name. */
 export function press(page: Page, name: string | RegExp) {
   return page.getByRole('button', { name, exact: true }).or(page.getByRole('link', { name, exact: true })).click();
 }
 
 /**
- * Judges the page as it stands: that it fits at every width, and what axe finds. Axe takes most of the time of these tests, so
- * it sees a page wide and light, narrow and dark, and without scripts wide and dark; not each way in each project.
- * `PICTURES=1` keeps a picture of the page wide and narrow, light and dark.
+ * Judges the page as it stands: it must fit each width, and axe must find nothing wrong. Axe takes most of the time of
+ * these tests, so it sees a page in three ways only: wide and light, narrow and dark, and, in the project without
+ * JavaScript, wide and dark. `PICTURES=1` keeps pictures of the page: wide and narrow, light and dark.
  */
 export async function examine(page: Page, name: string) {
   await test.step(`examine ${name}`, async () => {
+    // After a click the next page may have arrived in part.
+    await page.waitForLoadState();
     const view = page.viewportSize()!;
     const judged = javaScript() ? page : await copyWithScripts(page);
-    await judged.evaluate(axe.source);
+    const seenByAxe: Record<number, ColorScheme> = javaScript() ? { 1280: 'light', 390: 'dark' } : { 1280: 'dark' };
+    await judged.evaluate(axeSource);
     for (const width of [1280, 390, 320]) {
       await judged.setViewportSize({ width, height: 800 });
       const content = await judged.evaluate(() => document.documentElement.scrollWidth);
       expect.soft(content, `${name} fits ${width} pixels`).toBeLessThanOrEqual(width);
-      for (const colorScheme of width === 320 ? [] : (['light', 'dark'] as const)) {
-        await judged.emulateMedia({ colorScheme });
-        if (process.env.PICTURES && javaScript())
-          await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true });
-        const seen = javaScript() ? ['1280 light', '390 dark'] : ['1280 dark'];
-        if (!seen.includes(`${width} ${colorScheme}`)) continue;
-        const { violations } = await judged.evaluate(() => (globalThis as any).axe.run());
-        const summary = violations.map((v: axe.Result) => `${v.id}: ${v.nodes.map((node) => node.html).join(' ')}`);
-        expect.soft(summary, `${name} at ${width} pixels, ${colorScheme}`).toEqual([]);
-      }
+      if (process.env.PICTURES && javaScript() && width !== 320) await takePictures(page, `${name}-${width}`);
+      const colorScheme = seenByAxe[width];
+      if (!colorScheme) continue;
+      await judged.emulateMedia({ colorScheme });
+      expect.soft(await violations(judged), `${name} at ${width} pixels, ${colorScheme}`).toEqual([]);
     }
-    if (judged === page) {
-      await page.emulateMedia({ colorScheme: null });
-      await page.setViewportSize(view);
-    } else {
-      await judged.context().close();
-    }
+    if (judged !== page) return;
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize(view);
   });
 }
 
-/** Axe is a script: where scripts are off it judges the same document in a page that has them, less the page's own. */
-async function copyWithScripts(page: Page): Promise<Page> {
-  const html = (await page.content()).replace(/<\/?noscript>/g, '');
-  const context = await page.context().browser()!.newContext({ javaScriptEnabled: true });
-  await context.route('**/*', (route) => {
-    const type = route.request().resourceType();
-    if (type === 'document') return route.fulfill({ contentType: 'text/html', body: html });
-    return type === 'script' ? route.abort() : route.continue();
+/** What axe finds wrong. It also tells what is right: to send all that would take longer than to find it. */
+function violations(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as any).axe.run({ resultTypes: ['violations'] });
+    return violations.map((found: Result) => `${found.id}: ${found.nodes.map((node) => node.html).join(' ')}`);
   });
-  const copy = await context.newPage();
-  await copy.goto(page.url());
-  return copy;
+}
+
+async function takePictures(page: Page, name: string) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: `screenshots/${name}-${colorScheme}.png`, fullPage: true });
+  }
+}
+
+/** For each browser a page with scripts. A new one for each document would take longer than axe. */
+const copies = new WeakMap<Browser, { page: Page; show(html: string, url: string): Promise<unknown> }>();
+
+/** Axe is a script. Where scripts are off, it judges a copy of the document in a page that runs no script but axe. */
+async function copyWithScripts(original: Page): Promise<Page> {
+  const browser = original.context().browser()!;
+  let copy = copies.get(browser);
+  if (!copy) {
+    const context = await browser.newContext({ javaScriptEnabled: true });
+    const page = await context.newPage();
+    let body = '';
+    await context.route('**/*', (route) => {
+      const type = route.request().resourceType();
+      if (type === 'document') return route.fulfill({ contentType: 'text/html', body });
+      return type === 'script' ? route.abort() : route.continue();
+    });
+    copy = {
+      page,
+      show(html, url) {
+        body = html;
+        return page.goto(url);
+      },
+    };
+    copies.set(browser, copy);
+  }
+  await copy.show((await original.content()).replace(/<\/?noscript>/g, ''), original.url());
+  return copy.page;
 }

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
+import { person } from './browser';
 import { Countersign } from './countersign';
 
 const execute = promisify(execFile);
-const person = { email: 'ada@example.com', password: 'tidal & münze 73% of/plus+1' };
 
-/** A website with a certificate of its own, which publishes the document of a client. */
+/** A website with a self-signed certificate. It publishes the metadata document of a client. */
 let website: Server;
 let address: string;
 let folder: string;
@@ -49,8 +49,7 @@ test.beforeAll(async () => {
     '--private-clients', new URL(address).host,
     '--dynamic-registration', 'off',
   );
-  server.secret('password', person.password);
-  await server.command(['admin', 'create', '--email', person.email, '--name', 'Ada Lovelace', '--password-stdin'], person.password);
+  await server.createAdministrator(person);
 });
 
 test.afterAll(async () => {
@@ -63,7 +62,7 @@ test.afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('the Python SDK is known by the document at its address, fetched over TLS', async () => {
+test('the Python SDK is known by its metadata document, which is fetched over TLS', async () => {
   const env = {
     PATH: process.env.PATH,
     MCP_SERVER_URL: `${server.url}/mcp`,
@@ -72,7 +71,7 @@ test('the Python SDK is known by the document at its address, fetched over TLS',
     CLIENT_METADATA_URL: `${address}/client.json`,
   };
   const { stdout } = await execute(resolve('.venv/bin/python'), ['clients/python/interactive.py'], { env });
-  expect(stdout).toContain('Ada Lovelace');
+  expect(stdout).toContain(person.name);
   expect(stdout).toContain(`known as ${address}/client.json`);
   expect(asked).toBe(1);
 });

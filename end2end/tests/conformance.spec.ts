@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
+import { person } from './browser';
 import { Countersign } from './countersign';
-import { node } from './programs';
+import { freePort, node } from './programs';
 
-/** The protocol's own conformance suite. It sends no token, so a proxy adds one. */
+/** The conformance suite of the protocol. The suite sends no token, so a proxy adds one. */
 let server: Countersign;
 let proxy: Server;
 let url: string;
-const person = { email: 'ada@example.com', password: 'quiet otter paints doors' };
 
 test.beforeAll(async () => {
   let token = '';
@@ -37,8 +37,7 @@ test.beforeAll(async () => {
   server = await Countersign.start('--allowed-origins', url);
   const { client_id, client_secret } = await server.createCredential('conformance');
   token = await server.accessToken(client_id, client_secret);
-  const { email, password } = person;
-  await server.command(['admin', 'create', '--email', email, '--name', 'Ada', '--password-stdin'], password);
+  await server.createAdministrator(person);
 });
 
 test.afterAll(async () => {
@@ -47,7 +46,7 @@ test.afterAll(async () => {
   await server.remove();
 });
 
-/** What the suite says. Where it waits for a person, `visit` is given the address that it asks them to open. */
+/** Runs the suite and returns its output. Where it asks a person to open an address, `visit` gets the address. */
 async function conformance(args: string[], visit?: (address: string) => Promise<void>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
   const program = resolve('node_modules/@modelcontextprotocol/conformance/dist/index.js');
@@ -74,11 +73,17 @@ test('the metadata of the authorization server', async () => {
   expect(output).toMatch(/Passed: (\d+)\/\1, 0 failed/);
 });
 
-test('a person allows, and the code is redeemed', async () => {
-  const redirect = 'http://127.0.0.1:3040/callback';
-  const created = await server.command(['client', 'create', '--name', 'suite', '--redirect-uri', redirect, '--format', 'json']);
+test('a person allows the client, and the client redeems the code', async () => {
+  const port = await freePort();
+  const redirect = `http://127.0.0.1:${port}/callback`;
+  const created = await server.command([
+    'client', 'create', '--name', 'suite', '--redirect-uri', redirect, '--format', 'json',
+  ]);
   const { client_id } = JSON.parse(created);
-  const args = ['authorization', '--url', server.url, '--client-id', client_id, '--port', '3040', '--resource', `${server.url}/mcp`];
+  const args = [
+    'authorization', '--url', server.url, '--resource', `${server.url}/mcp`,
+    '--client-id', client_id, '--port', `${port}`,
+  ];
   const output = await conformance(args, async (address) => void (await fetch(await allow(address, person))));
   expect(output).toMatch(/Total: 2 passed, 0 failed/);
 });

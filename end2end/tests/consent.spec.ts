@@ -6,7 +6,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, watch } from './browser';
 import { Countersign } from './countersign';
 
-/** A client on the person's computer: listens for the answer, and shows a page. */
+/** A client on the person's computer. It listens for the authorization response, and shows a page. */
 class Client {
   private readonly answers: URLSearchParams[] = [];
   private readonly waiting: ((answer: URLSearchParams) => void)[] = [];
@@ -18,7 +18,7 @@ class Client {
   static async listen(): Promise<Client> {
     const server = createServer((request, response) => {
       const url = new URL(request.url!, client.redirectUri);
-      // As some do, it goes on to an origin that nobody registered.
+      // Some clients redirect on to an origin that nobody registered, so this client does.
       if (url.pathname === '/callback' && request.headers.host!.startsWith('localhost'))
         response.writeHead(302, { Location: `http://127.0.0.1:${url.port}/done` }).end();
       else response.setHeader('Content-Type', 'text/html').end('<title>Client</title><h1>Back in the client</h1>');
@@ -74,14 +74,14 @@ async function redeem(server: Countersign, fields: Record<string, string>, heade
   return body;
 }
 
-/** Signs in where the request led to. */
+/** Signs in on the page that the authorization request led to. */
 async function signInThere(page: Page) {
   await page.getByLabel('Email').fill(person.email);
   await page.getByLabel('Password').fill(person.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-test('a person lets a public client act for them, and ends it', async ({ page, context }) => {
+test('a person lets a public client act for them, and ends its access', async ({ page, context }) => {
   const server = await Countersign.start();
   const client = await Client.listen();
   const problems = watch(context, server);
@@ -113,7 +113,7 @@ test('a person lets a public client act for them, and ends it', async ({ page, c
     await examine(page, 'consent');
   });
 
-  await test.step('says no', async () => {
+  await test.step('denies it', async () => {
     await page.getByRole('button', { name: 'Deny' }).click();
     const answer = await client.answer();
     expect(Object.fromEntries(answer)).toMatchObject({
@@ -122,7 +122,7 @@ test('a person lets a public client act for them, and ends it', async ({ page, c
     await expect(page.getByRole('heading', { name: 'Back in the client' })).toBeVisible();
   });
 
-  const tokens = await test.step('says yes', async () => {
+  const tokens = await test.step('allows it', async () => {
     await page.goto(address);
     await page.getByRole('button', { name: 'Allow' }).click();
     const answer = await client.answer();
@@ -133,7 +133,7 @@ test('a person lets a public client act for them, and ends it', async ({ page, c
   const called = await server.callMcp(tokens.access_token, 'tools/call', { name: 'whoami' });
   expect(await called.text()).toContain(person.name);
 
-  await test.step('ends it', async () => {
+  await test.step('ends its access', async () => {
     await page.goto(`${server.url}/apps`);
     await expect(page.getByRole('rowheader')).toContainText('Desk <b>assistant</b>');
     await examine(page, 'apps');
@@ -146,7 +146,7 @@ test('a person lets a public client act for them, and ends it', async ({ page, c
     await examine(page, 'client');
   });
 
-  await test.step('is not sent where nobody registered', async () => {
+  await test.step('is not sent to an address that nobody registered', async () => {
     await page.goto(address.replace(encodeURIComponent('/callback'), encodeURIComponent('/elsewhere')));
     await expect(page.getByRole('heading', { name: 'This request cannot be answered' })).toBeVisible();
     await examine(page, 'consent-refused');
@@ -159,7 +159,7 @@ test('a person lets a public client act for them, and ends it', async ({ page, c
   await server.remove();
 });
 
-test('a confidential client asks once', async ({ page }) => {
+test('a person is asked once about a confidential client', async ({ page }) => {
   const server = await Countersign.start();
   const client = await Client.listen();
   await createAdministrator(page, server);
@@ -190,7 +190,7 @@ test('a confidential client asks once', async ({ page }) => {
   const code = (await client.answer()).get('code')!;
   await redeem(server, { code, redirect_uri: client.redirectUri }, headers);
 
-  // Asked again it goes straight back, also through the sign-in.
+  // The second request leads straight back to the client, also after a sign-in.
   await page.goto(address);
   await expect(page.getByRole('heading', { name: 'Back in the client' })).toBeVisible();
   expect((await client.answer()).get('code')).toBeTruthy();
@@ -210,7 +210,7 @@ test('a confidential client asks once', async ({ page }) => {
   await expect(page.getByRole('heading', { name: 'Portal of the docs' })).toBeVisible();
   await examine(page, 'client-confidential');
 
-  // Its secret is replaced, and what was allowed goes on with the new one.
+  // The secret is replaced, and the person's consent works on with the new secret.
   await press(page, 'Replace secret');
   await examine(page, 'client-secret');
   await press(page, 'Replace secret');

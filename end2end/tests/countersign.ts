@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
+import { stop } from './programs';
 
 const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/debug/countersign');
 
@@ -19,7 +19,9 @@ export type Credential = {
   expires_at: string | null;
 };
 
-/** The real binary on a free port, with a data folder of its own and a log that hides nothing. */
+export type Person = { name: string; email: string; password: string };
+
+/** The real binary on a free port, with a data folder of its own and the most detailed log. */
 export class Countersign {
   url = '';
   setupLink = '';
@@ -36,7 +38,7 @@ export class Countersign {
     return Countersign.startIn({}, ...options);
   }
 
-  /** The same with these variables in its environment. */
+  /** Starts it with further environment variables. */
   static async startIn(variables: Record<string, string>, ...options: string[]): Promise<Countersign> {
     const server = new Countersign(await mkdtemp(join(tmpdir(), 'countersign-')), variables);
     server.process = spawn(binary, ['serve', ...options], {
@@ -69,20 +71,20 @@ export class Countersign {
     };
   }
 
-  /** Runs another `countersign` command on the same data; fails when the command does. */
+  /** Runs another `countersign` command on the same data; fails when the command fails. */
   command(args: string[], input = ''): Promise<string> {
     const env = { ...this.environment(), COUNTERSIGN_PUBLIC_URL: this.url };
     return new Promise((done, failed) => {
       const child = execFile(binary, args, { cwd: this.folder, env }, (error, stdout) =>
         error ? failed(error) : done(stdout),
       );
-      // A command that reads nothing may be over before its input is closed; its exit code says how it went.
+      // A command that reads no input may end before its input is closed. Its exit code tells whether it failed.
       child.stdin!.on('error', () => {});
       child.stdin!.end(input);
     });
   }
 
-  /** Runs lines of a shell in which `countersign` works on the same data; fails when a line does. */
+  /** Runs shell commands in which `countersign` works on the same data; fails when one of them fails. */
   shell(lines: string, environment: Record<string, string> = {}): Promise<string> {
     const PATH = `${dirname(binary)}:${process.env.PATH}`;
     const env = { ...this.environment(), COUNTERSIGN_PUBLIC_URL: this.url, ...environment, PATH };
@@ -91,6 +93,12 @@ export class Countersign {
         error ? failed(error) : done(stdout),
       ),
     );
+  }
+
+  /** Creates an administrator with the command line. */
+  async createAdministrator({ email, name, password }: Person) {
+    this.secret('password', password);
+    await this.command(['admin', 'create', '--email', email, '--name', name, '--password-stdin'], password);
   }
 
   async createCredential(name: string, ...options: string[]): Promise<Credential> {
@@ -115,7 +123,7 @@ export class Countersign {
     const response = await this.exchange(id, secret, method);
     const answer = await response.json();
     if (response.status !== 200) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
-    // The signature alone is enough to find the token, wherever it may have been cut.
+    // The signature alone finds the token, also where only its last part was written.
     this.secret(`token of ${id}`, answer.access_token.split('.')[2]);
     return answer.access_token;
   }
@@ -133,13 +141,13 @@ export class Countersign {
     });
   }
 
-  /** Remembers what must never be written anywhere, for `traces`. */
+  /** Remembers a secret. `traces` looks for it: a secret must never be written to disk. */
   secret(what: string, value: string) {
     if (!value) throw new Error(`no value for ${what}`);
     this.secrets.set(what, value);
   }
 
-  /** Where the remembered secrets, or `others`, are found on disk: the log, the database with its journal, backups. */
+  /** Where on disk the remembered secrets, or `others`, are found: log, database, journal, backups. */
   async traces(others?: Map<string, string>): Promise<string[]> {
     const found = [];
     for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
@@ -154,8 +162,7 @@ export class Countersign {
   }
 
   async stop() {
-    this.process.kill('SIGTERM');
-    const code = this.process.exitCode ?? (await once(this.process, 'exit'))[0];
+    const code = await stop(this.process);
     await this.log;
     if (code !== 0) throw new Error(`the server ended with ${code}`);
   }
@@ -165,7 +172,7 @@ export class Countersign {
   }
 }
 
-/** A value as it may stand in a file read as Latin-1: raw, and as Base64 and URL encoding write it. */
+/** A value in each encoding in which a file that is read as Latin-1 may hold it: raw, Base64, URL and JSON. */
 function spellings(value: string): string[] {
   const bytes = Buffer.from(value);
   return [

@@ -5,19 +5,18 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
+import { person } from './browser';
 import { Countersign } from './countersign';
-import { inspector } from './programs';
+import { freePort, inspector } from './programs';
 
-/** Clients that act for people, unmodified: a person signs in and allows, by HTTP instead of a browser. */
+/** Unmodified clients that act for people. The person signs in and allows by HTTP, without a browser. */
 let server: Countersign;
 let home: string;
-const person = { email: 'ada@example.com', password: 'tidal & münze 73% of/plus+1' };
 
 test.beforeAll(async () => {
   server = await Countersign.start();
   home = await mkdtemp(join(tmpdir(), 'client-'));
-  server.secret('password', person.password);
-  await server.command(['admin', 'create', '--email', person.email, '--name', 'Ada Lovelace', '--password-stdin'], person.password);
+  await server.createAdministrator(person);
 });
 
 test.afterAll(async () => {
@@ -28,17 +27,17 @@ test.afterAll(async () => {
   await rm(home, { recursive: true });
 });
 
-/** Runs a client in an environment where the person's browser is at hand. */
-function run(command: string, ...args: string[]) {
+/** Runs a client that finds the person's browser in its environment, and nothing that a client saved before. */
+async function run(command: string, ...args: string[]) {
   const env = {
     PATH: process.env.PATH,
-    HOME: home,
+    HOME: await mkdtemp(join(home, 'of-')),
     MCP_SERVER_URL: `${server.url}/mcp`,
     PERSON_EMAIL: person.email,
     PERSON_PASSWORD: person.password,
     BROWSER: `${process.execPath} ${resolve('clients/browser.mjs')} %s &`,
     MCP_USE_ANONYMIZED_TELEMETRY: 'false',
-    // Where nobody sits in front of it, the MCP Inspector opens a browser only if told so.
+    // Without a terminal the MCP Inspector opens a browser only when told so.
     MCP_AUTO_OPEN_ENABLED: 'true',
   };
   return new Promise<{ code: number; output: string }>((done) =>
@@ -47,55 +46,61 @@ function run(command: string, ...args: string[]) {
 }
 
 async function registered(redirectUri: string, ...options: string[]) {
-  const text = await server.command(['client', 'create', '--name', 'Registered', '--redirect-uri', redirectUri, '--format', 'json', ...options]);
+  const text = await server.command([
+    'client', 'create', '--name', 'Registered', '--redirect-uri', redirectUri, '--format', 'json', ...options,
+  ]);
   const client = JSON.parse(text);
   if (client.client_secret) server.secret(`secret of ${client.client_id}`, client.client_secret);
   return client;
 }
 
+const typescript = (...args: string[]) => run(process.execPath, 'clients/typescript/interactive.mjs', ...args);
+
 const clients = {
   'Python SDK': () => run('.venv/bin/python', 'clients/python/interactive.py'),
   'Python SDK, version 1': () => run('.venv1/bin/python', 'clients/python1/interactive.py'),
-  'TypeScript SDK': () => run(process.execPath, 'clients/typescript/interactive.mjs', '2'),
-  'TypeScript SDK, version 1': () => run(process.execPath, 'clients/typescript/interactive.mjs', '1'),
+  'TypeScript SDK': () => typescript('2'),
+  'TypeScript SDK, version 1': () => typescript('1'),
   'TypeScript SDK, registered': async () => {
     const { client_id } = await registered('http://localhost/callback');
-    return run(process.execPath, 'clients/typescript/interactive.mjs', '2', JSON.stringify({ client_id }));
+    return typescript('2', JSON.stringify({ client_id }));
   },
   'TypeScript SDK, confidential': async () => {
     const { client_id, client_secret } = await registered('http://localhost/callback', '--confidential');
-    return run(process.execPath, 'clients/typescript/interactive.mjs', '2', JSON.stringify({ client_id, client_secret }));
+    return typescript('2', JSON.stringify({ client_id, client_secret }));
   },
-  'mcp-use for Python': () => mcpUse({ auth: { callback_port: 3032 } }),
+  'mcp-use for Python': async () => mcpUse({ auth: { callback_port: await freePort() } }),
   'mcp-use for Python, registered': async () => {
-    const { client_id } = await registered('http://localhost:3033/callback');
-    return mcpUse({ auth: { client_id, callback_port: 3033 } });
+    const callback_port = await freePort();
+    const { client_id } = await registered(`http://localhost:${callback_port}/callback`);
+    return mcpUse({ auth: { client_id, callback_port } });
   },
   'mcp-use for Python, confidential': async () => {
-    const { client_id, client_secret } = await registered('http://localhost:3034/callback', '--confidential');
-    return mcpUse({ auth: { client_id, client_secret, callback_port: 3034 } });
+    const callback_port = await freePort();
+    const redirectUri = `http://localhost:${callback_port}/callback`;
+    const { client_id, client_secret } = await registered(redirectUri, '--confidential');
+    return mcpUse({ auth: { client_id, client_secret, callback_port } });
   },
-  'mcp-use for TypeScript, command line': () => run('bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/interactive.sh'),
-  'MCP Inspector, command line': () => run(process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli')),
+  'mcp-use for TypeScript, command line': () =>
+    run('bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/interactive.sh'),
+  'MCP Inspector, command line': () =>
+    run(process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli')),
 };
 
-async function mcpUse(how: object) {
-  // What it remembers of the server must not decide the next run.
-  await rm(join(home, '.mcp_use'), { recursive: true, force: true });
-  return run('.venv-mcp-use/bin/python', 'clients/mcp-use/interactive.py', JSON.stringify(how));
-}
+const mcpUse = (settings: object) =>
+  run('.venv-mcp-use/bin/python', 'clients/mcp-use/interactive.py', JSON.stringify(settings));
 
 for (const [name, connect] of Object.entries(clients))
   test(`${name}: a person signs in, and it calls a tool for them`, async () => {
     const { code, output } = await connect();
     expect(code, output).toBe(0);
     expect(output).toContain('whoami');
-    expect(output).toContain('Ada Lovelace');
+    expect(output).toContain(person.name);
   });
 
 for (const [name, how] of [
   ['a token', (token: string) => ({ auth: token })],
-  // Without a word about `auth` it registers itself and opens a browser, whatever headers it has.
+  // Without the setting `auth`, mcp-use registers itself and opens a browser, whatever headers it has.
   ['a header', (token: string) => ({ auth: null, headers: { Authorization: `Bearer ${token}` } })],
 ] as const)
   test(`mcp-use for Python with ${name}`, async () => {
@@ -105,10 +110,14 @@ for (const [name, how] of [
     expect(output).toContain(client_id);
   });
 
-/** The requests of the `mcp` command-line client, in its order and with its headers. */
-test('the requests of the mcp command line', async () => {
+/** The requests that the command-line client `mcp` sends, in its order and with its headers. */
+test('the requests of the mcp command line are answered', async () => {
   const post = (path: string, body: object) =>
-    fetch(server.url + path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+    fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
   const initialize = {
     jsonrpc: '2.0', id: 1, method: 'initialize',
     params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'mcp', version: '0.5.2' } },
@@ -130,7 +139,7 @@ test('the requests of the mcp command line', async () => {
   expect(registration.status).toBe(201);
   const { client_id } = await registration.json();
 
-  // It keeps its name, and takes the next port when one is taken.
+  // The client stays registered, and takes another port where the first is taken.
   for (const port of [8085, 8099]) {
     const verifier = randomBytes(32).toString('base64url');
     const redirect_uri = `http://localhost:${port}/callback`;
@@ -146,7 +155,8 @@ test('the requests of the mcp command line', async () => {
     const back = new URL(await allow(`${metadata.authorization_endpoint}?${query}`, person));
     expect(back.origin + back.pathname).toBe(redirect_uri);
     const token = async (fields: Record<string, string>) => {
-      const answer = await fetch(metadata.token_endpoint, { method: 'POST', body: new URLSearchParams({ ...fields, client_id }) });
+      const body = new URLSearchParams({ ...fields, client_id });
+      const answer = await fetch(metadata.token_endpoint, { method: 'POST', body });
       expect(answer.status).toBe(200);
       const tokens = await answer.json();
       server.secret('access token', tokens.access_token.split('.')[2]);
@@ -157,7 +167,7 @@ test('the requests of the mcp command line', async () => {
     server.secret('code', code);
     const first = await token({ grant_type: 'authorization_code', code, redirect_uri, code_verifier: verifier });
     const next = await token({ grant_type: 'refresh_token', refresh_token: first.refresh_token });
-    // A reply without one would lose it.
+    // The client keeps no refresh token where the answer has none.
     expect(next.refresh_token).not.toBe(first.refresh_token);
     for (const { access_token } of [first, next]) {
       const answer = await fetch(`${server.url}/mcp`, {

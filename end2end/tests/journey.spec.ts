@@ -13,10 +13,11 @@ let token: string;
 const status = (text: string) => page.getByRole('main').getByText(text, { exact: true }).first();
 const row = (name: string) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
 const open = (path: string) => page.goto(server.url + path);
-/** Back, also where the browser shows an error instead: it cannot repeat the answer to a form. */
+/** Goes back, also to the answer to a form: there the browser shows an error, as it does not send the form again. */
 async function goBack() {
+  const left = page.url();
   await page.goBack().catch(() => {});
-  await expect.poll(() => page.content().catch(() => '')).not.toBe('');
+  await expect(page).not.toHaveURL(left);
 }
 const credentialPage = () => open(`/credentials/${nightly.id}`);
 
@@ -119,8 +120,9 @@ test('the page with the secret helps to keep it', { tag: '@scripts' }, async () 
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(nightly.secret);
 });
 
-test('storing the secret leads on, and back does not lead to it', async () => {
+test('going back from the credential does not show the secret again', async () => {
   await press(page, 'I have stored this secret');
+  await expect(page.getByRole('heading', { name: 'nightly-index', level: 1 })).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Save your client secret' })).toHaveCount(0);
   await goBack();
   expect(await page.content()).not.toContain(nightly.secret);
@@ -157,7 +159,7 @@ test('a form that arrives many times makes one credential', async () => {
   await expect(row('data-sync')).toHaveCount(1);
 });
 
-test('the list shows the credential and the search finds it', async () => {
+test('the list shows the credential, and the search finds it', async () => {
   await open('/');
   await page.getByRole('navigation').getByRole('link', { name: 'Credentials' }).click();
   await expect(page.getByRole('heading', { name: 'Credentials', level: 1 })).toBeVisible();

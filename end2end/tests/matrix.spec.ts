@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { SignJWT } from 'jose';
 import { Countersign, type Credential } from './countersign';
-import { freePort, inspector } from './programs';
+import { freePort, inspector, stop } from './programs';
 
-/** Every client that must connect, in every way it has; each row against one server. */
+/** Every client that must connect, in each of its ways. At the end the results are printed as a table. */
 let server: Countersign;
 let folder: string;
 
@@ -39,7 +39,9 @@ async function file(content: string): Promise<string> {
   return path;
 }
 
-const pair = (kind: 'RS256' | 'ES256' | 'EdDSA') =>
+type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
+
+const pair = (kind: Algorithm) =>
   kind === 'RS256'
     ? generateKeyPairSync('rsa', { modulusLength: 2048 })
     : kind === 'ES256'
@@ -51,20 +53,21 @@ const secret = async (): Promise<Ready> => {
   return { credential, environment: { MCP_CLIENT_SECRET: credential.client_secret } };
 };
 
-/** For clients that are given a token. */
+/** A token, for clients that get none by themselves. */
 const token = async (): Promise<Ready> => {
   const credential = await server.createCredential('token');
   const MCP_ACCESS_TOKEN = await server.accessToken(credential.client_id, credential.client_secret);
   return { credential, environment: { MCP_ACCESS_TOKEN, HOME: folder, MCP_USE_ANONYMIZED_TELEMETRY: 'false' } };
 };
 
-/** A credential with a key; the private half stays in a file of the client. */
-const key = (kind: 'RS256' | 'ES256' | 'EdDSA', form: 'pem' | 'jwk', ...options: string[]) => async (): Promise<Ready> => {
+/** A credential with a key. The private half stays in a file of the client. */
+const key = (kind: Algorithm, form: 'pem' | 'jwk', ...options: string[]) => async (): Promise<Ready> => {
   const { publicKey, privateKey } = pair(kind);
   const write = (half: KeyObject, type: 'spki' | 'pkcs8') =>
-    file(form === 'jwk' ? JSON.stringify(half.export({ format: 'jwk' })) : (half.export({ format: 'pem', type }) as string));
+    file(form === 'jwk' ? JSON.stringify(half.export({ format: 'jwk' })) : `${half.export({ format: 'pem', type })}`);
   const credential = await create('key', '--public-key', await write(publicKey, 'spki'), ...options);
-  return { credential, environment: { MCP_PRIVATE_KEY_FILE: await write(privateKey, 'pkcs8'), MCP_KEY_ALGORITHM: kind } };
+  const MCP_PRIVATE_KEY_FILE = await write(privateKey, 'pkcs8');
+  return { credential, environment: { MCP_PRIVATE_KEY_FILE, MCP_KEY_ALGORITHM: kind } };
 };
 
 async function create(name: string, ...options: string[]): Promise<Credential> {
@@ -167,14 +170,17 @@ const clients: Record<string, [(way: string) => string[], Record<string, () => P
     (way) => [process.execPath, 'clients/mcp-use-typescript/tokens.mjs', way],
     { token, header: token },
   ],
-  'mcp-use 1, command line': [() => ['bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/command-line.sh'], { token }],
+  'mcp-use 1, command line': [
+    () => ['bash', '-euo', 'pipefail', 'clients/mcp-use-typescript/command-line.sh'],
+    { token },
+  ],
   'MCP Inspector 2, command line': [
     (era) => [process.execPath, 'clients/inspector/command-line.mjs', ...inspector('--cli', '--protocol-era', era)],
     { legacy: token, modern: token },
   ],
 };
 
-/** The texts of the dashboard, word for word. */
+/** A program of the dashboard, word for word. */
 const text = (file: string) => readFileSync(`../app/snippets/${file}`, 'utf8');
 const interpreters = {
   py: [process.env.PYTHON ?? '.venv/bin/python', '-c'],
@@ -192,14 +198,17 @@ const withTokenFile = async (): Promise<Ready> => {
 };
 const everyProgram = (name: string, ready: () => Promise<Ready>) =>
   Object.fromEntries(['.py', '.mjs', '_v1.py', '_v1.mjs'].map((ending) => [name + ending, ready]));
-clients['As shown'] = [shown, { ...everyProgram('client', secret), ...everyProgram('client_federated', withTokenFile) }];
+clients['As shown'] = [
+  shown,
+  { ...everyProgram('client', secret), ...everyProgram('client_federated', withTokenFile) },
+];
 for (const kind of ['ES256', 'RS256', 'EdDSA'] as const)
   clients[`As shown, key ${kind}`] = [shown, everyProgram('client_key', key(kind, 'pem'))];
 clients.curl = [() => ['bash', '-euo', 'pipefail', '-c', text('call.sh')], { secret }];
 
 type Place = { resource: string; port: number; folder: string; alg: string };
 
-/** Writes the dashboard's text for servers as the page of the server shows it. */
+/** Writes the dashboard's program for servers to a file, with the values of this server. */
 async function filled(name: string, { resource, folder, alg }: Place): Promise<string> {
   const path = join(folder, name);
   const content = text(name)
@@ -219,7 +228,7 @@ const pythonServer = (line: string, environment: string) => async (place: Place)
   return [program, 'clients/servers/server.py', line, `${place.port}`];
 };
 
-/** How the server of each SDK is started, behind the dashboard's text for it. */
+/** The command that starts the server of each SDK, behind the dashboard's program for it. */
 const servers: Record<string, (place: Place) => Promise<string[]>> = {
   'Python mcp 2': pythonServer('2', '.venv'),
   'Python mcp 1': pythonServer('1', '.venv1'),
@@ -230,7 +239,8 @@ const servers: Record<string, (place: Place) => Promise<string[]>> = {
       document,
       JSON.stringify({ resource: place.resource, authorization_servers: [server.url], scopes_supported }),
     );
-    return [process.execPath, 'clients/servers/server.mjs', await filled('verify.mjs', place), document, `${place.port}`];
+    const verify = await filled('verify.mjs', place);
+    return [process.execPath, 'clients/servers/server.mjs', verify, document, `${place.port}`];
   },
   'Rust rmcp 3': async (place) => {
     const VERIFY = await filled('verify.rs', place);
@@ -246,28 +256,36 @@ const servers: Record<string, (place: Place) => Promise<string[]>> = {
 for (const [sdk, start] of Object.entries(servers))
   for (const alg of ['ES256', 'EdDSA', 'RS256'])
     test(`a server of ${sdk} takes its tokens with ${alg}, and no others`, async ({}, info) => {
-      test.setTimeout(300_000);
       const port = await freePort();
       const place = { resource: `http://127.0.0.1:${port}/mcp`, port, folder: info.outputPath(), alg };
       await mkdir(place.folder, { recursive: true });
       const name = `${sdk} with ${alg}`;
       const { resource } = place;
       await server.command([
-        'server', 'add', '--name', name, '--resource', resource, '--scope', 'docs:read', '--scope', 'docs:write', '--alg', alg,
+        'server', 'add', '--name', name, '--resource', resource, '--alg', alg,
+        '--scope', 'docs:read', '--scope', 'docs:write',
       ]);
       const own = await server.createCredential(`reader of ${name}`, '--mcp-server', resource);
-      const writer = await server.createCredential(`writer of ${name}`, '--mcp-server', resource, '--scope', 'docs:write');
+      const writer = await server.createCredential(
+        `writer of ${name}`, '--mcp-server', resource, '--scope', 'docs:write',
+      );
       const other = await server.createCredential(`another audience than ${name}`);
       const [program, ...args] = await start(place);
       const child = spawn(program, args, {
-        stdio: "ignore",
+        stdio: ['ignore', 'ignore', 'pipe'],
         env: { PATH: process.env.PATH, PYTHONPATH: place.folder },
+      });
+      let errors = '';
+      child.stderr!.on('data', (text) => (errors += text));
+      const ended = once(child, 'exit').then(([code]) => {
+        throw new Error(`the server ended with ${code}: ${errors}`);
       });
       try {
         const ask = (headers = {}) => fetch(resource, { method: 'POST', headers });
-        await expect.poll(() => ask().then(({ status }) => status, String), { timeout: 60_000 }).toBe(401);
+        const status = () => ask().then((answer) => answer.status, String);
+        await Promise.race([ended, expect.poll(status, { timeout: 60_000 }).toBe(401)]);
 
-        // The client finds the issuer by itself, from the challenge and the document.
+        // The client finds the issuer by itself, in the challenge and the metadata document.
         const connected = await run(interpreters.mjs[0], shown('client.mjs').slice(1), {
           MCP_CLIENT_ID: own.client_id, MCP_CLIENT_SECRET: own.client_secret, MCP_SERVER_URL: resource,
           MCP_TOKEN_URL: own.token_endpoint,
@@ -282,7 +300,7 @@ for (const [sdk, start] of Object.entries(servers))
           expect(refused.headers.get('www-authenticate')).toContain('/.well-known/oauth-protected-resource/mcp');
         }
 
-        // The server verifies by itself, and hears of a revocation all the same.
+        // The server verifies tokens by itself, and learns from the status list that a token was revoked.
         const Authorization = `Bearer ${await server.accessToken(own.client_id, own.client_secret)}`;
         expect((await ask({ Authorization })).status).not.toBe(401);
         await server.command(['credential', 'disable', own.client_id]);
@@ -292,8 +310,7 @@ for (const [sdk, start] of Object.entries(servers))
         await server.command(['credential', 'revoke', own.client_id]);
         await expect.poll(async () => (await ask({ Authorization })).status).toBe(401);
       } finally {
-        child.kill();
-        await once(child, 'exit');
+        await stop(child);
       }
     });
 
@@ -310,7 +327,7 @@ for (const [client, [command, ways]] of Object.entries(clients))
       });
       results.push([client, way, answer.code === 0 ? 'connected' : 'FAILED']);
       expect(answer, answer.errors).toMatchObject({ code: 0 });
-      // By hand a tool is called without being looked up before.
+      // The curl program calls the tool without asking for the list of tools.
       if (client !== 'curl') expect(answer.output).toContain('whoami');
       expect(answer.output).toContain(credential.client_id);
     });

@@ -6,7 +6,7 @@ import Provider from 'oidc-provider';
 
 export const clientId = 'countersign';
 
-/** Somebody else's OpenID provider: of another site than Countersign, which is at localhost. */
+/** An OpenID provider on another site than Countersign, which is at localhost. */
 export class OpenIdProvider {
   readonly clientSecret = randomBytes(24).toString('base64url');
   private provider?: Provider;
@@ -25,7 +25,7 @@ export class OpenIdProvider {
     return provider;
   }
 
-  /** Lets people in for the client with this redirect URI, which has its address only when it has started. */
+  /** Registers the client. Its redirect URI is known only when Countersign has started. */
   serve(redirectUri: string) {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     this.provider = new Provider(this.issuer, {
@@ -38,7 +38,7 @@ export class OpenIdProvider {
         },
       ],
       claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
-      // As most do, it puts the address into the ID token.
+      // Most providers put the email address into the ID token, so this one does.
       conformIdTokenClaims: false,
       cookies: { keys: [randomBytes(32).toString('base64url')] },
       features: { devInteractions: { enabled: false } },
@@ -48,7 +48,7 @@ export class OpenIdProvider {
       }),
       interactions: { url: (_context: unknown, interaction: { uid: string }) => `/interaction/${interaction.uid}` },
       jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: 'a' }] },
-      // Nobody is asked for what the client may know.
+      // The person is not asked what the client may know.
       loadExistingGrant: async (context: any) => {
         const { client, provider, session } = context.oidc;
         const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });

@@ -8,7 +8,7 @@ import { OpenIdProvider, clientId } from './openid-provider';
 
 const button = 'Sign in with Example';
 
-/** Says at the provider who one is. */
+/** Signs in at the provider with this account. */
 async function continueAs(page: Page, account: string) {
   await expect(page.getByRole('heading', { name: 'Somebody else’s login' })).toBeVisible();
   await page.getByLabel('Account').fill(account);
@@ -55,7 +55,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await press(page, 'Sign out');
     await expect(page.getByRole('button', { name: button })).toBeVisible();
     await examine(page, 'sign-in-openid');
-    // The provider knows the browser, and asks nothing.
+    // The provider has a session in this browser, and asks nothing.
     await page.getByRole('button', { name: button }).click();
     await expect(page).toHaveURL(`${server.url}/`);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
@@ -64,7 +64,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await expect(page.getByLabel('Your password')).toBeVisible();
   });
 
-  await test.step('is led on to the client that asked', async () => {
+  await test.step('is led on to the request of a client', async () => {
     await press(page, 'Sign out');
     const registration = await fetch(`${server.url}/mcp/oauth/register`, {
       method: 'POST',
@@ -102,7 +102,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await examine(page, 'openid-cancelled');
   });
 
-  await test.step('is told that nobody connected an account', async () => {
+  await test.step('is told that no person has connected the account', async () => {
     await page.getByRole('link', { name: 'Sign in' }).click();
     await page.getByRole('button', { name: button }).click();
     await continueAs(page, 'stranger');
@@ -111,7 +111,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await forgetProvider();
   });
 
-  await test.step('finds an attempt used up that comes back a second time', async () => {
+  await test.step('cannot finish the same attempt a second time', async () => {
     await page.reload();
     await expect(page.getByRole('heading', { name: 'This cannot be finished here' })).toBeVisible();
     await examine(page, 'openid-used');

@@ -2,7 +2,7 @@ import { expect, test, type CDPSession, type Page } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, signIn, watch } from './browser';
 import { Countersign } from './countersign';
 
-/** Passkeys with an authenticator that Chromium simulates. */
+/** Passkeys, with an authenticator that Chromium simulates. */
 test.describe.configure({ mode: 'serial' });
 
 let server: Countersign;
@@ -50,8 +50,7 @@ async function signOut() {
   await expect(page).toHaveURL(`${server.url}/login`);
 }
 
-test('a passkey is added @scripts', async () => {
-  test.setTimeout(300_000);
+test('a passkey is added', { tag: '@scripts' }, async () => {
   await open('/account');
   await press(page, 'Add a passkey');
   await examine(page, 'passkey-new');
@@ -73,8 +72,7 @@ test('a passkey is added @scripts', async () => {
   await expect(page.getByText('This device has a passkey of yours already.')).toBeVisible();
 });
 
-test('it signs in alone, and leads where it should @scripts', async () => {
-  test.setTimeout(300_000);
+test('a passkey alone signs in, and leads to the page that was asked for', { tag: '@scripts' }, async () => {
   await signOut();
   await open('/activity?actor=Ada');
   await examine(page, 'login-with-passkey');
@@ -83,8 +81,7 @@ test('it signs in alone, and leads where it should @scripts', async () => {
   await expect(page.getByText(`Passkey added: ${person.name}`)).toBeVisible();
 });
 
-test('it is the second step after a password @scripts', async () => {
-  test.setTimeout(300_000);
+test('a passkey is the second step after a password', { tag: '@scripts' }, async () => {
   await signOut();
   await signIn(page, server);
   await expect(page.getByRole('heading', { name: 'Second factor' })).toBeVisible();
@@ -93,7 +90,7 @@ test('it is the second step after a password @scripts', async () => {
   await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
 });
 
-test('a device that forgot it gets one clear answer @scripts', async () => {
+test('a device that lost its passkey gets a clear answer', { tag: '@scripts' }, async () => {
   await signOut();
   const { credentials } = await devices.send('WebAuthn.getCredentials', { authenticatorId: device });
   await devices.send('WebAuthn.clearCredentials', { authenticatorId: device });
@@ -104,8 +101,7 @@ test('a device that forgot it gets one clear answer @scripts', async () => {
   await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
 });
 
-test('it is removed, and signs in no more @scripts', async () => {
-  test.setTimeout(300_000);
+test('a removed passkey does not sign in', { tag: '@scripts' }, async () => {
   await open('/account');
   await press(page, 'Remove passkey work laptop');
   await examine(page, 'passkey-remove');

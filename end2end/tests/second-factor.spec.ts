@@ -4,7 +4,7 @@ import { createAdministrator, examine, javaScript, person, press, rememberCookie
 import { Countersign } from './countersign';
 import { program } from './documents';
 
-/** A second factor from the day it is set up to the day it is lost. */
+/** A second factor is set up, used, replaced by a recovery code, and removed. */
 test.describe.configure({ mode: 'serial' });
 
 let server: Countersign;
@@ -41,7 +41,8 @@ const step = () => Math.floor(Date.now() / 30_000);
 
 /** The code of a time step (RFC 6238). */
 function codeOf(base32: string, counter: number): string {
-  const bits = [...base32].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const bits = [...base32].map((letter) => alphabet.indexOf(letter).toString(2).padStart(5, '0')).join('');
   const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => parseInt(byte, 2)));
   const message = Buffer.alloc(8);
   message.writeBigUInt64BE(BigInt(counter));
@@ -50,14 +51,14 @@ function codeOf(base32: string, counter: number): string {
   return String(number % 1_000_000).padStart(6, '0');
 }
 
-/** A code that was not used yet: the present one, or the next, which is right too. Waits for a later one where both were. */
+/** An unused code: of this time step or of the next, which is accepted too. Waits for a later step if both are used. */
 async function freshCode(): Promise<string> {
   await expect.poll(() => step() + 1, { timeout: 60_000 }).toBeGreaterThan(used);
   used = Math.max(used + 1, step());
   return codeOf(secret, used);
 }
 
-/** Six digits that are no code around now. */
+/** Six digits that are the code of no time step near this one. */
 function wrongCode(): string {
   const near = [-2, -1, 0, 1, 2, 3].map((away) => codeOf(secret, step() + away));
   return ['000000', '111111', '222222', '333333', '444444', '555555', '666666'].find((code) => !near.includes(code))!;
@@ -73,7 +74,8 @@ async function signOut() {
 }
 
 async function readCodes(): Promise<string[]> {
-  const lines = (await page.getByRole('region', { name: 'Recovery codes', exact: true }).textContent())!.trim().split('\n');
+  const region = page.getByRole('region', { name: 'Recovery codes', exact: true });
+  const lines = (await region.textContent())!.trim().split('\n');
   expect(lines).toHaveLength(10);
   lines.forEach((line, number) => {
     server.secret(`recovery code ${number} ${line.slice(0, 3)}`, line);
@@ -83,7 +85,6 @@ async function readCodes(): Promise<string[]> {
 }
 
 test('an authenticator app is set up', async () => {
-  test.setTimeout(300_000);
   await open('/account');
   await expect(page.getByRole('heading', { name: 'Second factor' })).toBeVisible();
   await examine(page, 'account-without-factor');
@@ -111,8 +112,7 @@ test('an authenticator app is set up', async () => {
   await examine(page, 'account-with-factor');
 });
 
-test('signing in takes the password and a code, and leads where it should', async () => {
-  test.setTimeout(300_000);
+test('signing in takes the password and a code, and leads to the page that was asked for', async () => {
   await signOut();
   await open('/credentials?q=nightly');
   await expect(page).toHaveURL(/\/login\?next=/);
@@ -133,7 +133,6 @@ test('signing in takes the password and a code, and leads where it should', asyn
 });
 
 test('a recovery code stands in for the app', async () => {
-  test.setTimeout(300_000);
   await signOut();
   await signIn(page, server);
   await press(page, 'Use a recovery code');
@@ -158,7 +157,7 @@ test('what needs JavaScript says so', async () => {
   await open('/account/passkeys/new');
   const button = page.getByRole('button', { name: 'Add a passkey' });
   if (javaScript()) return expect(button).toBeVisible();
-  // By its element: looking for text, Playwright passes over <noscript>.
+  // Found by its element, as Playwright finds no text in <noscript>.
   await expect(page.locator('noscript p')).toContainText('Adding a passkey needs JavaScript.');
   await expect(page.locator('noscript p')).toBeVisible();
   await expect(button).toHaveCount(0);
@@ -172,7 +171,6 @@ test('the activity names what happened', async () => {
 });
 
 test('the app is removed, and the password is enough again', async () => {
-  test.setTimeout(300_000);
   await open('/account');
   await press(page, 'Remove authenticator app');
   await examine(page, 'authenticator-remove');

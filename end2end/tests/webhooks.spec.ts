@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, type Page } from '@playwright/test';
-import { createAdministrator, examine, generate, javaScript, press, watch } from './browser';
+import { createAdministrator, examine, generate, javaScript, openUntil, press, watch } from './browser';
 import { Countersign } from './countersign';
 
-/** Programs are told what happens to credentials, and can check that it was us who told them. */
+/** Webhooks tell programs what happens to credentials, and sign what they tell. */
 test.describe.configure({ mode: 'serial' });
 
 type Message = { headers: IncomingHttpHeaders; body: string };
@@ -56,10 +56,11 @@ const types = () => received.map(({ body }) => JSON.parse(body).type);
 const openWebhook = async () => {
   await open('/settings/webhooks');
   await page.getByRole('link', { name: 'On-call' }).click();
+  await expect(page.getByRole('heading', { name: 'On-call' })).toBeVisible();
 };
 
-/** Whether the program that the page shows believes a message. */
-async function believes(tab: 'typescript' | 'python', { headers, body }: Message, key = secret): Promise<boolean> {
+/** Whether the program that the page shows accepts a message. */
+async function accepts(tab: 'typescript' | 'python', { headers, body }: Message, key = secret): Promise<boolean> {
   const input = JSON.stringify({ headers, body, key });
   try {
     if (tab === 'typescript') {
@@ -81,7 +82,6 @@ given = json.loads(sys.argv[1])\nverify(given["key"], given["headers"], given["b
 }
 
 test('a webhook is added, and its signing secret shown once', async () => {
-  test.setTimeout(300_000);
   await open('/settings');
   await press(page, 'Webhooks');
   await expect(page.getByText('No program is told yet')).toBeVisible();
@@ -116,8 +116,7 @@ test('a webhook is added, and its signing secret shown once', async () => {
   expect(await page.content()).not.toContain(secret);
 });
 
-test('a test arrives, and the programs of the page believe it', async () => {
-  test.setTimeout(300_000);
+test('a test message arrives, and the programs of the page accept it', async () => {
   await openWebhook();
   for (const [tab, file] of [['typescript', 'webhook.mjs'], ['python', 'webhook.py']]) {
     const text = (await page.locator(`#code-${tab}`).textContent())!;
@@ -128,52 +127,57 @@ test('a test arrives, and the programs of the page believe it', async () => {
   await expect(page.getByRole('status').first()).toContainText('The test arrived. The receiver answered 204.');
   expect(types()).toEqual(['webhook.test']);
   const [message] = received.splice(0);
-  expect(message.headers).toMatchObject({ 'content-type': 'application/json', 'webhook-id': expect.stringMatching(/^msg_/) });
+  expect(message.headers).toMatchObject({
+    'content-type': 'application/json',
+    'webhook-id': expect.stringMatching(/^msg_/),
+  });
   expect(message.headers['user-agent']).toMatch(/^Countersign\/\d/);
   const other = { 'webhook-timestamp': String(Number(message.headers['webhook-timestamp']) - 301) };
   for (const tab of ['typescript', 'python'] as const) {
-    expect(await believes(tab, message)).toBe(true);
-    expect(await believes(tab, { ...message, body: message.body.replace('test', 'fake') })).toBe(false);
-    expect(await believes(tab, { ...message, headers: { ...message.headers, ...other } })).toBe(false);
-    expect(await believes(tab, message, `whsec_${btoa('x'.repeat(32))}`)).toBe(false);
+    expect(await accepts(tab, message)).toBe(true);
+    expect(await accepts(tab, { ...message, body: message.body.replace('test', 'fake') })).toBe(false);
+    expect(await accepts(tab, { ...message, headers: { ...message.headers, ...other } })).toBe(false);
+    expect(await accepts(tab, message, `whsec_${btoa('x'.repeat(32))}`)).toBe(false);
   }
   await examine(page, 'webhook-tested');
 });
 
-test('what happens to a credential is told within seconds', async () => {
-  test.setTimeout(300_000);
+test('the receiver learns within seconds what happens to a credential', async () => {
   const job = await generate(page, server, 'nightly-index');
   await server.command(['credential', 'revoke', job.id, '--reason', 'found in a log']);
   await expect.poll(types).toEqual(['credential.generated', 'credential.revoked']);
   for (const message of received) {
-    expect(await believes('typescript', message)).toBe(true);
+    expect(await accepts('typescript', message)).toBe(true);
     expect(message.body).not.toContain(job.secret);
     expect(JSON.parse(message.body).data).toMatchObject({
       client_id: job.id, name: 'nightly-index', url: `${server.url}/credentials/${job.id}`,
     });
   }
-  expect(JSON.parse(received[1].body).data).toMatchObject({ reason: 'found in a log', actor: { kind: 'command_line' } });
+  const revoked = JSON.parse(received[1].body).data;
+  expect(revoked).toMatchObject({ reason: 'found in a log', actor: { kind: 'command_line' } });
   received.splice(0);
-  // A secret that is tried after its time is told too: at the next look, within a minute.
-  await server.exchange(job.id, job.secret);
-  await openWebhook();
   for (const event of ['credential.generated', 'credential.revoked'])
-    await expect(page.getByRole('row', { name: event }).getByText('Delivered')).toBeVisible();
+    await openUntil(openWebhook, page.getByRole('row', { name: event }).getByText('Delivered'));
   await examine(page, 'webhook-deliveries');
+});
+
+test('the receiver learns within a minute that a revoked secret was tried', { tag: '@once' }, async () => {
+  const job = await server.createCredential('tried too late');
+  await server.command(['credential', 'revoke', job.client_id]);
+  await expect.poll(types).toEqual(['credential.generated', 'credential.revoked']);
+  received.splice(0);
+  await server.exchange(job.client_id, job.client_secret);
+  // The server looks for such attempts once a minute.
   await expect.poll(types, { timeout: 90_000 }).toEqual(['credential.retired_secret_tried']);
-  expect(JSON.parse(received[0].body).data).toMatchObject({ client_id: job.id, cause: 'credential_revoked' });
+  expect(JSON.parse(received[0].body).data).toMatchObject({ client_id: job.client_id, cause: 'credential_revoked' });
   received.splice(0);
 });
 
-test('a receiver that fails is seen, and gets what it missed', async () => {
-  test.setTimeout(300_000);
+test('the page shows that the receiver fails, and sends again', async () => {
   status = 500;
   await server.createCredential('while it fails');
   await expect.poll(() => received.length).toBeGreaterThan(0);
-  await expect(async () => {
-    await openWebhook();
-    await expect(page.getByText('Nothing has arrived since')).toBeVisible({ timeout: 500 });
-  }).toPass();
+  await openUntil(openWebhook, page.getByText('Nothing has arrived since'));
   await examine(page, 'webhook-failing');
   await open('/settings/webhooks');
   await expect(page.getByRole('row', { name: 'On-call' }).getByText('Failing')).toBeVisible();
@@ -186,10 +190,7 @@ test('a receiver that fails is seen, and gets what it missed', async () => {
   await waits.getByRole('button').click();
   await expect.poll(() => received.length).toBeGreaterThan(before);
   expect(received.every(({ headers }) => headers['webhook-id'] === id)).toBe(true);
-  await expect(async () => {
-    await openWebhook();
-    await expect(waits.getByText('Delivered')).toBeVisible({ timeout: 500 });
-  }).toPass();
+  await openUntil(openWebhook, waits.getByText('Delivered'));
   await expect(page.getByText('Nothing has arrived since')).toHaveCount(0);
   received.splice(0);
 });
@@ -207,11 +208,10 @@ test('the signing secret is replaced without a gap', async () => {
   await press(page, 'Send test');
   await expect(page.getByRole('status').first()).toContainText('The test arrived.');
   const [message] = received.splice(0);
-  for (const key of [old, secret]) expect(await believes('typescript', message, key)).toBe(true);
+  for (const key of [old, secret]) expect(await accepts('typescript', message, key)).toBe(true);
 });
 
 test('a webhook is edited, paused, resumed and removed', async () => {
-  test.setTimeout(300_000);
   await openWebhook();
   await press(page, 'Edit');
   await page.getByRole('checkbox', { name: 'Generated' }).uncheck();

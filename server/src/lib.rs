@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`audit_export`] | entries of the audit log as lines of JSON or CSV |
 //! | [`cli`] | the commands, `serve` among them |
-//! | [`config`] | settings: defaults, file, environment, flags |
+//! | `config` | settings: defaults, file, environment, flags |
 //! | [`routes`] | the route table: one row a route, with the permission it needs |
 //! | [`oauth`] | the authorization server: one module an endpoint |
 //! | [`mcp`] | the protected MCP server of this program |
@@ -24,7 +24,7 @@
 
 pub mod audit_export;
 pub mod cli;
-pub mod config;
+mod config;
 pub mod dashboard;
 pub mod egress;
 pub mod health;

@@ -5,14 +5,15 @@ use serde_json::json;
 
 use crate::base::cursor::Place;
 use crate::base::id::{GrantId, TokenId};
+use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::Event;
 use crate::model::authority::Authority;
 use crate::model::consent::ListedConsent;
+use crate::store;
 use crate::store::client::consent::Which;
-use crate::store::{self, Transaction};
 
 /// Why a grant was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -115,31 +116,18 @@ fn ended(listed: &ListedConsent, cause: &str, place: Option<&str>) -> Event {
         .about(&listed.grant.person)
 }
 
-/// Ends the grant in a transaction that has begun, and commits it: for a code or token that was used twice, and for a client that
-/// ends its own grant.
+/// Ends the grant in a change that has begun, and commits it: for a code or token that was used twice, whose request
+/// fails all the same, and for a client that ends its own grant.
 pub(crate) async fn end_and_commit(
-    context: &Context,
-    mut transaction: Transaction,
+    mut change: Change<'_>,
     actor: &Actor,
     id: &GrantId,
     cause: &str,
 ) -> Result<(), Fault> {
-    let now = context.now();
-    let Some(found) = store::client::consent::find_listed(&mut transaction, id).await? else {
-        return Err(Fault::Damaged);
-    };
-    if store::client::consent::end(&mut transaction, Which::One(id), now, cause).await? == 0 {
-        return Ok(());
+    let now = change.now();
+    let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
+    if store::client::consent::end(change.transaction(), Which::One(id), now, cause).await? > 0 {
+        change.commit(actor, &ended(&found, cause, None)).await?;
     }
-    let entry = crate::services::audit_log::append(
-        &context.keys.audit,
-        &mut transaction,
-        actor,
-        &ended(&found, cause, None),
-        now,
-    )
-    .await?;
-    transaction.commit().await.map_err(store::StoreError::from)?;
-    crate::services::audit_log::note(&entry);
     Ok(())
 }

@@ -18,7 +18,7 @@ const MOST_IDENTITIES: usize = 10;
 
 /// The identities of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<FederatedIdentity>, Fault> {
-    context.filing.settle().await;
+    context.rollup.flush().await;
     Ok(store::credential::authenticators::all_identities(&context.store, client_id).await?)
 }
 

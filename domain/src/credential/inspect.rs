@@ -12,14 +12,14 @@ use crate::store;
 
 /// The credential with this client ID, for those who see its team.
 pub async fn find(context: &Context, authority: &Authority, client_id: &ClientId) -> Result<Option<Credential>, Fault> {
-    context.filing.settle().await;
+    context.rollup.flush().await;
     let found = store::credential::find(&context.store, client_id).await?;
     Ok(found.filter(|credential| authority.role_in(&credential.team).is_some()))
 }
 
 /// Its secrets, newest first.
 pub async fn secrets(context: &Context, client_id: &ClientId) -> Result<Vec<ClientSecret>, Fault> {
-    context.filing.settle().await;
+    context.rollup.flush().await;
     Ok(store::credential::secrets(context.store.reads(), client_id).await?)
 }
 

@@ -20,7 +20,7 @@ use crate::store;
 
 /// The keys of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<ClientKey>, Fault> {
-    context.filing.settle().await;
+    context.rollup.flush().await;
     Ok(store::credential::authenticators::keys(&context.store, client_id).await?)
 }
 

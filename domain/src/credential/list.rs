@@ -43,7 +43,7 @@ pub async fn list(context: &Context, authority: &Authority, query: &Query, limit
         sort: query.sort,
         after: cursor.as_ref(),
     };
-    context.filing.settle().await;
+    context.rollup.flush().await;
     let mut rows = store::credential::list::list(&context.store, &selected, &moments, limit as i64 + 1)
         .await
         .map_err(Fault::from)?;
@@ -90,7 +90,7 @@ pub async fn counts(context: &Context, authority: &Authority) -> Result<Counts, 
     let (store, key, now) = (context.store.clone(), authority.key().map(str::to_owned), context.now());
     let name = key.clone().unwrap_or_default();
     let count = async move { Ok(store::credential::list::counts(&store, key.as_deref(), &Moments::at(now)).await?) };
-    context.filing.settle().await;
+    context.rollup.flush().await;
     if store::credential::list::are_many(&context.store).await? {
         context.counts.get(&name, now, count).await
     } else {

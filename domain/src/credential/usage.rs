@@ -12,7 +12,7 @@ pub use crate::store::token::ledger::RecentExchange;
 pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Vec<Hour>, Fault> {
     let last = context.now().hour();
     let first = last - i64::from(hours) + 1;
-    context.filing.settle().await;
+    context.rollup.flush().await;
     let counted = match whose {
         Whose::All(authority) if store::credential::list::are_many(&context.store).await? => {
             let (store, authority) = (context.store.clone(), authority.clone());

@@ -1,4 +1,4 @@
-//! Compact JWS (RFC 7515 §7.1), read strictly: what is ambiguous is not a token.
+//! Compact JWS (RFC 7515 §7.1), read strictly: an ambiguous text is not a token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,9 +25,10 @@ impl<'token> UncheckedJws<'token> {
     ///
     /// # Errors
     ///
-    /// Why it cannot be a signed assertion: too long, not compact, not strict base64url or JSON, an algorithm that no key
-    /// can be registered for, a critical extension (RFC 7515 §4.1.11; we know none), or a type that says it is another
-    /// kind of token (RFC 8725 §3.11). `jwk`, `jku`, `x5u` and `x5c` are not looked at, so nothing can be fetched.
+    /// Why it cannot be a signed assertion: too long, not compact, not strict base64url or JSON, an algorithm that no
+    /// key can be registered for, a critical extension (RFC 7515 §4.1.11; we know none), or a type that says it is
+    /// another kind of token (RFC 8725 §3.11). `jwk`, `jku`, `x5u` and `x5c` are not looked at, so nothing can be
+    /// fetched.
     pub fn parse(token: &'token str) -> Result<Self, &'static str> {
         if token.len() > LONGEST {
             return Err("longer than 8 KiB");
@@ -75,8 +76,8 @@ impl<'token> UncheckedJws<'token> {
         self.kid.as_deref()
     }
 
-    /// The first of `keys` that made the signature. Only keys of the token's algorithm are tried; the one that the `kid`
-    /// names goes first. Most clients send no `kid`.
+    /// The first of `keys` that made the signature. Only keys of the token's algorithm are tried; the one that the
+    /// `kid` names goes first. Most clients send no `kid`.
     pub fn signed_by<'key, Owner>(&self, keys: impl Iterator<Item = (Owner, &'key PublicKey)>) -> Option<Owner> {
         let mut fitting: Vec<_> = keys.filter(|(_, key)| key.algorithm() == self.algorithm).collect();
         fitting.sort_by_key(|(_, key)| key.kid().is_none_or(|kid| Some(kid) != self.kid.as_deref()));

@@ -1,4 +1,5 @@
-//! An exchange: what a client asks for, what is issued, why it is refused.
+//! An exchange: the request, its proof, the issued token, the causes of a refusal, and the place of a token in the
+//! status lists.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use crate::model::origin::Origin;
 use crate::model::scope::Scopes;
 use crate::model::settings::Settings;
 
-/// What proves the client, as far as that can be told before the issuing transaction.
+/// The proof of a client, as far as it can be checked before the issuing transaction.
 #[derive(Debug)]
-pub enum Proof {
+pub enum ClientProof {
     /// A secret: its hash finds it.
     Secret(SecretHash),
     /// A verified assertion.
@@ -27,26 +28,26 @@ pub enum Proof {
     },
 }
 
-/// What a client asks for.
+/// What a client asks for at the token endpoint.
 #[derive(Debug)]
-pub struct Ask {
+pub struct TokenRequest {
     /// What proves it.
-    pub proof: Proof,
+    pub proof: ClientProof,
     /// The client that the request names; must be the authenticator's.
     pub client_id: Option<ClientId>,
     /// Whether the assertion is the grant, which a credential must allow.
     pub jwt_bearer: bool,
     /// The scope parameter.
-    pub scope: AskedScope,
+    pub scope: RequestedScope,
     /// The resource parameter.
-    pub resource: AskedResource,
+    pub resource: RequestedResource,
     /// Where the request came from.
     pub origin: Origin,
 }
 
 /// The `scope` parameter.
 #[derive(Debug)]
-pub enum AskedScope {
+pub enum RequestedScope {
     /// Not sent: all that the credential may have.
     Default,
     /// Not readable.
@@ -57,7 +58,7 @@ pub enum AskedScope {
 
 /// The `resource` parameter.
 #[derive(Debug)]
-pub enum AskedResource {
+pub enum RequestedResource {
     /// Not sent: the credential's first MCP server.
     Default,
     /// Not a usable identifier, or more than one.
@@ -146,7 +147,7 @@ impl Refusal {
 
 /// A recorded exchange: what the token will say.
 #[derive(Debug, Clone)]
-pub struct Issued {
+pub struct IssuedToken {
     /// The token's identifier, key of the entry.
     pub jti: TokenId,
     /// Whose token.
@@ -229,19 +230,19 @@ pub struct SingleUse {
 /// A last use is noted when the one before is older than this, or came from another address.
 pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Bits of a list: 16 KiB before compression.
-pub const SIZE: i64 = 1 << 17;
+/// Bits of a status list: 16 KiB before compression.
+pub const STATUS_LIST_SIZE: i64 = 1 << 17;
 
 /// The `status` claim of a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StatusReference {
     /// Its bit.
-    pub status_list: Bit,
+    pub status_list: StatusListBit,
 }
 
 /// A bit of a list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Bit {
+pub struct StatusListBit {
     /// Position in the list.
     pub idx: i64,
     /// Address of the list.
@@ -251,10 +252,15 @@ pub struct Bit {
 impl StatusReference {
     /// The bit with this number over all lists.
     pub(crate) fn of(settings: &Settings, index: i64) -> Self {
-        Self { status_list: Bit { idx: index % SIZE, uri: uri(settings, index / SIZE) } }
+        Self {
+            status_list: StatusListBit {
+                idx: index % STATUS_LIST_SIZE,
+                uri: status_list_uri(settings, index / STATUS_LIST_SIZE),
+            },
+        }
     }
 }
 
-pub(crate) fn uri(settings: &Settings, number: i64) -> String {
+pub(crate) fn status_list_uri(settings: &Settings, number: i64) -> String {
     format!("{}/mcp/oauth/status/{number}", settings.public_url)
 }

@@ -18,7 +18,7 @@ pub enum BackupError {
     Copy(#[from] CopyError),
     /// A key in the copy cannot be opened.
     #[error("the copy cannot be used: {0}")]
-    Keys(#[from] KeyError),
+    Keys(KeyError),
     /// The audit log of the copy is not what was written.
     #[error("the audit log of the copy is broken at entry {seq}: {reason}")]
     Audit {
@@ -29,7 +29,16 @@ pub enum BackupError {
     },
     /// A fault of ours.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Fault(Fault),
+}
+
+impl From<Fault> for BackupError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Keys(error) => Self::Keys(error),
+            fault => Self::Fault(fault),
+        }
+    }
 }
 
 impl From<StoreError> for BackupError {

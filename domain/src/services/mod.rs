@@ -1,4 +1,15 @@
-//! What runs by itself while the server runs: the queue of the ledger, the roll-up, the status lists, keys of other issuers, counts.
+//! What runs by itself while the server runs.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`ledger`] | decides and records exchanges; sums them up later |
+//! | [`refusals`] | counts refused exchanges |
+//! | [`metrics`] | counts of this process |
+//! | [`status_list`] | signs and publishes the token status lists |
+//! | [`keyring`], [`signing_keys`] | hold the keys of the instance |
+//! | [`issuer_keys`], [`client_documents`] | fetch keys of issuers and documents of clients, and keep them a while |
+//! | [`relying_party`] | the OpenID provider that people may sign in with |
+//! | [`audit_log`] | appends to the audit log |
 
 pub mod audit_log;
 pub mod client_documents;
@@ -8,6 +19,5 @@ pub mod ledger;
 pub mod metrics;
 pub mod refusals;
 pub mod relying_party;
-pub mod rollup;
 pub mod signing_keys;
 pub mod status_list;

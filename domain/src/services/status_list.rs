@@ -19,7 +19,7 @@ use crate::base::digest;
 use crate::crypto::keys::{KeyError, TokenAlgorithm};
 use crate::error::Fault;
 use crate::model::settings::Settings;
-use crate::model::token::{SIZE, uri};
+use crate::model::token::{STATUS_LIST_SIZE, status_list_uri};
 use crate::services::keyring::Keys;
 use crate::store::{self, Store};
 
@@ -80,7 +80,7 @@ impl StatusLists {
         }
         let taken = store::token::status_list::taken(&self.store).await?;
         // The first list is there before the first credential is.
-        if number < 0 || number > (taken - 1).max(0) / SIZE {
+        if number < 0 || number > (taken - 1).max(0) / STATUS_LIST_SIZE {
             return Ok(None);
         }
         let list = Arc::new(self.sign(number, seq, now).await?);
@@ -89,19 +89,20 @@ impl StatusLists {
     }
 
     async fn sign(&self, number: i64, seq: i64, now: Timestamp) -> Result<StatusList, Fault> {
-        let first = number * SIZE;
-        let mut bits = vec![0_u8; SIZE as usize / 8];
-        for index in store::token::status_list::invalid(&self.store, first, first + SIZE, now).await? {
+        let first = number * STATUS_LIST_SIZE;
+        let mut bits = vec![0_u8; STATUS_LIST_SIZE as usize / 8];
+        for index in store::token::status_list::invalid(&self.store, first, first + STATUS_LIST_SIZE, now).await? {
             let position = (index - first) as usize;
             // The lowest bit of a byte comes first.
             bits[position / 8] |= 1 << (position % 8);
         }
-        let changes_at = store::token::status_list::next_change(&self.store, first, first + SIZE, now).await?;
+        let changes_at =
+            store::token::status_list::next_change(&self.store, first, first + STATUS_LIST_SIZE, now).await?;
         let active = store::operations::keys::active_signing_keys(self.store.reads(), now).await?;
         let kid = active.get(TokenAlgorithm::default().as_str()).ok_or(KeyError::Missing("signing key"))?;
         let key = self.keys.signing.get(&self.store, kid, now).await?;
         let claims = json!({
-            "sub": uri(&self.settings, number),
+            "sub": status_list_uri(&self.settings, number),
             "iat": now.seconds(),
             "exp": now.plus(LIFE).seconds(),
             "ttl": self.settings.status_list_ttl.as_secs(),

@@ -213,11 +213,11 @@ impl Store {
         }
     }
 
-    /// Begins a transaction that files exchanges: like one of the ledger, but on PostgreSQL too one at a time.
-    pub(crate) async fn begin_filing(&self) -> Result<Transaction, StoreError> {
+    /// Begins a transaction that rolls exchanges up: like one of the ledger, but one at a time on PostgreSQL too.
+    pub(crate) async fn begin_rollup(&self) -> Result<Transaction, StoreError> {
         let mut transaction = self.begin_exchange().await?;
         if self.engine == Engine::Postgres {
-            postgres::wait_to_file(&mut transaction).await?;
+            postgres::wait_for_rollup(&mut transaction).await?;
         }
         Ok(transaction)
     }
@@ -313,14 +313,21 @@ impl<'row> Columns<'row> {
     /// A column that `parse` must understand.
     fn parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         let text = self.text(column)?;
-        parse(&text)
-            .ok_or_else(|| StoreError::Inconsistent { table: self.table, detail: format!("{column} is {text:?}") })
+        parse(&text).ok_or_else(|| self.inconsistent(format!("{column} is {text:?}")))
     }
 
     /// A column that holds JSON.
     fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text(column)?)
-            .map_err(|error| StoreError::Inconsistent { table: self.table, detail: format!("{column}: {error}") })
+        serde_json::from_str(&self.text(column)?).map_err(|error| self.inconsistent(format!("{column}: {error}")))
+    }
+
+    /// The fault of this row, which it names by the identifier that was read.
+    fn inconsistent(&self, detail: String) -> StoreError {
+        let id = ["id", "client_id", "jti", "kid", "person_id"]
+            .into_iter()
+            .find_map(|column| self.row.try_get::<Option<String>, _>(column).ok().flatten());
+        let row = id.map_or_else(String::new, |id| format!(" (row {id:?})"));
+        StoreError::Inconsistent { table: self.table, detail: format!("{detail}{row}") }
     }
 }
 

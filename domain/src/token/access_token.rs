@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
-use crate::model::token::{Issued, StatusReference};
+use crate::model::token::{IssuedToken, StatusReference};
 
 /// The claims of an access token (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl std::fmt::Debug for AccessToken {
 }
 
 /// Signs the token of a ledger entry with the key that the issuing transaction named.
-pub(crate) async fn sign(context: &Context, issued: &Issued) -> Result<AccessToken, Fault> {
+pub(crate) async fn sign(context: &Context, issued: &IssuedToken) -> Result<AccessToken, Fault> {
     let claims = Claims {
         iss: context.settings.public_url.clone(),
         sub: issued.client_id.to_string(),

@@ -1,6 +1,6 @@
-//! Assertions (RFC 7521, RFC 7523): JWTs by which a client proves itself, or that are the grant themselves. One function
-//! decides about all of them: those that a client signs with its own key, and those that another issuer (a CI system, a
-//! cluster, a cloud) signed for a workload.
+//! Assertions (RFC 7521, RFC 7523): JWTs by which a client proves itself, or that are the grant.
+//! One function verifies both kinds: assertions that a client signs with its own key, and tokens that another issuer (a
+//! CI system, a cluster, a cloud) signed for a workload.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -31,16 +31,16 @@ const ENDED_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What an assertion is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum AssertionPurpose {
     /// As `client_assertion`: it authenticates the client (RFC 7523 §2.2).
     ClientAuthentication,
     /// As `assertion`: it is the grant (RFC 7523 §2.1).
     Grant,
 }
 
-/// A verified assertion. Whether its client may do anything is for the issuing transaction to decide.
+/// A verified assertion. The issuing transaction decides whether its client may do anything.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifiedAssertion {
     /// The client.
     pub client_id: ClientId,
     /// The key or the identity that it was made with.
@@ -61,7 +61,7 @@ pub enum AssertionError {
         /// What was wrong: names of claims and what was expected of them, nothing of what was sent.
         detail: String,
     },
-    /// The keys of the issuer are not available: nobody knows whether it is acceptable.
+    /// The keys of the issuer are not available, so it cannot be told whether the assertion is acceptable.
     NoKeys {
         /// The credential that it concerns.
         client_id: ClientId,
@@ -87,8 +87,8 @@ pub async fn verify(
     context: &Context,
     assertion: &str,
     client_id: Option<&str>,
-    purpose: Purpose,
-) -> Result<Verified, AssertionError> {
+    purpose: AssertionPurpose,
+) -> Result<VerifiedAssertion, AssertionError> {
     let jws = UncheckedJws::parse(assertion).map_err(|problem| rejected(None, problem))?;
     let claims = jws.unchecked_claims();
     let (Some(iss), Some(sub)) = (text(claims, "iss"), text(claims, "sub")) else {
@@ -112,8 +112,8 @@ async fn by_own_key(
     jws: &UncheckedJws<'_>,
     client_id: ClientId,
     sub: &str,
-    purpose: Purpose,
-) -> Result<Verified, AssertionError> {
+    purpose: AssertionPurpose,
+) -> Result<VerifiedAssertion, AssertionError> {
     let reject = |detail: &str| rejected(Some(&client_id), detail);
     let now = context.now();
     let Some(owner) = context.ledger.keys(client_id.clone(), now.minus(ENDED_KEYS)).await? else {
@@ -123,7 +123,7 @@ async fn by_own_key(
     let key = jws.signed_by(keys).ok_or_else(|| reject("the signature is by none of the registered keys"))?;
     let claims = jws.unchecked_claims();
     // As a grant the assertion may speak for any subject; the token's subject is the client all the same.
-    if purpose == Purpose::ClientAuthentication && sub != client_id.as_str() {
+    if purpose == AssertionPurpose::ClientAuthentication && sub != client_id.as_str() {
         return Err(reject("sub must be the client ID"));
     }
     let settings = &context.settings;
@@ -138,7 +138,7 @@ async fn by_own_key(
     if end.millis() > now.plus(LONGEST_LIFE).millis() {
         return Err(reject("exp must be within 10 minutes"));
     }
-    // Whether it was used before is what a restored database may have forgotten.
+    // A restored database may have forgotten that the assertion was used before.
     let issued = seconds(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE).seconds());
     if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued < restored.seconds()) {
         return Err(reject("it was issued before a backup was restored"));
@@ -150,18 +150,18 @@ async fn by_own_key(
         }
         _ => return Err(reject("jti must be text of at most 128 printable characters")),
     };
-    Ok(Verified { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
+    Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
 }
 
-/// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without one
-/// exactly one credential must be registered for exactly this subject.
+/// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without
+/// one exactly one credential must be registered for exactly this subject.
 async fn by_other_issuer(
     context: &Context,
     jws: &UncheckedJws<'_>,
     iss: &str,
     sub: &str,
     client_id: Option<&str>,
-) -> Result<Verified, AssertionError> {
+) -> Result<VerifiedAssertion, AssertionError> {
     let named = match client_id {
         Some(text) => Some(ClientId::parse(text).ok_or_else(|| rejected(None, "no such client"))?),
         None => None,
@@ -181,7 +181,7 @@ async fn by_other_issuer(
         }
         _ => return Err(rejected(None, "several credentials have this iss and sub: send client_id")),
     };
-    // Of several identities the one whose subject fits is the one that was meant.
+    // The identity whose subject fits is the one that was meant.
     let is_meant = |identity: &&FederatedIdentity| identity.has_subject(sub);
     let (meant, others): (Vec<_>, Vec<_>) = candidates.iter().partition(is_meant);
     let (mut problem, mut unavailable) = (None, None);
@@ -189,7 +189,7 @@ async fn by_other_issuer(
         match matches(context, jws, identity).await {
             Ok(()) => {
                 let authenticator = AuthenticatorId::Federated(identity.id.clone());
-                return Ok(Verified { client_id: owner.clone(), authenticator, single_use: None });
+                return Ok(VerifiedAssertion { client_id: owner.clone(), authenticator, single_use: None });
             }
             Err(Mismatch::Detail(detail)) => problem = problem.or(Some(detail)),
             Err(Mismatch::NoKeys(detail)) => unavailable = unavailable.or(Some(detail)),

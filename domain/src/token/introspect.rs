@@ -1,24 +1,37 @@
-//! Token introspection (RFC 7662): what a token is worth at this moment. The answer comes from the database, so it knows of
-//! a revocation at once.
+//! Token introspection (RFC 7662): what a token is worth at this moment. The answer comes from the database, so a
+//! revocation counts at once.
 
+use crate::base::form_body::TokenForm;
 use crate::client::personal_token;
 use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::oauth_error::OAuthError;
+use crate::model::origin::Origin;
 use crate::model::personal_token::PersonalToken;
 use crate::store;
 use crate::token::access_token::Claims;
-use crate::token::authenticate::Client;
+use crate::token::client_authentication::Client;
 use crate::token::verify::{VerifyError, verify_for_any};
 
-/// The claims of `token` when it is valid and for an MCP server of the caller. `None` says nothing more: unknown, expired,
-/// revoked, malformed and somebody else's tokens look the same.
+/// The claims of `token` when it is valid and for an MCP server of the client that asks. `None` says nothing more:
+/// unknown, expired, revoked and malformed tokens and those for other servers look the same.
 ///
 /// # Errors
 ///
-/// `insufficient_scope` when the caller may not ask, `temporarily_unavailable` for faults of ours.
-pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Result<Option<Claims>, OAuthError> {
+/// `invalid_client` when the client is no credential or does not prove itself, `insufficient_scope` when it may not
+/// ask, `temporarily_unavailable` for faults of ours.
+pub async fn introspect(
+    context: &Context,
+    client: Client,
+    form: &TokenForm,
+    token: &str,
+    origin: &Origin,
+) -> Result<Option<Claims>, OAuthError> {
+    let Client::Credential(claim) = client else {
+        return Err(OAuthError::invalid_client("an interactive client cannot ask about tokens"));
+    };
+    let caller = claim.check(context, form, origin).await?;
     caller.require_introspection()?;
     let servers = store::server::list(&context.store).await.map_err(Fault::from)?;
     let is_callers = |claims: &Claims| {
@@ -29,7 +42,7 @@ pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Resu
         if !is_callers(&claims) {
             return Ok(None);
         }
-        // From where it was used its server knows, and does not say.
+        // The server knows from which address the token was used, and does not say it.
         personal_token::note_use(context, &token, None).await;
         return Ok(Some(claims));
     }
@@ -44,8 +57,8 @@ pub async fn introspect(context: &Context, caller: &Client, token: &str) -> Resu
     Ok(Some(verified.claims).filter(is_callers))
 }
 
-/// What a personal token would say if it were signed. Its identifier stands for the client too: nothing else is known of the
-/// program that holds it.
+/// The claims that a personal token would have if it were signed. Its identifier stands for the client too: nothing
+/// else is known of the program that holds the token.
 async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Option<(PersonalToken, Claims)>, Fault> {
     let Some((found, server)) = personal_token::find_live(context, secret).await? else { return Ok(None) };
     let token = found.token;

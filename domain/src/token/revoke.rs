@@ -10,17 +10,16 @@ use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::Event;
 use crate::model::client::InteractiveClient;
-use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::oauth_error::OAuthError;
 use crate::model::origin::Origin;
 use crate::store;
-use crate::token::authenticate::{Client, authenticate};
-use crate::token::client_authentication::{self, Presented};
-use crate::token::redeem;
-use crate::token::verify::{Subject, Verified, VerifyError, verify_for_any};
+use crate::token::client_authentication::Client;
+use crate::token::client_authentication::credential::AuthenticatedCredential;
+use crate::token::verify::{Subject, VerifiedToken, VerifyError, verify_for_any};
 
-/// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh token, and with it
-/// all that the person allowed. A token that is unknown, over or another client's is left as it is, and the client hears no
-/// difference (§2.2).
+/// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh
+/// token and with it everything that the person allowed. A token that is unknown, over or another client's stays as it
+/// is, and the client sees no difference (§2.2).
 ///
 /// When this returns the change is on disk: introspection and the built-in MCP server refuse the token from now on.
 ///
@@ -29,23 +28,26 @@ use crate::token::verify::{Subject, Verified, VerifyError, verify_for_any};
 /// `invalid_client`, the same whatever failed.
 pub async fn revoke(
     context: &Context,
-    presented: Result<Presented, OAuthError>,
+    client: Client,
     form: &TokenForm,
     token: &str,
     origin: &Origin,
 ) -> Result<(), OAuthError> {
-    // Nothing in the request says of which kind the client is.
-    match client_authentication::interactive(context, &presented, form).await {
-        Ok(client) => revoke_of_interactive(context, &client, token, origin).await,
-        Err(error) if error.code == OAuthErrorCode::InvalidClient => {
-            let caller = authenticate(context, presented?, form, origin).await?;
-            Ok(revoke_of_credential(context, &caller, token, origin).await?)
+    match client {
+        Client::Interactive(client) => Ok(revoke_of_interactive(context, &client, token, origin).await?),
+        Client::Credential(claim) => {
+            let credential = claim.check(context, form, origin).await?;
+            Ok(revoke_of_credential(context, &credential, token, origin).await?)
         }
-        Err(error) => Err(error),
     }
 }
 
-async fn revoke_of_credential(context: &Context, caller: &Client, token: &str, origin: &Origin) -> Result<(), Fault> {
+async fn revoke_of_credential(
+    context: &Context,
+    caller: &AuthenticatedCredential,
+    token: &str,
+    origin: &Origin,
+) -> Result<(), Fault> {
     let Some(verified) = valid(context, token).await? else { return Ok(()) };
     if verified.subject != Subject::Credential(caller.client_id.clone()) {
         return Ok(());
@@ -67,9 +69,9 @@ async fn revoke_of_interactive(
     client: &InteractiveClient,
     token: &str,
     origin: &Origin,
-) -> Result<(), OAuthError> {
+) -> Result<(), Fault> {
     if let Some(token) = PlainSecret::parse_of(SecretKind::RefreshToken, token) {
-        return Ok(redeem::give_up(context, client, &token, origin).await?);
+        return give_up(context, client, &token, origin).await;
     }
     let Some(verified) = valid(context, token).await? else { return Ok(()) };
     if !matches!(&verified.subject, Subject::Person { client_id, .. } if *client_id == client.id) {
@@ -81,7 +83,30 @@ async fn revoke_of_interactive(
     Ok(())
 }
 
-async fn valid(context: &Context, token: &str) -> Result<Option<Verified>, Fault> {
+/// The client gives up the consent of this refresh token. A token of another client stays what it is.
+async fn give_up(
+    context: &Context,
+    client: &InteractiveClient,
+    token: &PlainSecret,
+    origin: &Origin,
+) -> Result<(), Fault> {
+    let hash = token.hash(&context.keys.pepper);
+    if !store::client::consent::is_known(&context.store, &hash).await? {
+        return Ok(());
+    }
+    let mut change = context.begin_change().await?;
+    let Some(stored) = store::client::consent::refresh_token(change.transaction(), hash.as_str()).await? else {
+        return Ok(());
+    };
+    let grant = store::client::consent::find_in(change.transaction(), &stored.grant).await?.ok_or(Fault::Damaged)?;
+    if grant.client_id != client.id {
+        return Ok(());
+    }
+    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
+    consent::end_and_commit(change, &actor, &grant.id, "client").await
+}
+
+async fn valid(context: &Context, token: &str) -> Result<Option<VerifiedToken>, Fault> {
     match verify_for_any(context, token).await {
         Ok(verified) => Ok(Some(verified)),
         Err(VerifyError::Invalid(_)) => Ok(None),

@@ -69,9 +69,9 @@ pub enum VerifyError {
     Fault(#[from] Fault),
 }
 
-/// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended or
-/// were revoked are recognised too: their signature says whose they were.
-pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Signed, Timestamp, bool)>, Fault> {
+/// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended
+/// or were revoked are recognised too: their signature says whose they were.
+pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp, bool)>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) => claims,
         Err(VerifyError::Invalid(_)) => return Ok(None),
@@ -83,18 +83,18 @@ pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Sign
         Err(VerifyError::Fault(fault)) => return Err(fault),
     };
     let ends_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
-    Ok(Signed::of(&claims).map(|signed| (signed, ends_at, works)))
+    Ok(SignedToken::of(&claims).map(|signed| (signed, ends_at, works)))
 }
 
 /// A token of ours, by what it was made with.
-pub(crate) enum Signed {
+pub(crate) enum SignedToken {
     /// A credential's.
     OfCredential(ClientId, TokenId),
     /// An interactive client's.
     OfGrant(TokenId),
 }
 
-impl Signed {
+impl SignedToken {
     fn of(claims: &Claims) -> Option<Self> {
         let jti = TokenId::parse(&claims.jti)?;
         if is_of_person(claims) {
@@ -104,22 +104,22 @@ impl Signed {
     }
 }
 
-/// Whose a token of ours is that has not ended by itself, whatever became of it.
-pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<Signed>, Fault> {
+/// Whose token this is, unless its time is over. Revoked tokens count too.
+pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<SignedToken>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) if claims.exp > context.now().seconds() => claims,
         Ok(_) | Err(VerifyError::Invalid(_)) => return Ok(None),
         Err(VerifyError::Fault(fault)) => return Err(fault),
     };
-    Ok(Signed::of(&claims))
+    Ok(SignedToken::of(&claims))
 }
 
 fn is_of_person(claims: &Claims) -> bool {
     claims.sub.starts_with(PersonId::PREFIX)
 }
 
-/// A token that is valid at this moment, for whatever audience.
-pub(crate) struct Verified {
+/// A token that is valid at this moment, for any audience.
+pub(crate) struct VerifiedToken {
     pub claims: Claims,
     pub jti: TokenId,
     pub subject: Subject,
@@ -142,7 +142,7 @@ pub async fn verify(
         return Err(VerifyError::Invalid("for another audience"));
     }
     let scopes = Scopes::parse(&verified.claims.scope).ok_or(VerifyError::Invalid("scope"))?;
-    let Verified { claims, subject, client_name, .. } = verified;
+    let VerifiedToken { claims, subject, client_name, .. } = verified;
     Ok(Caller { subject, name: client_name, scopes, expires_at: claims.exp })
 }
 
@@ -169,7 +169,7 @@ async fn of_personal_token(
 }
 
 /// Verifies everything but the audience.
-pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Verified, VerifyError> {
+pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<VerifiedToken, VerifyError> {
     let claims = verify_signature(context, token).await?;
     let now = context.now();
     if claims.iss != context.settings.public_url {
@@ -182,11 +182,11 @@ pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
     let jti = TokenId::parse(&claims.jti).ok_or(VerifyError::Invalid("jti"))?;
     if is_of_person(&claims) {
         let (subject, client_name) = of_person(context, &jti).await?;
-        return Ok(Verified { claims, jti, subject, client_name });
+        return Ok(VerifiedToken { claims, jti, subject, client_name });
     }
     let client_id = ClientId::parse(&claims.client_id).ok_or(VerifyError::Invalid("client_id"))?;
     let client_name = of_credential(context, &jti, now).await?;
-    Ok(Verified { claims, jti, subject: Subject::Credential(client_id), client_name })
+    Ok(VerifiedToken { claims, jti, subject: Subject::Credential(client_id), client_name })
 }
 
 /// The name of the credential of a token that still counts.

@@ -10,9 +10,17 @@ use domain::model::token::Refusal;
 use domain::model::usage::Whose;
 use domain::testing::Instance;
 use domain::token::verify::{Subject, VerifyError, verify};
+use sqlx::{AssertSqlSafe, Connection};
 use tokio::task::JoinSet;
 
 use crate::support::{RESOURCE, draft, exchanged, exchanged_from, generated, operator};
+
+/// Runs SQL on the database as somebody with access to it would.
+async fn tamper(instance: &Instance, sql: String) {
+    let mut connection = sqlx::AnyConnection::connect(instance.database_url()).await.expect("connects");
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("changes a row");
+    connection.close().await.expect("closes");
+}
 
 #[tokio::test]
 async fn a_secret_becomes_a_token_that_its_server_accepts() {
@@ -217,6 +225,39 @@ async fn exchanges_and_refusals_are_counted_by_hour() {
     assert_eq!((hours[23].exchanges, hours[23].refusals), (3, 1));
     assert!(usage::refusals(context, &unknown).await.expect("reads").is_empty());
     assert_eq!(usage::recent_exchanges(context, &client_id).await.expect("reads").len(), 3);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_a_fault_that_names_table_and_row_and_leaves_the_others_alone() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let whole = generated(context, &draft("whole")).await;
+    for (table, column, value) in [
+        ("credentials", "mcp_servers", r#"["nonsense"]"#),
+        ("credentials", "ip_ranges", r#"["everywhere"]"#),
+        ("credentials", "token_lifetime", "-1"),
+        ("client_secrets", "last_used_from", "nowhere"),
+    ] {
+        let damaged = generated(context, &draft("damaged")).await;
+        let client_id = &damaged.credential.client_id;
+        tamper(&instance, format!("UPDATE {table} SET {column} = '{value}' WHERE client_id = '{client_id}'")).await;
+        let (refused, served) = tokio::join!(
+            exchanged(context, damaged.secret.as_ref().expect("a secret").expose(), ""),
+            exchanged(context, whole.secret.as_ref().expect("a secret").expose(), ""),
+        );
+        let refused = refused.expect_err("it cannot be told what the credential allows");
+        assert_eq!(refused.code, OAuthErrorCode::TemporarilyUnavailable, "{column}");
+        let row = if table == "credentials" { client_id.as_str() } else { "sec_" };
+        let expected = format!("inconsistent row in {table}: {column} makes no sense (row \"{row}");
+        assert!(refused.detail.starts_with(&expected), "{}", refused.detail);
+        assert!(served.is_ok(), "its neighbour in the batch");
+    }
+    let client_id = &whole.credential.client_id;
+    context.rollup.flush().await;
+    assert_eq!(usage::recent_exchanges(context, client_id).await.expect("reads").len(), 4);
+    tamper(&instance, format!("UPDATE ledger SET server_id = 'nonsense' WHERE client_id = '{client_id}'")).await;
+    let fault = usage::recent_exchanges(context, client_id).await.err().expect("an impossible MCP server").to_string();
+    assert!(fault.starts_with("inconsistent row in ledger: server_id is \"nonsense\" (row \"tok_"), "{fault}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

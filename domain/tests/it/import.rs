@@ -11,7 +11,8 @@ use domain::model::audit::Filter;
 use domain::model::authority::Authority;
 use domain::model::credential::Status;
 use domain::testing::Instance;
-use domain::token::client_authentication::presented;
+use domain::token::client_authentication::presented::Presented;
+use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::grants::client_credentials::exchange;
 
 use crate::support::{exchanged, operator};
@@ -46,7 +47,9 @@ async fn works_from(context: &Context, address: &str, id: &str, secret: &str) ->
     let body = format!("client_id={id}&client_secret={}", secret.replace(' ', "+"));
     let form = TokenForm::parse(body.as_bytes()).expect("a form");
     let origin = address.parse::<std::net::IpAddr>().expect("an address").into();
-    exchange(context, presented(&[], &form), &form, &origin).await.is_ok()
+    let presented = Presented::read(&[], &form).expect("one mechanism");
+    let client = authenticate(context, presented, &form, ServedClients::Credentials).await.expect("a claim");
+    exchange(context, client, &form, &origin).await.is_ok()
 }
 
 #[tokio::test]

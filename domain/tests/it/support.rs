@@ -9,7 +9,8 @@ use domain::model::actor::Actor;
 use domain::model::credential::draft::Draft;
 use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::AccessToken;
-use domain::token::client_authentication::presented;
+use domain::token::client_authentication::presented::Presented;
+use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::grants::client_credentials::exchange;
 
 pub fn operator() -> Actor {
@@ -38,7 +39,8 @@ pub async fn exchanged_from(
     let body = format!("client_secret={secret}{parameters}");
     let form = TokenForm::parse(body.as_bytes())?;
     let address: IpAddr = address.parse().expect("an address");
-    exchange(context, presented(&[], &form), &form, &address.into()).await
+    let client = authenticate(context, Presented::read(&[], &form)?, &form, ServedClients::Credentials).await?;
+    exchange(context, client, &form, &address.into()).await
 }
 
 pub const RESOURCE: &str = "http://localhost:8080/mcp";

@@ -1,5 +1,5 @@
-// Prints the tools of a server and who it is, with the command line of the MCP Inspector: with a token if it has one, or else for
-// a person, who signs in each time. The arguments are how it is started.
+// Prints the tools of a server and what its tool `whoami` answers, with the command line of the MCP Inspector.
+// Without a token a person signs in for each command. The arguments are the command that starts the Inspector.
 import { execFileSync } from 'node:child_process';
 
 const { MCP_SERVER_URL, MCP_ACCESS_TOKEN } = process.env;
@@ -9,7 +9,7 @@ if (MCP_ACCESS_TOKEN) options.push('--header', `Authorization: Bearer ${MCP_ACCE
 for (const method of [['tools/list'], ['tools/call', '--tool-name', 'whoami']])
   execFileSync(command, [...options, '--method', ...method], {
     stdio: 'inherit',
-    // It would wait for a person who cannot sign in, and keep its port.
+    // Where the sign-in fails, the Inspector would wait for the person and keep its port.
     timeout: 50_000,
     env: { ...process.env, MCP_INSPECTOR_SECRET_STORE: 'memory' },
   });

@@ -1,4 +1,5 @@
-// Calls a tool with mcp-use and a token that it is given, as its own setting or as a header, and prints the tools and who it is.
+// Connects with mcp-use and a given token, as a setting of mcp-use or as a header, and prints the tools and what
+// the tool `whoami` answers.
 import { MCPClient } from 'mcp-use/client';
 
 const { MCP_SERVER_URL: url, MCP_ACCESS_TOKEN: token } = process.env;

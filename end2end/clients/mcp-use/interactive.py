@@ -1,4 +1,7 @@
-"""Lets a person sign in with mcp-use, and prints the tools and who it is. The first argument is how, as JSON."""
+"""Lets a person sign in with mcp-use, and prints the tools and what the tool `whoami` answers.
+
+The first argument is the settings of the connection, as JSON.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Lets a person sign in with the official SDK, version 1, and prints the tools and who it is, before and after a refresh."""
+"""Lets a person sign in with the official SDK, version 1; calls `whoami` before and after a refresh."""
 
 import asyncio
 import os

@@ -1,5 +1,5 @@
-//! Fills the dashboard's text for servers, as a page fills it, from the variables of the test; without them it is only
-//! compiled.
+//! Takes the program for servers that the dashboard shows. Where `VERIFY` names a file, the file is the program with a
+//! server's values filled in; without it the program is only compiled.
 
 use std::path::Path;
 use std::{env, fs};

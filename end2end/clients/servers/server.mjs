@@ -1,4 +1,4 @@
-// An MCP server of the official SDK behind the dashboard's texts for TypeScript servers.
+// An MCP server of the official SDK behind the dashboard's program for TypeScript servers (verify.mjs).
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
@@ -8,7 +8,8 @@ const [text, document, port] = process.argv.slice(2);
 const { requireToken } = await import(text);
 
 const app = express();
-app.get('/.well-known/oauth-protected-resource/mcp', (_, response) => response.json(JSON.parse(readFileSync(document))));
+const metadata = JSON.parse(readFileSync(document));
+app.get('/.well-known/oauth-protected-resource/mcp', (_, response) => response.json(metadata));
 app.post('/mcp', requireToken, express.json(), async (request, response) => {
   const server = new McpServer({ name: 'docs', version: '1.0.0' });
   server.registerTool('whoami', {}, ({ authInfo }) => ({ content: [{ type: 'text', text: authInfo.clientId }] }));

@@ -1,4 +1,4 @@
-"""An MCP server of the official SDK, version 1 or 2, behind the dashboard's text for Python servers (verify.py)."""
+"""An MCP server of the official SDK, version 1 or 2, behind the dashboard's program for Python servers (verify.py)."""
 
 import sys
 

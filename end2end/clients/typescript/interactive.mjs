@@ -1,4 +1,4 @@
-// Lets a person sign in with an official SDK, version 1 or 2, and prints the tools and who it is, before and after a refresh.
+// Lets a person sign in with an official SDK, version 1 or 2; calls `whoami` before and after a refresh.
 import { allow } from '../browser.mjs';
 
 const [line, registered] = process.argv.slice(2);
@@ -43,7 +43,7 @@ async function call() {
   await client.close();
 }
 
-// The first attempt sends the person away; what they come back with is traded for tokens.
+// The first attempt sends the person to sign in. They come back with a code, which is redeemed for tokens.
 const first = new sdk.StreamableHTTPClientTransport(url, { authProvider });
 const refused = await new sdk.Client({ name: 'interactive', version: '1.0.0' }).connect(first).catch((error) => error);
 if (!(refused instanceof sdk.UnauthorizedError)) throw refused ?? new Error('it got in without a token');

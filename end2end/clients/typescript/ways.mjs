@@ -1,4 +1,4 @@
-// Connects in one way with an official SDK, version 1 or 2, and prints the tools and who it is.
+// Connects in one way with an official SDK, version 1 or 2, and prints the tools and what `whoami` answers.
 import { readFileSync } from 'node:fs';
 
 const [line, way] = process.argv.slice(2);

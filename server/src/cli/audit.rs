@@ -1,66 +1,66 @@
 //! `countersign audit`
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use domain::audit::{self, Verdict};
+use domain::context::Context;
 
-use super::{CliError, instance};
+use super::shared::error::CliError;
+use super::shared::instance;
+use super::shared::progress::Progress;
 use crate::audit_export::Format;
 use crate::config::Config;
 
+/// How many entries are read at a time.
+const PAGE: u16 = 1000;
+
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Prove that no entry was changed, removed or reordered
     Verify,
     /// Print every entry, oldest first
     Export {
         /// jsonl (one JSON object a line) or csv
-        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        #[arg(long, value_enum, default_value_t = Format::Jsonl, hide_possible_values = true)]
         format: Format,
     },
 }
 
-pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    let context = instance::open(config).await?;
-    let result = match command {
-        Command::Verify => match audit::verify(&context).await.map_err(CliError::failed) {
-            Ok(Verdict::Intact { entries }) => {
-                println!("The audit log is intact: {entries} entries.");
-                Ok(())
-            }
-            Ok(Verdict::Broken { seq, reason }) => {
-                Err(CliError::Failed(format!("the audit log is broken at entry {seq}: {reason}")))
-            }
-            Err(error) => Err(error),
-        },
-        Command::Export { format } => export(&context, format).await,
-    };
-    context.close().await;
-    result
+pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
+    instance::with(config, async |context| match command {
+        Command::Verify => verify(context).await,
+        Command::Export { format } => export(context, format).await,
+    })
+    .await
 }
 
-async fn export(context: &domain::context::Context, format: Format) -> Result<(), CliError> {
-    const PAGE: u16 = 1000;
+async fn verify(context: &Context) -> Result<(), CliError> {
+    match audit::verify(context).await? {
+        Verdict::Intact { entries } => {
+            println!("The audit log is intact: {entries} entries.");
+            Ok(())
+        }
+        Verdict::Broken { seq, reason } => {
+            Err(CliError::Failed(format!("the audit log is broken at entry {seq}: {reason}")))
+        }
+    }
+}
+
+async fn export(context: &Context, format: Format) -> Result<(), CliError> {
+    let mut progress = Progress::beside_output();
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-    // Progress is for people: it would spoil a log.
-    let watched = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
-    output.write_all(format.head().as_bytes()).map_err(CliError::failed)?;
+    output.write_all(format.head().as_bytes())?;
     let mut after = 0;
     loop {
-        let entries = audit::walk(context, after, PAGE).await.map_err(CliError::failed)?;
+        let entries = audit::walk(context, after, PAGE).await?;
         for entry in &entries {
-            output.write_all(format.line(entry).as_bytes()).map_err(CliError::failed)?;
+            output.write_all(format.line(entry).as_bytes())?;
             after = entry.seq;
         }
-        if watched {
-            eprint!("\r{after} entries");
-        }
+        progress.show("entries", after);
         if entries.len() < usize::from(PAGE) {
-            if watched {
-                eprintln!();
-            }
-            return output.flush().map_err(CliError::failed);
+            return Ok(output.flush()?);
         }
     }
 }

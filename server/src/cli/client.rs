@@ -1,22 +1,24 @@
 //! `countersign client`
 
-use clap::{Args, Subcommand, ValueEnum};
-use domain::client::{self, ClientDraft, ClientError};
+use clap::{Args, Subcommand};
+use domain::client::{self, ClientDraft};
 use domain::context::Context;
 use serde_json::json;
 
-use super::admin::operator;
-use super::{CliError, instance};
-use crate::config::{Config, ConfigError};
+use super::shared::error::CliError;
+use super::shared::instance;
+use super::shared::operator::operator;
+use super::shared::output::{Format, SHOWN_ONCE, line};
+use crate::config::Config;
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// Register an interactive client: a program that acts for people, by their consent
+pub(super) enum Command {
+    /// Register a client: a program that acts for people, with their consent
     Create(Create),
 }
 
 #[derive(Args)]
-pub struct Create {
+pub(super) struct Create {
     /// Its name, which people see when it asks them
     #[arg(long)]
     name: String,
@@ -27,34 +29,24 @@ pub struct Create {
     #[arg(long)]
     confidential: bool,
     /// How the client is printed
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs: one object
-    Json,
-}
-
-pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    let context = instance::open(config).await?;
+pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let Command::Create(arguments) = command;
-    let result = create(&context, arguments).await;
-    context.close().await;
-    result
+    instance::with(config, async |context| create(context, arguments).await).await
 }
 
 async fn create(context: &Context, arguments: Create) -> Result<(), CliError> {
     let Create { name, redirect_uris, confidential, format } = arguments;
     let draft = ClientDraft { name, redirect_uris, confidential };
-    let (client, secret) = client::create(context, &operator(), &draft, None).await.map_err(failure)?;
-    let settings = &context.settings;
+    let (client, secret) = client::create(context, &operator(), &draft, None).await?;
+    let secret = secret.as_ref().map(|secret| secret.expose());
     match format {
         Format::Json => {
             let uris: Vec<&str> = client.redirect_uris.iter().map(|uri| uri.as_str()).collect();
+            let settings = &context.settings;
             let mut object = json!({
                 "client_id": client.id.as_str(),
                 "name": client.name,
@@ -63,29 +55,17 @@ async fn create(context: &Context, arguments: Create) -> Result<(), CliError> {
                 "authorization_endpoint": format!("{}/mcp/oauth/authorize", settings.public_url),
                 "token_endpoint": settings.token_endpoint(),
             });
-            if let Some(secret) = &secret {
-                object["client_secret"] = json!(secret.expose());
+            if let Some(secret) = secret {
+                object["client_secret"] = json!(secret);
             }
             println!("{object}");
         }
         Format::Text => {
-            println!("Client ID      {}", client.id);
-            if let Some(secret) = &secret {
-                println!("Client secret  {}", secret.expose());
-                println!("The secret is not shown again.");
+            print!("{}", line("Client ID", &client.id));
+            if let Some(secret) = secret {
+                print!("{}{SHOWN_ONCE}", line("Client secret", secret));
             }
         }
     }
     Ok(())
-}
-
-fn failure(error: ClientError) -> CliError {
-    match error {
-        ClientError::Invalid(errors) => {
-            let problems: Vec<String> =
-                errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-            ConfigError::new("client create", problems.join(" ")).into()
-        }
-        error => CliError::failed(error),
-    }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::CliError;
+use super::shared::error::CliError;
 use crate::config::Config;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
-pub async fn run(config: &Config) -> Result<(), CliError> {
-    let address = reachable(config.listen);
+pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+    let address = reachable(config.network.listen);
     let ready =
         tokio::time::timeout(DEADLINE, ask(address)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     match ready {

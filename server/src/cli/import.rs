@@ -9,18 +9,20 @@ use domain::context::Context;
 use domain::credential::import::{BATCH, Import, ImportError, Imported, Problem};
 use domain::model::actor::Actor;
 
-use super::admin::operator;
-use super::progress::Progress;
-use super::{CliError, instance};
-use crate::config::{Config, ConfigError};
+use super::shared::error::CliError;
+use super::shared::files::in_file;
+use super::shared::instance;
+use super::shared::operator::operator;
+use super::shared::progress::Progress;
+use crate::config::Config;
 
 /// Longest line, in bytes: a name, a description and fifty ranges fit many times over.
 const LONGEST_LINE: usize = 64 * 1024;
-/// Problems that are told before reading goes no further.
+/// After so many problems the file is read no further.
 const MOST_PROBLEMS: usize = 20;
 
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A file with one JSON object a line
     file: PathBuf,
     /// Check every line and write nothing
@@ -28,15 +30,10 @@ pub struct Arguments {
     dry_run: bool,
 }
 
-pub async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
-    // Before anything else: a file that is not there is no reason to make a database.
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+    // First of all: a file that does not exist is no reason to make a database.
     Lines::open(&arguments.file)?;
-    let context = instance::open(config).await?;
-    let mut progress = Progress::new();
-    let result = import(&context, arguments, &mut progress).await;
-    progress.end();
-    context.close().await;
-    let imported = result?;
+    let imported = instance::with(config, async |context| import(context, arguments).await).await?;
     let present = match imported.present {
         0 => String::new(),
         count => format!(" {count} more are there already and stay as they are."),
@@ -48,18 +45,19 @@ pub async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError>
     Ok(())
 }
 
-async fn import(context: &Context, arguments: &Arguments, progress: &mut Progress) -> Result<Imported, CliError> {
+async fn import(context: &Context, arguments: &Arguments) -> Result<Imported, CliError> {
+    let mut progress = Progress::new();
     let actor = operator();
-    let checked = pass(context, &actor, &arguments.file, None, |lines| progress.show("checked", lines)).await?;
+    let checked = read_through(context, &actor, &arguments.file, None, |lines| progress.show("checked", lines)).await?;
     if arguments.dry_run {
         return Ok(checked);
     }
     let is_alone = checked.new + checked.present <= BATCH as u64;
-    pass(context, &actor, &arguments.file, Some(is_alone), |lines| progress.show("imported", lines)).await
+    read_through(context, &actor, &arguments.file, Some(is_alone), |lines| progress.show("imported", lines)).await
 }
 
-/// Goes through the file once, to write when it is said whether one batch is all there is, else to check.
-async fn pass(
+/// Goes through the file once. `write` is none to check the lines, else whether one batch is all there is.
+async fn read_through(
     context: &Context,
     actor: &Actor,
     file: &Path,
@@ -84,28 +82,25 @@ async fn pass(
                 total.present += imported.present;
             }
             Err(ImportError::Lines(wrong)) => problems.extend(wrong),
-            Err(ImportError::Fault(fault)) => return Err(CliError::failed(fault)),
+            Err(ImportError::Fault(fault)) => return Err(fault.into()),
         }
         progress(i64::try_from(lines.number).unwrap_or(i64::MAX));
     }
-    if problems.is_empty() { Ok(total) } else { Err(told(file, &problems, write.is_none())) }
+    if problems.is_empty() { Ok(total) } else { Err(refusal(file, &problems, write.is_none())) }
 }
 
 /// The problems, one a line.
-fn told(file: &Path, problems: &[Problem], nothing_was_written: bool) -> CliError {
-    let mut told: Vec<String> = problems
-        .iter()
-        .take(MOST_PROBLEMS)
-        .map(|problem| format!("{} line {}: {}", file.display(), problem.line, problem.message))
-        .collect();
+fn refusal(file: &Path, problems: &[Problem], nothing_was_written: bool) -> CliError {
+    let line = |problem: &Problem| format!("{} line {}: {}", file.display(), problem.line, problem.message);
+    let mut lines: Vec<String> = problems.iter().take(MOST_PROBLEMS).map(line).collect();
     if problems.len() > MOST_PROBLEMS {
-        told.push("There are more.".to_owned());
+        lines.push("There are more.".to_owned());
     }
-    told.push(match nothing_was_written {
+    lines.push(match nothing_was_written {
         true => "Nothing was imported.".to_owned(),
         false => "What comes before was imported; import the file again when the lines are right.".to_owned(),
     });
-    CliError::Failed(told.join("\n"))
+    CliError::Failed(lines.join("\n"))
 }
 
 /// The lines of a file that hold something, a batch at a time.
@@ -118,15 +113,12 @@ struct Lines {
 
 impl Lines {
     fn open(file: &Path) -> Result<Self, CliError> {
-        let name = file.display().to_string();
         if file.exists() && !file.is_file() {
-            // Checked first and written then, it is read twice.
-            return Err(ConfigError::new("FILE", format!("{name} is not a file that can be read twice")).into());
+            // It is read once to check and once to write.
+            return Err(in_file("FILE", file, "is not a file that can be read twice"));
         }
-        match File::open(file) {
-            Ok(opened) => Ok(Self { reader: BufReader::new(opened), number: 0, name }),
-            Err(error) => Err(ConfigError::new("FILE", format!("{name}: {error}")).into()),
-        }
+        let opened = File::open(file).map_err(|error| in_file("FILE", file, error))?;
+        Ok(Self { reader: BufReader::new(opened), number: 0, name: file.display().to_string() })
     }
 
     fn next_batch(&mut self) -> Result<Vec<(u64, String)>, CliError> {

@@ -9,22 +9,23 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, Haste};
 use domain::operations::master_key;
 
-use super::CliError;
-use super::admin::operator;
-use super::instance::{self, NewMasterKey};
-use super::server::parse_algorithm;
+use super::shared::arguments::token_algorithm;
+use super::shared::error::CliError;
+use super::shared::instance;
+use super::shared::master_key::NewMasterKey;
+use super::shared::operator::operator;
 use crate::config::Config;
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List the signing keys
     List,
     /// Make a new signing key; it is published now and signs in 24 hours
     Rotate {
         /// The algorithm: ES256, EdDSA, PS256 or RS256
-        #[arg(long, default_value = "ES256", value_parser = parse_algorithm)]
+        #[arg(long, default_value = "ES256", value_parser = token_algorithm)]
         alg: TokenAlgorithm,
-        /// The old key has leaked: drop it at once, with every token that it signed
+        /// The old key has leaked: remove it at once, with every token that it signed
         #[arg(long)]
         emergency: bool,
     },
@@ -36,49 +37,54 @@ pub enum Command {
     },
 }
 
-pub async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    let context = instance::open(config).await?;
-    let result = match command {
-        Command::Rewrap { to } => rewrap(config, &context, to.as_deref()).await,
-        Command::List => key_rotation::list(&context).await.map_err(CliError::failed).map(|keys| {
-            for key in keys {
-                println!(
-                    "{}  {}  signs from {}  leaves {}",
-                    key.kid,
-                    key.alg,
-                    key.active_from.rfc3339(),
-                    key.retired_at.map_or_else(|| "-".to_owned(), Timestamp::rfc3339)
-                );
-            }
-        }),
-        Command::Rotate { alg, emergency } => {
-            let haste = if emergency { Haste::Emergency } else { Haste::Ordered };
-            key_rotation::rotate(&context, &operator(), alg, haste).await.map_err(CliError::failed).map(|from| {
-                println!("The new {} key signs from {}", alg.as_str(), from.rfc3339());
-            })
-        }
-    };
-    context.close().await;
-    result
+pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
+    instance::with(config, async |context| match command {
+        Command::List => list(context).await,
+        Command::Rotate { alg, emergency } => rotate(context, alg, emergency).await,
+        Command::Rewrap { to } => rewrap(config, context, to.as_deref()).await,
+    })
+    .await
+}
+
+async fn list(context: &Context) -> Result<(), CliError> {
+    for key in key_rotation::list(context).await? {
+        println!(
+            "{}  {}  signs from {}  leaves {}",
+            key.kid,
+            key.alg,
+            key.active_from.rfc3339(),
+            key.retired_at.map_or_else(|| "-".to_owned(), Timestamp::rfc3339)
+        );
+    }
+    Ok(())
+}
+
+async fn rotate(context: &Context, algorithm: TokenAlgorithm, emergency: bool) -> Result<(), CliError> {
+    let mode = if emergency { Haste::Emergency } else { Haste::Ordered };
+    let from = key_rotation::rotate(context, &operator(), algorithm, mode).await.map_err(CliError::failed)?;
+    println!("The new {} key signs from {}", algorithm.as_str(), from.rfc3339());
+    Ok(())
 }
 
 async fn rewrap(config: &Config, context: &Context, to: Option<&Path>) -> Result<(), CliError> {
     let _no_server = instance::refuse_beside_servers(config, &context.store).await?;
     let new = match to {
         Some(file) => NewMasterKey::at(file)?,
-        None => NewMasterKey::beside_the_old(config)?,
+        None => NewMasterKey::beside_old(config)?,
     };
-    let wrapped = master_key::rewrap(context, &operator(), new.key()).await.map_err(CliError::failed)?;
+    let wrapped = master_key::rewrap(context, &operator(), new.key()).await?;
+    let file = config.storage.master_key_file();
     match new.put_in_place(config)? {
         Some(old) => println!(
             "Wrapped {wrapped} keys and secrets under a new master key, now in {}.\n\
              Earlier backups still need the old one: it is in {}.",
-            config.master_key_file.display(),
+            file.display(),
             old.display()
         ),
         None => println!(
-            "Wrapped {wrapped} keys and secrets under a new master key. Give it to every server before you start them: it is in {}.",
-            to.unwrap_or(&config.master_key_file).display()
+            "Wrapped {wrapped} keys and secrets under a new master key. Give it to every server before you start \
+             them: it is in {}.",
+            to.unwrap_or(&file).display()
         ),
     }
     Ok(())

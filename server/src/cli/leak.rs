@@ -1,49 +1,48 @@
 //! `countersign leak`
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use domain::base::id::ClientId;
+use domain::base::id::{ClientId, McpServerId};
 use domain::context::Context;
 use domain::credential::revoke;
-use domain::incident::leak::{self, Evidence, Found, Leak, LeakOfPeople};
+use domain::incident::leak::{self, Evidence, Findings, Found, Leak, LeakOfPeople};
 use domain::model::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
 
-use super::admin::operator;
-use super::credential::parse_duration;
-use super::{CliError, instance};
-use crate::config::{Config, ConfigError};
+use super::shared::arguments::duration;
+use super::shared::error::CliError;
+use super::shared::files::in_file;
+use super::shared::instance;
+use super::shared::operator::operator;
+use crate::config::Config;
 use crate::mcp::status_word;
 
 /// Largest text that is searched, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The text to search: a file, or - for standard input
     file: PathBuf,
     /// How far back the use of what is found is shown: 24h, 7d
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     since: Duration,
     /// Revoke every credential of which a working secret or token is found, and end what was found of apps and people
     #[arg(long)]
     revoke: bool,
 }
 
-pub async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     let text = read(&arguments.file)?;
-    let context = instance::open(config).await?;
-    let result = respond(&context, &text, arguments).await;
-    context.close().await;
-    result
+    instance::with(config, async |context| respond(context, &text, arguments).await).await
 }
 
-fn read(file: &PathBuf) -> Result<Zeroizing<String>, CliError> {
-    let problem = |problem: std::io::Error| ConfigError::new("FILE", format!("{}: {problem}", file.display()));
+fn read(file: &Path) -> Result<Zeroizing<String>, CliError> {
+    let problem = |problem: std::io::Error| in_file("FILE", file, problem);
     let mut bytes = Zeroizing::new(Vec::new());
     if file.as_os_str() == "-" {
         std::io::stdin().take(LARGEST).read_to_end(&mut bytes).map_err(problem)?;
@@ -56,45 +55,10 @@ fn read(file: &PathBuf) -> Result<Zeroizing<String>, CliError> {
 
 async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result<(), CliError> {
     let since = context.now().minus(arguments.since);
-    let findings = leak::find(context, &Authority::Everything, text, since).await.map_err(CliError::failed)?;
-    let servers = server::list(context).await.map_err(CliError::failed)?;
-    let name = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
-    for leak in &findings.leaks {
-        let Leak { credential, evidence, impact, reach } = leak;
-        println!("{}  {}  {}", credential.client_id, status_word(credential.status(context.now())), credential.name);
-        evidence.iter().for_each(|evidence| println!("  {}", words(evidence)));
-        println!("  live tokens: {}; exchanges: {}", impact.live_tokens, reach.exchanges);
-        println!("  scopes: {}", credential.scopes);
-        for (server, count) in &reach.servers {
-            println!("  {count} × {}", name(server.clone()).unwrap_or_default());
-        }
-        for (address, count) in &reach.addresses {
-            println!("  {count} × from {address}");
-        }
-    }
-    for leak in &findings.of_people {
-        println!("{}  {}", leak.id(), words_of_people(leak));
-    }
-    if findings.leaks.is_empty() && findings.of_people.is_empty() {
-        println!("Nothing in the text belongs to this Countersign.");
-    }
-    if findings.unknown > 0 {
-        println!("{} secrets of the right form are not known here.", findings.unknown);
-    }
+    let findings = leak::find(context, &Authority::Everything, text, since).await?;
+    print(context, &findings).await?;
     if arguments.revoke {
-        let ids: Vec<ClientId> = findings
-            .leaks
-            .iter()
-            .filter(|leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works))
-            .map(|leak| leak.credential.client_id.clone())
-            .collect();
-        let entries = revoke::revoke_all(context, &operator(), &ids, "Leaked").await.map_err(CliError::failed)?;
-        println!("Revoked: {}", entries.len());
-        let working = || findings.of_people.iter().filter(|leak| leak.works);
-        for leak in working() {
-            leak::end_of_people(context, &operator(), leak, None).await.map_err(CliError::failed)?;
-        }
-        println!("Ended of apps and people: {}", working().count());
+        end(context, &findings).await?;
     }
     if findings.more {
         return Err(CliError::failed("there is more in the text than is looked up at once: run it again, or in parts"));
@@ -102,7 +66,49 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
     Ok(())
 }
 
-fn words_of_people(leak: &LeakOfPeople) -> String {
+async fn print(context: &Context, findings: &Findings) -> Result<(), CliError> {
+    let servers = server::list(context).await?;
+    let name = |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.as_str());
+    for Leak { credential, evidence, impact, reach } in &findings.leaks {
+        println!("{}  {}  {}", credential.client_id, status_word(credential.status(context.now())), credential.name);
+        evidence.iter().for_each(|evidence| println!("  {}", describe(evidence)));
+        println!("  live tokens: {}; exchanges: {}", impact.live_tokens, reach.exchanges);
+        println!("  scopes: {}", credential.scopes);
+        for (server, count) in &reach.servers {
+            println!("  {count} × {}", name(server).unwrap_or_default());
+        }
+        for (address, count) in &reach.addresses {
+            println!("  {count} × from {address}");
+        }
+    }
+    for leak in &findings.of_people {
+        println!("{}  {}", leak.id(), describe_of_people(leak));
+    }
+    if findings.leaks.is_empty() && findings.of_people.is_empty() {
+        println!("Nothing in the text belongs to this Countersign.");
+    }
+    if findings.unknown > 0 {
+        println!("{} secrets of the right form are not known here.", findings.unknown);
+    }
+    Ok(())
+}
+
+/// Ends what works of what was found.
+async fn end(context: &Context, findings: &Findings) -> Result<(), CliError> {
+    let works = |leak: &&Leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works);
+    let working: Vec<ClientId> =
+        findings.leaks.iter().filter(works).map(|leak| leak.credential.client_id.clone()).collect();
+    let entries = revoke::revoke_all(context, &operator(), &working, "Leaked").await?;
+    println!("Revoked: {}", entries.len());
+    let of_people: Vec<_> = findings.of_people.iter().filter(|leak| leak.works).collect();
+    for leak in &of_people {
+        leak::end_of_people(context, &operator(), leak, None).await?;
+    }
+    println!("Ended of apps and people: {}", of_people.len());
+    Ok(())
+}
+
+fn describe_of_people(leak: &LeakOfPeople) -> String {
     let what = match &leak.found {
         Found::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
         Found::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
@@ -112,7 +118,7 @@ fn words_of_people(leak: &LeakOfPeople) -> String {
     format!("{what} is in the text; it {state}")
 }
 
-fn words(evidence: &Evidence) -> String {
+fn describe(evidence: &Evidence) -> String {
     match evidence {
         Evidence::Secret { hint, works: true } => format!("its secret css_…{hint} is in the text, and works"),
         Evidence::Secret { hint, works: false } => format!("its secret css_…{hint} is in the text; it does not work"),

@@ -16,8 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::{CliError, instance};
-use crate::config::{Config, ConfigError};
+use super::shared::error::CliError;
+use super::shared::files::make_data_folder;
+use super::shared::instance;
+use crate::config::Config;
+use crate::config::error::ConfigError;
 use crate::http::accept;
 use crate::http::middleware::log_panics;
 use crate::state::AppState;
@@ -29,46 +32,47 @@ const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 const OPEN_FILES: u64 = 32_768;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 /// How soon a change is on its way to the webhooks.
-const COURIER_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the database's log is looked after while there are exchanges.
+const DISPATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the database's log is shortened while there are exchanges.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
-/// How soon somebody hears that a retired secret was tried.
+/// How soon an alert says that a retired secret was tried.
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
-/// Every how many of these intervals ends that are near are looked for: with a million credentials that takes a second.
-const ENDS_EVERY: u32 = 10;
+/// After how many of these intervals the server looks for credentials that expire soon. With a million credentials that
+/// takes a second.
+const EXPIRY_EVERY: u32 = 10;
 
-pub async fn run(mut config: Config) -> Result<(), CliError> {
-    instance::make_private_folder(&config.data_dir)?;
-    let _only_server = instance::lock(&config)?;
-    config.store.is_server = true;
-    let opened = instance::open_store(&config).await?;
-    let listener = bind("listen", config.listen).await?;
-    let metrics_listener = match config.metrics_listen {
+pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+    make_data_folder(&config.storage.data_dir)?;
+    let _only_server = instance::lock(config)?;
+    let database = instance::open_for_server(config).await?;
+    let listener = bind("listen", config.network.listen).await?;
+    let metrics_listener = match config.network.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),
         None => None,
     };
-    let address = listener.local_addr().map_err(CliError::failed)?;
-    let public_url = config.public_url.clone().unwrap_or_else(|| instance::default_public_url(address.port()));
-    let context = opened.with_issuer(public_url).await?;
-    server::move_built_in(&context).await.map_err(CliError::failed)?;
+    let address = listener.local_addr()?;
+    let public_url = config.network.public_url.clone();
+    let public_url = public_url.unwrap_or_else(|| instance::default_public_url(address.port()));
+    let context = database.with_issuer(public_url).await?;
+    server::move_built_in(&context).await?;
 
     // Each connection takes a file descriptor, of which a shell or a service manager gives few.
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
     log_panics();
-    let state = AppState::new(context.clone(), config.trusted_proxies, config.allowed_origins)
-        .with_leak_reports(config.leak_reports);
+    let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
+    let state = AppState::new(context.clone(), proxies, origins).with_leak_reports(config.incident.leak_reports());
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
     let mut background = vec![
-        tokio::spawn(tidy(context.clone())),
-        tokio::spawn(watch(context.clone())),
-        tokio::spawn(tell(context.clone())),
+        tokio::spawn(keep_house(context.clone())),
+        tokio::spawn(write_alerts(context.clone())),
+        tokio::spawn(dispatch(context.clone())),
         tokio::spawn(checkpoint(context.clone())),
     ];
     if let Some(listener) = metrics_listener {
-        let address = listener.local_addr().map_err(CliError::failed)?;
+        let address = listener.local_addr()?;
         tracing::info!(%address, "metrics are served");
         background.push(tokio::spawn(accept::serve(listener, metrics::router(context.clone()), pending())));
     }
@@ -88,11 +92,11 @@ async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, CliErro
 async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError> {
     let public_url = &context.settings.public_url;
     let mut lines = format!("Countersign is ready at {public_url}\n");
-    if let Some(token) = setup::create_link_token(context).await.map_err(CliError::failed)? {
+    if let Some(token) = setup::create_link_token(context).await? {
         lines += &format!("Create the first administrator at {public_url}/setup?token={token}\n");
     }
     let mut output = std::io::stdout();
-    output.write_all(lines.as_bytes()).and_then(|()| output.flush()).map_err(CliError::failed)?;
+    output.write_all(lines.as_bytes()).and_then(|()| output.flush())?;
     tracing::info!(%address, public_url, version = env!("CARGO_PKG_VERSION"), "ready");
     Ok(())
 }
@@ -100,8 +104,8 @@ async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError
 /// Resolves when the process is asked to stop. From then on `/readyz` says 503. A service manager's SIGTERM leaves load
 /// balancers a moment to see that, while connections are still accepted; somebody at a keyboard does not wait.
 fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         let grace = tokio::select! {
             _ = terminate.recv() => DRAIN_NOTICE,
@@ -116,7 +120,8 @@ fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
     })
 }
 
-async fn tidy(context: Context) {
+/// Writes the head of the audit log to the log, and removes rows that nobody needs.
+async fn keep_house(context: Context) {
     let mut interval = tokio::time::interval(HOUSEKEEPING_INTERVAL);
     loop {
         interval.tick().await;
@@ -129,23 +134,23 @@ async fn tidy(context: Context) {
     }
 }
 
-/// Writes alerts about what nobody does: ends that are near, retired secrets that are tried.
-async fn watch(context: Context) {
+/// Writes alerts: credentials that expire soon, retired secrets that were tried.
+async fn write_alerts(context: Context) {
     let mut interval = tokio::time::interval(ALERT_INTERVAL);
-    for round in (0..ENDS_EVERY).cycle() {
+    for round in (0..EXPIRY_EVERY).cycle() {
         interval.tick().await;
         if let Err(fault) = alert::retired_secrets_tried(&context).await {
-            tracing::warn!(%fault, "tries of retired secrets could not be told");
+            tracing::warn!(%fault, "alerts about retired secrets could not be written");
         }
         if round == 0
             && let Err(fault) = alert::expiring(&context).await
         {
-            tracing::warn!(%fault, "ends that are near could not be told");
+            tracing::warn!(%fault, "alerts about credentials that expire soon could not be written");
         }
     }
 }
 
-/// Keeps the database's log short beside the exchanges.
+/// Keeps the database's log short while exchanges are written.
 async fn checkpoint(context: Context) {
     let mut interval = tokio::time::interval(CHECKPOINT_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -162,14 +167,14 @@ async fn checkpoint(context: Context) {
     }
 }
 
-/// Tells webhooks what happened.
-async fn tell(context: Context) {
-    let mut courier = Courier::new(context);
-    let mut interval = tokio::time::interval(COURIER_INTERVAL);
+/// Sends to webhooks what happened.
+async fn dispatch(context: Context) {
+    let mut dispatcher = Courier::new(context);
+    let mut interval = tokio::time::interval(DISPATCH_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        if let Err(fault) = courier.turn().await {
+        if let Err(fault) = dispatcher.turn().await {
             tracing::warn!(%fault, "webhooks could not be served");
         }
     }

@@ -1,7 +1,8 @@
 //! `/mcp/oauth/authorize`: a client sends a person here (RFC 6749 §3.1), who decides and is sent back.
 //!
-//! Whatever is wrong with the request is answered before anybody signs in, unless another server must be asked about the client:
-//! nobody unknown makes us do that. Only then is it a matter between the person and the client.
+//! A wrong request is refused before the person signs in. There is one exception: a client that is known by a document
+//! on another server. That server is asked only for somebody who has signed in, so that nobody else can make us send
+//! requests.
 
 use app::error::ActionError;
 use app::pages::client::consent;

@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::Claims;
-use domain::token::authenticate::authenticate;
+use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::introspect::introspect;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::http::client_address::ClientAddress;
 use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
-/// The endpoint. Whoever asks must authenticate, and hears of tokens for its own MCP servers alone.
+/// The endpoint. The client that asks must authenticate, and hears of tokens for its own MCP servers alone.
 pub async fn endpoint(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,
@@ -30,11 +30,11 @@ pub async fn endpoint(
 async fn answer(state: &AppState, address: ClientAddress, request: Request) -> Result<Option<Claims>, Failure> {
     let request = request::read(request, address).await?;
     let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
-    let caller = authenticate(&state.context, request.presented?, &request.form, &request.origin).await?;
-    Ok(introspect(&state.context, &caller, token).await?)
+    let client = authenticate(&state.context, request.presented, &request.form, ServedClients::Credentials).await?;
+    Ok(introspect(&state.context, client, &request.form, token, &request.origin).await?)
 }
 
-/// Of a token that is not active nothing is said but that (§2.2).
+/// The answer about a token that is not active says nothing else (§2.2).
 fn body(claims: Option<Claims>) -> Value {
     match claims {
         None => json!({ "active": false }),

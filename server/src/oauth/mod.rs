@@ -19,7 +19,8 @@ use crate::http::middleware::oauth_net;
 /// Where a client sends a person, who may have to sign in on the way.
 pub const AUTHORIZE_PATH: &str = "/mcp/oauth/authorize";
 
-/// What every endpoint of OAuth has around it: any origin may read the answer, and a fault of ours is one that clients understand.
+/// What stands around every OAuth endpoint: pages of any origin may read the answer, and a fault of ours has a form
+/// that clients understand.
 pub async fn surround<Work: Future<Output = Response>>(
     request: Request,
     work: impl FnOnce(Request) -> Work,

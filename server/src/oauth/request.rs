@@ -6,7 +6,7 @@ use axum::response::Response;
 use domain::base::form_body::TokenForm;
 use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::model::origin::Origin;
-use domain::token::client_authentication::{Presented, presented};
+use domain::token::client_authentication::presented::Presented;
 
 use crate::http::body::{self, BodyError, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
@@ -17,10 +17,8 @@ use crate::state::AppState;
 pub struct OAuthRequest {
     /// Its parameters.
     pub form: TokenForm,
-    /// What the client presents; a contradiction between mechanisms is refused before, as it is a malformed request.
-    pub presented: Result<Presented, OAuthError>,
-    /// Whether there is an `Authorization` header.
-    pub has_authorization: bool,
+    /// What the client presents. A contradiction between mechanisms is a malformed request, and refused before.
+    pub presented: Presented,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -49,7 +47,7 @@ pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthReque
     if !is_form(request.headers()) {
         return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded.").into());
     }
-    // Whatever stands in an address ends up in logs and histories (OAuth 2.1 §2.4.1).
+    // An address ends up in logs and histories (OAuth 2.1 §2.4.1).
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(OAuthError::invalid_request("Send the parameters in the body, not in the address.").into());
     }
@@ -58,13 +56,10 @@ pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthReque
     let form = TokenForm::parse(&body).map_err(OAuthError::from)?;
     let authorization: Vec<&[u8]> =
         head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-    let presented = match presented(&authorization, &form) {
-        Err(error) if error.code == OAuthErrorCode::InvalidRequest => return Err(error.into()),
-        presented => presented,
-    };
+    let presented = Presented::read(&authorization, &form)?;
     let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let origin = Origin::new(address.0, agent);
-    Ok(OAuthRequest { form, presented, has_authorization: !authorization.is_empty(), origin })
+    Ok(OAuthRequest { form, presented, origin })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -4,6 +4,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::model::oauth_error::OAuthError;
+use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::revoke::revoke;
 
 use crate::http::client_address::ClientAddress;
@@ -27,5 +28,6 @@ pub async fn endpoint(
 async fn end(state: &AppState, address: ClientAddress, request: Request) -> Result<(), Failure> {
     let request = request::read(request, address).await?;
     let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
-    Ok(revoke(&state.context, request.presented, &request.form, token, &request.origin).await?)
+    let client = authenticate(&state.context, request.presented, &request.form, ServedClients::Interactive).await?;
+    Ok(revoke(&state.context, client, &request.form, token, &request.origin).await?)
 }

@@ -7,13 +7,13 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::crypto::secret::PlainSecret;
-use domain::model::oauth_error::OAuthError;
 use domain::token::access_token::AccessToken;
+use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::grants::{GrantType, authorization_code, client_credentials, jwt_bearer, refresh_token};
 use serde::Serialize;
 
 use crate::http::client_address::ClientAddress;
-use crate::oauth::request::{self, Failure};
+use crate::oauth::request::{self, Failure, OAuthRequest};
 use crate::state::AppState;
 
 /// A successful answer (RFC 6749 §5.1).
@@ -43,24 +43,23 @@ pub async fn endpoint(state: &AppState, address: ClientAddress, request: Request
 }
 
 async fn exchange(state: &AppState, address: ClientAddress, request: Request) -> Result<AccessToken, Failure> {
-    let request = request::read(request, address).await?;
-    let (form, presented, origin) = (request.form, request.presented, request.origin);
-    match GrantType::of(&form)? {
+    let OAuthRequest { form, presented, origin } = request::read(request, address).await?;
+    let context = &state.context;
+    Ok(match GrantType::of(&form)? {
+        GrantType::JwtBearer => jwt_bearer::exchange(context, &presented, &form, &origin).await?,
         GrantType::ClientCredentials => {
-            Ok(client_credentials::exchange(&state.context, presented, &form, &origin).await?)
+            let client = authenticate(context, presented, &form, ServedClients::Credentials).await?;
+            client_credentials::exchange(context, client, &form, &origin).await?
         }
-        // The assertion says who the client is; a second proof beside it could only contradict it.
-        GrantType::JwtBearer
-            if presented.is_ok() || request.has_authorization || form.get("client_assertion").is_some() =>
-        {
-            Err(OAuthError::invalid_request("This grant takes no client authentication beside the assertion.").into())
-        }
-        GrantType::JwtBearer => Ok(jwt_bearer::exchange(&state.context, &form, &origin).await?),
         GrantType::AuthorizationCode => {
-            Ok(authorization_code::exchange(&state.context, presented, &form, &origin).await?)
+            let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
+            authorization_code::exchange(context, client, &form, &origin).await?
         }
-        GrantType::RefreshToken => Ok(refresh_token::exchange(&state.context, presented, &form, &origin).await?),
-    }
+        GrantType::RefreshToken => {
+            let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
+            refresh_token::exchange(context, client, &form, &origin).await?
+        }
+    })
 }
 
 fn success(token: &AccessToken) -> Response {

@@ -1,7 +1,10 @@
 //! The program itself: exit codes, messages, files.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -124,10 +127,142 @@ fn wrong_settings_are_named_in_one_line() {
     refused(&with("COUNTERSIGN_LOG_FORMAT", "xml"), 2, &["log_format"]);
     refused(&with("COUNTERSIGN_MASTER_KEY", "c2hvcnQ="), 2, &["COUNTERSIGN_MASTER_KEY", "32 bytes"]);
     refused(&folder.run(&["--config", "missing.toml"]), 2, &["missing.toml"]);
+    refused(&folder.run(&["leak", "-", "--since", "soon"]), 2, &["--since", "90d"]);
     fs::write(folder.path("countersign.toml"), "listen = \"127.0.0.1:0\"\nlistne = 1\n").expect("writes");
     refused(&folder.run(&[]), 2, &["countersign.toml", "line 2", "listne"]);
     fs::write(folder.path("countersign.toml"), "listen = [").expect("writes");
     refused(&folder.run(&[]), 2, &["countersign.toml", "line 1"]);
+}
+
+/// Every setting with its default, as `countersign.default.toml` lists them.
+fn settings() -> toml::Table {
+    include_str!("../../countersign.default.toml").parse().expect("TOML")
+}
+
+fn flag(setting: &str) -> String {
+    format!("--{}", setting.replace('_', "-"))
+}
+
+fn variable(setting: &str) -> String {
+    format!("COUNTERSIGN_{}", setting.to_uppercase())
+}
+
+/// A value as flags and variables write it.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Boolean(value) => value.to_string(),
+        other => panic!("no setting is a {}", other.type_str()),
+    }
+}
+
+/// A value of the default's type that no setting accepts while the others have their defaults. `file` is a file: so the
+/// text is no path either.
+fn wrong(default: &toml::Value) -> toml::Value {
+    match default {
+        toml::Value::Integer(_) => toml::Value::Integer(-1),
+        toml::Value::Boolean(value) => toml::Value::Boolean(!value),
+        _ => toml::Value::String("file/wrong=one".to_owned()),
+    }
+}
+
+/// The content of a configuration file.
+fn in_file<'value>(values: impl IntoIterator<Item = (&'value String, &'value toml::Value)>) -> String {
+    let line = |(name, value): (&String, &toml::Value)| match value {
+        toml::Value::String(text) => format!("{name} = '{text}'\n"),
+        other => format!("{name} = {}\n", plain(other)),
+    };
+    values.into_iter().map(line).collect()
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_the_environment_over_the_file_the_file_over_the_defaults() {
+    let folder = Folder::new("layers");
+    fs::write(folder.path("file"), "").expect("writes");
+    let good = settings();
+    let bad: toml::Table = good.iter().map(|(name, default)| (name.clone(), wrong(default))).collect();
+    let flags = |values: &toml::Table| -> Vec<String> {
+        values.iter().map(|(name, value)| format!("{}={}", flag(name), plain(value))).collect()
+    };
+    let variables = |values: &toml::Table| -> Vec<(String, String)> {
+        values.iter().map(|(name, value)| (variable(name), plain(value))).collect()
+    };
+    let run = |flags: Vec<String>, variables: Vec<(String, String)>, file: String| {
+        fs::write(folder.path("countersign.toml"), file).expect("writes");
+        let mut command = folder.command(&["credential", "list"]);
+        command.env_remove("COUNTERSIGN_LISTEN").args(flags).envs(variables).output().expect("runs")
+    };
+
+    for output in [
+        run(flags(&good), variables(&bad), in_file(&bad)),
+        run(Vec::new(), variables(&good), in_file(&bad)),
+        run(Vec::new(), Vec::new(), in_file(&good)),
+        run(Vec::new(), Vec::new(), String::new()),
+    ] {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    for (name, value) in &bad {
+        let bad = toml::Table::from_iter([(name.clone(), value.clone())]);
+        refused(&run(flags(&bad), variables(&good), in_file(&good)), 2, &[name]);
+        refused(&run(Vec::new(), variables(&bad), in_file(&good)), 2, &[name]);
+        refused(&run(Vec::new(), Vec::new(), in_file(&bad)), 2, &[name]);
+    }
+}
+
+#[test]
+fn a_setting_is_read_in_its_own_type() {
+    let folder = Folder::new("types");
+    for (name, default) in settings() {
+        fs::write(folder.path("countersign.toml"), format!("\n{name} = []\n")).expect("writes");
+        refused(&folder.run(&[]), 2, &["countersign.toml", "line 2", &name, default.type_str()]);
+        fs::remove_file(folder.path("countersign.toml")).expect("removes");
+        let output = folder.command(&[]).env(variable(&name), OsStr::from_bytes(b"\xff")).output().expect("runs");
+        refused(&output, 2, &[&name, "UTF-8"]);
+    }
+}
+
+/// The help of this command and of all its subcommands.
+fn helps(folder: &Folder, command: &[&str]) -> Vec<String> {
+    let output = folder.run(&[command, &["--help"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let help = text(&output.stdout);
+    let commands = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().expect("one"));
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let mut found: Vec<String> = names.flat_map(|name| helps(folder, &[command, &[name]].concat())).collect();
+    found.push(help);
+    found
+}
+
+/// The flags that are listed here.
+fn listed(help: &str) -> BTreeSet<&str> {
+    let lines = help.lines().filter(|line| line.starts_with("  "));
+    lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with('-'))).collect()
+}
+
+#[test]
+fn help_lists_the_options_of_a_command_first_and_the_settings_under_a_heading_of_their_own() {
+    let folder = Folder::new("help");
+    let settings = settings();
+    let flags: Vec<String> = settings.keys().map(|name| flag(name)).collect();
+    let expected: BTreeSet<&str> = flags.iter().map(String::as_str).chain(["--config"]).collect();
+    let helps = helps(&folder, &[]);
+    assert!(helps.len() > 30, "{} commands", helps.len());
+    for help in helps {
+        let (own, of_settings) = help.split_once("\nSettings:\n").expect("a heading");
+        assert!(listed(own).is_disjoint(&expected) && own.contains("--help"), "{own}");
+        assert_eq!(listed(of_settings), expected);
+        for (name, default) in &settings {
+            let (_, about) = of_settings.split_once(&format!("{} <", flag(name))).expect("listed");
+            let about = about.split("\n      --").next().expect("its lines");
+            assert!(about.contains(&format!("[env: {}", variable(name))), "{name}: {about}");
+            let shown = about.split_once("[default: ").and_then(|(_, rest)| rest.split(']').next());
+            assert_eq!(shown.unwrap_or_default(), plain(default), "{name}");
+        }
+    }
+    let create = text(&folder.run(&["credential", "create", "--help"]).stdout);
+    let (own, _) = create.split_once("\nSettings:\n").expect("a heading");
+    assert!(listed(own).is_superset(&["--name", "--public-key", "--format"].into()), "{own}");
 }
 
 #[test]

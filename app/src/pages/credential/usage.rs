@@ -19,7 +19,7 @@ pub fn Recent(exchanges: Vec<RecentExchange>, servers: Vec<McpServer>) -> AnyVie
         let rows = exchanges
             .into_iter()
             .map(|exchange| {
-                let server = servers.iter().find(|server| exchange.server.as_ref() == Some(&server.id));
+                let server = servers.iter().find(|server| exchange.server == server.id);
                 let server = server.map(|server| short_resource(&server.resource)).unwrap_or_default();
                 view! {
                     <li class="entry">

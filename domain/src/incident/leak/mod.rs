@@ -29,7 +29,7 @@ use crate::model::incident::Policy;
 use crate::store;
 use crate::store::client::consent::Clue;
 use crate::store::token::ledger::Reach;
-use crate::token::verify::{self, Signed};
+use crate::token::verify::{self, SignedToken};
 
 pub use of_people::{Found, LeakOfPeople, end as end_of_people};
 
@@ -220,10 +220,10 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
     }
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
         match verify::whose(context, token).await? {
-            Some((Signed::OfCredential(client_id, _), ends_at, works)) => {
+            Some((SignedToken::OfCredential(client_id, _), ends_at, works)) => {
                 evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
             }
-            Some((Signed::OfGrant(jti), _, works)) => {
+            Some((SignedToken::OfGrant(jti), _, works)) => {
                 of_people.extend(of_people::of_grant(context, Clue::AccessToken(&jti), works).await?);
             }
             None => {}
@@ -366,8 +366,8 @@ async fn report_token(
 ) -> Result<bool, CredentialError> {
     let (client_id, jti) = match verify::signed(context, token).await? {
         None => return Ok(false),
-        Some(Signed::OfCredential(client_id, jti)) => (client_id, jti),
-        Some(Signed::OfGrant(jti)) => {
+        Some(SignedToken::OfCredential(client_id, jti)) => (client_id, jti),
+        Some(SignedToken::OfGrant(jti)) => {
             of_people::report_token(context, actor, &jti, place, policy).await?;
             return Ok(true);
         }

@@ -121,8 +121,8 @@ impl Turn {
     }
 }
 
-/// Waits until nobody else files exchanges: two that file the same ones would wait for each other in a circle.
-pub(crate) async fn wait_to_file(transaction: &mut Transaction) -> Result<(), StoreError> {
+/// Waits until no other process rolls exchanges up: two that work on the same exchanges would wait for each other.
+pub(crate) async fn wait_for_rollup(transaction: &mut Transaction) -> Result<(), StoreError> {
     let sql = "SELECT pg_advisory_xact_lock(CAST(CAST(CAST('unfiled_exchanges' AS REGCLASS) AS OID) AS BIGINT))";
     sqlx::query(sql).execute(&mut **transaction).await?;
     Ok(())

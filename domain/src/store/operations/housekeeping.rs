@@ -62,7 +62,7 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
         store.engine().elements("$1", "deleted")
     );
     loop {
-        let mut transaction = store.begin_filing().await?;
+        let mut transaction = store.begin_rollup().await?;
         let deleted = sqlx::query(AssertSqlSafe(delete.as_str()))
             .bind(end.millis())
             .bind(ledger::first_jti(end))

@@ -1,4 +1,4 @@
-//! `ledger`: what is known of tokens that were issued. They are issued in [`super::batch`].
+//! `ledger`: reads about issued tokens, and the revocation of one. [`super::batch`] records new ones.
 
 use sqlx::any::AnyRow;
 
@@ -10,7 +10,7 @@ use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
 use crate::store::{Columns, Store, StoreError, Transaction};
 
-/// Notes that a client proved itself for something else than a token.
+/// Notes that a client proved itself at an endpoint that issues no token.
 pub(crate) async fn mark_authenticated(
     transaction: &mut Transaction,
     state: &AuthenticatorState,
@@ -213,14 +213,14 @@ pub struct RecentExchange {
     /// Granted scopes.
     pub scope: String,
     /// For which MCP server.
-    pub server: Option<McpServerId>,
+    pub server: McpServerId,
     /// From where.
     pub address: Option<String>,
 }
 
 /// The newest exchanges of the credential `$1`, at most `$2`.
 pub(crate) const RECENT: &str =
-    "SELECT l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
+    "SELECT l.jti AS jti, l.issued_at AS issued_at, l.scope AS scope, l.server_id AS server_id, l.address AS address
          FROM filed_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
          ORDER BY f.jti DESC LIMIT $2";
 
@@ -237,7 +237,7 @@ pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> R
             Ok(RecentExchange {
                 issued_at: columns.moment("issued_at")?,
                 scope: columns.text("scope")?,
-                server: McpServerId::parse(&columns.text("server_id")?),
+                server: columns.parsed("server_id", McpServerId::parse)?,
                 address: columns.optional_text("address")?,
             })
         })

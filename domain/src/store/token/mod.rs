@@ -1,4 +1,12 @@
-//! Statements of the token endpoint: the ledger, its batches, what is counted of it.
+//! Statements about issued tokens.
+//!
+//! | module | tables |
+//! |---|---|
+//! | [`batch`] | reads for the decision of a batch; writes `ledger`, `used_assertions`, `unfiled_exchanges` |
+//! | [`ledger`] | reads `ledger`, revokes a token in it |
+//! | [`rollup`] | moves exchanges from `unfiled_exchanges` to `filed_exchanges` and `usage_hours` |
+//! | [`usage`] | reads `usage_hours` and `refusal_hours`, counts refusals |
+//! | [`status_list`] | the bits of the token status lists, in `counters` and the authenticators' tables |
 
 pub mod batch;
 pub mod ledger;

@@ -1,4 +1,5 @@
-//! `unfiled_exchanges` and `filed_exchanges`: the statements of [`crate::services::rollup`].
+//! `unfiled_exchanges` (recorded, not rolled up) and `filed_exchanges` (rolled up): the statements of the roll-up,
+//! which runs in the services.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,9 +11,9 @@ use crate::base::id::AuthenticatorId;
 use crate::model::token::LAST_USE_INTERVAL;
 use crate::store::{Columns, Engine, Store, StoreError, Transaction, to_json};
 
-/// An exchange that was recorded and is not filed.
+/// An exchange that was recorded and is not rolled up.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Unfiled {
+pub(crate) struct PendingExchange {
     pub client_id: String,
     pub jti: String,
     authenticator_id: String,
@@ -22,8 +23,8 @@ pub(crate) struct Unfiled {
     agent: Option<String>,
 }
 
-/// The oldest exchanges that are not filed, at most `most`, in the order of time.
-pub(crate) async fn unfiled(store: &Store, most: usize) -> Result<Vec<Unfiled>, StoreError> {
+/// The oldest exchanges that are not rolled up, at most `most`, in the order of time.
+pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>, StoreError> {
     let columns = "l.client_id, l.jti, l.authenticator_id, l.issued_at, l.address, u.agent";
     let list = crate::store::list(store.engine(), columns);
     // One row of JSON: thousands of rows of columns take several times as long to fetch.
@@ -33,34 +34,35 @@ pub(crate) async fn unfiled(store: &Store, most: usize) -> Result<Vec<Unfiled>, 
     ));
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let row = sqlx::query(sql).bind(most).fetch_one(store.reads()).await?;
-    let mut entries: Vec<Unfiled> = Columns::of("unfiled_exchanges", &row).json("entries")?;
+    let mut entries: Vec<PendingExchange> = Columns::of("unfiled_exchanges", &row).json("entries")?;
     entries.sort_by(|left, right| left.jti.cmp(&right.jti));
     Ok(entries)
 }
 
-/// Files the entries under their credentials, counts them in their hours and notes the last uses. What was filed before stays as
-/// it is, so it may be done again.
-pub(crate) async fn file(store: &Store, entries: &[&Unfiled]) -> Result<(), StoreError> {
+/// Lists the entries under their credentials, counts them in their hours and notes the last uses. Entries that were
+/// rolled up before stay as they are, so this may be done again.
+pub(crate) async fn roll_up(store: &Store, entries: &[&PendingExchange]) -> Result<(), StoreError> {
     let names = names(entries);
-    let mut transaction = store.begin_filing().await?;
+    let mut transaction = store.begin_rollup().await?;
     if insert(&mut transaction, store.engine(), &names).await? == entries.len() {
         return note_and_commit(transaction, store.engine(), entries).await;
     }
-    // Another process has filed some of them, or this one before it was killed. Which, need not be asked every time.
+    // Some were rolled up before, by another process or by this one before it was killed. That is rare, so which ones
+    // they are is only asked now.
     drop(transaction);
-    let mut transaction = store.begin_filing().await?;
-    let filed = filed(&mut transaction, store.engine(), &names).await?;
-    let new: Vec<&Unfiled> = entries.iter().copied().filter(|entry| !filed.contains(&entry.jti)).collect();
+    let mut transaction = store.begin_rollup().await?;
+    let done = rolled_up(&mut transaction, store.engine(), &names).await?;
+    let new: Vec<&PendingExchange> = entries.iter().copied().filter(|entry| !done.contains(&entry.jti)).collect();
     insert(&mut transaction, store.engine(), &self::names(&new)).await?;
     note_and_commit(transaction, store.engine(), &new).await
 }
 
 /// Credentials and exchanges as one parameter.
-fn names(entries: &[&Unfiled]) -> String {
+fn names(entries: &[&PendingExchange]) -> String {
     to_json(&entries.iter().map(|entry| (&entry.client_id, &entry.jti)).collect::<Vec<_>>())
 }
 
-/// How many were not there.
+/// Lists the entries under their credentials; returns how many were not listed.
 async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize, StoreError> {
     let sql = format!(
         "INSERT INTO filed_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
@@ -71,8 +73,8 @@ async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> R
     Ok(usize::try_from(inserted.rows_affected()).unwrap_or(usize::MAX))
 }
 
-/// Those of the entries that are there.
-async fn filed(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>, StoreError> {
+/// The entries that were rolled up before.
+async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>, StoreError> {
     let sql = format!(
         "SELECT f.jti AS jti FROM {} JOIN filed_exchanges AS f
              ON f.client_id = entry.value ->> 0 AND f.jti = entry.value ->> 1",
@@ -82,7 +84,11 @@ async fn filed(transaction: &mut Transaction, engine: Engine, names: &str) -> Re
     rows.iter().map(|row| Columns::of("filed_exchanges", row).text("jti")).collect()
 }
 
-async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&Unfiled]) -> Result<(), StoreError> {
+async fn note_and_commit(
+    mut transaction: Transaction,
+    engine: Engine,
+    entries: &[&PendingExchange],
+) -> Result<(), StoreError> {
     count(&mut transaction, engine, entries).await?;
     note_uses(engine, &mut transaction, entries).await?;
     transaction.commit().await?;
@@ -90,7 +96,7 @@ async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: 
 }
 
 /// Counts the entries in their hours.
-async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&Unfiled]) -> Result<(), StoreError> {
+async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<(), StoreError> {
     let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
     for entry in entries {
         *hours.entry((&entry.client_id, Timestamp::from_millis(entry.issued_at).hour())).or_default() += 1;
@@ -106,47 +112,59 @@ async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&Unfile
     Ok(())
 }
 
-/// Forgets that these are to be filed.
-pub(crate) async fn forget(store: &Store, entries: &[Unfiled]) -> Result<(), StoreError> {
+/// Takes these off the list of exchanges that are to be rolled up.
+pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<(), StoreError> {
     let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
     let sql = format!(
         "DELETE FROM unfiled_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
         store.engine().elements("$1", "entry")
     );
-    let mut transaction = store.begin_filing().await?;
+    let mut transaction = store.begin_rollup().await?;
     sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// The authenticators' tables, and when every use of theirs is news: while a secret is being replaced people watch whether
-/// the old one is still used.
+/// The authenticators' tables, and when every use is news: while a secret is being replaced, people watch whether the
+/// old one is still used.
 const AUTHENTICATORS: [(&str, &str); 3] = [
     ("client_secrets", "client_secrets.retires_at IS NOT NULL"),
     ("client_keys", "client_keys.retires_at IS NOT NULL"),
     ("federated_identities", "1 = 0"),
 ];
 
-/// The table of an authenticator.
-fn table_of(id: &str) -> Option<&'static str> {
-    AuthenticatorId::parse(id).map(|id| match id {
-        AuthenticatorId::Secret(_) => "client_secrets",
-        AuthenticatorId::Key(_) => "client_keys",
-        AuthenticatorId::Federated(_) => "federated_identities",
-    })
+/// The table of the authenticator that an exchange was made with. A damaged row is logged and does not keep the others
+/// from being rolled up: it would be met again and again.
+fn table_of(entry: &PendingExchange) -> Option<&'static str> {
+    match AuthenticatorId::parse(&entry.authenticator_id) {
+        Some(AuthenticatorId::Secret(_)) => Some("client_secrets"),
+        Some(AuthenticatorId::Key(_)) => Some("client_keys"),
+        Some(AuthenticatorId::Federated(_)) => Some("federated_identities"),
+        None => {
+            let detail = format!("authenticator_id makes no sense (row {:?})", entry.jti);
+            let error = StoreError::Inconsistent { table: "ledger", detail };
+            tracing::error!(%error, "the use of an authenticator could not be noted");
+            None
+        }
+    }
 }
 
 /// Notes the last use of each authenticator and each credential, where it is news.
-async fn note_uses(engine: Engine, transaction: &mut Transaction, entries: &[&Unfiled]) -> Result<(), StoreError> {
+async fn note_uses(
+    engine: Engine,
+    transaction: &mut Transaction,
+    entries: &[&PendingExchange],
+) -> Result<(), StoreError> {
     let interval = i64::try_from(LAST_USE_INTERVAL.as_millis()).unwrap_or(i64::MAX);
-    let mut last: BTreeMap<&str, &Unfiled> = BTreeMap::new();
-    // Those of one credential are in the order of time, so the last one stays.
+    let mut last: BTreeMap<&str, &PendingExchange> = BTreeMap::new();
+    // The entries of one credential are in the order of time, so the last one stays.
     last.extend(entries.iter().map(|entry| (entry.authenticator_id.as_str(), *entry)));
+    let last: Vec<_> = last.into_values().filter_map(|entry| Some((table_of(entry)?, entry))).collect();
     for (table, always) in AUTHENTICATORS {
         let rows: Vec<_> = last
             .iter()
-            .filter(|(id, _)| table_of(id) == Some(table))
-            .map(|(id, entry)| (id, entry.issued_at, &entry.address))
+            .filter(|(of, _)| *of == table)
+            .map(|(_, entry)| (&entry.authenticator_id, entry.issued_at, &entry.address))
             .collect();
         if rows.is_empty() {
             continue;

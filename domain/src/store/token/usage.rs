@@ -48,8 +48,8 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
     Ok(())
 }
 
-/// The rows of the credentials of the teams behind `$2`: by the credentials when those are few, by the rows when they are
-/// many. Either alone is slow for the other.
+/// The rows of the credentials of the teams behind `$2`: by the credentials when those are few, by the rows when they
+/// are many. Either alone is slow for the other.
 async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, StoreError> {
     const FEW: i64 = 2000;
     let row = sqlx::query(concat!(

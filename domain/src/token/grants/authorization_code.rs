@@ -1,22 +1,121 @@
-//! The authorization code grant (OAuth 2.1 §4.1.3): what a person allowed becomes a token.
+//! The authorization code grant (OAuth 2.1 §4.1.3): what a person allowed becomes an access token and a refresh token.
 
+use aws_lc_rs::{constant_time, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
+use crate::base::id::{GrantId, InteractiveClientId};
+use crate::change::Change;
+use crate::client::consent;
 use crate::context::Context;
+use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::model::actor::Actor;
+use crate::model::consent::{ABSOLUTE_LIMIT, Consent};
 use crate::model::oauth_error::OAuthError;
 use crate::model::origin::Origin;
+use crate::model::redirect_uri::RedirectUri;
+use crate::model::server::McpServer;
+use crate::store;
+use crate::store::client::consent::Code;
 use crate::token::access_token::AccessToken;
-use crate::token::client_authentication::{self, Presented};
-use crate::token::redeem;
+use crate::token::client_authentication::Client;
+use crate::token::grants::redemption::{self, Redemption, invalid_grant};
 
-/// Exchanges the code for an access token and a refresh token.
+/// Lengths of a code verifier (RFC 7636 §4.1).
+const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
+
+/// Exchanges the code in `form` for an access token and a refresh token. `origin` is where the request came from.
 ///
-/// `origin` is where the request came from.
+/// # Errors
+///
+/// - `invalid_grant`: the code is not this client's, not for these parameters, or was used. In the last case everything
+///   that it was used for ends.
+/// - `invalid_target`: `resource` is not what the person was asked about.
+/// - `unauthorized_client`: a credential asks.
 pub async fn exchange(
     context: &Context,
-    presented: Result<Presented, OAuthError>,
+    client: Client,
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
-    let client = client_authentication::interactive_alone(context, &presented, form).await?;
-    redeem::code(context, &client, form, origin).await
+    let client = client.interactive(context).await?;
+    let code = form.get("code").ok_or(OAuthError::invalid_request("code is missing."))?;
+    let code = PlainSecret::parse_of(SecretKind::AuthorizationCode, code).ok_or(invalid_grant("malformed code"))?;
+    let hash = code.hash(&context.keys.pepper);
+    redemption::check_known(context, &hash).await?;
+    let mut change = context.begin_change().await?;
+    redemption::check_client(&mut change, &client.id).await?;
+    let stored = store::client::consent::code(change.transaction(), &hash).await?;
+    let stored = stored.ok_or(invalid_grant("unknown code"))?;
+    check_parameters(&stored, &client.id, form)?;
+    let server = redemption::server(&mut change, &stored.server_id).await?;
+    redemption::check_resource(form, &server)?;
+    // A client that knows all this has the code by right or has stolen everything. One of the two has used it before.
+    if let Some(grant) = &stored.grant {
+        let actor = Actor::system().at(origin.address, origin.agent.as_deref());
+        consent::end_and_commit(change, &actor, grant, "code_reused").await?;
+        return Err(invalid_grant("the code was used before"));
+    }
+    let now = change.now();
+    if stored.expires_at <= now {
+        return Err(invalid_grant("the code has expired"));
+    }
+    redemption::check_person(&mut change, &stored.person).await?;
+    let grant = consent_of(context, &mut change, stored, &server, origin, now).await?;
+    store::client::consent::insert(change.transaction(), &grant).await?;
+    store::client::consent::use_code(change.transaction(), &hash, &grant.id).await?;
+    let scopes = grant.scopes.intersection(&server.scope_names());
+    Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(context, change).await
+}
+
+/// The code must be this client's, and the request must have the parameters that the code was asked for with.
+fn check_parameters(stored: &Code, client: &InteractiveClientId, form: &TokenForm) -> Result<(), OAuthError> {
+    if stored.client_id != *client {
+        return Err(invalid_grant("the code of another client"));
+    }
+    if form.get("redirect_uri") != Some(&stored.redirect_uri) {
+        return Err(invalid_grant("another redirect_uri than the request had"));
+    }
+    let verifier = form.get("code_verifier").ok_or(invalid_grant("code_verifier is missing"))?;
+    if !answers(verifier, &stored.challenge) {
+        return Err(invalid_grant("the code_verifier does not answer the challenge"));
+    }
+    Ok(())
+}
+
+/// Whether `verifier` is what the S256 `challenge` was made of (RFC 7636 §4.6).
+fn answers(verifier: &str, challenge: &str) -> bool {
+    let is_verifier = VERIFIER_LENGTHS.contains(&verifier.len())
+        && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    let hash = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
+    is_verifier && constant_time::verify_slices_are_equal(hash.as_bytes(), challenge.as_bytes()).is_ok()
+}
+
+/// The consent that the code becomes.
+async fn consent_of(
+    context: &Context,
+    change: &mut Change<'_>,
+    code: Code,
+    server: &McpServer,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<Consent, OAuthError> {
+    Ok(Consent {
+        id: GrantId::generate(context.random.as_ref()),
+        redirect_host: RedirectUri::parse(&code.redirect_uri).map(|uri| uri.host()).unwrap_or_default(),
+        person: code.person,
+        client_id: code.client_id,
+        server_id: server.id.clone(),
+        scopes: code.scopes,
+        status_index: store::token::status_list::next_index(change.transaction()).await?,
+        created_at: now,
+        ends_at: now.plus(ABSOLUTE_LIMIT),
+        last_used_at: now,
+        last_used_from: origin.address.map(|address| address.to_string()),
+        leaked_at: None,
+        ended_at: None,
+        end_cause: None,
+    })
 }

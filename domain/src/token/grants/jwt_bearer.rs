@@ -1,25 +1,37 @@
-//! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and needs no other client authentication. A credential
-//! must allow it. The token's subject is the client, whatever subject the assertion has.
+//! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and it says who the client is. A credential must
+//! allow this grant. The token's subject is the client, whatever subject the assertion has.
 
 use crate::base::form_body::TokenForm;
 use crate::context::Context;
 use crate::model::oauth_error::OAuthError;
 use crate::model::origin::Origin;
-use crate::model::token::Proof;
+use crate::model::token::ClientProof;
 use crate::token::access_token::AccessToken;
-use crate::token::assertion::{self, Purpose};
+use crate::token::assertion::{self, AssertionPurpose};
+use crate::token::client_authentication::presented::Presented;
 use crate::token::grants::{GrantType, issue, refuse_assertion};
 
 const GRANT: GrantType = GrantType::JwtBearer;
 
-/// Exchanges the assertion for an access token.
+/// Exchanges the assertion for an access token. `origin` is where the request came from.
 ///
-/// `origin` is where the request came from.
-pub async fn exchange(context: &Context, form: &TokenForm, origin: &Origin) -> Result<AccessToken, OAuthError> {
+/// # Errors
+///
+/// `invalid_request` when the request presents a client authentication too: it could only contradict the assertion.
+pub async fn exchange(
+    context: &Context,
+    presented: &Presented,
+    form: &TokenForm,
+    origin: &Origin,
+) -> Result<AccessToken, OAuthError> {
+    if !matches!(presented, Presented::Nothing) {
+        let problem = "This grant takes no client authentication beside the assertion.";
+        return Err(OAuthError::invalid_request(problem));
+    }
     context.ledger.check_room()?;
     let assertion = form.get("assertion").ok_or(OAuthError::invalid_request("assertion is missing."))?;
-    let verified = assertion::verify(context, assertion, form.get("client_id"), Purpose::Grant).await;
+    let verified = assertion::verify(context, assertion, form.get("client_id"), AssertionPurpose::Grant).await;
     let verified = verified.map_err(|error| refuse_assertion(context, GRANT, error, origin))?;
-    let proof = Proof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
+    let proof = ClientProof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
     issue(context, GRANT, proof, Some(verified.client_id), form, origin).await
 }

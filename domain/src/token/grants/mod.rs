@@ -1,9 +1,10 @@
-//! Grant types, one module each, and what they have in common: a proof goes to the ledger with what is asked for, and
-//! comes back as a token or a refusal.
+//! Grant types, one module each. The grants of credentials have `issue` in common: the ledger gets a proof with what
+//! is asked for, and answers with a token or a refusal. `redemption` is what the grants of interactive clients share.
 
 pub mod authorization_code;
 pub mod client_credentials;
 pub mod jwt_bearer;
+mod redemption;
 pub mod refresh_token;
 
 use crate::base::form_body::TokenForm;
@@ -13,14 +14,14 @@ use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::model::origin::Origin;
 use crate::model::resource;
 use crate::model::scope::Scopes;
-use crate::model::token::{Ask, AskedResource, AskedScope, Proof, Refusal};
-use crate::services::ledger::LedgerError;
+use crate::model::token::{ClientProof, Refusal, RequestedResource, RequestedScope, TokenRequest};
+use crate::services::ledger::rules::LedgerError;
 use crate::token::access_token::{self, AccessToken};
 use crate::token::assertion::AssertionError;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// The grants we offer.
+/// The grants that the token endpoint offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantType {
     /// RFC 6749 §4.4.
@@ -56,7 +57,8 @@ impl GrantType {
         let asked = form.get("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing."))?;
         Self::ALL.into_iter().find(|grant| grant.as_str() == asked).ok_or(OAuthError::new(
             OAuthErrorCode::UnsupportedGrantType,
-            "This server offers client_credentials, authorization_code, refresh_token and urn:ietf:params:oauth:grant-type:jwt-bearer.",
+            "This server offers client_credentials, authorization_code, refresh_token and \
+             urn:ietf:params:oauth:grant-type:jwt-bearer.",
         ))
     }
 }
@@ -65,20 +67,20 @@ impl GrantType {
 async fn issue(
     context: &Context,
     grant: GrantType,
-    proof: Proof,
+    proof: ClientProof,
     client_id: Option<ClientId>,
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
-    let ask = Ask {
+    let request = TokenRequest {
         proof,
         client_id,
         jwt_bearer: grant == GrantType::JwtBearer,
-        scope: asked_scope(form),
-        resource: asked_resource(form),
+        scope: requested_scope(form),
+        resource: requested_resource(form),
         origin: origin.clone(),
     };
-    match context.ledger.issue(ask).await {
+    match context.ledger.issue(request).await {
         Ok(entry) => Ok(access_token::sign(context, &entry).await?),
         Err(LedgerError::Refused { refusal, client_id }) => {
             context.refusals.record(client_id.as_ref(), refusal, origin, context.now());
@@ -117,22 +119,22 @@ pub(crate) fn refuse_assertion(
     }
 }
 
-fn asked_scope(form: &TokenForm) -> AskedScope {
+fn requested_scope(form: &TokenForm) -> RequestedScope {
     match form.get("scope").map(Scopes::parse) {
-        None => AskedScope::Default,
-        Some(None) => AskedScope::Malformed,
-        Some(Some(scopes)) if scopes.is_empty() => AskedScope::Default,
-        Some(Some(scopes)) => AskedScope::These(scopes),
+        None => RequestedScope::Default,
+        Some(None) => RequestedScope::Malformed,
+        Some(Some(scopes)) if scopes.is_empty() => RequestedScope::Default,
+        Some(Some(scopes)) => RequestedScope::These(scopes),
     }
 }
 
 /// One resource a request (RFC 8707 §2 allows a server to insist on it): a token has one audience.
-fn asked_resource(form: &TokenForm) -> AskedResource {
+fn requested_resource(form: &TokenForm) -> RequestedResource {
     let mut resources = form.resources();
     match (resources.next(), resources.next()) {
-        (None, _) => AskedResource::Default,
-        (Some(one), None) => resource::canonical(one).map_or(AskedResource::Unusable, AskedResource::This),
-        (Some(_), Some(_)) => AskedResource::Unusable,
+        (None, _) => RequestedResource::Default,
+        (Some(one), None) => resource::canonical(one).map_or(RequestedResource::Unusable, RequestedResource::This),
+        (Some(_), Some(_)) => RequestedResource::Unusable,
     }
 }
 
@@ -147,7 +149,7 @@ fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
             "resource must name one MCP server that this client may call.",
         ),
         Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
-        // Who is not authenticated but brings a grant has a bad grant (RFC 7523 §3.1).
+        // Here the assertion is the grant, and the grant is what is not valid (RFC 7523 §3.1).
         refusal if grant == GrantType::JwtBearer => OAuthError {
             detail: refusal.as_str().into(),
             ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The assertion is not valid.")

@@ -1,22 +1,123 @@
 //! The refresh token grant (OAuth 2.1 §4.3): a client goes on with what a person allowed. Each token is used once.
 
-use crate::base::form_body::TokenForm;
-use crate::context::Context;
-use crate::model::oauth_error::OAuthError;
-use crate::model::origin::Origin;
-use crate::token::access_token::AccessToken;
-use crate::token::client_authentication::{self, Presented};
-use crate::token::redeem;
+use std::time::Duration;
 
-/// Exchanges the refresh token for an access token and the next refresh token.
+use crate::base::clock::Timestamp;
+use crate::base::form_body::TokenForm;
+use crate::change::Change;
+use crate::client::consent;
+use crate::context::Context;
+use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::error::Fault;
+use crate::model::actor::Actor;
+use crate::model::consent::Consent;
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
+use crate::model::scope::Scopes;
+use crate::store;
+use crate::store::client::consent::RefreshToken;
+use crate::token::access_token::AccessToken;
+use crate::token::client_authentication::Client;
+use crate::token::grants::redemption::{self, Redemption, invalid_grant};
+
+/// A refresh token that comes again within this time of its use is from a client that sent two requests at once. The
+/// second request is refused, and nothing else happens. A client that lost the answer would not try again so soon.
+const SIMULTANEOUS: Duration = Duration::from_secs(1);
+/// Within this time of its use it may come from a client that lost the answer.
+const LOST_ANSWER: Duration = Duration::from_secs(30);
+
+/// Exchanges the refresh token in `form` for an access token and the next refresh token; the one that was sent is worth
+/// nothing more. `origin` is where the request came from.
 ///
-/// `origin` is where the request came from.
+/// # Errors
+///
+/// - `invalid_grant`: the token is not this client's, or is worth nothing. When it was used before, the whole consent
+///   ends, unless the client can only have lost the answer.
+/// - `invalid_scope`, `invalid_target`: the request asks for more than was allowed.
+/// - `unauthorized_client`: a credential asks.
 pub async fn exchange(
     context: &Context,
-    presented: Result<Presented, OAuthError>,
+    client: Client,
     form: &TokenForm,
     origin: &Origin,
 ) -> Result<AccessToken, OAuthError> {
-    let client = client_authentication::interactive_alone(context, &presented, form).await?;
-    redeem::refresh(context, &client, form, origin).await
+    let client = client.interactive(context).await?;
+    let token = form.get("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing."))?;
+    let token = PlainSecret::parse_of(SecretKind::RefreshToken, token).ok_or(invalid_grant("malformed token"))?;
+    let hash = token.hash(&context.keys.pepper);
+    redemption::check_known(context, &hash).await?;
+    let arrived = context.now();
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    redemption::check_client(&mut change, &client.id).await?;
+    let stored = store::client::consent::refresh_token(change.transaction(), hash.as_str()).await?;
+    let stored = stored.ok_or(invalid_grant("unknown token"))?;
+    let grant = store::client::consent::find_in(change.transaction(), &stored.grant).await?.ok_or(Fault::Damaged)?;
+    if grant.client_id != client.id {
+        return Err(invalid_grant("the token of another client"));
+    }
+    if !grant.is_live(now) {
+        return Err(invalid_grant("the grant is over"));
+    }
+    if let Some(reuse) = check_unused(&mut change, &stored, arrived, now).await? {
+        let actor = Actor::system().at(origin.address, origin.agent.as_deref());
+        consent::end_and_commit(change, &actor, &grant.id, "token_reused").await?;
+        return Err(reuse);
+    }
+    if stored.expires_at <= now {
+        return Err(invalid_grant("the token has expired"));
+    }
+    redemption::check_person(&mut change, &grant.person).await?;
+    let server = redemption::server(&mut change, &grant.server_id).await?;
+    redemption::check_resource(form, &server)?;
+    let scopes = requested_scopes(form, &grant)?.intersection(&server.scope_names());
+    // The answer that was lost had a next token too.
+    if let Some(successor) = stored.successor.as_deref() {
+        store::client::consent::revoke_refresh_token(change.transaction(), successor, now).await?;
+    }
+    Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(context, change).await
+}
+
+/// `None` when the token was not used before, or its client can only have lost the answer; else the refusal of a reuse,
+/// which ends the consent.
+///
+/// # Errors
+///
+/// `invalid_grant` for a reuse that ends nothing: the client sent two requests at once.
+async fn check_unused(
+    change: &mut Change<'_>,
+    stored: &RefreshToken,
+    arrived: Timestamp,
+    now: Timestamp,
+) -> Result<Option<OAuthError>, OAuthError> {
+    let Some(used_at) = stored.used_at else {
+        return Ok(stored.revoked_at.map(|_| invalid_grant("the token was given up")));
+    };
+    if is_successor_used(change, stored.successor.as_deref()).await? {
+        return Ok(Some(invalid_grant("the token was used before")));
+    }
+    if arrived.since(used_at) < SIMULTANEOUS {
+        return Err(invalid_grant("the token is being used by another request"));
+    }
+    Ok((now.since(used_at) > LOST_ANSWER).then(|| invalid_grant("the token was used before")))
+}
+
+async fn is_successor_used(change: &mut Change<'_>, successor: Option<&str>) -> Result<bool, OAuthError> {
+    let Some(successor) = successor else { return Ok(true) };
+    let next = store::client::consent::refresh_token(change.transaction(), successor).await?;
+    Ok(next.is_none_or(|next| next.used_at.is_some()))
+}
+
+/// The scopes that the request asks for, which may not be more than the person allowed; all of those by default.
+fn requested_scopes(form: &TokenForm, grant: &Consent) -> Result<Scopes, OAuthError> {
+    match form.get("scope").map(Scopes::parse) {
+        Some(None) => Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
+        Some(Some(asked)) if !asked.is_empty() => {
+            if asked.intersection(&grant.scopes) == asked {
+                return Ok(asked);
+            }
+            Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope may only become smaller."))
+        }
+        _ => Ok(grant.scopes.clone()),
+    }
 }

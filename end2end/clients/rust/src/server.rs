@@ -1,4 +1,5 @@
-//! An MCP server of the official SDK behind the dashboard's text for Rust servers. Listens where it is told.
+//! An MCP server of the official SDK behind the program that the dashboard shows for Rust servers. The argument is the
+//! address that it listens on.
 
 use std::sync::Arc;
 

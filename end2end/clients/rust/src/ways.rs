@@ -1,4 +1,4 @@
-//! Connects in one way with the official SDK for Rust, and prints the tools and who it is.
+//! Connects in one way with the official SDK for Rust, and prints the tools and what `whoami` answers.
 
 use std::env::var;
 

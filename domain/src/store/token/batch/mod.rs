@@ -1,7 +1,8 @@
-//! The reads and writes of the issuing transaction: what a batch of exchanges is decided on, and what is left of it.
+//! The reads and writes of the issuing transaction: what a batch of exchanges is decided on, and what is recorded.
 //!
-//! Each engine has its own way, since what costs is different: [`sqlite`] is called in the ledger's own thread, where a statement
-//! a row is cheapest; [`postgres`] is another process, so a batch is one text that reads and one that writes.
+//! Each engine has its own way, since different things cost time. [`sqlite`] is called in the ledger's own thread,
+//! where one statement per row is cheapest. [`postgres`] is another process, so one statement reads a batch and one
+//! writes it.
 
 pub mod postgres;
 pub mod sqlite;
@@ -17,12 +18,12 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId};
 use crate::model::scope::Scopes;
 use crate::model::server::McpServer;
-use crate::model::token::{AuthenticatorState, Issued, Proof, SingleUse};
+use crate::model::token::{AuthenticatorState, ClientProof, IssuedToken, SingleUse};
 use crate::store::credential::authenticators::KeyRow;
 use crate::store::{DatabaseUrl, Engine, Store, StoreError, Transaction};
 
 /// A table of authenticators.
-struct Kind {
+struct AuthenticatorTable {
     table: &'static str,
     /// Finds a row by what is presented.
     key: &'static str,
@@ -30,17 +31,19 @@ struct Kind {
     ends: &'static str,
 }
 
-const SECRETS: Kind = Kind { table: "client_secrets", key: "hash", ends: "a.expires_at, a.retires_at" };
-const KEYS: Kind = Kind { table: "client_keys", key: "id", ends: "a.expires_at, a.retires_at" };
-const IDENTITIES: Kind =
-    Kind { table: "federated_identities", key: "id", ends: "CAST(NULL AS BIGINT), CAST(NULL AS BIGINT)" };
+const SECRETS: AuthenticatorTable =
+    AuthenticatorTable { table: "client_secrets", key: "hash", ends: "a.expires_at, a.retires_at" };
+const KEYS: AuthenticatorTable =
+    AuthenticatorTable { table: "client_keys", key: "id", ends: "a.expires_at, a.retires_at" };
+const IDENTITIES: AuthenticatorTable =
+    AuthenticatorTable { table: "federated_identities", key: "id", ends: "CAST(NULL AS BIGINT), CAST(NULL AS BIGINT)" };
 
-impl Kind {
+impl AuthenticatorTable {
     /// Where a proof is looked up, and as what.
-    fn of(proof: &Proof) -> Option<(&'static Self, &str)> {
+    fn of(proof: &ClientProof) -> Option<(&'static Self, &str)> {
         match proof {
-            Proof::Secret(hash) => Some((&SECRETS, hash.as_str())),
-            Proof::Assertion { authenticator, .. } => match authenticator {
+            ClientProof::Secret(hash) => Some((&SECRETS, hash.as_str())),
+            ClientProof::Assertion { authenticator, .. } => match authenticator {
                 // No assertion is made with one.
                 AuthenticatorId::Secret(_) => None,
                 AuthenticatorId::Key(id) => Some((&KEYS, id.as_str())),
@@ -63,22 +66,28 @@ impl Kind {
     fn select(&self, columns: &str, found: &str) -> String {
         let Self { table, key, .. } = self;
         format!(
-            "SELECT {columns} FROM {table} AS a JOIN credentials AS c ON c.client_id = a.client_id WHERE a.{key} = {found}"
+            "SELECT {columns} FROM {table} AS a JOIN credentials AS c ON c.client_id = a.client_id
+             WHERE a.{key} = {found}"
         )
     }
 }
 
-/// The state of one proof: an error when its row makes no sense, which must not refuse its neighbours.
-type State = Result<AuthenticatorState, String>;
+/// The state of one proof. A damaged row is an error of this proof alone: its neighbours in the batch are decided.
+pub(crate) type ProofState = Result<AuthenticatorState, StoreError>;
+
+/// The fault of a row that cannot be read, named by its identifier where that can be read.
+fn damaged(table: &'static str, row: &str, problem: impl std::fmt::Display) -> StoreError {
+    StoreError::Inconsistent { table, detail: format!("{problem} (row {row:?})") }
+}
 
 /// What a batch is decided on, as it was at one moment.
 pub(crate) struct BatchState {
-    /// The number of the newest audit entry: whatever is only changed with one is as it was at that number.
+    /// The number of the newest audit entry. Everything that only changes with an entry is as it was at that number.
     pub head: i64,
     /// The signing key in force, by algorithm.
     pub signing: HashMap<String, String>,
     /// The state of what is presented and of its credentials, in the order of the batch; `None` is unknown.
-    pub states: Vec<Option<State>>,
+    pub states: Vec<Option<ProofState>>,
 }
 
 /// Of the keys that are in force the newest signs, of each algorithm: moment, algorithm, name.
@@ -87,7 +96,7 @@ fn newest(mut keys: Vec<(i64, String, String)>) -> HashMap<String, String> {
     keys.into_iter().map(|(_, alg, kid)| (alg, kid)).collect()
 }
 
-/// [`Kind::columns`].
+/// [`AuthenticatorTable::columns`].
 #[derive(Deserialize)]
 struct StateRow<'row> {
     #[serde(borrow)]
@@ -114,33 +123,51 @@ struct StateRow<'row> {
     revoked_at: Option<i64>,
 }
 
-impl StateRow<'_> {
+impl<'row> StateRow<'row> {
+    /// Reads the row from a JSON list.
+    fn parse(json: &'row str, table: &'static str) -> ProofState {
+        let row: Self = serde_json::from_str(json).map_err(|error| {
+            let id = serde_json::from_str::<Vec<serde_json::Value>>(json).ok().and_then(|row| row.into_iter().next());
+            damaged(table, id.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default(), error)
+        })?;
+        row.state(table)
+    }
+
+    /// The state that the row of `table` and the row of its credential describe.
+    ///
     /// # Errors
     ///
-    /// Which column makes no sense.
-    fn state(self) -> State {
-        let wrong = |column: &str| format!("{column} of {} makes no sense", self.client_id);
+    /// Which row makes no sense, and in which column.
+    fn state(self, table: &'static str) -> ProofState {
+        let wrong = |column: &str| damaged(table, &self.id, format_args!("{column} makes no sense"));
+        let wrong_credential =
+            |column: &str| damaged("credentials", &self.client_id, format_args!("{column} makes no sense"));
         let moment = |millis: Option<i64>| millis.map(Timestamp::from_millis);
-        let servers: Vec<Cow<'_, str>> = serde_json::from_str(&self.mcp_servers).map_err(|_| wrong("mcp_servers"))?;
-        let ip_ranges: Vec<Cow<'_, str>> = serde_json::from_str(&self.ip_ranges).map_err(|_| wrong("ip_ranges"))?;
+        let list =
+            |json: &str, column: &str| serde_json::from_str::<Vec<String>>(json).map_err(|_| wrong_credential(column));
+        let last_used_from = self.last_used_from.as_deref().map(str::parse).transpose();
+        let token_lifetime = self.token_lifetime.map(u64::try_from).transpose();
         Ok(AuthenticatorState {
             id: AuthenticatorId::parse(&self.id).ok_or_else(|| wrong("id"))?,
-            client_id: ClientId::parse(&self.client_id).ok_or_else(|| wrong("client_id"))?,
+            client_id: ClientId::parse(&self.client_id).ok_or_else(|| wrong_credential("client_id"))?,
             status_index: self.status_index,
             expires_at: moment(self.expires_at),
             retires_at: moment(self.retires_at),
             authenticator_revoked_at: moment(self.authenticator_revoked_at),
             last_used_at: moment(self.last_used_at),
-            last_used_from: self.last_used_from.as_deref().and_then(|address| address.parse().ok()),
+            last_used_from: last_used_from.map_err(|_| wrong("last_used_from"))?,
             jwt_bearer: self.jwt_bearer_since.is_some(),
             reusable_assertions: self.reusable_assertions_since.is_some(),
-            scopes: Scopes::parse(&self.scopes).ok_or_else(|| wrong("scopes"))?,
-            servers: servers.iter().filter_map(|id| McpServerId::parse(id)).collect(),
-            token_lifetime: self.token_lifetime.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
-            // A range that cannot be read must not turn into "from anywhere".
-            ip_ranges: ip_ranges
+            scopes: Scopes::parse(&self.scopes).ok_or_else(|| wrong_credential("scopes"))?,
+            servers: list(&self.mcp_servers, "mcp_servers")?
                 .iter()
-                .map(|range| range.parse().map_err(|_| wrong("ip_ranges")))
+                .map(|id| McpServerId::parse(id).ok_or_else(|| wrong_credential("mcp_servers")))
+                .collect::<Result<_, _>>()?,
+            token_lifetime: token_lifetime.map_err(|_| wrong_credential("token_lifetime"))?.map(Duration::from_secs),
+            // A range that cannot be read must not turn into "from anywhere".
+            ip_ranges: list(&self.ip_ranges, "ip_ranges")?
+                .iter()
+                .map(|range| range.parse().map_err(|_| wrong_credential("ip_ranges")))
                 .collect::<Result<_, _>>()?,
             hard_end_at: moment(self.hard_end_at),
             disabled_at: moment(self.disabled_at),
@@ -150,22 +177,22 @@ impl StateRow<'_> {
 }
 
 /// One exchange to write.
-pub(crate) struct NewEntry<'batch> {
+pub(crate) struct LedgerEntry<'batch> {
     /// What is written.
-    pub issued: &'batch Issued,
+    pub issued: &'batch IssuedToken,
     /// The assertion that it uses up. Of a batch no two entries use the same.
     pub single_use: Option<&'batch SingleUse>,
 }
 
 /// What became of the entries.
-pub(crate) enum Written {
-    /// They are committed, but for those whose assertion is not among these (client and `jti`): it was used before.
+pub(crate) enum BatchOutcome {
+    /// They are committed, except entries whose assertion is not among these (client and `jti`): it was used before.
     Committed(HashSet<(String, String)>),
     /// Something was changed since the batch was read: nothing is written.
     Outdated,
 }
 
-/// A connection for batches.
+/// A connection that reads and writes batches.
 pub(crate) enum BatchConnection {
     Sqlite(sqlite::Batches),
     Postgres(postgres::Batches),
@@ -179,7 +206,7 @@ impl BatchConnection {
         }
     }
 
-    /// Gives up what is only kept while requests wait.
+    /// Gives back the connection that is kept only while requests wait.
     pub(crate) fn release(&mut self) {
         match self {
             Self::Sqlite(_) => {}
@@ -187,13 +214,14 @@ impl BatchConnection {
         }
     }
 
-    /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::leave`] must follow.
+    /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::roll_back`] must
+    /// follow.
     ///
-    /// `held`: nothing changes from here to the end of the batch, on PostgreSQL for two more words to the database. For a batch
-    /// that changes overtook before: others could go on doing so.
+    /// `held`: nothing changes from here to the end of the batch, on PostgreSQL for two more round trips. It is for a
+    /// batch that changes overtook before: without it they could do so again and again.
     pub(crate) async fn read(
         &mut self,
-        proofs: &[&Proof],
+        proofs: &[&ClientProof],
         now: Timestamp,
         held: bool,
     ) -> Result<BatchState, StoreError> {
@@ -212,7 +240,7 @@ impl BatchConnection {
     }
 
     /// Writes the entries and commits. `head` is [`BatchState::head`].
-    pub(crate) async fn write(&mut self, head: i64, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
+    pub(crate) async fn write(&mut self, head: i64, entries: &[LedgerEntry<'_>]) -> Result<BatchOutcome, StoreError> {
         match self {
             Self::Sqlite(batches) => batches.write(entries),
             Self::Postgres(batches) => batches.write(head, entries).await,
@@ -220,15 +248,15 @@ impl BatchConnection {
     }
 
     /// Ends the batch and leaves nothing behind.
-    pub(crate) async fn leave(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn roll_back(&mut self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(batches) => batches.leave(),
-            Self::Postgres(batches) => batches.leave().await,
+            Self::Sqlite(batches) => batches.roll_back(),
+            Self::Postgres(batches) => batches.roll_back().await,
         }
     }
 }
 
-/// What finds the keys of clients, beside the batches.
+/// Finds the keys of clients, on another connection than the batches.
 pub(crate) enum KeyLookups {
     Sqlite(sqlite::KeyLookups),
     Postgres(Store),
@@ -242,7 +270,7 @@ impl KeyLookups {
         }
     }
 
-    /// The rows of each client's keys, of those that work or stopped working after the moment beside it.
+    /// The rows of each client's keys that work, or stopped working after the moment beside the client.
     pub(crate) async fn keys(&mut self, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
         match self {
             Self::Sqlite(lookups) => lookups.keys(asked),
@@ -255,9 +283,9 @@ impl KeyLookups {
 pub(crate) async fn authenticator_state(
     transaction: &mut Transaction,
     engine: Engine,
-    proof: &Proof,
-) -> Result<Option<State>, StoreError> {
-    let Some((kind, found)) = Kind::of(proof) else { return Ok(None) };
+    proof: &ClientProof,
+) -> Result<Option<ProofState>, StoreError> {
+    let Some((kind, found)) = AuthenticatorTable::of(proof) else { return Ok(None) };
     let list = match engine {
         Engine::Sqlite => "json_array",
         Engine::Postgres => "json_build_array",
@@ -266,8 +294,7 @@ pub(crate) async fn authenticator_state(
     let row = sqlx::query(AssertSqlSafe(sql)).bind(found).fetch_optional(&mut **transaction).await?;
     let Some(row) = row else { return Ok(None) };
     let state: String = row.try_get(0)?;
-    let state = serde_json::from_str(&state).map_err(|error| error.to_string()).and_then(StateRow::state);
-    Ok(Some(state))
+    Ok(Some(StateRow::parse(&state, kind.table)))
 }
 
 /// Uses one assertion up, outside of a batch; false when it was used before.
@@ -285,7 +312,8 @@ pub(crate) async fn use_assertion(
     Ok(used.rows_affected() > 0)
 }
 
-/// Uses the assertion `$2` of the client `$1` up, which must be remembered until `$3`; changes nothing when it was used before.
+/// Uses the assertion `$2` of the client `$1` up, which must be remembered until `$3`; changes nothing when it was used
+/// before.
 const USE_ASSERTION: &str = "INSERT INTO used_assertions (client_id, jti, expires_at) VALUES ($1, $2, $3)
                              ON CONFLICT (client_id, jti) DO NOTHING";
 

@@ -1,12 +1,13 @@
-//! Batches on PostgreSQL: one text that reads, and one that writes and commits.
+//! Batches on PostgreSQL: one statement that reads, and one that writes and commits.
 //!
-//! Each word to the database is a way to another process and back, which costs more than most of the work done there. So each
-//! statement serves a whole batch, handed over as one JSON parameter, and what is read comes back as one row of JSON lists: a
-//! parameter, a row or a column a value costs twice as much.
+//! A round trip to the database's process costs more than most of the work done there. So each statement serves a whole
+//! batch, which is one JSON parameter, and answers with one row of JSON lists: a parameter, a row or a column per value
+//! costs twice as much.
 //!
-//! A transaction that is held open for the decision would cost two more words. Instead the second text writes only if the
-//! audit log still ends where it did when the first read, and keeps it from growing until it is committed: whatever a decision
-//! rests on is only changed with an entry there. Otherwise the batch is decided anew.
+//! A transaction that is held open for the decision would cost two more round trips. Instead the second statement
+//! writes only if the audit log still ends where it did when the first statement read it, and keeps the log from
+//! growing until the commit: everything that a decision rests on changes only with an entry there. Otherwise the batch
+//! is decided again.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -21,16 +22,18 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe};
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::server::McpServer;
-use crate::model::token::Proof;
+use crate::model::token::ClientProof;
 use crate::store::connection::postgres::Turn;
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
 use crate::store::token::batch::{
-    BatchState, IDENTITIES, KEYS, Kind, LEDGER_COLUMNS, NewEntry, SECRETS, State, StateRow, Written, newest,
+    AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
+    StateRow, newest,
 };
 use crate::store::{Columns, Engine, Store, StoreError, list, server, to_json};
 
-/// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and keys.
-const LOOKED_UP: [(&Kind, &str); 3] = [(&SECRETS, "$2"), (&KEYS, "$3"), (&IDENTITIES, "$4")];
+/// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and
+/// keys.
+const LOOKED_UP: [(&AuthenticatorTable, &str); 3] = [(&SECRETS, "$2"), (&KEYS, "$3"), (&IDENTITIES, "$4")];
 
 const LEDGER_VALUES: &str = "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
     CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), value ->> 7";
@@ -48,8 +51,8 @@ static READ: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// A column: a list of pairs, of the position in the batch and the list of a state.
-fn states(kind: &Kind, parameter: &str) -> String {
-    let Kind { table, key, .. } = kind;
+fn states(kind: &AuthenticatorTable, parameter: &str) -> String {
+    let AuthenticatorTable { table, key, .. } = kind;
     let elements = Engine::Postgres.elements(parameter, "asked");
     let list =
         list(Engine::Postgres, &format!("CAST(asked.value ->> 0 AS BIGINT), json_build_array({})", kind.columns()));
@@ -59,11 +62,11 @@ fn states(kind: &Kind, parameter: &str) -> String {
     )
 }
 
-/// Writes the entries in `$1`, uses up the assertions in `$2`, commits, and returns those that were not used before; does nothing
-/// unless the audit log ends at `$3`.
+/// Writes the entries in `$1`, uses up the assertions in `$2`, commits, and returns the assertions that were not used
+/// before; does nothing unless the audit log ends at `$3`.
 ///
-/// Once it is this batch's turn no change is under way, and locking the head's row reads what the last one left there, even if
-/// that was committed after this statement began.
+/// Once it is this batch's turn no change is under way, and locking the head's row reads what the last change left
+/// there, even if it was committed after this statement began.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
     let turn = Turn::Share.expression();
@@ -80,7 +83,7 @@ static WRITE: LazyLock<String> = LazyLock::new(|| {
              WHERE EXISTS (SELECT 1 FROM unchanged) AND (value ->> 8 IS NULL OR EXISTS
                  (SELECT 1 FROM used WHERE used.client_id = value ->> 1 AND used.jti = value ->> 8))),
          written AS (INSERT INTO ledger ({LEDGER_COLUMNS}) SELECT {LEDGER_VALUES} FROM entries),
-         left_to_file AS (
+         left_for_rollup AS (
              INSERT INTO unfiled_exchanges (jti, agent) SELECT value ->> 0, value ->> 9 FROM entries)
          SELECT '' AS client_id, '' AS jti FROM unchanged UNION ALL SELECT client_id, jti FROM used"
     )
@@ -96,10 +99,10 @@ static KEYS_OF_CLIENTS: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What `$2` to `$4` of [`READ`] are.
-fn asked(proofs: &[&Proof]) -> [String; 3] {
+fn asked(proofs: &[&ClientProof]) -> [String; 3] {
     LOOKED_UP.map(|(kind, _)| {
         let of_kind = proofs.iter().enumerate().filter_map(|(position, proof)| {
-            Kind::of(proof).filter(|(found, _)| found.table == kind.table).map(|(_, key)| (position, key))
+            AuthenticatorTable::of(proof).filter(|(found, _)| found.table == kind.table).map(|(_, key)| (position, key))
         });
         to_json(&of_kind.collect::<Vec<_>>())
     })
@@ -107,14 +110,13 @@ fn asked(proofs: &[&Proof]) -> [String; 3] {
 
 fn batch_state(rows: &[AnyRow], asked: usize) -> Result<BatchState, StoreError> {
     let columns = Columns::of("ledger", rows.first().ok_or(sqlx::Error::RowNotFound)?);
-    let mut states: Vec<Option<State>> = Vec::new();
+    let mut states: Vec<Option<ProofState>> = Vec::new();
     states.resize_with(asked, || None);
     for (kind, _) in LOOKED_UP {
         let rows: Vec<(usize, Box<RawValue>)> = columns.json(kind.table)?;
         for (position, row) in rows {
-            let row = serde_json::from_str::<StateRow<'_>>(row.get());
             if let Some(state) = states.get_mut(position) {
-                *state = Some(row.map_err(|error| error.to_string()).and_then(StateRow::state));
+                *state = Some(StateRow::parse(row.get(), kind.table));
             }
         }
     }
@@ -136,8 +138,8 @@ pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Res
     Ok(keys)
 }
 
-/// A connection, kept from one batch to the next while requests wait: to give it back and take it again are two more words to the
-/// database.
+/// A connection, kept from one batch to the next while requests wait: giving it back and taking it again would be two
+/// more round trips.
 pub(crate) struct Batches {
     store: Store,
     connection: Option<PoolConnection<Any>>,
@@ -157,7 +159,7 @@ impl Batches {
 
     pub(crate) async fn read(
         &mut self,
-        proofs: &[&Proof],
+        proofs: &[&ClientProof],
         now: Timestamp,
         held: bool,
     ) -> Result<BatchState, StoreError> {
@@ -170,13 +172,13 @@ impl Batches {
         }
     }
 
-    async fn try_read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
+    async fn try_read(&mut self, proofs: &[&ClientProof], now: Timestamp) -> Result<BatchState, StoreError> {
         let [secrets, keys, identities] = asked(proofs);
         let mut connection = self.take().await?;
         if self.is_held
             && let Err(error) = hold(&mut connection).await
         {
-            return self.settle(connection, Err(error));
+            return self.keep_if_ok(connection, Err(error));
         }
         let rows = sqlx::query(READ.as_str())
             .bind(now.millis())
@@ -186,29 +188,29 @@ impl Batches {
             .fetch_all(&mut *connection)
             .await;
         let read = rows.map_err(StoreError::from).and_then(|rows| batch_state(&rows, proofs.len()));
-        self.settle(connection, read)
+        self.keep_if_ok(connection, read)
     }
 
     pub(crate) async fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {
         let mut connection = self.take().await?;
         let servers = server::list_in(&mut connection).await;
-        self.settle(connection, servers)
+        self.keep_if_ok(connection, servers)
     }
 
-    pub(crate) async fn write(&mut self, head: i64, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
+    pub(crate) async fn write(&mut self, head: i64, entries: &[LedgerEntry<'_>]) -> Result<BatchOutcome, StoreError> {
         let mut connection = self.take().await?;
         let written = match write(&mut connection, head, entries).await {
             Ok(written) if self.is_held => end(&mut connection, "COMMIT").await.map(|()| written),
             written => written,
         };
-        self.settle(connection, written)
+        self.keep_if_ok(connection, written)
     }
 
-    pub(crate) async fn leave(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn roll_back(&mut self) -> Result<(), StoreError> {
         if self.is_held {
             let mut connection = self.take().await?;
             let ended = end(&mut connection, "ROLLBACK").await;
-            self.settle(connection, ended)?;
+            self.keep_if_ok(connection, ended)?;
         }
         Ok(())
     }
@@ -220,9 +222,9 @@ impl Batches {
         }
     }
 
-    /// Keeps the connection after a success. After a failure it is closed, and whatever transaction was open in it ends
-    /// with it: it cannot be told whether it did already.
-    fn settle<T>(
+    /// Keeps the connection after a success. After a failure it is closed, and the transaction that was open in it ends
+    /// with it, unless it had ended already.
+    fn keep_if_ok<T>(
         &mut self,
         mut connection: PoolConnection<Any>,
         result: Result<T, StoreError>,
@@ -247,7 +249,11 @@ async fn end(connection: &mut AnyConnection, how: &'static str) -> Result<(), St
     Ok(())
 }
 
-async fn write(connection: &mut AnyConnection, head: i64, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
+async fn write(
+    connection: &mut AnyConnection,
+    head: i64,
+    entries: &[LedgerEntry<'_>],
+) -> Result<BatchOutcome, StoreError> {
     let found = sqlx::query(WRITE.as_str())
         .bind(to_json(&entries.iter().map(EntryRow::from).collect::<Vec<_>>()))
         .bind(to_json(&single_uses(entries)))
@@ -255,7 +261,7 @@ async fn write(connection: &mut AnyConnection, head: i64, entries: &[NewEntry<'_
         .fetch_all(connection)
         .await?;
     // The one row without a name says that the audit log was as expected.
-    if found.is_empty() { Ok(Written::Outdated) } else { Ok(Written::Committed(names(&found)?)) }
+    if found.is_empty() { Ok(BatchOutcome::Outdated) } else { Ok(BatchOutcome::Committed(names(&found)?)) }
 }
 
 #[derive(Serialize)]
@@ -272,9 +278,9 @@ struct EntryRow<'batch>(
     Option<&'batch str>,
 );
 
-impl<'batch> From<&NewEntry<'batch>> for EntryRow<'batch> {
-    fn from(entry: &NewEntry<'batch>) -> Self {
-        let NewEntry { issued, single_use } = entry;
+impl<'batch> From<&LedgerEntry<'batch>> for EntryRow<'batch> {
+    fn from(entry: &LedgerEntry<'batch>) -> Self {
+        let LedgerEntry { issued, single_use } = entry;
         Self(
             issued.jti.as_str(),
             issued.client_id.as_str(),
@@ -291,7 +297,7 @@ impl<'batch> From<&NewEntry<'batch>> for EntryRow<'batch> {
 }
 
 /// The assertions to use up: client, `jti`, and until when the use must be remembered.
-fn single_uses<'batch>(entries: &'batch [NewEntry<'batch>]) -> Vec<(&'batch str, &'batch str, i64)> {
+fn single_uses<'batch>(entries: &'batch [LedgerEntry<'batch>]) -> Vec<(&'batch str, &'batch str, i64)> {
     entries
         .iter()
         .filter_map(|entry| {

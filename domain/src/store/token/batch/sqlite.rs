@@ -1,9 +1,9 @@
 //! Batches on SQLite: a connection of the ledger's own, used in the ledger's own thread.
 //!
-//! sqlx gives each connection a thread, and each statement is a message there and one back: a batch spent more time waiting
-//! for the two threads to wake each other than in SQLite. Called directly a statement costs what it does, so each row has
-//! one, prepared once, and nothing is turned into JSON on the way. BEGIN IMMEDIATE comes before the read, so nothing can
-//! change between that and the write.
+//! sqlx gives each connection a thread, and each statement is a message there and one back: a batch spent more time
+//! waiting for the two threads to wake each other than in SQLite. Called directly a statement costs no more than its
+//! work. So each row has a statement, prepared once, and nothing is turned into JSON on the way. BEGIN IMMEDIATE comes
+//! before the read, so nothing can change between the read and the write.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,13 +15,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::server::McpServer;
-use crate::model::token::Proof;
+use crate::model::token::ClientProof;
 use crate::store::connection::sqlite;
 use crate::store::connection::transaction::Turn;
 use crate::store::credential::authenticators::{self, KeyRow};
 use crate::store::server::{self, ServerRow};
 use crate::store::token::batch::{
-    BatchState, IDENTITIES, KEYS, Kind, LEDGER_COLUMNS, NewEntry, SECRETS, State, StateRow, Written, newest,
+    AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
+    StateRow, damaged, newest,
 };
 use crate::store::{Store, StoreError};
 
@@ -31,7 +32,7 @@ const STATEMENTS: usize = 16;
 const HEAD: &str = "SELECT seq FROM audit_head WHERE id = 1";
 const SIGNING_KEYS: &str = "SELECT active_from, alg, kid FROM signing_keys
                             WHERE active_from <= ?1 AND (retired_at IS NULL OR retired_at > ?1)";
-const LEAVE_TO_FILE: &str = "INSERT INTO unfiled_exchanges (jti, agent) VALUES (?1, ?2)";
+const LEAVE_FOR_ROLLUP: &str = "INSERT INTO unfiled_exchanges (jti, agent) VALUES (?1, ?2)";
 
 static SECRET: LazyLock<String> = LazyLock::new(|| select(&SECRETS));
 static KEY: LazyLock<String> = LazyLock::new(|| select(&KEYS));
@@ -42,16 +43,17 @@ static ENTRY: LazyLock<String> =
 static KEYS_OF_CLIENT: LazyLock<String> = LazyLock::new(|| numbered(authenticators::KEYS_OF_CLIENT));
 static USE_ASSERTION: LazyLock<String> = LazyLock::new(|| numbered(super::USE_ASSERTION));
 
-/// A text of both engines as SQLite counts parameters: `$2` is to it the name of one, and its number that of its first place.
+/// A statement for both engines with the parameters as SQLite numbers them. To SQLite `$2` is a name, and the number of
+/// that parameter comes from where it stands first.
 fn numbered(sql: &str) -> String {
     sql.replace('$', "?")
 }
 
-fn select(kind: &Kind) -> String {
+fn select(kind: &AuthenticatorTable) -> String {
     kind.select(&kind.columns(), "?1")
 }
 
-/// The connection, and whose turn it is.
+/// The connection, and the permit to write.
 pub(crate) struct Batches {
     store: Store,
     path: PathBuf,
@@ -65,7 +67,7 @@ impl Batches {
         Self { store, path, connection: None, turn: None }
     }
 
-    pub(crate) async fn read(&mut self, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
+    pub(crate) async fn read(&mut self, proofs: &[&ClientProof], now: Timestamp) -> Result<BatchState, StoreError> {
         let turn = sqlite::batch_turn(&self.store).await?;
         if self.connection.is_none() {
             self.connection = Some(with_statements(sqlite::open_for_batches(&self.store, &self.path)?));
@@ -81,24 +83,24 @@ impl Batches {
         self.attempt(mcp_servers_in)
     }
 
-    pub(crate) fn write(&mut self, entries: &[NewEntry<'_>]) -> Result<Written, StoreError> {
+    pub(crate) fn write(&mut self, entries: &[LedgerEntry<'_>]) -> Result<BatchOutcome, StoreError> {
         let written = self.attempt(|connection| {
             let fresh = write(connection, entries)?;
             run(connection, "COMMIT")?;
-            Ok(Written::Committed(fresh))
+            Ok(BatchOutcome::Committed(fresh))
         });
         self.turn = None;
         written
     }
 
-    pub(crate) fn leave(&mut self) -> Result<(), StoreError> {
-        let left = self.attempt(|connection| run(connection, "ROLLBACK"));
+    pub(crate) fn roll_back(&mut self) -> Result<(), StoreError> {
+        let ended = self.attempt(|connection| run(connection, "ROLLBACK"));
         self.turn = None;
-        left
+        ended
     }
 
-    /// Keeps the connection after a success. After a failure it is closed, and whatever transaction was open in it ends with
-    /// it: a full disk has ended it already, a statement that makes no sense has not.
+    /// Keeps the connection after a success. After a failure it is closed, and the transaction that was open in it ends
+    /// with it: a full disk has ended it already, a statement that makes no sense has not.
     fn attempt<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         // Without one there is no batch: another connection would not be in its transaction.
         let connection = self.connection.take().ok_or(sqlx::Error::PoolClosed)?;
@@ -114,7 +116,7 @@ impl Batches {
     }
 }
 
-/// What finds keys: a connection of its own, which waits for nobody who writes.
+/// Finds keys on a connection of its own, which does not wait for writers.
 pub(crate) struct KeyLookups {
     path: PathBuf,
     connection: Option<Connection>,
@@ -132,13 +134,13 @@ impl KeyLookups {
         };
         let found =
             asked.iter().map(|(client_id, since)| keys(&connection, client_id, *since)).collect::<Result<_, _>>()?;
-        // After an error another one is opened: this one may be what is broken.
+        // After an error the next look-up opens another connection: this one may be broken.
         self.connection = Some(connection);
         Ok(found)
     }
 }
 
-/// The connection, which keeps what this module asks of it prepared.
+/// The connection, which keeps the statements of this module prepared.
 fn with_statements(connection: Connection) -> Connection {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection
@@ -149,7 +151,7 @@ fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn read(connection: &Connection, proofs: &[&Proof], now: Timestamp) -> Result<BatchState, StoreError> {
+fn read(connection: &Connection, proofs: &[&ClientProof], now: Timestamp) -> Result<BatchState, StoreError> {
     let head = connection.prepare_cached(HEAD)?.query_row([], |row| row.get(0))?;
     let keys = connection
         .prepare_cached(SIGNING_KEYS)?
@@ -159,8 +161,8 @@ fn read(connection: &Connection, proofs: &[&Proof], now: Timestamp) -> Result<Ba
     Ok(BatchState { head, signing: newest(keys), states })
 }
 
-fn state(connection: &Connection, proof: &Proof) -> Result<Option<State>, StoreError> {
-    let Some((kind, found)) = Kind::of(proof) else { return Ok(None) };
+fn state(connection: &Connection, proof: &ClientProof) -> Result<Option<ProofState>, StoreError> {
+    let Some((kind, found)) = AuthenticatorTable::of(proof) else { return Ok(None) };
     let sql = match kind.table {
         table if table == SECRETS.table => &SECRET,
         table if table == KEYS.table => &KEY,
@@ -169,14 +171,14 @@ fn state(connection: &Connection, proof: &Proof) -> Result<Option<State>, StoreE
     let mut statement = connection.prepare_cached(sql)?;
     let state = statement.query_row([found], |row| {
         Ok(match state_row(row) {
-            Ok(row) => row.state(),
-            Err(error) => Err(error.to_string()),
+            Ok(row) => row.state(kind.table),
+            Err(error) => Err(damaged(kind.table, &row.get::<_, String>(0).unwrap_or_default(), error)),
         })
     });
     Ok(state.optional()?)
 }
 
-/// Reads [`Kind::columns`].
+/// Reads [`AuthenticatorTable::columns`].
 fn state_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<StateRow<'row>> {
     let text = |index: usize| -> rusqlite::Result<Cow<'row, str>> { Ok(row.get_ref(index)?.as_str()?.into()) };
     Ok(StateRow {
@@ -233,11 +235,11 @@ fn mcp_servers_in(connection: &Connection) -> Result<Vec<McpServer>, StoreError>
 }
 
 /// Writes the entries whose assertion was not used before, and returns which assertions those are.
-fn write(connection: &Connection, entries: &[NewEntry<'_>]) -> Result<HashSet<(String, String)>, StoreError> {
+fn write(connection: &Connection, entries: &[LedgerEntry<'_>]) -> Result<HashSet<(String, String)>, StoreError> {
     let mut fresh = HashSet::new();
     let mut entry = connection.prepare_cached(&ENTRY)?;
-    let mut leave_to_file = connection.prepare_cached(LEAVE_TO_FILE)?;
-    for NewEntry { issued, single_use } in entries {
+    let mut leave_for_rollup = connection.prepare_cached(LEAVE_FOR_ROLLUP)?;
+    for LedgerEntry { issued, single_use } in entries {
         if let Some(once) = single_use {
             let mut use_assertion = connection.prepare_cached(&USE_ASSERTION)?;
             let client_id = issued.client_id.as_str();
@@ -256,7 +258,7 @@ fn write(connection: &Connection, entries: &[NewEntry<'_>]) -> Result<HashSet<(S
             issued.expires_at.millis(),
             issued.origin.address.map(|address| address.to_string()),
         ])?;
-        leave_to_file.execute(params![issued.jti.as_str(), issued.origin.agent.as_deref()])?;
+        leave_for_rollup.execute(params![issued.jti.as_str(), issued.origin.agent.as_deref()])?;
     }
     Ok(fresh)
 }

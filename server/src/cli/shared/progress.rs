@@ -2,19 +2,24 @@
 
 use std::io::{IsTerminal, Write};
 
-/// Shown on standard error, when somebody watches it.
-pub struct Progress {
+/// Shown on standard error, when that is a terminal, until it is dropped.
+pub(crate) struct Progress {
     is_watched: bool,
     was_shown: bool,
 }
 
 impl Progress {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { is_watched: std::io::stderr().is_terminal(), was_shown: false }
     }
 
+    /// The same beside an output: not shown when the output goes to a terminal too, where both would mix.
+    pub(crate) fn beside_output() -> Self {
+        Self { is_watched: std::io::stderr().is_terminal() && !std::io::stdout().is_terminal(), was_shown: false }
+    }
+
     /// Replaces what was shown before.
-    pub fn show(&mut self, what: &str, count: i64) {
+    pub(crate) fn show(&mut self, what: &str, count: i64) {
         if self.is_watched {
             eprint!("\r\x1b[K{what}: {count}");
             // A terminal that went away is no reason to stop.
@@ -22,12 +27,13 @@ impl Progress {
             self.was_shown = true;
         }
     }
+}
 
+impl Drop for Progress {
     /// Leaves nothing behind.
-    pub fn end(&mut self) {
+    fn drop(&mut self) {
         if self.was_shown {
             eprint!("\r\x1b[K");
-            self.was_shown = false;
         }
     }
 }

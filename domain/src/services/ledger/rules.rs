@@ -1,0 +1,169 @@
+//! The rules of an exchange. They neither read nor write: a writer has read the batch before, and writes the decisions.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, McpServerId, TokenId};
+use crate::base::random::Random;
+use crate::crypto::keys::KeyError;
+use crate::error::Fault;
+use crate::model::resource;
+use crate::model::server::McpServer;
+use crate::model::token::{
+    AuthenticatorState, ClientProof, IssuedToken, Refusal, RequestedResource, RequestedScope, SingleUse, TokenRequest,
+    check_alive,
+};
+use crate::store::token::batch::ProofState;
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum LedgerError {
+    /// The rules forbid it.
+    Refused {
+        /// The cause.
+        refusal: Refusal,
+        /// The credential that the refusal is shown at.
+        client_id: Option<ClientId>,
+    },
+    /// A fault of ours.
+    Fault(Fault),
+}
+
+/// What became of one request.
+pub(super) type Decision = Result<IssuedToken, LedgerError>;
+
+/// An MCP server that a token can be for.
+pub(super) struct TokenTarget {
+    server: McpServer,
+    /// Its resource in canonical form, as requests name it.
+    resource: Option<String>,
+}
+
+impl From<McpServer> for TokenTarget {
+    fn from(server: McpServer) -> Self {
+        Self { resource: resource::canonical(&server.resource), server }
+    }
+}
+
+/// What all decisions of a batch rest on.
+pub(super) struct Rules {
+    pub servers: Arc<[TokenTarget]>,
+    /// The signing key in force, by algorithm.
+    pub signing: HashMap<String, String>,
+    pub now: Timestamp,
+}
+
+impl Rules {
+    /// The rules of an exchange, in the order of RFC 6749: who, whether at all, what, for whom.
+    pub(super) fn decide(
+        &self,
+        state: Option<&AuthenticatorState>,
+        request: &TokenRequest,
+        random: &dyn Random,
+    ) -> Decision {
+        let now = self.now;
+        let unknown = || LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: request.client_id.clone() };
+        let state = state.ok_or_else(unknown)?;
+        if request.client_id.as_ref().is_some_and(|named| *named != state.client_id) {
+            return Err(unknown());
+        }
+        let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+        check_alive(state, request.origin.address, now).map_err(refused)?;
+        if request.jwt_bearer && !state.jwt_bearer {
+            return Err(refused(Refusal::GrantNotAllowed));
+        }
+        let scope = match &request.scope {
+            RequestedScope::Malformed => return Err(refused(Refusal::ScopeMalformed)),
+            RequestedScope::Default => state.scopes.clone(),
+            RequestedScope::These(asked) => asked.intersection(&state.scopes),
+        };
+        let server = target(state, &request.resource, &self.servers);
+        // A scope that no server of ours could grant is answered before the target is looked at.
+        if scope.is_empty() {
+            return Err(refused(Refusal::ScopeNotAllowed));
+        }
+        let server = server.ok_or_else(|| refused(Refusal::TargetNotAllowed))?;
+        let scope = scope.intersection(&server.scope_names());
+        if scope.is_empty() {
+            return Err(refused(Refusal::ScopeNotAllowed));
+        }
+        let missing = || LedgerError::Fault(Fault::Keys(KeyError::Missing("signing key")));
+        let kid = self.signing.get(server.alg.as_str()).cloned().ok_or_else(missing)?;
+
+        let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
+        let ends = [Some(now.plus(lifetime)), state.expires_at, state.retires_at, state.hard_end_at];
+        // A token does not outlive the secret it was made with.
+        let expires_at = ends.into_iter().flatten().min().unwrap_or(now);
+        Ok(IssuedToken {
+            jti: TokenId::generate(random, now),
+            client_id: state.client_id.clone(),
+            authenticator: state.id.clone(),
+            status_index: state.status_index,
+            server_id: server.id.clone(),
+            audience: server.resource.clone(),
+            scope,
+            issued_at: now,
+            expires_at,
+            kid,
+            origin: request.origin.clone(),
+        })
+    }
+}
+
+fn target<'server>(
+    state: &AuthenticatorState,
+    asked: &RequestedResource,
+    servers: &'server [TokenTarget],
+) -> Option<&'server McpServer> {
+    let find = |id: &McpServerId| servers.iter().find(|target| target.server.id == *id);
+    let target = match asked {
+        RequestedResource::Unusable => None,
+        RequestedResource::Default => state.servers.first().and_then(find),
+        RequestedResource::This(asked) => {
+            state.servers.iter().filter_map(find).find(|target| target.resource.as_ref() == Some(asked))
+        }
+    };
+    target.map(|target| &target.server)
+}
+
+/// The assertions that the granted exchanges use up, by position. Of two equal ones the second is refused.
+pub(super) fn single_uses<'batch>(
+    requests: &[&'batch TokenRequest],
+    states: &[Option<ProofState>],
+    decisions: &mut [Decision],
+) -> HashMap<usize, &'batch SingleUse> {
+    let mut used = HashMap::new();
+    let mut seen = HashSet::new();
+    for (position, (request, decision)) in requests.iter().zip(decisions.iter_mut()).enumerate() {
+        if let (ClientProof::Assertion { single_use: Some(single_use), .. }, Ok(issued)) = (&request.proof, &*decision)
+            && matches!(&states[position], Some(Ok(state)) if !state.reusable_assertions)
+        {
+            if seen.insert((issued.client_id.clone(), single_use.jti.as_str())) {
+                used.insert(position, single_use);
+            } else {
+                *decision = Err(replayed(issued));
+            }
+        }
+    }
+    used
+}
+
+/// Refuses what was not written because its assertion had been used before.
+pub(super) fn refuse_replays(
+    single_uses: &HashMap<usize, &SingleUse>,
+    fresh: &HashSet<(String, String)>,
+    decisions: &mut [Decision],
+) {
+    for (position, single_use) in single_uses {
+        if let Ok(issued) = &decisions[*position]
+            && !fresh.contains(&(issued.client_id.as_str().to_owned(), single_use.jti.clone()))
+        {
+            decisions[*position] = Err(replayed(issued));
+        }
+    }
+}
+
+fn replayed(issued: &IssuedToken) -> LedgerError {
+    LedgerError::Refused { refusal: Refusal::AssertionReplayed, client_id: Some(issued.client_id.clone()) }
+}

@@ -1,0 +1,210 @@
+//! A request that claims to come from a credential: what proves the claim, and the check of it for introspection and
+//! revocation. The rules are the rules of an exchange, and a refusal is counted in the same way.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::base::form_body::TokenForm;
+use crate::base::id::{ClientId, McpServerId};
+use crate::context::Context;
+use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
+use crate::crypto::secret::SecretHash;
+use crate::error::Fault;
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
+use crate::model::scope::Scopes;
+use crate::model::server::SCOPE_INTROSPECT;
+use crate::model::token::{AuthenticatorState, ClientProof, LAST_USE_INTERVAL, Refusal, check_alive};
+use crate::store::{self, StoreError};
+use crate::token::assertion::{self, AssertionPurpose};
+use crate::token::client_authentication::presented::{PresentedSecret, SecretValue};
+use crate::token::grants::{GrantType, refuse_assertion};
+
+/// What somebody presents who claims to be a credential. Nothing of it is verified.
+#[derive(Debug)]
+pub enum CredentialClaim {
+    /// A secret.
+    Secret(PresentedSecret),
+    /// An assertion, in the form's `client_assertion`.
+    Assertion,
+}
+
+/// A credential that proved itself.
+#[derive(Debug, Clone)]
+pub struct AuthenticatedCredential {
+    /// Its client ID.
+    pub client_id: ClientId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Its MCP servers.
+    pub servers: Vec<McpServerId>,
+}
+
+impl CredentialClaim {
+    /// The proof that the issuing transaction decides about, and the client that the request names.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_client` when it can be told before that transaction that nothing is proved.
+    pub(crate) async fn proof(
+        self,
+        context: &Context,
+        form: &TokenForm,
+        origin: &Origin,
+    ) -> Result<(ClientProof, Option<ClientId>), OAuthError> {
+        let PresentedSecret { client_id, names_client, value } = match self {
+            Self::Secret(secret) => secret,
+            Self::Assertion => return proof_of_assertion(context, form, origin).await,
+        };
+        let found = match (value, &client_id) {
+            // With a name that cannot be one of ours no secret proves anything.
+            (SecretValue::Generated(secret), named) if named.is_some() || !names_client => {
+                Some(secret.hash(&context.keys.pepper))
+            }
+            (SecretValue::Imported(secret), Some(client_id)) => imported(context, client_id, secret, origin).await?,
+            _ => None,
+        };
+        match found {
+            Some(hash) => Ok((ClientProof::Secret(hash), client_id)),
+            None => Err(refused(context, Refusal::WrongSecret, client_id.as_ref(), origin)),
+        }
+    }
+
+    /// Checks the claim in a transaction of its own.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_client`, the same whatever failed; `temporarily_unavailable` for faults of ours.
+    pub(crate) async fn check(
+        self,
+        context: &Context,
+        form: &TokenForm,
+        origin: &Origin,
+    ) -> Result<AuthenticatedCredential, OAuthError> {
+        let (proof, named) = self.proof(context, form, origin).await?;
+        check(context, &proof, named.as_ref(), origin)
+            .await?
+            .map_err(|(refusal, client_id)| refused(context, refusal, client_id.as_ref(), origin))
+    }
+
+    /// Whether this is a live secret of the credential that the request names, if it names one.
+    pub(crate) async fn has_live_secret(&self, context: &Context) -> Result<bool, Fault> {
+        let Self::Secret(presented) = self else { return Ok(false) };
+        let SecretValue::Generated(secret) = &presented.value else { return Ok(false) };
+        let hash = secret.hash(&context.keys.pepper);
+        let found = store::credential::secret_by_hash(context.store.reads(), &hash).await?;
+        Ok(found.is_some_and(|(owner, secret)| {
+            presented.allows_name(owner.as_str()) && secret.end().is_live(context.now())
+        }))
+    }
+}
+
+/// Counts the refusal at the credential it concerns, and says as much to the client as to any other.
+fn refused(context: &Context, refusal: Refusal, client_id: Option<&ClientId>, origin: &Origin) -> OAuthError {
+    context.refusals.record(client_id, refusal, origin, context.now());
+    OAuthError::invalid_client(refusal.as_str())
+}
+
+async fn proof_of_assertion(
+    context: &Context,
+    form: &TokenForm,
+    origin: &Origin,
+) -> Result<(ClientProof, Option<ClientId>), OAuthError> {
+    let (assertion, named) = (form.get("client_assertion").unwrap_or_default(), form.get("client_id"));
+    let verified = assertion::verify(context, assertion, named, AssertionPurpose::ClientAuthentication).await;
+    let verified = verified.map_err(|error| refuse_assertion(context, GrantType::ClientCredentials, error, origin))?;
+    let proof = ClientProof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
+    Ok((proof, Some(verified.client_id)))
+}
+
+/// Under which hash the client has this secret of another system. At its first use that becomes ours.
+async fn imported(
+    context: &Context,
+    client_id: &ClientId,
+    secret: ImportedSecret,
+    origin: &Origin,
+) -> Result<Option<SecretHash>, Fault> {
+    let stored = store::credential::secret_hashes(&context.store, client_id).await?;
+    let ours = secret.hash(client_id, &context.keys.pepper);
+    if stored.iter().any(|(_, hash)| hash == ours.as_str()) {
+        return Ok(Some(ours));
+    }
+    let secret = Arc::new(secret);
+    for (id, hash) in &stored {
+        let Some(hash) = ImportedHash::from_stored(hash) else { continue };
+        if context.secret_hashing.verify_imported(Arc::clone(&secret), hash, origin.address).await? {
+            let mut transaction = context.store.begin_exchange().await?;
+            store::credential::replace_hash(&mut transaction, id, &ours).await?;
+            transaction.commit().await.map_err(StoreError::from)?;
+            return Ok(Some(ours));
+        }
+    }
+    Ok(None)
+}
+
+/// Decides about the proof by the rules of an exchange, uses an assertion up, and notes the use.
+async fn check(
+    context: &Context,
+    proof: &ClientProof,
+    named: Option<&ClientId>,
+    origin: &Origin,
+) -> Result<Result<AuthenticatedCredential, (Refusal, Option<ClientId>)>, Fault> {
+    let engine = context.store.engine();
+    let single_use = match proof {
+        ClientProof::Assertion { single_use, .. } => single_use.as_ref(),
+        ClientProof::Secret(_) => None,
+    };
+    // Only a proof that is used up waits for its turn to write.
+    let mut transaction = match single_use {
+        Some(_) => context.store.begin_exchange().await?,
+        None => context.store.reads().begin().await.map_err(StoreError::from)?.into(),
+    };
+    let state = match store::token::batch::authenticator_state(&mut transaction, engine, proof).await? {
+        Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
+        Some(Err(damage)) => return Err(damage.into()),
+        _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
+    };
+    let refused = |refusal| Ok(Err((refusal, Some(state.client_id.clone()))));
+    if let Err(refusal) = check_alive(&state, origin.address, context.now()) {
+        return refused(refusal);
+    }
+    if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
+        && !store::token::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
+    {
+        return refused(Refusal::AssertionReplayed);
+    }
+    let now = context.now();
+    let writes = single_use.is_some();
+    if writes {
+        store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
+    }
+    transaction.commit().await.map_err(StoreError::from)?;
+    if !writes && is_news(&state, origin.address, now) {
+        let mut transaction = context.store.begin_exchange().await?;
+        store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+    }
+    Ok(Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
+}
+
+/// Whether a use is worth noting: the last one is long ago, or came from elsewhere. While a secret is being replaced,
+/// people watch for every use of it.
+fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> bool {
+    state.retires_at.is_some()
+        || state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
+        || state.last_used_from != address
+}
+
+impl AuthenticatedCredential {
+    /// Whether it may ask about tokens.
+    pub(crate) fn require_introspection(&self) -> Result<(), OAuthError> {
+        if self.scopes.contains(SCOPE_INTROSPECT) {
+            return Ok(());
+        }
+        Err(OAuthError::new(
+            OAuthErrorCode::InsufficientScope,
+            "The credential needs the scope tokens:introspect to ask about tokens.",
+        ))
+    }
+}

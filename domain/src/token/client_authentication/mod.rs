@@ -1,0 +1,104 @@
+//! Client authentication (RFC 6749 §2.3): which client asks. The token, revocation and introspection endpoints each
+//! call [`authenticate`] once.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`presented`] | what a request presents, read from the `Authorization` header and the form; nothing is verified |
+//! | [`credential`] | the check of a request that claims to come from a credential |
+
+pub mod credential;
+pub mod presented;
+
+use crate::base::form_body::TokenForm;
+use crate::base::id::InteractiveClientId;
+use crate::client;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::model::client::InteractiveClient;
+use crate::model::oauth_error::OAuthError;
+use crate::token::client_authentication::credential::CredentialClaim;
+use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
+
+/// Which clients an endpoint or a grant serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServedClients {
+    /// Credentials alone.
+    Credentials,
+    /// Credentials and interactive clients, or interactive clients alone.
+    Interactive,
+}
+
+/// The client that asks.
+#[derive(Debug)]
+pub enum Client {
+    /// A credential, by its claim. The transaction that acts for the credential checks the claim: the ledger's
+    /// transaction for an exchange, `CredentialClaim::check` for everything else.
+    Credential(CredentialClaim),
+    /// An interactive client, authenticated.
+    Interactive(InteractiveClient),
+}
+
+/// Finds out which client asks. A confidential interactive client proves itself by its secret; a public one has nothing
+/// but its name (RFC 6749 §2.1), and the code or the refresh token that it sends was made for it alone.
+///
+/// Nothing in a secret says which kind of client it belongs to. With [`ServedClients::Credentials`] this function does
+/// not look it up: that would cost each exchange a round trip to the database, and the ledger's transaction finds the
+/// secret anyway.
+///
+/// # Errors
+///
+/// `invalid_client`, the same whatever failed; `temporarily_unavailable` for faults of ours.
+pub async fn authenticate(
+    context: &Context,
+    presented: Presented,
+    form: &TokenForm,
+    served: ServedClients,
+) -> Result<Client, OAuthError> {
+    match presented {
+        Presented::Nothing => Ok(Client::Interactive(public_client(context, form).await?)),
+        Presented::Malformed(detail) => Err(OAuthError::invalid_client(detail)),
+        Presented::Assertion => Ok(Client::Credential(CredentialClaim::Assertion)),
+        Presented::Secret(secret) => {
+            let client = match served {
+                ServedClients::Credentials => None,
+                ServedClients::Interactive => confidential_client(context, &secret).await?,
+            };
+            Ok(client.map_or(Client::Credential(CredentialClaim::Secret(secret)), Client::Interactive))
+        }
+    }
+}
+
+/// The public client that the form names.
+async fn public_client(context: &Context, form: &TokenForm) -> Result<InteractiveClient, OAuthError> {
+    let id = form.get("client_id").and_then(InteractiveClientId::parse);
+    let id = id.ok_or_else(|| OAuthError::invalid_client("no client authentication"))?;
+    if id.document().is_some() && !context.settings.client_id_metadata_documents {
+        return Err(OAuthError::invalid_client("clients are not known by documents here"));
+    }
+    let found = client::find(context, &id).await?;
+    found
+        .filter(|client| client.removed_at.is_none() && !client.is_confidential())
+        .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))
+}
+
+/// The interactive client that has this secret, unless the request names another one.
+async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Result<Option<InteractiveClient>, Fault> {
+    let SecretValue::Generated(value) = &secret.value else { return Ok(None) };
+    let found = client::find_by_secret(context, &value.hash(&context.keys.pepper)).await?;
+    Ok(found.filter(|client| secret.allows_name(client.id.as_str())))
+}
+
+impl Client {
+    /// The client of a grant that interactive clients alone may use.
+    ///
+    /// # Errors
+    ///
+    /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` for everybody else.
+    pub(crate) async fn interactive(self, context: &Context) -> Result<InteractiveClient, OAuthError> {
+        match self {
+            Self::Interactive(client) => Ok(client),
+            Self::Credential(claim) if claim.has_live_secret(context).await? => Err(OAuthError::unauthorized_client()),
+            Self::Credential(_) => Err(OAuthError::invalid_client("no proof of an interactive client")),
+        }
+    }
+}

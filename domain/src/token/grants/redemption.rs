@@ -1,0 +1,149 @@
+//! What the authorization code grant and the refresh token grant have in common. Both redeem in a [`Change`]: one
+//! request at a time, and on disk before the answer leaves. So a code or token that was used stays used.
+
+use crate::base::clock::Timestamp;
+use crate::base::form_body::TokenForm;
+use crate::base::id::{InteractiveClientId, McpServerId, PersonId, TokenId};
+use crate::change::Change;
+use crate::context::Context;
+use crate::crypto::keys::KeyError;
+use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
+use crate::error::Fault;
+use crate::model::consent::{Consent, IDLE_LIMIT};
+use crate::model::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::origin::Origin;
+use crate::model::resource;
+use crate::model::scope::Scopes;
+use crate::model::server::McpServer;
+use crate::model::token::StatusReference;
+use crate::store;
+use crate::store::client::consent::GrantToken;
+use crate::token::access_token::{self, AccessToken, Claims};
+
+/// The answer is the same whatever is wrong with a code or token; only the log knows.
+pub(super) fn invalid_grant(detail: &'static str) -> OAuthError {
+    OAuthError {
+        detail: detail.into(),
+        ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The code or refresh token is not valid.")
+    }
+}
+
+/// Refuses a code or token that was never given out before anything waits for its turn to write.
+pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthError> {
+    match store::client::consent::is_known(&context.store, hash).await? {
+        true => Ok(()),
+        false => Err(invalid_grant("unknown")),
+    }
+}
+
+/// The client may have been removed since it was authenticated, or its secret ended.
+pub(super) async fn check_client(change: &mut Change<'_>, id: &InteractiveClientId) -> Result<(), OAuthError> {
+    let client = store::client::find_in(change.transaction(), id).await?;
+    match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
+        Some(_) => Ok(()),
+        None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
+    }
+}
+
+pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<(), OAuthError> {
+    let person = store::person::find_in(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
+    if person.disabled_at.is_some() {
+        return Err(invalid_grant("the person is disabled"));
+    }
+    Ok(())
+}
+
+pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer, OAuthError> {
+    let servers = store::server::list_in(change.transaction()).await?;
+    Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
+}
+
+/// A `resource` that is sent must be the one that was asked for (RFC 8707 §2.2).
+pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<(), OAuthError> {
+    let own = resource::canonical(&server.resource);
+    if form.resources().all(|asked| resource::canonical(asked) == own) {
+        return Ok(());
+    }
+    Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
+}
+
+/// A code or refresh token that may become an access token and the next refresh token.
+pub(super) struct Redemption<'redeemed> {
+    /// What the person allowed.
+    pub grant: &'redeemed Consent,
+    pub server: &'redeemed McpServer,
+    /// The scopes of the access token.
+    pub scopes: Scopes,
+    /// The refresh token that is used up, unless a code is.
+    pub used: Option<&'redeemed SecretHash>,
+    pub origin: &'redeemed Origin,
+}
+
+impl Redemption<'_> {
+    /// The end of the access token.
+    fn expires_at(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.server.token_lifetime).min(self.grant.ends_at)
+    }
+
+    /// Records an access token and the next refresh token, commits, and signs.
+    pub(super) async fn issue(self, context: &Context, change: Change<'_>) -> Result<AccessToken, OAuthError> {
+        if self.scopes.is_empty() {
+            return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
+        }
+        let (grant, server) = (self.grant, self.server);
+        let now = change.now();
+        let next = PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref());
+        let jti = TokenId::generate(context.random.as_ref(), now);
+        let claims = Claims {
+            iss: context.settings.public_url.clone(),
+            sub: grant.person.to_string(),
+            aud: server.resource.clone(),
+            client_id: grant.client_id.to_string(),
+            scope: self.scopes.to_string(),
+            jti: jti.as_str().to_owned(),
+            iat: now.seconds(),
+            exp: self.expires_at(now).seconds(),
+            status: Some(StatusReference::of(&context.settings, grant.status_index)),
+        };
+        let kid = self.record(context, change, &jti, &next.hash(&context.keys.pepper), now).await?;
+        let mut token = access_token::sign_claims(context, &kid, claims).await?;
+        token.refresh_token = Some(next);
+        Ok(token)
+    }
+
+    /// Records both tokens and commits; returns the key that signs the access token.
+    async fn record(
+        &self,
+        context: &Context,
+        mut change: Change<'_>,
+        jti: &TokenId,
+        next: &SecretHash,
+        now: Timestamp,
+    ) -> Result<String, Fault> {
+        let grant = self.grant;
+        let address = self.origin.address.map(|address| address.to_string());
+        let token = GrantToken {
+            jti,
+            grant: &grant.id,
+            scope: &self.scopes,
+            issued_at: now,
+            expires_at: self.expires_at(now),
+            address: address.as_deref(),
+        };
+        let transaction = change.transaction();
+        if let Some(used) = self.used {
+            store::client::consent::use_refresh_token(transaction, used, next, now).await?;
+        }
+        let next_ends = now.plus(IDLE_LIMIT).min(grant.ends_at);
+        store::client::consent::insert_refresh_token(transaction, next, &grant.id, next_ends).await?;
+        store::client::consent::insert_token(transaction, &token).await?;
+        store::client::consent::mark_used(transaction, &grant.id, now, address.as_deref()).await?;
+        store::client::mark_used(transaction, &grant.client_id, now).await?;
+        let mut signing = store::operations::keys::active_signing_keys(&mut **transaction, now).await?;
+        // Nothing is used up for a token that could not be signed.
+        let kid = signing.remove(self.server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
+        context.keys.signing.get(&context.store, &kid, now).await?;
+        change.commit_without_event().await?;
+        Ok(kid)
+    }
+}

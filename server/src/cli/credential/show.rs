@@ -1,0 +1,124 @@
+//! `countersign credential show`
+
+use domain::base::clock::Timestamp;
+use domain::base::id::ClientId;
+use domain::context::Context;
+use domain::credential::{CredentialError, federated, inspect, keys};
+use domain::model::authority::Authority;
+use domain::model::credential::federated::FederatedIdentity;
+use domain::model::credential::key::ClientKey;
+use domain::model::credential::{ClientSecret, Credential};
+use domain::person::team;
+use domain::server;
+use serde_json::{Value, json};
+
+use super::list::summary;
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::output::{Format, line};
+
+pub(super) async fn run(context: &Context, id: &ClientId, format: Format) -> Result<(), CliError> {
+    let credential = inspect::find(context, &Authority::Everything, id).await?.ok_or(CredentialError::NotFound)?;
+    let mut object = summary(&credential, context.now());
+    object["description"] = json!(credential.description);
+    object["team"] = team_name(context, &credential).await?;
+    object["created_by"] = json!(credential.created_by);
+    object["mcp_servers"] = resources(context, &credential).await?;
+    object["token_lifetime"] = json!(credential.token_lifetime.map(|lifetime| lifetime.as_secs()));
+    object["ip_ranges"] = credential.ip_ranges.iter().map(ToString::to_string).collect();
+    object["revoke_reason"] = json!(credential.revoke_reason);
+    object["secrets"] = secrets(context, id).await?;
+    object["auth_method"] = json!(credential.auth_method.as_str());
+    object["keys"] = public_keys(context, id).await?;
+    object["identities"] = identities(context, id).await?;
+    match format {
+        Format::Json => println!("{object:#}"),
+        Format::Text => print!("{}", text(&object)),
+    }
+    Ok(())
+}
+
+async fn team_name(context: &Context, credential: &Credential) -> Result<Value, CliError> {
+    let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;
+    Ok(json!(teams.iter().find(|team| team.id == credential.team).map(|team| &team.name)))
+}
+
+async fn resources(context: &Context, credential: &Credential) -> Result<Value, CliError> {
+    let servers = server::list(context).await?;
+    let own = servers.into_iter().filter(|server| credential.servers.contains(&server.id));
+    Ok(own.map(|server| server.resource).collect())
+}
+
+async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
+    let secrets = inspect::secrets(context, id).await?;
+    let object = |secret: &ClientSecret| {
+        json!({
+            "id": secret.id.as_str(),
+            "hint": format!("css_…{}", secret.hint),
+            "created_at": secret.created_at.rfc3339(),
+            "expires_at": secret.end().moment().map(Timestamp::rfc3339),
+            "revoked_at": secret.revoked_at.map(Timestamp::rfc3339),
+            "last_used_at": secret.last_used_at.map(Timestamp::rfc3339),
+        })
+    };
+    Ok(secrets.iter().map(object).collect())
+}
+
+async fn public_keys(context: &Context, id: &ClientId) -> Result<Value, CliError> {
+    let keys = keys::list(context, id).await?;
+    let object = |key: &ClientKey| {
+        json!({
+            "id": key.id.as_str(),
+            "label": key.label,
+            "alg": key.key.algorithm().as_str(),
+            "thumbprint": key.key.thumbprint(),
+            "created_at": key.created_at.rfc3339(),
+            "expires_at": key.end().moment().map(Timestamp::rfc3339),
+            "removed_at": key.revoked_at.map(Timestamp::rfc3339),
+            "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
+        })
+    };
+    Ok(keys.iter().map(object).collect())
+}
+
+async fn identities(context: &Context, id: &ClientId) -> Result<Value, CliError> {
+    let identities = federated::list(context, id).await?;
+    let object = |identity: &FederatedIdentity| {
+        json!({
+            "id": identity.id.as_str(),
+            "issuer": identity.issuer,
+            "subject": identity.subject,
+            "audience": identity.audience,
+            "claims": identity.claims,
+            "removed_at": identity.revoked_at.map(Timestamp::rfc3339),
+            "last_used_at": identity.last_used_at.map(Timestamp::rfc3339),
+        })
+    };
+    Ok(identities.iter().map(object).collect())
+}
+
+/// Lists of the credential that stand one row a line in text, and what a row says.
+const LISTS: [(&str, &str, &[&str]); 3] = [
+    ("secrets", "secret", &["hint", "id"]),
+    ("keys", "key", &["id", "alg", "label"]),
+    ("identities", "identity", &["issuer", "subject"]),
+];
+
+/// An object as aligned lines, then its lists.
+fn text(object: &Value) -> String {
+    let plain = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    let is_list = |name: &str| LISTS.iter().any(|(list, ..)| *list == name);
+    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| !is_list(name));
+    let mut lines: Vec<String> = fields.map(|(name, value)| line(&name.replace('_', " "), plain(value))).collect();
+    for (list, name, columns) in LISTS {
+        for row in object[list].as_array().into_iter().flatten() {
+            let cells: Vec<String> = columns.iter().map(|column| plain(&row[*column])).collect();
+            lines.push(line(name, cells.join(" ")));
+        }
+    }
+    lines.concat()
+}

@@ -1,0 +1,127 @@
+//! The command line. Commands work on the same database as the server, also while the server runs.
+
+mod admin;
+mod audit;
+mod client;
+mod credential;
+mod healthcheck;
+mod import;
+mod keys;
+mod leak;
+mod operations;
+mod serve;
+mod server;
+mod shared;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::operations::{backup, migrate, restore};
+use self::shared::error::CliError;
+use self::shared::log;
+use crate::config::error::ConfigError;
+use crate::config::{Config, layers};
+
+/// Self-hosted machine credentials for MCP servers.
+#[derive(Parser)]
+#[command(name = "countersign", version, about, max_term_width = 100)]
+struct Cli {
+    /// The configuration file; countersign.toml in the working directory when not given
+    #[arg(long, global = true, value_name = "FILE", help_heading = layers::HEADING)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (also without a command)
+    Serve,
+    /// Administrators
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Credentials
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Clients that act for people
+    #[command(subcommand)]
+    Client(client::Command),
+    /// MCP servers
+    #[command(subcommand)]
+    Server(server::Command),
+    /// Signing keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Find secrets, tokens and client IDs in a text
+    Leak(leak::Arguments),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Write a consistent, checked copy of the database
+    Backup(backup::Arguments),
+    /// Replace the database by a backup. Stop the servers first
+    Restore(restore::Arguments),
+    /// Import credentials of another system
+    Import(import::Arguments),
+    /// Copy everything to an empty PostgreSQL database
+    MigrateTo(migrate::Arguments),
+    /// Ask the running server whether it is ready
+    Healthcheck,
+}
+
+/// Reads the command line and runs it.
+pub fn main() -> ExitCode {
+    match start() {
+        Ok(code) => code,
+        Err(error) => error.report(),
+    }
+}
+
+fn start() -> Result<ExitCode, CliError> {
+    let mut command = layers::add_settings(Cli::command())?;
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(error) => return explain(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error.format(&mut command)),
+    };
+    let config = layers::resolve(&matches, cli.config.as_deref())?;
+    run(&config, cli.command.unwrap_or(Command::Serve))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what `clap` says: help, the version, or what is wrong with the arguments.
+fn explain(error: &clap::Error) -> Result<ExitCode, CliError> {
+    if let Some(error) = ConfigError::from_parser(error) {
+        return Err(error.into());
+    }
+    // A standard output that is closed is not worth an error.
+    let _ = error.print();
+    Ok(if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn run(config: &Config, command: Command) -> Result<(), CliError> {
+    log::start(config, matches!(command, Command::Serve))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(config).await,
+            Command::Admin(command) => admin::run(config, command).await,
+            Command::Credential(command) => credential::run(config, command).await,
+            Command::Client(command) => client::run(config, command).await,
+            Command::Server(command) => server::run(config, command).await,
+            Command::Keys(command) => keys::run(config, command).await,
+            Command::Leak(arguments) => leak::run(config, &arguments).await,
+            Command::Audit(command) => audit::run(config, command).await,
+            Command::Backup(arguments) => backup::run(config, &arguments).await,
+            Command::Restore(arguments) => restore::run(config, &arguments).await,
+            Command::Import(arguments) => import::run(config, &arguments).await,
+            Command::MigrateTo(arguments) => migrate::run(config, &arguments).await,
+            Command::Healthcheck => healthcheck::run(config).await,
+        }
+    })
+}

@@ -1,0 +1,60 @@
+//! `countersign migrate-to`
+
+use clap::Args;
+use domain::operations::backup::{self, BackupError};
+use domain::store::operations::copy::CopyError;
+use domain::store::{DatabaseUrl, Store};
+
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::instance;
+use crate::cli::shared::progress::Progress;
+use crate::config::Config;
+use crate::config::error::ConfigError;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The empty PostgreSQL database: postgres://USER@HOST/DATABASE
+    #[arg(env = "COUNTERSIGN_MIGRATE_TO", hide_env_values = true)]
+    url: String,
+}
+
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+    let url = DatabaseUrl::parse(&arguments.url).map_err(wrong)?;
+    if url.file().is_some() {
+        return Err(wrong("must be of the form postgres://USER@HOST/DATABASE"));
+    }
+    if config.storage.database_url().file().is_none() {
+        return Err(ConfigError::new("database_url", "is not SQLite: there is nothing to move").into());
+    }
+    let proof = instance::with(config, async |context| {
+        let _no_server = instance::refuse_beside_servers(config, &context.store).await?;
+        let target = Store::open(&url, &config.storage.options()).await.map_err(wrong)?;
+        let mut progress = Progress::new();
+        let result = match target.migrate().await {
+            Ok(()) => backup::copy(context, &target, &mut |table, rows| progress.show(table, rows)).await,
+            Err(error) => Err(error.into()),
+        };
+        target.close().await;
+        result.map_err(|error| match error {
+            BackupError::Copy(CopyError::NotEmpty) => wrong(format!("{url} is not empty")),
+            error => error.into(),
+        })
+    })
+    .await?;
+    println!("Copied everything to {url} and proved it:");
+    for (table, rows) in proof.counts.iter().filter(|(_, rows)| *rows > 0) {
+        println!("{rows:>12}  {table}");
+    }
+    println!(
+        "{} wrapped keys open under the same master key; {} audit entries are unbroken.\n\
+         Now set database_url to it, give each server the master key ({}), and start them.",
+        proof.opened,
+        proof.entries,
+        config.storage.master_key_file().display()
+    );
+    Ok(())
+}
+
+fn wrong(problem: impl std::fmt::Display) -> CliError {
+    ConfigError::new("URL", problem.to_string()).into()
+}

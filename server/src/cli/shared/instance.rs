@@ -1,0 +1,150 @@
+//! Opening an instance: data folder, database, master key, and only then its schema. So an instance that exists is not
+//! touched when something is wrong.
+
+use std::fs::{File, TryLockError};
+use std::sync::Arc;
+
+use domain::base::clock::SystemClock;
+use domain::base::random::SystemRandom;
+use domain::context::Context;
+use domain::crypto::keys::master::MasterKey;
+use domain::model::settings::Settings;
+use domain::operations::instance::open_instance;
+use domain::server;
+use domain::services::keyring::is_initialised;
+use domain::services::relying_party::RelyingParty;
+use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
+
+use super::error::CliError;
+use super::files::make_data_folder;
+use super::master_key;
+use crate::config::Config;
+use crate::config::error::ConfigError;
+use crate::egress::policy::PrivateHosts;
+use crate::egress::ports::Outbound;
+
+/// Runs a command on the instance, and closes the instance whatever comes of it.
+pub(crate) async fn with<T>(
+    config: &Config,
+    command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let context = open(config).await?;
+    let result = command(&context).await;
+    context.close().await;
+    result
+}
+
+/// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last: so the
+/// command line need not know on which port the server listens.
+pub(crate) async fn open(config: &Config) -> Result<Context, CliError> {
+    open_at(config, &config.storage.database_url()).await
+}
+
+/// The same with another database than the configured one.
+pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
+    make_data_folder(&config.storage.data_dir)?;
+    let database = open_database(config, url, &config.storage.options()).await?;
+    let public_url = match &config.network.public_url {
+        Some(url) => url.clone(),
+        None => match server::built_in_resource(&database.store).await? {
+            Some(resource) => resource.trim_end_matches("/mcp").to_owned(),
+            None => default_public_url(config.network.listen.port()),
+        },
+    };
+    database.with_issuer(public_url).await
+}
+
+/// The issuer when none is configured.
+pub(crate) fn default_public_url(port: u16) -> String {
+    format!("http://localhost:{port}")
+}
+
+/// A database with an up-to-date schema, and the master key that opens it.
+pub(crate) struct OpenDatabase<'config> {
+    store: Store,
+    master: MasterKey,
+    config: &'config Config,
+}
+
+/// Opens the database for a server, which others must be able to see.
+pub(crate) async fn open_for_server(config: &Config) -> Result<OpenDatabase<'_>, CliError> {
+    let options = StoreOptions { is_server: true, ..config.storage.options() };
+    open_database(config, &config.storage.database_url(), &options).await
+}
+
+/// Opens a database. SQLite's file is made when there is none.
+async fn open_database<'config>(
+    config: &'config Config,
+    url: &DatabaseUrl,
+    options: &StoreOptions,
+) -> Result<OpenDatabase<'config>, CliError> {
+    let store = Store::open(url, options).await.map_err(|error| match error {
+        StoreError::File(error) => ConfigError::new("data_dir", format!("{url} cannot be written: {error}")).into(),
+        StoreError::Unavailable(error) => CliError::Failed(format!("the database at {url} cannot be opened: {error}")),
+        StoreError::Address(problem) => ConfigError::new("database_url", problem).into(),
+        error => CliError::failed(error),
+    })?;
+    let master = match is_initialised(&store).await? {
+        true => master_key::of(config, &store).await?,
+        false => master_key::of_new_database(config)?,
+    };
+    store.migrate().await?;
+    Ok(OpenDatabase { store, master, config })
+}
+
+impl OpenDatabase<'_> {
+    /// The instance, whose issuer is `public_url`.
+    pub(crate) async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
+        let Self { store, master, config } = self;
+        let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
+        let settings = Settings {
+            public_url,
+            status_list_ttl: config.token.status_list_ttl,
+            dynamic_registration: config.client.dynamic_registration,
+            initial_access_token: config.client.initial_access_token.clone(),
+            client_id_metadata_documents: config.client.client_id_metadata_documents,
+        };
+        let outbound = Arc::new(Outbound::new(config.egress.private_hosts()));
+        let (fetch, post) = (Arc::clone(&outbound), outbound);
+        // Requests to the provider have exceptions of their own: no issuer that somebody registers gets them.
+        let openid = config.openid.provider.clone().map(|openid| {
+            let hosts = PrivateHosts { issuers: openid.private_hosts, ..PrivateHosts::default() };
+            RelyingParty::new(openid.provider, Arc::new(Outbound::new(hosts)))
+        });
+        let context = open_instance(store, Arc::new(master), clock, random, fetch, post, settings).await?;
+        Ok(context.with_openid(openid))
+    }
+}
+
+/// Lets one server use a file of SQLite: two would each believe that no other one writes. The lock ends with the
+/// process, however it ends. PostgreSQL serves many, and has no file.
+pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
+    let url = config.storage.database_url();
+    // Beside the database, not in the data folder: two folders may share one database.
+    let Some(path) = url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(ConfigError::new("data_dir", format!("{url} is in use by another server")).into())
+        }
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Makes sure that no server uses the database, and holds off new ones while the result lives.
+///
+/// # Errors
+///
+/// When a server runs.
+pub(crate) async fn refuse_beside_servers(config: &Config, store: &Store) -> Result<Option<File>, CliError> {
+    if store.servers().await? > 0 {
+        let problem = format!("{} is in use by a server: stop it first", config.storage.database_url());
+        return Err(ConfigError::new("database_url", problem).into());
+    }
+    lock(config)
+}

@@ -1,0 +1,42 @@
+//! The log of the program.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::fmt;
+use tracing_subscriber::prelude::*;
+
+use super::error::CliError;
+use crate::config::Config;
+use crate::config::error::ConfigError;
+use crate::config::log::LogFormat;
+use crate::http::request_id::{Line, WithRequestId};
+
+/// Starts the log, on standard error: standard output is for what was asked for.
+///
+/// At any level the crates below ours log warnings only. Their finer levels print what passes through them, and that is
+/// tokens and cookies.
+///
+/// Commands that end at once say what they did themselves: they log warnings only, unless another level is set.
+pub(crate) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
+    let ours = filter_fn(|metadata| {
+        let crate_name = metadata.target().split("::").next().unwrap_or_default();
+        matches!(crate_name, "server" | "app" | "domain") || *metadata.level() <= tracing::Level::WARN
+    });
+    let wanted = if !is_server && config.log.log == "info" { "warn" } else { &config.log.log };
+    let filter = EnvFilter::try_new(wanted).map_err(|error| ConfigError::new("log", error.to_string()))?.and(ours);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
+    match config.log.log_format {
+        LogFormat::Text => {
+            let format = WithRequestId { format: fmt::format(), line: Line::Text };
+            let has_colours = std::io::stderr().is_terminal();
+            registry.with(layer.with_ansi(has_colours).event_format(format).with_filter(filter)).init();
+        }
+        LogFormat::Json => {
+            let format = WithRequestId { format: fmt::format().json().flatten_event(true), line: Line::Json };
+            registry.with(layer.json().event_format(format).with_filter(filter)).init();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The master key: from the environment or its file, made with a new database, and replaced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use domain::base::random::SystemRandom;
+use domain::crypto::keys::KeyError;
+use domain::crypto::keys::master::MasterKey;
+use domain::error::Fault;
+use domain::services::keyring::check_master_key;
+use domain::store::Store;
+
+use super::error::CliError;
+use super::files::{in_file, make_private, refuse_existing, unused_name};
+use crate::config::Config;
+use crate::config::error::ConfigError;
+
+/// Holds the key itself, in place of the file.
+const VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
+const SETTING: &str = "master_key_file";
+/// Ends the name of a key that is about to replace the present one.
+const NEW: &str = "new";
+
+/// The master key of a database that exists. It is refused without its key: a new key could open nothing.
+pub(super) async fn of(config: &Config, store: &Store) -> Result<MasterKey, CliError> {
+    let key = match configured(config)? {
+        Some(key) => key,
+        None => {
+            let problem = "is missing, and this database was made with it. Restore the file from where you keep it";
+            return Err(in_file(SETTING, &config.storage.master_key_file(), problem));
+        }
+    };
+    match check_master_key(store, &key).await {
+        Ok(()) => Ok(key),
+        Err(error @ Fault::Keys(KeyError::WrongMasterKey { .. })) => {
+            let place = if is_in_environment() { VARIABLE } else { SETTING };
+            let finished = finish_replacement(config, store).await?;
+            finished.ok_or_else(|| ConfigError::new(place, error.to_string()).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The master key of a new database. It is made when there is none.
+pub(super) fn of_new_database(config: &Config) -> Result<MasterKey, CliError> {
+    match configured(config)? {
+        Some(key) => Ok(key),
+        None => make_for(SETTING, &config.storage.master_key_file()),
+    }
+}
+
+fn is_in_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// The key that the environment or the file holds, if any.
+fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
+    if let Ok(text) = std::env::var(VARIABLE) {
+        let key = MasterKey::from_base64(&text);
+        return key.map(Some).ok_or_else(|| ConfigError::new(VARIABLE, "must be the base64 of 32 bytes").into());
+    }
+    let path = config.storage.master_key_file();
+    match fs::read_to_string(&path) {
+        Ok(text) => match MasterKey::from_base64(&text) {
+            Some(key) => Ok(Some(key)),
+            None => Err(in_file(SETTING, &path, "does not hold the base64 of 32 bytes")),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(in_file(SETTING, &path, error)),
+    }
+}
+
+/// A master key that is about to replace the present one. Its file is on the disk before anything is wrapped under it.
+/// So the key is never lost, wherever the replacement is interrupted.
+pub(crate) struct NewMasterKey {
+    key: MasterKey,
+    /// The file, when it is to replace the old one.
+    file: Option<PathBuf>,
+}
+
+impl NewMasterKey {
+    /// A key in this new file, which the argument `--to` names.
+    pub(crate) fn at(file: &Path) -> Result<Self, CliError> {
+        refuse_existing("--to", file)?;
+        Ok(Self { key: make_for("--to", file)?, file: None })
+    }
+
+    /// A key beside the file of the old one, whose place it will take.
+    pub(crate) fn beside_old(config: &Config) -> Result<Self, CliError> {
+        if is_in_environment() {
+            let problem = "cannot be replaced here: name a file for the new key with --to, then set the variable to \
+                           what is in it";
+            return Err(ConfigError::new(VARIABLE, problem).into());
+        }
+        let file = config.storage.master_key_file().with_added_extension(NEW);
+        Ok(Self { key: make_for(SETTING, &file)?, file: Some(file) })
+    }
+
+    /// The key.
+    pub(crate) fn key(&self) -> &MasterKey {
+        &self.key
+    }
+
+    /// Puts the key in the place of the old one once everything is wrapped under it. Returns where the old one is now.
+    pub(crate) fn put_in_place(self, config: &Config) -> Result<Option<PathBuf>, CliError> {
+        let Some(new) = self.file else { return Ok(None) };
+        let file = config.storage.master_key_file();
+        let old = unused_name(&file, "old");
+        // Copied, not moved: at no moment is there no key.
+        let copied = fs::copy(&file, &old).and_then(|_| File::open(&old)?.sync_all());
+        copied.and_then(|()| fs::rename(&new, &file)).map_err(|error| in_file(SETTING, &file, error))?;
+        Ok(Some(old))
+    }
+}
+
+/// Finishes a replacement that was interrupted: the database is wrapped under the new key, but the file still holds the
+/// old one.
+async fn finish_replacement(config: &Config, store: &Store) -> Result<Option<MasterKey>, CliError> {
+    let file = config.storage.master_key_file();
+    let new = file.with_added_extension(NEW);
+    let Some(key) = fs::read_to_string(&new).ok().and_then(|text| MasterKey::from_base64(&text)) else {
+        return Ok(None);
+    };
+    if check_master_key(store, &key).await.is_err() {
+        return Ok(None);
+    }
+    NewMasterKey { key, file: Some(new) }.put_in_place(config)?;
+    tracing::warn!("the replacement of the master key, which had been interrupted, is finished");
+    let text = fs::read_to_string(&file).map_err(|error| in_file(SETTING, &file, error))?;
+    Ok(MasterKey::from_base64(&text))
+}
+
+/// Makes a key in the file that the setting or argument `name` leads to.
+fn make_for(name: &str, path: &Path) -> Result<MasterKey, CliError> {
+    make(path).map_err(|error| in_file(name, path, error))
+}
+
+fn make(path: &Path) -> std::io::Result<MasterKey> {
+    let text = MasterKey::generate_file(&SystemRandom);
+    let mut file = match make_private(path, OpenOptions::new().create_new(true)) {
+        // Another program of this instance was faster: its key is the key.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let text = fs::read_to_string(path)?;
+            return MasterKey::from_base64(&text).ok_or_else(|| Error::other("is being written; try again"));
+        }
+        file => file?,
+    };
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    MasterKey::from_base64(&text).ok_or_else(|| Error::other("was not written as a key"))
+}

@@ -1,0 +1,11 @@
+//! What several commands need.
+
+pub(super) mod arguments;
+pub(super) mod error;
+pub(super) mod files;
+pub(super) mod instance;
+pub(super) mod log;
+pub(super) mod master_key;
+pub(super) mod operator;
+pub(super) mod output;
+pub(super) mod progress;

@@ -1,0 +1,163 @@
+//! Where the value of a setting comes from: its flag, else its environment variable, else the configuration file, else
+//! the defaults.
+//!
+//! The fields of the sections are the only list of settings: `clap` reads it from them. A value stays text until all
+//! layers are known. Then `clap` parses each value once. So the same words refuse a wrong value wherever it comes from,
+//! and no field is an `Option` only because a layer may not hold it.
+//!
+//! Rejected: `figment`. It merges layers too, but every section would need `Serialize` and `Option` fields beside the
+//! checked ones, and would name its settings twice.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use toml::{Spanned, Value};
+
+use super::Config;
+use super::error::ConfigError;
+use super::values::variable;
+
+/// The defaults. The file is also the reference of the configuration file.
+const DEFAULTS: &str = include_str!("../../countersign.default.toml");
+/// Read from the working directory when no other file is named.
+const FILE: &str = "countersign.toml";
+/// The heading under which `--help` lists the settings.
+pub(crate) const HEADING: &str = "Settings";
+
+/// Adds each setting to the options of `command` and of all its subcommands, under a heading of its own.
+pub(crate) fn add_settings(command: Command) -> Result<Command, ConfigError> {
+    let defaults = Defaults::read()?;
+    let settings =
+        settings().get_arguments().map(|setting| option(setting, &defaults)).collect::<Result<Vec<_>, _>>()?;
+    Ok(command.args(settings))
+}
+
+/// A setting as an option that need not be given: the defaults are shown, and values are checked later.
+fn option(setting: &Arg, defaults: &Defaults) -> Result<Arg, ConfigError> {
+    let name = setting.get_id().as_str();
+    let option = setting.clone().global(true).required(false).help_heading(HEADING);
+    let option = option.env(variable(name)).value_parser(value_parser!(OsString));
+    let default = defaults.text(name)?;
+    Ok(if default.is_empty() { option } else { option.default_value(default) })
+}
+
+/// The settings that the layers make.
+///
+/// `file` is the one that was asked for. Without it `countersign.toml` in the working directory is read, if there is
+/// one.
+///
+/// # Errors
+///
+/// Names the setting and says what is wrong with it.
+pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -> Result<Config, ConfigError> {
+    let defaults = Defaults::read()?;
+    let in_file = match file {
+        Some(path) => read_file(path, &defaults)?,
+        None if Path::new(FILE).exists() => read_file(Path::new(FILE), &defaults)?,
+        None => BTreeMap::new(),
+    };
+    parse(|name| {
+        if let Some(text) = given(flags_and_environment, name)? {
+            return Ok(text);
+        }
+        match in_file.get(name) {
+            Some(text) => Ok(text.clone()),
+            None => defaults.text(name),
+        }
+    })
+}
+
+/// What a flag says of a setting, else its environment variable.
+fn given(matches: &ArgMatches, name: &str) -> Result<Option<String>, ConfigError> {
+    let Some(ValueSource::CommandLine | ValueSource::EnvVariable) = matches.value_source(name) else { return Ok(None) };
+    let text = matches.get_one::<OsString>(name).map(|text| text.clone().into_string());
+    text.transpose().map_err(|_| ConfigError::new(name, "is not text in UTF-8"))
+}
+
+/// The settings whose values are what `value` says of their names. Empty is the same as not set where a setting is
+/// optional.
+pub(super) fn parse(value: impl Fn(&str) -> Result<String, ConfigError>) -> Result<Config, ConfigError> {
+    let mut arguments = Vec::new();
+    for setting in settings().get_arguments() {
+        let text = value(setting.get_id().as_str())?;
+        if setting.is_required_set() || !text.is_empty() {
+            arguments.push(format!("--{}={text}", setting.get_long().unwrap_or_default()));
+        }
+    }
+    let parsed = settings().try_get_matches_from(arguments);
+    let mut config =
+        parsed.and_then(|parsed| Config::from_arg_matches(&parsed)).map_err(|error| wrong_value(&error))?;
+    config.check()?;
+    Ok(config)
+}
+
+/// The settings alone.
+fn settings() -> Command {
+    Config::augment_args(Command::new(HEADING).no_binary_name(true).disable_help_flag(true))
+}
+
+/// Names the setting, not its flag.
+fn wrong_value(error: &clap::Error) -> ConfigError {
+    let named = ConfigError::from_parser(error).map(ConfigError::of_setting);
+    named.unwrap_or_else(|| ConfigError::new("settings", error.kind().to_string()))
+}
+
+/// The defaults, which also say of which type each setting is in a file.
+pub(super) struct Defaults(pub(super) BTreeMap<String, Value>);
+
+impl Defaults {
+    pub(super) fn read() -> Result<Self, ConfigError> {
+        let defaults = keys(DEFAULTS, "the defaults")?;
+        Ok(Self(defaults.into_iter().map(|(key, value)| (key.into_inner(), value)).collect()))
+    }
+
+    /// The default of a setting, as a flag would say it.
+    pub(super) fn text(&self, setting: &str) -> Result<String, ConfigError> {
+        self.0.get(setting).and_then(text).ok_or_else(|| ConfigError::new(setting, "has no default"))
+    }
+}
+
+/// A scalar as a flag would say it.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Boolean(switch) => Some(switch.to_string()),
+        Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
+    }
+}
+
+/// The settings that a file holds. It may hold no others: a misspelt one would be forgotten in silence.
+fn read_file(path: &Path, defaults: &Defaults) -> Result<BTreeMap<String, String>, ConfigError> {
+    let file = path.display().to_string();
+    let content = std::fs::read_to_string(path).map_err(|error| ConfigError::new(file.as_str(), error.to_string()))?;
+    let mut settings = BTreeMap::new();
+    for (key, value) in keys(&content, &file)? {
+        let wrong = |problem: String| {
+            let line = line_at(&content, key.span().start);
+            ConfigError::new(file.as_str(), format!("line {line}: {} {problem}", key.get_ref()))
+        };
+        let Some(default) = defaults.0.get(key.get_ref()) else {
+            return Err(wrong("is not the name of a setting".to_owned()));
+        };
+        match text(&value) {
+            Some(text) if value.same_type(default) => settings.insert(key.into_inner(), text),
+            _ => return Err(wrong(format!("must be of type {}, not {}", default.type_str(), value.type_str()))),
+        };
+    }
+    Ok(settings)
+}
+
+fn keys(content: &str, file: &str) -> Result<BTreeMap<Spanned<String>, Value>, ConfigError> {
+    toml::from_str(content).map_err(|error| {
+        let line = error.span().map_or(0, |span| line_at(content, span.start));
+        ConfigError::new(file, format!("line {line}: {}", error.message().replace('\n', " ")))
+    })
+}
+
+fn line_at(content: &str, offset: usize) -> usize {
+    content[..offset].matches('\n').count() + 1
+}

@@ -1,0 +1,64 @@
+//! Settings: typed sections, one file a section. [`layers`] says where values come from.
+//!
+//! To add a setting:
+//!
+//! 1. Add a field to a section. Its name makes the flag, the environment variable and the key in the file. Its comment
+//!    is the help. Its parser is the check; what needs several settings is checked in the section's `check`.
+//! 2. Add the default to `countersign.default.toml`.
+//! 3. Add a row to the table of settings in the documentation.
+
+mod client;
+mod egress;
+pub(crate) mod error;
+mod incident;
+pub(crate) mod layers;
+pub(crate) mod log;
+mod network;
+pub(crate) mod openid;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod token;
+mod values;
+
+use clap::Args;
+
+use client::Client;
+use egress::Egress;
+use error::ConfigError;
+use incident::Incident;
+use log::Log;
+use network::Network;
+use openid::OpenIdConnect;
+use storage::Storage;
+use token::Token;
+
+/// All settings, checked. The order here is the order in `--help`.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) token: Token,
+    #[command(flatten)]
+    pub(crate) client: Client,
+    #[command(flatten)]
+    pub(crate) egress: Egress,
+    #[command(flatten)]
+    pub(crate) incident: Incident,
+    #[command(flatten)]
+    pub(crate) openid: OpenIdConnect,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+impl Config {
+    /// Checks what concerns more than one setting, and reads the secrets that files and the environment hold.
+    fn check(&mut self) -> Result<(), ConfigError> {
+        self.network.check()?;
+        self.client.check()?;
+        self.openid.check(&self.egress.private_issuers)
+    }
+}

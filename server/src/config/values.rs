@@ -1,0 +1,92 @@
+//! Parsers of values that several settings share. The error of a parser says what is wrong; `clap` knows the setting.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::error::ConfigError;
+
+/// The environment variable of a setting.
+pub(super) fn variable(setting: &str) -> String {
+    format!("COUNTERSIGN_{}", setting.to_uppercase())
+}
+
+/// Values in one text, separated by commas. `clap` takes a field of the type `Vec` for an option that repeats.
+pub(super) type List<T> = Vec<T>;
+
+/// The values of a list. Blanks around them and empty ones do not count.
+pub(super) fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<List<T>, String> {
+    text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(parse).collect()
+}
+
+/// A list of hosts, each with a port or without.
+pub(super) fn hosts(text: &str) -> Result<List<String>, String> {
+    list(text, |host| match Url::parse(&format!("http://{host}/")) {
+        Ok(url) if url.path() == "/" && url.username().is_empty() => Ok(host.to_ascii_lowercase()),
+        _ => Err(format!("“{host}” is not a host such as gitlab.internal:8443")),
+    })
+}
+
+/// An address and a port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.replacen("localhost:", "127.0.0.1:", 1).parse();
+    address.map_err(|_| format!("“{text}” is not an address and a port, such as 127.0.0.1:8080"))
+}
+
+/// A path. Unlike in `clap`'s own parser it may be empty: that is the working directory.
+pub(super) fn path(text: &str) -> Result<PathBuf, Infallible> {
+    Ok(PathBuf::from(text))
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        match words.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("must be {} or {last}", first.join(", ")),
+            _ => format!("must be {}", words.concat()),
+        }
+    })
+}
+
+/// A whole number.
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("“{text}” is not a whole number of 0 or more"))
+}
+
+/// Whether the URL's host is this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A secret that came from outside, and where it stands.
+pub(super) struct Secret {
+    /// The setting, or the environment variable.
+    pub(super) place: String,
+    /// The secret without the blanks around it.
+    pub(super) text: Zeroizing<String>,
+}
+
+/// The secret in the file that `setting` (`…_file`) names. The environment variable of the same name without `_file`
+/// takes its place: operators keep secrets in either.
+pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<Secret>, ConfigError> {
+    let variable = variable(setting.trim_end_matches("_file"));
+    let (place, text) = match (std::env::var(&variable), file) {
+        (Ok(text), _) if !text.is_empty() => (variable, text),
+        (_, None) => return Ok(None),
+        (_, Some(file)) => {
+            let problem = |error| ConfigError::new(setting, format!("{}: {error}", file.display()));
+            (setting.to_owned(), std::fs::read_to_string(file).map_err(problem)?)
+        }
+    };
+    let text = Zeroizing::new(text);
+    Ok(Some(Secret { place, text: Zeroizing::new(text.trim().to_owned()) }))
+}
