@@ -1,6 +1,5 @@
--- wrk script: one exchange a request.
--- Arguments: FILE (a line: the Authorization header or nothing, a tab, the body), SEED, "check" or "measure", and "any" (a
--- line picked at random each time) or "once" (each line once, in order).
+-- wrk script: one exchange a request. Arguments: FILE (a line: the Authorization header or nothing, a tab, the body),
+-- SEED, "check" or "measure", and "any" (a line picked at random each time) or "once" (each line once, in order).
 
 local threads = {}
 

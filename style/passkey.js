@@ -1,5 +1,5 @@
-// Asks the browser for a passkey and sends its answer with the form. Without this script, or where there are no passkeys, the
-// password and a code do.
+// Asks the browser for a passkey and sends its answer with the form. Without this script, or where there are no
+// passkeys, the password and a code do.
 {
 const bytes = t => Uint8Array.from(atob(t.replace(/[-_]/g, c => c == "-" ? "+" : "/")), c => c.charCodeAt())
 const text = b => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/[+/=]/g, c => ({ "+": "-", "/": "_" })[c] || "")

@@ -313,28 +313,29 @@ pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Sni
             "Python",
             "The official SDK, version 1 or 2 (pip install mcp)",
             "verify.py",
-            include_str!("../snippets/verify.py"),
+            include_str!("../snippets/server/verify.py"),
         ),
         check(
             "typescript",
             "TypeScript",
             "npm install @modelcontextprotocol/sdk jose express",
             "verify.mjs",
-            include_str!("../snippets/verify.mjs"),
+            include_str!("../snippets/server/verify.mjs"),
         ),
         check(
             "rust",
             "Rust",
             "axum and rmcp, with base64, flate2, jsonwebtoken (aws_lc_rs), reqwest (json), serde (derive), serde_json, tokio (sync)",
             "verify.rs",
-            include_str!("../snippets/verify.rs"),
+            include_str!("../snippets/server/verify.rs"),
         ),
     ]
 }
 
 /// What the receiver of a webhook checks.
 pub fn webhook_verification() -> Vec<Snippet> {
-    let (python, node) = (include_str!("../snippets/webhook.py"), include_str!("../snippets/webhook.mjs"));
+    let (python, node) =
+        (include_str!("../snippets/server/webhook.py"), include_str!("../snippets/server/webhook.mjs"));
     vec![
         snippet("python", "Python", "Standard library only", "webhook.py", python.to_owned()),
         snippet("typescript", "TypeScript", "Node, without packages", "webhook.mjs", node.to_owned()),

@@ -6,9 +6,9 @@ use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId, TeamId};
 use domain::context::Context;
 use domain::model::actor::Actor;
-use domain::model::authority::{Authority, Role};
 use domain::model::person::Factors;
-use domain::model::session::PROOF_LIFETIME;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::session::PROOF_LIFETIME;
 use leptos::prelude::{expect_context, use_context};
 
 use crate::error::ActionError;

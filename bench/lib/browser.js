@@ -56,7 +56,10 @@ export async function signIn(origin, email, password) {
 
 const cookieHeader = (cookies) => [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
 
-/** The first form that holds an input of this type, and has this action if one is asked for, with the hidden fields filled in. */
+/**
+ * The first form that holds an input of this type, and has this action if one is given, with its hidden fields filled
+ * in.
+ */
 function findForm(html, type, action) {
   for (const [, formTag, content] of html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs)) {
     const inputs = [...content.matchAll(/<input\b([^>]*)>/g)].map(([, tag]) => attributes(tag));

@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
-/** What a server does that verifies tokens itself: signature, then the bit in the status list, fetched when it is stale. */
+/** A server that verifies tokens itself: the signature, then the bit in the status list, fetched when it is stale. */
 export function verifier(issuer, audience) {
   const keys = createRemoteJWKSet(new URL(`${issuer}/mcp/oauth/jwks`));
   let list = { freshUntil: 0 };

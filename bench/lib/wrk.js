@@ -17,9 +17,9 @@ export function installWrk() {
 export const requestLine = ({ authorization, body }) => `${authorization}\t${body}\n`;
 
 /**
- * Sends the requests in `file` to `url`: `requests`, `seconds`, `p50` and `p99` in milliseconds, `failures`. In the mode
- * "check" every answer other than 2xx is a failure, in "measure" only errors are; in the order "once" each request is sent
- * once, and `exhausted` says that there were not enough.
+ * Sends the requests in `file` to `url`: `requests`, `seconds`, `p50` and `p99` in milliseconds, `failures`. In the
+ * mode "check" every answer other than 2xx is a failure, in "measure" only errors are. In the order "once" each
+ * request is sent once, and `exhausted` says that there were not enough.
  */
 export async function wrk(url, file, { connections, seconds, seed = 0, mode = 'measure', order = 'any' }) {
   const printed = await output('wrk', [

@@ -2,7 +2,7 @@
 
 use crate::crypto::keys::KeyError;
 use crate::crypto::password::HashError;
-use crate::model::oauth_error::OAuthError;
+use crate::model::token::oauth_error::OAuthError;
 use crate::store::StoreError;
 
 /// A fault of ours, not of the caller: answered with 503 or 500 and a log line, never with "wrong password".
@@ -39,11 +39,11 @@ macro_rules! through_fault {
 /// thing that they see is forbidden.
 macro_rules! through_denied {
     ($error:ty) => {
-        impl From<$crate::model::authority::Denied> for $error {
-            fn from(denied: $crate::model::authority::Denied) -> Self {
+        impl From<$crate::model::person::authority::Denied> for $error {
+            fn from(denied: $crate::model::person::authority::Denied) -> Self {
                 match denied {
-                    $crate::model::authority::Denied::Unseen => Self::NotFound,
-                    $crate::model::authority::Denied::TooLittle => Self::Forbidden,
+                    $crate::model::person::authority::Denied::Unseen => Self::NotFound,
+                    $crate::model::person::authority::Denied::TooLittle => Self::Forbidden,
                 }
             }
         }

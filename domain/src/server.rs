@@ -13,8 +13,8 @@ use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{check_name, check_token_lifetime};
 use crate::model::field_error::FieldError;
-use crate::model::resource;
-use crate::model::scope::Scopes;
+use crate::model::server::resource;
+use crate::model::server::scope::Scopes;
 use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
 use crate::store::{self, Store, StoreError};
 
@@ -151,7 +151,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         result => result?,
     }
     let signing = &context.keys.signing;
-    signing.ensure(change.transaction(), server.alg, now, context.random.as_ref()).await.map_err(Fault::from)?;
+    signing.ensure(change.transaction(), server.alg, now, context.random.as_ref()).await?;
     let event = Event::new(Action::McpServerAdded, Target::McpServer, server.id.as_str(), &server.name).with(json!({
         "resource": server.resource,
         "scopes": server.scope_names().to_string(),

@@ -211,7 +211,7 @@ type Place = { resource: string; port: number; folder: string; alg: string };
 /** Writes the dashboard's program for servers to a file, with the values of this server. */
 async function filled(name: string, { resource, folder, alg }: Place): Promise<string> {
   const path = join(folder, name);
-  const content = text(name)
+  const content = text(`server/${name}`)
     .replaceAll('__ISSUER__', server.url)
     .replaceAll('__RESOURCE__', resource)
     .replaceAll('__METADATA__', resource.replace('/mcp', '/.well-known/oauth-protected-resource/mcp'))

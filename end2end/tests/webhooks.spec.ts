@@ -120,7 +120,7 @@ test('a test message arrives, and the programs of the page accept it', async () 
   await openWebhook();
   for (const [tab, file] of [['typescript', 'webhook.mjs'], ['python', 'webhook.py']]) {
     const text = (await page.locator(`#code-${tab}`).textContent())!;
-    expect(text).toBe((await readFile(`../app/snippets/${file}`, 'utf8')).trimEnd());
+    expect(text).toBe((await readFile(`../app/snippets/server/${file}`, 'utf8')).trimEnd());
     await writeFile(join(folder, file), text);
   }
   await press(page, 'Send test');

@@ -1,5 +1,5 @@
-//! Entries of the audit log as lines: JSON for programs, CSV for spreadsheets. The command line and the dashboard write the
-//! same.
+//! Entries of the audit log as lines: JSON for programs, CSV for spreadsheets. The command line and the dashboard write
+//! the same.
 
 use domain::model::audit::AuditEntry;
 use serde_json::{Value, json};

@@ -17,8 +17,8 @@
 //! | [`http`](mod@http) | what every request passes: limits, addresses, headers, errors, the accept loop |
 //! | [`state`] | what handlers share |
 //!
-//! A request: [`http::accept`] → [`http::middleware`] → the row of [`routes`] (an exchange goes straight to [`oauth::token`]) → parse →
-//! `domain` → encode.
+//! A request: [`http::accept`] → [`http::middleware`] → the row of [`routes`] (an exchange goes straight to
+//! [`oauth::token`]) → parse → `domain` → encode.
 
 #![recursion_limit = "256"]
 

@@ -1,7 +1,8 @@
 //! The protected MCP server of this program, at `/mcp`: streamable HTTP, both protocol eras, stateless.
 //!
-//! It is what a newcomer calls first, and the example of how any MCP server should treat tokens: the 401 challenge comes
-//! before everything else, and the credential's state is asked on every request, so a revocation is obeyed at once.
+//! It is what a newcomer calls first, and the example of how any MCP server should treat tokens: the 401 challenge
+//! comes before everything else, and the credential's state is asked on every request, so a revocation is obeyed at
+//! once.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use domain::credential::{self, list};
 use domain::model::actor::Actor;
 use domain::model::credential::Status;
 use domain::model::credential::query::Query;
-use domain::model::scope::Scopes;
+use domain::model::server::scope::Scopes;
 use domain::model::server::{SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE, SCOPE_READ};
 use domain::person::authority;
 use domain::token::verify::{Caller, Subject, VerifyError, verify};

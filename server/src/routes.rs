@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
-use domain::model::authority::Role;
+use domain::model::person::authority::Role;
 use domain::person::openid::RETURN_PATH;
 use futures::future::BoxFuture;
 use tower::{ServiceBuilder, ServiceExt};

@@ -1,7 +1,7 @@
 //! Bars by hour: an inline drawing for the eye, a table for everybody else.
 
 use domain::base::clock::Timestamp;
-use domain::model::usage::Hour;
+use domain::model::credential::usage::Hour;
 use leptos::prelude::*;
 
 const WIDTH: f64 = 720.0;

@@ -1,6 +1,6 @@
 //! The table of somebody's sessions.
 
-use domain::model::session::Session;
+use domain::model::person::session::Session;
 use leptos::prelude::*;
 
 use crate::components::table::table;

@@ -11,7 +11,7 @@ use crate::base::id::TeamId;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::audit::{AuditEntry, Filter};
-use crate::model::authority::Authority;
+use crate::model::person::authority::Authority;
 use crate::store;
 
 pub use verify::{Verdict, verify};

@@ -12,13 +12,13 @@ use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
+use crate::model::client::consent::CODE_LIFETIME;
+use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind};
-use crate::model::consent::CODE_LIFETIME;
-use crate::model::oauth_error::OAuthErrorCode;
-use crate::model::redirect_uri::RedirectUri;
-use crate::model::resource;
-use crate::model::scope::Scopes;
+use crate::model::server::resource;
+use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
+use crate::model::token::oauth_error::OAuthErrorCode;
 use crate::store;
 use crate::store::client::consent::Code;
 

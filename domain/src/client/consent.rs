@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Authority;
-use crate::model::consent::{EndCause, ListedConsent};
+use crate::model::client::consent::{EndCause, ListedConsent};
+use crate::model::person::authority::Authority;
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 

@@ -18,8 +18,8 @@ use crate::client::{added, changed};
 use crate::context::Context;
 use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
+use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
-use crate::model::redirect_uri::RedirectUri;
 use crate::services::client_documents::host;
 use crate::store::{self, StoreError};
 

@@ -32,11 +32,11 @@ use crate::error::{Fault, through_fault};
 use crate::idempotency;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
+use crate::model::client::consent::EndCause;
+use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
-use crate::model::consent::EndCause;
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
-use crate::model::redirect_uri::RedirectUri;
 use crate::store::client::consent::ConsentSelection;
 use crate::store::{self, StoreError};
 

@@ -11,9 +11,9 @@ use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
 use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
+use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
-use crate::model::redirect_uri::{Destination, RedirectUri};
 use crate::store::{self, StoreError};
 
 /// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
+use crate::model::person::authority::Role;
 use crate::store;
 
 /// Stops the credential. When this returns, no exchange that begins later succeeds.

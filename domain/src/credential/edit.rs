@@ -11,9 +11,11 @@ use crate::credential::generate::check_privileges;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
+use crate::model::credential::Credential;
 use crate::model::credential::draft::{self, Errors};
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
+use crate::model::person::authority::Role;
+use crate::model::server::McpServer;
 use crate::store;
 
 /// The new values, all of them.
@@ -63,10 +65,41 @@ pub async fn edit(
         .filter(|server| before.servers.contains(&server.id))
         .collect();
 
+    let mut after = checked(edit, &before, &servers, now)?;
+    // What was granted was granted for the team it acts in.
+    let granted = (*team == before.team).then_some(&before.scopes);
+    check_privileges(&authority, &after.scopes, granted)?;
+    let ends = store::credential::authenticator_ends_in(transaction, client_id).await?;
+    after.team = team.clone();
+    after.ends_at = end_of(after.auth_method, after.expires_at, &ends, now);
+
+    let mut changes = differences(&before, &after);
+    if after.team != before.team {
+        let old_team = old_team.map(|team| team.name);
+        changes.insert("team".to_owned(), json!({ "before": old_team, "after": new_team.name }));
+    }
+    if changes.is_empty() {
+        return Ok(Outcome::Unchanged);
+    }
+    store::credential::update(transaction, &after, now).await?;
+    // The team that it leaves sees that it left.
+    let event = Event::new(Action::CredentialEdited, Target::Credential, client_id.as_str(), &after.name)
+        .with(Value::Object(changes))
+        .also_seen_by(&before.team);
+    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+}
+
+/// The credential as `edit` makes it, without its team and its end, or everything that is wrong with the edit.
+fn checked(
+    edit: &Edit,
+    before: &Credential,
+    servers: &[McpServer],
+    now: Timestamp,
+) -> Result<Credential, CredentialError> {
     let mut errors = Errors::default();
     let name = errors.take("name", draft::check_name(&edit.name));
     let description = errors.take("description", draft::check_description(&edit.description));
-    let scopes = errors.take("scopes", draft::check_scopes(&edit.scopes, &servers));
+    let scopes = errors.take("scopes", draft::check_scopes(&edit.scopes, servers));
     let token_lifetime = errors.take("token_lifetime", draft::check_token_lifetime(edit.token_lifetime));
     let ip_ranges = errors.take("ip_ranges", draft::check_ip_ranges(&edit.ip_ranges));
     if edit.expires_at.is_some_and(|end| end <= now) && edit.expires_at != before.expires_at {
@@ -77,18 +110,7 @@ pub async fn edit(
     else {
         return Err(CredentialError::Invalid(errors.0));
     };
-    // What was granted was granted for the team it acts in.
-    let granted = (*team == before.team).then_some(&before.scopes);
-    check_privileges(&authority, &scopes, granted)?;
-
-    let ends = store::credential::authenticator_ends_in(transaction, client_id).await?;
-    let mut after = before.clone();
-    after.team = team.clone();
-    after.name = name;
-    after.description = description;
-    after.scopes = scopes;
-    after.token_lifetime = token_lifetime;
-    after.ip_ranges = ip_ranges;
+    let mut after = Credential { name, description, scopes, token_lifetime, ip_ranges, ..before.clone() };
     // A form knows days: the same day is no change of the moment.
     let day = |moment: Option<Timestamp>| moment.map(|moment| moment.rfc3339().chars().take(10).collect::<String>());
     if day(edit.expires_at) != day(before.expires_at) {
@@ -97,8 +119,11 @@ pub async fn edit(
     if before.auth_method != AuthMethod::ClientSecret {
         after.assertions = edit.assertions;
     }
-    after.ends_at = end_of(after.auth_method, after.expires_at, &ends, now);
+    Ok(after)
+}
 
+/// What the edit changes besides the team: values before and after, by the names that forms and the audit log use.
+fn differences(before: &Credential, after: &Credential) -> Map<String, Value> {
     let mut changes = Map::new();
     let mut compare = |field: &str, before: Value, after: Value| {
         if before != after {
@@ -108,7 +133,6 @@ pub async fn edit(
     let ranges = |nets: &[ipnet::IpNet]| json!(nets.iter().map(ToString::to_string).collect::<Vec<_>>());
     let seconds = |lifetime: Option<Duration>| json!(lifetime.map(|lifetime| lifetime.as_secs()));
     let moment = |moment: Option<Timestamp>| json!(moment.map(Timestamp::rfc3339));
-    compare("team", json!(old_team.map(|team| team.name)), json!(new_team.name));
     compare("name", json!(before.name), json!(after.name));
     compare("description", json!(before.description), json!(after.description));
     compare("scopes", json!(before.scopes.to_string()), json!(after.scopes.to_string()));
@@ -116,15 +140,7 @@ pub async fn edit(
     compare("ip_ranges", ranges(&before.ip_ranges), ranges(&after.ip_ranges));
     compare("hard_end_at", moment(before.expires_at), moment(after.expires_at));
     compare("assertions", rules(before.assertions), rules(after.assertions));
-    if changes.is_empty() {
-        return Ok(Outcome::Unchanged);
-    }
-    store::credential::update(transaction, &after, now).await?;
-    // The team that it leaves sees that it left.
-    let event = Event::new(Action::CredentialEdited, Target::Credential, client_id.as_str(), &after.name)
-        .with(Value::Object(changes))
-        .also_seen_by(&before.team);
-    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+    changes
 }
 
 /// The rules as the audit entry names them.

@@ -9,9 +9,9 @@ use crate::credential::CredentialError;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
 use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
 use crate::model::field_error::FieldError;
+use crate::model::person::authority::Role;
 use crate::store;
 
 const MOST_IDENTITIES: usize = 10;

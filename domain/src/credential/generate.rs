@@ -11,13 +11,13 @@ use crate::crypto::secret::PlainSecret;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::{Authority, Role};
 use crate::model::credential::draft::{CheckedProof, Draft};
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::field_error::FieldError;
-use crate::model::scope::Scopes;
+use crate::model::person::authority::{Authority, Role};
+use crate::model::person::team::Team;
+use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
-use crate::model::team::Team;
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one, to be shown in one answer and dropped.

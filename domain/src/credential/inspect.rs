@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::base::id::ClientId;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::model::authority::Authority;
 use crate::model::credential::{ClientSecret, Credential, Impact};
+use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 

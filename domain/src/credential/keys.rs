@@ -11,11 +11,11 @@ use crate::crypto::public_key::{MOST_KEYS, PublicKey};
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
 use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysDraft};
 use crate::model::field_error::FieldError;
+use crate::model::person::authority::Role;
 use crate::store;
 
 /// The keys of a credential, removed ones too, newest first.

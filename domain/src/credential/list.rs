@@ -4,9 +4,9 @@
 use crate::base::clock::Timestamp;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::model::authority::Authority;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Sort};
+use crate::model::person::authority::Authority;
 use crate::store;
 
 /// One page.

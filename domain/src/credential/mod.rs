@@ -29,9 +29,9 @@ use crate::base::id::ClientId;
 use crate::change::Change;
 use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
-use crate::model::authority::Role;
 use crate::model::credential::{AuthMethod, Credential, end_of};
 use crate::model::field_error::FieldError;
+use crate::model::person::authority::Role;
 use crate::store::{self, StoreError};
 
 /// Why an operation on a credential was not done.

@@ -6,9 +6,9 @@ use crate::credential::generate::{self, Generated};
 use crate::credential::rotate::{self, Overlap};
 use crate::credential::{CredentialError, inspect};
 use crate::model::actor::Actor;
-use crate::model::authority::Authority;
 use crate::model::credential::draft::Draft;
 use crate::model::credential::{AuthMethod, Credential};
+use crate::model::person::authority::Authority;
 use crate::server;
 
 /// Where the new secrets go.

@@ -7,9 +7,9 @@ use crate::context::Context;
 use crate::credential::{CredentialError, Outcome, find_for};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
+use crate::model::person::authority::Role;
 use crate::store;
 
 /// Revokes the credential. When this returns the change is on disk: no exchange that begins later succeeds, and

@@ -15,11 +15,11 @@ use crate::credential::keys;
 use crate::credential::{CredentialError, Outcome, find_changeable, find_for, update_ends};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
 use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use crate::model::credential::key::KeysDraft;
 use crate::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
 use crate::model::field_error::FieldError;
+use crate::model::person::authority::Role;
 use crate::store;
 
 /// The longest overlap.

@@ -3,7 +3,7 @@
 use crate::base::id::ClientId;
 use crate::context::Context;
 use crate::error::Fault;
-use crate::model::usage::{Hour, RefusalHour, RefusalSummary, Whose};
+use crate::model::credential::usage::{Hour, RefusalHour, RefusalSummary, Whose};
 use crate::store;
 
 pub use crate::store::token::ledger::RecentExchange;

@@ -10,10 +10,10 @@ use crate::credential::CredentialError;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Filter, Target};
-use crate::model::authority::Authority;
 use crate::model::credential::draft::check_reason;
 use crate::model::field_error::FieldError;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
+use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
@@ -27,10 +27,10 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     Ok(store::incident::emergency_stop::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, `batch_size` of them in a transaction: exchanges of others go
-/// on in between, however many there are. With the first of them ends, for good, what acts for people in it. `progress`
-/// is told after each batch how many were stopped; they are stopped on disk then. When this returns all are. Returns how
-/// many, and the moment by which [`undo`] knows them.
+/// Stops every credential of the selection that is there now, `batch_size` of them in a transaction: exchanges of
+/// others go on in between, however many there are. With the first of them ends, for good, what acts for people in it.
+/// `progress` is told after each batch how many were stopped; they are stopped on disk then. When this returns all are.
+/// Returns how many, and the moment by which [`undo`] knows them.
 ///
 /// When one batch is enough, each credential gets an audit entry of its own; otherwise each batch gets one, because an
 /// emergency must not wait for the log.

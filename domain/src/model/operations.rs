@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
-use crate::model::authority::Role;
+use crate::model::person::authority::Role;
 
 /// What ended something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,14 +7,15 @@ use serde_json::json;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
+use crate::change::Change;
 use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
 use crate::error::{Fault, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::Role;
 use crate::model::operations::{Ended, How};
+use crate::model::person::authority::Role;
 use crate::operations::key_rotation::{self, RotationError, RotationMode};
 use crate::store::{self, Store, StoreError};
 
@@ -84,90 +85,7 @@ pub async fn finish(
         "recovery_codes_ended": difference.spent_codes.len(),
     }))];
     for one in difference.ended.iter().filter(|_| end_again) {
-        let details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
-        let action = match (&one.how, &one.client_id) {
-            (How::Revoked, Some(id)) => {
-                store::credential::revoke(change.transaction(), id, now, Some("Revoked before the restore")).await?;
-                Action::CredentialRevoked
-            }
-            (How::Disabled, Some(id)) => {
-                store::credential::set_disabled(change.transaction(), id, Some(now)).await?;
-                Action::CredentialDisabled
-            }
-            (How::AuthenticatorRevoked(table), Some(id)) => {
-                store::operations::restore::revoke_authenticator(change.transaction(), table, &one.id, now).await?;
-                credential::update_ends_of(&mut change, id).await?;
-                Action::CredentialEdited
-            }
-            (How::PersonDisabled, _) => {
-                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-                store::operations::restore::disable_person(change.transaction(), &person, now).await?;
-                Action::PersonDisabled
-            }
-            (How::ClientRemoved, _) => {
-                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
-                store::client::remove(change.transaction(), &client, now).await?;
-                Action::ClientRemoved
-            }
-            (How::DocumentRemoved, _) => {
-                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
-                store::operations::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
-                Action::ClientRemoved
-            }
-            (How::ClientSecretEnded, _) => {
-                let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
-                store::client::forget_secret(change.transaction(), &client).await?;
-                Action::ClientSecretEnded
-            }
-            (How::OpenIdDisconnected, _) => {
-                let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
-                let person =
-                    store::person::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
-                let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), &one.name);
-                events.push(event.with(details));
-                continue;
-            }
-            (How::PasskeyRemoved, _) => {
-                store::operations::restore::remove_passkey(change.transaction(), &one.id, now).await?;
-                Action::PasskeyRemoved
-            }
-            (How::AppRemoved, _) => {
-                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-                store::person::second_factor::remove_app(change.transaction(), &person).await?;
-                Action::SecondFactorRemoved
-            }
-            (How::AdministrationTaken, _) => {
-                let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-                store::person::set_administrator(change.transaction(), &person, None).await?;
-                Action::PersonAdministratorChanged
-            }
-            (How::RoleTaken(role), _) => {
-                let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
-                let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
-                let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
-                match role {
-                    Some(role) => {
-                        store::person::team::set_role(change.transaction(), &team, &person, *role, now).await?
-                    }
-                    None => store::person::team::remove_member(change.transaction(), &team, &person).await?,
-                }
-                let details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
-                events.push(Event::new(Action::TeamRoleChanged, Target::Team, team.as_str(), &one.name).with(details));
-                continue;
-            }
-            (_, None) => return Err(Fault::Damaged.into()),
-        };
-        let target = match one.how {
-            How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => Target::Credential,
-            How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => {
-                Target::Person
-            }
-            How::RoleTaken(_) => Target::Team,
-            How::PasskeyRemoved => Target::Passkey,
-            How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => Target::Client,
-        };
-        let id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
-        events.push(Event::new(action, target, id, &one.name).with(details));
+        events.push(end(&mut change, one, now).await?);
     }
     if end_again {
         // With the last factor go the codes that stood in for it.
@@ -179,4 +97,90 @@ pub async fn finish(
         key_rotation::rotate(context, actor, algorithm, RotationMode::Emergency).await?;
     }
     Ok(sessions)
+}
+
+/// Ends one thing again that had ended before the restore, and says so.
+async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Event, RestoreError> {
+    let details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
+    let action = match (&one.how, &one.client_id) {
+        (How::Revoked, Some(id)) => {
+            store::credential::revoke(change.transaction(), id, now, Some("Revoked before the restore")).await?;
+            Action::CredentialRevoked
+        }
+        (How::Disabled, Some(id)) => {
+            store::credential::set_disabled(change.transaction(), id, Some(now)).await?;
+            Action::CredentialDisabled
+        }
+        (How::AuthenticatorRevoked(table), Some(id)) => {
+            store::operations::restore::revoke_authenticator(change.transaction(), table, &one.id, now).await?;
+            credential::update_ends_of(change, id).await?;
+            Action::CredentialEdited
+        }
+        (How::PersonDisabled, _) => {
+            let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+            store::operations::restore::disable_person(change.transaction(), &person, now).await?;
+            Action::PersonDisabled
+        }
+        (How::ClientRemoved, _) => {
+            let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+            store::client::remove(change.transaction(), &client, now).await?;
+            Action::ClientRemoved
+        }
+        (How::DocumentRemoved, _) => {
+            let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+            store::operations::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
+            Action::ClientRemoved
+        }
+        (How::ClientSecretEnded, _) => {
+            let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+            store::client::forget_secret(change.transaction(), &client).await?;
+            Action::ClientSecretEnded
+        }
+        (How::OpenIdDisconnected, _) => {
+            let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
+            let person =
+                store::person::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
+            let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), &one.name);
+            return Ok(event.with(details));
+        }
+        (How::PasskeyRemoved, _) => {
+            store::operations::restore::remove_passkey(change.transaction(), &one.id, now).await?;
+            Action::PasskeyRemoved
+        }
+        (How::AppRemoved, _) => {
+            let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+            store::person::second_factor::remove_app(change.transaction(), &person).await?;
+            Action::SecondFactorRemoved
+        }
+        (How::AdministrationTaken, _) => {
+            let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
+            store::person::set_administrator(change.transaction(), &person, None).await?;
+            Action::PersonAdministratorChanged
+        }
+        (How::RoleTaken(role), _) => {
+            let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
+            let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
+            let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
+            match role {
+                Some(role) => store::person::team::set_role(change.transaction(), &team, &person, *role, now).await?,
+                None => store::person::team::remove_member(change.transaction(), &team, &person).await?,
+            }
+            let details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
+            return Ok(Event::new(Action::TeamRoleChanged, Target::Team, team.as_str(), &one.name).with(details));
+        }
+        (_, None) => return Err(Fault::Damaged.into()),
+    };
+    let id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
+    Ok(Event::new(action, target_of(&one.how), id, &one.name).with(details))
+}
+
+/// What the audit entry of an end is about.
+fn target_of(how: &How) -> Target {
+    match how {
+        How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => Target::Credential,
+        How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => Target::Person,
+        How::RoleTaken(_) => Target::Team,
+        How::PasskeyRemoved => Target::Passkey,
+        How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => Target::Client,
+    }
 }

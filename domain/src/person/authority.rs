@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::authority::{Authority, Denied};
+use crate::model::person::authority::{Authority, Denied};
 use crate::store::{self, StoreError};
 
 /// What `actor` may see and do now. Nothing when the person is disabled or the credential revoked.

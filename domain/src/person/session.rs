@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::session::{CookieHash, IDLE_LIMIT, Session};
+use crate::model::person::session::{CookieHash, IDLE_LIMIT, Session};
 use crate::store;
 
 /// A session's last use is written at most this often.

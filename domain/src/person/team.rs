@@ -8,11 +8,11 @@ use crate::context::Context;
 use crate::error::{Fault, through_denied, through_fault};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
-use crate::model::authority::{Authority, Role};
 use crate::model::credential::draft::check_name;
 use crate::model::field_error::FieldError;
 use crate::model::person::Person;
-use crate::model::team::{Member, Summary, Team};
+use crate::model::person::authority::{Authority, Role};
+use crate::model::person::team::{Member, Summary, Team};
 use crate::store::person::invitation::Withdrawn;
 use crate::store::{self, StoreError};
 

@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
+use crate::model::credential::usage::{Counted, Key};
 use crate::model::origin::Origin;
 use crate::model::token::Refusal;
-use crate::model::usage::{Counted, Key};
 use crate::services::metrics::Metrics;
 use crate::store::{self, Store};
 

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
-use crate::store::connection::Engine;
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 /// Reads one row's columns into domain types.

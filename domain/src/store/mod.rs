@@ -25,6 +25,7 @@ pub mod client;
 pub(crate) mod columns;
 pub mod connection;
 pub mod credential;
+pub mod engine;
 pub mod error;
 pub mod incident;
 pub mod operations;
@@ -37,5 +38,6 @@ pub mod webhook;
 
 pub use connection::transaction::Transaction;
 pub use connection::url::{DatabaseUrl, PostgresUrl};
-pub use connection::{Engine, LedgerDurability, Store, StoreOptions};
+pub use connection::{LedgerDurability, Store, StoreOptions};
+pub use engine::Engine;
 pub use error::StoreError;

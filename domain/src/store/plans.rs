@@ -6,7 +6,8 @@ use sqlx::AssertSqlSafe;
 
 use crate::store::client::{consent, personal_token};
 use crate::store::columns::Columns;
-use crate::store::connection::{Engine, Store};
+use crate::store::connection::Store;
+use crate::store::engine::Engine;
 use crate::store::person::session;
 use crate::store::token::{ledger, usage};
 use crate::store::{audit, webhook};

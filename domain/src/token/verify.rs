@@ -12,8 +12,8 @@ use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::error::Fault;
-use crate::model::personal_token::ListedToken;
-use crate::model::scope::Scopes;
+use crate::model::client::personal_token::ListedToken;
+use crate::model::server::scope::Scopes;
 use crate::store;
 use crate::token::access_token::Claims;
 

@@ -1,5 +1,5 @@
-//! The order of the house, read from the sources of the whole workspace: layers, circles, sizes, and a few words that do
-//! not stand here. What it names, it names with file and line. It has no list of exceptions.
+//! The order of the house, read from the sources of the whole workspace: layers, circles, sizes, and a few words that
+//! do not stand here. What it names, it names with file and line. It has no list of exceptions.
 
 mod graph;
 mod rules;

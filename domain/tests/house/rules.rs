@@ -135,8 +135,8 @@ pub(crate) fn folders(sources: &[Source]) -> Vec<Violation> {
     .collect()
 }
 
-/// Comments that are wider than rustfmt makes the code. Migrations aside: one that ran somewhere never changes again, and
-/// its comments are part of it.
+/// Comments that are wider than rustfmt makes the code. Migrations aside: one that ran somewhere never changes again,
+/// and its comments are part of it.
 pub(crate) fn comments(sources: &[Source]) -> Vec<Violation> {
     let mut found = Vec::new();
     for source in sources {

@@ -8,7 +8,8 @@ pub(crate) struct Source {
     /// From the root of the workspace, with `/`.
     pub(crate) path: String,
     pub(crate) text: String,
-    /// The code of a Rust file: spaces in the place of comments and of what quotes hold, so that lines stay where they are.
+    /// The code of a Rust file: spaces in the place of comments and of what quotes hold, so that lines stay where they
+    /// are.
     pub(crate) code: String,
     /// The code without what stands under `#[cfg(test)]`.
     pub(crate) shipped: String,
@@ -29,8 +30,8 @@ impl Source {
         Self { path: path.to_owned(), text: text.to_owned(), shipped: shipped(&code), code }
     }
 
-    /// The crate and the module within it: `domain/src/store/teams.rs` is `store`, `teams` of `domain`. None for what is
-    /// no part of a library.
+    /// The crate and the module within it: `domain/src/store/teams.rs` is `store`, `teams` of `domain`. None for what
+    /// is no part of a library.
     pub(crate) fn module(&self) -> Option<(&str, Vec<&str>)> {
         let (name, file) = self.path.strip_suffix(".rs")?.split_once("/src/")?;
         let module = file.split('/').filter(|part| !["lib", "mod"].contains(part)).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 use domain::audit::{Verdict, list, verify};
 use domain::credential::{edit, revoke};
 use domain::model::audit::Filter;
-use domain::model::authority::Authority;
+use domain::model::person::authority::Authority;
 use domain::store::Engine;
 use domain::testing::Instance;
 use sqlx::{Connection, Executor};

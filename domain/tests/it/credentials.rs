@@ -5,10 +5,10 @@ use domain::base::id::ClientId;
 use domain::credential::generate::generate;
 use domain::credential::list::{ListError, counts, list};
 use domain::credential::{CredentialError, Outcome, disable, edit, inspect, revoke};
-use domain::model::authority::Authority;
 use domain::model::credential::Status;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::credential::query::{Query, Show, Sort};
+use domain::model::person::authority::Authority;
 use domain::testing::Instance;
 
 use crate::support::{draft, exchanged, generated, operator};

@@ -8,7 +8,7 @@ use domain::client::{self, ClientDraft};
 use domain::context::Context;
 use domain::credential::inspect;
 use domain::error::Fault;
-use domain::model::authority::Authority;
+use domain::model::person::authority::Authority;
 use domain::model::webhook::EventKind;
 use domain::store::StoreError;
 use domain::testing::Instance;

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use domain::base::id::ClientId;
 use domain::credential::{disable, edit, inspect, revoke, usage};
-use domain::model::authority::Authority;
 use domain::model::credential::Status;
 use domain::model::credential::draft::{Draft, Expiry};
-use domain::model::oauth_error::OAuthErrorCode;
+use domain::model::credential::usage::Whose;
+use domain::model::person::authority::Authority;
 use domain::model::token::Refusal;
-use domain::model::usage::Whose;
+use domain::model::token::oauth_error::OAuthErrorCode;
 use domain::testing::Instance;
 use domain::token::verify::{Subject, VerifyError, verify};
 use sqlx::{AssertSqlSafe, Connection};

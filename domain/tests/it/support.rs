@@ -7,7 +7,7 @@ use domain::context::Context;
 use domain::credential::generate::{Generated, generate};
 use domain::model::actor::Actor;
 use domain::model::credential::draft::Draft;
-use domain::model::oauth_error::OAuthError;
+use domain::model::token::oauth_error::OAuthError;
 use domain::token::access_token::AccessToken;
 use domain::token::client_authentication::presented::Presented;
 use domain::token::client_authentication::{ServedClients, authenticate};

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-const TEXT: &str = "../../../app/snippets/verify.rs";
+const TEXT: &str = "../../../app/snippets/server/verify.rs";
 
 fn main() {
     println!("cargo::rerun-if-changed={TEXT}");

@@ -9,7 +9,7 @@ use domain::base::id::{ClientId, McpServerId};
 use domain::context::Context;
 use domain::credential::revoke;
 use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
-use domain::model::authority::Authority;
+use domain::model::person::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
 

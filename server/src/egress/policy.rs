@@ -58,8 +58,8 @@ impl EgressPermission<'_> {
     }
 }
 
-/// Whether an address belongs to the public internet (IANA special-purpose registries). IPv4 inside IPv6 counts as what it
-/// leads to.
+/// Whether an address belongs to the public internet (IANA special-purpose registries). IPv4 inside IPv6 counts as what
+/// it leads to.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {

@@ -1,4 +1,5 @@
-//! What the domain asks of other servers: documents of issuers and clients, tokens of an OpenID provider, messages to webhooks.
+//! What the domain asks of other servers: documents of issuers and clients, tokens of an OpenID provider, messages to
+//! webhooks.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -64,8 +65,8 @@ impl Outbound {
         document(answer).await
     }
 
-    /// What is allowed for a request to what an issuer's document names. A public issuer's document must not send us to a
-    /// private host, listed or not.
+    /// What is allowed for a request to what an issuer's document names. A public issuer's document must not send us to
+    /// a private host, listed or not.
     fn permission_for(&self, issuer: &str, url: &Url) -> EgressPermission<'_> {
         let is_private = self.issuers.cover(url) && Url::parse(issuer).is_ok_and(|issuer| self.issuers.cover(&issuer));
         EgressPermission { is_private, exceptions: &self.issuers }

@@ -124,8 +124,8 @@ async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
     }
 }
 
-/// Answers a connection's requests until it ends. The future is on the heap: ten kilobytes that a task would keep ready from its
-/// beginning.
+/// Answers a connection's requests until it ends. The future is on the heap: ten kilobytes that a task would keep ready
+/// from its beginning.
 fn answer(
     stream: TcpStream,
     peer: SocketAddr,
@@ -140,8 +140,8 @@ fn answer(
     })
 }
 
-/// Tells a client to come back, and reads what it sends until it has: closed with bytes unread, the connection would be reset
-/// and the answer lost.
+/// Tells a client to come back, and reads what it sends until it has: closed with bytes unread, the connection would be
+/// reset and the answer lost.
 async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(REFUSAL.as_bytes()).await?;
     stream.shutdown().await?;

@@ -43,8 +43,8 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     }
 }
 
-/// A request's body that is had back when the request was answered without reading it, as a request without a token is: a client
-/// that sent head and body apart would else find its connection closed under its next request.
+/// A request's body that is had back when the request was answered without reading it, as a request without a token is:
+/// a client that sent head and body apart would else find its connection closed under its next request.
 pub struct Remainder {
     left: Arc<Mutex<Option<Body>>>,
     /// Whether the client sends the body only when it is asked to (RFC 9110 §10.1.1).

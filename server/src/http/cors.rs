@@ -1,5 +1,5 @@
-//! Cross-origin access (Fetch Standard) for browser-based MCP clients. The endpoints of OAuth carry no cookie, so any origin
-//! may read them; the MCP server answers the origins that the operator listed.
+//! Cross-origin access (Fetch Standard) for browser-based MCP clients. The endpoints of OAuth carry no cookie, so any
+//! origin may read them; the MCP server answers the origins that the operator listed.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -30,7 +30,8 @@ pub fn allow(response: &mut Response, origin: HeaderValue) {
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
-/// The answer to a preflight request, before anybody asks for a token. `Authorization` must be named: `*` does not cover it.
+/// The answer to a preflight request, before anybody asks for a token. `Authorization` must be named: `*` does not
+/// cover it.
 pub fn preflight(headers: &HeaderMap) -> Response {
     let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let allowed = asked.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));

@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, header};
 ///
 /// `Sec-Fetch-Site` decides, because pages can neither set nor remove it; `Origin` only where it is absent. Under
 /// `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin` alone would refuse
-/// those. A request with neither header does not come from a browser of this decade, and cannot carry a victim's cookie.
+/// those. A request with neither header does not come from a browser of this decade, and cannot carry a victim's
+/// cookie.
 pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
         Some(site) => site == b"same-origin" || site == b"none",

@@ -4,7 +4,7 @@ use app::error::ActionError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
+use domain::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use serde_json::json;
 
 use crate::http::body::BodyError;

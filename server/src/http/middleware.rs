@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use domain::model::oauth_error::OAuthError;
+use domain::model::token::oauth_error::OAuthError;
 use futures::FutureExt;
 
 use crate::http::accept::{LONGEST_HEAD, MOST_HEADERS};
@@ -25,8 +25,8 @@ const LONGEST_TARGET: usize = 8 * 1024;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The policy of a page whose form is answered with a redirect to a client. Browsers hold every redirect of a form to `form-action`,
-/// also those that the client makes from there on, to addresses and schemes that nobody here can know.
+/// The policy of a page whose form is answered with a redirect to a client. Browsers hold every redirect of a form to
+/// `form-action`, also those that the client makes from there on, to addresses and schemes that nobody here can know.
 pub const POLICY_OF_LEADING_ON: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
@@ -88,7 +88,8 @@ async fn wrapped<Work: Future<Output = Response>>(
         response.headers_mut().insert("x-request-id", id);
     }
     // A request with both Content-Length and Transfer-Encoding reaches us with the former removed. Whoever put it there
-    // may have hidden a second request behind the first, so nothing more is read from such a connection (RFC 9112 §6.1).
+    // may have hidden a second request behind the first, so nothing more is read from such a connection (RFC 9112
+    // §6.1).
     if chunked {
         response = close(response);
     }

@@ -1,7 +1,7 @@
 //! The name of the request that is being answered, at the beginning of each line of the log that belongs to it.
 //!
-//! Known by the task, not by a span around the request: nearly all requests log nothing, and to make and enter a span cost as much as
-//! reading their head.
+//! Known by the task, not by a span around the request: nearly all requests log nothing, and to make and enter a span
+//! cost as much as reading their head.
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use domain::model::oauth_error::OAuthError;
+use domain::model::token::oauth_error::OAuthError;
 use domain::token::access_token::Claims;
 use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::introspect::introspect;

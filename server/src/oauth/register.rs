@@ -6,8 +6,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::client::registration::{RegistrationError, register};
 use domain::error::Fault;
-use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::model::origin::Origin;
+use domain::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use serde_json::json;
 
 use crate::http::body::{self, TOKEN_LIMIT};

@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use domain::base::form_body::TokenForm;
-use domain::model::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::model::origin::Origin;
+use domain::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::token::client_authentication::presented::Presented;
 
 use crate::http::body::{self, BodyError, TOKEN_LIMIT};

@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::model::oauth_error::OAuthError;
+use domain::model::token::oauth_error::OAuthError;
 use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::revoke::revoke;
 

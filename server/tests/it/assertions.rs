@@ -16,11 +16,11 @@ use domain::credential::keys;
 use domain::credential::rotate::{self, Overlap};
 use domain::credential::{CredentialError, federated, revoke, usage};
 use domain::model::actor::Actor;
-use domain::model::authority::Authority;
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{AssertionRules, Status};
+use domain::model::person::authority::Authority;
 use domain::model::token::Refusal;
 use serde_json::{Value, json};
 

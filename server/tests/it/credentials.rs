@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::credential::list::counts;
-use domain::model::authority::Authority;
-use domain::model::session::PROOF_LIFETIME;
+use domain::model::person::authority::Authority;
+use domain::model::person::session::PROOF_LIFETIME;
 
 use crate::second_factor::enrolled;
 use crate::support::{App, PASSWORD, basic, between, form_token};

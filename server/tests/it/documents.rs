@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use axum::http::StatusCode;
-use domain::model::authority::Role;
+use domain::model::person::authority::Role;
 use domain::model::webhook::EventKind;
 use server::dashboard::auth::enter::Permission;
 use server::routes::{Access, table};
@@ -348,7 +348,8 @@ fn every_command_is_one_that_the_program_takes() {
             let Some(("countersign", arguments)) = words.split_first().map(|(first, rest)| (*first, rest)) else {
                 continue;
             };
-            // The settings are looked at when the arguments are understood: a wrong one ends the program before it does anything.
+            // The settings are looked at when the arguments are understood: a wrong one ends the program before it does
+            // anything.
             let variables = [("COUNTERSIGN_PRIVATE_ISSUERS", "a/b"), ("COUNTERSIGN_MIGRATE_TO", "postgres://a@b/c")];
             let said = String::from_utf8_lossy(&countersign(arguments, &variables).stderr).into_owned();
             assert!(said.starts_with("countersign: private_issuers: "), "{}: {words:?}: {said}", document.path);

@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use domain::credential::list::list;
-use domain::model::authority::Authority;
 use domain::model::credential::query::{Query, Show};
+use domain::model::person::authority::Authority;
 use server::state::AppState;
 
 use crate::support::{Answer, App, router};

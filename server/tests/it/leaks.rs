@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::credential::generate::Generated;
 use domain::credential::inspect;
-use domain::model::authority::Authority;
 use domain::model::credential::{Credential, Status};
 use domain::model::incident::Policy;
+use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
 use server::incident::report_policy::{LeakReports, read_github_keys};
 

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use domain::credential::{disable, revoke};
 use domain::model::actor::Actor;
-use domain::model::authority::Authority;
+use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App};

@@ -1,5 +1,5 @@
-//! Signing in with an OpenID provider: a provider of the test's own, asked over real connections, and every answer of it that
-//! must not be believed.
+//! Signing in with an OpenID provider: a provider of the test's own, asked over real connections, and every answer of
+//! it that must not be believed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -20,10 +20,10 @@ use domain::audit;
 use domain::crypto::password::Password;
 use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
-use domain::model::authority::Authority;
 use domain::model::operations::How;
 use domain::model::person::Person;
-use domain::model::session::PROOF_LIFETIME;
+use domain::model::person::authority::Authority;
+use domain::model::person::session::PROOF_LIFETIME;
 use domain::operations::{housekeeping, restore};
 use domain::person::openid::attempt::LIFETIME;
 use domain::person::sign_in::ADDRESS_LIMIT;

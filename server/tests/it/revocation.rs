@@ -1,4 +1,5 @@
-//! Revocation that reaches tokens which are out already: introspection, revocation of one token, status lists, and the race.
+//! Revocation that reaches tokens which are out already: introspection, revocation of one token, status lists, and the
+//! race.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use domain::credential::rotate::{self, Overlap};
 use domain::credential::{disable, inspect, revoke};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::actor::Actor;
-use domain::model::authority::Authority;
+use domain::model::person::authority::Authority;
 use domain::model::server::ScopeDescription;
 use domain::server::{self, ServerDraft};
 use domain::token::verify::verify;

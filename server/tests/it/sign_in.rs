@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::model::authority::Authority;
-use domain::model::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::model::person::authority::Authority;
+use domain::model::person::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
 use domain::person::setup;
 use domain::person::sign_in::ACCOUNT_LIMIT;
 
@@ -112,7 +112,7 @@ async fn a_session_ends_when_idle_and_when_old() {
 
 #[tokio::test]
 async fn a_request_in_flight_does_not_revive_a_session() {
-    use domain::model::session::CookieHash;
+    use domain::model::person::session::CookieHash;
     use domain::person::session::{load, save};
     let app = App::new().await;
     let browser = app.signed_in().await;
@@ -127,7 +127,7 @@ async fn a_request_in_flight_does_not_revive_a_session() {
 
 #[tokio::test]
 async fn a_step_up_in_flight_does_not_revive_a_session() {
-    use domain::model::session::CookieHash;
+    use domain::model::person::session::CookieHash;
     use domain::person::session::{self, Stored};
     let app = App::new().await;
     let browser = app.signed_in().await;
@@ -153,7 +153,7 @@ async fn a_step_up_in_flight_does_not_revive_a_session() {
 async fn a_sign_in_with_the_old_password_does_not_survive_its_change() {
     use domain::crypto::password::Password;
     use domain::model::actor::Actor;
-    use domain::model::session::{CookieHash, Session};
+    use domain::model::person::session::{CookieHash, Session};
     use domain::person;
     use domain::person::session::{self, Stored};
     let app = App::new().await;

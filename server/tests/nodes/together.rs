@@ -224,8 +224,8 @@ fn an_exchange_that_was_decided_before_a_revocation_is_not_recorded_after_it() {
     assert_eq!(site.sql("SELECT COUNT(*) FROM ledger").trim(), "1");
 }
 
-/// Sends the body to both token endpoints twenty times at once, and returns the answers that hold a token; all others say
-/// `invalid_grant`.
+/// Sends the body to both token endpoints twenty times at once, and returns the answers that hold a token; all others
+/// say `invalid_grant`.
 fn redeemed_at_both(nodes: [&Node; 2], body: &str) -> Vec<Answer> {
     let answers = std::thread::scope(|scope| {
         let calls: Vec<_> =

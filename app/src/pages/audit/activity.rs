@@ -10,8 +10,8 @@ use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::components::chart::grouped;
-use crate::components::field::{Select, TextField, options};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{Select, TextField, options};
+use crate::components::form::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::time::Moment;
 use crate::error::ActionError;

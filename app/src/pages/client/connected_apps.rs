@@ -5,14 +5,14 @@ use domain::base::id::ConsentId;
 use domain::client::consent;
 use domain::client::personal_token;
 use domain::model::client::ClientKind;
-use domain::model::consent::{Consent, ListedConsent};
-use domain::model::personal_token::ListedToken;
+use domain::model::client::consent::{Consent, ListedConsent};
+use domain::model::client::personal_token::ListedToken;
 use domain::server;
 use leptos::prelude::*;
 
+use crate::components::form::post_button::{one_of_many, post_button};
 use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
-use crate::components::post_button::{one_of_many, post_button};
 use crate::components::status::{ScopeTags, leaked_chip};
 use crate::components::table::{table, used_from};
 use crate::components::time::Moment;

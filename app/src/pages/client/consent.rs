@@ -2,7 +2,7 @@
 
 use domain::client::authorization::AuthorizationRequest;
 use domain::model::client::ClientKind;
-use domain::model::redirect_uri::Destination;
+use domain::model::client::redirect_uri::Destination;
 use domain::model::server::allows_for_person;
 use domain::services::client_documents::host;
 use leptos::prelude::*;

@@ -5,7 +5,7 @@ use domain::client;
 use domain::model::client::AppClient;
 use leptos::prelude::*;
 
-use crate::components::form_page::FormPage;
+use crate::components::form::form_page::FormPage;
 use crate::error::ActionError;
 use crate::form::Form;
 use crate::links;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use domain::base::cursor::Cursor;
 use domain::client::{self, prune};
+use domain::model::client::redirect_uri::RedirectUri;
 use domain::model::client::{AppClient, ClientKind, ClientQuery};
-use domain::model::redirect_uri::RedirectUri;
 use leptos::prelude::*;
 
-use crate::components::field::Select;
+use crate::components::form::field::Select;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};

@@ -2,11 +2,11 @@
 
 use domain::client::ClientDraft;
 use domain::model::client::AppClient;
-use domain::model::redirect_uri::RedirectUri;
+use domain::model::client::redirect_uri::RedirectUri;
 use leptos::prelude::*;
 
-use crate::components::field::{Select, TextArea, TextField, options};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{Select, TextArea, TextField, options};
+use crate::components::form::form_page::FormPage;
 use crate::error::ActionError;
 use crate::form::{Errors, Form};
 use crate::links;

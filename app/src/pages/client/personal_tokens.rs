@@ -3,14 +3,14 @@
 use domain::base::id::PersonalTokenId;
 use domain::client::personal_token::{self, TokenDraft, grantable};
 use domain::crypto::secret::PlainSecret;
-use domain::model::personal_token::{ListedToken, PersonalToken};
+use domain::model::client::personal_token::{ListedToken, PersonalToken};
 use domain::model::server::{McpServer, allows_for_person};
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::field::{Select, TextField, options};
-use crate::components::form_page::FormPage;
-use crate::components::post_button::{one_of_many, post_button};
+use crate::components::form::field::{Select, TextField, options};
+use crate::components::form::form_page::FormPage;
+use crate::components::form::post_button::{one_of_many, post_button};
 use crate::components::reveal::Reveal;
 use crate::components::snippet::Texts;
 use crate::components::status::{ScopeTags, leaked_chip};

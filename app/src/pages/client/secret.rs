@@ -5,7 +5,7 @@ use domain::client;
 use domain::crypto::secret::PlainSecret;
 use domain::model::client::AppClient;
 
-use crate::components::form_page::FormPage;
+use crate::components::form::form_page::FormPage;
 use crate::components::reveal::{Reveal, shown_once};
 use crate::error::ActionError;
 use crate::form::Form;

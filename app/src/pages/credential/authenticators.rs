@@ -11,9 +11,9 @@ use domain::model::credential::federated::{FederatedDraft, FederatedIdentity};
 use domain::model::credential::key::{ClientKey, KeysDraft};
 use leptos::prelude::*;
 
-use crate::components::form_page::FormPage;
-use crate::components::post_button::post_button;
-use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::components::form::form_page::FormPage;
+use crate::components::form::post_button::post_button;
+use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
 use crate::done::Done;

@@ -3,14 +3,14 @@
 
 use domain::base::clock::Timestamp;
 use domain::credential::edit::Edit;
-use domain::model::authority::Role;
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
+use domain::model::person::authority::Role;
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::field::{TextArea, TextField};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{TextArea, TextField};
+use crate::components::form::form_page::FormPage;
 use crate::error::ActionError;
 use crate::form::Form;
 use crate::links;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use domain::base::clock::Timestamp;
 use domain::base::id::TeamId;
-use domain::model::authority::Role;
 use domain::model::credential::AssertionRules;
 use domain::model::credential::draft::Expiry;
 use domain::model::field_error::FieldError;
+use domain::model::person::authority::Role;
 use domain::model::server::{McpServer, ScopeDescription};
 use domain::person::team;
 use leptos::prelude::*;
 
-use crate::components::field::{Select, TextField};
+use crate::components::form::field::{Select, TextField};
 use crate::error::ActionError;
 use crate::visit::Visit;
 

@@ -3,9 +3,9 @@
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, TeamId};
 use domain::credential::list::{counts, list};
-use domain::model::authority::Role;
 use domain::model::credential::Credential;
 use domain::model::credential::query::{Query, Show, Sort};
+use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::person::team;
 use domain::server;
@@ -13,7 +13,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::components::field::Select;
+use crate::components::form::field::Select;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::status::{ScopeTags, StatusChip, StatusView};
 use crate::components::table::used_from;

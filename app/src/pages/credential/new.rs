@@ -5,17 +5,17 @@
 
 use domain::base::id::{ClientId, McpServerId};
 use domain::credential;
-use domain::model::authority::Role;
 use domain::model::credential::AuthMethod;
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::field_error::FieldError;
+use domain::model::person::authority::Role;
 use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
 use domain::server;
 use leptos::prelude::*;
 
-use crate::components::field::{TextArea, TextField};
-use crate::components::form_page::FormPage;
-use crate::components::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
+use crate::components::form::field::{TextArea, TextField};
+use crate::components::form::form_page::FormPage;
+use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::error::ActionError;
 use crate::form::{Errors, Form};
 use crate::links;

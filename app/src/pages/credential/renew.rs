@@ -7,8 +7,8 @@ use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::field::{Select, TextField};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{Select, TextField};
+use crate::components::form::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::reveal::Reveal;
 use crate::error::ActionError;

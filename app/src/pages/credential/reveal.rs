@@ -64,7 +64,7 @@ impl NewSecret {
         let is_new = matches!(occasion, Occasion::Generated);
         let facts = view! {
             <div class="row muted">
-                <span>{expiry}</span><ScopeTags scopes/><span>{short_resource(&connection.mcp_server).to_owned()}</span>
+                <span>{expiry}</span><ScopeTags scopes/><span>{short_resource(&connection.mcp_server).clone()}</span>
             </div>
         };
         Reveal::new(title, "Client ID and secret", links::credential(&connection.client_id))

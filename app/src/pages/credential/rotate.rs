@@ -12,12 +12,12 @@ use domain::model::credential::{AuthMethod, AuthenticatorEnd, Credential};
 use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
-use crate::components::field::{ProofFields, Select, TextField};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{ProofFields, Select, TextField};
+use crate::components::form::form_page::FormPage;
+use crate::components::form::proof::{KeyFields, TypedKeys};
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
-use crate::components::proof::{KeyFields, TypedKeys};
 use crate::components::table::{table, used_from};
 use crate::components::time::{Moment, MomentOr};
 use crate::done::On;

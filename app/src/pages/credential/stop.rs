@@ -8,7 +8,7 @@ use domain::model::credential::{Credential, Impact};
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::field::TextField;
+use crate::components::form::field::TextField;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::time::MomentOr;

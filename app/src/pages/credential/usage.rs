@@ -2,9 +2,9 @@
 
 use domain::credential::usage::RecentExchange;
 use domain::model::credential::Impact;
+use domain::model::credential::usage::{RefusalHour, RefusalSummary};
 use domain::model::server::McpServer;
 use domain::model::token::Refusal;
-use domain::model::usage::{RefusalHour, RefusalSummary};
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};

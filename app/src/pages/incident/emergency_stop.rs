@@ -10,11 +10,11 @@ use domain::server;
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};
-use crate::components::field::{Select, TextField};
+use crate::components::form::field::{Select, TextField};
+use crate::components::form::post_button::post_button;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
-use crate::components::post_button::post_button;
 use crate::components::time::Moment;
 use crate::done::Done;
 use crate::error::ActionError;

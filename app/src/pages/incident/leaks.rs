@@ -6,17 +6,17 @@
 use std::time::Duration;
 
 use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
-use domain::model::authority::Role;
 use domain::model::credential::AuthMethod;
+use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::server;
 use leptos::prelude::*;
 
 use crate::components::chart::{counted, grouped};
-use crate::components::field::{Select, TextArea};
+use crate::components::form::field::{Select, TextArea};
+use crate::components::form::post_button::post_button;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
-use crate::components::post_button::post_button;
 use crate::components::status::{ScopeTags, StatusChip};
 use crate::components::time::Moment;
 use crate::error::ActionError;

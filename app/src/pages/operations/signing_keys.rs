@@ -5,7 +5,7 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{RotationMode, SigningKeyState};
 use leptos::prelude::*;
 
-use crate::components::form_page::FormPage;
+use crate::components::form::form_page::FormPage;
 use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::error::ActionError;

@@ -4,11 +4,11 @@ use domain::base::id::SessionId;
 use domain::person::{passkey, second_factor, session};
 use leptos::prelude::*;
 
-use crate::components::field::{CodeField, TextField};
+use crate::components::form::field::{CodeField, TextField};
+use crate::components::form::passkey::PasskeyButton;
+use crate::components::form::post_button::{one_of_many, post_button};
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
-use crate::components::passkey::PasskeyButton;
-use crate::components::post_button::{one_of_many, post_button};
 use crate::components::sessions::session_table;
 use crate::done::{Done, On};
 use crate::error::ActionError;

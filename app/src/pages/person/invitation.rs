@@ -1,10 +1,10 @@
 //! Invitations: the one page that shows a link, and what the link opens.
 
-use domain::model::team::{Invitation, InvitedRole, Team};
+use domain::model::person::team::{Invitation, InvitedRole, Team};
 use domain::person::team;
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
+use crate::components::form::field::TextField;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
@@ -49,7 +49,7 @@ async fn gives(visit: &Visit, invitation: &Invitation) -> Result<String, ActionE
     Ok(match &invitation.grant {
         InvitedRole::Administrator => "You will be an administrator of this Countersign.".to_owned(),
         InvitedRole::Team(id, role) => {
-            let teams = team::list(&visit.context, &domain::model::authority::Authority::Everything).await?;
+            let teams = team::list(&visit.context, &domain::model::person::authority::Authority::Everything).await?;
             let name = teams.into_iter().find(|team: &Team| team.id == *id).map(|team| team.name).unwrap_or_default();
             format!("You will be in the team {name}, as a {}.", role_word(*role).to_lowercase())
         }

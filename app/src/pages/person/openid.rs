@@ -7,7 +7,7 @@ use domain::person::sign_in::wait_words;
 use domain::services::relying_party::Provider;
 use leptos::prelude::*;
 
-use crate::components::field::ConfirmPassword;
+use crate::components::form::field::ConfirmPassword;
 use crate::components::layout::FormToken;
 use crate::components::time::Moment;
 use crate::error::ActionError;

@@ -5,9 +5,9 @@ use domain::model::person::Passkey;
 use domain::person::passkey;
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
-use crate::components::form_page::FormPage;
-use crate::components::passkey::PasskeyButton;
+use crate::components::form::field::TextField;
+use crate::components::form::form_page::FormPage;
+use crate::components::form::passkey::PasskeyButton;
 use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};
 use crate::error::ActionError;

@@ -1,21 +1,21 @@
 //! People: who has an account, in which teams, and what an administrator can do about it.
 
 use domain::base::id::{PersonId, SessionId};
-use domain::model::authority::{Authority, Role};
 use domain::model::person::Person;
-use domain::model::session::Session;
-use domain::model::team::Team;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::session::Session;
+use domain::model::person::team::Team;
 use domain::person::manage::{self, Listed};
 use domain::person::openid::link;
 use domain::person::session;
 use domain::person::{invitation, team};
 use leptos::prelude::*;
 
-use crate::components::field::{ConfirmPassword, Select, TextField};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{ConfirmPassword, Select, TextField};
+use crate::components::form::form_page::FormPage;
+use crate::components::form::post_button::{one_of_many, post_button};
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
-use crate::components::post_button::{one_of_many, post_button};
 use crate::components::sessions::session_table;
 use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};

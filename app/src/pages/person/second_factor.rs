@@ -8,8 +8,8 @@ use domain::person::second_factor;
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::field::TextField;
-use crate::components::form_page::FormPage;
+use crate::components::form::field::TextField;
+use crate::components::form::form_page::FormPage;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::qr_code::QrCode;
 use crate::components::reveal::Reveal;

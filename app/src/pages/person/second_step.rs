@@ -6,10 +6,10 @@ use domain::model::person::Factors;
 use domain::person::sign_in::wait_words;
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
+use crate::components::form::field::TextField;
+use crate::components::form::passkey::PasskeyButton;
 use crate::components::layout::FormToken;
 use crate::components::notice::Alert;
-use crate::components::passkey::PasskeyButton;
 use crate::links;
 use crate::page::{Frame, Page};
 

@@ -3,7 +3,7 @@
 use domain::crypto::password::SHORTEST_PASSWORD;
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
+use crate::components::form::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
 use crate::form::Form;

@@ -8,8 +8,8 @@ use domain::model::server::ScopeDescription;
 use domain::server::ServerDraft;
 use leptos::prelude::*;
 
-use crate::components::field::{Select, TextArea, TextField, options};
-use crate::components::form_page::FormPage;
+use crate::components::form::field::{Select, TextArea, TextField, options};
+use crate::components::form::form_page::FormPage;
 use crate::error::ActionError;
 use crate::form::Form;
 use crate::links;

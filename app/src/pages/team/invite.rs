@@ -1,16 +1,16 @@
 //! Inviting people, and the invitations that are open.
 
 use domain::base::id::{InvitationId, TeamId};
-use domain::model::authority::Role;
 use domain::model::field_error::FieldError;
-use domain::model::team::{Invitation, InvitedRole, Team};
+use domain::model::person::authority::Role;
+use domain::model::person::team::{Invitation, InvitedRole, Team};
 use domain::person::invitation;
 use domain::person::team;
 use leptos::prelude::*;
 
-use crate::components::field::{Select, TextField};
-use crate::components::form_page::FormPage;
-use crate::components::post_button::{one_of_many, post_button};
+use crate::components::form::field::{Select, TextField};
+use crate::components::form::form_page::FormPage;
+use crate::components::form::post_button::{one_of_many, post_button};
 use crate::components::table::table;
 use crate::components::time::Moment;
 use crate::done::Done;

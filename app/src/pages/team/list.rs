@@ -1,7 +1,7 @@
 //! The list of teams, and what each role may do.
 
-use domain::model::authority::Authority;
-use domain::model::team::Summary;
+use domain::model::person::authority::Authority;
+use domain::model::person::team::Summary;
 use domain::person::team;
 use leptos::prelude::*;
 

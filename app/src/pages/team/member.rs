@@ -4,8 +4,8 @@ use domain::base::id::{PersonId, TeamId};
 use domain::person::team::{self, TeamError};
 use leptos::prelude::*;
 
-use crate::components::field::Select;
-use crate::components::form_page::FormPage;
+use crate::components::form::field::Select;
+use crate::components::form::form_page::FormPage;
 use crate::components::layout::FormToken;
 use crate::done::Done;
 use crate::error::ActionError;

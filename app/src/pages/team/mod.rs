@@ -8,7 +8,7 @@ pub mod role;
 pub mod show;
 
 use domain::base::id::TeamId;
-use domain::model::team::Team;
+use domain::model::person::team::Team;
 use domain::person::team;
 
 use crate::error::ActionError;

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
-use crate::components::form_page::FormPage;
+use crate::components::form::field::TextField;
+use crate::components::form::form_page::FormPage;
 use crate::error::ActionError;
 use crate::form::Form;
 use crate::links;

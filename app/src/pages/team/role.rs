@@ -1,7 +1,7 @@
 //! Roles as people read and choose them.
 
-use domain::model::authority::{Authority, Role};
 use domain::model::field_error::FieldError;
+use domain::model::person::authority::{Authority, Role};
 
 use crate::components::chart::counted;
 

@@ -1,13 +1,13 @@
 //! The page of one team: who is in it and as what.
 
 use domain::base::id::TeamId;
-use domain::model::authority::Role;
-use domain::model::team::{Member, Team};
+use domain::model::person::authority::Role;
+use domain::model::person::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
+use crate::components::form::field::TextField;
 use crate::components::layout::FormToken;
 use crate::components::notice::{ErrorSummary, Receipt};
 use crate::components::table::table;

@@ -5,8 +5,8 @@ use domain::webhook::secret::SigningSecret;
 use domain::webhook::{self, WebhookDraft};
 use leptos::prelude::*;
 
-use crate::components::field::TextField;
-use crate::components::form_page::FormPage;
+use crate::components::form::field::TextField;
+use crate::components::form::form_page::FormPage;
 use crate::components::reveal::{Reveal, shown_once};
 use crate::components::time::Moment;
 use crate::error::ActionError;

@@ -7,10 +7,10 @@ use domain::webhook::{self, Delivery, sender};
 use leptos::prelude::*;
 
 use crate::components::chart::counted;
-use crate::components::form_page::FormPage;
+use crate::components::form::form_page::FormPage;
+use crate::components::form::post_button::post_button;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::notice::{Alert, DoneNotice};
-use crate::components::post_button::post_button;
 use crate::components::snippet::Texts;
 use crate::components::table::table;
 use crate::components::time::{Moment, MomentOr};

@@ -12,7 +12,7 @@ use crate::model::credential::AssertionRules;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
 use crate::model::credential::key::KeysDraft;
 use crate::model::field_error::FieldError;
-use crate::model::scope::Scopes;
+use crate::model::server::scope::Scopes;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer, SCOPE_INTROSPECT, SHORTEST_TOKEN_LIFETIME};
 use crate::model::settings::Settings;
 

@@ -4,6 +4,7 @@ pub mod draft;
 pub mod federated;
 pub mod key;
 pub mod query;
+pub mod usage;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
-use crate::model::scope::Scopes;
+use crate::model::server::scope::Scopes;
 
 /// A credential that ends within this time counts as expiring.
 pub const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -8,8 +8,8 @@ use crate::base::id::{ClientId, McpServerId, TokenId};
 use crate::base::random::Random;
 use crate::crypto::keys::KeyError;
 use crate::error::Fault;
-use crate::model::resource;
 use crate::model::server::McpServer;
+use crate::model::server::resource;
 use crate::model::token::{
     AuthenticatorState, ClientProof, IssuedToken, Refusal, RequestedResource, RequestedScope, SingleUse, TokenRequest,
     check_alive,

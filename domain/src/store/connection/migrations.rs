@@ -3,7 +3,7 @@
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, AssertSqlSafe, SqlSafeStr};
 
-use crate::store::connection::Engine;
+use crate::store::engine::Engine;
 
 use crate::store::error::StoreError;
 

@@ -6,30 +6,29 @@ pub mod sqlite;
 pub mod transaction;
 pub mod url;
 
-use crate::base::clock::Timestamp;
-use crate::store::connection::postgres::ChangeLock;
-use crate::store::connection::transaction::Transaction;
-use crate::store::connection::transaction::WritePermits;
-use crate::store::connection::url::DatabaseUrl;
-use crate::store::error::StoreError;
-use sqlx::any::AnyRow;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, Row};
 use std::sync::Arc;
-use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyPool};
+
+use crate::store::connection::postgres::ChangeLock;
+use crate::store::connection::transaction::{Transaction, WritePermits};
+use crate::store::connection::url::DatabaseUrl;
+use crate::store::engine::Engine;
+use crate::store::error::StoreError;
 
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(in crate::store) engine: Engine,
-    pub(in crate::store) url: DatabaseUrl,
-    pub(in crate::store) options: StoreOptions,
-    pub(in crate::store) reads: AnyPool,
-    pub(in crate::store) changes: AnyPool,
-    pub(in crate::store) ledger: AnyPool,
-    pub(in crate::store) permits: WritePermits,
+    pub(super) engine: Engine,
+    pub(super) url: DatabaseUrl,
+    pub(super) options: StoreOptions,
+    pub(super) reads: AnyPool,
+    pub(super) changes: AnyPool,
+    pub(super) ledger: AnyPool,
+    pub(super) permits: WritePermits,
     /// SQLite's file, of a server.
-    pub(in crate::store) file: Option<Arc<std::fs::File>>,
+    pub(super) file: Option<Arc<std::fs::File>>,
 }
 
 /// How the database is used.
@@ -62,35 +61,6 @@ pub enum LedgerDurability {
     Process,
     /// A power cut too: each commit waits for the disk.
     Power,
-}
-
-/// The database's kind, where statements differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// One file, one writer.
-    Sqlite,
-    /// A server that several processes share.
-    Postgres,
-}
-
-impl Engine {
-    /// The elements of the JSON list in this parameter, as rows of a table `name` with a column `value`. What is inside
-    /// is read with `->>`, and numbers are cast.
-    pub(crate) fn elements(self, parameter: &str, name: &str) -> String {
-        match self {
-            Self::Sqlite => format!("json_each({parameter}) AS {name}"),
-            Self::Postgres => format!("jsonb_array_elements(CAST({parameter} AS JSONB)) AS {name}(value)"),
-        }
-    }
-
-    /// Ends a subquery that picks rows to change where it does not matter which: what somebody else is changing is left
-    /// to them.
-    pub(crate) fn leaving_locked(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres => " FOR UPDATE SKIP LOCKED",
-        }
-    }
 }
 
 impl Store {
@@ -127,7 +97,7 @@ impl Store {
     }
 
     /// A connection of the ledger, for as long as its holder likes.
-    pub(in crate::store) async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
+    pub(super) async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
         Ok(self.ledger.acquire().await?)
     }
 

@@ -10,7 +10,8 @@ use crate::store::connection::migrations;
 use crate::store::connection::transaction::Transaction;
 use crate::store::connection::transaction::WritePermits;
 use crate::store::connection::url::{DatabaseUrl, PostgresUrl};
-use crate::store::connection::{Engine, LedgerDurability, Store, StoreOptions};
+use crate::store::connection::{LedgerDurability, Store, StoreOptions};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 /// Batches that are decided and written at once.

@@ -12,7 +12,8 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, Sql
 use crate::store::connection::migrations;
 use crate::store::connection::transaction::{WritePermit, WritePermits};
 use crate::store::connection::url::DatabaseUrl;
-use crate::store::connection::{Engine, LedgerDurability, Store, StoreOptions};
+use crate::store::connection::{LedgerDurability, Store, StoreOptions};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.

@@ -7,16 +7,17 @@ use crate::base::id::TeamId;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Show, Sort};
 use crate::store::columns::{Columns, to_json};
-use crate::store::connection::{Engine, Store};
+use crate::store::connection::Store;
 use crate::store::credential::{COLUMNS, contains_pattern, credential};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 use crate::store::person::team;
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 /// Whose credentials: a part of a statement with the parameters `$8` (see
-/// [`Authority::key`](crate::model::authority::Authority)) and `$9` (a team). What is not limited is left out, so that
-/// the index of what is can be used.
+/// [`Authority::key`](crate::model::person::authority::Authority)) and `$9` (a team). What is not limited is left out,
+/// so that the index of what is can be used.
 fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
     match (key, team) {
         (None, None) => "$8 IS NULL AND $9 IS NULL",

@@ -19,7 +19,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
 use crate::crypto::secret::SecretHash;
 use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
-use crate::model::scope::Scopes;
+use crate::model::server::scope::Scopes;
 use crate::store::columns::{Columns, millis, to_json};
 use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use crate::model::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
+use crate::model::client::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection};
 use crate::store::columns::{Columns, millis};
 use crate::store::connection::Store;

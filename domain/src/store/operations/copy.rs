@@ -8,7 +8,8 @@ use crate::store::columns::Columns;
 use crate::store::connection::sqlite;
 use crate::store::connection::transaction::Transaction;
 use crate::store::connection::url::DatabaseUrl;
-use crate::store::connection::{Engine, LedgerDurability, Store, StoreOptions};
+use crate::store::connection::{LedgerDurability, Store, StoreOptions};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 use crate::store::operations::keys;
 

@@ -7,8 +7,9 @@ use sqlx::any::AnyRow;
 use crate::base::clock::Timestamp;
 use crate::crypto::keys::signing::SigningKeyRow;
 use crate::store::columns::{Columns, millis};
+use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
-use crate::store::connection::{Engine, Store};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 /// One wrapped key of the instance.

@@ -6,9 +6,9 @@ use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, PersonId};
-use crate::model::authority::Role;
-use crate::model::consent::EndCause;
+use crate::model::client::consent::EndCause;
 use crate::model::operations::{Ended, How};
+use crate::model::person::authority::Role;
 use crate::store::client::consent::{self, ConsentSelection};
 use crate::store::client::personal_token;
 use crate::store::columns::{Columns, to_json};

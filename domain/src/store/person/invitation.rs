@@ -5,8 +5,8 @@ use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{InvitationId, PersonId, TeamId};
-use crate::model::authority::Role;
-use crate::model::team::{Invitation, InvitedRole};
+use crate::model::person::authority::Role;
+use crate::model::person::team::{Invitation, InvitedRole};
 use crate::store::columns::Columns;
 use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;

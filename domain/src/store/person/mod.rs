@@ -24,8 +24,9 @@ use crate::base::id::PersonId;
 use crate::crypto::password::StoredPassword;
 use crate::model::person::{Factors, Person};
 use crate::store::columns::{Columns, millis};
+use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
-use crate::store::connection::{Engine, Store};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Result<(), StoreError> {

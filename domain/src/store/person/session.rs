@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, SessionId};
-use crate::model::session::{CookieHash, Session};
+use crate::model::person::session::{CookieHash, Session};
 use crate::store::columns::Columns;
 use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;

@@ -10,8 +10,9 @@ use crate::base::clock::Timestamp;
 use crate::base::id::AuthenticatorId;
 use crate::model::token::LAST_USE_INTERVAL;
 use crate::store::columns::{Columns, to_json};
+use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
-use crate::store::connection::{Engine, Store};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 /// An exchange that was recorded and is not rolled up.

@@ -7,8 +7,8 @@ use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
+use crate::model::credential::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
 use crate::model::token::Refusal;
-use crate::model::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
 use crate::store::columns::{Columns, to_json};
 use crate::store::connection::Store;
 use crate::store::error::StoreError;

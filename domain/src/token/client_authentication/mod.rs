@@ -15,7 +15,7 @@ use crate::client;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::client::AppClient;
-use crate::model::oauth_error::OAuthError;
+use crate::model::token::oauth_error::OAuthError;
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 

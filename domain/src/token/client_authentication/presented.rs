@@ -15,7 +15,7 @@ use crate::base::form_body::{TokenForm, decode};
 use crate::base::id::ClientId;
 use crate::crypto::imported_secret::ImportedSecret;
 use crate::crypto::secret::PlainSecret;
-use crate::model::oauth_error::OAuthError;
+use crate::model::token::oauth_error::OAuthError;
 
 /// What a request presents.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ fn basic(header: &[u8]) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::oauth_error::OAuthErrorCode;
+    use crate::model::token::oauth_error::OAuthErrorCode;
     use crate::testing::SeededRandom;
 
     fn read(authorization: &[&str], body: &str) -> Result<(Option<String>, bool), OAuthErrorCode> {

@@ -3,9 +3,9 @@
 
 use crate::base::form_body::TokenForm;
 use crate::context::Context;
-use crate::model::oauth_error::OAuthError;
 use crate::model::origin::Origin;
 use crate::model::token::ClientProof;
+use crate::model::token::oauth_error::OAuthError;
 use crate::token::access_token::AccessToken;
 use crate::token::assertion::{self, AssertionPurpose};
 use crate::token::client_authentication::presented::Presented;

@@ -7,12 +7,12 @@ use clap::Args;
 use domain::base::id::TeamId;
 use domain::context::Context;
 use domain::credential::generate::generate;
-use domain::model::authority::Authority;
 use domain::model::credential::AssertionRules;
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
-use domain::model::team::Team;
+use domain::model::person::authority::Authority;
+use domain::model::person::team::Team;
 use domain::person::team;
 
 use super::new;

@@ -3,9 +3,9 @@
 use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::credential::list;
-use domain::model::authority::Authority;
 use domain::model::credential::Credential;
 use domain::model::credential::query::Query;
+use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
 
 use crate::cli::shared::error::CliError;

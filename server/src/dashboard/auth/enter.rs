@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::base::id::{ClientId, TeamId};
 use domain::credential::inspect;
-use domain::model::authority::{Denied, Role};
+use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::form_token::Binding;

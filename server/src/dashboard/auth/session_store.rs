@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use domain::context::Context;
-use domain::model::session::Session;
+use domain::model::person::session::Session;
 use domain::person::session::{self, Stored};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -74,8 +74,9 @@ impl SessionStore for Sessions {
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 
-    /// Nothing to do: signing out ended the session before this, and a new cookie takes the place of the old one when it is stored.
-    /// Were it taken away here, an answer that brings no new one, because something failed, would sign the person out.
+    /// Nothing to do: signing out ended the session before this, and a new cookie takes the place of the old one when
+    /// it is stored. Were it taken away here, an answer that brings no new one, because something failed, would sign
+    /// the person out.
     async fn delete(&self, _: &Id) -> Result<()> {
         Ok(())
     }

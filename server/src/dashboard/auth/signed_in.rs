@@ -10,7 +10,7 @@ use domain::context::Context;
 use domain::error::Fault;
 use domain::model::actor::Actor;
 use domain::model::person::Person;
-use domain::model::session::{CookieHash, Session};
+use domain::model::person::session::{CookieHash, Session};
 use domain::person::session;
 use domain::person::{self, authority};
 use serde::{Deserialize, Serialize};
@@ -77,8 +77,8 @@ impl SignedIn {
         })
     }
 
-    /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless, and so does that of a
-    /// session which this browser had.
+    /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless, and so does
+    /// that of a session which this browser had.
     pub async fn store(&self, context: &Context, session: &tower_sessions::Session) -> Result<(), Error> {
         if let Some(id) = session.id() {
             session::detach(context, &cookie_hash(&id)).await.map_err(backend)?;
@@ -87,9 +87,9 @@ impl SignedIn {
         session.insert(KEY, self).await
     }
 
-    /// Notes that the password was proved again, under a new cookie. The old one is good until the answer takes the new one along,
-    /// which no answer of a fault of ours does. A failure is logged: what was asked for is done all the same, and the next
-    /// sensitive action asks again.
+    /// Notes that the password was proved again, under a new cookie. The old one is good until the answer takes the new
+    /// one along, which no answer of a fault of ours does. A failure is logged: what was asked for is done all the
+    /// same, and the next sensitive action asks again.
     pub async fn renew(session: &tower_sessions::Session, now: Timestamp) {
         let renewed = async {
             if let Some(mut signed_in) = session.get::<Self>(KEY).await? {

@@ -1,6 +1,6 @@
 //! The forms that add keys and identities of a credential.
 
-use app::components::proof::{TypedIdentity, TypedKeys};
+use app::components::form::proof::{TypedIdentity, TypedKeys};
 use app::done::Done;
 use app::error::ActionError;
 use app::form::Form;

@@ -10,7 +10,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
-use domain::model::team::InvitedRole;
+use domain::model::person::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
 use domain::person::sign_in::ShownFactor;
 

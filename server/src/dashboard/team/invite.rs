@@ -8,7 +8,7 @@ use app::pages::team::invite::Typed;
 use app::visit::Visit;
 use axum::extract::{Extension, Path};
 use axum::response::Response;
-use domain::model::team::InvitedRole;
+use domain::model::person::team::InvitedRole;
 use domain::person::invitation;
 
 use crate::dashboard::respond::respond;

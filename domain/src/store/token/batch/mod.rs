@@ -16,13 +16,14 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId};
-use crate::model::scope::Scopes;
 use crate::model::server::McpServer;
+use crate::model::server::scope::Scopes;
 use crate::model::token::{AuthenticatorState, ClientProof, IssuedToken, SingleUse};
+use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::connection::url::DatabaseUrl;
-use crate::store::connection::{Engine, Store};
 use crate::store::credential::authenticators::KeyRow;
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
 /// A table of authenticators.

@@ -24,9 +24,10 @@ use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
 use crate::store::columns::{Columns, list, to_json};
+use crate::store::connection::Store;
 use crate::store::connection::postgres::ChangeLock;
-use crate::store::connection::{Engine, Store};
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
+use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 use crate::store::server;
 use crate::store::token::batch::{

@@ -1,6 +1,8 @@
 //! An exchange: the request, its proof, the issued token, the causes of a refusal, and the place of a token in the
 //! status lists.
 
+pub mod oauth_error;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::origin::Origin;
-use crate::model::scope::Scopes;
+use crate::model::server::scope::Scopes;
 use crate::model::settings::Settings;
 
 /// The proof of a client, as far as it can be checked before the issuing transaction.

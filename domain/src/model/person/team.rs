@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{InvitationId, PersonId, TeamId};
-use crate::model::authority::Role;
+use crate::model::person::authority::Role;
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq)]

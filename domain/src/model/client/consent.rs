@@ -7,7 +7,7 @@ use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId};
 use crate::base::word_enum::word_enum;
 use crate::model::client::ClientKind;
-use crate::model::scope::Scopes;
+use crate::model::server::scope::Scopes;
 
 /// A consent that was not used for so long is over.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -1,10 +1,13 @@
 //! MCP servers (protected resources) and their scopes.
 
+pub mod resource;
+pub mod scope;
+
 use std::time::Duration;
 
 use crate::base::id::McpServerId;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::model::scope::Scopes;
+use crate::model::server::scope::Scopes;
 
 /// One scope that an MCP server understands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
-use crate::model::authority::Authority;
 use crate::model::origin::Origin;
+use crate::model::person::authority::Authority;
 use crate::model::token::Refusal;
 
 /// Exchanges and refusals in one hour.

@@ -4,7 +4,7 @@ use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
 use crate::assets;
-use crate::components::field::{Select, TextArea, TextField};
+use crate::components::form::field::{Select, TextArea, TextField};
 use crate::form::Errors;
 
 /// What was typed about keys.

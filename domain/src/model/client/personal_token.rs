@@ -3,8 +3,8 @@
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
-use crate::model::consent::EndCause;
-use crate::model::scope::Scopes;
+use crate::model::client::consent::EndCause;
+use crate::model::server::scope::Scopes;
 
 /// A token, without what makes it one.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use domain::model::person::Factors;
 use leptos::prelude::*;
 
+use crate::components::form::passkey::PasskeyButton;
 use crate::components::icon::{Drawing, Icon};
-use crate::components::passkey::PasskeyButton;
 use crate::form::Errors;
 use crate::links;
 use crate::visit::Visit;

@@ -1,5 +1,9 @@
 //! People and what proves them.
 
+pub mod authority;
+pub mod session;
+pub mod team;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{OpenIdLinkId, PasskeyId, PersonId};
 use crate::base::text::is_unprintable;

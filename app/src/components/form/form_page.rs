@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::field::ConfirmPassword;
+use crate::components::form::field::ConfirmPassword;
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
 use crate::form::Errors;

@@ -1,12 +1,16 @@
 //! Clients that act for people: OAuth clients of the authorization code grant.
 
+pub mod consent;
+pub mod personal_token;
+pub mod redirect_uri;
+
 use aws_lc_rs::{constant_time, digest};
 use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, PersonId};
-use crate::model::redirect_uri::RedirectUri;
+use crate::model::client::redirect_uri::RedirectUri;
 
 /// Most redirect URIs of a client.
 pub const MOST_REDIRECT_URIS: usize = 10;

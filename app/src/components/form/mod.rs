@@ -1,0 +1,7 @@
+//! Parts of forms: fields, buttons, the page around a form, and what proves who sends it.
+
+pub mod field;
+pub mod form_page;
+pub mod passkey;
+pub mod post_button;
+pub mod proof;

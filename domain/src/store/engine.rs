@@ -1,0 +1,30 @@
+//! The kinds of databases, and where their SQL differs.
+
+/// The database's kind, where statements differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, one writer.
+    Sqlite,
+    /// A server that several processes share.
+    Postgres,
+}
+
+impl Engine {
+    /// The elements of the JSON list in this parameter, as rows of a table `name` with a column `value`. What is inside
+    /// is read with `->>`, and numbers are cast.
+    pub(crate) fn elements(self, parameter: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_each({parameter}) AS {name}"),
+            Self::Postgres => format!("jsonb_array_elements(CAST({parameter} AS JSONB)) AS {name}(value)"),
+        }
+    }
+
+    /// Ends a subquery that picks rows to change where it does not matter which: what somebody else is changing is left
+    /// to them.
+    pub(crate) fn leaving_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+}
