@@ -29,7 +29,7 @@ impl<'token> UncheckedJws<'token> {
     /// key can be registered for, a critical extension (RFC 7515 §4.1.11; we know none), or a type that says it is
     /// another kind of token (RFC 8725 §3.11). `jwk`, `jku`, `x5u` and `x5c` are not looked at, so nothing can be
     /// fetched.
-    pub fn parse(token: &'token str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(token: &'token str) -> Result<Self, &'static str> {
         if token.len() > LONGEST {
             return Err("longer than 8 KiB");
         }
@@ -67,18 +67,18 @@ impl<'token> UncheckedJws<'token> {
     }
 
     /// The claims, for finding out whose keys to try.
-    pub fn unchecked_claims(&self) -> &Map<String, Value> {
+    pub(crate) fn unchecked_claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
     /// The `kid`, a hint and no more.
-    pub fn kid(&self) -> Option<&str> {
+    pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
     /// The first of `keys` that made the signature. Only keys of the token's algorithm are tried; the one that the
     /// `kid` names goes first. Most clients send no `kid`.
-    pub fn signed_by<'key, Owner>(&self, keys: impl Iterator<Item = (Owner, &'key PublicKey)>) -> Option<Owner> {
+    pub(crate) fn signed_by<'key, Owner>(&self, keys: impl Iterator<Item = (Owner, &'key PublicKey)>) -> Option<Owner> {
         let mut fitting: Vec<_> = keys.filter(|(_, key)| key.algorithm() == self.algorithm).collect();
         fitting.sort_by_key(|(_, key)| key.kid().is_none_or(|kid| Some(kid) != self.kid.as_deref()));
         fitting.into_iter().find(|(_, key)| key.verify(self.signed, &self.signature)).map(|(owner, _)| owner)

@@ -13,24 +13,24 @@ use domain::token::client_authentication::presented::Presented;
 use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::grants::client_credentials::exchange;
 
-pub fn operator() -> Actor {
+pub(crate) fn operator() -> Actor {
     Actor::command_line("operator")
 }
 
-pub fn draft(name: &str) -> Draft {
+pub(crate) fn draft(name: &str) -> Draft {
     Draft { name: name.to_owned(), ..Draft::default() }
 }
 
-pub async fn generated(context: &Context, draft: &Draft) -> Generated {
+pub(crate) async fn generated(context: &Context, draft: &Draft) -> Generated {
     generate(context, &operator(), draft, None).await.expect("a credential is generated")
 }
 
 /// Exchanges `secret` with `parameters` appended to the body, from 192.0.2.1.
-pub async fn exchanged(context: &Context, secret: &str, parameters: &str) -> Result<AccessToken, OAuthError> {
+pub(crate) async fn exchanged(context: &Context, secret: &str, parameters: &str) -> Result<AccessToken, OAuthError> {
     exchanged_from(context, secret, parameters, "192.0.2.1").await
 }
 
-pub async fn exchanged_from(
+pub(crate) async fn exchanged_from(
     context: &Context,
     secret: &str,
     parameters: &str,
@@ -43,4 +43,4 @@ pub async fn exchanged_from(
     exchange(context, client, &form, &address.into()).await
 }
 
-pub const RESOURCE: &str = "http://localhost:8080/mcp";
+pub(crate) const RESOURCE: &str = "http://localhost:8080/mcp";

@@ -24,8 +24,8 @@ use url::Url;
 use crate::html::between;
 use crate::support::{Answer, App, Browser, EMAIL, FORM, PASSWORD, basic_of, form_token};
 
-pub const CALLBACK: &str = "http://localhost:8085/callback";
-pub const RESOURCE: &str = "http://localhost:8080/mcp";
+pub(crate) const CALLBACK: &str = "http://localhost:8085/callback";
+pub(crate) const RESOURCE: &str = "http://localhost:8080/mcp";
 /// The pair of RFC 7636 Appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -34,13 +34,13 @@ fn encoded(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-pub async fn register(app: &App, metadata: &Value) -> Answer {
+pub(crate) async fn register(app: &App, metadata: &Value) -> Answer {
     let request = Request::post("/mcp/oauth/register").header("content-type", "application/json");
     app.send(request.body(Body::from(metadata.to_string())).expect("a request")).await
 }
 
 /// What `mcp`, the command-line client, registers as.
-pub async fn registered(app: &App) -> String {
+pub(crate) async fn registered(app: &App) -> String {
     let metadata = json!({
         "client_name": "mcp", "redirect_uris": [CALLBACK], "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"], "token_endpoint_auth_method": "none",
@@ -51,7 +51,7 @@ pub async fn registered(app: &App) -> String {
 }
 
 /// A confidential client that an administrator made: its identifier and secret.
-pub async fn confidential(app: &App) -> (String, String) {
+pub(crate) async fn confidential(app: &App) -> (String, String) {
     let draft = ClientDraft {
         name: "Portal".to_owned(),
         redirect_uris: vec!["https://portal.example/callback".to_owned()],
@@ -63,7 +63,7 @@ pub async fn confidential(app: &App) -> (String, String) {
 }
 
 /// The query of a request, with these parameters in place of the usual ones; an empty value leaves one out.
-pub fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
     let mut pairs = vec![
         ("response_type", "code"),
         ("client_id", client_id),
@@ -79,19 +79,19 @@ pub fn query(client_id: &str, changes: &[(&str, &str)]) -> String {
     encoded(&pairs)
 }
 
-pub fn path(query: &str) -> String {
+pub(crate) fn path(query: &str) -> String {
     format!("/mcp/oauth/authorize?{query}")
 }
 
 /// The parameters that a redirect carries, and where it leads without them.
-pub fn redirect(answer: &Answer) -> (String, Vec<(String, String)>) {
+pub(crate) fn redirect(answer: &Answer) -> (String, Vec<(String, String)>) {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let url = Url::parse(answer.header("location")).expect("an absolute address");
     let base = url.as_str().split('?').next().unwrap_or_default().to_owned();
     (base, url.query_pairs().into_owned().collect())
 }
 
-pub fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair str {
+pub(crate) fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair str {
     let mut found = pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let value = found.next().unwrap_or_default();
     assert_eq!(found.next(), None, "{name} is there once");
@@ -99,20 +99,20 @@ pub fn parameter<'pair>(pairs: &'pair [(String, String)], name: &str) -> &'pair 
 }
 
 /// Opens the consent page and presses a button of it.
-pub async fn decide(browser: &Browser<'_>, query: &str, decision: &str) -> Answer {
+pub(crate) async fn decide(browser: &Browser<'_>, query: &str, decision: &str) -> Answer {
     let page = browser.get(&path(query)).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let token = form_token(&page.body);
     browser.post("/mcp/oauth/authorize", &[("form_token", &token), ("request", query), ("decision", decision)]).await
 }
 
-pub async fn code(browser: &Browser<'_>, client_id: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) async fn code(browser: &Browser<'_>, client_id: &str, changes: &[(&str, &str)]) -> String {
     let answer = decide(browser, &query(client_id, changes), "allow").await;
     parameter(&redirect(&answer).1, "code").to_owned()
 }
 
 /// The body that redeems a code, with these parameters in place of the usual ones.
-pub fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> String {
     let mut pairs = vec![
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -125,28 +125,28 @@ pub fn redemption(client_id: &str, code: &str, changes: &[(&str, &str)]) -> Stri
     encoded(&pairs)
 }
 
-pub fn refreshing(client_id: &str, token: &str) -> String {
+pub(crate) fn refreshing(client_id: &str, token: &str) -> String {
     encoded(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client_id)])
 }
 
-pub fn error(answer: &Answer) -> (u16, String) {
+pub(crate) fn error(answer: &Answer) -> (u16, String) {
     (answer.status.as_u16(), answer.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
-pub fn text(answer: &Answer, member: &str) -> String {
+pub(crate) fn text(answer: &Answer, member: &str) -> String {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.json()[member].as_str().unwrap_or_default().to_owned()
 }
 
 /// An access token and a refresh token of a new grant.
-pub async fn granted(app: &App, browser: &Browser<'_>, client_id: &str) -> (String, String) {
+pub(crate) async fn granted(app: &App, browser: &Browser<'_>, client_id: &str) -> (String, String) {
     let code = code(browser, client_id, &[]).await;
     let answer = app.token(&[], redemption(client_id, &code, &[])).await;
     (text(&answer, "access_token"), text(&answer, "refresh_token"))
 }
 
 /// Whether the built-in server accepts the token.
-pub async fn is_accepted(app: &App, token: &str) -> bool {
+pub(crate) async fn is_accepted(app: &App, token: &str) -> bool {
     let request = Request::post("/mcp")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")

@@ -847,7 +847,7 @@ async fn without_a_provider_there_is_nothing_of_it() {
 }
 
 /// What ended since a backup, and the store of the backup.
-pub async fn backed_up(app: &App) -> (Store, impl AsyncFn(&Store) -> restore::Difference) {
+pub(crate) async fn backed_up(app: &App) -> (Store, impl AsyncFn(&Store) -> restore::Difference) {
     let file = app.instance.folder().join("copy.db");
     app.instance.context.store.backup(&file, &mut |_, _| {}).await.expect("a backup");
     let backup = Store::open(&DatabaseUrl::Sqlite(file), &StoreOptions::default()).await.expect("opens");

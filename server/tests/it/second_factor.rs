@@ -24,7 +24,7 @@ const STEP: &str = "/login/second-factor";
 const STEP_SECONDS: u64 = 30;
 
 /// An authenticator app, as a telephone would have it.
-pub struct Phone(Vec<u8>);
+pub(crate) struct Phone(Vec<u8>);
 
 impl Phone {
     fn of(base32: &str) -> Self {
@@ -42,7 +42,7 @@ impl Phone {
     }
 
     /// The code that is shown so many steps from now.
-    pub fn code(&self, app: &App, away: i64) -> String {
+    pub(crate) fn code(&self, app: &App, away: i64) -> String {
         let step = app.instance.clock.now().millis() / 1000 / STEP_SECONDS as i64 + away;
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0), &step.to_be_bytes());
         let tag = tag.as_ref();
@@ -59,7 +59,7 @@ impl Phone {
 }
 
 /// Sets an app up in a browser whose person proved who they are a moment ago; returns it with the recovery codes.
-pub async fn enrolled(browser: &Browser<'_>) -> (Phone, Vec<String>) {
+pub(crate) async fn enrolled(browser: &Browser<'_>) -> (Phone, Vec<String>) {
     let shown = browser.submit("/account/authenticator", "/account/authenticator", &[]).await;
     assert_eq!((shown.status, shown.header("referrer-policy")), (StatusCode::OK, "no-referrer"));
     let phone = Phone::of(between(&shown.body, "?secret=", "&"));

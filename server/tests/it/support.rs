@@ -24,39 +24,39 @@ use server::incident::report_policy::LeakReports;
 use server::state::AppState;
 use tower::ServiceExt;
 
-pub use crate::html::{between, form_token};
+pub(crate) use crate::html::{between, form_token};
 
-pub const EMAIL: &str = "ada@example.com";
-pub const PASSWORD: &str = "quiet otter paints doors";
-pub const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const EMAIL: &str = "ada@example.com";
+pub(crate) const PASSWORD: &str = "quiet otter paints doors";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The whole server, as a router like those that tests make themselves.
-pub fn router(state: AppState) -> Router {
+pub(crate) fn router(state: AppState) -> Router {
     Router::new().fallback_service(Service::new(state))
 }
 
-pub struct App {
+pub(crate) struct App {
     pub instance: Instance,
     pub router: Router,
 }
 
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
     /// The answer as two callers would compare it: everything but the date.
-    pub fn fingerprint(&self) -> (StatusCode, Vec<(String, String)>, String) {
+    pub(crate) fn fingerprint(&self) -> (StatusCode, Vec<(String, String)>, String) {
         let headers = self
             .headers
             .iter()
@@ -68,20 +68,20 @@ impl Answer {
 }
 
 impl App {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::trusting(&[]).await
     }
 
-    pub async fn trusting(proxies: &[&str]) -> Self {
+    pub(crate) async fn trusting(proxies: &[&str]) -> Self {
         Self::with(proxies, LeakReports::default()).await
     }
 
-    pub async fn with_leak_reports(leak_reports: LeakReports) -> Self {
+    pub(crate) async fn with_leak_reports(leak_reports: LeakReports) -> Self {
         Self::with(&[], leak_reports).await
     }
 
     /// With other settings than the usual ones.
-    pub async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
         let mut instance = Instance::new().await;
         let mut settings = (*instance.context.settings).clone();
         change(&mut settings);
@@ -99,7 +99,7 @@ impl App {
     }
 
     /// Sends a request with a Host, from 192.0.2.1.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         request.headers_mut().entry(header::HOST).or_insert(header::HeaderValue::from_static("localhost:8080"));
         let peer: SocketAddr = "192.0.2.1:40000".parse().expect("an address");
         if request.extensions().get::<Peer>().is_none() {
@@ -111,12 +111,12 @@ impl App {
         Answer { status: head.status, headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
     /// `POST /mcp/oauth/token` with these headers and this body.
-    pub async fn token(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn token(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::post("/mcp/oauth/token").header(header::CONTENT_TYPE, FORM);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -124,14 +124,14 @@ impl App {
         self.send(request.body(body.into()).expect("a request")).await
     }
 
-    pub async fn generated(&self, name: &str, scopes: &[&str]) -> Generated {
+    pub(crate) async fn generated(&self, name: &str, scopes: &[&str]) -> Generated {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         let draft = Draft { name: name.to_owned(), scopes, ..Draft::default() };
         generate(&self.instance.context, &Actor::command_line("operator"), &draft, None).await.expect("generates")
     }
 
     /// A token of a new credential with these scopes.
-    pub async fn access_token(&self, scopes: &[&str]) -> (Generated, String) {
+    pub(crate) async fn access_token(&self, scopes: &[&str]) -> (Generated, String) {
         let generated = self.generated("job", scopes).await;
         let answer = self.token(&[("authorization", &basic(&generated))], "grant_type=client_credentials").await;
         let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
@@ -139,7 +139,7 @@ impl App {
     }
 
     /// A browser in which the administrator is signed in.
-    pub async fn signed_in(&self) -> Browser<'_> {
+    pub(crate) async fn signed_in(&self) -> Browser<'_> {
         let new = NewPerson {
             name: "Ada Lovelace".to_owned(),
             email: EMAIL.to_owned(),
@@ -153,27 +153,27 @@ impl App {
         browser
     }
 
-    pub fn browser(&self) -> Browser<'_> {
+    pub(crate) fn browser(&self) -> Browser<'_> {
         Browser { app: self, cookies: Mutex::default() }
     }
 }
 
-pub fn basic(generated: &Generated) -> String {
+pub(crate) fn basic(generated: &Generated) -> String {
     basic_of(generated.credential.client_id.as_str(), generated.secret.as_ref().expect("a secret").expose())
 }
 
-pub fn basic_of(id: &str, secret: &str) -> String {
+pub(crate) fn basic_of(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
 /// Keeps cookies, sends what browsers send.
-pub struct Browser<'app> {
+pub(crate) struct Browser<'app> {
     pub app: &'app App,
     pub cookies: Mutex<BTreeMap<String, String>>,
 }
 
 impl Browser<'_> {
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         let cookies: Vec<String> =
             self.cookies.lock().expect("a lock").iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
@@ -192,21 +192,21 @@ impl Browser<'_> {
         answer
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).header("accept", "text/html").body(Body::empty()).expect("a request")).await
     }
 
     /// Opens the page at `page`, and sends its form token with `fields` to `action`.
-    pub async fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
         let token = form_token(&self.get(page).await.body);
         self.post(action, &[&[("form_token", token.as_str())], fields].concat()).await
     }
 
-    pub async fn post(&self, action: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, action: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(action, fields, &[("sec-fetch-site", "same-origin")]).await
     }
 
-    pub async fn post_with(&self, action: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post_with(&self, action: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
         let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut request = Request::builder()
             .method(Method::POST)
@@ -219,15 +219,15 @@ impl Browser<'_> {
         self.send(request.body(Body::from(body)).expect("a request")).await
     }
 
-    pub async fn sign_in(&self, password: &str) -> Answer {
+    pub(crate) async fn sign_in(&self, password: &str) -> Answer {
         self.sign_in_as(EMAIL, password).await
     }
 
-    pub async fn sign_in_as(&self, email: &str, password: &str) -> Answer {
+    pub(crate) async fn sign_in_as(&self, email: &str, password: &str) -> Answer {
         self.submit("/login", "/login", &[("email", email), ("password", password)]).await
     }
 
-    pub fn cookie(&self, name: &str) -> Option<String> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.lock().expect("a lock").get(name).cloned()
     }
 }
