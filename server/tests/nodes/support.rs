@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use crate::html::{between, form_token};
+pub(crate) use crate::html::{between, form_token};
 
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "quiet otter paints doors";
