@@ -13,14 +13,14 @@ use serde_json::Value;
 
 pub(crate) use crate::html::{between, form_token};
 
-pub const EMAIL: &str = "ada@example.com";
-pub const PASSWORD: &str = "quiet otter paints doors";
-pub const FORM: &str = "application/x-www-form-urlencoded";
-pub const ISSUER: &str = "http://localhost:8080";
-pub const MASTER_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
+pub(crate) const EMAIL: &str = "ada@example.com";
+pub(crate) const PASSWORD: &str = "quiet otter paints doors";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const ISSUER: &str = "http://localhost:8080";
+pub(crate) const MASTER_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
 
 /// Ends those who run while this is set, also when a test fails beside them.
-pub struct Stop<'flag>(pub &'flag AtomicBool);
+pub(crate) struct Stop<'flag>(pub &'flag AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
@@ -29,7 +29,7 @@ impl Drop for Stop<'_> {
 }
 
 /// A database, and what the servers on it have in common.
-pub struct Site {
+pub(crate) struct Site {
     pub folder: PathBuf,
     pub database_url: String,
 }
@@ -141,7 +141,7 @@ impl Site {
 }
 
 /// A session of somebody with access to the database, who does one thing after the other.
-pub struct Session {
+pub(crate) struct Session {
     child: Child,
     said: Lines<BufReader<ChildStdout>>,
 }
@@ -163,14 +163,14 @@ impl Drop for Session {
 }
 
 /// Runs a statement as somebody with access to the database would.
-pub fn sql(server: &str, statement: &str) -> String {
+pub(crate) fn sql(server: &str, statement: &str) -> String {
     let output = Command::new("psql").args(["-qAtc", statement, server]).output().expect("psql runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
 }
 
 /// A PostgreSQL server of a test's own, which may be killed.
-pub struct Postgres {
+pub(crate) struct Postgres {
     child: Child,
     said: BufReader<ChildStdout>,
     pub url: String,
@@ -209,13 +209,13 @@ impl Drop for Postgres {
     }
 }
 
-pub struct Credential {
+pub(crate) struct Credential {
     pub id: String,
     pub secret: String,
 }
 
 /// A server.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     pub address: String,
     said: Lines<BufReader<ChildStdout>>,
@@ -283,7 +283,7 @@ impl Drop for Node {
 }
 
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
@@ -305,7 +305,7 @@ impl Answer {
 }
 
 /// One request on a connection of its own.
-pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
+pub(crate) fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost:8080\r\nconnection: close\r\n");
@@ -347,7 +347,7 @@ fn unchunked(mut body: &str) -> Option<String> {
 
 /// Keeps cookies, sends what browsers send, to any node.
 #[derive(Default)]
-pub struct Browser {
+pub(crate) struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
@@ -390,6 +390,6 @@ impl Browser {
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
