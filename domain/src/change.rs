@@ -7,7 +7,7 @@ use crate::model::audit::Event;
 use crate::services::audit_log;
 use crate::store::{StoreError, Transaction};
 
-/// A transaction that is committed together with its audit event; dropped, it leaves nothing behind.
+/// A transaction that is committed together with its audit event. When it is dropped, it is rolled back.
 pub struct Change<'context> {
     context: &'context Context,
     transaction: Transaction,
@@ -37,7 +37,7 @@ impl Change<'_> {
         Ok(numbers.last().copied().unwrap_or_default())
     }
 
-    /// The same for a change of several things, one event each: all of them or none.
+    /// Commits a change of several things, with one event each: all of them or none.
     pub(crate) async fn commit_all(mut self, actor: &Actor, events: &[Event]) -> Result<Vec<i64>, StoreError> {
         let now = self.context.now();
         let mut entries = Vec::with_capacity(events.len());

@@ -39,7 +39,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Where passwords are hashed, a bounded number at a time.
     pub hashing: HashQueue,
-    /// Where secrets of other systems are verified: a flood of them must not keep people from signing in.
+    /// Where secrets of other systems are verified. The queue is separate, because a flood of such secrets must not
+    /// keep people from signing in.
     pub secret_hashing: HashQueue,
     /// Where exchanges are decided and recorded.
     pub ledger: Ledger,
@@ -51,15 +52,15 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Keys of other issuers.
     pub issuer_keys: IssuerKeys,
-    /// ClientDocuments that describe clients.
+    /// The documents that describe clients.
     pub documents: ClientDocuments,
-    /// The token status lists as they were signed last.
+    /// The token status lists as they were last signed.
     pub status_lists: StatusLists,
     /// Counts of credentials, of a large instance.
     pub counts: StaleCache<Counts>,
     /// Exchanges by hour, of a large instance.
     pub hours: StaleCache<Vec<Hour>>,
-    /// The way to webhooks.
+    /// Sends messages to webhooks.
     pub post: Arc<dyn Post>,
     /// The OpenID provider that people may sign in with.
     pub openid: Option<RelyingParty>,
@@ -109,7 +110,7 @@ impl Context {
         })
     }
 
-    /// The same, in which people may also sign in with this OpenID provider.
+    /// The same context, in which people may also sign in with this OpenID provider.
     pub fn with_openid(mut self, relying_party: Option<RelyingParty>) -> Self {
         self.openid = relying_party;
         self

@@ -14,7 +14,7 @@ pub enum Fault {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// A stored row makes no sense. Which one stands in the log.
+    /// A stored row makes no sense. The log names the row.
     #[error("a stored row is damaged")]
     Damaged,
     /// More work than can be done in time; the caller may try again soon.
@@ -35,8 +35,8 @@ macro_rules! through_fault {
     };
 }
 
-/// Lets `?` turn a refused authority into an operation's error: a thing that the actor does not see is not found, and a
-/// thing that they see is forbidden.
+/// Lets `?` turn a refused authority into an operation's error. A thing that the actor does not see becomes "not
+/// found". A thing that the actor sees becomes "forbidden".
 macro_rules! through_denied {
     ($error:ty) => {
         impl From<$crate::model::person::authority::Denied> for $error {

@@ -53,7 +53,7 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
     change.commit(&Actor::system(), &event).await.map(drop)
 }
 
-/// What is said of an MCP server to register.
+/// The description of an MCP server to register.
 #[derive(Debug, Clone, Default)]
 pub struct ServerDraft {
     /// Its name for people.
@@ -87,7 +87,7 @@ through_fault!(McpServerError: StoreError);
 const MOST_SCOPES: usize = 50;
 const LONGEST_RESOURCE: usize = 500;
 
-/// Scopes by which the built-in server lets credentials act on this instance, now or later.
+/// Whether the scope lets credentials act on this instance through the built-in server, now or in a later version.
 fn is_reserved(scope: &str) -> bool {
     scope.starts_with("credentials:") || scope.starts_with("tokens:")
 }
@@ -98,7 +98,7 @@ impl ServerDraft {
         if let Err(message) = check_name(&self.name) {
             errors.push(FieldError::new("name", message));
         }
-        // It is compared byte for byte.
+        // Verifiers compare the identifier byte for byte.
         let is_plain = is_pasteable(self.resource.trim());
         if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
             let message =
@@ -167,8 +167,8 @@ pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServe
     Ok(store::server::list(&context.store).await?.into_iter().find(|server| server.id == *id))
 }
 
-/// Lets the built-in server follow a changed `public_url`. Only the server does this: the command line, which may
-/// run with other settings beside it, must not move the resource under it.
+/// Moves the built-in server to a changed `public_url`. Only the server process calls this. The command line may run
+/// beside it with other settings, and must not change the resource of a running server.
 pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
     let resource = context.settings.built_in_resource();
     let servers = store::server::list(&context.store).await?;

@@ -1,5 +1,5 @@
-//! What tests hand to operations in place of the machine's: a clock that stands still until told, randomness from a
-//! seed, and a database of their own.
+//! What tests give to operations in place of the real things: a clock that moves only on command, randomness from a
+//! seed, and a database for each test.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ impl Random for SeededRandom {
     }
 }
 
-/// Documents by URL, in place of the network; counts how often each was asked for.
+/// Documents by URL, in place of the network. It counts how often each document was asked for.
 #[derive(Default)]
 pub struct FakeIssuers {
     documents: Mutex<HashMap<String, String>>,
@@ -105,7 +105,8 @@ impl Fetch for FakeIssuers {
     }
 }
 
-/// A receiver of webhooks, in place of the network: keeps what it got, and answers 204 or what it was told to.
+/// A receiver of webhooks, in place of the network. It keeps the messages that it got, and answers 204 or what the test
+/// set.
 #[derive(Default)]
 pub struct FakeReceiver {
     received: Mutex<Vec<Received>>,
@@ -141,7 +142,7 @@ pub struct Received {
 }
 
 impl FakeReceiver {
-    /// Answers like this from now on at this address.
+    /// Sets the answer of this address from now on.
     pub fn answer(&self, url: &str, answer: ReceiverAnswer) {
         self.answers.lock().expect("not poisoned").insert(url.to_owned(), answer);
     }
@@ -183,7 +184,7 @@ impl Post for FakeReceiver {
 /// Names the PostgreSQL server that tests run on, as `postgres://…`. They run on SQLite without it.
 pub const POSTGRES_VARIABLE: &str = "COUNTERSIGN_TEST_POSTGRES";
 
-/// The address of a new, empty database: this file, or a schema of the server in [`POSTGRES_VARIABLE`].
+/// The address of a new, empty database: this file, or a schema of the server that [`POSTGRES_VARIABLE`] names.
 pub async fn database_url(file: &Path) -> String {
     match std::env::var(POSTGRES_VARIABLE) {
         Ok(server) => new_schema(&server).await,
@@ -213,7 +214,7 @@ pub fn folder() -> PathBuf {
     folder
 }
 
-/// An instance of its own: a database that no other has, and a folder that is removed with it.
+/// An instance for one test: it has its own database, and a folder that is removed with it.
 pub struct Instance {
     /// What operations take.
     pub context: Context,
@@ -228,8 +229,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// A new instance whose PostgreSQL would rather do anything than read a whole table or sort: what it does all the
-    /// same has no index. SQLite tells them apart without that.
+    /// A new instance whose PostgreSQL avoids reading a whole table and sorting if it can. A plan that still does so
+    /// has no index. SQLite shows such plans without this setting.
     pub async fn without_whole_reads() -> Self {
         const RELUCTANT: &str = "options[enable_seqscan]=off&options[enable_sort]=off&options[enable_bitmapscan]=on";
         Self::on(|url| if url.starts_with("postgres") { format!("{url}&{RELUCTANT}") } else { url }).await
@@ -282,7 +283,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // A folder that stays behind in the temporary directory is untidy, not wrong.
+        // A folder that remains in the temporary directory is untidy, but it makes no test wrong.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -84,14 +84,14 @@ fn saturating_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Where an operation learns what time it is.
+/// Tells an operation the present time.
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock, which never goes back while the process runs: a clock that is set back must not prolong
-/// sessions and secrets, nor accept an assertion again.
+/// The machine's clock, which never goes back while the process runs. A clock that an operator sets back must not
+/// prolong sessions and secrets, and must not make a used assertion acceptable again.
 #[derive(Debug, Default)]
 pub struct SystemClock {
     latest: AtomicI64,

@@ -1,4 +1,4 @@
-//! Where a page of a list that is sorted by its rows' age ends, and the next one begins.
+//! The place in a list, sorted by the age of its rows, where one page ends and the next page begins.
 
 use crate::base::clock::Timestamp;
 

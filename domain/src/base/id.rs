@@ -50,7 +50,7 @@ macro_rules! identifier {
     };
 }
 
-/// A credential: the OAuth `client_id` (RFC 6749 §2.2). Public, not a secret. One that was imported keeps the
+/// A credential: the OAuth `client_id` (RFC 6749 §2.2). It is public, not a secret. An imported credential keeps the
 /// identifier that it had in the other system.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(String);
@@ -65,7 +65,8 @@ impl ClientId {
         Self(format!("{}{}", Self::PREFIX, base62::random(random, 22)))
     }
 
-    /// The identifier that always follows from these bytes: 128 bits of them.
+    /// The identifier that is derived from these bytes: 128 bits of them. The same bytes always give the same
+    /// identifier.
     pub(crate) fn following_from(bytes: &[u8]) -> Self {
         let number = |bytes: &[u8]| bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
         let (first, rest) = bytes.split_at(bytes.len() / 2);
@@ -73,11 +74,11 @@ impl ClientId {
         Self(format!("{}{characters}", Self::PREFIX))
     }
 
-    /// Reads an identifier of either kind.
+    /// Reads an identifier, generated or imported.
     ///
-    /// One of another system has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, which a URL and HTTP Basic leave as
-    /// they are, and begins with a letter or digit. It must not look like one of ours: the `sub` of a credential and of
-    /// a person stay apart (RFC 9068 §5).
+    /// An imported identifier has 4 to 128 letters, digits and `.` `_` `-` `~` `@`, and begins with a letter or digit.
+    /// A URL and HTTP Basic leave these characters as they are. It must not look like an identifier that we generate:
+    /// the `sub` of a credential and of a person stay apart (RFC 9068 §5).
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with(Self::PREFIX) {
             return Self::parse_generated(text);
@@ -116,9 +117,9 @@ impl AppClientId {
         ClientId::parse_generated(text).map(|id| Self(id.0)).or_else(|| Self::parse_document(text))
     }
 
-    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3): https,
-    /// with a path, without user information or fragment, and in the one form that URLs with the same meaning have. Two
-    /// clients never differ in how their address is written.
+    /// Reads the address of a client ID metadata document (draft-ietf-oauth-client-id-metadata-document §3). It is
+    /// https, with a path, without user information or fragment. Of several URLs with the same meaning only the normal
+    /// form is accepted, so that two clients never differ only in how their address is written.
     fn parse_document(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|url| url.as_str() == text && text.len() <= Self::LONGEST_DOCUMENT)?;
         let names_document = url.scheme() == "https" && url.path() != "/" && url.fragment().is_none();
@@ -129,7 +130,7 @@ impl AppClientId {
     /// Longest address of a client ID metadata document, in bytes.
     const LONGEST_DOCUMENT: usize = 500;
 
-    /// The address of the document that describes the client, where it is one.
+    /// The address of the document that describes the client; `None` when no document does.
     pub fn document(&self) -> Option<&str> {
         self.0.starts_with("https://").then_some(self.as_str())
     }
@@ -224,7 +225,7 @@ identifier!(
     "whk_"
 );
 identifier!(
-    /// What is sent to a webhook: the `webhook-id` of Standard Webhooks, the same for every attempt.
+    /// A message to a webhook: the `webhook-id` of Standard Webhooks, the same for every attempt.
     DeliveryId,
     "msg_"
 );
@@ -237,7 +238,8 @@ impl TeamId {
 }
 
 impl PersonId {
-    /// Stands where nobody does: no person is ever generated with it, as they are random.
+    /// A placeholder where there is no person. No person is ever generated with this identifier, because identifiers
+    /// are random.
     pub(crate) fn nobody() -> Self {
         Self(format!("{}{}", Self::PREFIX, "0".repeat(22)))
     }

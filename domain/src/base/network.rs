@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-/// Whom an address belongs to: one household has one IPv4 address but 2^64 IPv6 addresses.
+/// The network that an address belongs to, and so its owner: one household has one IPv4 address but 2^64 IPv6
+/// addresses.
 pub(crate) fn network_of(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -9,13 +9,13 @@ use crate::base::clock::Timestamp;
 
 /// Figures younger than this are shown as they are.
 const FRESH: Duration = Duration::from_secs(10);
-/// Figures younger than this are shown while they are counted anew; older ones are waited for.
+/// Figures younger than this are shown while a new count runs. A request for older ones waits for the new count.
 const USABLE: Duration = Duration::from_secs(60);
-/// Most different figures that are kept.
+/// The most keys whose figures are kept.
 const MOST: usize = 256;
 
-/// Counts by what was asked for. A count that is due is made again in the background, and the earlier one is shown
-/// meanwhile. Cheap to clone.
+/// Counts, by key. A count that is due runs in the background, and the earlier figures are shown meanwhile. Cheap to
+/// clone.
 #[derive(Debug, Clone)]
 pub struct StaleCache<V>(Arc<Mutex<HashMap<String, Figures<V>>>>);
 
@@ -33,7 +33,7 @@ impl<V> Default for StaleCache<V> {
 }
 
 impl<V: Clone + Send + 'static> StaleCache<V> {
-    /// The figures of `key`, from `count` when there are none that can be shown.
+    /// The figures of `key`. When none are young enough to be shown, `count` is run first.
     pub(crate) async fn get<Error: std::fmt::Display + Send + 'static>(
         &self,
         key: &str,
@@ -60,7 +60,7 @@ impl<V: Clone + Send + 'static> StaleCache<V> {
         Ok(value)
     }
 
-    /// What is known, and whether the caller is to count it anew.
+    /// The known figures, and whether the caller must start a new count.
     fn known(&self, key: &str, now: Timestamp) -> Option<(V, bool)> {
         let mut entries = self.entries();
         let figures = entries.get_mut(key).filter(|figures| now.since(figures.counted_at) < USABLE)?;

@@ -1,5 +1,6 @@
-//! JSON in which no object has a member twice (RFC 7519 §4). The ready-made reader keeps the last of two, others keep
-//! the first: who checks one and uses the other has been tricked.
+//! JSON in which no object has a member twice (RFC 7519 §4). The ready-made reader keeps the last of two equal members,
+//! other readers keep the first. So an attacker could let one reader check one value, and another reader use the other
+//! value.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Work that costs us more than whoever asks for it, shared out among the networks it is asked from: a flood from one
-//! of them must not take the place of the others.
+//! Work that costs us more than it costs the client that asks for it, shared out among the networks of the clients. A
+//! flood of requests from one network must not take the places of the other networks.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::base::network::network_of;
 #[derive(Debug, Clone)]
 pub(crate) struct FairShare {
     taken: Arc<Mutex<HashMap<String, usize>>>,
-    /// Most that is done, or waits to be done, for one network.
+    /// The most work that runs, or waits to run, for one network.
     most_of_one: usize,
 }
 
@@ -23,12 +23,12 @@ pub(crate) struct Slot {
 }
 
 impl FairShare {
-    /// Half of these places for a network, at least one.
+    /// Gives each network half of these places, at least one.
     pub(crate) fn of(places: usize) -> Self {
         Self { taken: Arc::default(), most_of_one: (places / 2).max(1) }
     }
 
-    /// A place for whoever asks from this address; `None` when its network has all that it may.
+    /// A place for a request from this address; `None` when its network has used all its places.
     pub(crate) fn place(&self, address: Option<IpAddr>) -> Option<Slot> {
         let network = address.map(network_of).unwrap_or_default();
         let mut taken = self.taken();

@@ -1,5 +1,6 @@
-//! Secrets that another system issued. They are found by their client, verified with whatever that system hashed them
-//! with, and at their first use put under our own MAC: from then on they cost what ours cost.
+//! Secrets that another system issued. Such a secret is found by its client and verified with the hash scheme of that
+//! system. At its first use its hash is replaced by our own MAC: from then on it costs as little to verify as a secret
+//! of ours.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -94,7 +95,7 @@ impl ImportedHash {
         format!("{PREFIX}{client_id}{}", self.0)
     }
 
-    /// Reads what [`ImportedHash::stored`] wrote; `None`: it is a hash of ours.
+    /// Reads what [`ImportedHash::stored`] wrote; `None` when the text is a hash of ours.
     pub(crate) fn from_stored(text: &str) -> Option<Self> {
         let hash = text.strip_prefix(PREFIX)?;
         Some(Self(hash[hash.find('$')?..].to_owned()))

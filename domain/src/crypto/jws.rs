@@ -10,7 +10,7 @@ use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
 /// Longest token that is looked at, in bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// A token whose signature nobody has checked yet.
+/// A token whose signature is not checked yet.
 #[derive(Debug)]
 pub(crate) struct UncheckedJws<'token> {
     signed: &'token [u8],
@@ -66,7 +66,7 @@ impl<'token> UncheckedJws<'token> {
         Ok(Self { signed, signature, algorithm, kid, claims })
     }
 
-    /// The claims, for finding out whose keys to try.
+    /// The claims, unchecked. Use them only to find out whose keys to try.
     pub(crate) fn unchecked_claims(&self) -> &Map<String, Value> {
         &self.claims
     }
@@ -76,8 +76,8 @@ impl<'token> UncheckedJws<'token> {
         self.kid.as_deref()
     }
 
-    /// The first of `keys` that made the signature. Only keys of the token's algorithm are tried; the one that the
-    /// `kid` names goes first. Most clients send no `kid`.
+    /// The owner of the first key among `keys` that made the signature. Only keys of the token's algorithm are tried,
+    /// and the key that the `kid` names is tried first. Most clients send no `kid`.
     pub(crate) fn signed_by<'key, Owner>(&self, keys: impl Iterator<Item = (Owner, &'key PublicKey)>) -> Option<Owner> {
         let mut fitting: Vec<_> = keys.filter(|(_, key)| key.algorithm() == self.algorithm).collect();
         fitting.sort_by_key(|(_, key)| key.kid().is_none_or(|kid| Some(kid) != self.kid.as_deref()));

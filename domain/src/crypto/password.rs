@@ -1,7 +1,7 @@
 //! Passwords of people: Argon2id, a bounded number at a time.
 //!
-//! One verification takes some 25 ms of a core and 19 MiB. Without a bound, a few dozen parallel sign-ins starve
-//! the token endpoint; with one, whatever does not fit is told to come back.
+//! One verification takes some 25 ms of a core and 19 MiB. Without a bound, a few dozen parallel sign-ins starve the
+//! token endpoint. With a bound, a sign-in that does not fit in is refused, and the answer says to try again soon.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const MEMORY_KIB: u32 = 19_456;
 const ITERATIONS: u32 = 2;
 /// Sign-ins that may wait for a hashing thread, beyond those being hashed.
 const QUEUE: usize = 16;
-/// How long one may wait.
+/// The longest time that a sign-in may wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A password in clear, wiped when dropped; its `Debug` shows nothing. Exact bytes: no normalisation, because the
@@ -46,9 +46,9 @@ impl Password {
 
     /// Whether a person called `name` with `email` may choose it; the error says what to do.
     ///
-    /// Length decides, not kinds of characters (NIST SP 800-63B §3.1.1.2). Refused are repetitions, runs of the
-    /// keyboard or the alphabet, well-known long passwords, and those that are little more than the person's or
-    /// the product's name.
+    /// Length decides, not kinds of characters (NIST SP 800-63B §3.1.1.2). Four kinds of passwords are refused:
+    /// repetitions, runs of the keyboard or the alphabet, well-known long passwords, and passwords that hold little
+    /// more than the name of the person or of the product.
     pub fn check_choice(&self, name: &str, email: &str) -> Result<(), String> {
         if self.0.chars().count() < SHORTEST_PASSWORD {
             return Err(format!(
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Sequences that people walk along, forwards or backwards.
+/// Runs of the alphabet and of keyboards that people use as passwords, forwards or backwards.
 const RUNS: [&str; 6] = [
     "01234567890123456789",
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
@@ -83,7 +83,7 @@ const RUNS: [&str; 6] = [
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
 ];
 
-/// Parts that carry next to nothing: removed before what is left is measured.
+/// Parts that make a password hardly harder to guess. They are removed before the rest is measured.
 const COMMON_PARTS: [&str; 24] = [
     "password",
     "passwort",
@@ -135,7 +135,7 @@ fn is_predictable(password: &str, name: &str, email: &str) -> bool {
     rest.chars().count() < 6 || distinct.len() < 5
 }
 
-/// Why nothing was hashed or verified. Nobody's password is wrong then.
+/// Why nothing was hashed or verified. These errors never mean that a password is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
     /// More work than can be done in time; the caller may try again soon.
@@ -166,8 +166,8 @@ impl std::fmt::Debug for StoredPassword {
     }
 }
 
-/// Hashes passwords on blocking threads, those of people and the secrets of other systems apart: as many at a time as
-/// there are cores but one, at least one.
+/// Hashes passwords on blocking threads. The passwords of people and the secrets of other systems have separate queues.
+/// A queue runs as many hashes at a time as there are cores but one, at least one.
 #[derive(Clone)]
 pub struct HashQueue {
     random: Arc<dyn Random>,
@@ -208,9 +208,9 @@ impl HashQueue {
         .await?
     }
 
-    /// Whether `password` is the one stored. With nothing stored (no such account) it does the same work and says
-    /// no, so that the time taken does not tell which accounts exist. A password longer than any that could have
-    /// been set is refused without work.
+    /// Whether `password` is the one stored. With nothing stored (no such account) it does the same work and returns
+    /// false, so that the time taken does not tell which accounts exist. A password longer than the longest that can be
+    /// set is refused without work.
     ///
     /// # Errors
     ///
@@ -229,8 +229,8 @@ impl HashQueue {
         .await
     }
 
-    /// Whether `secret` is the one behind the hash of another system. Anybody may ask, so each network gets its share
-    /// only.
+    /// Whether `secret` belongs to the hash of another system. Anyone can send such a request, so each network gets
+    /// only its share.
     ///
     /// # Errors
     ///
@@ -244,14 +244,14 @@ impl HashQueue {
         let place =
             self.share.place(asked_from).ok_or(HashError::Overloaded("too many secrets at once from one network"))?;
         self.run(move || {
-            // Not given back when whoever asked goes away: the work goes on.
+            // The task holds the place: if the client disconnects, the work goes on, and the place must stay taken.
             let _place = place;
             hash.verify(secret.expose())
         })
         .await
     }
 
-    /// The stored form of a secret that another system's people may have chosen.
+    /// The stored form of a secret from another system. People of that system may have chosen it.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
-//! Recovery codes: each lets somebody in once whose other factor is lost.
+//! Recovery codes: each code works once, and lets a person sign in who lost their other factor.
 
 use crate::base::encoding::base32;
 use crate::base::id::PersonId;
 use crate::base::random::Random;
 use crate::crypto::keys::MacKey;
 
-/// How many are made at a time.
+/// How many codes are made at a time.
 pub const RECOVERY_CODES: usize = 10;
-/// 120 bits: beyond guessing whatever is stored of them (NIST SP 800-63B §3.1.2 asks for 112).
+/// 120 bits: they cannot be guessed, even from the stored hash (NIST SP 800-63B §3.1.2 asks for 112).
 const BYTES: usize = 15;
 const CHARACTERS: usize = 24;
 /// Characters between two hyphens.
@@ -24,15 +24,15 @@ impl RecoveryCode {
         Self(base32::encode(&bytes))
     }
 
-    /// Reads what somebody typed: spaces, hyphens and case do not matter.
+    /// Reads what a person typed: spaces, hyphens and case do not matter.
     pub(crate) fn parse(typed: &str) -> Option<Self> {
         let code: String =
             typed.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_uppercase()).collect();
         (code.len() == CHARACTERS).then_some(Self(code))
     }
 
-    /// What is stored of it: a MAC that holds for this person only, under a key that the database does not hold in
-    /// clear.
+    /// The stored form of the code: a MAC that is valid for this person only. The database does not hold the MAC's key
+    /// in clear.
     pub(crate) fn hash(&self, key: &MacKey, person: &PersonId) -> String {
         key.mac_parts(&["recovery code", person.as_str(), &self.0])
     }

@@ -1,9 +1,9 @@
 //! Secrets that we generate: [`PlainSecret`] is shown once, [`SecretHash`] is what is stored.
 //!
-//! A generated secret carries 256 random bits, so it is stored as HMAC-SHA-256 under a random pepper rather than
-//! with a password hash: guessing is hopeless whatever the hash, one deterministic value finds the row by a unique
-//! index, and a stolen database is useless without the master key that wraps the pepper. Argon2id here would cap
-//! a core at forty exchanges a second and let anybody exhaust it with wrong secrets.
+//! A generated secret carries 256 random bits, so it is stored as HMAC-SHA-256 under a random pepper rather than with a
+//! password hash. Guessing is hopeless with any hash. One deterministic value finds the row by a unique index. A stolen
+//! database is useless without the master key that wraps the pepper. Argon2id would limit a core to forty exchanges a
+//! second, and anyone could exhaust it with wrong secrets.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use crate::crypto::keys::MacKey;
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 
-/// A secret in clear: four characters that say of what kind, 43 random base62 characters (256 bits), six of CRC-32 over
-/// all before.
+/// A secret in clear: four characters that name its kind, 43 random base62 characters (256 bits), and six characters of
+/// CRC-32 over all before.
 ///
 /// Neither `Clone` nor `Serialize`, wiped when dropped, and its `Debug` shows nothing.
 pub struct PlainSecret(Zeroizing<String>);
@@ -53,7 +53,7 @@ impl SecretKind {
 }
 
 impl PlainSecret {
-    /// Of client secrets. Never change it: leak scanners and deployed clients know secrets by it.
+    /// The prefix of client secrets. Never change it: leak scanners and deployed clients know secrets by it.
     pub const PREFIX: &'static str = "css_";
 
     /// A new client secret.
@@ -77,7 +77,7 @@ impl PlainSecret {
         Self::parse_of(SecretKind::Client, text)
     }
 
-    /// The same for a secret of this kind.
+    /// Reads a secret of this kind, as [`PlainSecret::parse`] does for client secrets.
     pub fn parse_of(kind: SecretKind, text: &str) -> Option<Self> {
         let rest = text.strip_prefix(kind.prefix())?;
         if !base62::is_valid(rest, RANDOM_LENGTH + CHECKSUM_LENGTH) {
@@ -87,20 +87,20 @@ impl PlainSecret {
         (checksum(body) == found).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// Reads a secret of whatever kind its beginning says.
+    /// Reads a secret of any kind. Its prefix says which.
     pub fn parse_any(text: &str) -> Option<(SecretKind, Self)> {
         SecretKind::ALL.into_iter().find_map(|kind| Some((kind, Self::parse_of(kind, text)?)))
     }
 
-    /// The secret itself: for the one answer that shows it.
+    /// The secret itself, for the one answer that shows it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What may be shown of it later, so that people can tell two secrets apart.
+    /// The part of the secret that may be shown later, so that people can tell two secrets apart.
     ///
-    /// These four characters belong to the checksum, which is made from the random part: they tell two secrets
-    /// apart and leave more than 230 bits unknown.
+    /// Its four characters belong to the checksum, which is made from the random part. They leave more than 230 bits
+    /// unknown.
     pub fn hint(&self) -> String {
         self.0[self.0.len() - 4..].to_owned()
     }

@@ -1,5 +1,5 @@
-//! Codes of authenticator apps: TOTP (RFC 6238) with HMAC-SHA-1, six digits and steps of 30 seconds, which is what
-//! every app can.
+//! Codes of authenticator apps: TOTP (RFC 6238) with HMAC-SHA-1, six digits and steps of 30 seconds. Every app supports
+//! these parameters.
 
 use aws_lc_rs::{constant_time, hmac};
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ const DRIFT: i64 = 1;
 /// The length that RFC 4226 §4 recommends.
 const SECRET_BYTES: usize = 20;
 
-/// What an authenticator app makes its codes from; wiped when dropped, its `Debug` shows nothing.
+/// The secret from which an authenticator app makes its codes. It is wiped when dropped, and its `Debug` shows nothing.
 pub struct TotpSecret(Zeroizing<Vec<u8>>);
 
 impl TotpSecret {
@@ -38,7 +38,7 @@ impl TotpSecret {
         Ok(Self(keys.unwrap(AUTHENTICATOR_APP, wrapped)?))
     }
 
-    /// The secret as apps take it when it is typed.
+    /// The secret in the form that people type into an app.
     pub fn to_base32(&self) -> String {
         base32::encode(&self.0)
     }

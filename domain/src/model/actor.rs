@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::base::id::{ClientId, PersonId};
 use crate::model::origin;
 
-/// Who acts, and from where. Made where the request was authenticated, and nowhere else.
+/// Who acts, and from where. An actor is made only where the request is authenticated.
 #[derive(Debug, Clone)]
 pub struct Actor {
     kind: ActorKind,
@@ -35,12 +35,12 @@ impl Actor {
         Self::new(ActorKind::Credential(id), name.into())
     }
 
-    /// Somebody with access to the machine and the master key.
+    /// A person with access to the machine and the master key, who runs the command line.
     pub fn command_line(user: impl Into<String>) -> Self {
         Self::new(ActorKind::CommandLine, user.into())
     }
 
-    /// Whoever holds the setup link.
+    /// A person who has the setup link.
     pub fn setup_link() -> Self {
         Self::new(ActorKind::SetupLink, "Setup link".to_owned())
     }
@@ -61,7 +61,7 @@ impl Actor {
         Self { kind, name, address: None, agent: None }
     }
 
-    /// The kind in the audit log's words.
+    /// The kind, as the audit log names it.
     pub fn kind(&self) -> &'static str {
         match self.kind {
             ActorKind::Person(_) => "person",
@@ -81,7 +81,7 @@ impl Actor {
         }
     }
 
-    /// The person, if it is one.
+    /// The person; `None` for other kinds of actors.
     pub fn person_id(&self) -> Option<&PersonId> {
         match &self.kind {
             ActorKind::Person(id) => Some(id),
@@ -89,7 +89,7 @@ impl Actor {
         }
     }
 
-    /// The credential, if it is one.
+    /// The credential; `None` for other kinds of actors.
     pub fn client_id(&self) -> Option<&ClientId> {
         match &self.kind {
             ActorKind::Credential(id) => Some(id),
@@ -102,12 +102,12 @@ impl Actor {
         &self.name
     }
 
-    /// The address it acts from.
+    /// The address from which the actor acts.
     pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// The user agent it acts with.
+    /// The user agent with which the actor acts.
     pub fn agent(&self) -> Option<&str> {
         self.agent.as_deref()
     }

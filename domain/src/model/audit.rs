@@ -1,4 +1,4 @@
-//! Entries of the audit log: what happened, before and after it is written.
+//! Entries of the audit log, before and after they are written.
 
 use serde_json::{Value, json};
 
@@ -38,19 +38,19 @@ impl Event {
         Self::new(action, Target::Instance, "", "")
     }
 
-    /// The same event, seen by a team besides the one that owns its target now.
+    /// The same event, also shown to this team, besides the team that owns the target now.
     pub fn also_seen_by(mut self, team: &TeamId) -> Self {
         self.also_seen_by = Some(team.clone());
         self
     }
 
-    /// The same event, seen by the person for whom its target acts: who did it may have been somebody else.
+    /// The same event, also shown to the person for whom its target acts. Another person may have made the change.
     pub fn about(mut self, person: &PersonId) -> Self {
         self.person = Some(person.clone());
         self
     }
 
-    /// The same event with details: an object, values before and after for an edit. Never a secret.
+    /// The same event with details: a JSON object. For an edit it holds the values before and after. Never a secret.
     pub fn with(mut self, details: Value) -> Self {
         self.details = details;
         self
@@ -58,7 +58,7 @@ impl Event {
 }
 
 word_enum! {
-    /// What is recorded: every kind of change. Its text on the Activity page stands in `app`, in
+    /// The kinds of changes that are recorded. The text of each on the Activity page stands in `app`, in
     /// `pages/audit/activity.rs`.
     pub enum Action {
         PersonCreated = "person.created",
@@ -141,7 +141,7 @@ word_enum! {
         PersonalToken = "personal_token",
         Person = "person",
         Passkey = "passkey",
-        /// A session; also a sign-in of no known account.
+        /// A session; also a sign-in with an unknown account.
         Session = "session",
         Team = "team",
         McpServer = "mcp_server",
@@ -207,7 +207,7 @@ impl AuditEntry {
     }
 }
 
-/// Which entries to list. Empty: all.
+/// The entries to list. The empty filter selects all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Part of the actor's name, or its identifier.

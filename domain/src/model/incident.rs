@@ -3,20 +3,21 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{McpServerId, PersonId, TeamId};
 
-/// Which credentials. Empty: all.
+/// The credentials that a stop selects. The empty selection selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Those of this team.
+    /// Credentials of this team.
     pub team: Option<TeamId>,
-    /// Those that this person generated, or of which they made a secret, a key or an identity that was not revoked.
+    /// Credentials that this person generated, or for which they made a secret, a key or an identity that was not
+    /// revoked.
     pub made_by: Option<PersonId>,
-    /// Those that may call this MCP server.
+    /// Credentials that may call this MCP server.
     pub server: Option<McpServerId>,
-    /// Those generated before this moment.
+    /// Credentials that were generated before this moment.
     pub created_before: Option<Timestamp>,
 }
 
-/// What is done to them.
+/// What a stop does to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
     /// Reversible.
@@ -40,7 +41,7 @@ impl Means {
     }
 }
 
-/// A stop, as it is asked for.
+/// The request for a stop.
 #[derive(Debug, Clone, Copy)]
 pub struct StopRequest<'order> {
     /// Which credentials.
@@ -58,16 +59,16 @@ pub struct Preview {
     pub credentials: i64,
     /// Their live tokens.
     pub live_tokens: i64,
-    /// What people allowed apps, for the same MCP server, by the same person, before the same moment. No team owns it.
+    /// Consents for the same MCP server, of the same person, given before the same moment. No team owns a consent.
     pub grants: i64,
-    /// Personal tokens, in the same way.
+    /// Personal tokens, selected in the same way.
     pub personal_tokens: i64,
-    /// Clients that the person added, or whose secret they replaced last, when it is about what a person made. The
-    /// access that others gave these is among `grants`.
+    /// Clients that the person added, or whose secret they replaced last, if the stop names a person. The consents that
+    /// other people gave these clients are among `grants`.
     pub clients: i64,
 }
 
-/// How much ended that acts for people.
+/// How many consents, personal tokens and clients ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DelegatedCounts {
     pub grants: i64,
@@ -75,12 +76,12 @@ pub(crate) struct DelegatedCounts {
     pub clients: i64,
 }
 
-/// What happens to a secret that somebody reports.
+/// What happens to a secret that is reported as leaked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// It ends at once, with the tokens that it made.
     #[default]
     Revoke,
-    /// It is marked, and people decide.
+    /// It is marked as leaked, and people decide what to do.
     Alert,
 }

@@ -18,7 +18,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// An origin. What cannot be shown is left out of the agent, and an agent that holds a secret is not kept at all.
+    /// An origin. Characters that cannot be shown are removed from the agent. An agent that holds a secret is not kept
+    /// at all.
     pub fn new(address: Option<IpAddr>, agent: Option<&str>) -> Self {
         let holds_secret = |agent: &&str| SecretKind::ALL.iter().any(|kind| agent.contains(kind.prefix()));
         Self { address, agent: agent.filter(|agent| !holds_secret(agent)).map(shown) }

@@ -4,32 +4,33 @@ use std::pin::Pin;
 
 use zeroize::Zeroizing;
 
-/// Fetches a document. The implementation refuses what an administrator did not allow: plain http, private addresses,
-/// redirects, answers that are long or slow.
+/// Fetches a document. The implementation refuses everything that an administrator did not allow: plain http, private
+/// addresses, redirects, and answers that are too long or too slow.
 pub trait Fetch: Send + Sync {
-    /// The body of a 200 answer. `issuer` is whose document it is: what was allowed for one issuer is not for another.
+    /// The body of a 200 answer. `issuer` is the issuer whose document it is: an address that is allowed for one issuer
+    /// is not allowed for another.
     fn get<'call>(
         &'call self,
         issuer: &'call str,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
 
-    /// The document of a client whose identifier `url` is, from wherever somebody says it is: held to less in size and
-    /// time.
+    /// The document of the client whose identifier is `url`. Anyone can name such an address, so its limits of size and
+    /// time are stricter.
     fn document<'call>(
         &'call self,
         url: &'call str,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
 }
 
-/// Sends messages. The implementation refuses what the operator did not allow: plain http, private addresses,
-/// redirects, answers that take long.
+/// Sends messages. The implementation refuses everything that the operator did not allow: plain http, private
+/// addresses, redirects, and answers that take too long.
 pub trait Post: Send + Sync {
-    /// Whether the address may be sent to, as far as that can be said without looking its host up. The problem is told
-    /// to whoever typed it.
+    /// Whether messages may be sent to the address, as far as that can be decided without a DNS look-up. The error text
+    /// is shown to the person who typed the address.
     fn check(&self, url: &str) -> Result<(), String>;
 
-    /// The status of the answer, whichever it is.
+    /// The status of the answer. Every status is returned, error statuses too.
     fn post<'call>(
         &'call self,
         message: &'call WebhookMessage,
@@ -52,7 +53,7 @@ pub struct WebhookMessage {
 
 /// A token request (OpenID Connect Core 1.0 §3.1.3.1).
 pub struct TokenRequest {
-    /// Whose endpoint it is: what was allowed for one issuer is not for another.
+    /// The issuer of the endpoint: an address that is allowed for one issuer is not allowed for another.
     pub issuer: String,
     /// The endpoint.
     pub url: String,
@@ -70,8 +71,8 @@ pub struct TokenAnswer {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// The way to a provider: to its documents, and to its token endpoint. The implementation refuses what [`Fetch`]
-/// refuses.
+/// Connects to an OpenID provider: to its documents and to its token endpoint. The implementation refuses what
+/// [`Fetch`] refuses.
 pub trait ProviderConnection: Fetch {
     /// Sends a token request.
     fn redeem<'call>(

@@ -1,9 +1,9 @@
-//! Webhooks and the events that they are told of.
+//! Webhooks and the events that they report.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::WebhookId;
 
-/// Where alerts are sent. Its address and its secret are not here: they are opened where they are needed.
+/// The destination of alerts. Its address and its secret are not here: they are opened only where they are used.
 #[derive(Debug, Clone)]
 pub struct Webhook {
     /// Its identifier.
@@ -12,33 +12,33 @@ pub struct Webhook {
     pub name: String,
     /// The host of its address, with a port that is not the usual one.
     pub host: String,
-    /// What it is told of.
+    /// The events that it reports.
     pub events: Vec<EventKind>,
     /// When its signing secret was made.
     pub secret_made_at: Timestamp,
     /// Until when the secret before it signs too.
     pub previous_until: Option<Timestamp>,
-    /// The last audit entry that was considered for it.
+    /// The number of the last audit entry that was checked for it.
     pub after_seq: i64,
     /// Name of who added it.
     pub created_by: String,
     /// When it was added.
     pub created_at: Timestamp,
-    /// Since when nothing is collected for it and nothing sent.
+    /// Since when it is paused: no events are collected for it and no messages sent.
     pub paused_at: Option<Timestamp>,
-    /// When its receiver said that it is gone for good.
+    /// When its receiver answered that it is gone for good.
     pub gone_at: Option<Timestamp>,
-    /// When something was last sent, or should have been.
+    /// When a message was last sent, or an attempt failed.
     pub last_attempt_at: Option<Timestamp>,
-    /// What was answered then.
+    /// The status of that answer.
     pub last_status: Option<i64>,
-    /// What went wrong then.
+    /// The problem of that attempt.
     pub last_problem: Option<String>,
     /// The first failure after the last success.
     pub failing_since: Option<Timestamp>,
 }
 
-/// What a webhook can be told of.
+/// The kinds of events that a webhook can report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// A credential was generated.
@@ -51,7 +51,7 @@ pub enum EventKind {
     Leaked,
     /// It ends in 14, 3 or 1 days.
     Expiring,
-    /// Somebody tried a secret or key that had been revoked, replaced or had expired.
+    /// A client presented a secret or key that was revoked, replaced or expired.
     RetiredSecretTried,
 }
 

@@ -7,7 +7,8 @@ use crate::model::actor::Actor;
 use crate::model::audit::{AuditEntry, Event};
 use crate::store::{self, StoreError, Transaction};
 
-/// Logs a committed entry. The chain's head in the log, outside the database, is what exposes a tail that was cut off.
+/// Logs a committed entry. The log is outside the database. So the head of the chain in the log shows if an attacker
+/// cut off the end of the audit log.
 pub(crate) fn note(entry: &AuditEntry) {
     tracing::info!(
         seq = entry.seq,

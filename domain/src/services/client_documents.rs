@@ -8,15 +8,15 @@ use crate::base::clock::Timestamp;
 use crate::model::actor::Actor;
 use crate::model::ports::Fetch;
 
-/// Within this time a host is asked at most [`MOST_OF_ONE`] times, one person makes us ask as often, and all together
-/// [`MOST`] times.
+/// Within this time at most [`MOST_OF_ONE`] requests are sent to one host, at most as many for one person, and at most
+/// [`MOST`] in all.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 
 pub(crate) const MOST_OF_ONE: u32 = 10;
 
 pub(crate) const MOST: u32 = 60;
 
-/// The way to documents, and how often it was taken.
+/// Fetches documents, and counts the requests.
 #[derive(Clone)]
 pub struct ClientDocuments {
     fetch: Arc<dyn Fetch>,

@@ -1,5 +1,6 @@
-//! Keys of other issuers, fetched from where their discovery document says (OpenID Connect Discovery 1.0 §4) and kept
-//! for a while. Only issuers that an administrator registered are ever asked; what a token says leads to no request.
+//! Keys of other issuers. They are fetched from the address in the issuer's discovery document (OpenID Connect
+//! Discovery 1.0 §4) and kept for a while. Only issuers that an administrator registered are asked: a token that names
+//! another issuer causes no request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +15,14 @@ use crate::crypto::jws::UncheckedJws;
 use crate::crypto::public_key::PublicKey;
 use crate::model::ports::Fetch;
 
-/// Fetched keys are asked for anew after this time.
+/// Fetched keys are fetched again after this time.
 const FRESH: Duration = Duration::from_secs(3600);
-/// When the issuer does not answer, its keys are believed this long.
+/// If the issuer does not answer, its keys are used this long.
 const STALE: Duration = Duration::from_secs(24 * 3600);
-/// An issuer is asked at most this often, whatever tokens arrive.
+/// An issuer is asked at most once in this time, even if many tokens arrive.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
+/// The longest error text that is kept, in characters. Part of the text comes from the issuer.
 const LONGEST_PROBLEM: usize = 200;
 
 /// Why there are no keys.
@@ -42,16 +43,16 @@ struct Published {
     document: Arc<Value>,
 }
 
-/// It and when it was fetched.
+/// The published document and keys, and when they were fetched.
 type Fetched = (Published, Timestamp);
 
 #[derive(Default)]
 struct CachedKeySet {
-    /// Read by every exchange, so never held while the issuer is asked.
+    /// Every exchange reads it, so the lock is never held while the issuer is asked.
     published: Mutex<Option<Fetched>>,
     /// When the issuer was last asked, and what went wrong.
     tried: Mutex<Option<(Timestamp, Option<IssuerKeysError>)>>,
-    /// Held while the issuer is asked: many tokens that arrive at once lead to one request.
+    /// Held while the issuer is asked, so that many tokens that arrive at once cause one request.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -76,7 +77,7 @@ impl CachedKeySet {
         matches!(self.tried(), Some((_, Some(_))))
     }
 
-    /// What there is, after the issuer was asked or need not be.
+    /// What can be used now: the published keys if they are not too old, or the last error.
     fn outcome(&self, now: Timestamp) -> Result<Published, IssuerKeysError> {
         match (self.no_older_than(STALE, now), self.tried()) {
             (Some(published), _) => Ok(published),
@@ -85,7 +86,7 @@ impl CachedKeySet {
         }
     }
 
-    /// Asks the issuer, unless that was done while this waited for its turn.
+    /// Asks the issuer, unless another task did so while this one waited for the lock.
     async fn refresh(&self, fetch: &dyn Fetch, issuer: &str, now: Timestamp) {
         let _turn = self.asking.lock().await;
         if self.was_just_tried(now) {
@@ -102,7 +103,7 @@ impl CachedKeySet {
     }
 }
 
-/// The keys of issuers that were needed.
+/// The keys of the issuers that were needed so far.
 #[derive(Clone)]
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
@@ -124,7 +125,7 @@ impl IssuerKeys {
         Ok(self.at_most(FRESH, issuer, now).await?.document)
     }
 
-    /// The keys of `issuer`, asked for again unless that was done a moment ago.
+    /// The keys of `issuer`, fetched again unless the issuer was asked a moment ago.
     pub async fn get_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
         Ok(self.at_most(Duration::ZERO, issuer, now).await?.keys)
     }
@@ -140,11 +141,12 @@ impl IssuerKeys {
         if entry.was_just_tried(now) {
             return entry.outcome(now);
         }
-        // A task of its own: a client that hangs up must not undo that the issuer was asked, and so ask it ever again.
+        // The request runs in a task of its own, so that it ends and is recorded even if the client disconnects.
+        // Otherwise such a client could make us ask the issuer again and again.
         let (fetch, asked) = (Arc::clone(&self.fetch), Arc::clone(&entry));
         let issuer = issuer.to_owned();
         let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &issuer, now).await });
-        // While an issuer is silent nobody waits for it who can be served with what it said before.
+        // While an issuer does not answer, a request that the earlier keys can serve does not wait for it.
         let is_served = entry.is_failing() && entry.no_older_than(STALE, now).is_some();
         if !is_served && refresh.await.is_err() {
             tracing::error!("asking an issuer for its keys met a defect");
@@ -168,7 +170,8 @@ impl IssuerKeys {
         if by(&keys) {
             return Ok(true);
         }
-        // A key that is new there is a reason to look again, at a bounded rate; a bad signature by a known one is not.
+        // If the `kid` is unknown, the issuer may have a new key, so its keys are fetched again, at a bounded rate. A
+        // bad signature by a known key is no reason to fetch.
         if keys.iter().any(|key| key.kid().is_some() && key.kid() == jws.kid()) {
             return Ok(false);
         }
@@ -213,7 +216,7 @@ mod tests {
     use std::pin::Pin;
     use tokio::sync::Semaphore;
 
-    /// An issuer that answers when it is let.
+    /// An issuer that answers only when the test lets it.
     struct Slow {
         asked: Semaphore,
         may_answer: Semaphore,

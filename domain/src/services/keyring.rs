@@ -27,7 +27,7 @@ pub struct Keys {
     pub(crate) master: Arc<MasterKey>,
 }
 
-/// Whether the database holds anything, and so belongs to an existing master key. It may be of an older version.
+/// Whether the database holds rows, and so belongs to an existing master key. Its schema may be of an older version.
 pub async fn is_initialised(store: &Store) -> Result<bool, StoreError> {
     Ok(!store::operations::keys::is_new_database(store).await?)
 }
@@ -74,7 +74,7 @@ impl Keys {
         Ok(Self { pepper, audit, forms, signing, master })
     }
 
-    /// Wraps a secret that the database keeps for others to use, such as the signing secret of a webhook.
+    /// Wraps a secret that the database keeps for later use, such as the signing secret of a webhook.
     pub(crate) fn wrap(&self, purpose: &'static str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
         self.master.wrap(purpose, plain, random)
     }
@@ -85,7 +85,7 @@ impl Keys {
     }
 }
 
-/// Opens everything that `store` holds wrapped, and so proves that it can be used. Returns how much that is.
+/// Opens every wrapped value in `store`. This proves that the database can be used. Returns the number of values.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What an operator watches: counts of this process since its start, in the text format of Prometheus. They name no
+//! Metrics for operators: counts of this process since its start, in the text format of Prometheus. They name no
 //! credential and no person.
 
 use std::fmt::Write;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use crate::model::token::Refusal;
 
-/// Upper ends of the classes of an exchange's time, in seconds.
+/// Upper bounds of the histogram of exchange times, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// Upper ends of the classes of a batch's size, in requests.
+/// Upper bounds of the histogram of batch sizes, in requests.
 const REQUESTS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// A count of values by class, with their sum.
+/// A histogram: counts of values by class, with their sum.
 #[derive(Debug)]
 struct Histogram {
     bounds: &'static [f64],
-    /// One a bound, and one for what is above all of them.
+    /// One class for each bound, and one for larger values.
     classes: Vec<AtomicU64>,
-    /// In millionths: there is no atomic floating point number.
+    /// In millionths, because atomic floating point numbers do not exist.
     sum: AtomicU64,
 }
 
@@ -50,7 +50,7 @@ impl Histogram {
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
 }
 
@@ -82,7 +82,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A batch of exchanges was decided and committed.
+    /// Records that a batch of exchanges was decided and committed.
     pub(crate) fn batch(&self, requests: usize, granted: usize) {
         self.batches.record((requests as u64).saturating_mul(1_000_000));
         self.exchanges.fetch_add(granted as u64, Ordering::Relaxed);
@@ -93,19 +93,19 @@ impl Metrics {
         self.batches.classes.iter().map(|class| class.load(Ordering::Relaxed)).sum()
     }
 
-    /// A batch of exchanges met a fault of the database.
+    /// Records that a batch of exchanges met a fault of the database.
     pub(crate) fn ledger_error(&self) {
         self.ledger_errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An exchange was refused, whether or not its credential is known.
+    /// Records that an exchange was refused, with a known or an unknown credential.
     pub(crate) fn refusal(&self, refusal: Refusal) {
         if let Some(position) = Refusal::ALL.iter().position(|other| *other == refusal) {
             self.refusals[position].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// An exchange was answered, from the request's head to the answer.
+    /// Records that an exchange was answered, with the time from the request's head to the answer.
     pub fn answered(&self, time: Duration) {
         self.exchange_time.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }

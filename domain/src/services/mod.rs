@@ -1,4 +1,4 @@
-//! What runs by itself while the server runs.
+//! Services: tasks and caches that run by themselves while the server runs.
 //!
 //! | module | what it does |
 //! |---|---|

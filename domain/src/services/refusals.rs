@@ -17,8 +17,8 @@ use crate::store::{self, Store};
 /// How often counted refusals are written.
 pub(crate) const WRITE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Most refusals that wait to be counted. Beyond it they are dropped: a flood of wrong secrets must not use up
-/// memory, nor slow the answers down.
+/// The most refusals that wait to be counted. Further ones are dropped: a flood of wrong secrets must not use up memory
+/// or slow the answers down.
 pub(crate) const QUEUE: usize = 4096;
 
 pub(crate) struct Refused {
@@ -49,12 +49,13 @@ impl RefusalRecorder {
         Self { queue, metrics }
     }
 
-    /// Counts a refusal at the credential it concerns. Without one there is nowhere to show it.
+    /// Counts a refusal for the credential that it concerns. A refusal without a known credential is not counted,
+    /// because no page could show it.
     pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, origin: &Origin, at: Timestamp) {
         self.record_detail(client_id, refusal, None, origin, at);
     }
 
-    /// The same with what was wrong: names of claims and what was expected of them, nothing of what was sent.
+    /// Counts a refusal with details: names of claims and the expected values, nothing of what the client sent.
     pub fn record_detail(
         &self,
         client_id: Option<&ClientId>,
@@ -66,16 +67,16 @@ impl RefusalRecorder {
         self.metrics.refusal(refusal);
         if let Some(client_id) = client_id {
             let refused = Refused { client_id: client_id.clone(), refusal, detail, origin: origin.clone(), at };
-            // Full or closed: the count is a courtesy, the refusal itself has been answered.
+            // The queue may be full or closed. A lost count does no harm: the refusal itself has been answered.
             let _ = self.queue.try_send(RefusalMessage::Refused(refused));
         }
     }
 
-    /// Waits until what was recorded before is written.
+    /// Waits until the refusals recorded before are written.
     pub async fn settle(&self) {
         let (written, answer) = oneshot::channel();
         if self.queue.send(RefusalMessage::Settle(written)).await.is_ok() {
-            // No answer: it is closing, and writes what it has.
+            // There is no answer when the recorder is closing. It then writes what it has.
             let _ = answer.await;
         }
     }
@@ -91,7 +92,7 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
     let mut counted: HashMap<Key, Counted> = HashMap::new();
     let mut closing = false;
     while !closing {
-        // Wait for the first one, gather what follows within the interval, write once.
+        // Waits for the first refusal, collects more within the interval, and writes all of them once.
         let Some(mut message) = inbox.recv().await else { return };
         let deadline = tokio::time::sleep(WRITE_INTERVAL);
         tokio::pin!(deadline);
@@ -117,7 +118,7 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
         }
         counted.clear();
         if let Some(written) = waiting {
-            // Whoever asked may be gone.
+            // The request that asked may be gone.
             let _ = written.send(());
         }
     }

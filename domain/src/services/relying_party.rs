@@ -8,18 +8,18 @@ use zeroize::Zeroizing;
 use crate::model::ports::{Fetch, ProviderConnection};
 use crate::services::issuer_keys::IssuerKeys;
 
-/// What the operator chose.
+/// The provider, as the operator's settings describe it.
 #[derive(Clone)]
 pub struct Provider {
     /// The issuer, byte for byte as its tokens name it.
     pub issuer: String,
-    /// Who we are there.
+    /// Our client identifier at the provider.
     pub client_id: String,
-    /// What proves it; absent: a public client.
+    /// The client secret; `None` for a public client.
     pub client_secret: Option<Zeroizing<String>>,
     /// What people call it.
     pub name: String,
-    /// Whether the first sign-in may be connected to the person with the same e-mail address.
+    /// Whether the first sign-in may link the account to the person with the same e-mail address.
     pub link_by_email: bool,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// The provider and the way to it. Cheap to clone.
+/// The provider and the connection to it. Cheap to clone.
 #[derive(Clone)]
 pub struct RelyingParty {
     pub(crate) provider: Arc<Provider>,
@@ -44,7 +44,7 @@ pub struct RelyingParty {
 }
 
 impl RelyingParty {
-    /// Nothing is asked before somebody signs in: the program starts when the provider is down.
+    /// Sends no request before a person signs in, so that the program starts even if the provider is down.
     pub fn new(provider: Provider, connection: Arc<dyn ProviderConnection>) -> Self {
         let keys = IssuerKeys::new(Arc::clone(&connection) as Arc<dyn Fetch>);
         Self { provider: Arc::new(provider), keys, connection }

@@ -14,10 +14,10 @@ use crate::crypto::keys::{KeyError, MasterKey};
 use crate::error::Fault;
 use crate::store::{self, Store, Transaction};
 
-/// The signing keys that are published: those that sign, will sign, or whose tokens still live.
+/// The signing keys that are published: keys that sign, keys that will sign, and keys whose tokens still live.
 ///
-/// The database decides which key signs (the issuing transaction reads its `kid`); this is the store of opened
-/// keys, reloaded whenever a `kid` is not in it.
+/// The database decides which key signs: the issuing transaction reads its `kid`. This type holds the opened keys, and
+/// reads them again when a `kid` is not among them.
 #[derive(Debug)]
 pub struct SigningKeys {
     master: Arc<MasterKey>,
@@ -32,7 +32,7 @@ pub(crate) struct OpenedKeys {
     read_at: Option<Timestamp>,
 }
 
-/// OpenedKeys keys are read again after this time: another program may have dropped one of them.
+/// The opened keys are read again after this time: another program may have dropped one of them.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(5);
 
 impl SigningKeys {
@@ -50,9 +50,9 @@ impl SigningKeys {
         self.read(store, now).await.1
     }
 
-    /// Reads the published keys and opens those that are new here. What could be opened is returned beside the error.
+    /// Reads the published keys and opens the new ones. The keys that could be opened are returned beside the error.
     async fn read(&self, store: &Store, now: Timestamp) -> (Vec<Arc<SigningKey>>, Result<(), Fault>) {
-        // One after the other: the last to write here must be the last that read.
+        // Reads run one after the other, so that the last task to write here is also the last that read.
         let _turn = self.reading.lock().await;
         let rows = match store::operations::keys::published_signing_keys(store, now).await {
             Ok(rows) => rows,
@@ -79,7 +79,7 @@ impl SigningKeys {
         (published, result)
     }
 
-    /// The opened key named `kid`, read from the database when it is new here.
+    /// The opened key named `kid`. It is read from the database if it is not opened yet.
     pub async fn get(&self, store: &Store, kid: &str, now: Timestamp) -> Result<Arc<SigningKey>, Fault> {
         if let Some(key) = self.cached(kid, now) {
             return Ok(key);
@@ -88,7 +88,7 @@ impl SigningKeys {
         self.cached(kid, now).ok_or(Fault::Keys(KeyError::Missing(SIGNING_KEY)))
     }
 
-    /// The opened key named `kid`, if the database was asked a moment ago.
+    /// The opened key named `kid`, if the keys were read from the database a moment ago.
     pub fn cached(&self, kid: &str, now: Timestamp) -> Option<Arc<SigningKey>> {
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
         opened.read_at.filter(|read_at| now.since(*read_at) < BELIEVED)?;

@@ -1,7 +1,8 @@
-//! Token status lists (draft-ietf-oauth-status-list): one bit for each secret, key and identity, published as signed
-//! lists. A server that verifies tokens itself reads the list every few seconds instead of asking about each token, and
-//! refuses the tokens of what was revoked, replaced or disabled. Bits belong to authenticators, not to tokens: a leaked
-//! secret takes down what was made with it and nothing else, and the lists stay small however many tokens there are.
+//! Token status lists (draft-ietf-oauth-status-list): one bit for each secret, key, identity and consent, published as
+//! signed lists. A server that verifies tokens itself reads the list every few seconds instead of asking about each
+//! token. It then refuses tokens whose authenticator or consent was revoked, replaced, disabled or ended. Bits belong
+//! to authenticators and consents, not to tokens. So a leaked secret invalidates only the tokens that it made, and the
+//! lists stay small for any number of tokens.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -23,9 +24,9 @@ use crate::model::token::{STATUS_LIST_SIZE, status_list_uri};
 use crate::services::keyring::Keys;
 use crate::store::{self, Store};
 
-/// A list that did not change is signed anew after this time, so that its end stays far away.
+/// A list that did not change is signed again after this time, so that its expiry stays far away.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
-/// How long a list can be believed while we cannot be reached.
+/// How long verifiers may trust a list while they cannot reach us.
 const LIFE: Duration = Duration::from_secs(300);
 /// The type of the signed list.
 const TYPE: &str = "statuslist+jwt";
@@ -35,12 +36,12 @@ const TYPE: &str = "statuslist+jwt";
 pub struct StatusList {
     /// The JWT.
     pub token: String,
-    /// Changes when the JWT does.
+    /// Identifies this JWT: it differs when the JWT differs.
     pub etag: String,
-    /// The audit entry up to which it is true.
+    /// The number of the audit entry up to which the list is true.
     seq: i64,
     signed_at: Timestamp,
-    /// When a bit changes by the clock.
+    /// The next moment at which a bit changes because of the time.
     changes_at: Option<Timestamp>,
 }
 
@@ -50,7 +51,7 @@ impl StatusList {
     }
 }
 
-/// Publishes the lists, and keeps them as they were signed last. Cheap to clone.
+/// Publishes the lists, and keeps each as it was last signed. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StatusLists {
     store: Store,
@@ -64,10 +65,10 @@ impl StatusLists {
         Self { store, keys, settings, signed: Arc::default() }
     }
 
-    /// The list with this number as it is at `now`; `None` when there is none yet.
+    /// The list with this number as it is at `now`; `None` when it does not exist yet.
     ///
     /// Every revocation is a change with an audit entry, so the number of the newest entry says whether a list that was
-    /// signed before is still true. The bits are read after it: they can only be newer.
+    /// signed before is still true. The bits are read after that number, so they can only be newer.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl StatusLists {
             return Ok(Some(list));
         }
         let taken = store::token::status_list::taken(&self.store).await?;
-        // The first list is there before the first credential is.
+        // The first list exists before the first credential does.
         if number < 0 || number > (taken - 1).max(0) / STATUS_LIST_SIZE {
             return Ok(None);
         }
@@ -114,7 +115,7 @@ impl StatusLists {
     }
 }
 
-/// DEFLATE in the ZLIB format, as the draft has it.
+/// DEFLATE in the ZLIB format, as the draft requires.
 fn compress(bits: &[u8]) -> Result<Vec<u8>, KeyError> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     let written = encoder.write_all(bits).and_then(|()| encoder.finish());

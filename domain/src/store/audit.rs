@@ -9,7 +9,7 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// The list of entries out of `$from`, ordered by the number of `$by`.
+/// The list of entries in `$from`, in the order of the number in `$by`.
 macro_rules! list_from {
     ($from:literal) => {
         list_from!($from, "a.")
@@ -77,7 +77,7 @@ pub(crate) async fn append(transaction: &mut Transaction, entry: &AuditEntry) ->
     Ok(())
 }
 
-/// Notes who sees the entry besides administrators: see the table's own words in its migration.
+/// Records who sees the entry besides administrators. The migration of the table describes this.
 pub(crate) async fn add_readers(
     transaction: &mut Transaction,
     entry: &AuditEntry,
@@ -105,13 +105,13 @@ pub(crate) async fn add_readers(
     Ok(())
 }
 
-/// What the log's page shows to those who see everything, and to the reader `$10`. Two texts: a condition that may be
-/// absent would keep the reader's index from being used.
+/// The list for readers who see everything, and the list for the reader `$10`. These are two statements, because a
+/// condition that may be absent would keep the reader's index from being used.
 pub(crate) const EVERYTHING: &str = list_from!("audit AS a WHERE $10 IS NULL");
 pub(crate) const SEEN_BY_READER: &str =
     list_from!("audit_readers AS r JOIN audit AS a ON a.seq = r.seq WHERE r.reader = $10", "r.");
 
-/// Entries newest first, those before `filter.before` when it is set; all of them, or those that a reader sees.
+/// Entries, newest first, before `filter.before` if it is set. With a reader, only the entries that the reader sees.
 pub(crate) async fn list(
     store: &Store,
     reader: Option<&str>,
@@ -147,7 +147,7 @@ pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Res
 /// Entries after the number `$1`, at most `$2`.
 pub(crate) const WALK: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
 
-/// Entries oldest first from `after` on: what verification and export walk through.
+/// Entries, oldest first, from `after` on. Verification and export read the whole log with it.
 pub(crate) async fn walk(store: &Store, after: i64, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
     let rows = sqlx::query(WALK).bind(after).bind(limit).fetch_all(store.reads()).await?;
     entries(&rows)

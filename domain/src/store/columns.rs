@@ -44,13 +44,13 @@ impl<'row> Columns<'row> {
         Ok(self.row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis))
     }
 
-    /// A column that `parse` must understand.
+    /// A column whose text `parse` must accept.
     pub(crate) fn parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         let text = self.text(column)?;
         parse(&text).ok_or_else(|| self.inconsistent(format!("{column} is {text:?}")))
     }
 
-    /// A column that is absent, or that `parse` must understand.
+    /// A column that is NULL, or whose text `parse` must accept.
     pub(crate) fn optional_parsed<T>(
         &self,
         column: &str,
@@ -61,7 +61,7 @@ impl<'row> Columns<'row> {
             .transpose()
     }
 
-    /// A column that holds a JSON list of texts, each of which `parse` must understand.
+    /// A column that holds a JSON list of texts, each of which `parse` must accept.
     pub(crate) fn parsed_list<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StoreError> {
         self.json::<Vec<String>>(column)?
             .iter()
@@ -69,7 +69,7 @@ impl<'row> Columns<'row> {
             .collect()
     }
 
-    /// A column that is absent, or holds a whole number of seconds.
+    /// A column that is NULL, or holds a whole number of seconds.
     pub(crate) fn optional_seconds(&self, column: &str) -> Result<Option<Duration>, StoreError> {
         self.optional_number(column)?
             .map(|seconds| match u64::try_from(seconds) {
@@ -94,7 +94,7 @@ impl<'row> Columns<'row> {
     }
 }
 
-/// The aggregate that makes of all rows one JSON list of lists of these columns.
+/// The aggregate that turns all rows into one JSON list, in which each row is the list of these columns.
 pub(crate) fn list(engine: Engine, columns: &str) -> String {
     match engine {
         Engine::Sqlite => format!("json_group_array(json_array({columns}))"),
@@ -102,8 +102,8 @@ pub(crate) fn list(engine: Engine, columns: &str) -> String {
     }
 }
 
-/// A list or an object as JSON text. Values handed to it are strings, numbers and lists of them, which JSON always
-/// can represent.
+/// A list or an object as JSON text. Callers pass strings, numbers and lists of them only, which JSON can always
+/// represent.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }

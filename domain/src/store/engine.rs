@@ -10,8 +10,8 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The elements of the JSON list in this parameter, as rows of a table `name` with a column `value`. What is inside
-    /// is read with `->>`, and numbers are cast.
+    /// The elements of the JSON list in this parameter, as rows of a table `name` with a column `value`. Read the parts
+    /// of an element with `->>`, and cast numbers.
     pub(crate) fn elements(self, parameter: &str, name: &str) -> String {
         match self {
             Self::Sqlite => format!("json_each({parameter}) AS {name}"),
@@ -19,8 +19,8 @@ impl Engine {
         }
     }
 
-    /// Ends a subquery that picks rows to change where it does not matter which: what somebody else is changing is left
-    /// to them.
+    /// Ends a subquery that picks rows to change, if it does not matter which rows are picked. Rows that another
+    /// transaction is changing are skipped.
     pub(crate) fn leaving_locked(self) -> &'static str {
         match self {
             Self::Sqlite => "",

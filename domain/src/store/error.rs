@@ -1,6 +1,6 @@
-//! Why the database did not do what it was asked.
+//! The errors of the database.
 
-/// Why the database did not do what it was asked.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Unreachable, busy beyond the time limit, out of space, or broken.
@@ -14,7 +14,7 @@ pub enum StoreError {
     Inconsistent {
         /// The table of the row.
         table: &'static str,
-        /// ConsentSelection column, and how it is wrong; never a secret value.
+        /// The column, and what is wrong with it; never a secret value.
         detail: String,
     },
     /// The schema belongs to a newer version of the program.
@@ -26,7 +26,7 @@ pub enum StoreError {
     /// The database's file cannot be made or opened.
     #[error("the database file cannot be used: {0}")]
     File(#[source] std::io::Error),
-    /// The address is none that is supported.
+    /// The address is not supported.
     #[error("{0}")]
     Address(String),
 }

@@ -9,16 +9,19 @@
 //!
 //! # Connections
 //!
-//! Reads have connections of their own. A change ([`Store::begin`]) commits to the disk: an acknowledged revocation
-//! survives a power cut. The ledger's commits need not wait for the disk: an exchange survives a killed process, and a
-//! power cut too where the operator wants it ([`LedgerDurability`]).
+//! Reads have connections of their own. A change ([`Store::begin`]) commits to the disk, so an acknowledged revocation
+//! survives a power cut. The ledger's commits need not wait for the disk: an exchange survives a killed process, and
+//! also a power cut if the operator chose that ([`LedgerDurability`]).
 //!
-//! Changes happen one at a time, and none while a batch of exchanges is decided and written. SQLite has one writer
-//! anyway: both begin IMMEDIATE, because a transaction that starts as a reader and then writes fails with "database is
-//! locked" when another writer came between. On PostgreSQL a change takes a lock of which everything that must not
-//! overlap with one takes a share. So a decision that rests on several rows is safe without a thought about isolation
-//! levels, and the two engines behave alike. The rejected alternative, serialisable transactions, makes every caller
-//! ready to repeat.
+//! Changes happen one at a time, and none while a batch of exchanges is decided and written.
+//!
+//! - SQLite has one writer anyway. Changes and batches begin IMMEDIATE, because a transaction that starts as a reader
+//!   and then writes fails with "database is locked" when another writer came between.
+//! - On PostgreSQL a change takes a lock exclusively. Every transaction that must not overlap with a change shares that
+//!   lock.
+//!
+//! So a decision that rests on several rows is safe without a thought about isolation levels, and the two engines
+//! behave alike. The rejected alternative is serialisable transactions: every caller would have to repeat failed ones.
 
 pub mod audit;
 pub mod client;

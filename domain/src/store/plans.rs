@@ -1,5 +1,5 @@
-//! How the databases run the statements of the pages that read what grows. Those of the list of credentials are tested
-//! beside it.
+//! Tests how the databases run the statements of pages that read growing tables. The statements of the list of
+//! credentials are tested beside it.
 
 use ParameterKind::{Number, Text};
 use sqlx::AssertSqlSafe;
@@ -56,7 +56,8 @@ async fn plan(store: &Store, sql: &str, kinds: &[ParameterKind]) -> Vec<String> 
     rows.iter().map(|row| Columns::of("plan", row).text(column).expect("a step")).collect()
 }
 
-/// Whether a step reads a table from end to end. An index in the order of the page is read only until the page is full.
+/// Whether a step reads a table from end to end. An index in the order of the page does not count: it is read only
+/// until the page is full.
 fn reads_everything(step: &str) -> bool {
     (step.starts_with("SCAN") && !step.contains("USING INDEX")) || step.contains("Seq Scan")
 }

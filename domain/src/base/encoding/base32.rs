@@ -1,9 +1,9 @@
-//! Base32 without padding (RFC 4648 §6): what people type, and what authenticator apps take. No letter looks like a
-//! digit of it.
+//! Base32 without padding (RFC 4648 §6). People type it, and authenticator apps accept it. Its alphabet has no digit
+//! that looks like one of its letters.
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// `bytes` in characters of five bits each; the last one is filled up with zeros.
+/// `bytes` in characters of five bits each. The last character is filled up with zero bits.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
     let (mut buffer, mut held) = (0u32, 0);

@@ -1,8 +1,8 @@
 //! Everything secret that the instance itself holds.
 //!
-//! One [`MasterKey`], kept outside the database, wraps what is inside it: the pepper of client secrets, the audit
-//! key, the key of form tokens and the private signing keys. Each wrapped value names the master key it was wrapped
-//! under, so that a wrong key is told apart from a damaged row and the master key can be replaced.
+//! One [`MasterKey`], kept outside the database, wraps what is inside it: the pepper of client secrets, the audit key,
+//! the key of form tokens and the private signing keys. Each wrapped value names the master key that wrapped it. So a
+//! wrong master key is distinguished from a damaged row, and the master key can be replaced.
 
 pub mod master;
 pub mod purpose;
@@ -38,7 +38,7 @@ pub enum KeyError {
     Crypto(&'static str),
 }
 
-/// A key of HMAC-SHA-256 with the identifier that stored values name it by.
+/// A key of HMAC-SHA-256. Stored values refer to it by its identifier.
 pub struct MacKey {
     key_id: String,
     key: hmac::Key,
@@ -49,7 +49,7 @@ impl MacKey {
         Self { key_id, key: hmac::Key::new(hmac::HMAC_SHA256, bytes) }
     }
 
-    /// Names the key in stored values.
+    /// The identifier by which stored values refer to the key.
     pub fn key_id(&self) -> &str {
         &self.key_id
     }

@@ -1,4 +1,5 @@
-//! What values are wrapped for. The wrapping authenticates it: a value that was moved to another place does not open.
+//! The purposes that values are wrapped for. The wrapping authenticates the purpose: a value that was moved to another
+//! place does not open.
 
 pub(crate) const PEPPER: &str = "pepper";
 pub(crate) const AUDIT: &str = "audit";
@@ -8,5 +9,5 @@ pub(crate) const WEBHOOK_URL: &str = "webhook address";
 pub(crate) const WEBHOOK_SECRET: &str = "webhook secret";
 pub(crate) const AUTHENTICATOR_APP: &str = "authenticator app";
 
-/// The keys of the instance, each of which the database has once.
+/// The keys of the instance. The database holds each of them once.
 pub(crate) const INSTANCE_KEYS: [&str; 3] = [PEPPER, AUDIT, FORMS];

@@ -55,7 +55,7 @@ impl TokenAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
     }
 
-    /// The same for the library that verifies our own tokens.
+    /// The algorithm in the type of the library that verifies our own tokens.
     fn to_jsonwebtoken(self) -> Algorithm {
         match self {
             Self::Es256 => Algorithm::ES256,
@@ -109,7 +109,7 @@ pub struct SigningKeyRow {
     pub wrapped: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it signs.
+    /// The moment from which on it signs.
     pub active_from: Timestamp,
 }
 
@@ -161,7 +161,7 @@ impl SigningKey {
 
     /// Signs `claims` as an access token: a compact JWS with `typ: at+jwt` (RFC 9068 §2.1).
     ///
-    /// `jsonwebtoken::encode` parses and checks the private key anew for every token; holding the opened pair
+    /// `jsonwebtoken::encode` would parse and check the private key again for each token. Holding the opened pair
     /// halves the cost of a signature.
     pub fn sign_access_token(&self, claims: &[u8]) -> Result<String, KeyError> {
         self.sign_after(&self.access_token_header, claims)

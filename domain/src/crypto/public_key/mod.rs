@@ -1,9 +1,9 @@
 //! Public keys of clients and issuers: read from what people paste, checked, and used to verify signatures (RFC 7517,
 //! RFC 7518).
 //!
-//! A key is registered for one algorithm (RFC 8725 §3.1): the token's header never chooses. Verification goes straight
-//! to the cryptographic library: the JWT library between would parse the key anew each time and decide more than we
-//! want.
+//! A key is registered for one algorithm (RFC 8725 §3.1): the token's header never chooses. Verification calls the
+//! cryptographic library directly. The JWT library would parse the key again for each token, and would decide more than
+//! we want.
 
 pub mod der;
 
@@ -85,7 +85,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads what somebody pasted or uploaded: a JWK, a JWKS, or PEM (public key or certificate).
+    /// Reads what a person pasted or uploaded: a JWK, a JWKS, or PEM (public key or certificate).
     ///
     /// # Errors
     ///
@@ -132,13 +132,13 @@ impl PublicKey {
         }
     }
 
-    /// The keys of an issuer's JWKS that we can use. An issuer also publishes keys that are none of our business.
+    /// The keys of an issuer's JWKS that we can use. An issuer may also publish keys of other kinds, which are ignored.
     pub fn read_jwks(jwks: &Value) -> Vec<Self> {
         let keys = jwks.get("keys").and_then(Value::as_array);
         keys.into_iter().flatten().filter_map(|jwk| read_jwk(jwk).ok()).collect()
     }
 
-    /// The same key for another algorithm; `None` when it cannot serve it.
+    /// The same key for another algorithm; `None` when the key does not fit that algorithm.
     pub fn with_algorithm(mut self, algorithm: KeyAlgorithm) -> Option<Self> {
         use KeyAlgorithm::{EdDsa, Es256, Es384, Ps256, Rs256, Rs384, Rs512};
         let fits = match self.material {
@@ -185,10 +185,9 @@ impl PublicKey {
         jwk
     }
 
-    /// Its RFC 7638 thumbprint: the same however the key was written down.
+    /// Its RFC 7638 thumbprint. It is the same for every way to write the key down.
     pub fn thumbprint(&self) -> String {
-        // The members in lexicographic order and without spaces, as the RFC demands: both is what our maps are written
-        // as.
+        // The RFC demands the members in lexicographic order and without spaces. `serde_json` writes our maps so.
         let members = self.required_members().to_string();
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, members.as_bytes()))
     }
@@ -203,7 +202,7 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` is this key's over `message`. ECDSA signatures have the fixed length of JWS (RFC 7518 §3.4);
+    /// Whether this key made `signature` over `message`. ECDSA signatures have the fixed length of JWS (RFC 7518 §3.4);
     /// the library refuses DER and zeros.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
@@ -211,15 +210,15 @@ impl PublicKey {
 }
 
 impl PublicKey {
-    /// The same for an ECDSA signature on P-256 in DER, as protocols other than JOSE have it. Always false for other
-    /// keys.
+    /// Whether this key made the ECDSA signature on P-256 in DER, the form that protocols other than JOSE use. Always
+    /// false for other keys.
     pub fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool {
         let Material::P256(point) = &self.material else { return false };
         signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point).verify(message, signature).is_ok()
     }
 }
 
-/// Whether the text seems to hold a private key: then it is neither read nor shown again.
+/// Whether the text seems to hold a private key. Such a text is neither read nor shown again.
 pub fn holds_private_key(text: &str) -> bool {
     let in_jwk = |member: &&str| {
         text.match_indices(&format!("\"{member}\""))
@@ -355,8 +354,8 @@ fn checked(material: Material, algorithm: Option<KeyAlgorithm>, kid: Option<Stri
     }
 }
 
-/// The encodings of the points of small order on edwards25519, without the sign bit: a signature by one of them
-/// verifies whatever was signed.
+/// The encodings of the points of small order on edwards25519, without the sign bit. A signature by such a point can
+/// verify for any message.
 fn is_of_small_order(key: &[u8]) -> bool {
     const LAST: u8 = 0x7F;
     const ORDER_8: [[u8; 32]; 2] = [

@@ -1,4 +1,4 @@
-//! Consents: what a person allowed a client.
+//! Consents: what a person allows a client to do.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::base::word_enum::word_enum;
 use crate::model::client::ClientKind;
 use crate::model::server::scope::Scopes;
 
-/// A consent that was not used for so long is over.
+/// A consent that was not used for this long has ended.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A consent that is this old is over, however much it is used.
+/// A consent that is this old has ended, even if it is in use.
 pub const ABSOLUTE_LIMIT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 word_enum! {
@@ -20,7 +20,7 @@ word_enum! {
     pub enum EndCause {
         /// The person for whom it acted.
         Person = "person",
-        /// An administrator, who is somebody else.
+        /// An administrator other than that person.
         Administrator = "administrator",
         /// The client that had it.
         Client = "client",
@@ -41,14 +41,14 @@ word_enum! {
     }
 }
 
-/// What a person lets a client do.
+/// What a person allows a client to do.
 #[derive(Debug, Clone)]
 pub struct Consent {
     /// Identifier.
     pub id: ConsentId,
     /// Who allowed it.
     pub person: PersonId,
-    /// Who acts.
+    /// The client.
     pub client_id: AppClientId,
     /// The MCP server its tokens are for.
     pub server_id: McpServerId,
@@ -66,31 +66,31 @@ pub struct Consent {
     pub last_used_at: Timestamp,
     /// From where.
     pub last_used_from: Option<String>,
-    /// When a token of it was first reported as leaked, where that did not end it.
+    /// When a token of it was first reported as leaked and the report did not end the consent.
     pub leaked_at: Option<Timestamp>,
     /// When it was ended.
     pub ended_at: Option<Timestamp>,
-    /// By what.
+    /// What ended it.
     pub end_cause: Option<EndCause>,
 }
 
 impl Consent {
-    /// Whether tokens may be had of it at `now`.
+    /// Whether the client can get tokens with it at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && self.expires_at > now && now.since(self.last_used_at) < IDLE_LIMIT
     }
 }
 
-/// A consent with the names of what it is about.
+/// A consent with the names of the person and the client.
 #[derive(Debug, Clone)]
 pub struct ListedConsent {
     /// The consent.
     pub consent: Consent,
     /// Who allowed it.
     pub person_name: String,
-    /// Who acts.
+    /// Name of the client.
     pub client_name: String,
-    /// Who says that it is called so.
+    /// Who made the client, and so who chose that name.
     pub client_kind: ClientKind,
 }
 

@@ -15,12 +15,12 @@ use crate::model::client::redirect_uri::RedirectUri;
 /// Most redirect URIs of a client.
 pub const MOST_REDIRECT_URIS: usize = 10;
 
-/// Who made a client, and so how far it is believed.
+/// Who made a client, and so how far its statements are trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
     /// An administrator.
     Registered,
-    /// The client itself (RFC 7591): its name is no more than what it says.
+    /// The client itself (RFC 7591). No person has checked its name.
     Dynamic,
     /// The owner of the host that its identifier names, by a document there.
     Document,
@@ -42,7 +42,7 @@ impl ClientKind {
     }
 }
 
-/// A program that acts for people.
+/// A client that acts for people.
 #[derive(Debug, Clone)]
 pub struct AppClient {
     /// Identifier.
@@ -53,25 +53,25 @@ pub struct AppClient {
     pub name: String,
     /// Where answers may be sent.
     pub redirect_uris: Vec<RedirectUri>,
-    /// What it said of itself when it registered (RFC 7591 §2), to be repeated to it.
+    /// What it stated when it registered (RFC 7591 §2). The answer repeats it to the client.
     pub metadata: Map<String, Value>,
-    /// The end of its secret, of a confidential client; a public one has none.
+    /// The last characters of the secret of a confidential client. A public client has none.
     pub secret_hint: Option<String>,
-    /// Whether that secret ended because it leaked: then the client cannot prove itself any more.
+    /// Whether that secret ended because it leaked. The client cannot prove itself without a new one.
     pub secret_ended: bool,
-    /// When its secret was first reported as leaked, where that did not end it.
+    /// When its secret was first reported as leaked and the report did not end the secret.
     pub leaked_at: Option<Timestamp>,
-    /// Who made it, in words.
+    /// Who made it, as text.
     pub created_by: String,
-    /// The person who added it, replaced its secret last, or said last where its answers go.
+    /// The person who added it, last replaced its secret, or last changed its redirect URIs.
     pub made_by: Option<PersonId>,
-    /// When.
+    /// When it was made.
     pub created_at: Timestamp,
     /// When it last got a token.
     pub last_used_at: Option<Timestamp>,
-    /// When it was removed: from then on it is no client.
+    /// When it was removed. A removed client gets no tokens.
     pub removed_at: Option<Timestamp>,
-    /// When its document was last read, where one describes it.
+    /// When its document was last read, if a document describes it.
     pub described_at: Option<Timestamp>,
 }
 
@@ -81,17 +81,18 @@ impl AppClient {
         self.secret_hint.is_some()
     }
 
-    /// Whether an administrator says what it is: they added it.
+    /// Whether administrators may edit it: they may if an administrator added it.
     pub fn is_editable(&self) -> bool {
         self.kind == ClientKind::Registered && self.removed_at.is_none()
     }
 
-    /// Whether an administrator may give it another secret: they gave it the first.
+    /// Whether an administrator may replace its secret: they may if it is confidential and an administrator added it.
     pub fn takes_secret(&self) -> bool {
         self.is_editable() && self.is_confidential()
     }
 
-    /// Whether consent that was given once is enough: somebody vouched for it, and nobody else can pass for it.
+    /// Whether the person need not consent again. An administrator has added the client, and its secret keeps other
+    /// programs from posing as it.
     pub fn remembers_consent(&self) -> bool {
         self.kind == ClientKind::Registered && self.is_confidential()
     }
@@ -102,14 +103,14 @@ impl AppClient {
     }
 }
 
-/// Which clients are listed.
+/// The clients to list.
 #[derive(Debug, Clone, Default)]
 pub struct ClientQuery {
-    /// Of which kind.
+    /// Clients of this kind.
     pub kind: Option<ClientKind>,
     /// Part of the name or the identifier.
     pub search: Option<String>,
-    /// After which one.
+    /// The list continues after this position.
     pub after: Option<Cursor>,
 }
 
@@ -118,12 +119,12 @@ pub struct ClientQuery {
 pub enum DynamicRegistration {
     /// None.
     Off,
-    /// Those on the person's own computer: their codes never leave it.
+    /// Clients on the person's own computer: their codes never leave it.
     #[default]
     Loopback,
-    /// Every one with a safe redirect URI.
+    /// Every client with a safe redirect URI.
     On,
-    /// Those that bring the operator's [`InitialAccessToken`], with any safe redirect URI.
+    /// Clients that present the operator's [`InitialAccessToken`], with any safe redirect URI.
     Token,
 }
 
@@ -140,7 +141,8 @@ impl DynamicRegistration {
     }
 }
 
-/// What a client must bring to register itself, when the operator asks for one (RFC 7591 §1.2): known by its hash.
+/// The token that a client must present to register itself, if the operator asks for one (RFC 7591 §1.2). Only its hash
+/// is kept.
 #[derive(Clone)]
 pub struct InitialAccessToken(Vec<u8>);
 

@@ -4,7 +4,7 @@ use url::{Url, form_urlencoded};
 
 /// Longest redirect URI, in bytes.
 const LONGEST: usize = 2000;
-/// The hosts that are the person's own computer. An IPv6 literal stands in brackets.
+/// The hosts that mean the person's own computer. An IPv6 literal stands in brackets.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// A redirect URI as it was registered.
@@ -18,13 +18,13 @@ pub enum Destination<'uri> {
     Loopback,
     /// A website, by its host and, if it is not the usual one, its port.
     Website(&'uri str),
-    /// Whatever program has claimed this scheme (RFC 8252 §7.1).
+    /// The program that has claimed this scheme (RFC 8252 §7.1). It can be any program.
     Scheme(&'uri str),
 }
 
 impl RedirectUri {
     /// Reads a redirect URI: `https`, `http` of the person's own computer, or a private scheme with a dot in its name,
-    /// such as `com.example.app` (RFC 8252 §7.1). Whatever two parsers could read differently is none.
+    /// such as `com.example.app` (RFC 8252 §7.1). A text that two parsers could read differently is refused.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}*".contains(&byte));
         if text.len() > LONGEST || !plain || text.contains('#') {
@@ -36,7 +36,7 @@ impl RedirectUri {
         }
         let uri = Self(text.to_owned());
         let (scheme, _) = text.split_once(':')?;
-        // As it is written, so that nothing is compared in two forms.
+        // The text is kept as it was written, so that no comparison meets two forms of one URI.
         let usable = match scheme {
             "https" => url.host_str().is_some_and(|host| uri.authority().is_some_and(|own| own.starts_with(host))),
             "http" => uri.loopback().is_some(),
@@ -53,8 +53,8 @@ impl RedirectUri {
         &self.0
     }
 
-    /// Whether an answer may be sent to `asked`: the same text. Programs on the person's computer listen where there is
-    /// room, so of those the port may differ (RFC 8252 §7.3).
+    /// Whether an answer may be sent to `asked`: the two texts must be equal. A program on the person's computer
+    /// listens on a free port, so for these programs the port may differ (RFC 8252 §7.3).
     pub fn allows(&self, asked: &str) -> bool {
         if self.0 == asked {
             return true;
@@ -76,7 +76,7 @@ impl RedirectUri {
         }
     }
 
-    /// Where it leads, in a word: a host, or a scheme.
+    /// The destination in a word: a host, or a scheme.
     pub fn host(&self) -> String {
         match self.destination() {
             Destination::Loopback | Destination::Website(_) => self.authority().unwrap_or_default().to_owned(),
@@ -88,7 +88,8 @@ impl RedirectUri {
     pub fn with(&self, parameters: &[(&str, &str)]) -> String {
         let separator = if self.0.contains('?') { '&' } else { '?' };
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        // Some clients read a plus sign as one. One that was there is %2B by now.
+        // Some clients do not decode a plus sign as a space, so a space is sent as %20. A plus sign in a value is %2B
+        // by now.
         format!("{}{separator}{}", self.0, query.replace('+', "%20"))
     }
 
@@ -97,7 +98,7 @@ impl RedirectUri {
         rest.split(['/', '?']).next().filter(|authority| !authority.is_empty())
     }
 
-    /// The host, and what comes after the port, of a program on the person's computer.
+    /// For a program on the person's computer: the host, and the text after the port.
     fn loopback(&self) -> Option<(&str, &str)> {
         let rest = self.0.strip_prefix("http://")?;
         let authority = self.authority()?;

@@ -1,4 +1,5 @@
-//! What a person may ask for when generating or editing, checked once for the dashboard and the command line.
+//! What a person may ask for when they generate or edit a credential. It is checked here for the dashboard and the
+//! command line.
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub enum DraftProof {
     Federated(FederatedDraft),
 }
 
-/// What is asked for. Only the name is needed.
+/// The credential that is asked for. Only the name is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     /// The team that owns it; see [`generate`](crate::credential::generate::generate) for what happens without one.
@@ -68,7 +69,7 @@ pub struct Draft {
     pub servers: Vec<String>,
     /// Scopes; the default scope of the servers when empty.
     pub scopes: Vec<String>,
-    /// When the secret or the keys stop working; of a federated credential, when all of it does.
+    /// When the secret or the keys stop working. For a federated credential: when the whole credential ends.
     pub expiry: Expiry,
     /// How long tokens live; the server's rule when absent.
     pub token_lifetime: Option<Duration>,
@@ -80,7 +81,7 @@ pub struct Draft {
     pub assertions: AssertionRules,
 }
 
-/// A draft that passed.
+/// A draft that passed the checks.
 pub(crate) struct Checked {
     pub proof: CheckedProof,
     pub name: String,
@@ -92,7 +93,7 @@ pub(crate) struct Checked {
     pub ip_ranges: Vec<IpNet>,
 }
 
-/// What proves the credential, checked.
+/// How the credential proves itself, checked.
 pub(crate) enum CheckedProof {
     Secret,
     Keys(Vec<(String, PublicKey)>),
@@ -138,7 +139,7 @@ impl Draft {
     }
 }
 
-/// Collects what is wrong, so that a form tells everything at once.
+/// Collects all errors, so that a form shows them at once.
 #[derive(Default)]
 pub(crate) struct Errors(pub Vec<FieldError>);
 
@@ -202,7 +203,8 @@ pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Sc
         return Ok(servers.iter().flat_map(McpServer::default_scope_names).collect());
     }
     for scope in asked {
-        // An MCP server's own credential asks about tokens, whichever server it is.
+        // The credential of an MCP server may ask about tokens, and this does not depend on the servers that it may
+        // call.
         let is_known = scope == SCOPE_INTROSPECT || servers.iter().any(|server| server.scope_names().contains(scope));
         if !is_known {
             return Err(format!("The MCP server has no scope {scope}. Choose from those it lists."));

@@ -46,7 +46,7 @@ pub struct FederatedIdentity {
 }
 
 impl FederatedIdentity {
-    /// Whether its subject is, or is like, this one.
+    /// Whether its subject equals this one, or is a pattern that matches it.
     pub fn has_subject(&self, subject: &str) -> bool {
         is_like(subject, &self.subject)
     }
@@ -58,7 +58,7 @@ impl FederatedIdentity {
         of(self) == of(other)
     }
 
-    /// The first claim that is not as registered, and what it must be.
+    /// The first claim whose value is not the registered one, with the registered value.
     pub fn first_mismatch(&self, claims: &Map<String, Value>) -> Option<(&str, &str)> {
         let expected = self.claims.iter().map(|(name, expected)| (name.as_str(), expected.as_str()));
         [("sub", self.subject.as_str())].into_iter().chain(expected).find(|(name, expected)| {
@@ -67,7 +67,7 @@ impl FederatedIdentity {
     }
 }
 
-/// The claim as text: issuers write booleans and numbers both ways.
+/// The claim as text. Some issuers write booleans and numbers as text, others do not.
 pub(crate) fn claim_text(claim: &Value) -> Option<String> {
     match claim {
         Value::String(text) => Some(text.clone()),
@@ -76,7 +76,7 @@ pub(crate) fn claim_text(claim: &Value) -> Option<String> {
     }
 }
 
-/// Whether `text` is `pattern`, in which each `*` stands for any text. No other character is special.
+/// Whether `text` matches `pattern`, in which each `*` stands for any text. No other character is special.
 pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -92,10 +92,10 @@ pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// What stands at the beginning of subjects whatever they are of; the owner comes after it.
+/// Prefixes of subjects that say only what kind of thing the subject is. The owner comes after the prefix.
 pub(crate) const SUBJECT_KINDS: [&str; 3] = ["repo:", "project_path:", "system:serviceaccount:"];
 
-/// Claims that say whose a token is.
+/// Claims that name the owner of a token.
 pub(crate) const OWNER_CLAIMS: [&str; 9] = [
     "repository_owner",
     "repository_owner_id",
@@ -108,7 +108,8 @@ pub(crate) const OWNER_CLAIMS: [&str; 9] = [
     "email",
 ];
 
-/// Whether a pattern is of one owner: issuers such as GitHub sign for everybody.
+/// Whether a pattern names one owner. Without an owner it would match tokens of strangers: issuers such as GitHub sign
+/// tokens for all their users.
 pub(crate) fn names_somebody(pattern: &str, claims: &[(String, String)]) -> bool {
     let is_exact = |(name, value): &(String, String)| {
         OWNER_CLAIMS.contains(&name.trim()) && !value.trim().is_empty() && !value.contains('*')
@@ -121,7 +122,7 @@ pub(crate) fn names_somebody(pattern: &str, claims: &[(String, String)]) -> bool
     starts_with_owner || claims.iter().any(is_exact)
 }
 
-/// What a form or a command says of an identity.
+/// An identity, as a form or a command describes it.
 #[derive(Debug, Clone, Default)]
 pub struct FederatedDraft {
     /// The issuer's identifier: an https URL (or http, where the operator allowed the host).
@@ -136,7 +137,7 @@ pub struct FederatedDraft {
     pub jwks: String,
 }
 
-/// A draft that passed.
+/// A draft that passed the checks.
 #[derive(Debug)]
 pub(crate) struct CheckedIdentity {
     pub issuer: String,
@@ -208,7 +209,7 @@ impl FederatedDraft {
                 } else if jwks.is_none() {
                     wrong("jwks", "Paste the issuer’s JWKS: {\"keys\":[…]} with its public keys.");
                 }
-                // Only what verifies is kept.
+                // Keys with which nothing can be verified are not kept.
                 jwks.map(|jwks| json!({ "keys": PublicKey::read_jwks(&jwks).iter().map(PublicKey::to_jwk).collect::<Vec<_>>() }))
             }
         };

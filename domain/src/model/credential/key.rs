@@ -15,7 +15,7 @@ use crate::model::field_error::FieldError;
 pub struct ClientKey {
     /// Its identifier.
     pub id: KeyId,
-    /// Whose it is.
+    /// The credential that the key belongs to.
     pub client_id: ClientId,
     /// What people call it.
     pub label: String,
@@ -25,18 +25,18 @@ pub struct ClientKey {
     pub created_at: Timestamp,
     /// When it stops working; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// When it stops working because another one took its place.
+    /// When it stops working because another key replaced it.
     pub retires_at: Option<Timestamp>,
     /// When it was removed.
     pub revoked_at: Option<Timestamp>,
     /// When it last signed an accepted assertion.
     pub last_used_at: Option<Timestamp>,
-    /// From where that came.
+    /// The address from which that assertion came.
     pub last_used_from: Option<IpAddr>,
 }
 
 impl ClientKey {
-    /// Its ends.
+    /// The moments that end it.
     pub fn end(&self) -> AuthenticatorEnd {
         AuthenticatorEnd {
             expires_at: self.expires_at,
@@ -46,7 +46,7 @@ impl ClientKey {
     }
 }
 
-/// What a form or a command says of keys to add.
+/// The keys to add, as a form or a command describes them.
 #[derive(Debug, Clone, Default)]
 pub struct KeysDraft {
     /// JWK, JWKS or PEM.
@@ -62,7 +62,7 @@ impl KeysDraft {
         let field = |field, message| vec![FieldError::new(field, message)];
         let label = check_label(&self.label).map_err(|message| field("label", message))?;
         let mut keys = PublicKey::read_all(&self.text).map_err(|message| field("public_key", message))?;
-        // Registered twice, a key would go on working after it was removed.
+        // A key that is registered twice would still work after one copy of it was removed.
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.thumbprint()));
         keys.into_iter()

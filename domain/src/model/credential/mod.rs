@@ -1,4 +1,4 @@
-//! Credentials and what proves them: secrets, their ends, their states.
+//! Credentials and what proves them: secrets, their expiry, their states.
 
 pub mod draft;
 pub mod federated;
@@ -52,7 +52,7 @@ impl AuthMethod {
     }
 }
 
-/// What a credential's assertions may do beyond the default.
+/// What a credential's assertions may do besides the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AssertionRules {
     /// The token endpoint's URL is accepted as `aud` besides the issuer (RFC 7523 §3 before its revision).
@@ -78,25 +78,25 @@ pub struct Credential {
     pub auth_method: AuthMethod,
     /// The rules of its assertions.
     pub assertions: AssertionRules,
-    /// The most that its tokens may be granted.
+    /// The scopes that its tokens may have at most.
     pub scopes: Scopes,
     /// The MCP servers it may call; the first is the audience when a request names none.
     pub servers: Vec<McpServerId>,
     /// How long its tokens live; the server's rule when absent.
     pub token_lifetime: Option<Duration>,
-    /// From where it may be exchanged; from anywhere when empty.
+    /// The networks from which it may be exchanged; any address when empty.
     pub ip_ranges: Vec<IpNet>,
     /// Name of who generated it.
     pub created_by: String,
     /// When it was generated.
     pub created_at: Timestamp,
-    /// A moment that ends the whole credential, whatever its secrets say.
+    /// A moment that ends the whole credential, even if its secrets would work longer.
     pub expires_at: Option<Timestamp>,
     /// The moment after which no secret of it works; `None`: never.
     pub ends_at: Option<Timestamp>,
-    /// Since when it is stopped, reversibly.
+    /// Since when it is disabled. It can be enabled again.
     pub disabled_at: Option<Timestamp>,
-    /// Since when it is ended, finally.
+    /// Since when it is revoked. It cannot be enabled again.
     pub revoked_at: Option<Timestamp>,
     /// Why it was revoked.
     pub revoke_reason: Option<String>,
@@ -106,13 +106,14 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
     /// Where its last exchange came from.
     pub last_used_from: Option<IpAddr>,
-    /// With which program, as it says itself.
+    /// The program of its last exchange, as that names itself.
     pub last_used_agent: Option<String>,
     /// When the last of the secrets or keys that are being replaced stops working.
     pub rotation_ends_at: Option<Timestamp>,
 }
 
-/// What a credential is at a moment. Derived, never stored: expiry needs no job to happen.
+/// The status of a credential at a moment. It is derived and never stored, so no job is needed to let a credential
+/// expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// It works, and was never exchanged.
@@ -121,16 +122,17 @@ pub enum Status {
     InUse,
     /// It works, and ends within [`EXPIRING_WITHIN`].
     Expiring,
-    /// Stopped; can go on.
+    /// It is disabled, and can be enabled again.
     Disabled,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Ended for ever.
+    /// It is revoked, and cannot be enabled again.
     Revoked,
 }
 
 impl Credential {
-    /// Its status at `now`. The word that matters most wins: final before reversible, ended before ending.
+    /// The status at `now`. If several apply, the most important one is returned: final before reversible, ended before
+    /// ending.
     pub fn status(&self, now: Timestamp) -> Status {
         if self.revoked_at.is_some() {
             Status::Revoked
@@ -153,7 +155,7 @@ impl Credential {
     }
 }
 
-/// One client secret, known by its hint.
+/// One client secret. People know it by its hint.
 #[derive(Debug, Clone)]
 pub struct ClientSecret {
     /// Its identifier.
@@ -164,22 +166,22 @@ pub struct ClientSecret {
     pub created_at: Timestamp,
     /// When it stops working; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// When it stops working because another one took its place.
+    /// When it stops working because another secret replaced it.
     pub retires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it was last exchanged.
     pub last_used_at: Option<Timestamp>,
-    /// From where.
+    /// The address from which it was last exchanged.
     pub last_used_from: Option<IpAddr>,
-    /// When somebody reported it as leaked.
+    /// When a person reported it as leaked.
     pub leaked_at: Option<Timestamp>,
     /// Where it was found.
     pub leaked_where: Option<String>,
 }
 
 impl ClientSecret {
-    /// Its ends.
+    /// The moments that end it.
     pub fn end(&self) -> AuthenticatorEnd {
         AuthenticatorEnd {
             expires_at: self.expires_at,
@@ -194,9 +196,9 @@ impl ClientSecret {
 pub struct AuthenticatorEnd {
     /// By its own expiry.
     pub expires_at: Option<Timestamp>,
-    /// Because another one took its place.
+    /// Because another one replaced it.
     pub retires_at: Option<Timestamp>,
-    /// Whether it was ended before.
+    /// Whether it was revoked before these moments.
     pub revoked: bool,
 }
 
@@ -212,8 +214,8 @@ impl AuthenticatorEnd {
     }
 }
 
-/// The moment after which none of the authenticators with these `ends` works, given the credential's own end. Stored
-/// with the credential, so that lists need no join.
+/// The moment after which no authenticator of a credential works, computed from their `ends` and the credential's own
+/// end. It is stored with the credential, so that lists need no join.
 pub(crate) fn end_of(
     method: AuthMethod,
     expires_at: Option<Timestamp>,
@@ -223,19 +225,19 @@ pub(crate) fn end_of(
     let live = ends.iter().filter(|end| !end.revoked);
     let last = match method {
         AuthMethod::Federated => None,
-        // Without anything that could prove it, it has ended; adding something lets it go on.
+        // A credential without an authenticator has ended. With a new authenticator it works again.
         _ if live.clone().count() == 0 => Some(now),
         _ => live.map(|end| end.moment()).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
     };
     [expires_at, last].into_iter().flatten().min()
 }
 
-/// What hangs on a credential: the facts to read before stopping it.
+/// What depends on a credential. A person should read it before they stop the credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Impact {
     /// Exchanges in the last 24 hours.
     pub exchanges: i64,
-    /// Different addresses they came from.
+    /// Number of different addresses that the exchanges came from.
     pub addresses: i64,
     /// Tokens that would still be accepted.
     pub live_tokens: i64,

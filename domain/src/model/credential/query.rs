@@ -4,7 +4,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::TeamId;
 use crate::model::credential::{EXPIRING_WITHIN, IDLE_AFTER};
 
-/// Which credentials to list.
+/// A filter of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Show {
     /// All of them.
@@ -38,9 +38,9 @@ pub enum Sort {
     Created,
     /// By name, A to Z.
     Name,
-    /// Last used first; those never used last.
+    /// Last used first; credentials that were never used come last.
     LastUsed,
-    /// Next to end first; those without an end last.
+    /// The next to end first; credentials without an end come last.
     Ends,
 }
 
@@ -55,25 +55,25 @@ impl Sort {
     }
 }
 
-/// A place in the list: after the row with this key. Handed out and taken back as an authenticated text.
+/// A position in the list: after the row with this key. Clients get it and send it back as an authenticated text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialCursor {
     pub(crate) key: String,
     pub(crate) client_id: String,
 }
 
-/// What to list.
+/// The query of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     /// Part of the name or the client ID.
     pub search: Option<String>,
-    /// Those of one team.
+    /// Only the credentials of this team.
     pub team: Option<TeamId>,
-    /// Which.
+    /// The filter.
     pub show: Show,
-    /// In which order.
+    /// The order.
     pub sort: Sort,
-    /// Where to go on, as a page's `next` said.
+    /// Where the list continues: the `next` of the page before.
     pub cursor: Option<String>,
 }
 
@@ -90,12 +90,12 @@ impl Moments {
     }
 }
 
-/// How many working credentials there are, and how many of them deserve a look.
+/// How many credentials work, and how many of these need attention.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Every credential, ended ones too.
+    /// All credentials, ended ones too.
     pub all: i64,
-    /// Those that work.
+    /// Credentials that work.
     pub working: i64,
     /// See [`Show::Expiring`].
     pub expiring: i64,

@@ -17,12 +17,12 @@ pub struct Hour {
     pub refusals: i64,
 }
 
-/// Whose use is asked for.
+/// The credentials whose use is counted.
 #[derive(Debug, Clone, Copy)]
 pub enum Whose<'a> {
-    /// That of one credential.
+    /// One credential.
     Credential(&'a ClientId),
-    /// That of all which an authority sees.
+    /// All credentials that an authority sees.
     All(&'a Authority),
 }
 
@@ -37,9 +37,9 @@ pub struct RefusalSummary {
     pub last_at: Timestamp,
     /// Where it came from.
     pub last_address: Option<String>,
-    /// With which program, as it says itself.
+    /// The program that sent it, as it names itself.
     pub last_agent: Option<String>,
-    /// What was wrong with it, where the cause alone does not say.
+    /// What was wrong with it, if the cause alone does not say that.
     pub last_detail: Option<String>,
 }
 
@@ -62,5 +62,5 @@ pub(crate) struct Counted {
     pub last_detail: Option<String>,
 }
 
-/// What refusals are counted by.
+/// The key of a count: credential, hour and cause.
 pub(crate) type Key = (ClientId, i64, Refusal);

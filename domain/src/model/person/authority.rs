@@ -7,11 +7,11 @@ use crate::base::id::{PersonId, TeamId};
 /// What a person may do in a team. Each role may do what the one before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Looks.
+    /// Reads the team's credentials.
     Viewer,
     /// Generates, rotates, disables, enables and revokes the team's credentials.
     Member,
-    /// Everything in the team: what its credentials may do, its keys and identities, its people.
+    /// May do everything in the team: decide what its credentials may do, and manage its keys, identities and people.
     Manager,
 }
 
@@ -34,16 +34,16 @@ impl Role {
     }
 }
 
-/// What somebody may see and do at a moment.
+/// What an actor may see and do at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authority {
-    /// All of it: instance administrators, the command line, Countersign itself.
+    /// Everything: instance administrators, the command line, Countersign itself.
     Everything,
-    /// A person's roles. None for a team means that it and all it owns is not there.
+    /// A person's roles. Without a role in a team the person does not see the team and what it owns.
     Person {
         /// Who.
         id: PersonId,
-        /// Where and as what.
+        /// The person's role in each team.
         roles: BTreeMap<TeamId, Role>,
     },
     /// A credential, which acts within its team.
@@ -53,9 +53,9 @@ pub enum Authority {
 /// Why something is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// It is not there for whoever asks.
+    /// The actor cannot see the thing, so it is reported as not found.
     Unseen,
-    /// It can be looked at, and needs a role that is missing.
+    /// The actor can see the thing, but lacks the role that the action needs.
     TooLittle,
 }
 
@@ -69,7 +69,7 @@ impl Authority {
         }
     }
 
-    /// Whether this is an instance administrator, or as good as one.
+    /// Whether this actor is an instance administrator, or has the same authority.
     pub fn is_administrator(&self) -> bool {
         matches!(self, Self::Everything)
     }
@@ -83,7 +83,7 @@ impl Authority {
         }
     }
 
-    /// Passes whoever has `role` in the team.
+    /// Succeeds if the actor has `role` in the team.
     pub fn require(&self, team: &TeamId, role: Role) -> Result<(), Denied> {
         match self.role_in(team) {
             None => Err(Denied::Unseen),
@@ -92,12 +92,12 @@ impl Authority {
         }
     }
 
-    /// Passes administrators. To others what is theirs alone is not there.
+    /// Succeeds for administrators. To all other actors, things that only administrators see are reported as not found.
     pub fn require_administrator(&self) -> Result<(), Denied> {
         if self.is_administrator() { Ok(()) } else { Err(Denied::Unseen) }
     }
 
-    /// What statements limit themselves by: nothing, a person's identifier or a team's. See
+    /// The key by which statements restrict their rows: none, a person's identifier or a team's. See
     /// [`store::person::team::of!`](crate::store).
     pub(crate) fn key(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! People and what proves them.
+//! People and what they prove themselves with.
 
 pub mod authority;
 pub mod session;
@@ -47,7 +47,7 @@ impl Factors {
     }
 }
 
-/// What a person can fall back on.
+/// What a person can use when they have lost a factor.
 #[derive(Debug, Clone, Copy)]
 pub struct Recovery {
     /// Since when they have an authenticator app.
@@ -80,7 +80,7 @@ pub struct Link {
     pub person: PersonId,
     /// The account, as the provider names it in tokens.
     pub subject: String,
-    /// The account, as its owner recognises it; may be empty.
+    /// The account, by a name that its owner recognises; may be empty.
     pub account: String,
     /// When it was connected.
     pub connected_at: Timestamp,
@@ -114,7 +114,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Good enough to catch a slip: something, one `@`, something with a dot or `localhost`, no spaces or controls.
+/// Catches typing mistakes only: some text, one `@`, some text with a dot or `localhost`, no spaces or control
+/// characters.
 fn is_email(email: &str) -> bool {
     email.len() <= LONGEST_EMAIL
         && email.chars().all(|c| !c.is_whitespace() && !c.is_control())

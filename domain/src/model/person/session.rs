@@ -10,13 +10,13 @@ use crate::base::id::{PersonId, SessionId};
 /// A session without a request for this long is over.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// A session is over this long after sign-in, whatever happens.
+/// A session ends this long after sign-in, even if it is in use.
 pub const ABSOLUTE_LIMIT: Duration = Duration::from_secs(12 * 3600);
 
-/// After a password was proved, sensitive actions ask for none for this long.
+/// After a person proved their password, sensitive actions do not ask for it again for this long.
 pub const PROOF_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// The stored name of a cookie: its SHA-256. The cookie itself is nowhere in the database.
+/// The stored name of a cookie: its SHA-256. The database never holds the cookie itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieHash(String);
 
@@ -38,8 +38,8 @@ pub struct Session {
     pub id: SessionId,
     /// Who is signed in.
     pub person: PersonId,
-    /// When the password was set that the person signed in with, in milliseconds since the epoch. A session that was
-    /// begun with an older password than the person's present one cannot be stored.
+    /// When the password that the person signed in with was set, in milliseconds since the epoch. A session that began
+    /// with an older password than the person's present one cannot be stored.
     pub password_of: i64,
     /// What the session store keeps, as JSON.
     pub data: String,
@@ -54,7 +54,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The moment at which it ends whatever happens.
+    /// The moment at which the session ends, even if it is in use.
     pub fn expires_at(&self) -> Timestamp {
         self.created_at.plus(ABSOLUTE_LIMIT)
     }

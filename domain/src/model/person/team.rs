@@ -9,11 +9,11 @@ use crate::model::person::authority::Role;
 pub struct Team {
     /// Identifier.
     pub id: TeamId,
-    /// Name, unique whatever the case of its letters.
+    /// Name. It is unique without regard to upper and lower case.
     pub name: String,
 }
 
-/// A team and how much there is of it.
+/// A team with its numbers of people and credentials.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// The team.
@@ -24,7 +24,7 @@ pub struct Summary {
     pub credentials: i64,
 }
 
-/// Somebody in a team.
+/// A person in a team.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// Who.
@@ -39,7 +39,7 @@ pub struct Member {
     pub disabled: bool,
 }
 
-/// A team that somebody is in.
+/// A team that a person is in.
 #[derive(Debug, Clone)]
 pub struct PersonsTeam {
     /// The team.
@@ -64,9 +64,9 @@ pub struct Invitation {
     pub id: InvitationId,
     /// Whom it is for, lower case.
     pub email: String,
-    /// What it gives.
+    /// The role or the administration that it gives.
     pub grant: InvitedRole,
-    /// Name of who invited.
+    /// Name of the person who sent the invitation.
     pub invited_by: String,
     /// When.
     pub created_at: Timestamp,

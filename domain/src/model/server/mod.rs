@@ -43,8 +43,8 @@ impl McpServer {
         self.scopes.iter().map(|scope| scope.name.as_str()).collect()
     }
 
-    /// Leaves out the scopes that only administrators grant, but those that are `held` already: for a form of somebody
-    /// else.
+    /// Removes the scopes that only administrators grant, except the scopes that are `held` already. Forms of people
+    /// who are not administrators show the rest.
     pub fn keep_privileged_scopes(&mut self, held: &[&str]) {
         let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && !held.contains(&name);
         self.scopes.retain(|scope| !is_privileged(&scope.name));
@@ -91,8 +91,8 @@ pub const PRIVILEGED_SCOPES: [&str; 2] = [SCOPE_CREDENTIALS_READ, SCOPE_CREDENTI
 /// Scope of every MCP server's own credential: ask about the tokens that it is sent (RFC 7662).
 pub const SCOPE_INTROSPECT: &str = "tokens:introspect";
 
-/// What a scope allows a program that acts for a person, where that is more than its description says of a credential:
-/// the person may see and do things in several teams.
+/// What a scope allows a client that acts for a person. For some scopes this is more than the scope's description says
+/// for a credential, because the person may see and do things in several teams.
 pub fn allows_for_person(scope: &ScopeDescription) -> &str {
     match scope.name.as_str() {
         SCOPE_CREDENTIALS_READ => "List every credential that you may see.",

@@ -1,4 +1,4 @@
-//! Resource indicators (RFC 8707): which MCP server a token is asked for.
+//! Resource indicators (RFC 8707): they name the MCP server for which a client requests a token.
 
 use url::Url;
 

@@ -16,16 +16,16 @@ use crate::model::origin::Origin;
 use crate::model::server::scope::Scopes;
 use crate::model::settings::Settings;
 
-/// The proof of a client, as far as it can be checked before the issuing transaction.
+/// The proof of a client. It is checked here as far as that is possible before the issuing transaction.
 #[derive(Debug)]
 pub enum ClientProof {
-    /// A secret: its hash finds it.
+    /// A secret. Its hash finds its row.
     Secret(SecretHash),
     /// A verified assertion.
     Assertion {
         /// The key or identity it was made with.
         authenticator: AuthenticatorId,
-        /// What must not be used twice.
+        /// The `jti` that must not be used twice, if the assertion is for one use.
         single_use: Option<SingleUse>,
     },
 }
@@ -35,9 +35,9 @@ pub enum ClientProof {
 pub struct TokenRequest {
     /// What proves it.
     pub proof: ClientProof,
-    /// The client that the request names; must be the authenticator's.
+    /// The client that the request names. It must be the client of the authenticator.
     pub client_id: Option<ClientId>,
-    /// Whether the assertion is the grant, which a credential must allow.
+    /// Whether the assertion is the grant (RFC 7523 §2.1). The credential must allow that.
     pub jwt_bearer: bool,
     /// The scope parameter.
     pub scope: RequestedScope,
@@ -50,11 +50,11 @@ pub struct TokenRequest {
 /// The `scope` parameter.
 #[derive(Debug)]
 pub enum RequestedScope {
-    /// Not sent: all that the credential may have.
+    /// Not sent: all scopes of the credential.
     Default,
-    /// Not readable.
+    /// Not readable as scopes.
     Malformed,
-    /// These.
+    /// These scopes.
     These(Scopes),
 }
 
@@ -65,14 +65,14 @@ pub enum RequestedResource {
     Default,
     /// Not a usable identifier, or more than one.
     Unusable,
-    /// This one, in canonical form.
+    /// This MCP server, in canonical form.
     This(String),
 }
 
-/// Why an exchange is refused: what the operator sees. The client sees less.
+/// Why an exchange is refused. The operator sees this cause; the client learns less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// No such secret, or not the client's.
+    /// No secret has this hash, or the secret is of another client.
     WrongSecret,
     /// The assertion is not acceptable; the detail says why.
     AssertionRejected,
@@ -82,15 +82,15 @@ pub enum Refusal {
     GrantNotAllowed,
     /// The secret, key or identity was revoked.
     SecretRevoked,
-    /// The secret's or key's time is over.
+    /// The secret or key has expired.
     SecretExpired,
-    /// The secret or key was replaced, and the time that it had left then is over.
+    /// The secret or key was replaced, and its overlap is over.
     SecretRetired,
     /// The credential was revoked.
     CredentialRevoked,
     /// The credential is disabled.
     CredentialDisabled,
-    /// The credential's time is over.
+    /// The credential has expired.
     CredentialEnded,
     /// The address is in none of the credential's ranges.
     AddressNotAllowed,
@@ -98,7 +98,7 @@ pub enum Refusal {
     ScopeMalformed,
     /// None of the scopes may be granted.
     ScopeNotAllowed,
-    /// The MCP server is unknown or not the credential's.
+    /// The MCP server is unknown, or the credential may not call it.
     TargetNotAllowed,
 }
 
@@ -158,13 +158,13 @@ pub struct IssuedToken {
     pub authenticator: AuthenticatorId,
     /// The bit of the secret, key or identity in the token status lists.
     pub status_index: i64,
-    /// The MCP server it is for.
+    /// The MCP server that the token is for.
     pub server_id: McpServerId,
     /// The server's resource identifier.
     pub audience: String,
-    /// What was granted.
+    /// The granted scopes.
     pub scope: Scopes,
-    /// Now, as the transaction saw it.
+    /// The present moment, as the transaction saw it.
     pub issued_at: Timestamp,
     /// When the token ends.
     pub expires_at: Timestamp,
@@ -220,7 +220,7 @@ pub(crate) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, n
     if allowed { Ok(()) } else { Err(Refusal::AddressNotAllowed) }
 }
 
-/// An assertion that may be used once, until it has expired everywhere.
+/// An assertion that may be used once. Its use is remembered until the assertion has expired everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SingleUse {
     /// Its `jti`.
@@ -229,7 +229,7 @@ pub struct SingleUse {
     pub until: Timestamp,
 }
 
-/// A last use is noted when the one before is older than this, or came from another address.
+/// A last use is recorded when the last recorded use is older than this, or came from another address.
 pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Bits of a status list: 16 KiB before compression.

@@ -11,7 +11,7 @@ pub enum OAuthErrorCode {
     InvalidRequest,
     /// Client authentication failed.
     InvalidClient,
-    /// The assertion that is the grant is not valid (RFC 7523 §3.1).
+    /// The assertion, code or token that is the grant is not valid (RFC 6749 §5.2, RFC 7523 §3.1).
     InvalidGrant,
     /// The client may not use this grant.
     UnauthorizedClient,
@@ -21,19 +21,19 @@ pub enum OAuthErrorCode {
     UnsupportedResponseType,
     /// The person does not allow it (§4.1.2.1).
     AccessDenied,
-    /// Malformed scope, or none of it may be granted.
+    /// The scope is malformed, or none of it may be granted.
     InvalidScope,
     /// Unknown or forbidden resource (RFC 8707 §2).
     InvalidTarget,
     /// The client may not do this (RFC 6750 §3.1).
     InsufficientScope,
-    /// Too busy or broken now. Registered for the authorization endpoint, and the only name for it that client
-    /// libraries do not answer by throwing their credentials away.
+    /// The server is too busy or broken now. The value is registered for the authorization endpoint. It is the only one
+    /// for this case after which client libraries do not throw their credentials away.
     TemporarilyUnavailable,
-    /// The keys of another issuer are not available. On the wire the same as [`Self::TemporarilyUnavailable`]; but
-    /// anybody can cause it by naming such an issuer, so it is counted like a failed authentication.
+    /// The keys of another issuer are not available. On the wire it is the same as [`Self::TemporarilyUnavailable`].
+    /// But any client can cause it by naming such an issuer, so it is counted like a failed authentication.
     IssuerUnavailable,
-    /// A defect of ours.
+    /// A defect in our code.
     ServerError,
 }
 
@@ -81,12 +81,12 @@ impl OAuthError {
         Self::new(OAuthErrorCode::InvalidRequest, description)
     }
 
-    /// A client that proved itself and may not do this, whatever it sends.
+    /// The error for a client that proved itself and may not use this endpoint or grant, with any parameters.
     pub const fn unauthorized_client() -> Self {
         Self::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
     }
 
-    /// A fault of ours, by the HTTP status that says which.
+    /// A fault of ours. The HTTP status says which.
     pub const fn fault(status: u16) -> Self {
         match status {
             503 => Self::new(OAuthErrorCode::TemporarilyUnavailable, UNAVAILABLE),
@@ -94,7 +94,7 @@ impl OAuthError {
         }
     }
 
-    /// A failed client authentication. The answer is the same whatever failed; only the log knows.
+    /// A failed client authentication. The answer is the same for every cause; only the log says which cause it was.
     pub fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: OAuthErrorCode::InvalidClient,
@@ -114,7 +114,7 @@ impl From<FormError> for OAuthError {
 }
 
 impl OAuthError {
-    /// A fault that the client may try again after. `detail` is for the log.
+    /// A fault after which the client may try again. `detail` is for the log.
     pub(crate) fn unavailable(detail: String) -> Self {
         Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE, detail: detail.into() }
     }

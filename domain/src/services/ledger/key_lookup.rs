@@ -1,5 +1,5 @@
-//! Looks up the keys of clients that prove themselves with an assertion: as many clients at once as wait, and beside
-//! the exchanges. A client that is refused because of its key takes no place from an exchange.
+//! Looks up the keys of clients that prove themselves with an assertion. It serves all waiting clients at once, and
+//! runs beside the exchanges: a client that is refused because of its key takes no place from an exchange.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct KeyLookup {
     pub answer: oneshot::Sender<Result<Vec<KeyRow>, Fault>>,
 }
 
-/// Answers look-ups until nobody can ask any more.
+/// Answers look-ups until the last sender is gone.
 pub(super) async fn serve(mut inbox: mpsc::Receiver<KeyLookup>, mut connection: KeyLookups, metrics: Arc<Metrics>) {
     let mut waiting = Vec::with_capacity(BATCH_SIZE);
     while inbox.recv_many(&mut waiting, BATCH_SIZE).await > 0 {
@@ -29,7 +29,7 @@ pub(super) async fn serve(mut inbox: mpsc::Receiver<KeyLookup>, mut connection: 
         match connection.keys(&clients).await {
             Ok(found) => {
                 for (lookup, rows) in waiting.drain(..).zip(found) {
-                    // The one who asked may be gone.
+                    // The request that asked may be gone.
                     let _ = lookup.answer.send(Ok(rows));
                 }
             }

@@ -45,7 +45,7 @@ use crate::store::Store;
 use crate::store::credential::authenticators::KeyOwner;
 use crate::store::token::batch::{BatchConnection, KeyLookups};
 
-/// Most requests that wait. Beyond it the answer is 503: a longer queue would only make everybody late.
+/// The most requests that wait. Beyond it the answer is 503: a longer queue would only delay every request.
 const QUEUE_SIZE: usize = 1024;
 const FULL: Fault = Fault::Overloaded("too many exchanges at once");
 const CLOSING: Fault = Fault::Overloaded("shutting down");
@@ -55,13 +55,13 @@ const CLOSING: Fault = Fault::Overloaded("shutting down");
 pub struct Ledger {
     queue: mpsc::Sender<LedgerMessage>,
     lookups: mpsc::Sender<KeyLookup>,
-    /// Says nothing; ends with the last of the writers.
+    /// It carries no value. Its other end closes with the last of the writers.
     writers: watch::Receiver<()>,
 }
 
 impl Ledger {
-    /// Starts the ledger's tasks in a thread of their own. In a thread with thousands of connections each step of a
-    /// batch would wait for all of them, and none would be served.
+    /// Starts the ledger's tasks in a thread of their own. In a thread that also serves thousands of connections, each
+    /// step of a batch would wait for all of these connections, and no batch would finish.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Ledger {
         let shared = Arc::new(WriterShared { inbox: Inbox::new(inbox), clock, random, metrics, _alive: alive });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-            // Ends with the runtime.
+            // The task ends with the runtime.
             runtime.spawn(key_lookup::serve(asked, KeyLookups::new(store.clone()), Arc::clone(&shared.metrics)));
             let mut running = tokio::task::JoinSet::new();
             for _ in 0..store.ledger_writers() {
@@ -91,7 +91,7 @@ impl Ledger {
         Ok(Self { queue, lookups, writers })
     }
 
-    /// Whether a further request could wait. Asked before any work is done for it.
+    /// Whether the queue has room for one more request. Callers ask this before they do any work for the request.
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ impl Ledger {
         decided.await.map_err(|_| LedgerError::Fault(CLOSING))?
     }
 
-    /// The keys of the client that work, or stopped working after `since`, and the rules for its assertions; `None`
-    /// when there is no such client.
+    /// The rules for the client's assertions, and its keys that work or stopped working after `since`; `None` when
+    /// there is no such client.
     pub(crate) async fn keys(&self, client_id: ClientId, since: Timestamp) -> Result<Option<KeyOwner>, Fault> {
         let (answer, found) = oneshot::channel();
         self.lookups.try_send(KeyLookup { client_id, since, answer }).map_err(|_| FULL)?;
@@ -126,7 +126,8 @@ impl Ledger {
     pub(crate) async fn close(&self, limit: Duration) {
         if self.queue.send(LedgerMessage::Close).await.is_ok() {
             let mut writers = self.writers.clone();
-            // An expired limit leaves requests without an answer, not entries without a token: nothing to undo.
+            // After the limit, some requests have no answer. No token exists without an entry, so there is nothing to
+            // undo.
             let _ = tokio::time::timeout(limit, writers.changed()).await;
         }
     }

@@ -14,15 +14,15 @@ pub(super) struct PendingRequest {
     pub answer: oneshot::Sender<Decision>,
 }
 
-/// What stands in the queue.
+/// A message in the queue.
 pub(super) enum LedgerMessage {
     /// A request.
     Request(PendingRequest),
-    /// The end: what comes after is refused.
+    /// The end of the queue: later requests are refused.
     Close,
 }
 
-/// The end of the queue where batches are taken. A writer that has nothing to write waits for the next one.
+/// The receiving end of the queue. A writer that has no batch waits here for the next one.
 pub(super) struct Inbox(Mutex<mpsc::Receiver<LedgerMessage>>);
 
 impl Inbox {
@@ -35,7 +35,7 @@ impl Inbox {
         self.0.try_lock().is_ok_and(|inbox| !inbox.is_empty())
     }
 
-    /// The requests that wait, at least one and at most [`BATCH_SIZE`]; none when the ledger was closed.
+    /// The waiting requests, at least one and at most [`BATCH_SIZE`]; none when the ledger was closed.
     pub(super) async fn next_batch(&self) -> Vec<PendingRequest> {
         let mut inbox = self.0.lock().await;
         let mut messages = Vec::with_capacity(BATCH_SIZE);
@@ -44,7 +44,7 @@ impl Inbox {
             for message in messages.drain(..) {
                 match message {
                     LedgerMessage::Request(pending) => batch.push(pending),
-                    // What is in the queue is still served; what comes after is refused.
+                    // Requests that are in the queue are still served. Later ones are refused.
                     LedgerMessage::Close => inbox.close(),
                 }
             }

@@ -1,10 +1,10 @@
-//! The roll-up: soon after an exchange was recorded it is listed under its credential, counted in its hour, and noted
-//! as the last use.
+//! The roll-up. Soon after an exchange is recorded, the roll-up lists it under its credential, counts it in its hour,
+//! and records it as the last use.
 //!
-//! Each of these is at another place of the database for each credential. An exchange that waited for them would write
-//! a dozen pages instead of the end of two tables. The roll-up writes each page once for all exchanges that arrived
-//! since: with a thousand busy credentials that is a twentieth of the pages. The alternative, to write it with the
-//! exchange, costs a third of the rate with a thousand credentials and two thirds with a million.
+//! Each of these writes goes to another place of the database for each credential. An exchange that waited for them
+//! would write a dozen pages instead of the end of two tables. The roll-up writes each page once for all exchanges
+//! since the last roll-up: with a thousand busy credentials that is a twentieth of the pages. The alternative, to do
+//! these writes with the exchange, costs a third of the rate with a thousand credentials and two thirds with a million.
 //!
 //! No decision about an exchange reads what the roll-up writes, so it may be late. A page that shows a count or a last
 //! use first waits for it ([`Rollup::flush`]).
@@ -21,17 +21,17 @@ use crate::store::{Store, StoreError};
 
 /// How often exchanges are rolled up when no page waits.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Most exchanges that are read at once.
+/// The most exchanges that are read at once.
 const PAGE_SIZE: usize = 20_000;
-/// Most exchanges of one transaction. While it runs no exchange is issued: some milliseconds.
+/// The most exchanges of one transaction. No exchange is issued while it runs: some milliseconds.
 const BATCH_SIZE: usize = 500;
-/// Most credentials of one transaction: each credential has its own pages.
+/// The most credentials of one transaction: each credential has its own pages.
 const BATCH_CREDENTIALS: usize = 50;
-/// Most exchanges that one transaction takes off the list of those to be rolled up.
+/// The most exchanges that one transaction removes from the list of pending exchanges.
 const FORGET_BATCH_SIZE: usize = 2000;
-/// Longest that a page waits for the roll-up.
+/// The longest time that a page waits for the roll-up.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// Most pages that wait at once; further ones show what is rolled up already.
+/// The most pages that wait at once. Further pages show what is already rolled up.
 const QUEUE_SIZE: usize = 256;
 
 enum RollupMessage {
@@ -54,18 +54,19 @@ impl Rollup {
         Self { queue, is_closing }
     }
 
-    /// Waits until what was recorded before is rolled up. Under a load that leaves thousands of exchanges no page
-    /// waits, and behind a long change no page waits long: what it shows then is some seconds old.
+    /// Waits until the exchanges recorded before are rolled up. Under a load that leaves thousands of exchanges
+    /// pending, pages do not wait. Behind a long change, pages wait only a short time. In both cases the page shows
+    /// data that is some seconds old.
     pub async fn flush(&self) {
         let (done, answer) = oneshot::channel();
         if self.queue.try_send(RollupMessage::Flush(done)).is_ok() {
-            // No answer has three causes: it takes too long, the instance closes, or the database failed. The next
-            // statement reports the last of them better.
+            // There are three reasons for no answer: the roll-up takes too long, the instance closes, or the database
+            // failed. The page's next statement reports a failed database better than an error here would.
             let _ = tokio::time::timeout(LONGEST_WAIT, answer).await;
         }
     }
 
-    /// Ends the task. The rest is rolled up after the next start.
+    /// Ends the task. Pending exchanges are rolled up after the next start.
     pub(crate) async fn close(&self, limit: Duration) {
         self.is_closing.store(true, Ordering::Relaxed);
         if self.queue.send(RollupMessage::Close).await.is_ok() {
@@ -120,12 +121,12 @@ impl RollupTask {
 
     fn answer(&mut self) {
         for done in self.waiting.drain(..) {
-            // The page may be gone.
+            // The request for the page may be gone.
             let _ = done.send(());
         }
     }
 
-    /// Rolls up what was recorded before this began.
+    /// Rolls up the exchanges that were recorded before this call.
     async fn roll_up_all(&mut self) -> Result<(), StoreError> {
         while !self.is_closing() {
             let page = rollup::pending(&self.store, PAGE_SIZE).await?;
@@ -137,14 +138,14 @@ impl RollupTask {
         Ok(())
     }
 
-    /// Goes by credential first, so that each database page of a credential is written once. Then takes the exchanges
-    /// off the list by time, so that each database page of the list is written once too.
+    /// Works by credential first, so that each database page of a credential is written once. Then it removes the
+    /// exchanges from the list in the order of time, so that each database page of the list is written once too.
     async fn roll_up_page(&mut self, page: &[PendingExchange]) -> Result<(), StoreError> {
         let mut by_credential: Vec<&PendingExchange> = page.iter().collect();
         by_credential.sort_by(|left, right| (&left.client_id, &left.jti).cmp(&(&right.client_id, &right.jti)));
         let mut rest = by_credential.as_slice();
         while !rest.is_empty() {
-            // The rest is found again after the next start.
+            // Pending exchanges are found again after the next start.
             if self.is_closing() {
                 return Ok(());
             }
@@ -162,9 +163,10 @@ impl RollupTask {
         Ok(())
     }
 
-    /// Exchanges come first: leaves them as much time as was taken from them, unless a page waits.
+    /// Pauses as long as the roll-up ran, unless a page waits: exchanges have priority.
     async fn pause(&mut self, page: &[PendingExchange], started: Instant) {
-        // More is left than was read at once: what asked meanwhile would wait for that too.
+        // More exchanges are pending than one read returns. Pages that asked meanwhile would wait for these too, so
+        // they are answered now.
         if page.len() >= PAGE_SIZE {
             self.receive_all();
             self.answer();
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
     use crate::testing::Instance;
 
-    /// Entries of the ledger that are not rolled up, of this many credentials in turn.
+    /// Records entries that are not rolled up, for this many credentials in turn.
     async fn record(store: &Store, exchanges: usize, credentials: usize) {
         let mut transaction = store.begin_exchange().await.expect("begins");
         for number in 0..exchanges {
@@ -232,7 +234,7 @@ mod tests {
         record(store, PAGE_SIZE + 10, 3).await;
         instance.context.rollup.flush().await;
         assert!(count(store, "SELECT COUNT(*) FROM pending_exchanges").await > 0, "answered before the end");
-        // The rest is soon less than a page, and then waited for.
+        // As soon as less than one page is pending, `flush` waits for it.
         while count(store, "SELECT COUNT(*) FROM pending_exchanges").await > 0 {
             instance.context.rollup.flush().await;
         }

@@ -1,4 +1,4 @@
-//! The rules of an exchange. They neither read nor write: a writer has read the batch before, and writes the decisions.
+//! The rules of an exchange. They do no I/O: a writer has read the batch before, and writes the decisions afterwards.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::model::token::{
 };
 use crate::store::token::batch::ProofState;
 
-/// Why there is no token.
+/// Why no token is issued.
 #[derive(Debug)]
 pub enum LedgerError {
     /// The rules forbid it.
     Refused {
         /// The cause.
         refusal: Refusal,
-        /// The credential that the refusal is shown at.
+        /// The credential under which the refusal is shown.
         client_id: Option<ClientId>,
     },
     /// A fault of ours.
     Fault(Fault),
 }
 
-/// What became of one request.
+/// The result for one request.
 pub(super) type Decision = Result<IssuedToken, LedgerError>;
 
 /// An MCP server that a token can be for.
@@ -46,7 +46,7 @@ impl From<McpServer> for TokenTarget {
     }
 }
 
-/// What all decisions of a batch rest on.
+/// The data that all decisions of a batch use.
 pub(super) struct Rules {
     pub servers: Arc<[TokenTarget]>,
     /// The signing key in force, by algorithm.
@@ -55,7 +55,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules of an exchange, in the order of RFC 6749: who, whether at all, what, for whom.
+    /// Applies the rules of an exchange, in the order of RFC 6749: which client, whether it may get a token at all,
+    /// which scopes, for which server.
     pub(super) fn decide(
         &self,
         state: Option<&AuthenticatorState>,
@@ -79,7 +80,7 @@ impl Rules {
             RequestedScope::These(asked) => asked.intersection(&state.scopes),
         };
         let server = target(state, &request.resource, &self.servers);
-        // A scope that no server of ours could grant is answered before the target is looked at.
+        // A scope that none of our servers can grant is reported before the target is checked.
         if scope.is_empty() {
             return Err(refused(Refusal::ScopeNotAllowed));
         }
@@ -93,7 +94,7 @@ impl Rules {
 
         let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
         let ends = [Some(now.plus(lifetime)), state.expires_at, state.retires_at, state.hard_end_at];
-        // A token does not outlive the secret it was made with.
+        // A token does not live longer than the secret it was made with.
         let expires_at = ends.into_iter().flatten().min().unwrap_or(now);
         Ok(IssuedToken {
             jti: TokenId::generate(random, now),
@@ -127,7 +128,7 @@ fn target<'server>(
     target.map(|target| &target.server)
 }
 
-/// The assertions that the granted exchanges use up, by position. Of two equal ones the second is refused.
+/// The assertions that the granted exchanges use up, by position. If two are equal, the second is refused.
 pub(super) fn single_uses<'batch>(
     requests: &[&'batch TokenRequest],
     states: &[Option<ProofState>],
@@ -149,7 +150,7 @@ pub(super) fn single_uses<'batch>(
     used
 }
 
-/// Refuses what was not written because its assertion had been used before.
+/// Refuses the requests that were not written because their assertion was used before.
 pub(super) fn refuse_replays(
     single_uses: &HashMap<usize, &SingleUse>,
     fresh: &HashSet<(String, String)>,

@@ -1,4 +1,5 @@
-//! The tasks of the ledger: each takes a batch of requests, reads what they are decided on, decides, and records.
+//! The tasks of the ledger. Each takes a batch of requests, reads the state that the decisions need, decides, and
+//! records.
 
 use std::sync::Arc;
 
@@ -14,22 +15,22 @@ use crate::services::metrics::Metrics;
 use crate::store::StoreError;
 use crate::store::token::batch::{BatchConnection, BatchOutcome, BatchState, LedgerEntry};
 
-/// How often a batch is decided because something was changed meanwhile. At the last attempt nothing can change.
+/// How often a batch is decided because of changes meanwhile. During the last attempt no change can happen.
 const MOST_ATTEMPTS: usize = 3;
 
-/// What the writers have in common.
+/// What the writers share.
 pub(super) struct WriterShared {
     pub inbox: Inbox,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub metrics: Arc<Metrics>,
-    /// Ends with the last of the writers.
+    /// Closes with the last of the writers.
     pub _alive: watch::Sender<()>,
 }
 
 /// A task of the ledger.
 pub(super) struct Writer {
-    /// Before `shared`: once that is gone, so is the connection.
+    /// Declared before `shared`, so that it is dropped first: when `shared` is gone, the connection is closed.
     connection: BatchConnection,
     shared: Arc<WriterShared>,
     /// The MCP servers, and the number of the audit log's newest entry when they were read.
@@ -62,7 +63,7 @@ impl Writer {
                 let granted = decisions.iter().filter(|decision| decision.is_ok()).count();
                 self.shared.metrics.batch(decisions.len(), granted);
                 for (pending, decision) in batch.into_iter().zip(decisions) {
-                    // A client that went away does not want its answer; the entry stands.
+                    // The client may have disconnected and not want its answer. The entry stays.
                     let _ = pending.answer.send(decision);
                 }
             }
@@ -89,7 +90,7 @@ impl Writer {
         Err(Fault::Overloaded("too many changes at once"))
     }
 
-    /// `None`: something was changed meanwhile, and nothing is written.
+    /// `None` when a change happened meanwhile: then nothing is written.
     async fn decide_and_write(
         &mut self,
         requests: &[&TokenRequest],
@@ -122,8 +123,9 @@ impl Writer {
         Ok(Some(decisions))
     }
 
-    /// The MCP servers as they are at this number of the audit log: every change of them has an entry, so a list that
-    /// was read at the same number is the same list. This is no cache that could be stale: the number is of this batch.
+    /// The MCP servers as they are at this number of the audit log. Every change of them has an entry, so a list that
+    /// was read at the same number is the same list. This cache cannot be stale, because the number is read with each
+    /// batch.
     async fn servers(&mut self, head: i64) -> Result<Arc<[TokenTarget]>, StoreError> {
         if let Some((at, servers)) = &self.servers
             && *at == head

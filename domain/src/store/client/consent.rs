@@ -15,18 +15,18 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// What an authorization code stands for.
+/// What an authorization code was issued for.
 pub(crate) struct Code {
     pub person: PersonId,
     pub client_id: AppClientId,
-    /// The one that the request named.
+    /// The redirect URI that the authorization request named.
     pub redirect_uri: String,
     /// The S256 challenge (RFC 7636 §4.2).
     pub challenge: String,
     pub server_id: McpServerId,
     pub scopes: Scopes,
     pub expires_at: Timestamp,
-    /// What it was turned into.
+    /// The consent that it was redeemed for.
     pub grant: Option<ConsentId>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Re
     .transpose()
 }
 
-/// Notes what the code was turned into.
+/// Records the consent that the code was redeemed for.
 pub(crate) async fn use_code(
     transaction: &mut Transaction,
     hash: &SecretHash,
@@ -163,7 +163,7 @@ fn select_listed() -> String {
     )
 }
 
-/// The consents of everybody or of `person` that live at `now`, newest first.
+/// The consents of all people, or of `person`, that live at `now`, newest first.
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
@@ -185,7 +185,7 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are two moments, the limit, the person, and the place: a moment and an
+/// The statement of [`list`]. Its parameters are two moments, the limit, the person, and the cursor: a moment and an
 /// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
@@ -215,7 +215,7 @@ pub(crate) enum ConsentTokenRef<'clue> {
     AccessToken(&'clue TokenId),
 }
 
-/// The consent that a refresh token or an access token belongs to, whatever became of both.
+/// The consent that a refresh token or an access token belongs to, also when the token or the consent has ended.
 pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>, StoreError> {
     let (of, value) = match clue {
         ConsentTokenRef::RefreshToken(hash) => {
@@ -252,7 +252,7 @@ pub(crate) async fn granted(
     .collect()
 }
 
-/// Notes a use.
+/// Records a use.
 pub(crate) async fn mark_used(
     transaction: &mut Transaction,
     id: &ConsentId,
@@ -268,7 +268,7 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
-/// Which consents.
+/// A selection of consents.
 #[derive(Clone, Copy)]
 pub(crate) enum ConsentSelection<'id> {
     One(&'id ConsentId),
@@ -277,7 +277,7 @@ pub(crate) enum ConsentSelection<'id> {
     All,
 }
 
-/// Ends consents, and returns how many had not ended before.
+/// Ends consents. Returns how many had not ended before.
 pub(crate) async fn end(
     transaction: &mut Transaction,
     which: ConsentSelection<'_>,
@@ -300,7 +300,7 @@ pub(crate) async fn end(
     Ok(ended.rows_affected())
 }
 
-/// Forgets the codes of a client that nobody took up.
+/// Deletes the codes of a client that were not redeemed.
 pub(crate) async fn forget_codes_of_client(
     transaction: &mut Transaction,
     client: &AppClientId,
@@ -312,7 +312,7 @@ pub(crate) async fn forget_codes_of_client(
     Ok(())
 }
 
-/// Whether this is the hash of a code or a refresh token that was ever given out.
+/// Whether this is the hash of a code or a refresh token that was ever issued.
 pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, StoreError> {
     let row = sqlx::query(
         "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
@@ -324,7 +324,7 @@ pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, S
     Ok(row.is_some())
 }
 
-/// Whether this is the hash of a refresh token that was neither used nor given up, and has not ended.
+/// Whether this is the hash of a refresh token that was neither used nor revoked, and has not ended.
 pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
     let row = sqlx::query(
         "SELECT 1 AS usable FROM refresh_tokens
@@ -342,7 +342,7 @@ pub(crate) struct RefreshToken {
     pub grant: ConsentId,
     pub expires_at: Timestamp,
     pub used_at: Option<Timestamp>,
-    /// The hash of the one that it was used for.
+    /// The hash of the refresh token that replaced it.
     pub successor: Option<String>,
     pub revoked_at: Option<Timestamp>,
 }
@@ -386,7 +386,7 @@ pub(crate) async fn refresh_token(
     .transpose()
 }
 
-/// Notes what a refresh token was used for. The moment of its first use stays.
+/// Records the token that replaced a refresh token. The moment of the first use stays.
 pub(crate) async fn use_refresh_token(
     transaction: &mut Transaction,
     hash: &SecretHash,
@@ -440,7 +440,7 @@ pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentT
     Ok(())
 }
 
-/// What a protected resource must know of a consent's token beyond its signature.
+/// What a protected resource must know about a consent's token besides its signature.
 pub(crate) struct TokenState {
     pub person: PersonId,
     pub person_name: String,
@@ -479,7 +479,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
     .transpose()
 }
 
-/// Ends one access token; false when there is no such live one.
+/// Ends one access token; false when there is no live token with this identifier.
 pub(crate) async fn revoke_token(
     transaction: &mut Transaction,
     jti: &TokenId,

@@ -1,4 +1,4 @@
-//! Statements of `clients`; [`consent`] and [`personal_token`] have those of what acts for people.
+//! Statements of `clients`. The statements of what acts for people are in [`consent`] and [`personal_token`].
 
 pub mod consent;
 pub mod personal_token;
@@ -25,7 +25,7 @@ const SELECT: &str =
 
 fn client(row: &AnyRow) -> Result<AppClient, StoreError> {
     let columns = Columns::of("clients", row);
-    // Nobody made a client that registered itself.
+    // A client that registered itself was made by no person.
     let made_by = |id: &str| if id.is_empty() { Some(None) } else { PersonId::parse(id).map(Some) };
     Ok(AppClient {
         id: columns.parsed("client_id", AppClientId::parse)?,
@@ -74,7 +74,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Puts what a client is said to be now in the place of what it was said to be.
+/// Replaces the description of a client by the present one.
 pub(crate) async fn describe(transaction: &mut Transaction, client: &AppClient) -> Result<(), StoreError> {
     let redirect_uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     sqlx::query(
@@ -92,7 +92,7 @@ pub(crate) async fn describe(transaction: &mut Transaction, client: &AppClient) 
     Ok(())
 }
 
-/// Those that were not removed, newest first.
+/// Clients that were not removed, newest first.
 pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Result<Vec<AppClient>, StoreError> {
     let sql = format!(
         "{SELECT} WHERE removed_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR kind = $1)
@@ -131,7 +131,7 @@ pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<O
     row.as_ref().map(client).transpose()
 }
 
-/// Notes that the client got a token.
+/// Records that the client got a token.
 pub(crate) async fn mark_used(
     transaction: &mut Transaction,
     id: &AppClientId,
@@ -145,7 +145,7 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
-/// Puts another secret in the place of the client's, with what the client says of it.
+/// Replaces the client's secret, and what the client's row says about it.
 pub(crate) async fn replace_secret(
     transaction: &mut Transaction,
     client: &AppClient,
@@ -164,7 +164,8 @@ pub(crate) async fn replace_secret(
     Ok(())
 }
 
-/// Forgets the secret of a client, which stays one that must prove itself. Whether it had one.
+/// Deletes the secret of a client. The client stays confidential: it must still prove itself. Returns whether it had
+/// one.
 pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &AppClientId) -> Result<bool, StoreError> {
     let forgotten =
         sqlx::query("UPDATE clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL")
@@ -174,7 +175,7 @@ pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &AppClientI
     Ok(forgotten.rows_affected() == 1)
 }
 
-/// Ends the client; its secret is forgotten.
+/// Marks the client as removed, and deletes its secret.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &AppClientId, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE client_id = $2")
         .bind(now.millis())
@@ -184,16 +185,17 @@ pub(crate) async fn remove(transaction: &mut Transaction, id: &AppClientId, now:
     Ok(())
 }
 
-/// Which clients nobody uses.
+/// Limits by which clients count as unused.
 pub(crate) struct Unused {
-    /// Those that never got a token and are older.
+    /// Clients that never got a token and were made before this moment.
     pub never_used_before: Timestamp,
-    /// Those that got none since.
+    /// Clients that got no token since this moment.
     pub idle_since: Timestamp,
 }
 
-/// Deletes clients that made themselves known, at most `limit`, and returns their names: unused ones without a code or
-/// a consent. The address of a document that an administrator removed stays, so that it stays removed.
+/// Deletes unused clients, at most `limit`, and returns their names. Only clients that registered themselves or that a
+/// document describes are deleted, and only if they have no code and no consent. The address of a document that an
+/// administrator removed stays, so that the client stays removed.
 pub(crate) async fn delete_unused(
     transaction: &mut Transaction,
     unused: &Unused,
@@ -219,8 +221,8 @@ pub(crate) async fn delete_unused(
     .collect()
 }
 
-/// When the newest client registered itself of those that were never used and are too many; `None` when there are at
-/// most `most`.
+/// Among clients that registered themselves and were never used, only the newest `most` are kept. Returns when the
+/// newest of the others registered; `None` when there are at most `most`.
 pub(crate) async fn crowded_out(store: &Store, most: i64) -> Result<Option<Timestamp>, StoreError> {
     let row = sqlx::query(
         "SELECT created_at FROM clients WHERE kind = 'dynamic' AND last_used_at IS NULL

@@ -78,7 +78,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The tokens of everybody or of `person` that live at `now`, newest first.
+/// The tokens of all people, or of `person`, that live at `now`, newest first.
 pub(crate) async fn list(
     store: &Store,
     person: Option<&PersonId>,
@@ -99,7 +99,7 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// The statement of [`list`]; its parameters are a moment, the limit, the person, and the place: a moment and an
+/// The statement of [`list`]. Its parameters are a moment, the limit, the person, and the cursor: a moment and an
 /// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "t.person_id = $3" } else { "CAST($3 AS TEXT) IS NULL" };
@@ -134,14 +134,14 @@ pub(crate) async fn find_in(
     row.as_ref().map(token).transpose()
 }
 
-/// The token with this hash, whatever became of it.
+/// The token with this hash, also when it has ended.
 pub(crate) async fn find_by_hash(store: &Store, hash: &SecretHash) -> Result<Option<ListedToken>, StoreError> {
     let sql = AssertSqlSafe(format!("{} WHERE t.token_hash = $1", select_listed()));
     let row = sqlx::query(sql).bind(hash.as_str()).fetch_optional(store.reads()).await?;
     row.as_ref().map(listed).transpose()
 }
 
-/// Notes a use.
+/// Records a use.
 pub(crate) async fn mark_used(
     store: &Store,
     id: &PersonalTokenId,
@@ -162,7 +162,7 @@ pub(crate) async fn mark_used(
     Ok(())
 }
 
-/// Which tokens.
+/// A selection of tokens.
 #[derive(Clone, Copy)]
 pub(crate) enum PersonalTokenSelection<'id> {
     One(&'id PersonalTokenId),
@@ -170,7 +170,7 @@ pub(crate) enum PersonalTokenSelection<'id> {
     All,
 }
 
-/// Ends tokens, and returns how many had not been ended before.
+/// Ends tokens. Returns how many had not ended before.
 pub(crate) async fn end(
     transaction: &mut Transaction,
     which: PersonalTokenSelection<'_>,

@@ -22,8 +22,8 @@ fn all(engine: Engine) -> Vec<Migration> {
     let migration = |version, name: &'static str, sql: &'static str| {
         let sql = match engine {
             Engine::Sqlite => sql.into_sql_str(),
-            // Texts are compared byte by byte, as SQLite does it: identifiers grow with time only then, and a page of a
-            // list ends where the next begins whatever the database's language.
+            // Texts are compared byte by byte, as SQLite does. Only then identifiers grow with time, and each page of a
+            // list begins where the page before ends, in every language of the database.
             Engine::Postgres => {
                 let sql = sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" WITHOUT ROWID", "");
                 AssertSqlSafe(sql).into_sql_str()
@@ -106,7 +106,7 @@ mod tests {
         let found = ["n", "issued", "revoked"].map(|column| row.try_get::<i64, _>(column).expect("a number"));
         assert_eq!(found, [100, 4950, 7]);
         store.close().await;
-        // Untidy, not wrong, if it stays.
+        // A folder that remains is untidy, but does no harm.
         let _ = std::fs::remove_dir_all(folder);
     }
 }

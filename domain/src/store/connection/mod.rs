@@ -27,7 +27,7 @@ pub struct Store {
     pub(super) changes: AnyPool,
     pub(super) ledger: AnyPool,
     pub(super) permits: WritePermits,
-    /// SQLite's file, of a server.
+    /// The file of SQLite, which a server keeps open.
     pub(super) file: Option<Arc<std::fs::File>>,
 }
 
@@ -38,7 +38,7 @@ pub struct StoreOptions {
     pub ledger_durability: LedgerDurability,
     /// Most connections to PostgreSQL, at least [`StoreOptions::FEWEST_CONNECTIONS`]. SQLite's are fixed.
     pub connections: u32,
-    /// Whether this is a server, which others must be able to see: see [`Store::servers`].
+    /// Whether this process is a server. Other processes must be able to see that: see [`Store::servers`].
     pub is_server: bool,
 }
 
@@ -53,19 +53,19 @@ impl Default for StoreOptions {
     }
 }
 
-/// What an exchange survives. A change that was acknowledged survives all of it, whatever this says.
+/// The failures that an exchange survives. A change that was acknowledged survives all of them, with either value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerDurability {
-    /// A killed process of ours. The last moments before a power cut (and, on PostgreSQL, before a crash of the
-    /// database) may be forgotten: entries of the ledger, and that an assertion was used.
+    /// A killed process of ours. A power cut (and, on PostgreSQL, a crash of the database) may lose the last moments:
+    /// entries of the ledger, and the record that an assertion was used.
     Process,
-    /// A power cut too: each commit waits for the disk.
+    /// Also a power cut: each commit waits for the disk.
     Power,
 }
 
 impl Store {
-    /// Opens the database, making its file (mode 0600) when it is SQLite's and there is none. Its schema stays as it is
-    /// until [`Store::migrate`].
+    /// Opens the database. If it is SQLite and its file does not exist, the file is made (mode 0600). The schema stays
+    /// as it is until [`Store::migrate`].
     pub async fn open(url: &DatabaseUrl, options: &StoreOptions) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         match url {
@@ -74,7 +74,7 @@ impl Store {
         }
     }
 
-    /// Brings the schema up to date. Programs that start at once do it one after the other.
+    /// Brings the schema up to date. Programs that start at the same time do it one after the other.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => sqlite::migrate(&self.changes, path).await,
@@ -82,8 +82,7 @@ impl Store {
         }
     }
 
-    /// Begins a change: its commit reaches the disk, and there is one at a time, so that it may decide on what it
-    /// reads.
+    /// Begins a change. Its commit reaches the disk. There is one change at a time, so it may decide on what it reads.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self.engine {
             Engine::Sqlite => self.begin_with_permit(&self.changes).await,
@@ -96,12 +95,13 @@ impl Store {
         Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(permit)))
     }
 
-    /// A connection of the ledger, for as long as its holder likes.
+    /// A connection of the ledger. Its holder may keep it without a time limit.
     pub(super) async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
         Ok(self.ledger.acquire().await?)
     }
 
-    /// Begins a transaction of the ledger: no change happens before it ends, but on PostgreSQL others of its kind do.
+    /// Begins a transaction of the ledger. No change happens before it ends. On PostgreSQL other such transactions run
+    /// beside it.
     pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
         match self.engine {
             Engine::Sqlite => self.begin_with_permit(&self.ledger).await,
@@ -109,7 +109,8 @@ impl Store {
         }
     }
 
-    /// Begins a transaction that rolls exchanges up: like one of the ledger, but one at a time on PostgreSQL too.
+    /// Begins a transaction of the roll-up. It is like one of the ledger, but on PostgreSQL too there is only one at a
+    /// time.
     pub(crate) async fn begin_rollup(&self) -> Result<Transaction, StoreError> {
         let mut transaction = self.begin_exchange().await?;
         if self.engine == Engine::Postgres {
@@ -118,7 +119,7 @@ impl Store {
         Ok(transaction)
     }
 
-    /// Keeps SQLite's log short, so that exchanges need not. Others have their own ways.
+    /// Keeps SQLite's log short, so that exchanges need not do it. Does nothing for other databases.
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
         match self.engine {
             Engine::Sqlite => sqlite::checkpoint(self).await,
@@ -126,7 +127,7 @@ impl Store {
         }
     }
 
-    /// How many writers of the ledger the database is fastest with.
+    /// The number of ledger writers with which the database is fastest.
     pub(crate) fn ledger_writers(&self) -> u32 {
         match self.engine {
             Engine::Sqlite => 1,
@@ -134,8 +135,8 @@ impl Store {
         }
     }
 
-    /// How many connections servers have to a PostgreSQL database at this moment, so that what must not happen beside
-    /// one can refuse. Of SQLite the lock on its file tells.
+    /// How many connections servers have to a PostgreSQL database at this moment. A command that must not run beside a
+    /// server refuses if there are any. For SQLite the lock on the file gives this answer.
     pub async fn servers(&self) -> Result<i64, StoreError> {
         match self.engine {
             Engine::Sqlite => Ok(0),
@@ -159,7 +160,7 @@ impl Store {
         &self.url
     }
 
-    /// Finishes what is under way and closes every connection.
+    /// Waits for running work and closes every connection.
     pub async fn close(&self) {
         self.reads.close().await;
         self.ledger.close().await;

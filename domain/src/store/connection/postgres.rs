@@ -1,4 +1,4 @@
-//! PostgreSQL: connections for reads, for changes and for the ledger, each with the settings that its purpose asks for.
+//! PostgreSQL: connections for reads, for changes and for the ledger. Each has the settings for its purpose.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::store::connection::{LedgerDurability, Store, StoreOptions};
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 
-/// Batches that are decided and written at once.
+/// How many batches are decided and written at the same time.
 pub(crate) const LEDGER_WRITERS: u32 = 2;
-/// Changes wait for one another: more connections would only wait inside the database.
+/// Changes wait for one another. More connections would only wait inside the database.
 const CHANGES: u32 = 2;
-/// Connections of the ledger beside its writers: filing, housekeeping, counts of refusals, webhooks.
+/// Connections of the ledger for other tasks than its writers: roll-up, housekeeping, counts of refusals, webhooks.
 const OTHERS: u32 = 2;
 
-/// A statement that takes longer, or waits longer for a lock, is given up; so is a transaction that its process forgot.
-/// No statement of ours is worth compiling.
+/// The database gives up a statement that takes longer, or waits longer for a lock, and a transaction that its process
+/// has abandoned. No statement of ours is worth just-in-time compilation.
 const LIMITS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s'; SET jit = off;";
 
-/// How servers name their connections; the schema follows, in a form that is never cut off.
+/// The name by which servers mark their connections. The schema follows it, in a form that is never cut off.
 const SERVER: &str = "countersign server";
 
 pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Result<Store, StoreError> {
@@ -34,13 +34,13 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         LedgerDurability::Process => "SET synchronous_commit = off",
         LedgerDurability::Power => "SET synchronous_commit = on",
     };
-    // A batch looks a few rows up by their keys. Until the tables were analysed, the planner may think it faster to
-    // read all.
+    // A batch looks up a few rows by their keys. Before the tables are analysed, the planner may wrongly choose to read
+    // all rows.
     let ledger = format!(
         "{LIMITS} {ledger}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
          SET plan_cache_mode = force_generic_plan"
     );
-    // A server that stands still in the middle of a change stops everybody.
+    // A server that hangs in the middle of a change blocks all other servers.
     let changes = format!("{LIMITS} SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '5s'");
     let name = if options.is_server { SERVER } else { "countersign" };
     let reads = format!(
@@ -63,14 +63,14 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
 async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
-        // What is waited for by the first request need not be.
+        // One connection is opened at the start, so that the first request need not wait for it.
         .min_connections(1)
-        // A database that restarts is waited for this long; then the answer is 503.
+        // Requests wait this long for a database that restarts. Then the answer is 503.
         .acquire_timeout(Duration::from_secs(3))
         .idle_timeout(Duration::from_secs(600))
         .max_lifetime(None)
-        // A broken connection is found when it is given back, and after a restart of the database by the first to use
-        // it.
+        // A broken connection is found when it is returned to the pool. After a restart of the database, the first
+        // request that uses the connection finds it.
         .test_before_acquire(true)
         .after_connect(move |connection: &mut AnyConnection, _| {
             let settings = settings.clone();
@@ -84,7 +84,8 @@ async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Resu
     Ok(pool)
 }
 
-/// Brings the schema up to date, under a lock of the database. A migration may take its time, and wait for another's.
+/// Brings the schema up to date, under a lock of the database. A migration has no time limit, and may wait for another
+/// one.
 pub(crate) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
     let pool = pool(address, 1, "SET statement_timeout = 0; SET lock_timeout = 0".to_owned()).await?;
     let result = migrations::run(&pool, Engine::Postgres).await;
@@ -92,7 +93,7 @@ pub(crate) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
     result
 }
 
-/// Connections of servers to this database.
+/// The number of connections that servers have to this database.
 pub(crate) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS n FROM pg_stat_activity
@@ -106,9 +107,9 @@ pub(crate) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
 
 /// A lock that a change takes alone, and that transactions of the ledger share. It is held until the transaction ends.
 ///
-/// It is an advisory lock, and not a lock of the row that holds the head of the audit log. A change that waits for a
-/// row is overtaken by transactions that share it, so a revocation could wait as long as there are exchanges. Waiters
-/// for an advisory lock queue.
+/// It is an advisory lock, and not a lock on the row that holds the head of the audit log. When a change waits for a
+/// row lock, later transactions that share that lock overtake it, so a revocation could wait as long as exchanges
+/// arrive. Waiters for an advisory lock form a queue.
 #[derive(Clone, Copy)]
 pub(crate) enum ChangeLock {
     /// No other transaction holds it.
@@ -127,7 +128,8 @@ impl ChangeLock {
     }
 }
 
-/// Waits until no other process rolls exchanges up: two that work on the same exchanges would wait for each other.
+/// Waits until no other process rolls exchanges up. Two processes that roll up the same exchanges would wait for each
+/// other.
 pub(crate) async fn wait_for_rollup(transaction: &mut Transaction) -> Result<(), StoreError> {
     let sql = "SELECT pg_advisory_xact_lock(CAST(CAST(CAST('pending_exchanges' AS REGCLASS) AS OID) AS BIGINT))";
     sqlx::query(sql).execute(&mut **transaction).await?;

@@ -1,5 +1,5 @@
-//! SQLite: one file, a pool of readers, one connection for changes, and of the ledger's one for batches and one for all
-//! else.
+//! SQLite: one file, and these connections: a pool of readers, one for changes, and for the ledger one for batches and
+//! one for everything else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,23 +23,23 @@ const EVERY_CONNECTION: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys 
 
 const READS: &str = "PRAGMA query_only = ON;";
 
-/// Connections that write keep up to 16 MiB of the database, so that what is written over and over need not be read
-/// again. What a statement needs to be undone stays in memory: in a file, each batch would make one and remove it.
+/// Connections that write keep up to 16 MiB of the database in memory, so that pages that are written often need not be
+/// read again. The data to undo a statement stays in memory too: otherwise each batch would make a file and remove it.
 const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
 
-/// Pages of the log from which on a server moves them into the database: four megabytes, as SQLite does it by itself.
+/// When the log has this many pages, a server moves them into the database: four megabytes, SQLite's own default.
 const LONG_LOG: i64 = 1000;
-/// Pages of the log that are soon moved.
+/// A log of this many pages is moved quickly.
 const LITTLE_LOG: i64 = 100;
-/// How often it is tried to leave no more than that, beside those who write.
+/// How often a server tries to shorten the log to that length, while other connections write.
 const MOST_PASSES: u32 = 4;
-/// Pages of the log after which an exchange stops to move them, should the server not keep up.
+/// At this many pages of the log an exchange itself moves them, if the server does not keep up.
 const LONGEST_LOG: i64 = 8_000;
 
 pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
     private_file(path, false)?;
     let changes = writes(LedgerDurability::Power, options.is_server);
-    // WAL before anything else: changing the mode needs the file alone.
+    // WAL comes before all other settings: changing the mode needs the file alone.
     let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {changes}")).await?;
     check_version(&changes).await?;
     check_journal(&changes).await?;
@@ -60,7 +60,8 @@ pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
     })
 }
 
-/// The file, which is not closed before the process ends: that would give up the locks of all who have it open here.
+/// The file, which stays open until the process ends. To close it would release the locks of all connections of this
+/// process to it.
 fn kept_open(file: std::fs::File) -> Arc<std::fs::File> {
     let file = Arc::new(file);
     std::mem::forget(Arc::clone(&file));
@@ -81,7 +82,7 @@ fn writes(durability: LedgerDurability, is_server: bool) -> String {
     format!("{durability} {WRITES} {checkpoint}")
 }
 
-/// Waits until a batch of exchanges may write. The batch holds the permit until it has ended.
+/// Waits until a batch of exchanges may write. The batch holds the permit until its end.
 pub(crate) async fn batch_permit(store: &Store) -> Result<WritePermit, StoreError> {
     store.permits.acquire().await
 }
@@ -91,12 +92,12 @@ pub(crate) fn open_for_batches(store: &Store, path: &Path) -> Result<rusqlite::C
     open_directly(path, &writes(store.options.ledger_durability, store.options.is_server))
 }
 
-/// A connection for what is read beside them.
+/// A connection for reads beside the batches.
 pub(crate) fn open_for_lookups(path: &Path) -> Result<rusqlite::Connection, StoreError> {
     open_directly(path, READS)
 }
 
-/// A connection to the file as it is: if it is gone no other is made.
+/// A connection to the existing file. If the file is gone, no new one is made.
 fn open_directly(path: &Path, settings: &str) -> Result<rusqlite::Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(path, flags)?;
@@ -105,24 +106,26 @@ fn open_directly(path: &Path, settings: &str) -> Result<rusqlite::Connection, St
     Ok(connection)
 }
 
-/// Moves a long log into the database. Left to itself SQLite lets the commit that made the log too long do it, and all
-/// that waits behind that commit waits for the disk. Here most of it is done while others write, until little is left;
-/// only that is moved under a permit of its own, since the log starts anew only when none of it is left.
+/// Moves a long log into the database. By default SQLite does so in the commit that makes the log too long, and every
+/// transaction behind that commit waits for the disk. Here most of the log is moved while others write, until little is
+/// left. Only the rest is moved under a permit, because SQLite starts the log from the beginning only when all of it
+/// has been moved.
 pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
-    // Before the permit is taken: its holder must not wait for readers.
+    // The connection is taken before the permit: the holder of the permit must not wait for readers.
     let mut connection = store.reads.acquire().await?;
     if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LONG_LOG {
         return Ok(());
     }
     for _ in 0..MOST_PASSES {
         left(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
-        // What was written meanwhile.
+        // The pages that were written meanwhile.
         if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < LITTLE_LOG {
             break;
         }
     }
     if let Some(file) = &store.file {
-        // Under the permit SQLite waits for what is not on the disk yet. Little is left by then.
+        // The file is synced before the permit is taken. Under the permit SQLite then waits only for the pages that are
+        // not on the disk yet, and these are few.
         let file = Arc::clone(file);
         let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
         synced.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
@@ -132,24 +135,24 @@ pub(crate) async fn checkpoint(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How many pages of the log are not in the database after this.
+/// How many pages of the log are not in the database after this statement.
 async fn left(connection: &mut AnyConnection, checkpoint: &'static str) -> Result<i64, StoreError> {
     let row = sqlx::query(checkpoint).fetch_one(connection).await?;
     let (pages, moved): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
     Ok(pages - moved)
 }
 
-/// Brings the schema up to date under a lock beside the file.
+/// Brings the schema up to date, under a lock on a file beside the database.
 pub(crate) async fn migrate(changes: &AnyPool, path: &Path) -> Result<(), StoreError> {
     let lock = private_file(&path.with_added_extension("migration"), false)?;
     let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-    // Neither a panic nor a shutdown interrupts the waiting.
+    // Neither a panic nor a shutdown interrupts the wait for the lock.
     let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
     migrations::run(changes, Engine::Sqlite).await?;
     lock.unlock().map_err(StoreError::File)
 }
 
-/// Opens the file, or makes it so that only its owner may read it. SQLite gives its WAL the same mode.
+/// Opens the file, or makes it with a mode that lets only its owner read it. SQLite gives its WAL the same mode.
 pub(crate) fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).create_new(new).append(true);
@@ -158,8 +161,8 @@ pub(crate) fn private_file(path: &Path, new: bool) -> Result<std::fs::File, Stor
     options.open(path).map_err(StoreError::File)
 }
 
-/// The path as a URL: absolute, so that its first folder is not taken for a host, and with everything escaped that
-/// means something in a URL.
+/// The path as a URL. It is absolute, so that its first folder is not read as a host. All characters that have a
+/// meaning in a URL are escaped.
 fn sqlite_url(path: &Path) -> Result<String, StoreError> {
     let path = std::path::absolute(path).map_err(StoreError::File)?;
     let path = path.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
@@ -180,8 +183,8 @@ pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        // SQLite ends a transaction by itself when the disk is full. The connection does not know, and would refuse the
-        // next.
+        // SQLite ends a transaction by itself when the disk is full. sqlx does not know that, and the connection would
+        // refuse the next transaction.
         .before_acquire(|connection: &mut AnyConnection, _| {
             let is_free = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_free) })
@@ -199,7 +202,7 @@ pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
     Ok(pool)
 }
 
-/// A file system that cannot share memory makes SQLite fall back silently to a journal under which readers block
+/// On a file system that cannot share memory, SQLite silently falls back to a journal under which readers block
 /// writers.
 async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
     let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
@@ -256,11 +259,11 @@ mod tests {
         write(1).await;
         let short = log(1).await;
         assert!(short < LITTLE_LOG, "{short} pages: the log begins anew");
-        // Not worth a pause for those who write.
+        // The log is still too short to be moved.
         store.checkpoint().await.expect("looks");
         assert_eq!(log(2).await, 0, "a short log is left alone");
         store.close().await;
-        // Untidy, not wrong, if it stays.
+        // A folder that remains is untidy, but does no harm.
         let _ = std::fs::remove_dir_all(folder);
     }
 }

@@ -12,10 +12,10 @@ use crate::store::error::StoreError;
 /// How long a transaction waits for its permit.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// A transaction; dropped without [`Transaction::commit`] it leaves nothing behind.
+/// A transaction. When it is dropped without [`Transaction::commit`], it is rolled back.
 pub struct Transaction {
     inner: sqlx::Transaction<'static, Any>,
-    /// Given on when the transaction has ended.
+    /// Released when the transaction has ended.
     _permit: Option<WritePermit>,
 }
 
@@ -24,7 +24,7 @@ impl Transaction {
         Self { inner, _permit: permit }
     }
 
-    /// Makes what was done lasting.
+    /// Commits the transaction.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         self.inner.commit().await
     }
@@ -50,10 +50,10 @@ impl DerefMut for Transaction {
     }
 }
 
-/// The right to write to SQLite, one at a time within this process and in the order of asking.
+/// The right to write to SQLite. Within this process one task has it at a time, in the order of asking.
 ///
-/// SQLite itself makes a second writer sleep and try again. Beside a ledger that writes without a break it would rarely
-/// find the moment, and a revocation would take seconds where it now waits for one batch.
+/// Without it, SQLite makes a second writer sleep and try again. Beside a ledger that writes without a break, that
+/// writer would rarely find a free moment, and a revocation would take seconds. With the permit it waits for one batch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WritePermits(Arc<Mutex<()>>);
 

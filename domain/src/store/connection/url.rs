@@ -1,16 +1,16 @@
-//! Where the database is: read from the settings, and shown without what opens it.
+//! The address of the database. It is read from the settings, and shown without user and password.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-/// The parameters of a PostgreSQL URL that mean something to the driver. Others are refused: the driver would warn of
-/// them with their values, and a misspelt `sslmode` must not pass.
+/// The parameters of a PostgreSQL URL that the driver knows. Other parameters are refused, because the driver would log
+/// a warning with their values, and because a misspelt `sslmode` must not be ignored.
 const PARAMETERS: [&str; 10] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "dbname", "user", "application_name", "options"];
 
-/// The address of a database. What is displayed holds neither user nor password.
+/// The address of a database. Its `Display` shows neither user nor password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// A file of SQLite.
@@ -24,7 +24,7 @@ pub enum DatabaseUrl {
 pub struct PostgresUrl(Url);
 
 impl DatabaseUrl {
-    /// Reads `sqlite://PATH` or `postgres://…`. Away from this machine, PostgreSQL is spoken to over TLS with its
+    /// Reads `sqlite://PATH` or `postgres://…`. A PostgreSQL on another machine is connected over TLS with its
     /// certificate checked, unless the URL's `sslmode` says otherwise.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl DatabaseUrl {
         Ok(Self::Postgres(PostgresUrl(url)))
     }
 
-    /// The file, of SQLite.
+    /// The file; `None` when the database is not SQLite.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),
@@ -89,7 +89,7 @@ impl PostgresUrl {
     }
 }
 
-/// A socket's folder, or an address of the loopback interface.
+/// Whether the host is a socket's folder, or an address of the loopback interface.
 fn is_this_machine(host: &str) -> bool {
     let is_socket = host.is_empty() || host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f");
     let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -18,18 +18,18 @@ use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 use crate::store::token::status_list;
 
-/// A client that signs its assertions, and the rules for them.
+/// A client that signs its assertions, with the rules for them.
 pub(crate) struct KeyOwner {
     pub keys: Vec<(KeyId, PublicKey)>,
     pub token_endpoint_audience: bool,
     pub reusable_assertions: bool,
-    /// When the database was put in the place of another, which may have known of assertions that were used.
+    /// When this database was restored from a backup. The database before it may have known assertions that were used.
     pub restored_at: Option<Timestamp>,
 }
 
-/// Reads the columns of [`KeyRow`], in its order: a row for each key of the client `$1` that works, or stopped working
-/// after `$2` (whether it works now is for the issuing transaction to say); one without a key when there is none; none
-/// when there is no such client.
+/// Reads the columns of [`KeyRow`], in its order. There is a row for each key of the client `$1` that works, or stopped
+/// working after `$2`: the issuing transaction decides whether the key works now. A client without keys has one row
+/// without a key. A client that does not exist has no row.
 pub(crate) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
             c.reusable_assertions_since AS reusable_assertions_since,
             (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
@@ -54,7 +54,7 @@ pub(crate) struct KeyRow {
 impl KeyOwner {
     /// The client of these rows.
     pub(crate) fn of(mut rows: Vec<KeyRow>) -> Result<Option<Self>, StoreError> {
-        // Those that work come first.
+        // Working keys come first.
         rows.sort_by_key(|row| (row.revoked_at, Reverse(row.created_at)));
         let Some(first) = rows.first() else { return Ok(None) };
         let mut owner = Self {
@@ -128,7 +128,7 @@ fn client_key(row: &AnyRow) -> Result<ClientKey, StoreError> {
     })
 }
 
-/// Ends a key; false when there is no such live key.
+/// Ends a key; false when there is no live key with this identifier.
 pub(crate) async fn revoke_key(
     transaction: &mut Transaction,
     client_id: &ClientId,
@@ -145,7 +145,7 @@ pub(crate) async fn revoke_key(
     Ok(result.rows_affected() == 1)
 }
 
-/// Sets or takes away the moment at which a secret or key that is being replaced stops working.
+/// Sets or removes the moment at which a secret or key that is being replaced stops working.
 pub(crate) async fn retire(
     transaction: &mut Transaction,
     id: &AuthenticatorId,
@@ -222,8 +222,8 @@ pub(crate) async fn identities_of(
     rows.iter().map(identity).collect()
 }
 
-/// The live identities of all clients that are not stopped or ended, for exactly this subject: no patterns, which a
-/// text with an asterisk would be.
+/// The identities of all clients that are not stopped or ended, for exactly this subject. Patterns are left out: a
+/// subject with an asterisk would equal the text of a pattern.
 pub(crate) async fn identities_with_subject(
     store: &Store,
     issuer: &str,
@@ -291,7 +291,7 @@ pub(crate) async fn live_identities_in(
     rows.iter().map(identity).collect()
 }
 
-/// Ends an identity; false when there is no such live one.
+/// Ends an identity; false when there is no live identity with this identifier.
 pub(crate) async fn revoke_identity(
     transaction: &mut Transaction,
     client_id: &ClientId,

@@ -1,4 +1,4 @@
-//! The statements of an import: a batch at a time.
+//! The statements of an import, which works in batches.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(crate) struct NewImported {
     pub hint: String,
 }
 
-/// What is there already: client identifiers and hashes out of these.
+/// Which of these client identifiers and hashes exist already.
 pub(crate) async fn present(
     store: &Store,
     connection: &mut AnyConnection,

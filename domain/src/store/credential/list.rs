@@ -1,4 +1,4 @@
-//! The list of credentials and its counts. However many there are, a page is read along an index.
+//! The list of credentials and its counts. A page is read along an index, even if there are very many credentials.
 
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -15,9 +15,9 @@ use crate::store::person::team;
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
-/// Whose credentials: a part of a statement with the parameters `$8` (see
-/// [`Authority::key`](crate::model::person::authority::Authority)) and `$9` (a team). What is not limited is left out,
-/// so that the index of what is can be used.
+/// The condition for the owners of the credentials, with the parameters `$8` (see
+/// [`Authority::key`](crate::model::person::authority::Authority)) and `$9` (a team). A missing limit adds no
+/// condition, so that the index of the other limit can be used.
 fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
     match (key, team) {
         (None, None) => "$8 IS NULL AND $9 IS NULL",
@@ -27,7 +27,7 @@ fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
     }
 }
 
-/// What [`list`] lists.
+/// The selection of [`list`].
 pub(crate) struct Selected<'query> {
     pub key: Option<&'query str>,
     pub team: Option<&'query TeamId>,
@@ -40,26 +40,28 @@ pub(crate) struct Selected<'query> {
 /// With more credentials than this a search compares beginnings, which an index finds. With fewer it finds any part of
 /// a name.
 const MANY: i64 = 20_000;
-/// What matches at most this often is found by the index of the condition and sorted. What matches more often is met
-/// soon enough along the index of the order. Either alone reads everything in the case of the other.
+/// If at most this many rows match, they are found by the index of the condition and sorted. If more rows match, a scan
+/// along the index of the order soon meets enough of them. Each way would read everything in the other case.
 const FEW: i64 = 1000;
 
-/// A condition in two forms.
+/// A condition in two forms: for an index, and as a filter.
 struct Condition {
-    /// Along an index of the condition; [`None`] when there is none.
+    /// For a search along an index of the condition; [`None`] when there is none.
     indexed: Option<String>,
-    /// An index that holds nothing else. SQLite would take one of all credentials that has more of their columns.
+    /// An index with only the matching rows. SQLite would prefer an index of all credentials that has more of the
+    /// columns.
     index: Option<&'static str>,
-    /// As a filter of rows that come in the order of the list. Written so that the planner does not take it for more.
+    /// A filter for rows that come in the order of the list. It is written so that the planner uses it only as a
+    /// filter.
     filter: String,
 }
 
 impl Condition {
-    /// Which credentials, at `$2`, `$3` and `$4`: see [`Moments`].
+    /// The condition of a [`Show`], with the moments in `$2`, `$3` and `$4`: see [`Moments`].
     fn of_show(show: Show) -> Self {
         const NOT_STOPPED: &str = "revoked_at IS NULL AND disabled_at IS NULL";
         let indexed = |text: String| Some(text);
-        // An index of its own, in the order of creation, holds just these.
+        // A separate index, in the order of creation, holds exactly these credentials.
         let alike = |text: String| (Some(text.clone()), text);
         let index = match show {
             Show::InUse => Some("credentials_in_use"),
@@ -99,7 +101,7 @@ impl Condition {
         Self { indexed, index, filter }
     }
 
-    /// Names that begin with `$1` (and so are before `$10`), and client IDs that do.
+    /// The condition for names and client IDs that begin with `$1` (and so are before `$10`).
     fn of_beginning() -> Self {
         Self {
             indexed: Some(
@@ -117,12 +119,12 @@ const NEVER: &str = "9223372036854775807";
 const END: &str = "COALESCE(ends_at, 9223372036854775807)";
 const LAST_USE: &str = "COALESCE(last_used_at, 0)";
 
-/// Greater than every text that begins with `part`.
+/// A text that is greater than every text that begins with `part`.
 fn after_beginning(part: &str) -> String {
     format!("{part}{}", char::MAX)
 }
 
-/// One page. The statements are put together from the constants here alone; every value is a parameter.
+/// One page. The statements are built from the constants in this file only; every value is a parameter.
 pub(crate) async fn list(
     store: &Store,
     selected: &Selected<'_>,
@@ -156,7 +158,7 @@ pub(crate) async fn list(
     list.rows(&list.page("credentials", &filter), list.first_parameter()).await
 }
 
-/// Whether there are so many credentials that a search cannot read them all, nor a page wait until they are counted.
+/// Whether there are too many credentials for a search that reads all of them, and for a page that waits for counts.
 pub(crate) async fn are_many(store: &Store) -> Result<bool, StoreError> {
     let row = sqlx::query("SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials LIMIT $1) AS counted")
         .bind(MANY + 1)
@@ -175,7 +177,7 @@ struct List<'query> {
 }
 
 impl List<'_> {
-    /// What matches a condition along its index, and one more than few at most.
+    /// The rows that match a condition, read along its index; at most one more than `FEW`.
     fn matching(&self, indexed: &str, index: Option<&str>) -> String {
         let owned = owned(self.selected.key, self.selected.team);
         let along = match (self.store.engine(), index) {
@@ -193,15 +195,15 @@ impl List<'_> {
 
     /// A page of the rows of `from` that meet `condition`.
     fn page(&self, from: &str, condition: &str) -> String {
-        // The parameter is a text whatever it is compared with: a statement is prepared with the types of its first
-        // use.
+        // The parameter is always a text, also when it is compared with numbers: a statement is prepared with the
+        // parameter types of its first use.
         let (key, last, comparison, direction) = match self.selected.sort {
             Sort::Created => ("created_at", "CAST($5 AS BIGINT)", "<", "DESC"),
             Sort::Name => ("search_text", "$5", ">", "ASC"),
             Sort::LastUsed => (LAST_USE, "CAST($5 AS BIGINT)", "<", "DESC"),
             Sort::Ends => (END, "CAST($5 AS BIGINT)", ">", "ASC"),
         };
-        // Left out on the first page: a condition that may be absent would keep an index from being used.
+        // The first page has no such condition: a condition that may be absent would keep an index from being used.
         let after = match self.selected.after {
             Some(_) => format!("({key}, client_id) {comparison} ({last}, $6)"),
             None => "$6 IS NULL".to_owned(),
@@ -217,7 +219,7 @@ impl List<'_> {
         self.query(sql, first).await?.iter().map(credential).collect()
     }
 
-    /// What is searched for, as the condition of the search compares it.
+    /// The value of the search, in the form that its condition compares.
     fn first_parameter(&self) -> Option<String> {
         self.selected.search.map(|search| match self.by_beginning {
             true => search.to_lowercase(),
@@ -304,7 +306,7 @@ mod tests {
         let engine = list.store.engine();
         let explain = match engine {
             Engine::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
-            // With tables this small it would read them whole. What counts is whether it could do otherwise.
+            // PostgreSQL would read tables this small as a whole. The test asks whether it could use an index.
             Engine::Postgres => format!("EXPLAIN {sql}"),
         };
         let rows = list.query(&explain, first.map(str::to_owned)).await.expect(sql);
@@ -361,7 +363,7 @@ mod tests {
                     let filter = searched.map_or("$1 IS NULL".to_owned(), |searched| searched.filter);
                     let plan =
                         plan(&list, &list.page("credentials", &format!("{filter} AND {}", shown.filter)), search).await;
-                    // A team's credentials are in the order of creation and of names.
+                    // A team's credentials are indexed by creation and by name.
                     let in_order = team.is_none() || matches!(sort, Sort::Created | Sort::Name);
                     assert!(
                         !reads_everything(&plan) && (!in_order || !sorts(&plan)),

@@ -120,7 +120,7 @@ pub(crate) fn seconds(lifetime: Option<Duration>) -> Option<i64> {
     lifetime.map(|lifetime| i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Writes what an edit may change.
+/// Writes the fields that an edit may change.
 pub(crate) async fn update(
     transaction: &mut Transaction,
     credential: &Credential,
@@ -199,7 +199,7 @@ pub(crate) async fn find_in(
     row.as_ref().map(credential).transpose()
 }
 
-/// A secret to store: its hash, never itself.
+/// A secret to store. It holds the hash, never the secret itself.
 pub(crate) struct NewSecret {
     pub id: SecretId,
     pub client_id: ClientId,
@@ -207,7 +207,7 @@ pub(crate) struct NewSecret {
     pub hint: String,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    /// Who made it, and so has seen it.
+    /// The person who made it, and so has seen it.
     pub maker: String,
 }
 
@@ -264,7 +264,7 @@ fn client_secret(row: &AnyRow) -> Result<ClientSecret, StoreError> {
     })
 }
 
-/// The secret with this hash, and whose it is.
+/// The secret with this hash, and its credential.
 pub(crate) async fn secret_by_hash<'connection>(
     connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
     hash: &SecretHash,
@@ -298,7 +298,7 @@ pub(crate) async fn secret_hashes(store: &Store, client_id: &ClientId) -> Result
         .collect()
 }
 
-/// Puts our hash in the place of another system's.
+/// Replaces another system's hash by ours.
 pub(crate) async fn replace_hash(
     transaction: &mut Transaction,
     id: &SecretId,
@@ -312,7 +312,7 @@ pub(crate) async fn replace_hash(
     Ok(())
 }
 
-/// Notes that a secret was found somewhere; what was noted first stays.
+/// Records that a secret leaked. If it was recorded before, the first record stays.
 pub(crate) async fn mark_leaked(
     transaction: &mut Transaction,
     id: &SecretId,
@@ -331,7 +331,7 @@ pub(crate) async fn mark_leaked(
     Ok(())
 }
 
-/// Stores what follows from the ends of a credential's authenticators.
+/// Stores the end of a credential that follows from the ends of its authenticators.
 pub(crate) async fn set_ends(
     transaction: &mut Transaction,
     client_id: &ClientId,

@@ -1,4 +1,4 @@
-//! The statements of the emergency stop: whole sets at once.
+//! The statements of the emergency stop. Each works on many rows at once.
 
 use sqlx::AssertSqlSafe;
 
@@ -11,14 +11,14 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. What the stop
-/// itself revoked a statement before, at `$5`, counts as not revoked.
+/// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. Secrets, keys and
+/// identities that an earlier statement of this stop revoked, at `$5`, count as not revoked.
 fn condition(selection: &Selection, means: Means) -> String {
     let stoppable = match means {
         Means::Disable => "revoked_at IS NULL AND disabled_at IS NULL",
         Means::Revoke => "revoked_at IS NULL",
     };
-    // Left out when nobody is named, so that the indexes of makers serve when somebody is.
+    // Without a person this condition is left out. With one, the indexes of the columns `created_by_id` are used.
     let made = match selection.made_by {
         None => "$4 IS NULL",
         Some(_) => {
@@ -86,14 +86,15 @@ pub(crate) async fn preview(
     })
 }
 
-/// Where what acts for people is.
+/// The tables of what acts for people.
 const DELEGATED_TABLES: [&str; 2] = ["consents", "personal_tokens"];
 
-/// What acts for people, has not ended and is in the selection, in the parameters `$1` to `$4`. A team owns none of it.
+/// Rows of `table` that act for people, have not ended and are in the selection, in the parameters `$1` to `$4`. No
+/// team owns such rows.
 fn delegated_condition(table: &str) -> String {
     let selected = "(CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)
         AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
-    // What others allowed a client goes with the client.
+    // The consents that other people gave a client end with the client.
     let made = match table {
         "consents" => format!("OR client_id IN (SELECT client_id FROM clients WHERE {MADE_CLIENTS})"),
         _ => String::new(),
@@ -101,8 +102,8 @@ fn delegated_condition(table: &str) -> String {
     format!("ended_at IS NULL AND expires_at > $1 AND ({selected} {made})")
 }
 
-/// Clients that the person of the selection made, in the same parameters. They are for every MCP server: a stop for one
-/// leaves them.
+/// Clients that the person of the selection made, in the same parameters. A client is for every MCP server, so a stop
+/// for one server does not remove clients.
 const MADE_CLIENTS: &str = "removed_at IS NULL AND $1 > 0 AND created_by_id = $4 AND created_by_id <> ''
     AND CAST($2 AS TEXT) IS NULL AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)";
 
@@ -117,7 +118,7 @@ fn delegated_query<'query>(sql: String, selection: &'query Selection, now: Times
 async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<DelegatedCounts, StoreError> {
     let mut counts = [0; 2];
     for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
-        // One that was idle for too long is over, though nobody ended it.
+        // A consent that was idle for too long has ended, although its row does not say so.
         let idle = if table == "consents" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
         let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {} {idle}", delegated_condition(table));
         let limit = i64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(i64::MAX);
@@ -150,8 +151,8 @@ pub(crate) async fn made_clients(
     columns.map(|columns| Ok((columns.text("client_id")?, columns.text("name")?))).collect()
 }
 
-/// Ends what acts for people in the selection, for good: people allow it again in a minute, when they know what
-/// happened.
+/// Ends consents, personal tokens and clients in the selection, for good. People can consent again in a minute, as soon
+/// as they know what happened.
 pub(crate) async fn end_delegated(
     transaction: &mut Transaction,
     selection: &Selection,
@@ -169,7 +170,7 @@ pub(crate) async fn end_delegated(
         let sql = format!("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
         let removed = delegated_query(sql, selection, now).execute(&mut **transaction).await?;
         clients = i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
-        // What was allowed a moment ago and not taken up yet.
+        // Authorization codes that were just issued and are not redeemed yet.
         let lifetime = i64::try_from(CODE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
         let sql = "DELETE FROM authorization_codes WHERE consent_id IS NULL AND expires_at > $1
             AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
@@ -180,7 +181,7 @@ pub(crate) async fn end_delegated(
     Ok(DelegatedCounts { grants, personal_tokens, clients })
 }
 
-/// A part of a stop: what comes after a credential that an earlier part ended with.
+/// A part of a stop: it begins after the credential with which the part before ended.
 pub(crate) struct Part<'part> {
     pub selection: &'part Selection,
     pub means: Means,
@@ -190,13 +191,13 @@ pub(crate) struct Part<'part> {
 }
 
 impl Part<'_> {
-    /// The parameter `$6` of its statements.
+    /// The client ID for the parameter `$6` of the statements.
     fn after(&self) -> &str {
         self.after.map_or("", ClientId::as_str)
     }
 }
 
-/// Identifiers and names, at most `limit`, in the order of the identifiers.
+/// Identifiers and names of the credentials, at most `limit`, in the order of the identifiers.
 pub(crate) async fn list(
     transaction: &mut Transaction,
     part: &Part<'_>,
@@ -219,7 +220,7 @@ pub(crate) async fn list(
         .collect()
 }
 
-/// Stops those of the part up to this one.
+/// Stops the credentials of the part, up to this one.
 pub(crate) async fn stop(
     transaction: &mut Transaction,
     part: &Part<'_>,
@@ -237,7 +238,7 @@ pub(crate) async fn stop(
                      AND client_id IN (SELECT client_id FROM credentials WHERE {condition})"
                 ));
             }
-            // Last: the condition asks for what is not revoked.
+            // This statement is the last, because the condition selects credentials that are not revoked.
             statements.push(format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $8 WHERE {condition}"));
         }
     }
@@ -252,7 +253,7 @@ pub(crate) async fn stop(
     Ok(())
 }
 
-/// How many were disabled at exactly this moment and still are.
+/// How many credentials were disabled at exactly this moment and still are.
 pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64, StoreError> {
     let row = sqlx::query("SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL")
         .bind(moment.millis())
@@ -261,7 +262,7 @@ pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64, 
     Columns::of("credentials", &row).number("n")
 }
 
-/// Lets go on what was disabled at exactly this moment.
+/// Enables the credentials that were disabled at exactly this moment.
 pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp) -> Result<u64, StoreError> {
     let result = sqlx::query("UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL")
         .bind(stopped_at.millis())

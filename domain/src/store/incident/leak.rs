@@ -1,4 +1,4 @@
-//! The marks of what acts for people and was reported as leaked.
+//! Marks consents, personal tokens and clients that were reported as leaked.
 
 use sqlx::AssertSqlSafe;
 
@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// Where something that acts for people is kept.
+/// The tables of what acts for people.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Table {
     PersonalTokens,
@@ -14,7 +14,7 @@ pub(crate) enum Table {
     Clients,
 }
 
-/// Marks it; false when it was before.
+/// Marks the row; false when it was marked before.
 pub(crate) async fn mark(
     transaction: &mut Transaction,
     table: Table,

@@ -13,7 +13,7 @@ use crate::store::engine::Engine;
 use crate::store::error::StoreError;
 use crate::store::operations::keys;
 
-/// Every table, in an order in which each row comes after those that it refers to.
+/// Every table, in an order in which each row comes after the rows that it refers to.
 const TABLES: [&str; 40] = [
     "instance_keys",
     "signing_keys",
@@ -56,22 +56,22 @@ const TABLES: [&str; 40] = [
     "pending_sign_ins",
     "passkeys",
 ];
-/// Rows that are read and written at once.
+/// How many rows are read and written at once.
 const PAGE: i64 = 2000;
 
 /// How many rows each table has.
 pub type Counts = Vec<(&'static str, i64)>;
 
-/// Is told of progress: a table, and how many of its rows are copied.
+/// The callback for progress: a table, and how many of its rows are copied.
 pub type Progress<'watcher> = &'watcher mut (dyn FnMut(&'static str, i64) + Send);
 
 /// Why nothing was copied.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The target holds something.
+    /// The target is not empty.
     #[error("the target is not empty")]
     NotEmpty,
-    /// The copy does not have what the original has; it was undone.
+    /// The number of rows in the copy differs from the original; the copy was undone.
     #[error("the copy has {found} rows in {table} where the original has {expected}")]
     Incomplete {
         /// The table.
@@ -93,13 +93,13 @@ impl From<sqlx::Error> for CopyError {
 }
 
 impl Store {
-    /// Copies everything, as it is at one moment, to `target`, whose schema is up to date and which holds nothing yet:
-    /// all of it or nothing. Returns the rows of each table, the same here and there.
+    /// Copies everything, as it is at one moment, to `target`: all of it or nothing. The schema of `target` must be up
+    /// to date, and `target` must hold no data. Returns the number of rows of each table, which is the same in both.
     pub async fn copy_to(&self, target: &Self, progress: Progress<'_>) -> Result<Counts, CopyError> {
         if !keys::is_new_database(target).await? {
             return Err(CopyError::NotEmpty);
         }
-        // What is changed in a file after the copy began would be lost without a word.
+        // A file must not change during the copy: later changes would be lost without any message.
         let still = match self.engine {
             Engine::Sqlite => Some(self.begin().await?),
             Engine::Postgres => None,
@@ -112,13 +112,13 @@ impl Store {
                 return Err(CopyError::NotEmpty);
             }
         }
-        // What a new schema begins with: counters, the first team, the head of the audit log.
+        // A new schema has rows already: counters, the first team, the head of the audit log.
         for table in TABLES.iter().rev().filter(|table| **table != "audit") {
             sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *sink).await?;
         }
         let mut counts = Counts::new();
         for table in TABLES {
-            // Both have the same schema; SQLite tells of its own in one statement.
+            // Both have the same schema. SQLite describes its own schema in one statement.
             let description = match self.engine {
                 Engine::Sqlite => describe(&mut source, table).await?,
                 Engine::Postgres => describe(&mut sink, table).await?,
@@ -139,8 +139,8 @@ impl Store {
         Ok(counts)
     }
 
-    /// Lets PostgreSQL count what it holds: until then it plans as if that were nothing. It would do so by itself,
-    /// later.
+    /// Lets PostgreSQL count its rows now. Until it has done so, it plans as if the tables were empty. It would count
+    /// them by itself, but later.
     async fn analyze(&self) {
         for table in TABLES {
             let sql = AssertSqlSafe(format!("ANALYZE {table}"));
@@ -150,7 +150,7 @@ impl Store {
         }
     }
 
-    /// Lifts the limits of time from a transaction that reads or writes everything.
+    /// Removes the time limits from a transaction that reads or writes everything.
     async fn take_its_time(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         if self.engine == Engine::Postgres {
             for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
@@ -160,8 +160,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a consistent copy to `target`, a path that must not exist yet, as a file of SQLite (mode 0600) whatever
-    /// the database is, and checks the file. What could not be checked is not left behind.
+    /// Writes a consistent copy to `target` and checks the file. `target` is a path that must not exist yet. The copy
+    /// is a file of SQLite (mode 0600), also when this database is PostgreSQL. A copy that fails the check is deleted.
     pub async fn backup(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
         sqlite::private_file(target, true).map_err(CopyError::Store)?;
         let result = match self.engine {
@@ -169,7 +169,7 @@ impl Store {
             Engine::Postgres => self.copy_into(target, progress).await,
         };
         if result.is_err() {
-            // The first error is the one to tell.
+            // The first error is reported; an error here would hide it.
             let _ = std::fs::remove_file(target);
         }
         result
@@ -181,7 +181,8 @@ impl Store {
         sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
         let after = self.counts().await?;
         let counts = check(target).await?;
-        // It was copied at a moment in between. Nothing is ever removed from these tables.
+        // The file was copied at a moment between the two counts. Rows of these tables are never deleted, so the copy's
+        // number must lie between them.
         for table in ["audit", "credentials", "client_secrets", "client_keys", "federated_identities", "people"] {
             let of = |counts: &Counts| counts.iter().find(|(name, _)| *name == table).map_or(0, |(_, rows)| *rows);
             let (expected, found) = (of(&before), of(&counts));
@@ -215,7 +216,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// A transaction that sees one moment.
+    /// A transaction that reads the database as it is at one moment.
     async fn snapshot(&self) -> Result<Transaction, StoreError> {
         let mut snapshot: Transaction = match self.engine {
             Engine::Sqlite => self.reads.begin().await?.into(),
@@ -226,7 +227,7 @@ impl Store {
     }
 }
 
-/// Whether the file is whole; how many rows its tables have.
+/// Checks that the file is intact. Returns how many rows its tables have.
 async fn check(file: &Path) -> Result<Counts, CopyError> {
     let copy = sqlite::pool(file, 1, "PRAGMA query_only = ON;".to_owned()).await?;
     let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
@@ -252,11 +253,11 @@ async fn count(connection: &mut AnyConnection, table: &'static str) -> Result<i6
 struct Column {
     name: String,
     is_number: bool,
-    /// Its place in the primary key, from 1; 0: not in it.
+    /// Its position in the primary key, from 1; 0 when it is not part of the key.
     key: i64,
 }
 
-/// The columns of a table of SQLite, those of the primary key first.
+/// The columns of a table of SQLite, the columns of the primary key first.
 async fn describe(connection: &mut AnyConnection, table: &'static str) -> Result<Vec<Column>, StoreError> {
     let rows = sqlx::query("SELECT name, type, CAST(pk AS BIGINT) AS pk FROM pragma_table_info($1)")
         .bind(table)
@@ -320,7 +321,7 @@ impl TableCopy {
         self.description.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// A page of rows, each a JSON list; those after the row in `$2`.
+    /// A page of rows, each a JSON list. With `after`, the page begins after the row in `$2`.
     fn select(&self, after: bool) -> String {
         let (list, parameter) = match self.from {
             Engine::Sqlite => ("json_array", "$2"),

@@ -1,4 +1,4 @@
-//! Deletions of [`crate::operations::housekeeping`], in batches that never hold the exchange up for long.
+//! Deletions of [`crate::operations::housekeeping`], in small batches, so that no exchange waits long.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::store::connection::Store;
 use crate::store::error::StoreError;
 use crate::store::token::ledger;
 
-/// Rows a transaction deletes at most: some milliseconds, in which SQLite writes nothing else.
+/// The most rows that a transaction deletes: some milliseconds, in which SQLite writes nothing else.
 const BATCH_SIZE: i64 = 500;
-/// One that was verified a moment before its end may still wait for its exchange.
+/// An assertion that was verified just before its end may still wait for its exchange.
 const ASSERTION_GRACE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<(), StoreError> {
@@ -35,7 +35,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("alerts", "client_id, kind, about", "written_at", alerts),
         ("authorization_codes", "code_hash", "expires_at", traces),
         ("openid_attempts", "state_hash", "expires_at", traces),
-        // A consent comes after what belongs to it, which ends no later.
+        // A consent is deleted after the rows that belong to it, which end no later.
         ("refresh_tokens", "token_hash", "expires_at", before(retention.ledger)),
         ("consent_tokens", "jti", "expires_at", before(retention.ledger)),
         ("consents", "id", "expires_at", before(retention.ledger)),
@@ -46,8 +46,8 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
     delete_entries(store, now.minus(retention.ledger)).await
 }
 
-/// Deletes entries of the ledger whose tokens ended before `end`, by its key, which grows with time: there is no index
-/// of expiries, and what expired early was issued early.
+/// Deletes entries of the ledger whose tokens ended before `end`. It searches by the key, which grows with time,
+/// because expiry has no index: a token that expired early was also issued early.
 async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError> {
     let delete = format!(
         "DELETE FROM ledger WHERE jti IN
@@ -58,7 +58,7 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
         "DELETE FROM credential_exchanges WHERE (client_id, jti) IN (SELECT value ->> 0, value ->> 1 FROM {})",
         store.engine().elements("$1", "deleted")
     );
-    // A backup that lay long enough holds some that were never filed.
+    // An old backup holds pending exchanges that were never rolled up.
     let forget_unfiled = format!(
         "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 1 FROM {})",
         store.engine().elements("$1", "deleted")

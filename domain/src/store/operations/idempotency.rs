@@ -1,11 +1,12 @@
-//! `form_submissions`: the one-use tokens of forms that were sent. `made_id` names what a form made, whatever it is.
+//! `form_submissions`: the one-use tokens of forms that were sent. `made_id` is the identifier of the thing that a form
+//! made, of any kind.
 
 use crate::base::clock::Timestamp;
 use crate::store::columns::Columns;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// What the form with this token made.
+/// The identifier of what the form with this token made.
 pub(crate) async fn find<'connection>(
     connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
     token_hash: &str,
@@ -18,7 +19,7 @@ pub(crate) async fn find<'connection>(
         .transpose()
 }
 
-/// Notes what it made.
+/// Records what the form made.
 pub(crate) async fn insert(
     transaction: &mut Transaction,
     token_hash: &str,

@@ -14,15 +14,15 @@ use crate::store::error::StoreError;
 
 /// One wrapped key of the instance.
 pub struct InstanceKeyRow {
-    /// What the key is for; authenticated by the wrapping.
+    /// The purpose of the key. The wrapping authenticates it.
     pub purpose: String,
-    /// Names the key in values made with it.
+    /// The identifier by which values made with the key refer to it.
     pub key_id: String,
     /// The key, wrapped under the master key.
     pub wrapped: String,
 }
 
-/// Whether nothing was ever stored here: no schema, or a schema and no rows.
+/// Whether the database is new: it has no schema, or a schema and no rows.
 pub(crate) async fn is_new_database(store: &Store) -> Result<bool, StoreError> {
     let tables = sqlx::query(match store.engine() {
         Engine::Sqlite => "SELECT COUNT(*) AS n FROM sqlite_master WHERE name = 'instance_keys'",
@@ -94,7 +94,7 @@ pub(crate) async fn active_signing_keys<'connection>(
     .iter()
     .map(|row| {
         let columns = Columns::of("signing_keys", row);
-        // Of several the newest comes last and stays.
+        // If there are several, the newest comes last, and the map keeps it.
         Ok((columns.text("alg")?, columns.text("kid")?))
     })
     .collect()
@@ -139,7 +139,7 @@ pub struct SigningKeyState {
     pub retired_at: Option<Timestamp>,
 }
 
-/// Every signing key, newest first; those that left the JWKS before `since` are left out.
+/// Every signing key, newest first, without the keys that left the JWKS before `since`.
 pub(crate) async fn signing_key_states<'connection>(
     connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
     since: Timestamp,
@@ -165,7 +165,8 @@ pub(crate) async fn signing_key_states<'connection>(
     .collect()
 }
 
-/// Lets the keys of `alg` leave the JWKS at `retired_at`, if they would not earlier.
+/// Sets the moment at which the keys of `alg` leave the JWKS to `retired_at`. A key that leaves earlier keeps its
+/// moment.
 pub(crate) async fn retire_signing_keys(
     transaction: &mut Transaction,
     alg: &str,

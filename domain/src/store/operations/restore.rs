@@ -1,4 +1,4 @@
-//! The statements of a restore: what ended after a backup was made, and what must not come back with it.
+//! The statements of a restore. They find what ended after the backup was made, and keep it from working again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,11 +21,11 @@ const AUTHENTICATORS: [&str; 3] = ["client_secrets", "client_keys", "federated_i
 /// Rows that are compared at once.
 const PAGE: usize = 1000;
 
-/// What is ended in `former` and, though it exists there, is not in `backup`.
+/// What has ended in `former` and still works in `backup`.
 pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let mut ended = Vec::new();
     for (column, how) in [("revoked_at", How::Revoked), ("disabled_at", How::Disabled)] {
-        // Whatever was revoked need not be disabled as well.
+        // A credential that was revoked need not be disabled as well.
         let unless = if column == "disabled_at" { "AND revoked_at IS NULL" } else { "" };
         let sql = format!(
             "SELECT client_id, name, client_id AS id, {column} AS at FROM credentials
@@ -46,7 +46,7 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         let found = rows(former, &sql, How::AuthenticatorRevoked(table)).await?;
         let going = format!("SELECT id FROM {table} WHERE revoked_at IS NULL");
         let still = still(backup, &going, "id", found).await?;
-        // A revoked credential takes all that proves it with it.
+        // A revoked credential ends with everything that proves it, so these rows need no entry of their own.
         ended.extend(still.into_iter().filter(|one| one.client_id.as_ref().is_none_or(|id| !gone.contains(id))));
     }
     let people =
@@ -84,8 +84,8 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
     Ok(ended)
 }
 
-/// Secrets of clients that work in `backup` and ended in `former`, or were replaced there. When is what the audit log
-/// of `former` says.
+/// Secrets of clients that work in `backup` and ended in `former`, or were replaced there. The moment comes from the
+/// audit log of `former`.
 async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let working = "SELECT client_id AS id, secret_hash FROM clients WHERE secret_hash IS NOT NULL";
     let mut in_backup = HashMap::new();
@@ -108,8 +108,8 @@ async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ende
     Ok(ended)
 }
 
-/// Authenticator apps that count in `backup` and are gone from `former`, or were replaced there. Their rows do not
-/// stay; since when is what the audit log of `former` says.
+/// Authenticator apps that are confirmed in `backup` and are gone from `former`, or were replaced there. Rows of
+/// removed apps are deleted, so the moment comes from the audit log of `former`.
 async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let apps = "SELECT p.id AS id, p.name AS name, a.created_at AS at
          FROM people AS p LEFT JOIN authenticator_apps AS a ON a.person_id = p.id AND a.confirmed_at IS NOT NULL
@@ -123,7 +123,7 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, Stor
     for row in &sqlx::query(apps).fetch_all(backup.reads()).await? {
         let columns = Columns::of("the backup", row);
         let (id, Some(begun)) = (columns.text("id")?, columns.optional_moment("at")?) else { continue };
-        // Of somebody whom the former database does not know, it does not say that anything ended.
+        // If the former database does not know the person, it does not say that their app ended.
         if present.get(&id).is_none_or(|app| *app == Some(begun)) {
             continue;
         }
@@ -135,8 +135,8 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>, Stor
     Ok(removed)
 }
 
-/// Roles in teams of `backup` that are none or lesser ones in `former`. Of a team or a person whom that does not know,
-/// it does not say that anything was taken.
+/// Roles in teams of `backup` that are missing or lesser in `former`. If `former` does not know the team or the person,
+/// it does not say that a role was taken away.
 async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, StoreError> {
     let mut known = HashSet::new();
     for row in &sqlx::query("SELECT id FROM teams UNION ALL SELECT id FROM people").fetch_all(former.reads()).await? {
@@ -175,7 +175,7 @@ async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>, Store
     Ok(taken)
 }
 
-/// The fingerprints of recovery codes that work in `backup` and were used or replaced in `former`.
+/// The hashes of recovery codes that work in `backup` and were used or replaced in `former`.
 pub(crate) async fn spent_codes(former: &Store, backup: &Store) -> Result<Vec<String>, StoreError> {
     let mut known = HashSet::new();
     for row in &sqlx::query("SELECT id FROM people").fetch_all(former.reads()).await? {
@@ -205,7 +205,7 @@ pub(crate) async fn remove_codes(transaction: &mut Transaction, hashes: &[String
     Ok(())
 }
 
-/// Removes the recovery codes of everybody who has no factor that they could stand in for.
+/// Removes the recovery codes of people who have no second factor. Such codes would replace nothing.
 pub(crate) async fn remove_codes_of_nothing(transaction: &mut Transaction) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM recovery_codes WHERE
@@ -235,7 +235,7 @@ async fn rows(store: &Store, sql: &str, how: How) -> Result<Vec<Ended>, StoreErr
         .collect()
 }
 
-/// Those of `ended` that `going` selects in `backup`.
+/// The items of `ended` that the statement `going` selects in `backup`, because they still work there.
 async fn still(backup: &Store, going: &str, key: &str, ended: Vec<Ended>) -> Result<Vec<Ended>, StoreError> {
     let sql =
         format!("{going} AND {key} IN (SELECT asked.value ->> 0 FROM {})", backup.engine().elements("$1", "asked"));
@@ -249,7 +249,7 @@ async fn still(backup: &Store, going: &str, key: &str, ended: Vec<Ended>) -> Res
     Ok(ended.into_iter().filter(|one| found.contains(&one.id)).collect())
 }
 
-/// Signing keys that sign or will in `backup` and have left in `former`, by algorithm.
+/// The algorithms of signing keys that sign or will sign in `backup` and have left the JWKS in `former`.
 pub(crate) async fn dropped_algorithms(
     former: &Store,
     backup: &Store,
@@ -262,8 +262,8 @@ pub(crate) async fn dropped_algorithms(
     Ok(here.into_iter().filter(|key| left.contains(&key.kid)).map(|key| key.alg).collect())
 }
 
-/// Ends every session and every consent, notes the moment of the restore, and lets no bit of a status list be given out
-/// a second time.
+/// Ends all sessions and consents, and records the moment of the restore. No bit of a status list is given out a second
+/// time.
 pub(crate) async fn begin_anew(
     transaction: &mut Transaction,
     now: Timestamp,
@@ -274,10 +274,10 @@ pub(crate) async fn begin_anew(
         .execute(&mut **transaction)
         .await?
         .rows_affected();
-    // Which refresh tokens were used since is not known.
+    // The database does not know which refresh tokens were used since the backup.
     consent::end(transaction, ConsentSelection::All, now, EndCause::Restored).await?;
     personal_token::end(transaction, personal_token::PersonalTokenSelection::All, now, EndCause::Restored).await?;
-    // Which were accepted or withdrawn since is not known.
+    // The database does not know which invitations were accepted or withdrawn since the backup.
     sqlx::query("UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL")
         .bind(now.millis())
         .execute(&mut **transaction)
@@ -325,7 +325,7 @@ pub(crate) async fn remove_passkey(transaction: &mut Transaction, id: &str, at: 
     Ok(())
 }
 
-/// Remembers that the client with this document was removed.
+/// Records that the client with this document was removed.
 pub(crate) async fn keep_document_out(
     transaction: &mut Transaction,
     id: &AppClientId,

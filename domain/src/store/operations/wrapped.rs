@@ -1,4 +1,4 @@
-//! Everything that the database holds wrapped under the master key.
+//! All values that the database holds wrapped under the master key.
 
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -9,7 +9,7 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// A table, its key, and a column of it that holds wrapped values of one purpose; [`None`]: the key says which.
+/// A table, its key, a column of wrapped values, and their purpose; [`None`]: the key of the row is the purpose.
 const COLUMNS: [(&str, &str, &str, Option<&'static str>); 6] = [
     ("instance_keys", "purpose", "wrapped", None),
     ("signing_keys", "kid", "wrapped", Some(purpose::SIGNING_KEY)),
@@ -19,9 +19,9 @@ const COLUMNS: [(&str, &str, &str, Option<&'static str>); 6] = [
     ("authenticator_apps", "person_id", "secret", Some(purpose::AUTHENTICATOR_APP)),
 ];
 
-/// One wrapped value and where it is.
+/// One wrapped value and its place.
 pub(crate) struct Wrapped {
-    /// What it is wrapped for.
+    /// The purpose that it is wrapped for.
     pub purpose: &'static str,
     /// The value.
     pub wrapped: String,
@@ -58,7 +58,7 @@ fn value(
     Ok(Wrapped { purpose, wrapped: columns.text("wrapped")?, place, key: columns.text("row_key")? })
 }
 
-/// Puts another wrapping in its place.
+/// Replaces the wrapped value.
 pub(crate) async fn replace(transaction: &mut Transaction, old: &Wrapped, wrapped: &str) -> Result<(), StoreError> {
     let (table, key, column) = old.place;
     sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE {key} = $2")))

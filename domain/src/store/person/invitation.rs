@@ -75,7 +75,7 @@ pub(crate) async fn list(store: &Store, team: Option<&TeamId>, now: Timestamp) -
         .collect()
 }
 
-/// How many into this team, or to the administration, are open.
+/// How many invitations into this team, or to the administration, are open.
 pub(crate) async fn count_open(
     transaction: &mut Transaction,
     team: Option<&TeamId>,
@@ -109,7 +109,7 @@ pub(crate) async fn find_open<'connection>(
     row.as_ref().map(invitation).transpose()
 }
 
-/// Uses the invitation up; false when somebody else did, or it was withdrawn.
+/// Accepts the invitation; false when it was accepted or withdrawn meanwhile.
 pub(crate) async fn accept(
     transaction: &mut Transaction,
     id: &InvitationId,
@@ -133,7 +133,7 @@ pub(crate) async fn withdraw(
     Ok(())
 }
 
-/// Withdraws what is open for this person: into one team, for the administration, or anything. Returns how many.
+/// Withdraws open invitations for this person: into one team, to the administration, or all of them. Returns how many.
 pub(crate) async fn withdraw_to(
     transaction: &mut Transaction,
     email: &str,
@@ -158,15 +158,16 @@ pub(crate) async fn withdraw_to(
 /// Which invitations are withdrawn.
 #[derive(Clone, Copy)]
 pub(crate) enum Withdrawn<'team> {
-    /// Whatever they give.
+    /// All of them.
     All,
-    /// Those that give the administration.
+    /// Invitations to the administration.
     Administration,
-    /// Those into a team.
+    /// Invitations into a team.
     Team(&'team TeamId),
 }
 
-/// Withdraws what this person's right to invite stood behind: into one team, or all of it. Returns how many.
+/// Withdraws the open invitations that this person sent, into one team or all of them: the person has lost the right to
+/// invite. Returns how many.
 pub(crate) async fn withdraw_of(
     transaction: &mut Transaction,
     person: &PersonId,

@@ -79,7 +79,7 @@ pub(crate) async fn find_by_email_in(transaction: &mut Transaction, email: &str)
         .transpose()
 }
 
-/// Everybody, by name, with when they were last seen.
+/// All people, by name, with the moment when each was last seen.
 pub(crate) async fn list(store: &Store) -> Result<Vec<(Person, Option<Timestamp>)>, StoreError> {
     sqlx::query(AssertSqlSafe(format!(
         "SELECT {COLUMNS}, (SELECT MAX(seen_at) FROM sessions WHERE person_id = people.id) AS seen_at
@@ -92,7 +92,7 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<(Person, Option<Timestamp>
     .collect()
 }
 
-/// How many can administer the instance.
+/// How many people can administer the instance.
 pub(crate) async fn active_administrators(transaction: &mut Transaction) -> Result<i64, StoreError> {
     let row =
         sqlx::query("SELECT COUNT(*) AS n FROM people WHERE administrator_since IS NOT NULL AND disabled_at IS NULL")
@@ -182,8 +182,8 @@ pub(crate) async fn set_password(
     Ok(())
 }
 
-/// Stores a setup link. The only server replaces those of its earlier starts; where several share the database each has
-/// printed one of its own, which works until the first of them was used.
+/// Stores a setup link. A server that runs alone replaces the links of its earlier starts. If several servers share the
+/// database, each has printed its own link, and all of them work until the first is used.
 pub(crate) async fn insert_setup_link(
     store: &Store,
     token_hash: &str,
@@ -213,7 +213,7 @@ pub(crate) async fn setup_link_is_usable(store: &Store, token_hash: &str, now: T
     Ok(row.try_get::<i64, _>("n")? == 1)
 }
 
-/// Uses the link up; false when it was used, is too old, or was never made.
+/// Marks the link as used; false when it was used, has expired, or never existed.
 pub(crate) async fn consume_setup_link(
     transaction: &mut Transaction,
     token_hash: &str,
@@ -270,7 +270,7 @@ pub(crate) async fn forget_sign_in_failures(transaction: &mut Transaction, bucke
     Ok(())
 }
 
-/// Takes back what [`count_sign_in`] added: the attempt succeeded.
+/// Undoes what [`count_sign_in`] added, because the attempt succeeded.
 pub(crate) async fn uncount_sign_in(transaction: &mut Transaction, bucket: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE sign_in_failures SET failures = failures - 1 WHERE bucket = $1 AND failures > 0")
         .bind(bucket)

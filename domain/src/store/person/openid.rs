@@ -10,11 +10,11 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// An attempt, as far as the database knows it.
+/// A sign-in attempt, as far as the database holds it.
 pub(crate) struct StoredAttempt {
     pub state_hash: String,
     pub browser_hash: String,
-    /// The session that connects an account.
+    /// The session whose person connects an account.
     pub session: Option<SessionId>,
     pub return_to: String,
 }
@@ -38,7 +38,7 @@ pub(crate) async fn insert_attempt(
     Ok(())
 }
 
-/// Whether there is such an attempt, be it over or not.
+/// Whether this attempt exists. It may have expired.
 pub(crate) async fn has_attempt(store: &Store, state_hash: &str, browser_hash: &str) -> Result<bool, StoreError> {
     let found = sqlx::query("SELECT state_hash FROM openid_attempts WHERE state_hash = $1 AND browser_hash = $2")
         .bind(state_hash)
@@ -48,7 +48,7 @@ pub(crate) async fn has_attempt(store: &Store, state_hash: &str, browser_hash: &
     Ok(found.is_some())
 }
 
-/// The attempt, which is gone then; none in another browser, and none that is over.
+/// Takes the attempt out of the database. `None` in another browser, or when the attempt has expired.
 pub(crate) async fn take_attempt(
     transaction: &mut Transaction,
     state_hash: &str,
@@ -115,7 +115,7 @@ pub(crate) async fn find_by_subject(
     .transpose()
 }
 
-/// Whether the person is connected to an account of the issuer, or was.
+/// Whether the person is connected to an account of the issuer, or was connected before.
 pub(crate) async fn was_connected(
     transaction: &mut Transaction,
     issuer: &str,
@@ -159,7 +159,7 @@ pub(crate) async fn note_use(
     Ok(())
 }
 
-/// Removes a link, and returns whose it was. Its row stays, and says when.
+/// Marks a link as removed, and returns its person. The row stays, with the moment of the removal.
 pub(crate) async fn remove(
     transaction: &mut Transaction,
     id: &OpenIdLinkId,

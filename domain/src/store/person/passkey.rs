@@ -10,9 +10,9 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// A passkey with what its signatures are checked with.
+/// A passkey with the data that its signatures are checked with.
 pub(crate) struct StoredPasskey {
-    /// What is shown of it.
+    /// The part that is shown to its owner.
     pub passkey: Passkey,
     /// The public key and its counter, as JSON.
     pub credential: String,
@@ -64,7 +64,7 @@ pub(crate) async fn find_by_credential(
         .transpose()
 }
 
-/// Stores a new one; a conflict when its credential is known.
+/// Stores a new passkey; a conflict when its credential is registered already.
 pub(crate) async fn insert(
     transaction: &mut Transaction,
     new: &StoredPasskey,
@@ -84,7 +84,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Notes a use, with the counter that came with it; false when it was used or removed since it was read.
+/// Records a use, with the counter that came with it; false when the passkey was used or removed since it was read.
 pub(crate) async fn note_use(
     transaction: &mut Transaction,
     old: &StoredPasskey,
@@ -103,7 +103,7 @@ pub(crate) async fn note_use(
     Ok(result.rows_affected() == 1)
 }
 
-/// Removes one, or all of a person where none is named; returns how many.
+/// Removes one passkey, or all of a person if none is named. Returns how many.
 pub(crate) async fn remove(
     transaction: &mut Transaction,
     person: &PersonId,

@@ -14,9 +14,9 @@ use crate::store::error::StoreError;
 pub(crate) struct StoredApp {
     /// Its secret, wrapped.
     pub wrapped: String,
-    /// When it was begun.
+    /// When its set-up began.
     pub created_at: Timestamp,
-    /// When its first code was seen.
+    /// When its first code was accepted.
     pub confirmed_at: Option<Timestamp>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn app(
         .transpose()
 }
 
-/// Stores an app that does not count yet; false when there is one that does.
+/// Stores an app that is not confirmed yet; false when the person has a confirmed app.
 pub(crate) async fn begin_app(
     transaction: &mut Transaction,
     person: &PersonId,
@@ -74,7 +74,7 @@ pub(crate) async fn confirm_app(
     Ok(())
 }
 
-/// Uses up the codes up to this step; false when that was done before.
+/// Marks the codes up to this step as used; false when they were used before.
 pub(crate) async fn use_step(transaction: &mut Transaction, person: &PersonId, step: i64) -> Result<bool, StoreError> {
     let result = sqlx::query(
         "UPDATE authenticator_apps SET used_step = $1
@@ -87,7 +87,7 @@ pub(crate) async fn use_step(transaction: &mut Transaction, person: &PersonId, s
     Ok(result.rows_affected() == 1)
 }
 
-/// Removes the app; false when there was none that counted.
+/// Removes the app; false when there was no confirmed app.
 pub(crate) async fn remove_app(transaction: &mut Transaction, person: &PersonId) -> Result<bool, StoreError> {
     let result = sqlx::query("DELETE FROM authenticator_apps WHERE person_id = $1 AND confirmed_at IS NOT NULL")
         .bind(person.as_str())
@@ -129,7 +129,7 @@ pub(crate) async fn insert_recovery_code(
     Ok(())
 }
 
-/// Uses up a recovery code; false when it is none of the person's, or was used before.
+/// Marks a recovery code as used; false when it is not a code of the person, or was used before.
 pub(crate) async fn use_recovery_code(
     transaction: &mut Transaction,
     person: &PersonId,
@@ -157,9 +157,9 @@ pub(crate) async fn remove_recovery_codes(transaction: &mut Transaction, person:
 
 /// A sign-in that waits for its second step.
 pub(crate) struct PendingSignIn {
-    /// Whose password was right.
+    /// The person whose password was correct.
     pub person: PersonId,
-    /// Where they want to go.
+    /// The page to show after the sign-in.
     pub next: String,
 }
 
@@ -208,7 +208,7 @@ fn pending(row: &AnyRow) -> Result<PendingSignIn, StoreError> {
     Ok(PendingSignIn { person: columns.parsed("person_id", PersonId::parse)?, next: columns.text("next")? })
 }
 
-/// Uses the sign-in up; false when that was done before.
+/// Marks the sign-in as used; false when it was used before.
 pub(crate) async fn use_pending(transaction: &mut Transaction, token_hash: &str) -> Result<bool, StoreError> {
     let result = sqlx::query("DELETE FROM pending_sign_ins WHERE token_hash = $1")
         .bind(token_hash)

@@ -10,10 +10,10 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// What stands in for the cookie's hash while a session has none. No SHA-256 has this form.
+/// The value of the cookie's hash while a session has no cookie. No SHA-256 has this form.
 const DETACHED: &str = "detached ";
 
-/// Gives a session its new cookie, or stores a new one; false when it was ended, or the password changed.
+/// Gives a session its new cookie, or stores a new session; false when the session was ended, or the password changed.
 pub(crate) async fn attach(store: &Store, cookie: &CookieHash, session: &Session) -> Result<bool, StoreError> {
     let mut transaction = store.begin().await?;
     let attached = sqlx::query("UPDATE sessions SET id_hash = $1, data = $2 WHERE id = $3 AND revoked_at IS NULL")
@@ -107,7 +107,7 @@ fn session(row: &AnyRow) -> Result<Session, StoreError> {
 
 pub(crate) async fn touch(store: &Store, cookie: &CookieHash, now: Timestamp) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    // A clock that was set back must not shorten a session, nor a late request lengthen an ended one.
+    // Neither a clock that was set back shortens a session, nor does a late request lengthen an ended one.
     sqlx::query("UPDATE sessions SET seen_at = $1 WHERE id_hash = $2 AND revoked_at IS NULL AND seen_at < $1")
         .bind(now.millis())
         .bind(cookie.as_str())
@@ -155,7 +155,7 @@ pub(crate) async fn end(
     Ok(result.rows_affected() > 0)
 }
 
-/// Ends the person's sessions, but `keep` if there is one to keep; returns how many.
+/// Ends the person's sessions, except `keep`. Returns how many.
 pub(crate) async fn end_all(
     transaction: &mut Transaction,
     person: &PersonId,

@@ -14,8 +14,8 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// The identifiers of the teams behind [`Authority::key`], which is this parameter: a person's, or the one that it
-/// names.
+/// A subquery for the team identifiers behind [`Authority::key`], which is this parameter. If the key is a person,
+/// these are the person's teams. If the key is a team, it is that team.
 macro_rules! of {
     ($parameter:literal) => {
         concat!(
@@ -65,7 +65,8 @@ pub(crate) async fn authority<'connection>(
     Ok(if rows.is_empty() { nobody() } else { Authority::Person { id: id.clone(), roles } })
 }
 
-/// A stopped credential, a disabled person: in no team, which the first team's key could not say.
+/// The authority of a stopped credential or a disabled person: a person without any team. A team's key cannot express
+/// that.
 fn nobody() -> Authority {
     Authority::Person { id: PersonId::nobody(), roles: BTreeMap::new() }
 }
@@ -85,7 +86,7 @@ pub(crate) async fn list<'connection>(
     sqlx::query(sql).bind(key).fetch_all(connection).await?.iter().map(team).collect()
 }
 
-/// The same with how many people and working credentials each has.
+/// The teams that `key` sees, with the numbers of people and working credentials.
 pub(crate) async fn summaries(store: &Store, key: Option<&str>, now: Timestamp) -> Result<Vec<Summary>, StoreError> {
     let sql = concat!(
         "SELECT t.id AS id, t.name AS name,
@@ -180,7 +181,7 @@ pub(crate) async fn remove(transaction: &mut Transaction, id: &TeamId) -> Result
     Ok(())
 }
 
-/// Who is in the team, by name.
+/// The people in the team, by name.
 pub(crate) async fn members(store: &Store, id: &TeamId) -> Result<Vec<Member>, StoreError> {
     sqlx::query(
         "SELECT p.id AS id, p.name AS name, p.email AS email, p.disabled_at AS disabled_at, m.role AS role

@@ -1,4 +1,4 @@
-//! `ledger`: reads about issued tokens, and the revocation of one. [`super::batch`] records new ones.
+//! `ledger`: reads issued tokens, and revokes one. [`super::batch`] records new tokens.
 
 use sqlx::any::AnyRow;
 
@@ -13,7 +13,7 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// Notes that a client proved itself at an endpoint that issues no token.
+/// Records that a client proved itself at an endpoint that issues no token.
 pub(crate) async fn mark_authenticated(
     transaction: &mut Transaction,
     state: &AuthenticatorState,
@@ -47,7 +47,7 @@ pub(crate) async fn mark_authenticated(
     Ok(())
 }
 
-/// What a protected resource must know of a token beyond its signature.
+/// What a protected resource must know about a token besides its signature.
 pub(crate) struct TokenState {
     pub credential_name: String,
     pub token_revoked_at: Option<Timestamp>,
@@ -88,7 +88,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
     .transpose()
 }
 
-/// Ends one token; false when there is no such live one.
+/// Ends one token; false when there is no live token with this identifier.
 pub(crate) async fn revoke_token(
     transaction: &mut Transaction,
     jti: &TokenId,
@@ -102,7 +102,7 @@ pub(crate) async fn revoke_token(
     Ok(result.rows_affected() == 1)
 }
 
-/// Condition: what the token `l` was made with still works at the moment in this parameter.
+/// Condition: the authenticator that the token `l` was made with still works at the moment in this parameter.
 macro_rules! is_of_live_authenticator {
     ($now:literal) => {
         concat!(
@@ -155,13 +155,13 @@ pub(crate) async fn impact(
     })
 }
 
-/// What was done with a credential since a moment.
+/// The use of a credential since a moment.
 pub struct Reach {
-    /// Exchanges.
+    /// Number of exchanges.
     pub exchanges: i64,
-    /// The addresses they came from with how many each, most first.
+    /// The addresses that they came from, with the number of each, the most frequent first.
     pub addresses: Vec<(String, i64)>,
-    /// The MCP servers the tokens were for, with how many each.
+    /// The MCP servers that the tokens were for, with the number of each.
     pub servers: Vec<(McpServerId, i64)>,
 }
 
@@ -211,13 +211,13 @@ pub(crate) fn first_jti(moment: Timestamp) -> String {
 
 /// One exchange, for the list of recent ones.
 pub struct RecentExchange {
-    /// When.
+    /// When the token was issued.
     pub issued_at: Timestamp,
     /// Granted scopes.
     pub scope: String,
-    /// For which MCP server.
+    /// The MCP server.
     pub server: McpServerId,
-    /// From where.
+    /// The address that the request came from.
     pub address: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! `pending_exchanges` (recorded, not rolled up) and `credential_exchanges` (rolled up): the statements of the roll-up,
-//! which runs in the services.
+//! The statements of the roll-up, which runs in the services. `pending_exchanges` holds exchanges that are not rolled
+//! up, `credential_exchanges` holds exchanges that are.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,7 +31,7 @@ pub(crate) struct PendingExchange {
 pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>, StoreError> {
     let columns = "l.client_id, l.jti, l.authenticator_id, l.issued_at, l.address, u.agent";
     let list = crate::store::columns::list(store.engine(), columns);
-    // One row of JSON: thousands of rows of columns take several times as long to fetch.
+    // The answer is one row of JSON: to fetch thousands of rows of columns takes several times as long.
     let sql = AssertSqlSafe(format!(
         "SELECT {list} AS entries FROM (SELECT jti, agent FROM pending_exchanges ORDER BY jti LIMIT $1) AS u
          JOIN ledger AS l ON l.jti = u.jti"
@@ -43,16 +43,16 @@ pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExc
     Ok(entries)
 }
 
-/// Lists the entries under their credentials, counts them in their hours and notes the last uses. Entries that were
-/// rolled up before stay as they are, so this may be done again.
+/// Lists the entries under their credentials, counts them in their hours and records the last uses. Entries that were
+/// rolled up before stay as they are, so a repetition does no harm.
 pub(crate) async fn roll_up(store: &Store, entries: &[&PendingExchange]) -> Result<(), StoreError> {
     let names = names(entries);
     let mut transaction = store.begin_rollup().await?;
     if insert(&mut transaction, store.engine(), &names).await? == entries.len() {
         return note_and_commit(transaction, store.engine(), entries).await;
     }
-    // Some were rolled up before, by another process or by this one before it was killed. That is rare, so which ones
-    // they are is only asked now.
+    // Some entries were rolled up before, by another process or by this one before it was killed. That is rare, so only
+    // now a statement asks which entries they are.
     drop(transaction);
     let mut transaction = store.begin_rollup().await?;
     let done = rolled_up(&mut transaction, store.engine(), &names).await?;
@@ -66,7 +66,7 @@ fn names(entries: &[&PendingExchange]) -> String {
     to_json(&entries.iter().map(|entry| (&entry.client_id, &entry.jti)).collect::<Vec<_>>())
 }
 
-/// Lists the entries under their credentials; returns how many were not listed.
+/// Lists the entries under their credentials. Returns how many were not listed before.
 async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize, StoreError> {
     let sql = format!(
         "INSERT INTO credential_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
@@ -116,7 +116,7 @@ async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&Pendin
     Ok(())
 }
 
-/// Takes these off the list of exchanges that are to be rolled up.
+/// Removes these exchanges from the list of pending exchanges.
 pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<(), StoreError> {
     let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
     let sql = format!(
@@ -129,16 +129,16 @@ pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result
     Ok(())
 }
 
-/// The authenticators' tables, and when every use is news: while a secret is being replaced, people watch whether the
-/// old one is still used.
+/// The authenticators' tables, each with a condition under which every use is recorded: while a secret is being
+/// replaced, people watch whether the old one is still used.
 const AUTHENTICATORS: [(&str, &str); 3] = [
     ("client_secrets", "client_secrets.retires_at IS NOT NULL"),
     ("client_keys", "client_keys.retires_at IS NOT NULL"),
     ("federated_identities", "1 = 0"),
 ];
 
-/// The table of the authenticator that an exchange was made with. A damaged row is logged and does not keep the others
-/// from being rolled up: it would be met again and again.
+/// The table of the authenticator that an exchange was made with. A damaged row is logged and skipped. Otherwise the
+/// roll-up would fail at it again and again, and never reach the other rows.
 fn table_of(entry: &PendingExchange) -> Option<&'static str> {
     match AuthenticatorId::parse(&entry.authenticator_id) {
         Some(AuthenticatorId::Secret(_)) => Some("client_secrets"),
@@ -153,7 +153,8 @@ fn table_of(entry: &PendingExchange) -> Option<&'static str> {
     }
 }
 
-/// Notes the last use of each authenticator and each credential, where it is news.
+/// Records the last use of each authenticator and each credential, if the recorded use is older than
+/// `LAST_USE_INTERVAL`, came from another address, or the secret or key is being replaced.
 async fn note_uses(
     engine: Engine,
     transaction: &mut Transaction,
@@ -161,7 +162,7 @@ async fn note_uses(
 ) -> Result<(), StoreError> {
     let interval = i64::try_from(LAST_USE_INTERVAL.as_millis()).unwrap_or(i64::MAX);
     let mut last: BTreeMap<&str, &PendingExchange> = BTreeMap::new();
-    // The entries of one credential are in the order of time, so the last one stays.
+    // The entries of one credential are in the order of time, so the map keeps the last one.
     last.extend(entries.iter().map(|entry| (entry.authenticator_id.as_str(), *entry)));
     let last: Vec<_> = last.into_values().filter_map(|entry| Some((table_of(entry)?, entry))).collect();
     for (table, always) in AUTHENTICATORS {

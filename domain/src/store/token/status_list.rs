@@ -1,4 +1,4 @@
-//! The bits of the token status lists: each secret, key, identity and grant has one of its own.
+//! The bits of the token status lists: each secret, key, identity and consent has its own bit.
 
 use crate::base::clock::Timestamp;
 use crate::store::columns::Columns;
@@ -21,7 +21,7 @@ pub(crate) async fn taken(store: &Store) -> Result<i64, StoreError> {
     Columns::of("counters", &row).number("value")
 }
 
-/// The next moment after `now` at which a bit from `first` up to `end` changes by the clock.
+/// The next moment after `now` at which a bit from `first` up to `end` changes because of the time.
 pub(crate) async fn next_change(
     store: &Store,
     first: i64,
@@ -44,8 +44,9 @@ pub(crate) async fn next_change(
     Columns::of("client_secrets", &row).optional_moment("moment")
 }
 
-/// The bits from `first` up to but not including `end` whose tokens are not valid at `now`: the authenticator was
-/// revoked, its retirement is over, or its credential is stopped or ended; or the grant has ended.
+/// The bits from `first` up to but not including `end` whose tokens are not valid at `now`. For a token of a
+/// credential: the authenticator was revoked, its retirement is over, or the credential is stopped or ended. For a
+/// token of a consent: the consent has ended.
 pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Vec<i64>, StoreError> {
     macro_rules! select {
         ($table:literal, $retired:literal) => {

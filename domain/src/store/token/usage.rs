@@ -14,7 +14,7 @@ use crate::store::connection::Store;
 use crate::store::error::StoreError;
 use crate::store::person::team;
 
-/// Adds counted refusals; those of clients that do not exist are left out.
+/// Adds counted refusals. Refusals of clients that do not exist are left out.
 pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<(), StoreError> {
     let rows: Vec<_> = counted
         .iter()
@@ -31,7 +31,7 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
             ])
         })
         .collect();
-    // The ledger's connection: these counts need not survive a power cut.
+    // This uses the ledger's connection: these counts need not survive a power cut.
     let mut transaction = store.begin_exchange().await?;
     let sql = AssertSqlSafe(format!(
         "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent)
@@ -50,8 +50,8 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
     Ok(())
 }
 
-/// The rows of the credentials of the teams behind `$2`: by the credentials when those are few, by the rows when they
-/// are many. Either alone is slow for the other.
+/// The condition for rows of credentials whose teams are behind `$2`. If the teams have few credentials, it goes from
+/// the credentials to the rows. If they have many, it checks each row. Each way is slow in the other case.
 async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, StoreError> {
     const FEW: i64 = 2000;
     let row = sqlx::query(concat!(
@@ -74,7 +74,7 @@ async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, Stor
     })
 }
 
-/// Hours from `first` on in which anything happened.
+/// Hours from `first` on that have exchanges or refusals.
 pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result<Vec<Hour>, StoreError> {
     let (parameter, limit) = match whose {
         Whose::Credential(id) => (Some(id.as_str()), "client_id = $2"),
@@ -117,7 +117,7 @@ pub(crate) async fn refusals(
     client_id: &ClientId,
     since: i64,
 ) -> Result<Vec<RefusalSummary>, StoreError> {
-    // Address and detail of the newest row: bare columns beside MAX would be SQLite's alone.
+    // The address and the details come from the newest row. Bare columns beside MAX would work on SQLite only.
     sqlx::query(REFUSALS)
         .bind(client_id.as_str())
         .bind(since)

@@ -1,4 +1,4 @@
-//! `alerts`: which were written, and what there is to write.
+//! `alerts`: which alerts were written, and which are to be written.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
@@ -8,8 +8,8 @@ use crate::store::connection::Store;
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::StoreError;
 
-/// Credentials that work and end after `after` (a moment and a client ID) and not after `until`, soonest first, without
-/// those whose end was dealt with as `kind`.
+/// Credentials that work and end after `after` (a moment and a client ID) and not after `until`, soonest first.
+/// Credentials for whose end an alert of `kind` was written are left out.
 pub(crate) async fn ending(
     store: &Store,
     kind: &str,
@@ -41,7 +41,7 @@ pub(crate) async fn ending(
     .collect()
 }
 
-/// A refusal that somebody should hear of.
+/// Refusals of one credential on one day, of which the webhooks must be told.
 pub(crate) struct Tried {
     pub client_id: ClientId,
     pub name: String,
@@ -53,7 +53,7 @@ pub(crate) struct Tried {
     pub last_agent: Option<String>,
 }
 
-/// Refusals of these causes in the hours from `since` on, without those that were told for their day.
+/// Refusals of these causes in the hours from `since` on, without the refusals whose day has an alert already.
 pub(crate) async fn tried(
     store: &Store,
     causes: &[Refusal; 5],
@@ -95,7 +95,7 @@ pub(crate) async fn tried(
     .collect()
 }
 
-/// Remembers an alert; false when it was remembered before.
+/// Records an alert; false when it was recorded before.
 pub(crate) async fn remember(
     transaction: &mut Transaction,
     client_id: &ClientId,

@@ -122,7 +122,7 @@ pub(crate) async fn resume(transaction: &mut Transaction, id: &WebhookId, head: 
     Ok(())
 }
 
-/// Puts a new secret in the place of the present one, which is kept until `previous_until`.
+/// Replaces the present secret by a new one. The present one is kept until `previous_until`.
 pub(crate) async fn replace_secret(
     transaction: &mut Transaction,
     id: &WebhookId,
@@ -173,13 +173,13 @@ pub(crate) async fn route(store: &Store, id: &WebhookId) -> Result<Option<Wrappe
         .transpose()
 }
 
-/// Webhooks for which there are audit entries to consider.
+/// Webhooks that have audit entries to check.
 pub(crate) async fn behind(store: &Store) -> Result<Vec<Webhook>, StoreError> {
     let sql = format!("{COLUMNS} WHERE paused_at IS NULL AND after_seq < (SELECT seq FROM audit_head WHERE id = 1)");
     sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(store.reads()).await?.iter().map(webhook).collect()
 }
 
-/// Moves a webhook on in the audit log; false when somebody else did, or it was paused.
+/// Moves a webhook forward in the audit log; false when another process did so, or the webhook was paused.
 pub(crate) async fn advance(
     transaction: &mut Transaction,
     id: &WebhookId,
@@ -231,7 +231,7 @@ pub(crate) async fn insert_delivery(
     Ok(())
 }
 
-/// Webhooks to which something is due.
+/// Webhooks with a delivery that is due.
 pub(crate) async fn due(store: &Store, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
     sqlx::query(
         "SELECT id FROM webhooks AS w WHERE paused_at IS NULL
@@ -245,19 +245,19 @@ pub(crate) async fn due(store: &Store, now: Timestamp) -> Result<Vec<WebhookId>,
     .collect()
 }
 
-/// A delivery that somebody has to themselves for a while.
+/// A delivery that one process has claimed for a while: no other process sends it meanwhile.
 pub(crate) struct Claimed {
     pub id: DeliveryId,
     pub webhook: WebhookId,
-    /// With the one that is under way.
+    /// The number of attempts, with the present one.
     pub attempts: i64,
-    /// Until when; also what tells this claim from a later one.
+    /// The end of the claim. It also distinguishes this claim from a later one.
     pub lease: Timestamp,
     pub body: String,
 }
 
-/// Takes the delivery that is longest due, by moving its next attempt ahead: nobody else finds it before then. These
-/// rows need not survive a power cut: what is forgotten is sent again.
+/// Claims the delivery that has been due longest, by moving its next attempt to the end of the claim. No other process
+/// finds it before then. These rows need not survive a power cut: a delivery that is lost in this way is sent again.
 pub(crate) async fn claim(
     store: &Store,
     webhook: &WebhookId,
@@ -297,17 +297,17 @@ pub(crate) async fn claim(
     Ok((taken.rows_affected() == 1).then_some(claimed))
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 pub(crate) struct Attempt {
     pub at: Timestamp,
     pub status: Option<u16>,
-    /// `None`: it was delivered.
+    /// What went wrong; `None` when it was delivered.
     pub problem: Option<String>,
-    /// `None`: there is no other.
+    /// When the next attempt is due; `None` when there is none.
     pub next_attempt_at: Option<Timestamp>,
 }
 
-/// Stores what became of a claimed delivery, unless somebody else has it meanwhile.
+/// Stores the result of a claimed delivery, unless another process has claimed it meanwhile.
 pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) -> Result<(), StoreError> {
     let mut transaction = store.begin_exchange().await?;
     let (at, status) = (attempt.at.millis(), attempt.status.map(i64::from));
@@ -344,7 +344,7 @@ pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) 
     Ok(())
 }
 
-/// Makes a delivery due; false when the webhook has none such.
+/// Makes a delivery due; false when the webhook has no delivery with this identifier.
 pub(crate) async fn send_again(
     store: &Store,
     webhook: &WebhookId,
@@ -365,7 +365,7 @@ pub(crate) async fn send_again(
     Ok(updated.rows_affected() == 1)
 }
 
-/// Something that is sent to a webhook, or was.
+/// A message to a webhook, sent or waiting.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// Its identifier: the `webhook-id`.
@@ -376,7 +376,7 @@ pub struct Delivery {
     pub subject: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// How often it was tried since it was first made, or sent again by hand.
+    /// How often it was tried since it was made, or since a person sent it again.
     pub attempts: i64,
     /// When it is tried next; `None`: it was delivered, or has failed for good.
     pub next_attempt_at: Option<Timestamp>,
@@ -396,7 +396,7 @@ pub(crate) const DELIVERIES: &str =
                 delivered_at
          FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, COALESCE(seq, 0) DESC, id LIMIT $2";
 
-/// Newest first.
+/// The newest deliveries, newest first.
 pub(crate) async fn deliveries(store: &Store, webhook: &WebhookId, limit: i64) -> Result<Vec<Delivery>, StoreError> {
     sqlx::query(DELIVERIES)
         .bind(webhook.as_str())

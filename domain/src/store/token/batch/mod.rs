@@ -1,8 +1,9 @@
-//! The reads and writes of the issuing transaction: what a batch of exchanges is decided on, and what is recorded.
+//! The reads and writes of the issuing transaction: the data for the decisions of a batch of exchanges, and its
+//! entries.
 //!
-//! Each engine has its own way, since different things cost time. [`sqlite`] is called in the ledger's own thread,
-//! where one statement per row is cheapest. [`postgres`] is another process, so one statement reads a batch and one
-//! writes it.
+//! Each engine has its own implementation, because their costs differ. [`sqlite`] is called in the ledger's own thread,
+//! where one statement for each row is cheapest. [`postgres`] is another process, so one statement reads a batch and
+//! one writes it.
 
 pub mod postgres;
 pub mod sqlite;
@@ -29,9 +30,9 @@ use crate::store::error::StoreError;
 /// A table of authenticators.
 struct AuthenticatorTable {
     table: &'static str,
-    /// Finds a row by what is presented.
+    /// The column by which a row is found.
     key: &'static str,
-    /// When a row expires and when it retires, as columns.
+    /// The columns that say when a row expires and when it retires.
     ends: &'static str,
 }
 
@@ -43,12 +44,12 @@ const IDENTITIES: AuthenticatorTable =
     AuthenticatorTable { table: "federated_identities", key: "id", ends: "CAST(NULL AS BIGINT), CAST(NULL AS BIGINT)" };
 
 impl AuthenticatorTable {
-    /// Where a proof is looked up, and as what.
+    /// The table in which a proof is looked up, and the key to look up.
     fn of(proof: &ClientProof) -> Option<(&'static Self, &str)> {
         match proof {
             ClientProof::Secret(hash) => Some((&SECRETS, hash.as_str())),
             ClientProof::Assertion { authenticator, .. } => match authenticator {
-                // No assertion is made with one.
+                // No assertion is made with a secret.
                 AuthenticatorId::Secret(_) => None,
                 AuthenticatorId::Key(id) => Some((&KEYS, id.as_str())),
                 AuthenticatorId::Federated(id) => Some((&IDENTITIES, id.as_str())),
@@ -66,7 +67,7 @@ impl AuthenticatorTable {
         )
     }
 
-    /// Reads `columns` of the authenticator that `found` is the key of.
+    /// Reads `columns` of the authenticator whose key is `found`.
     fn select(&self, columns: &str, found: &str) -> String {
         let Self { table, key, .. } = self;
         format!(
@@ -76,25 +77,26 @@ impl AuthenticatorTable {
     }
 }
 
-/// The state of one proof. A damaged row is an error of this proof alone: its neighbours in the batch are decided.
+/// The state of one proof. A damaged row is an error of this proof alone: the other requests of the batch are decided.
 pub(crate) type ProofState = Result<AuthenticatorState, StoreError>;
 
-/// The fault of a row that cannot be read, named by its identifier where that can be read.
+/// The fault of a row that cannot be read. It names the row by its identifier, if that can be read.
 fn damaged(table: &'static str, row: &str, problem: impl std::fmt::Display) -> StoreError {
     StoreError::Inconsistent { table, detail: format!("{problem} (row {row:?})") }
 }
 
-/// What a batch is decided on, as it was at one moment.
+/// The data for the decisions of a batch, as it was at one moment.
 pub(crate) struct BatchState {
-    /// The number of the newest audit entry. Everything that only changes with an entry is as it was at that number.
+    /// The number of the newest audit entry. All data that changes only with an audit entry is as it was at that
+    /// number.
     pub head: i64,
     /// The signing key in force, by algorithm.
     pub signing: HashMap<String, String>,
-    /// The state of what is presented and of its credentials, in the order of the batch; `None` is unknown.
+    /// The states of the presented proofs and their credentials, in the order of the batch; `None` is unknown.
     pub states: Vec<Option<ProofState>>,
 }
 
-/// Of the keys that are in force the newest signs, of each algorithm: moment, algorithm, name.
+/// The key that signs, by algorithm: of the keys in force the newest. A key is its moment, algorithm and name.
 fn newest(mut keys: Vec<(i64, String, String)>) -> HashMap<String, String> {
     keys.sort();
     keys.into_iter().map(|(_, alg, kid)| (alg, kid)).collect()
@@ -141,7 +143,7 @@ impl<'row> StateRow<'row> {
     ///
     /// # Errors
     ///
-    /// ConsentSelection row makes no sense, and in which column.
+    /// Which row makes no sense, and in which column.
     fn state(self, table: &'static str) -> ProofState {
         let wrong = |column: &str| damaged(table, &self.id, format_args!("{column} makes no sense"));
         let wrong_credential =
@@ -168,7 +170,7 @@ impl<'row> StateRow<'row> {
                 .map(|id| McpServerId::parse(id).ok_or_else(|| wrong_credential("mcp_servers")))
                 .collect::<Result<_, _>>()?,
             token_lifetime: token_lifetime.map_err(|_| wrong_credential("token_lifetime"))?.map(Duration::from_secs),
-            // A range that cannot be read must not turn into "from anywhere".
+            // A range that cannot be read must not have the meaning "from anywhere".
             ip_ranges: list(&self.ip_ranges, "ip_ranges")?
                 .iter()
                 .map(|range| range.parse().map_err(|_| wrong_credential("ip_ranges")))
@@ -182,17 +184,18 @@ impl<'row> StateRow<'row> {
 
 /// One exchange to write.
 pub(crate) struct LedgerEntry<'batch> {
-    /// What is written.
+    /// The issued token to record.
     pub issued: &'batch IssuedToken,
-    /// The assertion that it uses up. Of a batch no two entries use the same.
+    /// The assertion that it uses up. No two entries of a batch use the same assertion.
     pub single_use: Option<&'batch SingleUse>,
 }
 
-/// What became of the entries.
+/// The result of writing the entries.
 pub(crate) enum BatchOutcome {
-    /// They are committed, except entries whose assertion is not among these (client and `jti`): it was used before.
+    /// The entries are committed, except the entries whose assertion is not in this set (client and `jti`): such an
+    /// assertion was used before.
     Committed(HashSet<(String, String)>),
-    /// Something was changed since the batch was read: nothing is written.
+    /// A change happened since the batch was read: nothing is written.
     Outdated,
 }
 
@@ -210,7 +213,7 @@ impl BatchConnection {
         }
     }
 
-    /// Gives back the connection that is kept only while requests wait.
+    /// Returns to the pool the connection that is kept only while requests wait.
     pub(crate) fn release(&mut self) {
         match self {
             Self::Sqlite(_) => {}
@@ -218,11 +221,11 @@ impl BatchConnection {
         }
     }
 
-    /// Reads what the requests are decided on. [`BatchConnection::write`] or [`BatchConnection::roll_back`] must
-    /// follow.
+    /// Reads the data for the decisions. [`BatchConnection::write`] or [`BatchConnection::roll_back`] must follow.
     ///
-    /// `held`: nothing changes from here to the end of the batch, on PostgreSQL for two more round trips. It is for a
-    /// batch that changes overtook before: without it they could do so again and again.
+    /// `held`: no change happens from here to the end of the batch. On PostgreSQL this costs two more round trips. It
+    /// is for a batch that was read and then overtaken by a change: without it, changes could overtake the batch again
+    /// and again.
     pub(crate) async fn read(
         &mut self,
         proofs: &[&ClientProof],
@@ -260,7 +263,7 @@ impl BatchConnection {
     }
 }
 
-/// Finds the keys of clients, on another connection than the batches.
+/// Finds the keys of clients, on another connection than that of the batches.
 pub(crate) enum KeyLookups {
     Sqlite(sqlite::KeyLookups),
     Postgres(Store),

@@ -1,13 +1,13 @@
 //! Batches on PostgreSQL: one statement that reads, and one that writes and commits.
 //!
 //! A round trip to the database's process costs more than most of the work done there. So each statement serves a whole
-//! batch, which is one JSON parameter, and answers with one row of JSON lists: a parameter, a row or a column per value
-//! costs twice as much.
+//! batch, which is one JSON parameter, and answers with one row of JSON lists. A separate parameter, row or column for
+//! each value costs twice as much.
 //!
-//! A transaction that is held open for the decision would cost two more round trips. Instead the second statement
-//! writes only if the audit log still ends where it did when the first statement read it, and keeps the log from
-//! growing until the commit: everything that a decision rests on changes only with an entry there. Otherwise the batch
-//! is decided again.
+//! A transaction that stays open during the decision would cost two more round trips. Instead the second statement
+//! writes only if the audit log still ends where it ended when the first statement read it, and it keeps the log from
+//! growing until the commit. All data that a decision uses changes only together with an audit entry. If the log has
+//! grown, the batch is decided again.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -35,14 +35,14 @@ use crate::store::token::batch::{
     StateRow, newest,
 };
 
-/// The tables of authenticators, and the parameters with what is looked up there: lists of positions in the batch and
-/// keys.
+/// The tables of authenticators, each with the parameter that holds the look-ups in it: lists of positions in the batch
+/// and keys.
 const LOOKED_UP: [(&AuthenticatorTable, &str); 3] = [(&SECRETS, "$2"), (&KEYS, "$3"), (&IDENTITIES, "$4")];
 
 const LEDGER_VALUES: &str = "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
     CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), value ->> 7";
 
-/// What a batch is decided on at the moment `$1`.
+/// Reads the data for the decisions of a batch at the moment `$1`.
 static READ: LazyLock<String> = LazyLock::new(|| {
     let keys = list(Engine::Postgres, "active_from, alg, kid");
     let states = LOOKED_UP.map(|(kind, parameter)| states(kind, parameter)).join(", ");
@@ -54,7 +54,7 @@ static READ: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A column: a list of pairs, of the position in the batch and the list of a state.
+/// A column of the answer: a list of pairs, each of a position in the batch and the list of a state.
 fn states(kind: &AuthenticatorTable, parameter: &str) -> String {
     let AuthenticatorTable { table, key, .. } = kind;
     let elements = Engine::Postgres.elements(parameter, "asked");
@@ -67,10 +67,10 @@ fn states(kind: &AuthenticatorTable, parameter: &str) -> String {
 }
 
 /// Writes the entries in `$1`, uses up the assertions in `$2`, commits, and returns the assertions that were not used
-/// before; does nothing unless the audit log ends at `$3`.
+/// before. Does nothing unless the audit log ends at `$3`.
 ///
-/// Once it is this batch's turn no change is under way, and locking the head's row reads what the last change left
-/// there, even if it was committed after this statement began.
+/// When this statement holds the shared lock, no change is in progress. Locking the row of the head then reads what the
+/// last change left there, even if that change was committed after this statement began.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
     let turn = ChangeLock::Shared.expression();
@@ -102,7 +102,7 @@ static KEYS_OF_CLIENTS: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {list} AS keys FROM {asked} CROSS JOIN LATERAL ({of_one}) AS keys_of_client")
 });
 
-/// What `$2` to `$4` of [`READ`] are.
+/// The parameters `$2` to `$4` of [`READ`].
 fn asked(proofs: &[&ClientProof]) -> [String; 3] {
     LOOKED_UP.map(|(kind, _)| {
         let of_kind = proofs.iter().enumerate().filter_map(|(position, proof)| {
@@ -142,12 +142,12 @@ pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Res
     Ok(keys)
 }
 
-/// A connection, kept from one batch to the next while requests wait: giving it back and taking it again would be two
-/// more round trips.
+/// A connection, kept from one batch to the next while requests wait. To return it to the pool and take it again would
+/// cost two more round trips.
 pub(crate) struct Batches {
     store: Store,
     connection: Option<PoolConnection<Any>>,
-    /// Whether the batch holds its share of the lock from before it reads, in a transaction.
+    /// Whether the batch took the shared lock in a transaction before it read.
     is_held: bool,
 }
 
@@ -156,7 +156,7 @@ impl Batches {
         Self { store, connection: None, is_held: false }
     }
 
-    /// Gives the connection back until there is another batch.
+    /// Returns the connection to the pool until the next batch.
     pub(crate) fn release(&mut self) {
         self.connection = None;
     }
@@ -170,7 +170,7 @@ impl Batches {
         self.is_held = held;
         let was_kept = self.connection.is_some();
         match self.try_read(proofs, now).await {
-            // One that broke while it was not used tells nothing about the database.
+            // A connection that broke while it was unused says nothing about the database.
             Err(_) if was_kept => self.try_read(proofs, now).await,
             read => read,
         }
@@ -226,8 +226,8 @@ impl Batches {
         }
     }
 
-    /// Keeps the connection after a success. After a failure it is closed, and the transaction that was open in it ends
-    /// with it, unless it had ended already.
+    /// Keeps the connection after a success. After a failure the connection is closed, and this also ends a transaction
+    /// that is still open in it.
     fn keep_if_ok<T>(
         &mut self,
         mut connection: PoolConnection<Any>,
@@ -241,7 +241,7 @@ impl Batches {
     }
 }
 
-/// Begins a transaction in which nothing changes.
+/// Begins a transaction during which no change happens.
 async fn hold(connection: &mut AnyConnection) -> Result<(), StoreError> {
     sqlx::query("BEGIN").execute(&mut *connection).await?;
     sqlx::query(AssertSqlSafe(format!("SELECT {}", ChangeLock::Shared.expression()))).execute(connection).await?;
@@ -264,7 +264,7 @@ async fn write(
         .bind(head)
         .fetch_all(connection)
         .await?;
-    // The one row without a name says that the audit log was as expected.
+    // The one row without a name says that the audit log ended as expected.
     if found.is_empty() { Ok(BatchOutcome::Outdated) } else { Ok(BatchOutcome::Committed(names(&found)?)) }
 }
 

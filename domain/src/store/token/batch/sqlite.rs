@@ -1,9 +1,9 @@
 //! Batches on SQLite: a connection of the ledger's own, used in the ledger's own thread.
 //!
-//! sqlx gives each connection a thread, and each statement is a message there and one back: a batch spent more time
-//! waiting for the two threads to wake each other than in SQLite. Called directly a statement costs no more than its
-//! work. So each row has a statement, prepared once, and nothing is turned into JSON on the way. BEGIN IMMEDIATE comes
-//! before the read, so nothing can change between the read and the write.
+//! sqlx gives each connection a thread, and each statement costs a message to that thread and one back. A batch spent
+//! more time on waiting for the two threads to wake each other than in SQLite. A direct call costs only the work of the
+//! statement. So each row has a statement, prepared once, and nothing is turned into JSON. BEGIN IMMEDIATE comes before
+//! the read, so nothing can change between the read and the write.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ use crate::store::token::batch::{
     StateRow, damaged, newest,
 };
 
-/// How many statements stay prepared: all of this module.
+/// How many statements stay prepared: all statements of this module.
 const STATEMENTS: usize = 16;
 
 const HEAD: &str = "SELECT seq FROM audit_head WHERE id = 1";
@@ -44,8 +44,8 @@ static ENTRY: LazyLock<String> =
 static KEYS_OF_CLIENT: LazyLock<String> = LazyLock::new(|| numbered(authenticators::KEYS_OF_CLIENT));
 static USE_ASSERTION: LazyLock<String> = LazyLock::new(|| numbered(super::USE_ASSERTION));
 
-/// A statement for both engines with the parameters as SQLite numbers them. To SQLite `$2` is a name, and the number of
-/// that parameter comes from where it stands first.
+/// A statement for both engines, with the parameters numbered as SQLite does it. SQLite takes `$2` for a name, and
+/// numbers each name by its first place in the text.
 fn numbered(sql: &str) -> String {
     sql.replace('$', "?")
 }
@@ -59,7 +59,7 @@ pub(crate) struct Batches {
     store: Store,
     path: PathBuf,
     connection: Option<Connection>,
-    /// From the beginning of a batch to its end.
+    /// Held from the beginning of a batch to its end.
     permit: Option<WritePermit>,
 }
 
@@ -100,10 +100,10 @@ impl Batches {
         ended
     }
 
-    /// Keeps the connection after a success. After a failure it is closed, and the transaction that was open in it ends
-    /// with it: a full disk has ended it already, a statement that makes no sense has not.
+    /// Keeps the connection after a success. After a failure the connection is closed, and this also ends a transaction
+    /// that is still open in it. A full disk has ended the transaction already; an invalid statement has not.
     fn attempt<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        // Without one there is no batch: another connection would not be in its transaction.
+        // Without this connection the batch has ended: another connection would not be in its transaction.
         let connection = self.connection.take().ok_or(sqlx::Error::PoolClosed)?;
         let done = work(&connection);
         match &done {
@@ -117,7 +117,7 @@ impl Batches {
     }
 }
 
-/// Finds keys on a connection of its own, which does not wait for writers.
+/// Finds keys on a separate connection, which does not wait for writers.
 pub(crate) struct KeyLookups {
     path: PathBuf,
     connection: Option<Connection>,
@@ -141,7 +141,7 @@ impl KeyLookups {
     }
 }
 
-/// The connection, which keeps the statements of this module prepared.
+/// The connection, with a cache large enough for all prepared statements of this module.
 fn with_statements(connection: Connection) -> Connection {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection
