@@ -12,9 +12,9 @@
 //! the person may do. Each person keeps a password: sensitive actions ask for it, and it works when the provider does
 //! not.
 //!
-//! Only the reading of tokens is our own code, and it is shared with assertions (`token/jws.rs`, `issuer_keys.rs`). The
-//! ready-made client was rejected: it brings a second cryptography library for the same work, and its own type for
-//! requests.
+//! Only the reading of tokens is our own code, and it is shared with assertions (`crypto/jws.rs`,
+//! `services/issuer_keys.rs`). The ready-made client was rejected: it brings a second cryptography library for the same
+//! work, and its own type for requests.
 
 pub mod attempt;
 pub mod discovery;
