@@ -23,7 +23,7 @@ pub async fn list(context: &Context) -> Result<Vec<McpServer>, Fault> {
     Ok(store::server::list(&context.store).await?)
 }
 
-/// The resource identifier under which the built-in server is registered; `None` in a new database.
+/// The resource identifier of the built-in server as registered; `None` in a new database.
 pub async fn built_in_resource(store: &Store) -> Result<Option<String>, StoreError> {
     Ok(store::server::list(store).await?.into_iter().find(|server| server.built_in).map(|server| server.resource))
 }
@@ -44,7 +44,7 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
     };
     let mut change = context.begin_change().await?;
     match store::server::insert(change.transaction(), &server, context.now()).await {
-        // Another program of this database was faster.
+        // Another program with the same database registered it first.
         Err(StoreError::Conflict) => return Ok(()),
         result => result?,
     }
@@ -53,18 +53,18 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
     change.commit(&Actor::system(), &event).await.map(drop)
 }
 
-/// The description of an MCP server to register.
+/// The values of a new MCP server.
 #[derive(Debug, Clone, Default)]
 pub struct ServerDraft {
     /// Its name for people.
     pub name: String,
-    /// Its resource identifier: the URL that clients call.
+    /// Its resource identifier: the URL that clients use.
     pub resource: String,
-    /// Its scopes, each with what it allows; the first is the default of new credentials.
+    /// Its scopes, each with a description of what it allows. The first is the default of new credentials.
     pub scopes: Vec<ScopeDescription>,
     /// How long its tokens live; ten minutes when absent.
     pub token_lifetime: Option<Duration>,
-    /// The algorithm of its tokens.
+    /// The signing algorithm of its tokens.
     pub alg: TokenAlgorithm,
 }
 
@@ -87,7 +87,8 @@ through_fault!(McpServerError: StoreError);
 const MOST_SCOPES: usize = 50;
 const LONGEST_RESOURCE: usize = 500;
 
-/// Whether the scope lets credentials act on this instance through the built-in server, now or in a later version.
+/// Scopes that are reserved for the built-in server: they let credentials act on this instance, now or in a later
+/// version.
 fn is_reserved(scope: &str) -> bool {
     scope.starts_with("credentials:") || scope.starts_with("tokens:")
 }
@@ -98,7 +99,7 @@ impl ServerDraft {
         if let Err(message) = check_name(&self.name) {
             errors.push(FieldError::new("name", message));
         }
-        // Verifiers compare the identifier byte for byte.
+        // A resource identifier is compared byte for byte.
         let is_plain = is_pasteable(self.resource.trim());
         if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
             let message =
@@ -167,8 +168,8 @@ pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServe
     Ok(store::server::list(&context.store).await?.into_iter().find(|server| server.id == *id))
 }
 
-/// Moves the built-in server to a changed `public_url`. Only the server process calls this. The command line may run
-/// beside it with other settings, and must not change the resource of a running server.
+/// Gives the built-in server the new `public_url` when the setting has changed. Only the server does this. The command
+/// line may run with other settings beside it, and must not change the resource of a running server.
 pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
     let resource = context.settings.built_in_resource();
     let servers = store::server::list(&context.store).await?;

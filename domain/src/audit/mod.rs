@@ -1,9 +1,10 @@
-//! The audit log: append-only, hash-chained, written in the transaction of the change it records.
+//! The audit log: append-only and hash-chained. An entry is written in the transaction of the change that it records.
 //!
-//! Each entry's MAC covers all of its columns and the MAC of the entry before, under a key that is not in the
-//! database in clear. Whoever edits, removes or reorders rows without that key breaks the chain at the first row
-//! they touched; a cut-off tail shows against the head row, and against the head that the log prints with every
-//! event, at its start and every hour. Exchanges are not here: they are in the ledger.
+//! The MAC of an entry covers all of its columns and the MAC of the entry before. The key of the MAC is not in the
+//! database in clear. If an attacker without that key edits, removes or reorders rows, the chain breaks at the first
+//! changed row. A cut-off tail is found by comparing with two values: the head row, and the head in the program's log,
+//! which has it at every event, at the start and every hour. Exchanges are not in the audit log: they are in the
+//! ledger.
 
 pub(crate) mod verify;
 
@@ -16,15 +17,16 @@ use crate::store;
 
 pub use verify::{Verdict, verify};
 
-/// Logs the head of the chain: what other programs appended, the command line among them, is then in this log too.
+/// Logs the head of the chain. So this log also covers entries that other programs appended, such as the command line.
 pub async fn log_head(context: &Context) -> Result<(), Fault> {
     let (seq, head) = store::audit::head(&context.store).await?;
     tracing::info!(seq, head, "audit head");
     Ok(())
 }
 
-/// Entries newest first, at most `limit`, as far as `authority` sees them: what happened to credentials while its teams
-/// owned them and to the teams, what the person did, and what happened to them and to what acts for them.
+/// Entries that `authority` sees, newest first, at most `limit`. A person sees what happened to their teams, and to
+/// credentials while their teams owned them. They also see what they did themselves, and what happened to them and to
+/// the apps and tokens that act for them.
 pub async fn list(
     context: &Context,
     authority: &Authority,
@@ -38,7 +40,7 @@ pub async fn list(
         }
         Authority::Team(team) => vec![team.as_str().to_owned()],
     };
-    // One statement a reader, each along its index; an entry that several of them see is one entry.
+    // One statement for each reader, so that each uses its index. An entry that several readers see is listed once.
     let mut entries = Vec::new();
     for reader in &readers {
         entries.extend(store::audit::list(&context.store, Some(reader), filter, i64::from(limit)).await?);
@@ -49,7 +51,7 @@ pub async fn list(
     Ok(entries)
 }
 
-/// The newest entries about one thing, for those who see the thing.
+/// The newest entries about one target. The caller has checked that the actor may see the target.
 pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<AuditEntry>, Fault> {
     Ok(store::audit::of_target(&context.store, target_id, i64::from(limit)).await?)
 }
@@ -59,7 +61,7 @@ pub async fn find(context: &Context, seq: i64) -> Result<Option<AuditEntry>, Fau
     Ok(store::audit::find(&context.store, seq).await?)
 }
 
-/// Entries oldest first with a number above `after`, at most `limit`: what an export walks through.
+/// Entries with a number above `after`, oldest first, at most `limit`. Exports read the log in this way.
 pub async fn walk(context: &Context, after: i64, limit: u16) -> Result<Vec<AuditEntry>, Fault> {
     Ok(store::audit::walk(&context.store, after, i64::from(limit)).await?)
 }

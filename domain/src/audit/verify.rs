@@ -1,23 +1,23 @@
-//! Proves that the audit log is as it was written.
+//! Verifies that the audit log is unchanged since it was written.
 
 use crate::context::Context;
 use crate::crypto::keys::MacKey;
 use crate::error::Fault;
 use crate::store::{self, Store};
 
-/// What verification found.
+/// The result of the verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every entry is as it was written; this many.
+    /// Every entry is unchanged.
     Intact {
         /// How many entries there are.
         entries: i64,
     },
-    /// The first entry that is not.
+    /// An entry is not as it was written. This is the first one.
     Broken {
         /// Number of the entry that is missing, changed or out of place.
         seq: i64,
-        /// What is wrong with it.
+        /// What is wrong with the entry.
         reason: &'static str,
     },
 }
@@ -27,10 +27,10 @@ pub async fn verify(context: &Context) -> Result<Verdict, Fault> {
     verify_chain(&context.store, &context.keys.audit).await
 }
 
-/// Recomputes the chain of a database that need not be the instance's own.
+/// Recomputes the chain of a database, which may be another one than the instance's own.
 pub(crate) async fn verify_chain(store: &Store, key: &MacKey) -> Result<Verdict, Fault> {
     const PAGE: i64 = 1000;
-    // The head first: entries appended while we walk are beyond it and no contradiction.
+    // The head is read first: entries that are appended during the walk are beyond the head, and no contradiction.
     let (head_seq, head_mac) = store::audit::head(store).await?;
     let (mut expected_seq, mut previous) = (1, String::new());
     loop {

@@ -1,5 +1,5 @@
-//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here, the person decides, and is
-//! sent back with a code or an error.
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client sends a person here. The person decides, and
+//! goes back to the client with a code or an error.
 
 use serde_json::json;
 
@@ -25,31 +25,31 @@ use crate::store::client::consent::Code;
 /// Characters of an S256 challenge: 32 bytes in base64url (RFC 7636 §4.2).
 const CHALLENGE_LENGTH: usize = 43;
 
-/// A request that makes sense, and waits for its person's decision.
+/// A valid request that waits for the person's decision.
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
-    /// Who asks.
+    /// The client that asks.
     pub client: AppClient,
-    /// Where the answer goes: as the request names it, which for programs on the person's computer may differ in its
-    /// port from what is registered.
+    /// Where the answer goes, as the request names it. For programs on the person's computer the port may differ from
+    /// the registered one (RFC 8252 §7.3).
     pub redirect_uri: RedirectUri,
-    /// What the client wants to get back with the answer.
+    /// The client's own value, which the answer repeats.
     pub state: Option<String>,
-    /// The MCP server it is about.
+    /// The MCP server that the client wants to use.
     pub server: McpServer,
-    /// What it would get.
+    /// The scopes that the client would get.
     pub scopes: Scopes,
     challenge: String,
 }
 
-/// Why a request is not put before a person.
+/// Why a request is not shown to a person.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The client or the redirect URI is not known: nobody is sent anywhere (§3.1.2.4). The text is for the person.
+    /// The client or the redirect URI is not known, so there is no redirect (§3.1.2.4). The text is for the person.
     Page(String),
-    /// Only for somebody who is signed in: before that nobody makes us ask for the client's document.
+    /// The person must sign in first: we fetch a client's document only for a person who is signed in.
     SignIn,
-    /// The client is told, by this address (§4.1.2.1).
+    /// The client learns the error through this address (§4.1.2.1).
     Redirect(String),
     /// A fault of ours.
     Fault(Fault),
@@ -61,11 +61,11 @@ impl<Error: Into<Fault>> From<Error> for RequestError {
     }
 }
 
-/// Reads a request, of `actor` when somebody is signed in.
+/// Reads a request. `actor` is the person who is signed in, if any.
 ///
 /// # Errors
 ///
-/// [`RequestError`] says to whom it is told.
+/// [`RequestError`] says who gets the error: the person or the client.
 pub async fn check(
     context: &Context,
     query: &[u8],
@@ -74,7 +74,8 @@ pub async fn check(
     let page = |problem: &str| RequestError::Page(problem.to_owned());
     let form = TokenForm::parse(query).map_err(|_| page("The request is malformed, or a parameter is repeated."))?;
     let client = client_of(context, &form, actor).await?;
-    // A client with a single URI might leave it out; but all that are known name it, and a mistake here is costly.
+    // A client with a single redirect URI might leave it out. But all known clients send it, and a mistake here is
+    // costly.
     let asked = form.get("redirect_uri").ok_or_else(|| page("redirect_uri is missing."))?;
     let redirect_uri = client
         .redirect_uri(asked)
@@ -150,7 +151,8 @@ fn is_challenge(text: &str) -> bool {
     text.len() == CHALLENGE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// The MCP server that the request names; the built-in one when it names none, as clients do that do not know RFC 8707.
+/// The MCP server that the request names. When it names none, this is the built-in server: some clients do not know RFC
+/// 8707.
 fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
     let mut resources = form.resources();
     let asked = match (resources.next(), resources.next()) {
@@ -161,8 +163,8 @@ fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
     servers.into_iter().find(|server| resource::canonical(&server.resource).as_ref() == Some(&asked))
 }
 
-/// What a person may let the client do at the server. To ask about other people's tokens is for machines, and to act on
-/// credentials for clients that an administrator knows.
+/// What a person may let the client do at the server. Only machines may ask about other people's tokens. Only clients
+/// that an administrator added may act on credentials.
 fn grantable(client: &AppClient, server: &McpServer) -> Scopes {
     let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
     let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && client.kind != ClientKind::Registered;
@@ -170,7 +172,7 @@ fn grantable(client: &AppClient, server: &McpServer) -> Scopes {
     names.filter(|name| !is_for_machines(name) && !is_privileged(name)).collect()
 }
 
-/// The address that brings an answer to the client, with who answers (RFC 9207).
+/// The address that brings an answer to the client. It names us as the issuer (RFC 9207).
 fn answer(context: &Context, uri: &RedirectUri, state: Option<&str>, parameters: &[(&str, &str)]) -> String {
     let mut all = parameters.to_vec();
     all.extend(state.map(|state| ("state", state)));
@@ -178,7 +180,7 @@ fn answer(context: &Context, uri: &RedirectUri, state: Option<&str>, parameters:
     uri.with(&all)
 }
 
-/// Whether the person has allowed as much before, and need not be asked again.
+/// Whether the person has allowed these scopes before, so that the page need not ask again.
 pub async fn is_remembered(
     context: &Context,
     person: &PersonId,
@@ -193,7 +195,7 @@ pub async fn is_remembered(
     Ok(granted.iter().any(|granted| scopes.intersection(granted) == *scopes))
 }
 
-/// The person allows it. Returns the address that brings the code to the client.
+/// Records that the person allows the request. Returns the address that brings the code to the client.
 pub async fn allow(
     context: &Context,
     actor: &Actor,
@@ -218,7 +220,7 @@ pub async fn allow(
     Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
 }
 
-/// The address that tells the client that the person, who is `actor`, does not want it.
+/// Records that the person, `actor`, denies the request. Returns the address that tells the client.
 pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String, Fault> {
     context.begin_change().await?.commit(actor, &decided(Action::GrantDenied, request)).await?;
     let denied =

@@ -1,5 +1,5 @@
-//! What people have allowed: each consent has a client, an MCP server and scopes, and ends by itself, by its person, or
-//! by an administrator.
+//! Consents: what people have allowed. Each consent has a client, an MCP server and scopes. It ends by time, by its
+//! person, or by an administrator.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use crate::store::client::consent::ConsentSelection;
 /// Why a consent was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentError {
-    /// There is no such live consent, or it is somebody else's.
+    /// There is no live consent with this identifier, or it belongs to another person.
     #[error("there is no such grant")]
     NotFound,
     /// A fault of ours.
@@ -28,8 +28,8 @@ pub enum ConsentError {
 
 through_fault!(ConsentError: store::StoreError);
 
-/// The live consents that `authority` sees, newest first, at most `limit` after a place: a person's own; to
-/// administrators, and whoever is as good as one, everybody's.
+/// The live consents that `authority` sees, newest first, at most `limit` after a cursor. A person sees their own
+/// consents. Administrators, and actors with the same authority, see all of them.
 pub async fn list(
     context: &Context,
     authority: &Authority,
@@ -44,8 +44,8 @@ pub async fn list(
     Ok(store::client::consent::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
-/// Ends a consent of the actor's own, or anybody's if the actor administers. From the moment this returns its refresh
-/// tokens and its access tokens are refused, by whoever asks us or reads the status list.
+/// Ends a consent of the actor, or any consent when the actor is an administrator. When this returns, its refresh
+/// tokens and access tokens are refused: by this server at once, and by servers that read the status list.
 pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(), ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
@@ -64,8 +64,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(),
     Ok(())
 }
 
-/// Ends one access token, whose ever it is: for whoever proves to have it, or found it at `place`. False when it has
-/// ended before.
+/// Ends one access token of any person. The caller has proved that it holds the token, or found it at `place`. Returns
+/// false when the token had ended before.
 pub(crate) async fn end_token(
     context: &Context,
     actor: &Actor,
@@ -86,7 +86,7 @@ pub(crate) async fn end_token(
     Ok(true)
 }
 
-/// Ends a consent of which somebody found a token at `place` and reports it.
+/// Ends a consent after one of its tokens was found at `place` and reported.
 pub(crate) async fn end_leaked(
     context: &Context,
     actor: &Actor,
@@ -109,7 +109,7 @@ pub(crate) async fn end_leaked(
     Ok(())
 }
 
-/// The audit event of a consent that ended, and where a token of it was found if it leaked.
+/// The audit event of a consent that ended. It says where a token of the consent was found, if one leaked.
 fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event {
     Event::new(Action::GrantEnded, Target::Client, listed.consent.client_id.as_str(), &listed.client_name)
         .with(json!({
@@ -121,8 +121,8 @@ fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event 
         .about(&listed.consent.person)
 }
 
-/// Ends the grant in a change that has begun, and commits it: for a code or token that was used twice, whose request
-/// fails all the same, and for a client that ends its own grant.
+/// Ends the consent in a change that has begun, and commits the change. Two cases need this: a code or token was used
+/// twice, and its request still fails; or a client ends its own consent.
 pub(crate) async fn end_and_commit(
     mut change: Change<'_>,
     actor: &Actor,

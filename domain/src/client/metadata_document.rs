@@ -1,9 +1,9 @@
-//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose identifier is the
-//! address of a document that describes it. It need not register, and its host vouches for it as far as anybody trusts
-//! that host.
+//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document): the identifier of the client is the
+//! address of a document that describes it. Such a client need not register. Its host vouches for it, so it is trusted
+//! only as far as a person trusts that host.
 //!
-//! Only people who are signed in make us ask another server, and no server is asked often. At the token endpoint
-//! nothing is fetched: a client that gets there has been before a person, and is stored.
+//! We fetch a document only for a person who is signed in, and we ask no server often. The token endpoint fetches
+//! nothing: a client that calls it has asked a person before, and is stored.
 
 use std::time::Duration;
 
@@ -23,17 +23,17 @@ use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
 use crate::services::client_documents::host;
 use crate::store::{self, StoreError};
 
-/// A document is believed for this time; whoever comes later makes us ask again.
+/// How long a stored document is used. After that, the next request fetches it again.
 const FRESH: Duration = Duration::from_secs(3600);
-/// Longest problem that is told, in characters: part of it comes from elsewhere.
+/// Longest problem that is shown, in characters. Part of the text comes from another server.
 const LONGEST_PROBLEM: usize = 200;
-/// What is kept of a document beside the redirect URIs: what is shown, or explains what was decided.
+/// The members of a document that are kept beside the redirect URIs, because they are shown or explain a decision.
 const MEMBERS: [&str; 4] = ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method"];
 
-/// Why a client is not known by its document. The text is for the person.
+/// Why a document gives no client. The text is for the person.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    /// The document cannot be had, or is none.
+    /// The document cannot be fetched, or is not a valid client document.
     #[error("{0}")]
     Unusable(String),
     /// A fault of ours.
@@ -47,12 +47,12 @@ fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
 }
 
-/// The client that the document at the address `id` describes, as it is now or was less than an hour ago.
+/// The client that the document at the address `id` describes. The document is at most one hour old.
 ///
 /// # Errors
 ///
-/// [`DocumentError::Unusable`] when there is no such document or it does not describe a client that can be served: then
-/// the client is not known, whatever it was before.
+/// [`DocumentError::Unusable`] when there is no such document, or it does not describe a client that can be served.
+/// Then the client is refused, even if it was known before.
 pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Result<AppClient, DocumentError> {
     let known = store::client::find(&context.store, id).await?;
     let now = context.now();
@@ -92,7 +92,7 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
     Ok(AppClient { created_at, last_used_at, ..described })
 }
 
-/// Reads a document (§4). Members that are not known here mean something to others.
+/// Reads a document (§4). Unknown members are ignored: they mean something to other servers.
 fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
     let Some(Value::Object(document)) = strict_json::parse(document) else {
         return Err(unusable("It is not a JSON object without repeated members."));
@@ -103,7 +103,7 @@ fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, 
     if document.contains_key("client_secret") || document.contains_key("client_secret_expires_at") {
         return Err(unusable("It holds a client_secret, which everybody can read."));
     }
-    // What everybody can read holds no secret, so where nothing is said no secret is meant.
+    // A document that everybody can read cannot hold a secret. So an absent method means that there is no secret.
     match document.get("token_endpoint_auth_method").map(Value::as_str) {
         None | Some(Some("none")) => {}
         _ => {
@@ -116,7 +116,7 @@ fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, 
     if !document.get("grant_types").is_none_or(has_code) {
         return Err(unusable("Its grant_types do not hold authorization_code."));
     }
-    // Of a client for many servers some redirect URIs may be none that are safe here; others of it are.
+    // A client for many servers may list redirect URIs that are not safe here. Only those are left out.
     let listed = document.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let usable = listed.iter().filter_map(|uri| uri.as_str().and_then(RedirectUri::parse));
     let redirect_uris: Vec<RedirectUri> = usable.take(MOST_REDIRECT_URIS).collect();

@@ -6,12 +6,12 @@
 //! | this one | clients that administrators add, and what all clients have in common |
 //! | [`registration`] | clients that register themselves (RFC 7591) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
-//! | [`prune`] | removal of clients that nobody uses |
+//! | [`prune`] | removal of unused clients |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
-//! | [`consent`] | what people have allowed, and ending it |
+//! | [`consent`] | what people have allowed, and how it ends |
 //! | [`personal_token`] | tokens that people generate for their own programs |
 //!
-//! A consent's life: [`authorization::check`] → the person's decision → [`authorization::allow`] → tokens
+//! The life of a consent: [`authorization::check`] → the person's decision → [`authorization::allow`] → tokens
 //! ([`crate::token::grants`]) → [`consent::end`].
 
 pub mod authorization;
@@ -40,17 +40,17 @@ use crate::model::field_error::FieldError;
 use crate::store::client::consent::ConsentSelection;
 use crate::store::{self, StoreError};
 
-/// How much of a host the audit log repeats, in characters. Names in the DNS are 253 long at most.
+/// Longest part of a host that the audit log repeats, in characters. Names in the DNS have at most 253.
 const LONGEST_HOST: usize = 100;
 
-/// What an administrator says of a new client.
+/// What an administrator enters for a new client.
 #[derive(Debug, Clone, Default)]
 pub struct ClientDraft {
     /// Its name for people.
     pub name: String,
     /// Where answers may be sent.
     pub redirect_uris: Vec<String>,
-    /// Whether it can keep a secret: it runs on a server.
+    /// Whether the client can keep a secret, because it runs on a server.
     pub confidential: bool,
 }
 
@@ -60,10 +60,10 @@ pub enum ClientError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// There is no such client, or it is not for this person to see.
+    /// The client does not exist, or the actor may not see it.
     #[error("there is no such client")]
     NotFound,
-    /// The form was sent before, and made this client.
+    /// The form was sent before, and made this client at that time.
     #[error("this form was sent before")]
     AlreadySubmitted(AppClientId),
     /// A fault of ours.
@@ -108,8 +108,8 @@ pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(AppClientId::parse))
 }
 
-/// Makes a client. The secret of a confidential one is in the answer and nowhere else. `form_token` is the form's
-/// token, which makes one client and no second.
+/// Adds a client. Only the answer holds the secret of a confidential client. `form_token` is the form's one-use token:
+/// a form that is sent twice makes one client.
 pub async fn create(
     context: &Context,
     actor: &Actor,
@@ -146,8 +146,8 @@ pub async fn create(
     Ok((client, secret))
 }
 
-/// The audit event of a new client. Of one that nobody vouches for it tells where answers go, and not in its own words:
-/// whoever registers must not write at length into a log that is kept for good.
+/// The audit event of a new client. When no administrator added the client, the event holds only the hosts of its
+/// redirect URIs: such a client must not write long texts into a log that is kept permanently.
 pub(crate) fn added(client: &AppClient) -> Event {
     let mut details = json!({ "kind": client.kind.as_str(), "confidential": client.is_confidential() });
     if client.kind == ClientKind::Registered {
@@ -160,7 +160,7 @@ pub(crate) fn added(client: &AppClient) -> Event {
     Event::new(Action::ClientAdded, Target::Client, client.id.as_str(), &client.name).with(details)
 }
 
-/// The audit event of a client that is described otherwise than before.
+/// The audit event of a client whose description changed.
 pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     let uris = |client: &AppClient| -> Vec<String> {
         client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
@@ -171,8 +171,8 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     }))
 }
 
-/// Changes the name and the redirect URIs of a client that an administrator added. What people allowed goes on; a code
-/// that is on its way to where answers went before is good for nothing any more.
+/// Changes the name and the redirect URIs of a client that an administrator added. Its consents go on. When the
+/// redirect URIs change, codes that were issued before can no longer be redeemed.
 pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let mut change = context.begin_change().await?;
@@ -209,8 +209,8 @@ pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Resu
     Ok(found.filter(|client| client.removed_at.is_none()))
 }
 
-/// Gives a confidential client another secret, which is in the answer and nowhere else. The old one ends now. What
-/// people allowed goes on. `form_token` is the form's token, which makes one secret and no second.
+/// Gives a confidential client a new secret. Only the answer holds it. The old secret ends now; the consents go on.
+/// `form_token` is the form's one-use token: a form that is sent twice makes one secret.
 pub async fn replace_secret(
     context: &Context,
     actor: &Actor,
@@ -233,8 +233,8 @@ pub async fn replace_secret(
     Ok((client, secret))
 }
 
-/// Ends the secret of a client that somebody found at `place` and reports. Its consents go on, and cannot be refreshed
-/// until an administrator replaces the secret, or the client registers anew.
+/// Ends the secret of a client after it was found at `place` and reported. The consents go on. They cannot be refreshed
+/// until an administrator replaces the secret, or the client registers again.
 pub(crate) async fn end_secret(
     context: &Context,
     actor: &Actor,
@@ -252,7 +252,7 @@ pub(crate) async fn end_secret(
     Ok(())
 }
 
-/// Removes a client: its consents end, and with them its tokens. Returns how many consents those were.
+/// Removes a client. Its consents and their tokens end. Returns how many consents ended.
 pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Result<u64, ClientError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;

@@ -1,9 +1,9 @@
-//! Personal access tokens: for programs into which a person pastes a token, because they sign nobody in. Each is for
-//! one MCP server, ends by itself, and can be ended before.
+//! Personal access tokens: for programs that cannot sign a person in, so that the person pastes a token into them. Each
+//! token is for one MCP server, has an expiry, and can be ended earlier.
 //!
-//! They are opaque and looked up at every use, so one that was ended is refused at once: by the built-in MCP server,
-//! and by others that ask the introspection endpoint. A signed token that lives for months was rejected: servers that
-//! verify tokens by themselves would have to read a status list for as long.
+//! Personal tokens are opaque and looked up at every use. So the built-in MCP server, and servers that ask the
+//! introspection endpoint, refuse an ended token at once. A signed token that lives for months was rejected: servers
+//! that verify tokens by themselves would have to read a status list for as long.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,19 +30,19 @@ use crate::store::{self, StoreError};
 
 /// Longest life of a token.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
-/// Most live tokens of a person: whoever needs more has programs that deserve credentials of their own.
+/// Most live tokens of a person. A person who needs more has programs that should have credentials of their own.
 pub const MOST_LIVE: i64 = 50;
-/// A use is noted when the last one that was noted is this old: a token is used with every request.
+/// A use is stored only when the last stored one is this old: a program may use its token in every request.
 const NOTE_AFTER: Duration = Duration::from_secs(60);
 
-/// What is asked for.
+/// What a person asks for.
 #[derive(Debug, Clone, Default)]
 pub struct TokenDraft {
-    /// What the token shall be called.
+    /// The name of the token.
     pub name: String,
-    /// Identifier of the MCP server it is for; empty: the built-in one.
+    /// Identifier of the MCP server that the token is for; empty: the built-in one.
     pub server: String,
-    /// What it shall allow; empty: the server's default.
+    /// The scopes of the token; empty: the server's default.
     pub scopes: Vec<String>,
     /// Days until it ends.
     pub days: u32,
@@ -54,10 +54,10 @@ pub enum PersonalTokenError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// There is no such live token, or it is somebody else's.
+    /// There is no live token with this identifier, or it belongs to another person.
     #[error("there is no such token")]
     NotFound,
-    /// The form was sent before, and made a token.
+    /// The form was sent before, and made a token at that time.
     #[error("this form was sent before")]
     AlreadySubmitted,
     /// A fault of ours.
@@ -67,7 +67,7 @@ pub enum PersonalTokenError {
 
 through_fault!(PersonalTokenError: StoreError);
 
-/// The scopes of `server` that a personal token may have: to ask about other people's tokens is for machines.
+/// The scopes of `server` that a personal token may have. Only machines may ask about other people's tokens.
 pub fn grantable(server: &McpServer) -> Scopes {
     server.scopes.iter().map(|scope| scope.name.as_str()).filter(|name| *name != SCOPE_INTROSPECT).collect()
 }
@@ -107,7 +107,7 @@ pub async fn was_made_by_form(context: &Context, form_token: &str) -> Result<boo
     Ok(idempotency::result_of(context, form_token).await?.is_some())
 }
 
-/// Generates a token of `person`, who asks for it. It is in the answer and nowhere else.
+/// Generates a token for `person`, who asks for it. Only the answer holds it.
 pub async fn generate(
     context: &Context,
     actor: &Actor,
@@ -162,8 +162,8 @@ pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<Listed
     Ok(store::client::personal_token::list(&context.store, Some(person), None, context.now(), MOST_LIVE).await?)
 }
 
-/// The live tokens that `authority` sees, newest first, at most `limit` after a place: a person's own; to
-/// administrators everybody's.
+/// The live tokens that `authority` sees, newest first, at most `limit` after a cursor. A person sees their own tokens.
+/// Administrators see all of them.
 pub async fn list(
     context: &Context,
     authority: &Authority,
@@ -178,7 +178,7 @@ pub async fn list(
     Ok(store::client::personal_token::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
-/// Ends a token of the actor's own, or anybody's if the actor administers. From the moment this returns it is refused.
+/// Ends a token of the actor, or any token when the actor is an administrator. When this returns, the token is refused.
 pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Result<(), PersonalTokenError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
@@ -198,7 +198,7 @@ pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Resu
     Ok(())
 }
 
-/// Ends a token that somebody found at `place` and reports.
+/// Ends a token after it was found at `place` and reported.
 pub(crate) async fn end_leaked(
     context: &Context,
     actor: &Actor,
@@ -221,14 +221,14 @@ pub(crate) async fn end_leaked(
     Ok(())
 }
 
-/// The audit event of a token that was ended, and where it was found if it leaked.
+/// The audit event of a token that was ended. It says where the token was found, if it leaked.
 fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
     Event::new(Action::PersonalTokenRevoked, Target::PersonalToken, token.id.as_str(), &token.name)
         .with(json!({ "person": token.person.as_str(), "cause": cause.as_str(), "found_at": place }))
         .about(&token.person)
 }
 
-/// The token that `secret` is, if it is accepted now, and the server it is for.
+/// The token with this `secret`, if it is accepted now, and its MCP server.
 pub(crate) async fn find_live(
     context: &Context,
     secret: &PlainSecret,
@@ -244,14 +244,14 @@ pub(crate) async fn find_live(
     Ok(server.map(|server| (found, server)))
 }
 
-/// Notes that the token was used, from `address` where that is known, unless that was noted a moment ago.
+/// Stores the use of the token, from `address` where that is known, unless a recent use is stored already.
 pub(crate) async fn note_use(context: &Context, token: &PersonalToken, address: Option<IpAddr>) {
     let now = context.now();
     if token.last_used_at.is_some_and(|at| now.since(at) < NOTE_AFTER) {
         return;
     }
     let address = address.map(|address| address.to_string());
-    // Whoever may use the token may do so when this cannot be written.
+    // A failed write does not refuse the token: its holder has the right to use it.
     if let Err(error) =
         store::client::personal_token::mark_used(&context.store, &token.id, now, address.as_deref()).await
     {

@@ -1,4 +1,4 @@
-//! Removal of clients that nobody uses: whoever registers itself leaves an entry behind, and most never come back.
+//! Removal of unused clients. Every client that registers itself leaves an entry, and most of them never come back.
 
 use std::time::Duration;
 
@@ -10,19 +10,20 @@ use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event};
 use crate::store::client::{self, Unused};
 
-/// A client that nobody allowed anything is kept this long after it was first seen.
+/// A client that no person ever allowed anything is kept this long after it was first seen.
 pub const NEVER_USED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A client that was used is kept this long after its last token, and until the record of its consents is gone.
 pub const IDLE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Clients that were never used and wait for it. Of more the oldest go with the next run: registering costs nothing.
+/// How many unused clients are kept while they wait for their first use. When there are more, the next run removes the
+/// oldest ones, because registering costs nothing.
 const MOST_NEVER_USED: u32 = 10_000;
-/// Clients that one transaction removes.
+/// How many clients one transaction removes.
 const BATCH_SIZE: usize = 500;
-/// Names in an audit entry.
+/// How many names an audit entry holds.
 const MOST_NAMES: usize = 20;
 
-/// Removes clients that made themselves known, did nothing for too long, and have no consents. Returns how many.
-/// Clients that administrators made stay.
+/// Removes clients that registered themselves or have a document, were idle for too long, and have no consents. Clients
+/// that administrators added stay. Returns how many were removed.
 pub async fn run(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let crowded = client::crowded_out(&context.store, i64::from(MOST_NEVER_USED)).await?;

@@ -1,5 +1,5 @@
-//! Dynamic client registration (RFC 7591): a client makes itself known before it sends people here. Nobody vouches for
-//! it, so it gets nothing but the right to ask people, who are told where their answer goes.
+//! Dynamic client registration (RFC 7591): a client registers itself before it sends people here. No administrator
+//! vouches for such a client. So it gets only the right to ask people, and the page tells them where the answer goes.
 
 use serde_json::{Map, Value, json};
 
@@ -16,9 +16,12 @@ use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDI
 use crate::model::origin::Origin;
 use crate::store::{self, StoreError};
 
-/// What a client may say of itself: of RFC 7591 §2 what has a meaning here or is only repeated, and the application
-/// type of OpenID Connect, which MCP clients send. Whatever else somebody sends might one day mean something, so it is
-/// refused.
+/// The metadata members that a client may send:
+///
+/// - those of RFC 7591 §2 that have a meaning here, or that the answer only repeats;
+/// - the application type of OpenID Connect, which MCP clients send.
+///
+/// Any other member is refused, because it might get a meaning one day.
 const MEMBERS: [&str; 15] = [
     "redirect_uris",
     "token_endpoint_auth_method",
@@ -51,10 +54,10 @@ pub enum RegistrationError {
     /// The client did not bring the operator's token.
     #[error("the initial access token is missing or wrong")]
     Unauthorized,
-    /// `invalid_redirect_uri`: what was wrong.
+    /// `invalid_redirect_uri`, and the reason.
     #[error("{0}")]
     RedirectUri(&'static str),
-    /// `invalid_client_metadata`: what was wrong.
+    /// `invalid_client_metadata`, and the reason.
     #[error("{0}")]
     Metadata(&'static str),
     /// A fault of ours.
@@ -65,8 +68,8 @@ pub enum RegistrationError {
 through_fault!(RegistrationError: StoreError);
 
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
-/// `Authorization` header. Returns what is answered (§3.2.1): all that was sent, the identifier, and a secret where the
-/// client asked for one.
+/// `Authorization` header. Returns the answer (§3.2.1): all members of the request, the identifier, and a secret when
+/// the client asked for one.
 pub async fn register(
     context: &Context,
     metadata: &[u8],
@@ -87,7 +90,7 @@ pub async fn register(
     check_flow(&metadata)?;
     let name = name(&metadata)?;
     let secret = wants_secret(&metadata)?.then(|| PlainSecret::generate(context.random.as_ref()));
-    // What is left out has a meaning (§2), which the answer tells.
+    // An absent member has a default (§2). The answer states the default.
     for (member, default) in [
         ("token_endpoint_auth_method", json!("client_secret_basic")),
         ("grant_types", json!(["authorization_code"])),
@@ -136,7 +139,7 @@ fn read(metadata: &[u8]) -> Result<Map<String, Value>, RegistrationError> {
     if !members.keys().all(|name| MEMBERS.contains(&name.as_str())) {
         return Err(RegistrationError::Metadata("A member is none of RFC 7591, or not supported here."));
     }
-    // What is repeated to the client, and shown, are texts and lists of texts.
+    // Members that are repeated to the client and shown must be texts or lists of texts.
     let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.chars().any(is_unprintable));
     let is_plain = |value: &Value| is_text(value) || value.as_array().is_some_and(|list| list.iter().all(is_text));
     if !members.values().all(is_plain) {
@@ -162,8 +165,8 @@ fn redirect_uris(
     );
     let mut uris: Vec<RedirectUri> =
         asked.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or(unusable)?;
-    // Some clients name a website of their maker's beside the person's computer: of those that part is registered
-    // (§3.2.1).
+    // Some clients name a website of their vendor beside the addresses on the person's computer. Then only the
+    // addresses on the computer are registered (§3.2.1).
     if mode == DynamicRegistration::Loopback {
         uris.retain(|uri| uri.destination() == Destination::Loopback);
     }
@@ -175,7 +178,7 @@ fn redirect_uris(
     Ok(uris)
 }
 
-/// A client that registers itself asks people. It never gets a grant in which nobody is asked.
+/// A client that registers itself must ask people. It never gets a grant type that works without a person.
 fn check_flow(metadata: &Map<String, Value>) -> Result<(), RegistrationError> {
     let only = |member: &str, allowed: &[&str], needed: &str| match (metadata.get(member), texts(metadata, member)) {
         (None, _) => true,
@@ -201,7 +204,7 @@ fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError
     }
 }
 
-/// The name that the client gives itself.
+/// The name that the client states in its metadata.
 pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String, RegistrationError> {
     let name = match metadata.get("client_name") {
         None => UNNAMED,

@@ -1,4 +1,4 @@
-//! Stopping a credential for a while. Its secrets stay; its tokens are refused until it is enabled again.
+//! Stopping a credential for a while. Its secrets stay. Its tokens are refused until the credential is enabled again.
 
 use crate::base::id::ClientId;
 use crate::context::Context;
@@ -8,12 +8,12 @@ use crate::model::audit::{Action, Event, Target};
 use crate::model::person::authority::Role;
 use crate::store;
 
-/// Stops the credential. When this returns, no exchange that begins later succeeds.
+/// Disables the credential. When this returns, no exchange that begins later succeeds.
 pub async fn disable(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     set(context, actor, client_id, true).await
 }
 
-/// Lets the credential go on.
+/// Enables the credential again.
 pub async fn enable(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     set(context, actor, client_id, false).await
 }

@@ -1,4 +1,4 @@
-//! Changing what a credential is called and may do. The audit entry says what was and what is.
+//! Changing the name, the rights and the limits of a credential. The audit entry holds the values before and after.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::model::person::authority::Role;
 use crate::model::server::McpServer;
 use crate::store;
 
-/// The new values, all of them.
+/// The new values. An edit replaces all of them.
 #[derive(Debug, Clone)]
 pub struct Edit {
-    /// The team that shall own it; the one that does when absent.
+    /// The team that shall own the credential. When absent, the present team keeps it.
     pub team: Option<TeamId>,
     /// Name for people.
     pub name: String,
@@ -29,7 +29,7 @@ pub struct Edit {
     pub description: String,
     /// Scopes; none means the servers' default.
     pub scopes: Vec<String>,
-    /// How long tokens live; the server's rule when absent.
+    /// How long tokens live. When absent, the MCP server's rule applies.
     pub token_lifetime: Option<Duration>,
     /// CIDR ranges or single addresses.
     pub ip_ranges: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Edit {
     pub assertions: AssertionRules,
 }
 
-/// Applies `edit`. Tokens that are out keep what they were granted; the next exchange obeys the new values.
+/// Applies `edit`. Tokens that were issued before keep their scopes; the next exchange obeys the new values.
 pub async fn edit(
     context: &Context,
     actor: &Actor,
@@ -66,7 +66,7 @@ pub async fn edit(
         .collect();
 
     let mut after = checked(edit, &before, &servers, now)?;
-    // What was granted was granted for the team it acts in.
+    // The present scopes need no new permission while the team stays: they were granted for that team.
     let granted = (*team == before.team).then_some(&before.scopes);
     check_privileges(&authority, &after.scopes, granted)?;
     let ends = store::credential::authenticator_ends_in(transaction, client_id).await?;
@@ -82,14 +82,15 @@ pub async fn edit(
         return Ok(Outcome::Unchanged);
     }
     store::credential::update(transaction, &after, now).await?;
-    // The team that it leaves sees that it left.
+    // The old team sees the entry too, so it learns that the credential left.
     let event = Event::new(Action::CredentialEdited, Target::Credential, client_id.as_str(), &after.name)
         .with(Value::Object(changes))
         .also_seen_by(&before.team);
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 
-/// The credential as `edit` makes it, without its team and its end, or everything that is wrong with the edit.
+/// The credential with the values of `edit`, except its team and its end. Returns everything that is wrong with the
+/// edit.
 fn checked(
     edit: &Edit,
     before: &Credential,
@@ -111,7 +112,7 @@ fn checked(
         return Err(CredentialError::Invalid(errors.0));
     };
     let mut after = Credential { name, description, scopes, token_lifetime, ip_ranges, ..before.clone() };
-    // A form knows days: the same day is no change of the moment.
+    // A form sends days, not moments: when the day is the same, the moment has not changed.
     let day = |moment: Option<Timestamp>| moment.map(|moment| moment.rfc3339().chars().take(10).collect::<String>());
     if day(edit.expires_at) != day(before.expires_at) {
         after.expires_at = edit.expires_at;
@@ -122,7 +123,7 @@ fn checked(
     Ok(after)
 }
 
-/// What the edit changes besides the team: values before and after, by the names that forms and the audit log use.
+/// What the edit changes, except the team: values before and after, under the names that forms and the audit log use.
 fn differences(before: &Credential, after: &Credential) -> Map<String, Value> {
     let mut changes = Map::new();
     let mut compare = |field: &str, before: Value, after: Value| {
@@ -143,7 +144,7 @@ fn differences(before: &Credential, after: &Credential) -> Map<String, Value> {
     changes
 }
 
-/// The rules as the audit entry names them.
+/// The rules, under the names that the audit entry uses.
 pub(crate) fn rules(rules: AssertionRules) -> Value {
     json!({
         "token_endpoint_audience": rules.token_endpoint_audience,

@@ -22,8 +22,8 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<Federat
     Ok(store::credential::authenticators::all_identities(&context.store, client_id).await?)
 }
 
-/// Whether another working credential has an identity for exactly the issuer and subject of one of these. A program
-/// that does not send its client ID is refused then: nobody could tell which of them it means.
+/// Whether another working credential has an identity with exactly the same issuer and subject as one of these. A
+/// program that sends no client ID is then refused, because its token fits both credentials.
 pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
     for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
         let all = store::credential::authenticators::identities_with_subject(
@@ -57,7 +57,7 @@ pub async fn add(
     }
     let identity = checked.into_identity(client_id, context.now(), context.random.as_ref());
     check_owner(&mut change, actor, &credential.team, &identity).await?;
-    // Registered twice, it would go on working after it was removed.
+    // If an identity were registered twice, it would go on working after one of the two was removed.
     if live.iter().any(|other| other.accepts_the_same_as(&identity)) {
         let message = "This identity is there already.";
         return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
@@ -69,8 +69,8 @@ pub async fn add(
     Ok(identity.id)
 }
 
-/// A program that sends no client ID is refused when two credentials have its exact subject: nobody but an
-/// administrator may do that to a credential of another team.
+/// When two credentials have exactly the same subject, a program that sends no client ID is refused. So only an
+/// administrator may add an identity that a credential of another team has already.
 pub(crate) async fn check_owner(
     change: &mut Change<'_>,
     actor: &Actor,
@@ -87,7 +87,7 @@ pub(crate) async fn check_owner(
     Ok(())
 }
 
-/// Removes an identity: its tokens are refused from now on.
+/// Removes an identity. Tokens that use it are refused from now on.
 pub async fn remove(
     context: &Context,
     actor: &Actor,
@@ -106,7 +106,7 @@ pub async fn remove(
     Ok(())
 }
 
-/// What the audit entry says of an identity.
+/// The details of an identity for the audit entry.
 pub(crate) fn describe(identity: &FederatedIdentity) -> Value {
     json!({
         "identity": identity.id.as_str(),

@@ -1,4 +1,4 @@
-//! Generating a credential: the one moment at which its secret, if it has one, exists in clear.
+//! Generating a credential. Only here does its secret, if it has one, exist in clear.
 
 use serde_json::{Value, json};
 
@@ -20,14 +20,14 @@ use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
 use crate::{idempotency, store};
 
-/// A new credential with its secret, if it has one, to be shown in one answer and dropped.
+/// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.
 #[derive(Debug)]
 pub struct Generated {
     /// The credential.
     pub credential: Credential,
-    /// Its secret; none when it proves itself with keys or another issuer's tokens.
+    /// Its secret. `None` when the credential authenticates with keys or with another issuer's tokens.
     pub secret: Option<PlainSecret>,
-    /// When what proves it stops working; `None`: never.
+    /// When the secret, keys or identity stop working; `None`: never.
     pub expires_at: Option<Timestamp>,
     /// The MCP server its tokens are for by default.
     pub server: McpServer,
@@ -40,8 +40,8 @@ pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<
 
 /// Generates a credential.
 ///
-/// `form_token` is the one-use token of the form it came from: sent twice, the form makes one credential, and the
-/// second answer is [`CredentialError::AlreadySubmitted`].
+/// `form_token` is the one-use token of the form. A form that is sent twice makes one credential, and the second answer
+/// is [`CredentialError::AlreadySubmitted`].
 pub async fn generate(
     context: &Context,
     actor: &Actor,
@@ -107,8 +107,8 @@ pub async fn generate(
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
 }
 
-/// The team that will own it: the one that was chosen, or the only one there is to choose. Administrators who choose
-/// none generate for the first team.
+/// The team that will own the credential: the chosen one, or the only team that the actor may choose. When an
+/// administrator chooses none, the first team owns it.
 async fn owner(
     change: &mut Change<'_>,
     authority: &Authority,
@@ -134,7 +134,8 @@ async fn owner(
     store::person::team::find(&mut **change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
 }
 
-/// Scopes that reach other credentials are granted by administrators. Those that a credential has already may stay.
+/// Only administrators grant scopes that reach other credentials. Such scopes may stay when the credential has them
+/// already.
 pub(crate) fn check_privileges(
     authority: &Authority,
     scopes: &Scopes,
@@ -162,7 +163,7 @@ pub(crate) async fn use_form_token(
     }
 }
 
-/// Makes a secret for the credential and stores its hash.
+/// Generates a secret for the credential and stores its hash.
 pub(crate) async fn add_secret(
     context: &Context,
     change: &mut Change<'_>,
@@ -184,7 +185,8 @@ pub(crate) async fn add_secret(
     Ok((row.id, secret))
 }
 
-/// Stores what proves the new credential; returns the secret, if there is one, and what the audit entry says.
+/// Stores the authenticators of the new credential. Returns the secret, if there is one, and the details for the audit
+/// entry.
 async fn add_proof(
     context: &Context,
     change: &mut Change<'_>,

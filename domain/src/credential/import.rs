@@ -1,9 +1,11 @@
-//! Taking over credentials of another system, many at a time: one JSON object a line, with the identifiers and secrets
-//! that clients already hold.
+//! Importing many credentials from another system: one JSON object a line, with the identifiers and secrets that
+//! clients hold already.
 //!
-//! A file is read twice. First every line is checked, and one bad line means that nothing is written. Then it is
-//! written in batches, each whole or not at all; whatever interrupts that, the same file again goes on where it ended,
-//! because lines whose credential is there are left alone.
+//! A file is read twice:
+//!
+//! - First every line is checked. One bad line means that nothing is written.
+//! - Then the lines are written in batches, each whole or not at all. After any interruption, an import of the same
+//!   file continues where the last one ended, because lines whose credential exists already are left alone.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,7 +28,7 @@ use crate::model::server::McpServer;
 use crate::store::credential::import::NewImported;
 use crate::store::{self, StoreError};
 
-/// Lines that are checked or written at once.
+/// Number of lines that are checked or written at once.
 pub const BATCH: usize = 1000;
 
 /// A line of the file. Only the name and one of the two secrets are needed.
@@ -47,14 +49,14 @@ struct Line {
     token_lifetime: Option<u64>,
     #[serde(default)]
     ip_ranges: Vec<String>,
-    /// RFC 3339; null: never. Absent: as for a new secret.
+    /// RFC 3339. `null`: never. Absent: the default of a new secret.
     #[serde(default, deserialize_with = "present")]
     expires_at: Option<Option<String>>,
     #[serde(default)]
     disabled: bool,
 }
 
-/// Tells `null` from an absent field.
+/// Distinguishes `null` from an absent field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -62,16 +64,16 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub line: u64,
-    /// What to do about it; repeats no secret.
+    /// What to do about it. The message repeats no secret.
     pub message: String,
 }
 
 /// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Lines that cannot be imported. Nothing of their batch was.
+    /// These lines cannot be imported. Nothing of their batch was written.
     #[error("{} lines cannot be imported", .0.len())]
     Lines(Vec<Problem>),
     /// A fault of ours.
@@ -81,24 +83,24 @@ pub enum ImportError {
 
 through_fault!(ImportError: StoreError);
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Credentials that are new, or would be.
+    /// Credentials that are new. In a check: that would be new.
     pub new: u64,
-    /// Lines whose credential was there.
+    /// Lines whose credential existed already.
     pub present: u64,
 }
 
 /// The secret of a line, checked.
 enum CheckedSecret {
-    /// Known in its stored form.
+    /// The file holds the secret in a form that can be stored as it is.
     Stored { hash: String, hint: String },
-    /// Somebody may have chosen it: it costs a password hash, when it is written.
+    /// A person may have chosen this secret, so it needs a password hash when it is written.
     Chosen(ImportedSecret),
 }
 
-/// An import under way: what lines are checked against, and what the lines so far were.
+/// An import under way: what lines are checked against, and what the lines so far held.
 pub struct Import<'context> {
     context: &'context Context,
     actor: &'context Actor,
@@ -109,7 +111,7 @@ pub struct Import<'context> {
 }
 
 impl<'context> Import<'context> {
-    /// Begins to read a file from its first line.
+    /// Begins an import at the first line of a file.
     pub async fn begin(context: &'context Context, actor: &'context Actor) -> Result<Self, Fault> {
         let teams = store::person::team::list(context.store.reads(), None).await?;
         let teams = teams
@@ -128,7 +130,7 @@ impl<'context> Import<'context> {
     ///
     /// # Errors
     ///
-    /// [`ImportError::Lines`] with everything that is wrong in it.
+    /// [`ImportError::Lines`] with everything that is wrong in the batch.
     pub async fn check(&mut self, lines: &[(u64, String)]) -> Result<Imported, ImportError> {
         let checked = self.checked(lines)?;
         let mut connection = self.context.store.reads().acquire().await.map_err(StoreError::from)?;
@@ -136,13 +138,13 @@ impl<'context> Import<'context> {
         Ok(imported)
     }
 
-    /// Writes a batch of lines that were checked: all of those whose credential is not there yet.
+    /// Writes a batch of lines that were checked. Lines whose credential exists already are skipped.
     pub async fn write(&mut self, lines: &[(u64, String)], is_alone: bool) -> Result<Imported, ImportError> {
         let checked = self.checked(lines)?;
         let mut connection = self.context.store.reads().acquire().await.map_err(StoreError::from)?;
         let (_, new) = self.new_ones(&mut connection, checked).await?;
         drop(connection);
-        // Before the change begins: a password hash takes its time, and others wait for the change.
+        // Hashed before the change begins: a password hash takes time, and other changes wait for this one.
         let mut batch = Vec::with_capacity(new.len());
         for (line, credential, secret) in new {
             let (hash, hint) = match secret {
@@ -171,7 +173,7 @@ impl<'context> Import<'context> {
     ) -> Result<Imported, ImportError> {
         let store = &self.context.store;
         let mut change = self.context.begin_change().await?;
-        // Somebody else may have been faster since.
+        // Another import may have added some of them since they were read.
         let ids: Vec<&str> = batch.iter().map(|(_, new)| new.credential.client_id.as_str()).collect();
         let (present, _) = store::credential::import::present(store, change.transaction(), &ids, &[]).await?;
         let batch: Vec<NewImported> = batch
@@ -185,7 +187,7 @@ impl<'context> Import<'context> {
         let events = if is_alone {
             batch.iter().map(|new| event_of_one(&new.credential)).collect()
         } else {
-            // As many entries as credentials would make the log of a large import larger than the import.
+            // One audit entry for each credential would make the log of a large import larger than the import.
             vec![Event::of_instance(Action::CredentialImported).with(json!({
                 "credentials": batch.len(),
                 "first": first.credential.client_id.as_str(),
@@ -207,7 +209,7 @@ impl<'context> Import<'context> {
         if problems.is_empty() { Ok(checked) } else { Err(ImportError::Lines(problems)) }
     }
 
-    /// Leaves out what is there already, and finds secrets that belong to others.
+    /// Leaves out the credentials that exist already, and finds secrets that belong to other credentials.
     async fn new_ones(
         &self,
         connection: &mut sqlx::AnyConnection,
@@ -245,8 +247,8 @@ impl<'context> Import<'context> {
                 "client_id: use 4 to 128 letters, digits and . _ - ~ @, beginning with a letter or digit; what begins \
                  with csc_ must be one of ours",
             )?,
-            // The same line has the same identifier when the file is imported again. Under the pepper, because the line
-            // holds a secret and the identifier is public.
+            // The same line gets the same identifier when the file is imported again. It is derived with the pepper,
+            // because the line holds a secret and the identifier is public.
             None => ClientId::following_from(&self.context.keys.pepper.mac(text.as_bytes())),
         };
         if !self.seen.insert(short(client_id.as_str())) {
@@ -354,14 +356,14 @@ fn event_of_one(credential: &Credential) -> Event {
     )
 }
 
-/// A fingerprint to recognise repetitions in a file by: eight bytes of it, because a file may have millions of lines.
+/// A fingerprint that finds repetitions in a file. It has only eight bytes, because a file may have millions of lines.
 fn short(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
 }
 
-/// What JSON's parser says, without what it found: that may be a secret.
+/// The message of JSON's parser without the value that it found: the value may be a secret.
 fn said_without_values(error: &serde_json::Error) -> String {
     let said = error.to_string();
     if error.is_data()

@@ -1,4 +1,4 @@
-//! One credential, looked at closely.
+//! Details of one credential.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::store;
 
-/// The credential with this client ID, for those who see its team.
+/// The credential with this client ID, when `authority` sees its team.
 pub async fn find(context: &Context, authority: &Authority, client_id: &ClientId) -> Result<Option<Credential>, Fault> {
     context.rollup.flush().await;
     let found = store::credential::find(&context.store, client_id).await?;
@@ -23,7 +23,7 @@ pub async fn secrets(context: &Context, client_id: &ClientId) -> Result<Vec<Clie
     Ok(store::credential::secrets(context.store.reads(), client_id).await?)
 }
 
-/// The facts about `credential`, as of when it was found.
+/// The facts about `credential`. Values of the credential itself are from the moment at which it was read.
 pub async fn impact(context: &Context, credential: &Credential) -> Result<Impact, Fault> {
     let now = context.now();
     let day_ago = now.minus(Duration::from_secs(24 * 3600));

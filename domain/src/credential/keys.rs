@@ -24,7 +24,7 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<ClientK
     Ok(store::credential::authenticators::keys(&context.store, client_id).await?)
 }
 
-/// Adds the keys to a credential of `private_key_jwt`. They work when this returns.
+/// Adds the keys to a credential that uses `private_key_jwt`. They work when this returns.
 pub async fn add(
     context: &Context,
     actor: &Actor,
@@ -38,7 +38,7 @@ pub async fn add(
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
-    // Cancelling a rotation ends what is new: that must not be a key which had nothing to do with it.
+    // Cancelling a rotation ends every new key. It must not end a key that was no part of the rotation.
     if credential.is_rotating(now) {
         return Err(CredentialError::RotationUnderWay);
     }
@@ -78,7 +78,7 @@ pub(crate) async fn insert(
     Ok(added)
 }
 
-/// Removes a key: assertions that it signed are refused from now on, and so are the tokens made with them.
+/// Removes a key. From now on the assertions that it signed are refused, and so are the tokens made with them.
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<(), CredentialError> {
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
@@ -114,7 +114,7 @@ pub(crate) fn new(
     }
 }
 
-/// What the audit entry says of a key.
+/// The details of a key for the audit entry.
 pub(crate) fn describe(key: &ClientKey) -> Value {
     json!({
         "key": key.id.as_str(),

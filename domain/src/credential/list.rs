@@ -1,5 +1,5 @@
-//! The list of credentials: search, filter, sort, and pages by key rather than by number, so that a page costs the
-//! same however far down it is and nothing is shown twice when rows are added.
+//! The list of credentials: search, filter, sort. A page begins at a key, not at a page number. So every page costs the
+//! same, and no row is shown twice when rows are added.
 
 use crate::base::clock::Timestamp;
 use crate::context::Context;
@@ -21,7 +21,7 @@ pub struct Page {
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// The cursor is not one that we handed out for this order.
+    /// The cursor is not one that we made for this sort order.
     #[error("the page link is not valid")]
     BadCursor,
     /// A fault of ours.
@@ -72,7 +72,7 @@ fn write_cursor(context: &Context, sort: Sort, last: &Credential) -> String {
 
 fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<CredentialCursor, ListError> {
     use base64::Engine;
-    // From the end: an imported client ID may hold dots.
+    // Split from the end, because an imported client ID may hold dots.
     let mut parts = text.rsplitn(3, '.');
     let (Some(mac), Some(key), Some(client_id)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(ListError::BadCursor);
@@ -85,7 +85,7 @@ fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<CredentialCu
     Ok(CredentialCursor { key, client_id: client_id.to_owned() })
 }
 
-/// Counts of what `authority` sees, for the overview. Those of a large instance may be some seconds old.
+/// Counts of what `authority` sees, for the overview. On a large instance the counts may be some seconds old.
 pub async fn counts(context: &Context, authority: &Authority) -> Result<Counts, Fault> {
     let (store, key, now) = (context.store.clone(), authority.key().map(str::to_owned), context.now());
     let name = key.clone().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Credentials: OAuth clients of machines, from generation to revocation.
+//! Credentials: OAuth clients for machines, from generation to revocation.
 //!
 //! | module | operation |
 //! |---|---|
@@ -8,9 +8,9 @@
 //! | [`edit`] | name, description, scopes, lifetimes, address ranges |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
-//! | [`disable`], [`revoke`] | stop it until it is enabled; end it for good |
+//! | [`disable`], [`revoke`] | stop a credential until it is enabled again; end it permanently |
 //!
-//! What a person may ask for stands in [`crate::model::credential::draft`].
+//! [`crate::model::credential::draft`] holds what a person may ask for in a new credential.
 
 pub mod disable;
 pub mod edit;
@@ -37,25 +37,25 @@ use crate::store::{self, StoreError};
 /// Why an operation on a credential was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
-    /// There is no such credential for whoever asks.
+    /// The credential does not exist, or the actor may not see it.
     #[error("there is no such credential")]
     NotFound,
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// It can be looked at; the role for this is missing.
+    /// The actor may see the credential, but does not have the role for this operation.
     #[error("the role does not allow it")]
     Forbidden,
-    /// The credential proves itself in another way.
+    /// The credential uses another authentication method.
     #[error("the credential does not use this kind of authentication")]
     OtherMethod,
-    /// A secret or key is being replaced already.
+    /// A secret or key of the credential is being replaced already.
     #[error("a rotation is under way; finish or cancel it first")]
     RotationUnderWay,
     /// A revoked credential cannot be changed.
     #[error("the credential is revoked")]
     Revoked,
-    /// The form was sent before and made this credential then.
+    /// The form was sent before, and made this credential at that time.
     #[error("the form was sent before")]
     AlreadySubmitted(ClientId),
     /// A fault of ours.
@@ -66,7 +66,7 @@ pub enum CredentialError {
 through_fault!(CredentialError: StoreError);
 through_denied!(CredentialError);
 
-/// The credential inside a change by `actor`, who needs `role` in its team.
+/// Reads the credential inside a change by `actor`, who needs `role` in its team.
 async fn find_for(
     change: &mut Change<'_>,
     actor: &Actor,
@@ -79,7 +79,7 @@ async fn find_for(
     Ok(credential)
 }
 
-/// The same for a change of its authenticators: the credential must work this way, and not be revoked.
+/// Like `find_for`, for a change of the authenticators: the credential must use `method`, and must not be revoked.
 async fn find_changeable(
     change: &mut Change<'_>,
     actor: &Actor,
@@ -97,7 +97,7 @@ async fn find_changeable(
     Ok(credential)
 }
 
-/// Stores the moment after which none of the credential's authenticators works, and until when one is being replaced.
+/// Stores two moments: when the last authenticator of the credential ends, and until when one is being replaced.
 pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
     let now = change.now();
     let ends = store::credential::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
@@ -107,7 +107,7 @@ pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential
     Ok(())
 }
 
-/// The same for the credential with this identifier, if there is one.
+/// Does the same for the credential with this identifier, if it exists.
 pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<(), CredentialError> {
     match store::credential::find_in(change.transaction(), client_id).await? {
         Some(credential) => update_ends(change, &credential).await,
@@ -115,11 +115,11 @@ pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId
     }
 }
 
-/// Whether an operation changed anything. Both are success: asking twice is not an error.
+/// Whether an operation changed anything. Both are success: it is no error to ask twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did; here is the number of the audit entry.
+    /// The operation changed something. This is the number of the audit entry.
     Changed(i64),
-    /// It was so already.
+    /// Nothing had to be changed.
     Unchanged,
 }

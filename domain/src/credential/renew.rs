@@ -1,4 +1,4 @@
-//! New secrets for several credentials at once, after a text gave all of them away.
+//! New secrets for several credentials at once, after one text leaked all of them.
 
 use crate::base::id::{ClientId, McpServerId};
 use crate::context::Context;
@@ -16,11 +16,11 @@ use crate::server;
 pub enum Renewal {
     /// Each credential gets a second secret; the present one goes on for the overlap.
     Rotate(Overlap),
-    /// For each a credential with the same settings is generated; the leaked one is left as it is.
+    /// A new credential with the same settings is generated for each. The leaked credential stays as it is.
     Replace,
 }
 
-/// What became of one of them.
+/// The result for one credential.
 pub struct Renewed {
     /// The credential that leaked.
     pub credential: Credential,
@@ -28,13 +28,13 @@ pub struct Renewed {
     pub result: Result<Generated, CredentialError>,
 }
 
-/// Renews each of `client_ids` on its own: what fails for one is told and stops no other.
+/// Renews each of `client_ids` on its own. A failure of one is reported and does not stop the others.
 ///
-/// `form_token` is as for [`generate::generate`]: sent twice, the form makes each secret once.
+/// `form_token` is as for [`generate::generate`]: when the form is sent twice, each secret is still made once.
 ///
 /// # Errors
 ///
-/// [`CredentialError::NotFound`] when `authority` does not see one of them; nothing is changed then.
+/// [`CredentialError::NotFound`] when `authority` does not see one of the credentials; then nothing is changed.
 pub async fn renew_all(
     context: &Context,
     authority: &Authority,
@@ -65,7 +65,7 @@ pub async fn renew_all(
     Ok(renewed)
 }
 
-/// What to ask for to get a credential like this one, with a secret of the default expiry.
+/// A draft for a credential like this one, with a secret of the default expiry.
 async fn like(context: &Context, credential: &Credential) -> Result<Draft, CredentialError> {
     let servers = server::list(context).await?;
     let resource =

@@ -1,4 +1,4 @@
-//! Ending a credential for ever, with every secret it has.
+//! Ending a credential and all of its secrets permanently.
 
 use serde_json::json;
 
@@ -12,8 +12,8 @@ use crate::model::field_error::FieldError;
 use crate::model::person::authority::Role;
 use crate::store;
 
-/// Revokes the credential. When this returns the change is on disk: no exchange that begins later succeeds, and
-/// the built-in MCP server refuses every token of it.
+/// Revokes the credential. When this returns, the change is on disk: no exchange that begins later succeeds, and the
+/// built-in MCP server refuses every token of the credential.
 pub async fn revoke(
     context: &Context,
     actor: &Actor,
@@ -25,7 +25,7 @@ pub async fn revoke(
 }
 
 /// Revokes several credentials in one transaction: all of them, or none when one does not exist. Returns the numbers of
-/// the audit entries, one for each that was not revoked before.
+/// the audit entries: one entry for each credential that was not revoked before.
 pub async fn revoke_all(
     context: &Context,
     actor: &Actor,

@@ -1,6 +1,6 @@
-//! Rotation: a second secret or key works beside the first, which gets a deadline. While both work, the program is
-//! moved to the new one; the last use of each says when that is done. Then the rotation is finished, extended or
-//! cancelled, or the deadline passes.
+//! Rotation: a second secret or key works beside the first, and the first gets a deadline. While both work, people move
+//! the program to the new one; the last use of each shows when the move is done. Then the rotation is finished,
+//! extended or cancelled, or the deadline passes.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ use crate::store;
 /// The longest overlap.
 pub const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How long the old secret or key goes on working beside the new one. Its own expiry may come first.
+/// How long the old secret or key goes on working beside the new one. The expiry of the old one may come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
-    /// Not at all: it ends with the change, and so do the tokens that it made.
+    /// No overlap: the old one ends with the change, and so do the tokens that it made.
     Nothing,
-    /// This long.
+    /// The old one works for this long.
     For(Duration),
-    /// Up to this moment.
+    /// The old one works until this moment.
     Until(Timestamp),
 }
 
@@ -82,14 +82,14 @@ async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Li
     Ok(all.into_iter().filter(|one| one.end.is_live(now)).collect())
 }
 
-/// Gives the present secrets or keys their deadline, or ends them. Returns until when one of them works.
+/// Gives the present secrets or keys their deadline, or ends them. Returns the moment until which one of them works.
 async fn retire(
     change: &mut Change<'_>,
     present: &[Live],
     deadline: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, CredentialError> {
     let now = change.now();
-    // What retires alone, because what took its place has ended, is replaced once more.
+    // A retiring secret or key may be the only one, because its successor has ended. Then it is replaced once more.
     let retiring = present.iter().filter(|one| one.end.retires_at.is_some()).count();
     if retiring > 0 && retiring < present.len() {
         return Err(CredentialError::RotationUnderWay);
@@ -109,7 +109,7 @@ async fn retire(
 }
 
 /// Generates a second secret. The present one goes on working for `overlap`; at most two work at a time. Without an
-/// `expiry` the new secret works as long as the present one was meant to.
+/// `expiry`, the new secret gets a life of the same length as the present one.
 ///
 /// `form_token` is as for [`generate::generate`].
 pub async fn secret(
@@ -143,7 +143,7 @@ pub async fn secret(
     Ok(Generated { credential, secret: Some(secret), expires_at, server })
 }
 
-/// An expiry as far from now as this secret's was from its beginning.
+/// An expiry as far from now as the expiry of this secret was from its creation.
 fn like(secret: &ClientSecret) -> Expiry {
     match secret.expires_at {
         Some(end) => Expiry::After(end.since(secret.created_at).max(Duration::from_secs(60)).min(DEFAULT_EXPIRY * 40)),
@@ -151,7 +151,7 @@ fn like(secret: &ClientSecret) -> Expiry {
     }
 }
 
-/// Adds keys in the place of those that work now, which go on working for `overlap`.
+/// Adds keys that replace the working ones. The old keys go on working for `overlap`.
 pub async fn key(
     context: &Context,
     actor: &Actor,
@@ -189,7 +189,7 @@ fn event(action: Action, credential: &Credential) -> Event {
     Event::new(action, Target::Credential, credential.client_id.as_str(), &credential.name)
 }
 
-/// A change of a rotation that is under way: the credential, what retires, and what takes its place.
+/// Begins a change of a rotation that is under way. Returns the credential, the old secrets or keys, and the new ones.
 async fn under_way(
     change: &mut Change<'_>,
     actor: &Actor,
@@ -204,7 +204,7 @@ async fn under_way(
     Ok((!old.is_empty()).then_some((credential, old, new)))
 }
 
-/// Gives what is being replaced another deadline: earlier or later, never past its own expiry.
+/// Gives the old secret or key another deadline, earlier or later, but never past its own expiry.
 pub async fn extend(
     context: &Context,
     actor: &Actor,
@@ -227,7 +227,7 @@ pub async fn extend(
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 
-/// Ends what is being replaced now, with the tokens that it made.
+/// Ends the old secret or key now, and the tokens that it made.
 pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     let mut change = context.begin_change().await?;
     let Some((credential, old, new)) = under_way(&mut change, actor, client_id).await? else {
@@ -243,7 +243,7 @@ pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> R
     Ok(Outcome::Changed(change.commit(actor, &event).await?))
 }
 
-/// Ends what took the place instead, with the tokens that it made; what was being replaced goes on as before.
+/// Ends the new secret or key, and the tokens that it made. The old one goes on as before.
 pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
     let mut change = context.begin_change().await?;
     let Some((credential, old, new)) = under_way(&mut change, actor, client_id).await? else {

@@ -1,4 +1,5 @@
-//! How much a credential is used and refused, hour by hour: rows that stay few however many requests there are.
+//! How often a credential is used and refused, by the hour. The number of rows stays small even with very many
+//! requests.
 
 use crate::base::id::ClientId;
 use crate::context::Context;
@@ -8,8 +9,8 @@ use crate::store;
 
 pub use crate::store::token::ledger::RecentExchange;
 
-/// The last `hours` hours, oldest first, none left out. Those of everything on a large instance may be some seconds
-/// old.
+/// The last `hours` hours, oldest first. Hours without use are in the list too. On a large instance, the numbers of the
+/// whole instance may be some seconds old.
 pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Vec<Hour>, Fault> {
     let last = context.now().hour();
     let first = last - i64::from(hours) + 1;
@@ -32,7 +33,7 @@ pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Ve
         .collect())
 }
 
-/// What was refused to a credential in the last 30 days, by cause, latest first.
+/// The refusals of a credential in the last 30 days, by cause, latest first.
 pub async fn refusals(context: &Context, client_id: &ClientId) -> Result<Vec<RefusalSummary>, Fault> {
     let since = context.now().hour() - 30 * 24;
     Ok(store::token::usage::refusals(&context.store, client_id, since).await?)
@@ -43,7 +44,7 @@ pub async fn recent_exchanges(context: &Context, client_id: &ClientId) -> Result
     Ok(store::token::ledger::recent(&context.store, client_id, 10).await?)
 }
 
-/// What was refused to a credential in the last `hours` hours, by hour and cause, latest first.
+/// The refusals of a credential in the last `hours` hours, by hour and cause, latest first.
 pub async fn refusals_by_hour(context: &Context, client_id: &ClientId, hours: u16) -> Result<Vec<RefusalHour>, Fault> {
     let first = context.now().hour() - i64::from(hours) + 1;
     Ok(store::token::usage::refusals_by_hour(&context.store, client_id, first).await?)

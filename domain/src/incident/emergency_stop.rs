@@ -1,4 +1,5 @@
-//! The emergency stop: many credentials at once, chosen by team, maker, MCP server and age.
+//! The emergency stop: disables or revokes many credentials at once. They are selected by team, maker, MCP server and
+//! age.
 
 use serde_json::{Value, json};
 
@@ -20,19 +21,21 @@ use crate::store;
 /// How many credentials are stopped in one transaction.
 pub const BATCH_SIZE: usize = 2000;
 
-/// Counts what a stop would end.
+/// Counts what a stop would affect.
 pub async fn preview(context: &Context, selection: &Selection, means: Means) -> Result<Preview, Fault> {
     let now = context.now();
     let longest_ago = now.minus(LONGEST_TOKEN_LIFETIME);
     Ok(store::incident::emergency_stop::preview(&context.store, selection, means, now, longest_ago).await?)
 }
 
-/// Stops every credential of the selection that is there now, `batch_size` of them in a transaction: exchanges of
-/// others go on in between, however many there are. With the first of them ends, for good, what acts for people in it.
-/// `progress` is told after each batch how many were stopped; they are stopped on disk then. When this returns all are.
-/// Returns how many, and the moment by which [`undo`] knows them.
+/// Stops every credential of the selection that exists now, `batch_size` of them in a transaction. Between the batches,
+/// exchanges of other credentials go on. The first batch also ends, permanently, everything in the selection that acts
+/// for people.
 ///
-/// When one batch is enough, each credential gets an audit entry of its own; otherwise each batch gets one, because an
+/// After each batch, `progress` gets the number of credentials that are stopped on disk. When this returns, all are
+/// stopped. Returns their number, and the moment by which [`undo`] identifies this stop.
+///
+/// When one batch is enough, each credential gets its own audit entry. Otherwise each batch gets only one, because an
 /// emergency must not wait for the log.
 pub async fn stop(
     context: &Context,
@@ -113,7 +116,8 @@ fn stopped_event(
     }))
 }
 
-/// Stops of the last weeks that disabled credentials which still are: the moment, and how many.
+/// Stops of the last weeks that can be undone, because credentials that they disabled are still disabled. Returns the
+/// moment of each stop, and the number of these credentials.
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
     let filter = Filter { action: Some(Action::EmergencyStopped.as_str().to_owned()), ..Filter::default() };
     let mut moments = Vec::new();
@@ -122,7 +126,7 @@ pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault>
         let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
         moments.extend(at.map(Timestamp::from_millis));
     }
-    // A stop of many has many entries, all of one moment.
+    // A stop in several batches has several entries with the same moment.
     moments.dedup();
     let mut stops = Vec::new();
     for at in moments.into_iter().take(10) {
@@ -134,7 +138,7 @@ pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault>
     Ok(stops)
 }
 
-/// Lets the credentials go on that a stop at this moment disabled. Returns how many.
+/// Enables the credentials that the stop at this moment disabled. Returns how many.
 pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64, CredentialError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;

@@ -1,4 +1,4 @@
-//! What people do when a secret leaked: report it, or stop many credentials at once.
+//! What people do after a secret leaked: report the leak, or stop many credentials at once.
 
 pub mod emergency_stop;
 pub mod leak;

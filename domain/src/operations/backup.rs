@@ -1,4 +1,5 @@
-//! Backups: one file of SQLite, whatever the database is, written while servers run, and proved before it counts.
+//! Backups: one SQLite file, also when the instance uses PostgreSQL. It is written while servers run, and verified
+//! before it counts as a backup.
 
 use std::path::Path;
 
@@ -19,12 +20,12 @@ pub enum BackupError {
     /// A key in the copy cannot be opened.
     #[error("the copy cannot be used: {0}")]
     Keys(KeyError),
-    /// The audit log of the copy is not what was written.
+    /// The audit log of the copy is not as it was written.
     #[error("the audit log of the copy is broken at entry {seq}: {reason}")]
     Audit {
         /// Number of the first entry that is wrong.
         seq: i64,
-        /// What is wrong with it.
+        /// What is wrong with the entry.
         reason: &'static str,
     },
     /// A fault of ours.
@@ -47,12 +48,12 @@ impl From<StoreError> for BackupError {
     }
 }
 
-/// What was proved.
+/// The result of the verification.
 #[derive(Debug, Clone)]
 pub struct BackupProof {
     /// Rows of each table.
     pub counts: Counts,
-    /// Wrapped keys and secrets that open under the master key.
+    /// How many wrapped keys and secrets the master key opens.
     pub opened: usize,
     /// Entries of the audit log, each with the right MAC.
     pub entries: i64,
@@ -70,25 +71,25 @@ impl BackupProof {
     }
 }
 
-/// Writes a backup to `file`, which must not exist yet, and proves it: the file is whole, has the rows, opens under the
-/// master key, and its audit log is unbroken. A file that fails is removed.
+/// Writes a backup to `file`, which must not exist yet, and verifies it: the file is whole, has all rows, opens under
+/// the master key, and its audit log is unbroken. A file that fails is removed.
 ///
-/// Until it is proved it has another name: whatever interrupts this, there is no file that looks like a backup and is
-/// none.
+/// Until it is verified, the file has another name. So after any interruption, no file looks like a backup without
+/// being one.
 pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Result<BackupProof, BackupError> {
     let partial = file.with_added_extension("partial");
-    // What an earlier one left when it was interrupted.
+    // A file that an earlier, interrupted backup left.
     let _ = std::fs::remove_file(&partial);
     let result = match context.store.backup(&partial, progress).await {
         Ok(counts) => open_and_prove(context, &partial, counts).await,
         Err(error) => Err(error.into()),
     };
     let moved = match &result {
-        // A link, which never replaces what has the name already.
+        // A hard link never replaces a file that has the name already.
         Ok(_) => std::fs::hard_link(&partial, file).map_err(|error| StoreError::File(error).into()),
         Err(_) => Ok(()),
     };
-    // The first error is the one to tell.
+    // The first error is reported, not an error of this removal.
     let _ = std::fs::remove_file(&partial);
     moved.and(result)
 }
@@ -100,7 +101,7 @@ async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Resul
     proof
 }
 
-/// Proves that a copy of the instance's database is complete and can be used.
+/// Verifies that a copy of the instance's database is complete and usable.
 pub async fn prove(context: &Context, copy: &Store, counts: Counts) -> Result<BackupProof, BackupError> {
     let opened = open_all(copy, &context.keys).await?;
     match verify_chain(copy, &context.keys.audit).await? {
@@ -109,7 +110,7 @@ pub async fn prove(context: &Context, copy: &Store, counts: Counts) -> Result<Ba
     }
 }
 
-/// Copies the instance to an empty database whose schema is up to date, and proves the copy.
+/// Copies the instance to an empty database whose schema is up to date, and verifies the copy.
 pub async fn copy(context: &Context, target: &Store, progress: Progress<'_>) -> Result<BackupProof, BackupError> {
     let counts = context.store.copy_to(target, progress).await?;
     prove(context, target, counts).await

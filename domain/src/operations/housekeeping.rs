@@ -1,5 +1,5 @@
-//! Removal of rows that no decision can need any more. Nothing depends on it: whatever ends by time is checked against
-//! the clock where it is used.
+//! Removal of rows that no decision can need any more. No rule depends on it: each expiry is checked against the clock
+//! where it is used.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ const RETENTION: Retention = Retention {
     invitations: Duration::from_secs(90 * 24 * 3600),
     hours: Duration::from_secs(400 * 24 * 3600),
     traces: DAY,
-    // Longer than an end is announced ahead: an alert that is forgotten is written again.
+    // Longer than the earliest announcement of an end: an alert that is forgotten would be written again.
     alerts: Duration::from_secs(30 * 24 * 3600),
 };
 
-/// Removes what is older than its retention.
+/// Removes rows that are older than their retention time.
 pub async fn run(context: &Context) -> Result<(), Fault> {
     store::operations::housekeeping::run(&context.store, context.now(), &RETENTION).await?;
     let removed = prune::run(context).await?;

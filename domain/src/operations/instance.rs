@@ -1,4 +1,4 @@
-//! Opening an instance: its keys and services, and the MCP server that is built in.
+//! Opening an instance: its keys, its services and its built-in MCP server.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::model::settings::Settings;
 use crate::server;
 use crate::store::Store;
 
-/// Opens the instance in `store`, whose schema is up to date: its keys, its services, its built-in MCP server.
+/// Opens the instance in `store`, whose schema is up to date: its keys, its services and its built-in MCP server.
 ///
 /// # Errors
 ///

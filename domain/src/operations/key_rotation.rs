@@ -1,6 +1,6 @@
-//! Replacing signing keys. In good order the new key is published long before it signs, and the old one stays until its
-//! last token has ended, so no verifier ever meets a key that it does not know. In an emergency the old key leaves at
-//! once.
+//! Replacing signing keys. In an ordered rotation the new key is published long before it signs, and the old key stays
+//! until its last token has ended. So no verifier ever sees a key that it does not know. In an emergency the old key is
+//! removed at once.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use crate::store::{self, StoreError};
 
 pub use crate::store::operations::keys::SigningKeyState;
 
-/// A new key is published this long before it signs. Verifiers may keep the JWKS for five minutes; many keep it longer.
+/// How long a new key is published before it signs. Verifiers may keep the JWKS for five minutes; many keep it longer.
 pub const PUBLISHED_AHEAD: Duration = Duration::from_secs(24 * 3600);
-/// An old key stays this long after the last token that it can have signed has ended.
+/// How long an old key stays after the end of the last token that it can have signed.
 const KEPT_AFTER: Duration = Duration::from_secs(3600);
 
 /// How a key is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotationMode {
-    /// In good order: nobody notices.
+    /// Ordered: verifiers see no interruption.
     Ordered,
-    /// The old key is known to others: it leaves the JWKS at once, and every token it signed is refused.
+    /// Other parties know the old key. It leaves the JWKS at once, and every token that it signed is refused.
     Emergency,
 }
 
 /// Why no key was replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// No MCP server asks for this algorithm, or whoever asks administers nothing.
+    /// No MCP server uses this algorithm, or the actor is no administrator.
     #[error("there is no key of this algorithm")]
     NoSuchKey,
     /// A new key is published and does not sign yet.
@@ -47,13 +47,14 @@ pub enum RotationError {
 
 through_fault!(RotationError: StoreError);
 
-/// The keys that are published now or left the JWKS in the last 30 days.
+/// The keys that are published now, and the keys that left the JWKS in the last 30 days.
 pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {
     let since = context.now().minus(Duration::from_secs(30 * 24 * 3600));
     Ok(store::operations::keys::signing_key_states(context.store.reads(), since).await?)
 }
 
-/// Makes a new key of `algorithm` and lets those there are leave, now or in good order. Returns when the new one signs.
+/// Makes a new key of `algorithm` and retires the present ones, at once or in order. Returns when the new key begins to
+/// sign.
 pub async fn rotate(
     context: &Context,
     actor: &Actor,
@@ -87,7 +88,7 @@ pub async fn rotate(
         "others_leave": leave.rfc3339(),
     }));
     change.commit(actor, &event).await?;
-    // This program at once, others within seconds.
+    // This program uses the new key at once; others see it within seconds.
     context.keys.signing.reload(&context.store, now).await?;
     Ok(active_from)
 }

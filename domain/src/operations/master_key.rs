@@ -9,12 +9,13 @@ use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::store;
 
-/// Wraps everything under `new` in place of the present master key, in one change. Servers that run still hold the old
-/// key: stop them before, and start them with the new one. Returns how many values were wrapped.
+/// Wraps all keys and secrets under `new` instead of the present master key, in one change. A running server still
+/// holds the old key: stop all servers before, and start them with the new key. Returns how many values were wrapped.
 ///
 /// # Errors
 ///
-/// [`KeyError::Damaged`](crate::crypto::keys::KeyError::Damaged) when a value does not open; nothing is changed then.
+/// [`KeyError::Damaged`](crate::crypto::keys::KeyError::Damaged) when a value cannot be unwrapped; then nothing is
+/// changed.
 pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, Fault> {
     let old = &context.keys.master;
     let mut change = context.begin_change().await?;

@@ -3,8 +3,8 @@
 //! | module | operation |
 //! |---|---|
 //! | [`instance`] | opening the instance in a database |
-//! | [`backup`], [`restore`] | proved copies; putting one in the place of a database |
-//! | [`housekeeping`] | removal of rows that no decision can need |
+//! | [`backup`], [`restore`] | verified copies; replacing a database with one |
+//! | [`housekeeping`] | removal of rows that no decision can need any more |
 //! | [`key_rotation`], [`master_key`] | replacing signing keys, and the master key |
 
 pub mod backup;

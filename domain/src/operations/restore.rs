@@ -1,5 +1,5 @@
-//! Putting a backup in the place of a database. What ended after the backup was made must not come back unnoticed: it
-//! is found by comparing with the database that is replaced, and ended again when the operator says so.
+//! Replacing a database with a backup. What ended after the backup was made must not come back unnoticed. So the backup
+//! is compared with the database that it replaces, and the differences end again when the operator says so.
 
 use std::collections::HashSet;
 
@@ -22,18 +22,19 @@ use crate::store::{self, Store, StoreError};
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials, what proves them, people, their roles, apps, passkeys and accounts elsewhere, and clients.
+    /// Credentials and their secrets, keys and identities; people, their roles, apps, passkeys and OpenID accounts; and
+    /// clients.
     pub ended: Vec<Ended>,
-    /// Algorithms whose signing key had been dropped.
+    /// Algorithms with a signing key that the backup holds and that had been removed before the restore.
     pub dropped: HashSet<String>,
-    /// Bits of the status lists that were given out.
+    /// The number of status list bits that were given out.
     taken_bits: Option<i64>,
-    /// Recovery codes that were used or replaced. Nobody decides about them: they are never brought back.
+    /// Recovery codes that were used or replaced. The operator is not asked about them: they are never brought back.
     spent_codes: Vec<String>,
 }
 
 impl Difference {
-    /// Whether it would bring back nothing.
+    /// Whether the backup would bring back nothing.
     pub fn is_empty(&self) -> bool {
         self.ended.is_empty() && self.dropped.is_empty()
     }
@@ -55,7 +56,7 @@ pub enum RestoreError {
 
 through_fault!(RestoreError: StoreError);
 
-/// What had ended in `former` and works in `backup`, both with an up-to-date schema.
+/// What had ended in `former` and works in `backup`. The schema of both must be up to date.
 pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<Difference, Fault> {
     Ok(Difference {
         ended: store::operations::restore::ended_since(former, backup).await?,
@@ -65,9 +66,8 @@ pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<D
     })
 }
 
-/// Makes a restored database fit to serve, in one change: its sessions and invitations end, assertions from before this
-/// moment are refused, and
-/// with `end_again` so is everything that `difference` holds. Returns how many sessions ended.
+/// Prepares a restored database for use, in one change. Sessions and invitations end, and assertions from before this
+/// moment are refused. With `end_again`, everything in `difference` ends too. Returns how many sessions ended.
 pub async fn finish(
     context: &Context,
     actor: &Actor,
@@ -88,7 +88,7 @@ pub async fn finish(
         events.push(end(&mut change, one, now).await?);
     }
     if end_again {
-        // With the last factor go the codes that stood in for it.
+        // Recovery codes are removed with the last second factor.
         store::operations::restore::remove_codes_of_nothing(change.transaction()).await?;
     }
     change.commit_all(actor, &events).await?;
@@ -99,7 +99,7 @@ pub async fn finish(
     Ok(sessions)
 }
 
-/// Ends one thing again that had ended before the restore, and says so.
+/// Ends one thing again that had ended before the restore. Returns the audit event.
 async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Event, RestoreError> {
     let details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
     let action = match (&one.how, &one.client_id) {
@@ -174,7 +174,7 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
     Ok(Event::new(action, target_of(&one.how), id, &one.name).with(details))
 }
 
-/// What the audit entry of an end is about.
+/// The target of the audit entry of an end.
 fn target_of(how: &How) -> Target {
     match how {
         How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => Target::Credential,

@@ -1,7 +1,7 @@
-//! What somebody may see and do: everything, or what their roles in teams allow.
+//! What an actor may see and do: everything, or what a person's roles in teams allow.
 //!
-//! Pages ask [`of`] once a request. A change asks again inside its own transaction (`Change::authority`): a role that
-//! was taken away, or a person who was disabled, a moment before counts.
+//! Pages call [`of`] once a request. A change asks again inside its own transaction (`Change::authority`). So it sees a
+//! role that was taken away, or a person who was disabled, a moment before.
 
 use crate::change::Change;
 use crate::context::Context;
@@ -10,7 +10,7 @@ use crate::model::actor::Actor;
 use crate::model::person::authority::{Authority, Denied};
 use crate::store::{self, StoreError};
 
-/// What `actor` may see and do now. Nothing when the person is disabled or the credential revoked.
+/// What `actor` may see and do now. This is nothing when the person is disabled or the credential is revoked.
 pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
     Ok(store::person::team::authority(context.store.reads(), actor).await?)
 }
@@ -21,7 +21,7 @@ impl Change<'_> {
         store::person::team::authority(&mut **self.transaction(), actor).await
     }
 
-    /// Goes on for administrators; for others fails with `unseen`.
+    /// Succeeds for administrators. For all others it fails with `unseen`.
     pub(crate) async fn require_administrator<Error: From<StoreError>>(
         &mut self,
         actor: &Actor,

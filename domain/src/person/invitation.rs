@@ -1,8 +1,8 @@
-//! Invitations: one-time links by which people come in. Whoever invites hands the link over; Countersign sends no
-//! e-mail.
+//! Invitations: one-time links by which people get an account or a role. The person who invites hands the link over;
+//! Countersign sends no e-mail.
 //!
-//! The link makes an account for the invited address, or gives one that exists its role. It gives no password to
-//! anybody who has one, and a signed-in person of another address cannot use it.
+//! The link makes an account for the invited address, or gives the role to the account that exists. It never sets a
+//! password for an existing account, and a signed-in person with another address cannot use it.
 
 use std::time::Duration;
 
@@ -31,22 +31,22 @@ pub const LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most open invitations into one team, or to the administration.
 const MOST_OPEN: i64 = 100;
 
-/// Why nobody was invited or came in.
+/// Why an invitation was not made or not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum InvitationError {
-    /// There is no such invitation or team for whoever asks.
+    /// The invitation or team does not exist, or the actor may not see it.
     #[error("there is no such invitation or team")]
     NotFound,
-    /// The role is missing.
+    /// The actor does not have the role for this operation.
     #[error("the role does not allow it")]
     Forbidden,
-    /// The link was used, withdrawn or replaced, or is too old.
+    /// The link was used, withdrawn or replaced, or has expired.
     #[error("the invitation cannot be used any more")]
     LinkUnusable,
-    /// The link is for somebody else than who is signed in.
+    /// The link is for another person than the one who is signed in.
     #[error("the invitation is for somebody else")]
     ForSomebodyElse,
-    /// An account of this address exists: its owner has to sign in first.
+    /// An account with this address exists. Its owner has to sign in first.
     #[error("the account exists already")]
     AccountExists,
     /// The input is wrong; nothing was changed.
@@ -77,8 +77,9 @@ fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
     }
 }
 
-/// Invites somebody. Managers invite into their teams, administrators wherever they like. Returns the token of the
-/// link, which is nowhere else; an earlier link that gives the same address the same stops working.
+/// Invites a person. Managers invite into their own teams, administrators into every team and to the administration.
+/// Returns the token of the link, which is stored only as a hash. An earlier link for the same address and the same
+/// team, or for the administration, stops working.
 pub async fn invite(
     context: &Context,
     actor: &Actor,
@@ -119,7 +120,7 @@ pub async fn invite(
     Ok((invitation, token))
 }
 
-/// The event, whose target is the team, so that those who are in it see it.
+/// The audit event. Its target is the team, so that the members of the team see it.
 async fn event(
     change: &mut Change<'_>,
     action: Action,
@@ -152,7 +153,7 @@ pub async fn list(context: &Context, team: Option<&TeamId>) -> Result<Vec<Invita
     Ok(store::person::invitation::list(&context.store, team, context.now()).await?)
 }
 
-/// Takes an invitation back: its link stops working.
+/// Withdraws an invitation: its link stops working.
 pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Result<Invitation, InvitationError> {
     let mut change = context.begin_change().await?;
     let now = change.now();
@@ -165,8 +166,8 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Re
     Ok(invitation)
 }
 
-/// The invitation of a link that would work now, and whether an account of its address exists. That of somebody who was
-/// disabled does not work.
+/// The invitation of a link that works now, and whether an account with its address exists. An invitation for a
+/// disabled person does not work.
 pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, bool)>, Fault> {
     let hash = digest::sha256(token.as_bytes());
     let found = store::person::invitation::find_open(context.store.reads(), &hash, context.now()).await?;
@@ -178,8 +179,8 @@ pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, 
     Ok(Some((invitation, person.is_some())))
 }
 
-/// Makes an account for the invited address and gives it what the invitation says. Of two at once, one succeeds; wrong
-/// input leaves the link usable.
+/// Makes an account for the invited address and gives it the role of the invitation. When two requests accept at once,
+/// one succeeds. Wrong input leaves the link usable.
 pub async fn accept_as_new(
     context: &Context,
     token: &str,
@@ -187,7 +188,7 @@ pub async fn accept_as_new(
     password: Password,
     origin: impl FnOnce(Actor) -> Actor,
 ) -> Result<Person, InvitationError> {
-    // Asked before the costly hash, decided by the guarded update below.
+    // Checked before the costly password hash; the guarded update below decides.
     let (invitation, exists) = open(context, token).await?.ok_or(InvitationError::LinkUnusable)?;
     if exists {
         return Err(InvitationError::AccountExists);
@@ -200,7 +201,7 @@ pub async fn accept_as_new(
         return Err(InvitationError::LinkUnusable);
     }
     person::insert(&mut change, &person).await.map_err(|error| match error {
-        // Somebody made the account in between.
+        // Another request made the account since the check above.
         PersonError::Invalid(_) => InvitationError::AccountExists,
         error => error.into(),
     })?;
@@ -211,7 +212,7 @@ pub async fn accept_as_new(
     Ok(person)
 }
 
-/// Gives the signed-in person what the invitation says. A role that they have already is never made a smaller one.
+/// Gives the signed-in person the role of the invitation. A higher role that they have already stays.
 pub async fn accept(
     context: &Context,
     actor: &Actor,
@@ -235,7 +236,7 @@ pub async fn accept(
     Ok(invitation)
 }
 
-/// Gives what the invitation says, as far as the person does not have it, and tells what was changed.
+/// Gives the role of the invitation, unless the person has it already. Returns the audit events of the changes.
 async fn give(
     change: &mut Change<'_>,
     invitation: &Invitation,

@@ -1,4 +1,4 @@
-//! What administrators do with people: see who is there, shut somebody out, share the administration.
+//! What administrators do with people: list them, disable an account, give and take the administrator role.
 
 use serde_json::json;
 
@@ -21,18 +21,18 @@ use crate::store::client::consent::ConsentSelection;
 use crate::store::client::personal_token;
 use crate::store::person::invitation::Withdrawn;
 
-/// Somebody as the list of people shows them.
+/// A person as the list of people shows them.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Who.
+    /// The person.
     pub person: Person,
-    /// The teams they are in.
+    /// The teams of the person.
     pub teams: Vec<PersonsTeam>,
-    /// When they were last here, to the minute, as far as sessions are kept.
+    /// The last use, to the minute. Only sessions that are still stored count.
     pub seen_at: Option<Timestamp>,
 }
 
-/// Everybody, by name.
+/// All people, by name.
 pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
     let teams = store::person::team::of_people(&context.store).await?;
     let people = store::person::list(&context.store).await?;
@@ -45,9 +45,9 @@ pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
         .collect())
 }
 
-/// Shuts a person out: their sessions, the apps that act for them and their personal
-/// tokens end now, signing in is refused like a wrong password, and their open invitations
-/// are withdrawn. The credentials they generated are their team's and go on.
+/// Disables a person. These end now: their sessions, the apps that act for them, and their personal tokens. Sign-in is
+/// refused like a wrong password. Their open invitations are withdrawn. The credentials that they generated belong to
+/// the team and go on.
 pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
     let person = find_for(&mut change, actor, id).await?;
@@ -81,7 +81,7 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     Ok(())
 }
 
-/// Lets a person sign in again.
+/// Enables a disabled person.
 pub async fn enable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
     let person = find_for(&mut change, actor, id).await?;
@@ -93,7 +93,8 @@ pub async fn enable(context: &Context, actor: &Actor, id: &PersonId) -> Result<(
     Ok(())
 }
 
-/// Gives somebody the administration of the instance, or takes it away with the invitations it stood behind.
+/// Makes a person an administrator of the instance, or takes this role away. In the second case the open invitations
+/// that the role permitted are withdrawn.
 pub async fn set_administrator(
     context: &Context,
     actor: &Actor,
@@ -117,13 +118,13 @@ pub async fn set_administrator(
     Ok(())
 }
 
-/// That somebody became an administrator, or is none any more.
+/// The audit event: a person became an administrator, or is no longer one.
 pub(crate) fn administrator_event(person: &Person, administrator: bool) -> Event {
     event(Action::PersonAdministratorChanged, person)
         .with(json!({ "administrator": { "before": !administrator, "after": administrator } }))
 }
 
-/// Ends sessions of a person: one, or all of them. Returns how many were live.
+/// Ends sessions of a person: one, or all of them. Returns how many live sessions ended.
 pub async fn end_sessions(
     context: &Context,
     actor: &Actor,
@@ -145,7 +146,7 @@ pub async fn end_sessions(
     Ok(ended)
 }
 
-/// Removes every second factor of somebody who lost theirs, and ends their sessions. Their password stays.
+/// Removes every second factor of a person who lost theirs, and ends their sessions. Their password stays.
 pub async fn reset_second_factor(
     context: &Context,
     actor: &Actor,
@@ -167,8 +168,8 @@ pub async fn reset_second_factor(
     Ok(())
 }
 
-/// Disconnects the account at the OpenID provider that somebody signs in with, and ends their sessions: who can sign in
-/// there has lost the way in here. Their password stays.
+/// Disconnects the account at the OpenID provider from the person, and ends the person's sessions. Anyone who can sign
+/// in to that account loses the access to this instance. The person's password stays.
 pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) -> Result<(), PersonError> {
     let mut change = context.begin_change().await?;
     let person = find_for(&mut change, actor, id).await?;
@@ -195,14 +196,14 @@ fn event(action: Action, person: &Person) -> Event {
     Event::new(action, Target::Person, person.id.as_str(), &person.name)
 }
 
-/// The person inside a change by an administrator.
+/// Reads the person inside a change by an administrator.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Result<Person, PersonError> {
     change.require_administrator(actor, PersonError::NotFound).await?;
     store::person::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
 }
 
-/// Refuses a change after which nobody could administer the instance. Changes wait for each other (see [`store`]), so
-/// two that would each leave the other one cannot pass both.
+/// Refuses a change that would leave the instance without an administrator. Changes run one at a time (see [`store`]).
+/// So when two administrators each remove the role of another, the second change sees the first one.
 async fn keep_an_administrator(change: &mut Change<'_>) -> Result<(), PersonError> {
     if store::person::active_administrators(change.transaction()).await? > 0 {
         return Ok(());

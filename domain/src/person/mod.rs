@@ -6,7 +6,7 @@
 //! | [`sign_in`], [`session`] | password and second step; sessions |
 //! | [`second_factor`], [`passkey`] | authenticator app, recovery codes; passkeys |
 //! | [`openid`] | signing in with an account at an OpenID provider |
-//! | [`team`], [`invitation`], [`authority`] | teams, how people come into them, what their roles allow |
+//! | [`team`], [`invitation`], [`authority`] | teams, how people join them, what their roles allow |
 //! | [`manage`] | what administrators do with other people's accounts |
 
 pub mod authority;
@@ -31,14 +31,14 @@ use crate::model::person::{Factors, Person, check_email, check_name};
 use crate::person::sign_in::{ConfirmationProof, SignInError};
 use crate::store::{self, StoreError};
 
-/// What a new person's form holds.
+/// The form of a new person.
 #[derive(Debug)]
 pub struct NewPerson {
-    /// Name as shown; the e-mail address stands in for an empty one.
+    /// The name that is shown. When it is empty, the e-mail address is shown instead.
     pub name: String,
-    /// What they sign in with.
+    /// The e-mail address with which the person signs in.
     pub email: String,
-    /// The password they chose.
+    /// The password that the person chose.
     pub password: Password,
 }
 
@@ -48,17 +48,17 @@ pub enum PersonError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// There is no such person for whoever asks.
+    /// The person does not exist, or the actor may not see them.
     #[error("there is no such person")]
     NotFound,
-    /// Not the input.
+    /// A fault that is not in the input.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 through_fault!(PersonError: StoreError);
 
-/// Makes an administrator.
+/// Adds an administrator.
 pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
     let mut person = prepare(context, new).await?;
     person.administrator_since = Some(context.now());
@@ -68,7 +68,7 @@ pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPers
     Ok(person)
 }
 
-/// Checks the form and hashes the password: everything that needs no transaction. The person administers nothing.
+/// Checks the form and hashes the password: all steps that need no transaction. The person is no administrator yet.
 pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person, PersonError> {
     let email = new.email.trim().to_lowercase();
     let name = if new.name.trim().is_empty() { email.clone() } else { new.name.trim().to_owned() };
@@ -120,7 +120,7 @@ pub async fn find_by_email(context: &Context, email: &str) -> Result<Option<Pers
     Ok(store::person::find_by_email(&context.store, &email.trim().to_lowercase()).await?)
 }
 
-/// Whether somebody can administer the instance.
+/// Whether any person can administer the instance.
 pub async fn has_administrator(context: &Context) -> Result<bool, Fault> {
     Ok(store::person::administrators(&context.store).await? > 0)
 }
@@ -137,13 +137,13 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     Ok(())
 }
 
-/// Sets a new password after checking a passkey, or the present password and the code of whoever has a second factor,
-/// which stays; then ends every session of the person but `keep`.
+/// Sets a new password. First it checks a passkey, or the present password and, when the person has a second factor, a
+/// code. The second factor stays. Then every session of the person ends, except `keep`.
 ///
 /// # Errors
 ///
-/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, was guessed too often, or the
-/// new one is not acceptable.
+/// [`PersonError::Invalid`] when the passkey, the present password or the code is wrong, when there were too many
+/// attempts, or when the new password is not acceptable.
 pub async fn change_password(
     context: &Context,
     actor: &Actor,

@@ -1,4 +1,5 @@
-//! Sessions of signed-in browsers: what is stored and when it ends. The cookie and the middleware are the server's.
+//! Sessions of signed-in browsers: what is stored, and when it ends. The server crate holds the cookie and the
+//! middleware.
 
 use std::time::Duration;
 
@@ -13,20 +14,20 @@ use crate::store;
 /// A session's last use is written at most this often.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What became of a session that was to be stored.
+/// The result of storing a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// It is stored under this cookie.
+    /// The session is stored under this cookie.
     Yes,
-    /// The cookie's identifier is taken.
+    /// The cookie's identifier exists already.
     Taken,
-    /// It was ended meanwhile, or the person's password was changed: there is nothing to store.
+    /// The session ended in the meantime, or the person's password was changed. Nothing was stored.
     Ended,
 }
 
-/// Stores a session under a new cookie: that of a sign-in, or one that takes the place of the cookie it had.
+/// Stores a session under a new cookie: after a sign-in, or when a new cookie replaces the old one.
 ///
-/// A session that was ended in between stays ended: a step-up in flight during sign-out must not bring it back.
+/// A session that ended in the meantime stays ended: a step-up that runs during the sign-out must not bring it back.
 pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -> Result<Stored, Fault> {
     match store::person::session::attach(&context.store, cookie, session).await {
         Ok(true) => Ok(Stored::Yes),
@@ -36,7 +37,7 @@ pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -
     }
 }
 
-/// The session of this cookie, unless it was ended, is idle too long or too old. Marks it as used.
+/// The session of this cookie, unless it ended, was idle too long or is too old. Stores the use.
 pub async fn load(context: &Context, cookie: &CookieHash) -> Result<Option<Session>, Fault> {
     let now = context.now();
     let Some(session) = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?
@@ -49,13 +50,13 @@ pub async fn load(context: &Context, cookie: &CookieHash) -> Result<Option<Sessi
     Ok(Some(session))
 }
 
-/// Writes the data of a session that is still alive; false when it was ended meanwhile. It never brings one back:
-/// a request in flight during sign-out must not undo it.
+/// Writes the data of a live session. Returns false when the session ended in the meantime. An ended session stays
+/// ended: a request that runs during the sign-out must not undo it.
 pub async fn save(context: &Context, cookie: &CookieHash, data: &str) -> Result<bool, Fault> {
     Ok(store::person::session::save(&context.store, cookie, data).await?)
 }
 
-/// Takes the cookie from its session: the cookie is worthless from now on.
+/// Removes the cookie from its session: the cookie has no effect from now on.
 pub async fn detach(context: &Context, cookie: &CookieHash) -> Result<(), Fault> {
     Ok(store::person::session::detach(&context.store, cookie).await?)
 }

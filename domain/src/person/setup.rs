@@ -1,4 +1,4 @@
-//! The first run: a one-time link, printed on the console, makes the first administrator.
+//! The first run: the console prints a one-time link, with which the first administrator is made.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ pub const LINK_LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Why the first administrator could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The link was used, is too old, was replaced by a restart, or an administrator exists already.
+    /// The link was used, has expired, or was replaced by a restart, or an administrator exists already.
     #[error("the setup link cannot be used any more")]
     LinkUnusable,
-    /// The input is wrong, or a fault of ours.
+    /// The input is wrong, or there was a fault of ours.
     #[error(transparent)]
     Person(#[from] PersonError),
 }
@@ -31,7 +31,7 @@ impl From<StoreError> for SetupError {
     }
 }
 
-/// Makes a new setup link's token while no administrator exists. On SQLite every earlier one stops working.
+/// Makes the token of a new setup link while no administrator exists. On SQLite every earlier link stops working.
 pub async fn create_link_token(context: &Context) -> Result<Option<String>, Fault> {
     if person::has_administrator(context).await? {
         return Ok(None);
@@ -43,21 +43,21 @@ pub async fn create_link_token(context: &Context) -> Result<Option<String>, Faul
     Ok(Some(token))
 }
 
-/// Whether the link with this token would work now.
+/// Whether the link with this token works now.
 pub async fn link_is_usable(context: &Context, token: &str) -> Result<bool, Fault> {
     let hash = digest::sha256(token.as_bytes());
     Ok(store::person::setup_link_is_usable(&context.store, &hash, context.now()).await?)
 }
 
-/// Makes the first administrator and uses the link up. Of two at once, one succeeds. Wrong input leaves the link
-/// usable.
+/// Makes the first administrator and uses the link up. When two requests come at once, one succeeds. Wrong input leaves
+/// the link usable.
 pub async fn create_first_administrator(
     context: &Context,
     actor: &Actor,
     token: &str,
     new: NewPerson,
 ) -> Result<Person, SetupError> {
-    // Asked before the costly hash, decided by the guarded update below.
+    // Checked before the costly password hash; the guarded update below decides.
     if !link_is_usable(context, token).await.map_err(PersonError::from)? {
         return Err(SetupError::LinkUnusable);
     }

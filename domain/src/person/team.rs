@@ -1,4 +1,4 @@
-//! Teams own credentials. People are in teams, each with a [`Role`].
+//! Teams own credentials. People are members of teams, each with a [`Role`].
 
 use serde_json::json;
 
@@ -16,13 +16,13 @@ use crate::model::person::team::{Member, Summary, Team};
 use crate::store::person::invitation::Withdrawn;
 use crate::store::{self, StoreError};
 
-/// Why nothing was done with a team.
+/// Why an operation on a team was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum TeamError {
-    /// There is no such team or person for whoever asks.
+    /// The team or person does not exist, or the actor may not see it.
     #[error("there is no such team or person")]
     NotFound,
-    /// The role is missing.
+    /// The actor does not have the role for this operation.
     #[error("the role does not allow it")]
     Forbidden,
     /// The input is wrong; nothing was changed.
@@ -43,12 +43,12 @@ pub async fn list(context: &Context, authority: &Authority) -> Result<Vec<Team>,
     Ok(store::person::team::list(context.store.reads(), authority.key()).await?)
 }
 
-/// The same with how much there is of each.
+/// The teams that `authority` sees, each with counts of its members and credentials.
 pub async fn summaries(context: &Context, authority: &Authority) -> Result<Vec<Summary>, Fault> {
     Ok(store::person::team::summaries(&context.store, authority.key(), context.now()).await?)
 }
 
-/// The team, for those who see it.
+/// The team, when `authority` sees it.
 pub async fn find(context: &Context, authority: &Authority, id: &TeamId) -> Result<Option<Team>, Fault> {
     if authority.role_in(id).is_none() {
         return Ok(None);
@@ -56,7 +56,7 @@ pub async fn find(context: &Context, authority: &Authority, id: &TeamId) -> Resu
     Ok(store::person::team::find(context.store.reads(), id).await?)
 }
 
-/// Who is in a team, by name.
+/// The members of a team, by name.
 pub async fn members(context: &Context, id: &TeamId) -> Result<Vec<Member>, Fault> {
     Ok(store::person::team::members(&context.store, id).await?)
 }
@@ -79,7 +79,7 @@ fn taken(error: StoreError) -> TeamError {
     }
 }
 
-/// Makes a team. Administrators only.
+/// Adds a team. Only administrators may do this.
 pub async fn create(context: &Context, actor: &Actor, name: &str) -> Result<Team, TeamError> {
     let team = Team { id: TeamId::generate(context.random.as_ref()), name: named(name)? };
     let mut change = context.begin_change().await?;
@@ -100,7 +100,7 @@ fn event(action: Action, team: &Team) -> Event {
     Event::new(action, Target::Team, team.id.as_str(), &team.name)
 }
 
-/// The team inside a change by `actor`, who needs `role` in it.
+/// Reads the team inside a change by `actor`, who needs `role` in it.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &TeamId, role: Role) -> Result<Team, TeamError> {
     change.authority(actor).await?.require(id, role)?;
     store::person::team::find(&mut **change.transaction(), id).await?.ok_or(TeamError::NotFound)
@@ -121,8 +121,8 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
     Ok(())
 }
 
-/// Removes a team that owns no credential, not even a revoked one: the audit log would lose whose it was.
-/// Administrators only.
+/// Removes a team. Only administrators may do this. A team that owns a credential, even a revoked one, stays: without
+/// the team, the audit log would not show who owned the credential.
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
@@ -141,8 +141,8 @@ pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(),
     Ok(())
 }
 
-/// Gives somebody another role in the team, or takes them out of it. Managers may do this to who is in it; who is not
-/// comes by an invitation, or is put there by an administrator. What they made stays the team's.
+/// Gives a person another role in the team, or removes them from it. Managers may do this only for members. A person
+/// who is not a member joins by an invitation, or an administrator adds them. What the person made stays with the team.
 pub async fn set_role(
     context: &Context,
     actor: &Actor,
@@ -166,7 +166,8 @@ pub async fn set_role(
         None => store::person::team::remove_member(change.transaction(), id, person).await?,
     }
     if role < before {
-        // What they sent stood on the role, and a link that gives it back would undo this.
+        // The open invitations of this person depended on the role. An open invitation for this person would give the
+        // role back.
         store::person::invitation::withdraw_to(change.transaction(), &who.email, Withdrawn::Team(id), now).await?;
         if who.administrator_since.is_none() {
             store::person::invitation::withdraw_of(change.transaction(), person, Some(id), now).await?;
@@ -176,7 +177,7 @@ pub async fn set_role(
     Ok(())
 }
 
-/// That somebody has another role in a team.
+/// The audit event: a person has another role in a team.
 pub(crate) fn role_event(team: &Team, person: &Person, before: Option<Role>, after: Option<Role>) -> Event {
     event(Action::TeamRoleChanged, team).with(json!({
         "person": person.name,

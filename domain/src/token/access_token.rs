@@ -13,7 +13,7 @@ use crate::model::token::{IssuedToken, StatusReference};
 pub struct Claims {
     /// The issuer.
     pub iss: String,
-    /// On whose behalf: a person's identifier, or the client's where it is its own subject.
+    /// The subject: the identifier of a person, or the client ID when the client acts for itself.
     pub sub: String,
     /// The one MCP server the token is for.
     pub aud: String,
@@ -21,13 +21,14 @@ pub struct Claims {
     pub client_id: String,
     /// The granted scopes, separated by spaces.
     pub scope: String,
-    /// The token's key in the ledger.
+    /// The token identifier, which is its key in the ledger.
     pub jti: String,
     /// When it was issued, in seconds since the epoch.
     pub iat: i64,
     /// When it ends, in seconds since the epoch.
     pub exp: i64,
-    /// Where it says whether it was revoked. Tokens of before there were lists have none.
+    /// The entry of the status list that says whether the token was revoked. Tokens that were issued before status
+    /// lists existed have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusReference>,
 }
@@ -40,7 +41,7 @@ pub struct AccessToken {
     pub expires_in: i64,
     /// The granted scopes.
     pub scope: String,
-    /// What the client goes on with when the token has ended, where a person allowed it.
+    /// The refresh token, when a person allowed the access.
     pub refresh_token: Option<PlainSecret>,
 }
 
@@ -50,7 +51,7 @@ impl std::fmt::Debug for AccessToken {
     }
 }
 
-/// Signs the token of a ledger entry with the key that the issuing transaction named.
+/// Signs the token of a ledger entry with the key that the issuing transaction chose.
 pub(crate) async fn sign(context: &Context, issued: &IssuedToken) -> Result<AccessToken, Fault> {
     let claims = Claims {
         iss: context.settings.public_url.clone(),
@@ -66,7 +67,7 @@ pub(crate) async fn sign(context: &Context, issued: &IssuedToken) -> Result<Acce
     sign_claims(context, &issued.kid, claims).await
 }
 
-/// Signs a token with these claims, whose record is committed.
+/// Signs a token with these claims. The record of the token is committed already.
 pub(crate) async fn sign_claims(context: &Context, kid: &str, claims: Claims) -> Result<AccessToken, Fault> {
     let key = context.keys.signing.get(&context.store, kid, context.now()).await?;
     let json = serde_json::to_vec(&claims).map_err(|_| KeyError::Crypto("writing the claims of a token"))?;

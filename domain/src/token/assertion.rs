@@ -1,6 +1,6 @@
-//! Assertions (RFC 7521, RFC 7523): JWTs by which a client proves itself, or that are the grant.
-//! One function verifies both kinds: assertions that a client signs with its own key, and tokens that another issuer (a
-//! CI system, a cluster, a cloud) signed for a workload.
+//! Assertions (RFC 7521, RFC 7523): JWTs that authenticate a client, or that are the grant. One function verifies both
+//! kinds: assertions that a client signs with its own key, and tokens that another issuer (a CI system, a cluster, a
+//! cloud) signed for a workload.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::model::token::SingleUse;
 use crate::services::issuer_keys::IssuerKeysError;
 use crate::store;
 
-/// How far two clocks may be apart.
+/// The largest accepted difference between two clocks.
 const SKEW: Duration = Duration::from_secs(30);
-/// The furthest end of an assertion that a client signs: its use must be remembered until then.
+/// The furthest end of an assertion that a client signs. We must remember its use until then.
 const LONGEST_LIFE: Duration = Duration::from_secs(600);
 /// The longest life of an assertion of another issuer.
 const LONGEST_FEDERATED_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The longest `jti` that is remembered.
 const LONGEST_JTI: usize = 128;
-/// Keys that ended within this time are still recognised, so that the refusal can say what became of them.
+/// Keys that ended within this time are still recognised, so that the refusal can say why the key ended.
 const ENDED_KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What an assertion is sent for.
+/// How an assertion is used in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssertionPurpose {
     /// As `client_assertion`: it authenticates the client (RFC 7523 §2.2).
@@ -45,7 +45,7 @@ pub struct VerifiedAssertion {
     pub client_id: ClientId,
     /// The key or the identity that it was made with.
     pub authenticator: AuthenticatorId,
-    /// What must not be used twice; absent for tokens of other issuers, which are reusable by nature.
+    /// The identifier that must not be used twice. Absent for tokens of other issuers, which may be used several times.
     pub single_use: Option<SingleUse>,
 }
 
@@ -54,18 +54,18 @@ pub struct VerifiedAssertion {
 pub enum AssertionError {
     /// The request's `client_id` is not the assertion's subject.
     OtherClient,
-    /// It is not acceptable.
+    /// The assertion is not acceptable.
     Rejected {
-        /// The credential that it concerns, as far as that is known.
+        /// The credential that the assertion concerns, if it is known.
         client_id: Option<ClientId>,
-        /// What was wrong: names of claims and what was expected of them, nothing of what was sent.
+        /// What was wrong: names of claims and the expected values, but nothing of the assertion itself.
         detail: String,
     },
-    /// The keys of the issuer are not available, so it cannot be told whether the assertion is acceptable.
+    /// The keys of the issuer are not available, so the assertion cannot be checked.
     NoKeys {
-        /// The credential that it concerns.
+        /// The credential that the assertion concerns.
         client_id: ClientId,
-        /// Why there are none.
+        /// Why there are no keys.
         detail: String,
     },
     /// A fault of ours.
@@ -82,7 +82,7 @@ fn rejected(client_id: Option<&ClientId>, detail: impl Into<String>) -> Assertio
     AssertionError::Rejected { client_id: client_id.cloned(), detail: detail.into() }
 }
 
-/// Verifies `assertion`. `client_id` is the request's parameter, if it was sent.
+/// Verifies `assertion`. `client_id` is the request's parameter, if the request has one.
 pub async fn verify(
     context: &Context,
     assertion: &str,
@@ -94,7 +94,7 @@ pub async fn verify(
     let (Some(iss), Some(sub)) = (text(claims, "iss"), text(claims, "sub")) else {
         return Err(rejected(None, "iss and sub must be text"));
     };
-    // A client asserts about itself; other issuers may have names that could be a client's.
+    // A client signs an assertion about itself. The name of another issuer may look like a client ID.
     match ClientId::parse(iss).filter(|_| iss == sub || iss.starts_with(ClientId::PREFIX)) {
         Some(issuer) => {
             if client_id.is_some_and(|named| named != issuer.as_str()) {
@@ -122,7 +122,7 @@ async fn by_own_key(
     let keys = owner.keys.iter().map(|(id, key)| (id, key));
     let key = jws.signed_by(keys).ok_or_else(|| reject("the signature is by none of the registered keys"))?;
     let claims = jws.unchecked_claims();
-    // As a grant the assertion may speak for any subject; the token's subject is the client all the same.
+    // In the JWT bearer grant the assertion may name any subject. The token's subject is still the client.
     if purpose == AssertionPurpose::ClientAuthentication && sub != client_id.as_str() {
         return Err(reject("sub must be the client ID"));
     }
@@ -138,7 +138,7 @@ async fn by_own_key(
     if end.millis() > now.plus(LONGEST_LIFE).millis() {
         return Err(reject("exp must be within 10 minutes"));
     }
-    // A restored database may have forgotten that the assertion was used before.
+    // After a restore, the database may not know any more that the assertion was used.
     let issued = seconds(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE).seconds());
     if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued < restored.seconds()) {
         return Err(reject("it was issued before a backup was restored"));
@@ -153,8 +153,8 @@ async fn by_own_key(
     Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
 }
 
-/// A token that another issuer signed. With a `client_id` it must match one of that credential's identities; without
-/// one exactly one credential must be registered for exactly this subject.
+/// A token that another issuer signed. With a `client_id`, the token must match an identity of that credential. Without
+/// one, exactly one credential must have an identity with exactly this subject.
 async fn by_other_issuer(
     context: &Context,
     jws: &UncheckedJws<'_>,
@@ -181,7 +181,7 @@ async fn by_other_issuer(
         }
         _ => return Err(rejected(None, "several credentials have this iss and sub: send client_id")),
     };
-    // The identity whose subject fits is the one that was meant.
+    // The token is meant for the identity whose subject matches.
     let is_meant = |identity: &&FederatedIdentity| identity.has_subject(sub);
     let (meant, others): (Vec<_>, Vec<_>) = candidates.iter().partition(is_meant);
     let (mut problem, mut unavailable) = (None, None);
@@ -235,7 +235,7 @@ async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &Federat
     context.issuer_keys.have_signed(&identity.issuer, jws, context.now()).await.map_err(fault)
 }
 
-/// The `aud` when it is one value: text, or a list of one.
+/// The `aud` when it holds one value: a text, or a list with one text.
 fn single_audience(claims: &Map<String, Value>) -> Option<&str> {
     match claims.get("aud")? {
         Value::String(audience) => Some(audience),
@@ -247,7 +247,7 @@ fn single_audience(claims: &Map<String, Value>) -> Option<&str> {
     }
 }
 
-/// Checks `exp`, `nbf` and `iat`, and returns the end.
+/// Checks `exp`, `nbf` and `iat`. Returns the end.
 pub(crate) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, String> {
     let read = |name: &str| seconds(claims, name).map_err(|()| format!("{name} must be a whole number of seconds"));
     let (exp, nbf, iat) = (read("exp")?, read("nbf")?, read("iat")?);

@@ -1,4 +1,4 @@
-//! Token introspection (RFC 7662): what a token is worth at this moment. The answer comes from the database, so a
+//! Token introspection (RFC 7662): whether a token is valid at this moment. The answer comes from the database, so a
 //! revocation counts at once.
 
 use crate::base::form_body::TokenForm;
@@ -14,12 +14,12 @@ use crate::token::access_token::Claims;
 use crate::token::client_authentication::Client;
 use crate::token::verify::{VerifyError, verify_for_any};
 
-/// The claims of `token` when it is valid and for an MCP server of the client that asks. `None` says nothing more:
-/// unknown, expired, revoked and malformed tokens and those for other servers look the same.
+/// The claims of `token` when it is valid, and is for an MCP server of the client that asks. `None` in all other cases:
+/// the client cannot distinguish unknown, expired, revoked and malformed tokens, and tokens for other servers.
 ///
 /// # Errors
 ///
-/// `invalid_client` when the client is no credential or does not prove itself, `insufficient_scope` when it may not
+/// `invalid_client` when the client is not a credential or does not prove itself, `insufficient_scope` when it may not
 /// ask, `temporarily_unavailable` for faults of ours.
 pub async fn introspect(
     context: &Context,
@@ -42,7 +42,7 @@ pub async fn introspect(
         if !is_callers(&claims) {
             return Ok(None);
         }
-        // The server knows from which address the token was used, and does not say it.
+        // The MCP server knows the address that used the token, but does not send it.
         personal_token::note_use(context, &token, None).await;
         return Ok(Some(claims));
     }
@@ -57,8 +57,8 @@ pub async fn introspect(
     Ok(Some(verified.claims).filter(is_callers))
 }
 
-/// The claims that a personal token would have if it were signed. Its identifier stands for the client too: nothing
-/// else is known of the program that holds the token.
+/// The claims that a personal token would have if it were signed. Its identifier is also the client ID: nothing else is
+/// known about the program that holds the token.
 async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Option<(PersonalToken, Claims)>, Fault> {
     let Some((found, server)) = personal_token::find_live(context, secret).await? else { return Ok(None) };
     let token = found.token;

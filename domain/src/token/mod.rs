@@ -1,4 +1,4 @@
-//! Tokens: from a request at the token endpoint to a signed access token, and back.
+//! Tokens: from a request at the token endpoint to a signed access token, and the checks of tokens that come back.
 //!
 //! # Layout
 //!
@@ -8,12 +8,13 @@
 //! | [`assertion`] | verifies JWTs that prove a client or are the grant (RFC 7523) |
 //! | [`grants`] | one module a grant type: the rules of the grant |
 //! | [`access_token`] | the claims (RFC 9068) and their signature |
-//! | [`introspect`] | says what a token is worth now (RFC 7662) |
-//! | [`revoke`] | ends a token before its time (RFC 7009) |
-//! | [`verify`] | checks a token that a protected resource was sent |
+//! | [`introspect`] | says whether a token is valid now (RFC 7662) |
+//! | [`revoke`] | ends a token before it expires (RFC 7009) |
+//! | [`verify`] | checks a token that a protected resource received |
 //!
-//! Elsewhere: [`crate::services::ledger`] decides and records exchanges of credentials, [`crate::store::token`] holds
-//! the statements, [`crate::model::token`] the vocabulary, [`crate::base::form_body`] reads the body of a request.
+//! Elsewhere: [`crate::services::ledger`] decides about exchanges of credentials and records them,
+//! [`crate::store::token`] holds the SQL statements, [`crate::model::token`] the vocabulary, [`crate::base::form_body`]
+//! reads the body of a request.
 
 pub mod access_token;
 pub mod assertion;

@@ -1,4 +1,4 @@
-//! Token revocation (RFC 7009): a client ends a token of its own before its time.
+//! Token revocation (RFC 7009): a client ends its own token before the token expires.
 
 use serde_json::json;
 
@@ -18,15 +18,15 @@ use crate::token::client_authentication::Client;
 use crate::token::client_authentication::credential::AuthenticatedCredential;
 use crate::token::verify::{Subject, VerifiedToken, VerifyError, verify_for_any};
 
-/// Ends `token` when it is a live one of the client that asks: an access token, or an interactive client's refresh
-/// token and with it everything that the person allowed. A token that is unknown, over or another client's stays as it
-/// is, and the client sees no difference (§2.2).
+/// Ends `token` when it is a live token of the client that asks. An access token ends alone. A refresh token of a
+/// client that acts for people ends with the whole consent. Unknown tokens, ended tokens and tokens of other clients
+/// stay as they are; the client gets the same answer (§2.2).
 ///
-/// When this returns the change is on disk: introspection and the built-in MCP server refuse the token from now on.
+/// When this returns, the change is on disk: introspection and the built-in MCP server refuse the token from now on.
 ///
 /// # Errors
 ///
-/// `invalid_client`, the same whatever failed.
+/// `invalid_client`, the same for every failure.
 pub async fn revoke(
     context: &Context,
     client: Client,
@@ -79,12 +79,12 @@ async fn revoke_of_interactive(
         return Ok(());
     }
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    // One that has ended already is as good (RFC 7009 §2.2).
+    // A token that has ended already counts as success (RFC 7009 §2.2).
     consent::end_token(context, &actor, &verified.jti, None).await?;
     Ok(())
 }
 
-/// The client gives up the consent of this refresh token. A token of another client stays what it is.
+/// Ends the consent of this refresh token for its client. A token of another client stays as it is.
 async fn give_up(context: &Context, client: &AppClient, token: &PlainSecret, origin: &Origin) -> Result<(), Fault> {
     let hash = token.hash(&context.keys.pepper);
     if !store::client::consent::is_known(&context.store, &hash).await? {

@@ -1,5 +1,5 @@
-//! What a protected resource asks of a token it was sent: form, signature, type, issuer, audience, time (RFC 9068 §4),
-//! and then the database, so that a revocation is obeyed at once.
+//! The check of a token that a protected resource received. First: form, signature, type, issuer, audience, time (RFC
+//! 9068 §4). Then the database is asked, so that a revocation counts at once.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use crate::model::server::scope::Scopes;
 use crate::store;
 use crate::token::access_token::Claims;
 
-/// Longest token that is looked at, in bytes.
+/// Longest token that is read, in bytes.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
 /// Who acts with a token.
@@ -25,7 +25,7 @@ const LONGEST_TOKEN: usize = 8 * 1024;
 pub enum Subject {
     /// A credential, for itself.
     Credential(ClientId),
-    /// An interactive client, for a person.
+    /// A client, for a person.
     Person {
         /// The person.
         id: PersonId,
@@ -34,13 +34,13 @@ pub enum Subject {
         /// The client.
         client_id: AppClientId,
     },
-    /// A program that was given a personal token, for its person.
+    /// A program with a personal token, for the person of the token.
     PersonalToken {
         /// The person.
         person: PersonId,
         /// Their present name.
         person_name: String,
-        /// The token.
+        /// The personal token.
         id: PersonalTokenId,
     },
 }
@@ -48,7 +48,7 @@ pub enum Subject {
 /// The caller behind a valid token.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Who acts.
+    /// The subject that acts.
     pub subject: Subject,
     /// The present name of the credential, the client or the personal token.
     pub name: String,
@@ -61,7 +61,7 @@ pub struct Caller {
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// Not valid here and now. The detail is for the log.
+    /// The token is not valid here and now. The detail is for the log.
     #[error("the token is not valid: {0}")]
     Invalid(&'static str),
     /// A fault of ours.
@@ -69,8 +69,8 @@ pub enum VerifyError {
     Fault(#[from] Fault),
 }
 
-/// Whose token this is, when it ends, and whether it is accepted now; `None` when it is none of ours. Tokens that ended
-/// or were revoked are recognised too: their signature says whose they were.
+/// The owner of this token, when the token ends, and whether it is accepted now. `None` when we did not issue it. Ended
+/// and revoked tokens are recognised too: their signature says who owned them.
 pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp, bool)>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) => claims,
@@ -86,11 +86,11 @@ pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(Sign
     Ok(SignedToken::of(&claims).map(|signed| (signed, ends_at, works)))
 }
 
-/// A token of ours, by what it was made with.
+/// A token that we signed, by the kind of its owner.
 pub(crate) enum SignedToken {
-    /// A credential's.
+    /// The token of a credential.
     OfCredential(ClientId, TokenId),
-    /// An interactive client's.
+    /// The token of a consent, which a client holds.
     OfGrant(TokenId),
 }
 
@@ -104,7 +104,7 @@ impl SignedToken {
     }
 }
 
-/// Whose token this is, unless its time is over. Revoked tokens count too.
+/// The owner of this token, unless the token has expired. Revoked tokens count too.
 pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<SignedToken>, Fault> {
     let claims = match verify_signature(context, token).await {
         Ok(claims) if claims.exp > context.now().seconds() => claims,
@@ -146,7 +146,7 @@ pub async fn verify(
     Ok(Caller { subject, name: client_name, scopes, expires_at: claims.exp })
 }
 
-/// The caller with a personal token that still counts.
+/// The caller with a personal token that is still live.
 async fn of_personal_token(
     context: &Context,
     secret: &PlainSecret,
@@ -168,7 +168,7 @@ async fn of_personal_token(
     })
 }
 
-/// Verifies everything but the audience.
+/// Checks everything except the audience.
 pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<VerifiedToken, VerifyError> {
     let claims = verify_signature(context, token).await?;
     let now = context.now();
@@ -189,7 +189,7 @@ pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
     Ok(VerifiedToken { claims, jti, subject: Subject::Credential(client_id), client_name })
 }
 
-/// The name of the credential of a token that still counts.
+/// The name of the credential of a token that is still live.
 async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<String, VerifyError> {
     let state = store::token::ledger::token_state(&context.store, jti)
         .await
@@ -213,7 +213,7 @@ async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Resu
     Ok(state.credential_name)
 }
 
-/// The person and the client of a token of a grant that still counts.
+/// The person and the client of a consent's token that is still live.
 async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String), VerifyError> {
     let state = store::client::consent::token_state(&context.store, jti)
         .await
@@ -229,8 +229,8 @@ async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String)
     Ok((subject, state.client_name))
 }
 
-/// Checks form, type, key and signature. The algorithm is ours to choose, never the token's; the `kid` only selects
-/// among our published keys.
+/// Checks form, type, key and signature. We choose the algorithm, never the token. The `kid` only selects one of our
+/// published keys.
 async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {
     if token.len() > LONGEST_TOKEN || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
         return Err(VerifyError::Invalid("not a compact JWS"));
@@ -240,14 +240,14 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
         return Err(VerifyError::Invalid("not an access token"));
     }
     let kid = header.kid.ok_or(VerifyError::Invalid("no kid"))?;
-    // A made-up kid costs one read.
+    // An invented `kid` costs one read.
     let key = match context.keys.signing.get(&context.store, &kid, context.now()).await {
         Ok(key) => key,
         Err(Fault::Keys(KeyError::Missing(_))) => return Err(VerifyError::Invalid("unknown kid")),
         Err(error) => return Err(VerifyError::Fault(error)),
     };
     let mut validation = Validation::new(key.algorithm());
-    // Issuer, audience and time are compared by the caller, against exact strings and our own clock.
+    // The caller compares issuer, audience and time, against exact strings and our own clock.
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();

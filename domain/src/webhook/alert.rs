@@ -1,5 +1,5 @@
-//! What nobody does, but somebody should hear of: a credential that ends soon, and a secret that is tried after its
-//! time. Each becomes one entry of the audit log, and from there goes where every other one goes.
+//! Events that no person causes by an action here: a credential ends soon, or a retired secret is tried. Each becomes
+//! one entry of the audit log, and webhooks send it like every other entry.
 
 use std::time::Duration;
 
@@ -17,11 +17,12 @@ use crate::store::{self, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How many days ahead an end is announced, and by which name that is remembered; the nearest first.
+/// How many days before an end it is announced, and the name under which the alert is remembered. The nearest stage
+/// comes first.
 const STAGES: [(u32, &str); 3] = [(1, "expiring_1"), (3, "expiring_3"), (14, "expiring_14")];
 
-/// The refusals of a secret, key or identity that had once been good. The proof itself was right, so nobody can cause
-/// them who did not have it.
+/// Refusals of a secret, key or identity that was valid once. The proof itself was right, so only a party that had the
+/// secret, key or identity can cause these refusals.
 const RETIRED: [Refusal; 5] = [
     Refusal::SecretRetired,
     Refusal::SecretExpired,
@@ -30,23 +31,23 @@ const RETIRED: [Refusal; 5] = [
     Refusal::CredentialEnded,
 ];
 
-/// Credentials that one transaction deals with.
+/// How many credentials one transaction handles.
 const BATCH_SIZE: i64 = 100;
-/// Transactions of one run. What is left waits for the next: an instance with very many credentials does not spend its
-/// first minutes on this alone.
+/// How many transactions one run makes. The rest waits for the next run, so that an instance with very many credentials
+/// does not spend its first minutes only on this.
 const MOST_BATCHES: usize = 50;
-/// How many hours back refusals are looked at: counts of the last one may have been written late.
+/// How many hours back refusals are read. Counts of the last hour may have been written late.
 const LOOK_BACK: i64 = 2;
 
-/// Announces ends that are near: for each credential that works the nearest stage alone, once for each end. Returns how
-/// many were announced.
+/// Announces ends that are near. Each working credential gets only the nearest stage, once for each end. Returns how
+/// many ends were announced.
 pub async fn expiring(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let (mut announced, mut batches) = (0, 0);
     let mut from = now;
     for (days, kind) in STAGES {
         let until = now.plus(DAY * days);
-        // The moment itself belongs to the stage before.
+        // The exact moment belongs to the stage before.
         let mut after = (from.plus(Duration::from_millis(1)), String::new());
         while batches < MOST_BATCHES {
             batches += 1;
@@ -56,7 +57,7 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
             let mut change = context.begin_change().await?;
             let mut events = Vec::new();
             for (client_id, ends_at) in &found {
-                // What was read before the change began may have been changed.
+                // The credential may have changed since it was read outside the transaction.
                 let credential = store::credential::find_in(change.transaction(), client_id).await?;
                 let works = |credential: &Credential| {
                     credential.ends_at == Some(*ends_at)
@@ -65,7 +66,8 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
                         && credential.disabled_at.is_none()
                 };
                 let Some(credential) = credential.filter(works) else { continue };
-                // Remembered in any case: a stage that was over from the beginning need not be looked at again.
+                // Remembered even without an alert: if the end was near from the beginning, this stage need not be
+                // checked again.
                 let is_new =
                     store::webhook::alert::remember(change.transaction(), client_id, kind, ends_at.millis(), now);
                 if is_new.await? && made_at(&mut change, &credential).await? < ends_at.minus(DAY * days) {
@@ -89,8 +91,8 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
     Ok(announced)
 }
 
-/// When the present end was chosen: when the newest secret or key was made. Whoever makes one for seven days knows that
-/// it ends within fourteen.
+/// When the present end was chosen: when the newest secret or key was made. A person who makes a secret for seven days
+/// knows that it ends within fourteen days.
 async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Timestamp, StoreError> {
     let id = &credential.client_id;
     let secrets = store::credential::secrets(&mut **change.transaction(), id).await?;
@@ -101,7 +103,8 @@ async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Tim
     Ok([newest, keys].into_iter().flatten().fold(credential.created_at, Timestamp::max))
 }
 
-/// Tells of retired secrets that were tried: once for each credential, cause and day (UTC). Returns how many were told.
+/// Reports retired secrets that were tried: once for each credential, cause and day (UTC). Returns how many were
+/// reported.
 pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let mut told = 0;
@@ -114,7 +117,7 @@ pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
         let mut events = Vec::new();
         for tried in &found {
             let cause = tried.cause.as_str();
-            // Several hours of a day are one alert.
+            // Refusals in several hours of a day make one alert.
             if store::webhook::alert::remember(change.transaction(), &tried.client_id, cause, tried.day, now).await? {
                 let id = tried.client_id.as_str();
                 let event = Event::new(Action::CredentialRetiredSecretTried, Target::Credential, id, &tried.name);

@@ -1,4 +1,4 @@
-//! The loop that fills the outbox and sends what is due: the server runs it in the background.
+//! The loop that fills the outbox and sends due deliveries. The server runs it in the background.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ use crate::store;
 use crate::webhook::outbox::enqueue;
 use crate::webhook::sender::attempt_due;
 
-/// Keeps the webhooks going. Each has at most one request under way, so a slow receiver holds up nobody but itself, and
-/// there are never more requests than webhooks.
+/// Runs the webhooks. Each webhook has at most one request under way. So a slow receiver delays only its own
+/// deliveries, and there are never more requests than webhooks.
 pub struct Dispatcher {
     context: Context,
     under_way: HashMap<WebhookId, JoinHandle<()>>,
 }
 
 impl Dispatcher {
-    /// A dispatcher that has nothing under way.
+    /// A dispatcher without any request under way.
     pub fn new(context: Context) -> Self {
         Self { context, under_way: HashMap::new() }
     }
 
-    /// Fills the outbox with what is new, and begins to send what is due. Returns without waiting for answers.
+    /// Fills the outbox with new entries, and begins to send due deliveries. Returns without waiting for answers.
     pub async fn turn(&mut self) -> Result<(), Fault> {
         self.under_way.retain(|_, round| !round.is_finished());
         enqueue(&self.context).await?;
@@ -36,10 +36,10 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Waits for the answers to what was begun for one webhook.
+    /// Waits until the requests that were begun for one webhook have ended.
     pub async fn settle(&mut self, webhook: &WebhookId) {
         if let Some(round) = self.under_way.remove(webhook) {
-            // One that panicked said so itself.
+            // A task that panicked has reported the panic itself.
             let _ = round.await;
         }
     }
@@ -51,7 +51,7 @@ impl Drop for Dispatcher {
     }
 }
 
-/// Sends to one webhook until nothing is due.
+/// Sends to one webhook until no delivery is due.
 async fn rounds(context: Context, webhook: WebhookId) {
     loop {
         match attempt_due(&context, &webhook).await {

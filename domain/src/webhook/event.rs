@@ -1,4 +1,4 @@
-//! What is told, and in which words: from an entry of the audit log to the body of a message.
+//! From an entry of the audit log to the body of a message: which entries are sent, and in which words.
 
 use serde_json::{Map, Value, json};
 
@@ -9,15 +9,15 @@ use crate::model::settings::Settings;
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
 
-/// The type of a message that somebody sends to see whether it arrives.
+/// The type of a test message, which a person sends to see whether messages arrive.
 pub(crate) const TEST: &str = "webhook.test";
 
-/// How one kind of audit entry is told.
+/// How one action of the audit log becomes a message.
 struct Rule {
     kind: EventKind,
     /// The type of the message.
     name: &'static str,
-    /// The details that are passed on: what helps the receiver and holds nothing secret.
+    /// The details that are sent: they help the receiver and hold no secret.
     details: &'static [&'static str],
 }
 
@@ -34,7 +34,8 @@ fn rule(action: Action) -> Option<Rule> {
         Action::CredentialRetiredSecretTried => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])
         }
-        // A stop of very many credentials has no entry for each: its own one stands for them.
+        // A stop of very many credentials has no entry for each credential. The entry of the stop itself is sent
+        // instead.
         Action::EmergencyStopped => under_own_name(
             EventKind::Revoked,
             &[
@@ -54,19 +55,20 @@ fn rule(action: Action) -> Option<Rule> {
     }
 }
 
-/// A message before it is addressed.
+/// A message without an address.
 pub(crate) struct EventMessage {
-    /// Who wants to hear it.
+    /// The kind of event, to which webhooks subscribe.
     pub kind: EventKind,
     /// Its type.
     pub name: &'static str,
-    /// What it is about, for people.
+    /// The subject of the message, for people.
     pub subject: String,
     /// The JSON that is sent.
     pub body: String,
 }
 
-/// What an entry of the audit log has to tell, if anything. `team` is the name of the one that owns its target.
+/// The message for an entry of the audit log, if the entry is one that is sent. `team` is the name of the team that
+/// owns the target.
 pub(crate) fn told(settings: &Settings, entry: &AuditEntry, team: Option<&str>) -> Option<EventMessage> {
     let Rule { kind, name, details } = rule(Action::parse(&entry.action)?)?;
     let all: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
@@ -99,7 +101,7 @@ pub(crate) fn told(settings: &Settings, entry: &AuditEntry, team: Option<&str>) 
     })
 }
 
-/// The body of a test.
+/// The body of a test message.
 pub(crate) fn test(settings: &Settings, actor: &Actor, webhook: &Webhook, now: Timestamp) -> String {
     let data = json!({
         "name": webhook.name,

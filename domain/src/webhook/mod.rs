@@ -1,9 +1,9 @@
-//! Webhooks: telling other programs what happened.
+//! Webhooks: messages to other programs about events.
 //!
 //! | module | step |
 //! |---|---|
 //! | this one | adding, editing, pausing and removing webhooks |
-//! | [`alert`] | audit entries for what no person does: an end that is near, a retired secret that is tried |
+//! | [`alert`] | audit entries for events without an actor: an end that is near, a retired secret that is tried |
 //! | [`outbox`] | from new audit entries to deliveries |
 //! | [`event`] | the body of a message |
 //! | [`sender`], [`secret`] | one attempt to deliver, signed |
@@ -38,37 +38,37 @@ use crate::webhook::secret::SigningSecret;
 
 pub use crate::store::webhook::Delivery;
 
-/// Most webhooks of an instance, and so most requests to receivers at a time.
+/// Most webhooks of an instance. This also limits the requests to receivers at one time.
 pub const MOST: usize = 20;
 /// Longest address, in bytes.
 const LONGEST_URL: usize = 2000;
-/// How long a replaced secret goes on signing beside the new one.
+/// How long a replaced secret still signs beside the new one.
 pub const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
-/// A webhook as somebody wants it.
+/// The values of a webhook, as an administrator enters them.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookDraft {
     /// Its name for people.
     pub name: String,
-    /// Where to send.
+    /// The address to which messages are sent.
     pub url: String,
-    /// What to tell.
+    /// The kinds of events to send.
     pub events: Vec<EventKind>,
 }
 
-/// Why nothing was done.
+/// Why an operation on a webhook was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// There is no such webhook for whoever asks.
+    /// The webhook does not exist, or the actor may not see it.
     #[error("there is no such webhook")]
     NotFound,
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// Nothing is sent while it is paused.
+    /// The webhook is paused, so nothing is sent.
     #[error("the webhook is paused")]
     Paused,
-    /// The form was sent before; its secret was shown then.
+    /// The form was sent before, and its secret was shown at that time.
     #[error("the form was sent before")]
     AlreadySubmitted(WebhookId),
     /// A fault of ours.
@@ -78,7 +78,7 @@ pub enum WebhookError {
 
 through_fault!(WebhookError: StoreError, KeyError);
 
-/// A draft that may be used.
+/// The checked values of a draft.
 struct Checked {
     name: String,
     url: String,
@@ -116,8 +116,8 @@ impl WebhookDraft {
     }
 }
 
-/// Checks the form of an address and returns its host. Whether it may be asked is for
-/// [`Post`](crate::model::ports::Post) to say.
+/// Checks the form of an address and returns its host. [`Post`](crate::model::ports::Post) decides whether we may send
+/// to it.
 fn check_url(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_URL {
         return Err(format!("Use at most {LONGEST_URL} characters."));
@@ -136,7 +136,8 @@ fn check_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// What an earlier submission of a form was for, so that a reload makes no second webhook and no second secret.
+/// The webhook that an earlier submission of this form was for. So a reload makes no second webhook and no second
+/// secret.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<WebhookId>, Fault> {
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(WebhookId::parse))
 }
@@ -149,7 +150,7 @@ async fn use_form_token(change: &mut Change<'_>, form_token: Option<&str>, id: &
     }
 }
 
-/// Adds a webhook, which is told of what happens from now on. Its signing secret is in the answer and, wrapped, in the
+/// Adds a webhook, which gets the events from now on. Its signing secret is in the answer and, wrapped, in the
 /// database.
 pub async fn add(
     context: &Context,
@@ -187,7 +188,7 @@ pub async fn add(
     let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
     let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
     store::webhook::insert(change.transaction(), &webhook, &url, &wrapped).await?;
-    // Only the host: the rest of an address may be what lets its holder in.
+    // The event holds only the host: the rest of an address may be a secret that gives access.
     let event = event(Action::WebhookAdded, &webhook)
         .with(json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) }));
     change.commit(actor, &event).await?;
@@ -198,38 +199,38 @@ fn event(action: Action, webhook: &Webhook) -> Event {
     Event::new(action, Target::Webhook, webhook.id.as_str(), &webhook.name)
 }
 
-/// Every webhook, in the order they were added.
+/// Every webhook, in the order in which they were added.
 pub async fn list(context: &Context) -> Result<Vec<Webhook>, Fault> {
     Ok(store::webhook::list(&context.store).await?)
 }
 
-/// The webhook with this identifier.
+/// The webhook with this identifier, if it exists.
 pub async fn find(context: &Context, id: &WebhookId) -> Result<Option<Webhook>, Fault> {
     Ok(store::webhook::find(context.store.reads(), id).await?)
 }
 
-/// Its address.
+/// The address of a webhook.
 pub async fn address(context: &Context, id: &WebhookId) -> Result<String, WebhookError> {
     Ok(crate::webhook::sender::Route::open(context, id).await?.ok_or(WebhookError::NotFound)?.into_url())
 }
 
-/// Its newest deliveries, newest first.
+/// The deliveries of a webhook, newest first.
 pub async fn deliveries(context: &Context, id: &WebhookId, limit: u16) -> Result<Vec<Delivery>, Fault> {
     Ok(store::webhook::deliveries(&context.store, id, i64::from(limit)).await?)
 }
 
-/// How many deliveries wait for an attempt.
+/// How many deliveries of a webhook wait for an attempt.
 pub async fn waiting(context: &Context, id: &WebhookId) -> Result<i64, Fault> {
     Ok(store::webhook::waiting(&context.store, id).await?)
 }
 
-/// The webhook inside a change by an administrator.
+/// Reads the webhook inside a change by an administrator.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &WebhookId) -> Result<Webhook, WebhookError> {
     change.require_administrator(actor, WebhookError::NotFound).await?;
     store::webhook::find(&mut **change.transaction(), id).await?.ok_or(WebhookError::NotFound)
 }
 
-/// Changes name, address and events.
+/// Changes the name, the address and the kinds of events.
 pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &WebhookDraft) -> Result<(), WebhookError> {
     let checked = draft.check(context)?;
     let url_before = address(context, id).await?;
@@ -257,7 +258,8 @@ pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &Webh
     Ok(())
 }
 
-/// Stops collecting and sending. What waits already goes on waiting. `gone`: the receiver asked for it.
+/// Pauses a webhook: no new deliveries are made, and none are sent. Deliveries that wait already go on waiting. `gone`:
+/// the receiver asked for the pause, with the status 410.
 pub async fn pause(context: &Context, actor: &Actor, id: &WebhookId, gone: bool) -> Result<(), WebhookError> {
     let mut change = context.begin_change().await?;
     let webhook = find_for(&mut change, actor, id).await?;
@@ -271,7 +273,7 @@ pub async fn pause(context: &Context, actor: &Actor, id: &WebhookId, gone: bool)
     Ok(())
 }
 
-/// Goes on from the present moment: what happened while it was paused is not told.
+/// Resumes a webhook from the present moment. Events during the pause are not sent.
 pub async fn resume(context: &Context, actor: &Actor, id: &WebhookId) -> Result<(), WebhookError> {
     let mut change = context.begin_change().await?;
     let webhook = find_for(&mut change, actor, id).await?;
@@ -284,8 +286,8 @@ pub async fn resume(context: &Context, actor: &Actor, id: &WebhookId) -> Result<
     Ok(())
 }
 
-/// Makes a new signing secret. The one before signs beside it for [`SECRET_OVERLAP`], so that the receiver can change
-/// over without losing an alert; the receiver decides from when on it believes the new one alone.
+/// Makes a new signing secret. The old secret signs beside it for [`SECRET_OVERLAP`], so that the receiver can change
+/// over without losing an alert. The receiver decides when it stops accepting the old secret.
 pub async fn replace_secret(
     context: &Context,
     actor: &Actor,
@@ -304,7 +306,7 @@ pub async fn replace_secret(
     Ok((webhook, secret))
 }
 
-/// Removes the webhook with its deliveries.
+/// Removes the webhook and its deliveries.
 pub async fn remove(context: &Context, actor: &Actor, id: &WebhookId) -> Result<(), WebhookError> {
     let mut change = context.begin_change().await?;
     let webhook = find_for(&mut change, actor, id).await?;

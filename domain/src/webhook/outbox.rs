@@ -8,10 +8,10 @@ use crate::store::webhook::NewDelivery;
 use crate::store::{self, StoreError};
 use crate::webhook::event;
 
-/// Entries that are considered in one transaction.
+/// How many entries one transaction handles.
 const BATCH_SIZE: i64 = 100;
 
-/// Makes a delivery of each new entry of the audit log for each webhook that asked for it. Returns how many.
+/// Makes a delivery of each new entry of the audit log, for each webhook that subscribes to it. Returns how many.
 ///
 /// The transaction that stores a webhook's deliveries also notes how far the webhook has come. So no entry is left out
 /// or sent twice when two servers do this at once, or when one is interrupted.

@@ -13,7 +13,7 @@ use crate::services::keyring::Keys;
 const PREFIX: &str = "whsec_";
 const BYTES: usize = 32;
 
-/// Signs what is sent. Neither `Clone` nor `Serialize`, wiped when dropped, and its `Debug` shows nothing.
+/// Signs messages. This type is neither `Clone` nor `Serialize`, is wiped when dropped, and its `Debug` shows nothing.
 pub struct SigningSecret(Zeroizing<Vec<u8>>);
 
 impl SigningSecret {
@@ -31,7 +31,7 @@ impl SigningSecret {
         Ok(Self(keys.unwrap(WEBHOOK_SECRET, wrapped)?))
     }
 
-    /// The secret itself: for the one answer that shows it.
+    /// The secret itself, for the one answer that shows it.
     pub fn expose(&self) -> Zeroizing<String> {
         let encoded = Zeroizing::new(STANDARD.encode(self.0.as_slice()));
         Zeroizing::new(format!("{PREFIX}{}", encoded.as_str()))

@@ -1,4 +1,4 @@
-//! Attempts: what is due is sent, and tried again later when it fails.
+//! Attempts: sends deliveries that are due. A delivery that fails is tried again later.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::webhook::WebhookError;
 use crate::webhook::event;
 use crate::webhook::secret::SigningSecret;
 
-/// How long after each attempt that failed the next one is made. After the last of them it has failed for good.
+/// The wait after each failed attempt. After the last one the delivery has failed permanently.
 const BACKOFF: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
@@ -31,15 +31,15 @@ const BACKOFF: [Duration; 7] = [
     Duration::from_secs(3 * 3600),
     Duration::from_secs(8 * 3600),
 ];
-/// How long an attempt has its delivery to itself: longer than it can take. If it is never heard of again, somebody
-/// else makes the next one.
+/// How long an attempt owns its delivery: longer than an attempt can take. When the attempt never reports a result, any
+/// server may make the next one.
 const LEASE: Duration = Duration::from_secs(60);
-/// Longest text that is kept of what went wrong, in characters: part of it comes from elsewhere.
+/// Longest text that is stored about a failure, in characters. Part of the text comes from another server.
 const LONGEST_PROBLEM: usize = 200;
-/// The receiver is gone for good (RFC 9110 §15.5.11).
+/// The receiver is gone permanently (RFC 9110 §15.5.11).
 const GONE: u16 = 410;
 
-/// How to reach a receiver: its address and what signs for it, opened.
+/// How to reach a receiver: its address and its signing secrets, unwrapped.
 pub(crate) struct Route {
     url: Zeroizing<String>,
     secrets: Vec<(SigningSecret, Option<Timestamp>)>,
@@ -61,7 +61,7 @@ impl Route {
         self.url.to_string()
     }
 
-    /// The message as it is sent at `now`. While a secret is being replaced there is a signature of each.
+    /// The message that is sent at `now`. While a secret is being replaced, the message has a signature of each secret.
     fn message(&self, delivery: &Claimed, now: Timestamp) -> WebhookMessage {
         let (id, timestamp) = (delivery.id.as_str(), now.seconds());
         let signatures: Vec<String> = self
@@ -80,19 +80,20 @@ impl Route {
     }
 }
 
-/// Makes one attempt for the delivery that is longest due to this webhook. One after the other, so that what happened
-/// first arrives first while the receiver is well. False: nothing was due, or others had it.
+/// Makes one attempt for the delivery of this webhook that has waited longest. Deliveries are sent one after the other,
+/// so events arrive in their order while the receiver works. Returns false when no delivery was due, or another server
+/// had claimed it.
 pub async fn attempt_due(context: &Context, webhook: &WebhookId) -> Result<bool, Fault> {
     let now = context.now();
     let claimed = store::webhook::claim(&context.store, webhook, now, now.plus(LEASE)).await?;
     let Some(delivery) = claimed else { return Ok(false) };
-    // Removed meanwhile, with its deliveries.
+    // The webhook was removed in the meantime, with its deliveries.
     let Some(route) = Route::open(context, webhook).await? else { return Ok(false) };
     attempt(context, &route, &delivery, true).await?;
     Ok(true)
 }
 
-/// One attempt, and what became of it.
+/// Makes one attempt and stores the result.
 async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: bool) -> Result<(), Fault> {
     let answer = context.post.post(&route.message(delivery, context.now())).await;
     let now = context.now();
@@ -118,8 +119,8 @@ async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: 
     Ok(())
 }
 
-/// When the next attempt is made after `attempts` that failed; `None`: no more. A little later than planned, by chance,
-/// so that what failed together does not come back together.
+/// When the next attempt is made after `attempts` failed ones; `None`: never. A random delay is added, so that
+/// deliveries that failed together are not repeated together.
 fn next_attempt(random: &dyn Random, attempts: i64, now: Timestamp) -> Option<Timestamp> {
     let backoff = *BACKOFF.get(usize::try_from(attempts - 1).ok()?)?;
     let mut chance = [0];
@@ -127,8 +128,8 @@ fn next_attempt(random: &dyn Random, attempts: i64, now: Timestamp) -> Option<Ti
     Some(now.plus(backoff + backoff / 10 * u32::from(chance[0]) / 255))
 }
 
-/// Sends a test now, once, and returns the delivery that says what became of it. Also while the webhook is paused: that
-/// is when somebody wants to know whether it would work.
+/// Sends a test message now, once, and returns the delivery that holds the result. This also works while the webhook is
+/// paused: people test a webhook before they resume it.
 pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<DeliveryId, WebhookError> {
     let webhook = webhook::find(context, id).await?.ok_or(WebhookError::NotFound)?;
     let route = Route::open(context, id).await?.ok_or(WebhookError::NotFound)?;
@@ -141,7 +142,7 @@ pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<De
         event: event::TEST,
         subject: "",
         body: &body,
-        // It is under way from the beginning.
+        // The attempt is under way from the start.
         attempts: 1,
         next_attempt_at: now.plus(LEASE),
     };
@@ -154,8 +155,8 @@ pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<De
     Ok(claimed.id)
 }
 
-/// Lets a delivery be sent again, or now instead of later, as if it had never been tried. Its identifier stays, so a
-/// receiver that had it knows it.
+/// Resets a delivery, so that it is sent now as if it had never been tried. The identifier stays, so a receiver that
+/// got the delivery before recognises it.
 pub async fn send_again(context: &Context, webhook: &WebhookId, delivery: &DeliveryId) -> Result<(), WebhookError> {
     let found = webhook::find(context, webhook).await?.ok_or(WebhookError::NotFound)?;
     if found.paused_at.is_some() {

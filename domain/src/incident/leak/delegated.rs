@@ -1,4 +1,5 @@
-//! Leaks of what acts for people: refresh and access tokens of apps, personal tokens, secrets of clients.
+//! Leaks of secrets and tokens that act for people: refresh and access tokens of apps, personal tokens, secrets of
+//! clients.
 
 use serde_json::json;
 
@@ -21,28 +22,29 @@ use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::incident::leak::Table;
 
-/// What was in the text.
+/// What the text leaks.
 #[derive(Debug, Clone)]
 pub enum LeakSubject {
     /// A personal token.
     PersonalToken(ListedToken),
-    /// A refresh or an access token of what a person allowed an app.
+    /// A refresh token or an access token of a consent.
     Consent(ListedConsent),
-    /// The secret of a client. Alone it opens nothing: it proves who redeems a code or a refresh token.
+    /// The secret of a client. Alone it gives no access: it only authenticates the client that redeems a code or a
+    /// refresh token.
     Client(AppClient),
 }
 
-/// Something that acts for people, which the text gave away.
+/// A leaked secret or token that acts for people.
 #[derive(Debug, Clone)]
 pub struct DelegatedLeak {
-    /// What it is.
+    /// What the secret or token belongs to.
     pub found: LeakSubject,
-    /// Whether whoever has the text can use it.
+    /// Whether a reader of the text can use it.
     pub works: bool,
 }
 
 impl DelegatedLeak {
-    /// By what it is told apart.
+    /// The identifier of the thing that leaked.
     pub fn id(&self) -> &str {
         match &self.found {
             LeakSubject::PersonalToken(listed) => listed.token.id.as_str(),
@@ -51,7 +53,8 @@ impl DelegatedLeak {
         }
     }
 
-    /// Whether `authority` may see and end it: administrators everything, a person what acts for them.
+    /// Whether `authority` may see and end it. Administrators may do so for everything, a person only for what acts for
+    /// them.
     pub(crate) fn is_seen_by(&self, authority: &Authority) -> bool {
         let person = match &self.found {
             LeakSubject::PersonalToken(listed) => Some(&listed.token.person),
@@ -66,7 +69,7 @@ impl DelegatedLeak {
     }
 }
 
-/// What `secret`, which is none of a credential, is.
+/// Finds what `secret` belongs to. It is not the secret of a credential.
 pub(crate) async fn find(
     context: &Context,
     kind: SecretKind,
@@ -88,18 +91,19 @@ pub(crate) async fn find(
             let works = store::client::consent::is_usable(&context.store, &hash, now).await?;
             of_consent(context, ConsentTokenRef::RefreshToken(&hash), works).await?
         }
-        // It is used up or over within a minute.
+        // A code is used up or expires within a minute.
         SecretKind::AuthorizationCode => None,
     })
 }
 
-/// Whether it is a code of an authorization that is still remembered: ours, and over within its minute.
+/// Whether the secret is an authorization code that is still stored. Such a code is ours, and expires within its
+/// minute.
 pub(crate) async fn is_code(context: &Context, kind: SecretKind, secret: &PlainSecret) -> Result<bool, Fault> {
     Ok(kind == SecretKind::AuthorizationCode
         && store::client::consent::is_known(&context.store, &secret.hash(&context.keys.pepper)).await?)
 }
 
-/// The consent that this token belongs to; `works` says whether the token itself is still accepted.
+/// The consent of this token; `works` says whether the token itself is still accepted.
 pub(crate) async fn of_consent(
     context: &Context,
     clue: ConsentTokenRef<'_>,
@@ -113,7 +117,8 @@ pub(crate) async fn of_consent(
     }))
 }
 
-/// Takes a report of an access token of a consent, which has not ended by itself: it alone ends, the app gets another.
+/// Takes a report of an access token of a consent; the token has not expired. Only this token ends; the app can get
+/// another.
 pub(crate) async fn report_token(
     context: &Context,
     actor: &Actor,
@@ -133,7 +138,8 @@ pub(crate) async fn report_token(
     Ok(())
 }
 
-/// Takes a report of `secret`, which is none of a credential. Returns whether it is one of ours, whatever became of it.
+/// Takes a report of `secret`, which is not the secret of a credential. Returns whether it is ours, even if nothing was
+/// changed.
 pub(crate) async fn report(
     context: &Context,
     actor: &Actor,
@@ -160,7 +166,7 @@ pub(crate) async fn report(
     Ok(true)
 }
 
-/// Ends what was found, with all that can be had by it.
+/// Ends the leaked secret or token, and everything that can be obtained with it.
 pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: Option<&str>) -> Result<(), Fault> {
     match &leak.found {
         LeakSubject::PersonalToken(listed) => personal_token::end_leaked(context, actor, &listed.token, place).await,
@@ -169,8 +175,9 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
     }
 }
 
-/// Writes down that something leaked that works. Where people decide what becomes of it, it is marked, and whoever
-/// reports it again says nothing new; where it ends, it does not work the next time.
+/// Records that a working secret or token leaked. With [`Policy::Alert`] people decide what to do: the thing is marked
+/// as leaked, and a second report adds no entry. With [`Policy::Revoke`] the thing ends, so a second report finds that
+/// it does not work.
 async fn note(
     context: &Context,
     actor: &Actor,

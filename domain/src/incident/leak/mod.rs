@@ -1,7 +1,7 @@
-//! Leaks: secrets, tokens and client IDs are found in a text by their form and checksum, and looked up by hash or
+//! Leaks: finds secrets, tokens and client IDs in a text by their form and checksum, and looks them up by hash or
 //! signature. The text itself is neither stored nor sent.
 //!
-//! Here are leaks of credentials; [`delegated`] has leaks of what acts for people.
+//! This module handles leaks of credentials. [`delegated`] handles leaks of secrets and tokens that act for people.
 
 pub mod delegated;
 
@@ -35,20 +35,20 @@ use crate::token::verify::{self, SignedToken};
 
 pub use delegated::{DelegatedLeak, LeakSubject, end as end_delegated};
 
-/// Most credentials that one text is searched for.
+/// Most credentials that are listed for one text.
 pub const MOST_CREDENTIALS: usize = 50;
-/// Most secrets and tokens that are looked up.
+/// Most secrets, and most tokens, that are looked up.
 const MOST_CANDIDATES: usize = 2000;
-/// Addresses that are listed of a credential.
+/// Most addresses that are listed for a credential.
 const MOST_ADDRESSES: i64 = 20;
-/// Longest place of a find that is kept, in characters.
+/// Longest text for the place of a leak, in characters.
 const LONGEST_PLACE: usize = 500;
-/// A secret of any kind: its prefix and what follows.
+/// Length of a secret of any kind: its prefix and the rest.
 const SECRET_LENGTH: usize = 53;
-/// `csc_` and what follows it.
+/// Length of a client ID: `csc_` and the rest.
 const CLIENT_ID_LENGTH: usize = 26;
 
-/// What a text holds that can be ours, each thing once.
+/// Secrets, tokens and client IDs in a text that may be ours, each only once.
 #[derive(Default)]
 struct Scan {
     secrets: Vec<(SecretKind, PlainSecret)>,
@@ -58,7 +58,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// Whether this was not found before. What was found is remembered by its hash.
+    /// Whether `found` was not found before. Only hashes are remembered.
     fn is_new(&mut self, found: &str) -> bool {
         self.seen.insert(hash(found))
     }
@@ -88,7 +88,7 @@ fn scan(text: &str) -> Scan {
     scan_encoded(text, &mut found);
     let is_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     for word in text.split(|character| !is_token(character)) {
-        // A header that begins with {" begins with eyJ.
+        // A JSON header begins with {", which is eyJ in base64.
         if let Some(start) = word.find("eyJ")
             && word[start..].matches('.').count() >= 2
         {
@@ -102,10 +102,10 @@ fn scan(text: &str) -> Scan {
 }
 
 fn scan_secrets(text: &str, found: &mut Scan) {
-    // What all prefixes begin with.
+    // All prefixes begin with these letters.
     for (position, _) in text.match_indices("cs") {
         let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse_any);
-        // What goes on is another text: the published pattern ends at a word boundary.
+        // A secret ends at a word boundary, as in the published pattern. A longer word is another text.
         let ends = !text[position..].chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
         if let Some(secret) = secret.filter(|(_, secret)| ends && found.is_new(secret.expose())) {
             found.secrets.push(secret);
@@ -113,8 +113,8 @@ fn scan_secrets(text: &str, found: &mut Scan) {
     }
 }
 
-/// Secrets inside base64. Where it begins is not certain (`Basic%20` before it, a path around it), so a word is read
-/// from each of four positions, whole and between its slashes.
+/// Finds secrets inside base64. The start of the base64 is not certain: `Basic%20` may precede it, or a path may
+/// surround it. So each word is decoded from four positions, as a whole and in its parts between slashes.
 fn scan_encoded(text: &str, found: &mut Scan) {
     let is_encoded = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '/');
     for word in text.split(|character| !is_encoded(character)).filter(|word| word.len() > SECRET_LENGTH) {
@@ -131,7 +131,8 @@ fn scan_encoded(text: &str, found: &mut Scan) {
     }
 }
 
-/// Where something was found, without what was found: an address may hold it in its query, its path or before the host.
+/// The place of a leak, without the leaked value: an address may hold the value in its query, in its path or before the
+/// host.
 fn place(text: &str) -> Option<String> {
     let text: String = printable(&text.chars().take(LONGEST_PLACE).collect::<String>()).trim().to_owned();
     if text.is_empty() {
@@ -152,56 +153,57 @@ fn holds_something(text: &str) -> bool {
     !scan(text).is_empty() || SecretKind::ALL.iter().any(|kind| text.contains(kind.prefix()))
 }
 
-/// What of a credential was in the text.
+/// What the text holds of a credential.
 #[derive(Debug, Clone)]
 pub enum Evidence {
-    /// A secret of it, known by its hint, and whether it works.
+    /// A secret of the credential, and whether it works.
     Secret {
-        /// Its last characters.
+        /// The last characters of the secret.
         hint: String,
-        /// Whether it can be exchanged.
+        /// Whether the secret can be exchanged for a token.
         works: bool,
     },
-    /// An access token of it, and when it ends by itself.
+    /// An access token of the credential, and when it expires.
     Token {
-        /// When it ends.
+        /// When the token expires.
         ends_at: Timestamp,
-        /// Whether it would be accepted.
+        /// Whether the token would be accepted now.
         works: bool,
     },
-    /// Its client ID, which is no secret.
+    /// The client ID, which is not secret.
     ClientId,
 }
 
-/// A credential that the text gave away, and what that reaches.
+/// A credential that the text leaks, and what can be reached with it.
 pub struct Leak {
     /// The credential.
     pub credential: Credential,
-    /// What was found of it.
+    /// What the text holds of the credential.
     pub evidence: Vec<Evidence>,
-    /// Live tokens, and use in the last 24 hours.
+    /// Its live tokens, and its use in the last 24 hours.
     pub impact: Impact,
-    /// Use since the chosen moment.
+    /// Its use since the chosen moment.
     pub reach: Reach,
 }
 
-/// What was found in a text.
+/// The result of the search in a text.
 pub struct Findings {
-    /// The credentials, those with a working secret or token first.
+    /// The credentials. Credentials with a working secret or token come first.
     pub leaks: Vec<Leak>,
-    /// What acts for people, what works first.
+    /// Secrets and tokens that act for people. Working ones come first.
     pub delegated: Vec<DelegatedLeak>,
-    /// Secrets of the right form that are none of this instance.
+    /// Secrets of the right form that this instance does not know.
     pub unknown: usize,
-    /// Credentials whose secrets or tokens are in the text and whose teams the authority does not see, and what acts
-    /// for others.
+    /// A count of two kinds: credentials whose secrets or tokens are in the text but whose teams `authority` does not
+    /// see, and secrets and tokens that act for other people.
     pub elsewhere: usize,
-    /// Whether there was more than is looked up at once.
+    /// Whether the text holds more than is looked up at once.
     pub more: bool,
 }
 
-/// Looks for what the text gives away, and for what was done with it since `since`. What `authority` does not see is
-/// only counted, and only when the text proves it: whoever holds a secret may have it ended by [`report`].
+/// Searches a text for leaks, and reads how the leaked credentials were used since `since`. What `authority` does not
+/// see is only counted, and only when the text holds a secret or token of it: anyone who holds a secret may end it with
+/// [`report`].
 pub async fn find(context: &Context, authority: &Authority, text: &str, since: Timestamp) -> Result<Findings, Fault> {
     let found = scan(text);
     let now = context.now();
@@ -232,13 +234,13 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
             None => {}
         }
     }
-    // What works of a thing says of it that it does.
+    // One thing may be found several times. The working evidence comes first, and only the first is kept.
     delegated.sort_by_key(|leak: &DelegatedLeak| !leak.works);
     let mut known = HashSet::new();
     delegated.retain(|leak| known.insert(leak.id().to_owned()));
     let (delegated, others): (Vec<_>, Vec<_>) =
         delegated.into_iter().partition(|leak: &DelegatedLeak| leak.is_seen_by(authority));
-    // A client ID is no secret: those come last, and only as many as are shown.
+    // A client ID is no secret. So client IDs come last, and only as many as the page shows.
     for client_id in found.client_ids {
         if evidence.len() > MOST_CREDENTIALS {
             more = true;
@@ -267,7 +269,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
     Ok(Findings { leaks, delegated, unknown, elsewhere, more })
 }
 
-/// The credential and its secret, if this is one.
+/// The credential and the stored secret, if `secret` belongs to a credential.
 async fn secret_of_credential(
     context: &Context,
     kind: SecretKind,
@@ -281,12 +283,12 @@ async fn secret_of_credential(
 }
 
 impl Evidence {
-    /// Whether it shows that the text holds more than what anybody may know.
+    /// Whether this evidence is a secret or token, not only public information.
     fn is_proof(&self) -> bool {
         !matches!(self, Self::ClientId)
     }
 
-    /// Whether whoever has it can use it.
+    /// Whether a finder of the text can use this.
     pub fn works(&self) -> bool {
         match self {
             Self::Secret { works, .. } | Self::Token { works, .. } => *works,
@@ -295,10 +297,10 @@ impl Evidence {
     }
 }
 
-/// Takes a report of a leak: whoever holds a secret may have it ended. Tokens in the text end too. Returns whether
-/// anything in it was ours, whatever became of it.
+/// Takes a report of a leak. Anyone who holds a secret may end it in this way; tokens in the text end too. Returns
+/// whether the text holds anything of this instance, even if nothing was changed.
 ///
-/// `place` is where it was found, as the reporter says.
+/// `place` is where the text was found, as the reporter says.
 pub async fn report(
     context: &Context,
     actor: &Actor,
@@ -326,7 +328,7 @@ async fn report_secret(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<bool, CredentialError> {
-    // Most reports are noise: they take no turn to write.
+    // Most reports hold nothing of ours: they must not wait for a write permit.
     let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
         return Ok(delegated::report(context, actor, kind, secret, place, policy).await?);
     };
@@ -360,7 +362,7 @@ async fn report_secret(
     Ok(true)
 }
 
-/// A token that was reported. It ends by its entry in the ledger, also while its credential is disabled.
+/// Handles one reported token. Its entry in the ledger ends, also while its credential is disabled.
 async fn report_token(
     context: &Context,
     actor: &Actor,
@@ -391,12 +393,12 @@ async fn report_token(
     Ok(true)
 }
 
-/// SHA-256 in base64: how GitHub knows a token that neither side wants to repeat.
+/// SHA-256 in base64: GitHub names a token in this way, so that neither side repeats the token.
 pub fn hash(token: &str) -> String {
     STANDARD.encode(digest::digest(&digest::SHA256, token.as_bytes()))
 }
 
-/// The secret of the credential that was reported last, if one was.
+/// The secret of the credential that was reported last, if any.
 pub fn reported(secrets: &[ClientSecret]) -> Option<&ClientSecret> {
     secrets.iter().filter(|secret| secret.leaked_at.is_some()).max_by_key(|secret| secret.leaked_at)
 }

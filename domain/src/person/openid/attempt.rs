@@ -1,8 +1,8 @@
-//! One trip of a browser to the provider and back.
+//! One sign-in attempt: a browser goes to the provider and comes back.
 //!
-//! The browser holds a random value in a cookie, the provider sends back a random `state`. The database has a hash of
-//! each and nothing else of them; nonce and PKCE verifier follow from both, under a key of the instance, when they are
-//! needed. So what the database holds finishes no attempt, and neither does a `state` in another browser.
+//! The browser holds a random value in a cookie. The provider sends back a random `state`. The database holds only a
+//! hash of each. Nonce and PKCE verifier are derived from both values, with a key of the instance, when they are
+//! needed. So the content of the database cannot finish an attempt, and a `state` in another browser cannot either.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -29,38 +29,38 @@ use crate::services::relying_party::{Provider, RelyingParty};
 use crate::store::person::openid::StoredAttempt;
 use crate::store::{self, StoreError};
 
-/// How long a person may take at the provider.
+/// How long a person may stay at the provider.
 pub const LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// Characters of a random value: 256 bits.
+/// Length of a random value, in characters: 256 bits.
 const RANDOM: usize = 43;
 const SCOPE: &str = "openid email profile";
-/// Longest code that is redeemed, in bytes.
+/// Longest code that is accepted, in bytes.
 const LONGEST_CODE: usize = 4096;
 
-/// What somebody goes to the provider for.
+/// The purpose of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptPurpose {
     /// To sign in.
     SignIn {
-        /// Where they want to be afterwards: an address of ours.
+        /// Where the person wants to go afterwards: an address of this instance.
         return_to: String,
     },
-    /// To connect their account there to the person who is signed in.
+    /// To connect an account at the provider to the person who is signed in.
     Connect {
-        /// The session that asks for it; no other finishes it.
+        /// The session that began the attempt. Only this session can finish it.
         session: SessionId,
     },
 }
 
-/// An attempt that was begun.
+/// An attempt that has begun.
 pub struct StartedAttempt {
-    /// Where the browser goes.
+    /// The address at the provider to which the browser goes.
     pub address: String,
-    /// What it must hold when it comes back.
+    /// The value that the browser must hold when it comes back.
     pub browser: Zeroizing<String>,
 }
 
-/// What came back in the query of our redirect URI (RFC 6749 §4.1.2).
+/// The query parameters that came back to our redirect URI (RFC 6749 §4.1.2).
 #[derive(Debug, Clone, Default)]
 pub struct Returned {
     /// `state`
@@ -73,11 +73,11 @@ pub struct Returned {
     pub issuer: Option<String>,
 }
 
-/// An attempt that came back, and is used up.
+/// An attempt that came back and is used up.
 pub struct Finished {
-    /// What it was for.
+    /// The purpose of the attempt.
     pub purpose: AttemptPurpose,
-    /// The account that was proved.
+    /// The account that the provider proved.
     pub proved: Result<Identity, OpenIdError>,
 }
 
@@ -120,12 +120,12 @@ pub async fn begin(
     Ok(StartedAttempt { address: url.into(), browser })
 }
 
-/// Uses up the attempt that came back in the browser that holds `browser`, and proves the account. `session` is the one
-/// that is signed in there, if any.
+/// Uses up the attempt that came back, and verifies the account. `browser` is the value that the browser holds.
+/// `session` is the session that is signed in there, if any.
 ///
 /// # Errors
 ///
-/// [`OpenIdError::NoAttempt`] or a fault. What is wrong with the answer itself is in [`Finished::proved`].
+/// [`OpenIdError::NoAttempt`] or a fault. A problem with the provider's answer is in [`Finished::proved`].
 pub async fn finish(
     context: &Context,
     relying_party: &RelyingParty,
@@ -136,7 +136,7 @@ pub async fn finish(
 ) -> Result<Finished, OpenIdError> {
     let browser = browser.ok_or(OpenIdError::NoAttempt)?;
     let (state_hash, browser_hash) = (hash(&returned.state), hash(browser));
-    // What was made up takes no turn to write.
+    // An invented value must not wait for a write permit.
     if !store::person::openid::has_attempt(&context.store, &state_hash, &browser_hash).await? {
         return Err(OpenIdError::NoAttempt);
     }
@@ -183,7 +183,7 @@ async fn prove(
     id_token::verify(relying_party, &token, &nonce, context.now()).await
 }
 
-/// Turns the code into an ID token (§3.1.3). The access token that comes with it is for nothing here.
+/// Redeems the code for an ID token (§3.1.3). The access token in the same answer is not used.
 async fn redeem(
     context: &Context,
     relying_party: &RelyingParty,
@@ -238,15 +238,15 @@ fn token_request(
     }
 }
 
-/// HTTP Basic, with each half encoded as in a form (RFC 6749 §2.3.1).
+/// HTTP Basic, with each half form-encoded (RFC 6749 §2.3.1).
 fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
     let encode = |text: &str| Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
     let pair = Zeroizing::new(format!("{}:{}", *encode(client_id), *encode(secret)));
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-/// What an `error` means (RFC 6749 §4.1.2.1). Its description is not looked at: who sent the browser here may have
-/// written it.
+/// The meaning of an `error` (RFC 6749 §4.1.2.1). The description is not read, because any page could have sent the
+/// browser here with a description of its own.
 fn refusal(error: &str) -> OpenIdError {
     match error {
         "access_denied" => OpenIdError::Cancelled,
@@ -255,13 +255,13 @@ fn refusal(error: &str) -> OpenIdError {
     }
 }
 
-/// An error code if it is one, otherwise nothing: it is shown and logged.
+/// The error code, or an empty text when it is not a valid code: the code is shown and logged.
 fn error_code(error: &str) -> String {
     let is_code = error.len() <= 40 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if is_code { error.to_owned() } else { String::new() }
 }
 
-/// Notes a sign-in that came to nothing. What the provider is to blame for does not count against the source.
+/// Records a sign-in that failed. A failure of the provider does not count against the source address.
 async fn record(
     context: &Context,
     relying_party: &RelyingParty,
@@ -293,7 +293,7 @@ fn hash(text: &str) -> String {
     digest::sha256(text.as_bytes())
 }
 
-/// 43 characters that follow from both halves of an attempt, for one use of them.
+/// 43 characters that are derived from both halves of an attempt, for one purpose.
 fn derived(context: &Context, what: &str, browser: &str, state: &str) -> Zeroizing<String> {
     Zeroizing::new(context.keys.forms.mac_parts(&[what, browser, state]))
 }

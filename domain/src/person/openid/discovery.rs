@@ -1,4 +1,4 @@
-//! The provider's endpoints, out of its discovery document (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
+//! The provider's endpoints, read from its discovery document (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
 
 use serde_json::Value;
 use url::Url;
@@ -7,15 +7,15 @@ use crate::base::clock::Timestamp;
 use crate::person::openid::OpenIdError;
 use crate::services::relying_party::RelyingParty;
 
-/// What the document says, as far as it matters here.
+/// The parts of the document that we use.
 pub(crate) struct Endpoints {
-    /// Where people are sent.
+    /// The authorization endpoint, to which people are sent.
     pub authorization: Url,
-    /// Where codes are redeemed.
+    /// The token endpoint, at which codes are redeemed.
     pub token: String,
     /// Whether the client secret goes into the form, not into the `Authorization` header.
     pub secret_in_form: bool,
-    /// Whether the answer must say by `iss` who gives it (RFC 9207 §3).
+    /// Whether the answer must name its issuer in `iss` (RFC 9207 §3).
     pub names_itself: bool,
 }
 
@@ -28,7 +28,7 @@ pub(crate) async fn endpoints(relying_party: &RelyingParty, now: Timestamp) -> R
 fn read(issuer: &str, document: &Value) -> Result<Endpoints, OpenIdError> {
     let endpoint = |name: &str| {
         let url = document.get(name).and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
-        // Plain http where the operator chose it for the issuer itself, and nowhere else.
+        // Plain http is allowed only when the operator chose it for the issuer itself.
         let allowed = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && issuer.starts_with("http:"));
         url.filter(|url| url.has_host() && url.fragment().is_none() && allowed(url))
             .ok_or_else(|| OpenIdError::Unavailable(format!("the discovery document has no usable {name}")))

@@ -1,4 +1,4 @@
-//! ID tokens (OpenID Connect Core 1.0 §2), and whom they prove.
+//! ID tokens (OpenID Connect Core 1.0 §2), and the account that they prove.
 
 use serde_json::{Map, Value};
 
@@ -18,18 +18,19 @@ const LONGEST_ACCOUNT: usize = 100;
 /// An account at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// What the provider calls it, for ever. Two subjects are the same byte for byte.
+    /// The permanent identifier of the account at the provider. Two subjects are the same when all bytes are equal.
     pub subject: String,
-    /// What its owner recognises it by; may be empty. It proves nothing.
+    /// A text by which the owner recognises the account; may be empty. It proves nothing.
     pub account: String,
-    /// Its e-mail address, as those of people are stored, when the provider says that it is verified.
+    /// The e-mail address of the account, in the form in which addresses of people are stored. Present only when the
+    /// provider says that the address is verified.
     pub verified_email: Option<String>,
 }
 
 /// Verifies an ID token that came from the token endpoint (§3.1.3.7).
 ///
-/// The algorithm is one of those that a public key can be registered for: neither `none` nor one whose key is our
-/// secret.
+/// The algorithm must be one for which a public key can be registered. So it is neither `none` nor an algorithm whose
+/// key is our client secret.
 pub(crate) async fn verify(
     relying_party: &RelyingParty,
     token: &str,
@@ -65,8 +66,8 @@ pub(crate) async fn verify(
     })
 }
 
-/// Whether the token is for this client: it is an audience, and where there are others or an authorized party is named,
-/// that party.
+/// Whether the token is for this client. The client must be an audience. When there are other audiences or an
+/// authorized party is named, the client must be the authorized party.
 fn is_for(claims: &Map<String, Value>, client_id: &str) -> bool {
     let party = claims.get("azp");
     let is_party = party.and_then(Value::as_str) == Some(client_id);
@@ -85,8 +86,9 @@ fn account(claims: &Map<String, Value>) -> String {
     printable(&name.unwrap_or_default().chars().take(LONGEST_ACCOUNT).collect::<String>())
 }
 
-/// `email_verified` must be true, not something that looks like it. Addresses beyond ASCII are none that we compare:
-/// letters that fold into each other, such as the Kelvin sign into k, would make one person's address another's.
+/// `email_verified` must be the JSON value true, not a text that looks like it. Addresses with characters beyond ASCII
+/// are not compared: case folding can change a letter into another one, such as the Kelvin sign into k, and would make
+/// one person's address another person's.
 fn verified_email(claims: &Map<String, Value>) -> Option<String> {
     let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
     text(claims, "email").filter(|email| is_verified && email.is_ascii()).and_then(|email| check_email(email).ok())

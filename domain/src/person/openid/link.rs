@@ -1,4 +1,4 @@
-//! Which person an account at the provider stands for.
+//! The person who is connected to an account at the provider.
 
 use serde_json::json;
 
@@ -20,12 +20,12 @@ pub async fn of(context: &Context, relying_party: &RelyingParty, person: &Person
     Ok(store::person::openid::find(&context.store, &relying_party.provider.issuer, person).await?)
 }
 
-/// The person whom the account stands for, who is signed in with it from now on. What was counted for the source is
-/// taken back.
+/// Signs in the person who is connected to the account. The attempt that was counted for the source address is taken
+/// back.
 ///
 /// # Errors
 ///
-/// [`OpenIdError::NotConnected`] or [`OpenIdError::Disabled`], which the audit log tells; or a fault.
+/// [`OpenIdError::NotConnected`] or [`OpenIdError::Disabled`], which the audit log records; or a fault.
 pub async fn sign_in(
     context: &Context,
     relying_party: &RelyingParty,
@@ -68,7 +68,7 @@ pub async fn sign_in(
 ///
 /// # Errors
 ///
-/// [`OpenIdError::Taken`] or [`OpenIdError::OtherAccount`]; nothing is changed then. Or a fault.
+/// [`OpenIdError::Taken`] or [`OpenIdError::OtherAccount`], and nothing is changed; or a fault.
 pub async fn connect(
     context: &Context,
     relying_party: &RelyingParty,
@@ -93,8 +93,9 @@ pub async fn connect(
     Ok(())
 }
 
-/// Disconnects the person's account; false when there is none. The person goes on signing in with the password, and in
-/// the session `keep`: the others may be those of whoever has their account at the provider now.
+/// Disconnects the person's account; false when there is none. The person can still sign in with the password, and
+/// stays signed in in the session `keep`. All other sessions end: the present holder of the account at the provider may
+/// have opened them.
 pub async fn disconnect(
     context: &Context,
     relying_party: &RelyingParty,
@@ -113,7 +114,8 @@ pub async fn disconnect(
     Ok(true)
 }
 
-/// Disconnects the person's account inside a change by somebody who may; returns the account, if there was one.
+/// Disconnects the person's account inside a change by an actor with the right to do so. Returns the account, if there
+/// was one.
 pub(crate) async fn remove(
     change: &mut Change<'_>,
     provider: &Provider,
@@ -139,9 +141,14 @@ async fn person_of(
     Ok(Some((link.id, person)))
 }
 
-/// The person with the account's verified e-mail address, where the operator lets that count. Not who is disabled; not
-/// who is or once was connected to an account of the provider: whoever disconnected one has decided; and not who has a
-/// second factor, which an address elsewhere must not get around: they connect the account themselves.
+/// The person with the account's verified e-mail address, when the operator lets the address count. Three kinds of
+/// people are left out:
+///
+/// - people who are disabled;
+/// - people who are or once were connected to an account of the provider: a person who disconnected an account has
+///   decided;
+/// - people with a second factor, which an address at the provider must not bypass. They connect the account
+///   themselves.
 async fn person_by_email(
     change: &mut Change<'_>,
     provider: &Provider,

@@ -1,18 +1,20 @@
-//! Signing in with an account elsewhere: Countersign as relying party of one OpenID provider (OpenID Connect Core 1.0,
-//! authorization code flow with PKCE).
+//! Sign-in with an account at an OpenID provider: Countersign is the relying party of one provider (OpenID Connect Core
+//! 1.0, authorization code flow with PKCE).
 //!
 //! | module | step |
 //! |---|---|
 //! | [`attempt`] | a browser goes to the provider, and comes back with a code for an ID token |
 //! | `discovery` | where the provider's endpoints are |
-//! | `id_token` | whom the ID token proves |
-//! | [`link`] | which person that is: connecting, disconnecting, signing in |
+//! | `id_token` | which account the ID token proves |
+//! | [`link`] | which person the account belongs to: connecting, disconnecting, signing in |
 //!
-//! The provider proves who somebody is, by whatever factors it asks for; what they may do here is decided here. A
-//! password stays with every person: it is what a sensitive action asks for, and it works when the provider does not.
+//! The provider proves the identity of a person, with the factors that the provider asks for. Countersign decides what
+//! the person may do. Each person keeps a password: sensitive actions ask for it, and it works when the provider does
+//! not.
 //!
-//! Only reading of tokens is our own, and shared with assertions (`token/jws.rs`, `issuer_keys.rs`). The ready-made
-//! client brings a second set of cryptography for what that does, and its own idea of a request.
+//! Only the reading of tokens is our own code, and it is shared with assertions (`crypto/jws.rs`,
+//! `services/issuer_keys.rs`). The ready-made client was rejected: it brings a second cryptography library for the same
+//! work, and its own type for requests.
 
 pub mod attempt;
 pub mod discovery;
@@ -27,37 +29,38 @@ use crate::store::StoreError;
 
 pub use id_token::Identity;
 
-/// Where the provider sends browsers back to: the path of our redirect URI.
+/// The path of our redirect URI, to which the provider sends browsers back.
 pub const RETURN_PATH: &str = "/login/openid/return";
 
-/// Why nobody is signed in or connected.
+/// Why no person was signed in or connected.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenIdError {
-    /// The provider does not answer, or not as OpenID Connect demands.
+    /// The provider does not answer, or its answer does not follow OpenID Connect.
     #[error("the provider is not available: {0}")]
     Unavailable(String),
-    /// The attempt was not begun in this browser and session, is over, or came back before.
+    /// The attempt was not begun in this browser and session, has expired, or came back before.
     #[error("there is no such attempt")]
     NoAttempt,
-    /// The person said no there.
+    /// The person cancelled at the provider.
     #[error("it was cancelled at the provider")]
     Cancelled,
-    /// The provider said no: its error code (RFC 6749 §4.1.2.1), or nothing when that is none.
+    /// The provider refused: its error code (RFC 6749 §4.1.2.1), or an empty text when the code is not valid.
     #[error("the provider refused it: {0}")]
     Refused(String),
-    /// What came back proves nothing: names of claims and what was expected, nothing of what was sent.
+    /// The answer proves nothing. The text has names of claims and the expected values, but nothing of the answer
+    /// itself.
     #[error("what the provider sent is not accepted: {0}")]
     NotProved(String),
-    /// Nobody here is connected to the account.
+    /// No person here is connected to the account.
     #[error("nobody is connected to the account")]
     NotConnected,
-    /// The person who is connected to it is disabled.
+    /// The person who is connected to the account is disabled.
     #[error("the person is disabled")]
     Disabled,
-    /// Another person is connected to it.
+    /// Another person is connected to the account.
     #[error("another person is connected to the account")]
     Taken,
-    /// The person is connected to another account there.
+    /// The person is connected to another account at the provider.
     #[error("the person is connected to another account")]
     OtherAccount,
     /// Too many attempts; nothing was begun.
@@ -79,7 +82,8 @@ impl From<SignInError> for OpenIdError {
             SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after } => {
                 Self::Throttled { retry_after }
             }
-            // Counting refuses nobody; here for the day on which it does.
+            // Counting an attempt never returns these errors. This arm keeps the match complete and safe if that
+            // changes.
             SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate => {
                 Self::NotConnected
             }

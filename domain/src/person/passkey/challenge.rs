@@ -1,4 +1,5 @@
-//! Challenges: what a passkey signs. The browser carries the state of one, under a MAC; nothing in it is secret.
+//! Challenges: what a passkey signs. The browser carries the state of a challenge, protected by a MAC; the state holds
+//! no secret.
 
 use std::time::Duration;
 
@@ -12,28 +13,28 @@ use crate::base::encoding::base62;
 use crate::base::id::PersonId;
 use crate::context::Context;
 
-/// How long an answer may take.
+/// How long a person may take to answer.
 const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// What a challenge is made for. An answer does for this and for nothing else.
+/// The purpose of a challenge. An answer is accepted for this purpose only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChallengePurpose {
     /// Signing in with a passkey alone.
     SignIn,
     /// The second step of a sign-in.
     SecondStep,
-    /// Proving again who one is, before a sensitive action.
+    /// Confirming the identity before a sensitive action.
     Confirm,
     /// Adding a passkey.
     Add,
 }
 
-/// What a browser is handed.
+/// What a browser receives.
 #[derive(Debug, Serialize)]
 pub struct Challenge {
-    /// What the browser is to do, as WebAuthn's JSON has it.
+    /// The options for the browser, as WebAuthn's JSON.
     pub options: Value,
-    /// What comes back with the answer.
+    /// The state that the browser sends back with the answer.
     pub state: String,
 }
 
@@ -53,9 +54,9 @@ struct Carried {
     state: State,
 }
 
-/// A state that was ours, in time, and for this.
+/// A state that we made for this purpose, in time.
 pub(crate) struct OpenedChallenge {
-    /// Used up with the answer.
+    /// The value that is used up with the answer.
     pub nonce: String,
     pub state: State,
 }
@@ -90,7 +91,7 @@ pub(crate) fn open(
         .then_some(OpenedChallenge { nonce: carried.nonce, state: carried.state })
 }
 
-/// What is used up with the answer, whether or not it is in time.
+/// The value that is used up with the answer, even when the answer is late.
 pub(crate) fn nonce_of(
     context: &Context,
     purpose: ChallengePurpose,
@@ -100,7 +101,7 @@ pub(crate) fn nonce_of(
     read(context, purpose, person, state).map(|carried| carried.nonce)
 }
 
-/// A state that was ours, and for this.
+/// A state that we made for this purpose, in time or not.
 fn read(context: &Context, purpose: ChallengePurpose, person: Option<&PersonId>, state: &str) -> Option<Carried> {
     let (text, mac) = state.split_once('.')?;
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;

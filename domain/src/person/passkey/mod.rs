@@ -1,9 +1,9 @@
-//! Passkeys (WebAuthn): key pairs of people, whose private half stays in a device that asks for a finger, a face or a
-//! PIN first. So one alone is two factors.
+//! Passkeys (WebAuthn): key pairs of people. The private key stays in a device that first asks for a finger, a face or
+//! a PIN. So one passkey alone is two factors.
 //!
-//! A challenge is not stored: the browser carries it, under a MAC, and it is used up with the answer. A page that
-//! anybody may open so costs no row. Signatures, origin, user verification and counter are checked by the library;
-//! whose key it is, and whether the challenge was made for this, here.
+//! A challenge is not stored: the browser carries it, protected by a MAC, and the answer uses it up. So a page that
+//! anybody may open costs no row. The library checks signatures, origin, user verification and counter. This module
+//! checks who owns the passkey, and whether the challenge was made for this purpose.
 
 pub mod challenge;
 
@@ -31,15 +31,15 @@ use crate::store::{self, StoreError};
 
 pub use self::challenge::{Challenge, ChallengePurpose};
 
-/// How many a person may have.
+/// Most passkeys of a person.
 pub const MOST_PASSKEYS: usize = 20;
 
 /// What a browser sends back.
 #[derive(Clone, Default)]
 pub struct PasskeyAnswer {
-    /// The challenge's state, as it was handed out.
+    /// The state of the challenge, unchanged.
     pub state: String,
-    /// The credential, as JSON.
+    /// The public key credential, as JSON.
     pub credential: String,
 }
 
@@ -55,27 +55,27 @@ pub enum PasskeyError {
     /// The input is wrong; nothing was changed.
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// The form was sent before, and the passkey was added then.
+    /// The form was sent before, and the passkey was added at that time.
     #[error("the form was sent before")]
     AlreadySubmitted,
-    /// There is no such passkey, or none is possible here.
+    /// There is no such passkey, or passkeys are not possible here.
     #[error("there is no such passkey")]
     NotFound,
-    /// Not the input.
+    /// A fault that is not in the input.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 through_fault!(PasskeyError: StoreError);
 
-/// The relying party, named by the public address. [`None`]: browsers have no passkeys for bare IP addresses.
+/// The relying party, named after the public address. [`None`]: browsers have no passkeys for bare IP addresses.
 fn relying_party(settings: &Settings) -> Option<Webauthn> {
     let origin = Url::parse(&settings.public_url).ok()?;
     let id = origin.domain()?.to_owned();
     WebauthnBuilder::new(&id, &origin).ok()?.rp_name("Countersign").build().ok()
 }
 
-/// Whether there can be passkeys for this instance at all.
+/// Whether passkeys are possible for this instance.
 pub fn is_possible(settings: &Settings) -> bool {
     relying_party(settings).is_some()
 }
@@ -91,7 +91,7 @@ pub async fn find(context: &Context, person: &PersonId, id: &PasskeyId) -> Resul
     Ok(list(context, person).await?.into_iter().find(|passkey| passkey.id == *id))
 }
 
-/// Begins to add a passkey. [`None`]: none is possible here.
+/// Begins to add a passkey. [`None`]: passkeys are not possible here.
 pub async fn begin_adding(context: &Context, person: &Person) -> Result<Option<Challenge>, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(None) };
     let own = store::person::passkey::of_person(context.store.reads(), &person.id).await?;
@@ -99,13 +99,13 @@ pub async fn begin_adding(context: &Context, person: &Person) -> Result<Option<C
     let begun = party.start_passkey_registration(handle_of(&person.id), &person.email, &person.name, Some(known));
     let (options, state) = begun.map_err(|error| damaged(&error))?;
     let mut options = json!(options.public_key);
-    // The library asks for none that signs in without being named, and that is what these are for.
+    // The library does not require a discoverable credential. We do: such a passkey signs in without an e-mail address.
     options["authenticatorSelection"]["residentKey"] = json!("required");
     options["authenticatorSelection"]["requireResidentKey"] = json!(true);
     Ok(Some(challenge::seal(context, ChallengePurpose::Add, Some(&person.id), State::Adding(Box::new(state)), options)))
 }
 
-/// Begins to ask for a passkey: of this person, or of anybody. [`None`]: none is possible here.
+/// Begins to ask for a passkey: of `person`, or of anybody. [`None`]: passkeys are not possible here.
 pub async fn begin_proof(
     context: &Context,
     purpose: ChallengePurpose,
@@ -125,7 +125,7 @@ pub async fn begin_proof(
     Ok(Some(challenge::seal(context, purpose, person, State::Proving(Box::new(state)), options)))
 }
 
-/// Whether a passkey was added with this answer before, however long ago it was asked for.
+/// Whether this answer added a passkey before. The age of its challenge does not matter.
 pub async fn was_added(context: &Context, person: &PersonId, answer: &PasskeyAnswer) -> Result<bool, Fault> {
     match challenge::nonce_of(context, ChallengePurpose::Add, Some(person), &answer.state) {
         Some(nonce) => Ok(idempotency::result_of(context, &nonce).await?.is_some()),
@@ -133,8 +133,8 @@ pub async fn was_added(context: &Context, person: &PersonId, answer: &PasskeyAns
     }
 }
 
-/// Stores the passkey that the browser made. Returns the recovery codes that were made with it, none when the person
-/// has some from before.
+/// Stores the passkey that the browser made. Returns the recovery codes that were made with it: none when the person
+/// has some already.
 pub async fn add(
     context: &Context,
     actor: &Actor,
@@ -185,7 +185,7 @@ pub async fn add(
     Ok(codes)
 }
 
-/// Removes a passkey of the person, and the recovery codes with the last factor that they stood in for.
+/// Removes a passkey of the person. With the last second factor the recovery codes are removed too.
 pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &PasskeyId) -> Result<(), PasskeyError> {
     let mut change = context.begin_change().await?;
     let own = store::person::passkey::of_person(&mut **change.transaction(), &person.id).await?;
@@ -199,27 +199,27 @@ pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &Pass
 
 /// An answer whose signature is right.
 pub(crate) struct Proved {
-    /// Whose passkey it is.
+    /// The owner of the passkey.
     pub person: Person,
     nonce: String,
     stored: StoredPasskey,
     credential: String,
 }
 
-/// What an answer is worth.
+/// The result of the check of an answer.
 pub(crate) enum Verdict {
-    /// It proves who somebody is, if [`use_proof`] finds it unused.
+    /// The answer proves the identity of a person, if [`use_proof`] finds it unused.
     Proved(Box<Proved>),
-    /// It does not. The person, when the passkey is one's.
+    /// The answer proves nothing. Holds the owner of the passkey, if the passkey is known.
     Refused(Option<Box<Person>>),
 }
 
-/// Whose passkey an answer names, whether or not it proves anything.
+/// The owner of the passkey that an answer names. The answer need not prove anything.
 pub(crate) async fn owner(context: &Context, answer: &PasskeyAnswer) -> Result<Option<PersonId>, Fault> {
     Ok(named(context, answer).await?.map(|(_, stored)| stored.passkey.person))
 }
 
-/// An answer that can be read, with the passkey that it names.
+/// A readable answer, with the passkey that it names.
 async fn named(
     context: &Context,
     answer: &PasskeyAnswer,
@@ -230,7 +230,7 @@ async fn named(
     Ok(stored.map(|stored| (answer, stored)))
 }
 
-/// Checks an answer: that it is about a challenge made for this purpose and person, and signed by a passkey of theirs.
+/// Checks an answer: the challenge was made for this purpose and person, and a passkey of the person signed it.
 pub(crate) async fn verify(
     context: &Context,
     purpose: ChallengePurpose,
@@ -246,7 +246,8 @@ pub(crate) async fn verify(
     let Some(OpenedChallenge { nonce, state: State::Proving(state) }) = opened else {
         return Ok(Verdict::Refused(Some(Box::new(owner))));
     };
-    // Who names nobody beforehand must be named by the passkey; who does, and is named, must be the same.
+    // When the person is not known beforehand, the answer must name its owner. When the person is known, the owner must
+    // be that person, and so must the name in the answer, if it has one.
     let handle = handle_of(&owner.id);
     let named = match (person, answer.get_user_unique_id()) {
         (Some(person), named) => *person == owner.id && named.is_none_or(|named| named == handle.as_bytes()),
@@ -263,7 +264,7 @@ pub(crate) async fn verify(
     }
 }
 
-/// Begins a change that this person proved themselves for; [`None`] when the answer is worth nothing, or was used
+/// Begins a change for which this person proved their identity. [`None`]: the answer proves nothing, or was used
 /// before.
 pub(crate) async fn begin_proved<'context>(
     context: &'context Context,
@@ -276,8 +277,8 @@ pub(crate) async fn begin_proved<'context>(
     Ok(use_proof(&mut change, &proved).await?.then_some(change))
 }
 
-/// Uses up the challenge and notes the use, in the transaction of what it allows; false when another request did so
-/// before.
+/// Uses up the challenge and stores the use of the passkey, in the transaction of the action that it allows. Returns
+/// false when another request used the challenge before.
 pub(crate) async fn use_proof(change: &mut Change<'_>, proved: &Proved) -> Result<bool, StoreError> {
     if change.use_form_token(Some(&proved.nonce), proved.stored.passkey.id.as_str()).await?.is_some() {
         return Ok(false);
@@ -295,7 +296,8 @@ fn damaged(error: &dyn std::fmt::Display) -> Fault {
     Fault::Damaged
 }
 
-/// What passkeys know a person by: 16 bytes that say nothing about them, and are the same for each of their passkeys.
+/// The user handle, by which passkeys know a person: 16 bytes that say nothing about the person, and are the same for
+/// all of the person's passkeys.
 fn handle_of(person: &PersonId) -> Uuid {
     let hash = digest::digest(&digest::SHA256, format!("passkey user {person}").as_bytes());
     let mut handle = [0; 16];

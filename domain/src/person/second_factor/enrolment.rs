@@ -1,4 +1,4 @@
-//! Setting up and removing what people prove themselves with. Whoever calls these has asked for a fresh proof.
+//! Adding and removing second factors. The caller has asked the person for a fresh proof before.
 
 use std::time::Duration;
 
@@ -16,41 +16,41 @@ use crate::model::audit::{Action, Event, Target};
 use crate::model::person::{Person, Recovery};
 use crate::store::{self, StoreError};
 
-/// How long an app that was begun waits for its first code.
+/// How long a new app may wait for its first code.
 const ENROLMENT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// Why nothing was set up or removed.
+/// Why a second factor was not added or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum SecondFactorError {
-    /// The code is not the present one of the app.
+    /// The code is not a present code of the app.
     #[error("the code is wrong")]
     WrongCode,
-    /// The form does not come from the page that showed the secret.
+    /// The form does not come from a page that showed the secret.
     #[error("the secret was not shown to whoever sends this")]
     NotShown,
-    /// There is one already.
+    /// The person has an app already.
     #[error("there is an authenticator app already")]
     Exists,
-    /// There is none, or it was begun too long ago.
+    /// There is no app that waits, or it has waited too long.
     #[error("there is no such second factor")]
     NotFound,
-    /// The form was sent before; what it showed is not shown again.
+    /// The form was sent before. Its result is not shown again.
     #[error("the form was sent before")]
     AlreadySubmitted,
-    /// Not the input.
+    /// A fault that is not in the input.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 through_fault!(SecondFactorError: StoreError);
 
-/// What the person has.
+/// Whether the person has an authenticator app, and how many recovery codes are left.
 pub async fn find_recovery(context: &Context, person: &PersonId) -> Result<Recovery, Fault> {
     Ok(store::person::second_factor::recovery(&context.store, person).await?)
 }
 
-/// Makes the secret of an app, which counts once [`confirm_app`] has seen a code of it. One that was begun before is
-/// forgotten.
+/// Generates the secret of an app. The app counts only after [`confirm_app`] has seen one of its codes. An earlier app
+/// that still waits is forgotten.
 pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> Result<TotpSecret, SecondFactorError> {
     let secret = TotpSecret::generate(context.random.as_ref());
     let wrapped = secret.wrap(&context.keys.master, context.random.as_ref()).map_err(Fault::from)?;
@@ -59,13 +59,13 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
     if !store::person::second_factor::begin_app(change.transaction(), person, &wrapped, now).await? {
         return Err(SecondFactorError::Exists);
     }
-    // Nothing counts yet, so there is nothing to record.
+    // The app does not count yet, so there is no audit entry.
     change.commit_all(actor, &[]).await?;
     Ok(secret)
 }
 
-/// The secret of the app that waits for its first code, to be shown again after a wrong one to whoever has seen it:
-/// `shown` is what [`shown_token`] gave.
+/// The secret of the app that waits for its first code. After a wrong code the page shows the secret again, but only to
+/// a browser that has seen it: `shown` is the value of [`shown_token`].
 pub async fn unconfirmed_app(
     context: &Context,
     person: &PersonId,
@@ -91,9 +91,9 @@ fn waiting(
     Ok(TotpSecret::unwrap(&context.keys.master, &stored.wrapped).map_err(Fault::from)?)
 }
 
-/// What the page that shows `secret` sends back with the first code: that whoever sends it has seen that page. The
-/// secret was shown after a proof that may be too old by now; another session of the person, left open somewhere, has
-/// not seen it.
+/// The page that shows `secret` sends this token back with the first code. The token proves that the sender has seen
+/// the page. This is needed because the secret was shown after a fresh proof that may be too old by now. Another open
+/// session of the person has not seen the secret.
 pub fn shown_token(context: &Context, person: &PersonId, secret: &TotpSecret) -> String {
     context.keys.forms.mac_parts(&shown_parts(person, &secret.to_base32()))
 }
@@ -112,8 +112,8 @@ fn shown_parts<'parts>(person: &'parts PersonId, secret: &'parts str) -> [&'part
     ["authenticator app shown", person.as_str(), secret]
 }
 
-/// Lets the app count from now on, if `code` is one of its present codes, and `shown` is what [`shown_token`] gave.
-/// Returns the recovery codes that were made, none when the person has some from before.
+/// Confirms the app: it counts from now on, if `code` is one of its present codes and `shown` is the value of
+/// [`shown_token`]. Returns the recovery codes that were made: none when the person has some already.
 pub async fn confirm_app(
     context: &Context,
     actor: &Actor,
@@ -140,7 +140,7 @@ pub async fn confirm_app(
     Ok(codes)
 }
 
-/// Removes the authenticator app, and the recovery codes with the last factor that they stood in for.
+/// Removes the authenticator app. With the last second factor the recovery codes are removed too.
 pub async fn remove_app(context: &Context, actor: &Actor, person: &Person) -> Result<(), SecondFactorError> {
     let mut change = context.begin_change().await?;
     if !store::person::second_factor::remove_app(change.transaction(), &person.id).await? {
@@ -152,7 +152,7 @@ pub async fn remove_app(context: &Context, actor: &Actor, person: &Person) -> Re
     Ok(())
 }
 
-/// Makes the recovery codes anew; the old ones end.
+/// Replaces the recovery codes. The old codes no longer work.
 pub async fn replace_recovery_codes(
     context: &Context,
     actor: &Actor,
@@ -169,7 +169,8 @@ pub async fn replace_recovery_codes(
     Ok(codes)
 }
 
-/// Removes all that the person has, inside a change by somebody who may. Returns whether there was anything.
+/// Removes all second factors of the person, inside a change by an actor with the right to do so. Returns whether there
+/// were any.
 pub(crate) async fn remove_everything(change: &mut Change<'_>, person: &PersonId) -> Result<bool, StoreError> {
     let app = store::person::second_factor::remove_app(change.transaction(), person).await?;
     let now = change.now();
@@ -184,7 +185,7 @@ async fn has_factor(change: &mut Change<'_>, person: &Person) -> Result<bool, St
     Ok(now.is_some_and(|person| person.factors.any()))
 }
 
-/// Removes the recovery codes of somebody whose last factor was removed.
+/// Removes the recovery codes of a person whose last second factor was removed.
 pub(crate) async fn forget_codes_of_nothing(change: &mut Change<'_>, person: &Person) -> Result<(), StoreError> {
     if !has_factor(change, person).await? {
         store::person::second_factor::remove_recovery_codes(change.transaction(), &person.id).await?;
@@ -192,7 +193,7 @@ pub(crate) async fn forget_codes_of_nothing(change: &mut Change<'_>, person: &Pe
     Ok(())
 }
 
-/// Recovery codes for somebody who has none left, in the change that gives them a factor.
+/// Generates recovery codes for a person who has none left, in the change that adds a second factor.
 pub(crate) async fn first_codes(
     context: &Context,
     change: &mut Change<'_>,

@@ -1,8 +1,8 @@
-//! What people prove themselves with besides their password: an authenticator app, passkeys
-//! ([`crate::person::passkey`]), and recovery codes for the day these are lost.
+//! Second factors, which people have besides their password: an authenticator app, passkeys
+//! ([`crate::person::passkey`]), and recovery codes in case these are lost.
 //!
-//! A code is used up in the transaction of what it allows, by a conditional UPDATE: of two that bring the same one, on
-//! whatever server, one succeeds.
+//! A code is used up in the transaction of the action that it allows, by a conditional UPDATE. When two requests bring
+//! the same code, one succeeds, even when two servers handle them.
 
 pub mod enrolment;
 
@@ -21,7 +21,7 @@ use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::store;
 
-/// What a person proved themselves with in a second step.
+/// The second factor that a person used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
     /// A code of the authenticator app.
@@ -42,19 +42,20 @@ impl Means {
         }
     }
 
-    /// What the use of it leaves in the audit log besides what it allowed.
+    /// The audit event for the use itself, in addition to the event of the action.
     pub(crate) fn event(self, person: &Person) -> Option<Event> {
         (self == Self::RecoveryCode)
             .then(|| Event::new(Action::RecoveryCodeUsed, Target::Person, person.id.as_str(), &person.name))
     }
 }
 
-/// Whether this has the form of a recovery code.
+/// Whether the text has the form of a recovery code.
 pub(crate) fn is_recovery_code(typed: &str) -> bool {
     RecoveryCode::parse(typed).is_some()
 }
 
-/// Uses up what somebody typed as their code, of the app or for recovery. [`None`]: it is neither, or was used before.
+/// Uses up the code that a person typed: a code of the app or a recovery code. [`None`]: the code is neither, or was
+/// used before.
 pub(crate) async fn use_code(
     context: &Context,
     change: &mut Change<'_>,

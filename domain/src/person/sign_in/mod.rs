@@ -1,11 +1,11 @@
-//! Signing in with a password, slowed down for whoever guesses and not for whoever owns the account.
+//! Sign-in with a password. Attackers who guess passwords are slowed down; the owner of the account is not.
 //!
-//! Every attempt is counted before its password is looked at, so parallel guesses do not slip through, and taken
-//! back when it succeeds. Strangers share one count per account and one per source address; a browser that signed
-//! in before has a count of its own, so guessing from elsewhere never locks the owner out.
+//! Every attempt is counted before its password is checked, so parallel guesses are all counted. A success takes the
+//! count back. Unknown browsers share one count for each account and one for each source address. A browser that signed
+//! in before has a count of its own, so guesses from elsewhere never lock the owner out.
 //!
-//! Who has a second factor is not signed in by the password: [`second_step`] goes on from there. What cannot be
-//! guessed, passkeys and recovery codes, is counted only so that it does not come in floods.
+//! For a person with a second factor the password is only the first step: [`second_step`] goes on from there. Passkeys
+//! and recovery codes cannot be guessed. They are counted only to limit floods.
 
 pub mod second_step;
 pub mod with_passkey;
@@ -31,21 +31,21 @@ use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor;
 use crate::store::{self, StoreError, Transaction};
 
-/// After this time a count starts anew.
+/// A count starts again at zero after this time.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Failures an account takes from unknown browsers within [`WINDOW`].
+/// Wrong attempts at one account from unknown browsers within [`WINDOW`].
 pub const ACCOUNT_LIMIT: i64 = 10;
-/// Failures one known browser may make within [`WINDOW`].
+/// Wrong attempts of one known browser within [`WINDOW`].
 pub const DEVICE_LIMIT: i64 = 10;
-/// Failures one source address may make within [`WINDOW`], over all accounts.
+/// Wrong attempts from one source address within [`WINDOW`], for all accounts together.
 pub const ADDRESS_LIMIT: i64 = 50;
 
-/// What the sign-in form holds.
+/// The sign-in form.
 #[derive(Debug)]
 pub struct Attempt {
-    /// What was typed as e-mail address.
+    /// The text in the field for the e-mail address.
     pub email: String,
-    /// What was typed as password.
+    /// The text in the field for the password.
     pub password: Password,
     /// The source address.
     pub address: Option<IpAddr>,
@@ -53,20 +53,20 @@ pub struct Attempt {
     pub agent: Option<String>,
     /// The device token of an earlier sign-in from this browser.
     pub device: Option<String>,
-    /// Where the person wants to go, kept for the second step.
+    /// Where the person wants to go. The second step keeps it.
     pub next: String,
 }
 
-/// How far a right password leads.
+/// The result of a right password.
 #[derive(Debug)]
 pub enum SignInOutcome {
-    /// All the way: the person has no second factor.
+    /// The person is signed in, because they have no second factor.
     Whole(Person),
-    /// To the second step. The token is for this browser alone.
+    /// The second step is needed. The token is for this browser alone.
     SecondStep(String),
 }
 
-/// What somebody has shown in a browser that is remembered.
+/// What a person has shown in a browser that we remember.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShownFactor {
     /// Their password, or an account at a provider.
@@ -76,7 +76,7 @@ pub enum ShownFactor {
 }
 
 impl ShownFactor {
-    /// What the MAC of a device token begins with.
+    /// The first part under the MAC of a device token.
     const fn label(self) -> &'static str {
         match self {
             Self::Password => "device",
@@ -85,10 +85,10 @@ impl ShownFactor {
     }
 }
 
-/// What somebody brings who is asked again who they are.
+/// The proof that a signed-in person gives when they must confirm their identity.
 #[derive(Debug)]
 pub enum ConfirmationProof {
-    /// What they know, and what they have if they have a second factor.
+    /// The password, and a code when the person has a second factor.
     Password {
         /// The password.
         password: Password,
@@ -99,13 +99,13 @@ pub enum ConfirmationProof {
     Passkey(PasskeyAnswer),
 }
 
-/// Why somebody is not signed in.
+/// Why a person is not signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// No such account, or the wrong password: the caller never learns which.
+    /// There is no such account, or the password is wrong. The caller never learns which.
     #[error("the email address or the password is wrong")]
     Refused,
-    /// The password was right and the code was not, or was used before.
+    /// The password was right. The code was wrong, or was used before.
     #[error("the code is wrong")]
     WrongCode,
     /// The passkey was not accepted.
@@ -114,13 +114,13 @@ pub enum SignInError {
     /// The second step came too late, or the password was changed since the first.
     #[error("the sign-in took too long")]
     TooLate,
-    /// Too many failures; nothing was checked.
+    /// Too many failures. Nothing was checked.
     #[error("too many failed sign-ins")]
     Throttled {
         /// When to try again.
         retry_after: Duration,
     },
-    /// Too many wrong codes of the app; the code was not checked. A recovery code or a passkey still is.
+    /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still accepted.
     #[error("too many wrong codes")]
     TooManyCodes {
         /// When to try again.
@@ -132,7 +132,7 @@ pub enum SignInError {
 }
 
 impl SignInError {
-    /// What somebody reads who was asked for their password again.
+    /// The text for a person who was asked for their password again.
     pub fn to_words(&self) -> String {
         match self {
             Self::Throttled { retry_after } => {
@@ -153,7 +153,7 @@ impl SignInError {
     }
 }
 
-/// A time to wait, as people read it: rounded up to minutes, or to hours where it is long.
+/// A time to wait, for people: rounded up to minutes, or to hours when it is long.
 pub fn wait_words(wait: Duration) -> String {
     let minutes = wait.as_secs().div_ceil(60);
     let (count, unit) = if minutes > 90 { (minutes.div_ceil(60), "hour") } else { (minutes, "minute") };
@@ -162,7 +162,7 @@ pub fn wait_words(wait: Duration) -> String {
 
 through_fault!(SignInError: StoreError);
 
-/// Checks an attempt: who it is, or what else they have to show.
+/// Checks an attempt. Returns the person, or says that a second step is needed.
 pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome, SignInError> {
     let email = attempt.email.trim().to_lowercase();
     let person = store::person::find_by_email(&context.store, &email).await?;
@@ -176,7 +176,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
     let proved = context.hashing.verify(attempt.password, stored).await.map_err(Fault::from)?;
     match person {
         Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {
-            // Not yet the person: so far only their password is known to be right.
+            // The actor is not the person yet: so far only the password is known to be right.
             let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
             second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(SignInOutcome::SecondStep)
         }
@@ -197,9 +197,11 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
     }
 }
 
-/// Whether `proof` is the signed-in person's: asked again before a sensitive action, the code too of whoever has a
-/// second factor. Counted like a sign-in from a known browser, and its codes with those of all known browsers: whoever
-/// took over a session has no further guesses a day.
+/// Checks that `proof` belongs to the signed-in person. It is asked for before a sensitive action. A person with a
+/// second factor must also give a code.
+///
+/// Attempts are counted like a sign-in from a known browser. Codes are counted together with the codes of all known
+/// browsers, so an attacker who took over a session gets no additional guesses a day.
 pub async fn confirm(
     context: &Context,
     actor: &Actor,
@@ -225,7 +227,7 @@ pub async fn confirm(
         record_refusal(context, actor, Some(person), "wrong email address or password").await?;
         return Err(SignInError::Refused);
     }
-    // Only now: who does not know the password uses up none of the codes of a day.
+    // Counted only now: an attacker who does not know the password must not use up the codes of a day.
     let has_guessable = person.factors.any() && !second_factor::is_recovery_code(&code);
     let codes: Vec<_> = has_guessable.then(|| second_step::codes_of_a_day(person)).into_iter().collect();
     count(context, &codes).await?;
@@ -245,8 +247,8 @@ pub async fn confirm(
     Ok(())
 }
 
-/// Counts an attempt that another server decides about, before it does. Who it is about is not known yet, so it counts
-/// for its source alone.
+/// Counts an attempt that another server will decide about, before that decision. The person is not known yet, so the
+/// attempt counts only for its source address.
 pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
     count(context, address.map(of_address).as_slice()).await
 }
@@ -259,8 +261,8 @@ pub(crate) async fn uncount_source(transaction: &mut Transaction, address: Optio
     }
 }
 
-/// A token that lets this browser prove later that the person has `shown` this in it before. It proves nothing else.
-/// One that it has already, `own`, is kept when it says as much.
+/// A token by which this browser can prove later that the person has shown `shown` in it. It proves nothing else. The
+/// present token of the browser, `own`, is kept when it proves the same or more.
 pub fn device_token(context: &Context, person: &PersonId, shown: ShownFactor, own: Option<&str>) -> String {
     let enough = |device: &&str| {
         has_shown(context, person, device, shown) || has_shown(context, person, device, ShownFactor::SecondFactor)
@@ -279,24 +281,24 @@ fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
         .any(|shown| has_shown(context, person, device, shown))
 }
 
-/// Whether the person has shown this in the browser with this token.
+/// Whether the person has shown `shown` in the browser with this token.
 fn has_shown(context: &Context, person: &PersonId, device: &str, shown: ShownFactor) -> bool {
     device
         .split_once('.')
         .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&[shown.label(), person.as_str(), nonce], mac))
 }
 
-/// What is counted together, which decides what a success takes back.
+/// The kind of a count. It decides what a success takes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BucketKind {
-    /// What comes from one source address, which many share: a success takes back no more than it added.
+    /// Attempts from one source address, which many people may share. A success takes back only what it added.
     Source,
-    /// Attempts at one account, or of one browser: a success ends the count.
+    /// Attempts at one account, or of one browser. A success resets the count.
     Attempts,
-    /// Wrong codes of an app: a success ends the count.
+    /// Wrong codes of an app. A success resets the count.
     Codes,
-    /// Wrong codes of an app within a day. A success takes back no more than it added, or everybody's guesses would
-    /// start anew whenever the owner signs in.
+    /// Wrong codes of an app within a day. A success takes back only what it added. Otherwise each sign-in of the owner
+    /// would reset the count of an attacker too.
     CodesOfADay,
 }
 
@@ -316,19 +318,21 @@ impl Bucket {
     }
 }
 
-/// Bucket names hold MACs: people type passwords into the wrong field, and what they typed must not be stored.
+/// Bucket names hold MACs. People type passwords into the wrong field, and such a text must not be stored.
 fn buckets(context: &Context, email: &str, address: Option<IpAddr>, known_device: Option<&str>) -> Vec<Bucket> {
     if let Some(device) = known_device {
         return vec![of_device(context, "device", BucketKind::Attempts, device)];
     }
     let mac = context.keys.forms.mac_parts(&["bucket", "account", email]);
-    // The address first: when its count is full, no further account is counted, so made-up accounts fill no table.
+    // The address comes first. When its count is full, no account is counted, so invented accounts do not fill the
+    // table.
     let account = Bucket::new(BucketKind::Attempts, format!("account:{mac}"), ACCOUNT_LIMIT);
     address.map(of_address).into_iter().chain([account]).collect()
 }
 
-/// Where passkeys and recovery codes are counted: by their source, and in a browser that the person is known in apart
-/// from it. Never by the person: nobody guesses one, and nobody who knows the password is to keep the owner out.
+/// The counts for passkeys and recovery codes: one for the source address, and a separate one for a browser in which
+/// the person is known. There is no count for the person: passkeys and recovery codes cannot be guessed, and an
+/// attacker who knows the password must not lock the owner out.
 fn buckets_of_the_unguessable(
     context: &Context,
     person: Option<&PersonId>,
@@ -351,13 +355,14 @@ fn of_address(address: IpAddr) -> Bucket {
     Bucket::new(BucketKind::Source, format!("address:{}", network_of(address)), ADDRESS_LIMIT)
 }
 
-/// Counts the attempt in each bucket, in their order; the first that is full refuses it and writes nothing.
+/// Counts the attempt in each bucket, in their order. The first full bucket refuses the attempt, and nothing is
+/// written.
 async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
     if buckets.is_empty() {
         return Ok(());
     }
     let now = context.now();
-    // Read before the one writer is asked for: a flood of guesses must not stand in the way of a revocation.
+    // Read first, without a write permit: a flood of guesses must not delay a revocation.
     for bucket in buckets {
         let count = store::person::sign_in_count(&context.store, &bucket.name, now.minus(bucket.window())).await?;
         if let Some((failures, started_at)) = count
@@ -405,7 +410,8 @@ fn started(person: &Person) -> Event {
     Event::new(Action::SessionStarted, Target::Person, person.id.as_str(), &person.name)
 }
 
-/// Names the account when there is one. What was typed instead stays out: it may be a password in the wrong field.
+/// Records the refusal. The entry names the account when it exists. It never holds the typed text, which may be a
+/// password in the wrong field.
 async fn record_refusal(
     context: &Context,
     actor: &Actor,

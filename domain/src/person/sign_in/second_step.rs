@@ -1,11 +1,14 @@
 //! The second step of a sign-in: after the right password, a code or a passkey.
 //!
-//! In between there is no session, only a row that waits five minutes for the browser that holds its token. Guessed
-//! codes are counted like passwords, apart for a browser in which the person has shown a second factor before: to have
-//! known the password there is not enough, or whoever knew it before there was a second factor would have as many
-//! counts as they signed in. Six digits are few: besides the usual count there is one of a day, which a stranger who
-//! knows the password uses up for strangers only. Recovery codes and passkeys cannot be guessed: nobody is kept from
-//! them for the wrong codes of somebody else.
+//! Between the two steps there is no session, only a row. The row waits five minutes for the browser that holds its
+//! token.
+//!
+//! Wrong codes are counted like wrong passwords. A browser in which the person has shown a second factor before has a
+//! separate count. It is not enough that the password was shown there: an attacker who knew the password before there
+//! was a second factor would have one count for each of their sign-ins.
+//!
+//! Six digits are few, so there is also a count for a day. A stranger who knows the password can use up that count only
+//! for strangers. Recovery codes and passkeys cannot be guessed: wrong codes of another person never block them.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -32,27 +35,27 @@ use crate::store::person::second_factor::PendingSignIn;
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Wrong codes for an account from unknown browsers within fifteen minutes.
 pub const CODE_LIMIT: i64 = 10;
-/// Wrong codes for an account within a day: from unknown browsers, and as many again from known ones and from sessions.
-/// Three codes are right at a time, so whoever knows the password alone and guesses every day needs some twelve years
-/// for an even chance.
+/// Wrong codes for an account within a day: from unknown browsers, and the same number again from known browsers and
+/// sessions. Three codes are right at a time. So an attacker who knows only the password and guesses every day needs
+/// about twelve years for a 50 % chance.
 pub const DAILY_CODE_LIMIT: i64 = 50;
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A sign-in that waits for its second step.
 #[derive(Debug)]
 pub struct Waiting {
-    /// Whose password was right.
+    /// The person whose password was right.
     pub person: Person,
-    /// Where they want to go.
+    /// Where the person wants to go.
     pub next: String,
 }
 
-/// What somebody does for the second step.
+/// A request for the second step.
 #[derive(Debug)]
 pub struct SecondStepAttempt {
     /// The token that [`super::sign_in`] gave this browser.
     pub token: String,
-    /// What the person has.
+    /// The proof of the second factor.
     pub proof: SecondStepProof,
     /// The source address.
     pub address: Option<IpAddr>,
@@ -62,7 +65,7 @@ pub struct SecondStepAttempt {
     pub device: Option<String>,
 }
 
-/// What proves that it is the person who knows the password.
+/// The proof that the request comes from the person, who knows the password.
 #[derive(Debug)]
 pub enum SecondStepProof {
     /// A code of the app or a recovery code, as it was typed.
@@ -71,8 +74,8 @@ pub enum SecondStepProof {
     Passkey(PasskeyAnswer),
 }
 
-/// Notes that the password was right, for the person to read too: whoever leaves it at that may have stolen it. Returns
-/// the token that the browser goes on with.
+/// Records that the password was right. The person can read this entry: a sign-in that stops here may come from a
+/// stolen password. Returns the token with which the browser goes on.
 pub(crate) async fn begin(
     context: &Context,
     buckets: &[Bucket],
@@ -93,7 +96,7 @@ pub(crate) async fn begin(
     Ok(token)
 }
 
-/// The sign-in that waits for this browser. [`None`]: there is none, or it took too long.
+/// The sign-in that waits for this browser. [`None`]: there is none, or it has expired.
 pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fault> {
     let hash = digest::sha256(token.as_bytes());
     let Some(pending) = store::person::second_factor::find_pending(context.store.reads(), &hash, context.now()).await?
@@ -104,12 +107,12 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
     Ok(person.map(|person| Waiting { person, next: pending.next }))
 }
 
-/// Takes the second step: who is signed in now, and where they want to go.
+/// Finishes the second step. Returns who is signed in now, and where they want to go.
 ///
 /// # Errors
 ///
-/// [`SignInError::TooLate`] when the sign-in has to begin anew, [`SignInError::WrongCode`] or
-/// [`SignInError::WrongPasskey`] when another may be tried.
+/// [`SignInError::TooLate`] when the sign-in has to begin again, [`SignInError::WrongCode`] or
+/// [`SignInError::WrongPasskey`] when the person may try again.
 pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting, SignInError> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;
@@ -136,7 +139,7 @@ pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waitin
         super::record_refusal(context, &actor, Some(person), reason).await?;
         return Err(error);
     };
-    // Two second steps of one sign-in, with two codes: one of them.
+    // When two requests finish the same sign-in with two different codes, only one succeeds.
     let hash = digest::sha256(step.token.as_bytes());
     if !store::person::second_factor::use_pending(change.transaction(), &hash).await? {
         return Err(SignInError::TooLate);
@@ -165,7 +168,7 @@ fn buckets(context: &Context, step: &SecondStepAttempt, person: &Person) -> Vec<
     step.address.map(of_address).into_iter().chain(counts).collect()
 }
 
-/// The day's wrong codes of all that the person is known in: browsers and sessions together.
+/// The count of wrong codes of one day in all known browsers and sessions of the person together.
 pub(crate) fn codes_of_a_day(person: &Person) -> Bucket {
     Bucket::new(BucketKind::CodesOfADay, format!("code-known-day:{}", person.id), DAILY_CODE_LIMIT)
 }

@@ -1,4 +1,4 @@
-//! Signing in with a passkey alone: it is two factors, so neither password nor code is asked for.
+//! Sign-in with a passkey alone. A passkey is two factors, so neither a password nor a code is needed.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,11 @@ use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
 use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
 
-/// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns who it is. Unknown passkeys, wrong
-/// signatures and disabled people get one answer. A signature cannot be guessed, so attempts are counted by their
-/// source; those of a browser in which the passkey's owner signed in before are counted apart, or a neighbour behind
-/// the same address could lock them out.
+/// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns the person. The answer is the same for
+/// unknown passkeys, wrong signatures and disabled people.
+///
+/// A signature cannot be guessed, so attempts are counted by source address. A browser in which the passkey's owner
+/// signed in before has a separate count: otherwise a neighbour behind the same address could lock the owner out.
 pub async fn sign_in_with_passkey(
     context: &Context,
     answer: &PasskeyAnswer,

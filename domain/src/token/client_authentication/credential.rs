@@ -1,5 +1,5 @@
-//! A request that claims to come from a credential: what proves the claim, and the check of it for introspection and
-//! revocation. The rules are the rules of an exchange, and a refusal is counted in the same way.
+//! A request that claims to come from a credential: the proof of the claim, and its check for introspection and
+//! revocation. The rules are the same as in an exchange, and refusals are counted in the same way.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::token::assertion::{self, AssertionPurpose};
 use crate::token::client_authentication::presented::{PresentedSecret, SecretValue};
 use crate::token::grants::{GrantType, refuse_assertion};
 
-/// What somebody presents who claims to be a credential. Nothing of it is verified.
+/// The unverified claim of a request to come from a credential.
 #[derive(Debug)]
 pub enum CredentialClaim {
     /// A secret.
@@ -30,7 +30,7 @@ pub enum CredentialClaim {
     Assertion,
 }
 
-/// A credential that proved itself.
+/// A credential that was authenticated.
 #[derive(Debug, Clone)]
 pub struct AuthenticatedCredential {
     /// Its client ID.
@@ -42,11 +42,11 @@ pub struct AuthenticatedCredential {
 }
 
 impl CredentialClaim {
-    /// The proof that the issuing transaction decides about, and the client that the request names.
+    /// The proof that the issuing transaction checks, and the client that the request names.
     ///
     /// # Errors
     ///
-    /// `invalid_client` when it can be told before that transaction that nothing is proved.
+    /// `invalid_client` when it is clear before that transaction that the claim proves nothing.
     pub(crate) async fn proof(
         self,
         context: &Context,
@@ -58,7 +58,7 @@ impl CredentialClaim {
             Self::Assertion => return proof_of_assertion(context, form, origin).await,
         };
         let found = match (value, &client_id) {
-            // With a name that cannot be one of ours no secret proves anything.
+            // A `client_id` that cannot be one of ours fits no secret.
             (SecretValue::Generated(secret), named) if named.is_some() || !names_client => {
                 Some(secret.hash(&context.keys.pepper))
             }
@@ -75,7 +75,7 @@ impl CredentialClaim {
     ///
     /// # Errors
     ///
-    /// `invalid_client`, the same whatever failed; `temporarily_unavailable` for faults of ours.
+    /// `invalid_client`, the same for every failure; `temporarily_unavailable` for faults of ours.
     pub(crate) async fn check(
         self,
         context: &Context,
@@ -100,7 +100,7 @@ impl CredentialClaim {
     }
 }
 
-/// Counts the refusal at the credential it concerns, and says as much to the client as to any other.
+/// Counts the refusal for the credential that it concerns. The client gets the same answer for every refusal.
 fn refused(context: &Context, refusal: Refusal, client_id: Option<&ClientId>, origin: &Origin) -> OAuthError {
     context.refusals.record(client_id, refusal, origin, context.now());
     OAuthError::invalid_client(refusal.as_str())
@@ -118,7 +118,8 @@ async fn proof_of_assertion(
     Ok((proof, Some(verified.client_id)))
 }
 
-/// Under which hash the client has this secret of another system. At its first use that becomes ours.
+/// Finds the hash under which the client has this secret of another system. At its first use, our own hash replaces the
+/// imported one.
 async fn imported(
     context: &Context,
     client_id: &ClientId,
@@ -143,7 +144,7 @@ async fn imported(
     Ok(None)
 }
 
-/// Decides about the proof by the rules of an exchange, uses an assertion up, and notes the use.
+/// Checks the proof by the rules of an exchange, uses up an assertion, and stores the use.
 async fn check(
     context: &Context,
     proof: &ClientProof,
@@ -155,7 +156,7 @@ async fn check(
         ClientProof::Assertion { single_use, .. } => single_use.as_ref(),
         ClientProof::Secret(_) => None,
     };
-    // Only a proof that is used up waits for its turn to write.
+    // Only a single-use proof must wait for a write permit.
     let mut transaction = match single_use {
         Some(_) => context.store.begin_exchange().await?,
         None => context.store.reads().begin().await.map_err(StoreError::from)?.into(),
@@ -188,8 +189,8 @@ async fn check(
     Ok(Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
 }
 
-/// Whether a use is worth noting: the last one is long ago, or came from elsewhere. While a secret is being replaced,
-/// people watch for every use of it.
+/// Whether a use is worth storing: the last stored use is long ago or came from another address, or the secret is being
+/// replaced. During a replacement people watch every use.
 fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> bool {
     state.retires_at.is_some()
         || state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
@@ -197,7 +198,7 @@ fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) 
 }
 
 impl AuthenticatedCredential {
-    /// Whether it may ask about tokens.
+    /// Checks that the credential may ask about tokens.
     pub(crate) fn require_introspection(&self) -> Result<(), OAuthError> {
         if self.scopes.contains(SCOPE_INTROSPECT) {
             return Ok(());

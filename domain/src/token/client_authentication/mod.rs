@@ -1,5 +1,5 @@
-//! Client authentication (RFC 6749 §2.3): which client asks. The token, revocation and introspection endpoints each
-//! call [`authenticate`] once.
+//! Client authentication (RFC 6749 §2.3): finds out which client asks. The token, revocation and introspection
+//! endpoints each call [`authenticate`] once.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -19,35 +19,35 @@ use crate::model::token::oauth_error::OAuthError;
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 
-/// ConsentSelection clients an endpoint or a grant serves.
+/// The clients that an endpoint or a grant serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServedClients {
-    /// Credentials alone.
+    /// Only credentials.
     Credentials,
-    /// Credentials and interactive clients, or interactive clients alone.
+    /// Clients that act for people, alone or beside credentials.
     Interactive,
 }
 
 /// The client that asks.
 #[derive(Debug)]
 pub enum Client {
-    /// A credential, by its claim. The transaction that acts for the credential checks the claim: the ledger's
-    /// transaction for an exchange, `CredentialClaim::check` for everything else.
+    /// A credential, with its claim. The transaction that acts for the credential checks the claim: in an exchange the
+    /// ledger's transaction, otherwise `CredentialClaim::check`.
     Credential(CredentialClaim),
-    /// An interactive client, authenticated.
+    /// A client that acts for people, authenticated.
     Interactive(AppClient),
 }
 
-/// Finds out which client asks. A confidential interactive client proves itself by its secret; a public one has nothing
-/// but its name (RFC 6749 §2.1), and the code or the refresh token that it sends was made for it alone.
+/// Finds out which client asks. A confidential client that acts for people proves itself by its secret. A public client
+/// has only its name (RFC 6749 §2.1); the code or refresh token that it sends was issued to it alone.
 ///
-/// Nothing in a secret says which kind of client it belongs to. With [`ServedClients::Credentials`] this function does
-/// not look it up: that would cost each exchange a round trip to the database, and the ledger's transaction finds the
-/// secret anyway.
+/// A secret does not show which kind of client it belongs to. With [`ServedClients::Credentials`] this function does
+/// not look the secret up: that would cost each exchange a round trip to the database, and the ledger's transaction
+/// finds the secret anyway.
 ///
 /// # Errors
 ///
-/// `invalid_client`, the same whatever failed; `temporarily_unavailable` for faults of ours.
+/// `invalid_client`, the same for every failure; `temporarily_unavailable` for faults of ours.
 pub async fn authenticate(
     context: &Context,
     presented: Presented,
@@ -81,7 +81,7 @@ async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient,
         .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))
 }
 
-/// The interactive client that has this secret, unless the request names another one.
+/// The client that acts for people and has this secret, unless the request names another client.
 async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Result<Option<AppClient>, Fault> {
     let SecretValue::Generated(value) = &secret.value else { return Ok(None) };
     let found = client::find_by_secret(context, &value.hash(&context.keys.pepper)).await?;
@@ -89,11 +89,11 @@ async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Res
 }
 
 impl Client {
-    /// The client of a grant that interactive clients alone may use.
+    /// The client of a grant that only clients that act for people may use.
     ///
     /// # Errors
     ///
-    /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` for everybody else.
+    /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` in all other cases.
     pub(crate) async fn interactive(self, context: &Context) -> Result<AppClient, OAuthError> {
         match self {
             Self::Interactive(client) => Ok(client),

@@ -1,10 +1,11 @@
-//! What a request presents as client authentication (RFC 6749 §2.3): one mechanism a request, read and not verified.
+//! What a request presents as client authentication (RFC 6749 §2.3): one mechanism a request. It is read here, not
+//! verified.
 //!
-//! What clients really send decides the tolerances:
+//! The tolerances follow from what real clients send:
 //!
-//! - Identifiers and secrets are form-decoded in HTTP Basic. That leaves our alphabet as it is, so clients that do not
-//!   encode work too.
-//! - `client_id` may stand beside Basic when it says the same.
+//! - In HTTP Basic, identifiers and secrets are form-decoded. Our alphabet does not change by that, so clients that do
+//!   not encode work too.
+//! - `client_id` may be sent beside Basic when both have the same value.
 //! - A secret without a `client_id` is enough, because the secret alone finds its row.
 
 use base64::Engine;
@@ -22,20 +23,20 @@ use crate::model::token::oauth_error::OAuthError;
 pub enum Presented {
     /// `client_secret_basic` or `client_secret_post`.
     Secret(PresentedSecret),
-    /// `private_key_jwt`, or a token of another issuer in its place (RFC 7523 §2.2). The form holds it.
+    /// `private_key_jwt`, or a token of another issuer in its place (RFC 7523 §2.2). The assertion is in the form.
     Assertion,
     /// No proof at all. A public client sends its `client_id` and nothing else.
     Nothing,
-    /// Something that no mechanism allows. The detail is for the log.
+    /// Something that no mechanism allows. The text is for the log.
     Malformed(&'static str),
 }
 
-/// A secret, and the client that the request names beside it.
+/// A secret, and the client that the request names with it.
 #[derive(Debug)]
 pub struct PresentedSecret {
-    /// The `client_id` that was sent. `None` when none was, or it cannot be one of ours.
+    /// The `client_id` of the request. `None` when it has none, or when the value cannot be one of our client IDs.
     pub client_id: Option<ClientId>,
-    /// Whether any `client_id` was sent.
+    /// Whether the request has any `client_id`.
     pub names_client: bool,
     /// The secret.
     pub value: SecretValue,
@@ -44,11 +45,11 @@ pub struct PresentedSecret {
 /// A secret as it was sent, by its form.
 #[derive(Debug)]
 pub enum SecretValue {
-    /// One that we may have generated: prefix, length and checksum are right.
+    /// A secret that we may have generated: prefix, length and checksum are right.
     Generated(PlainSecret),
-    /// One that another system may have issued.
+    /// A secret that another system may have issued.
     Imported(ImportedSecret),
-    /// None of either: mistyped, which costs no look-up.
+    /// Neither of both: a mistyped secret, which costs no look-up.
     Malformed,
 }
 
@@ -62,7 +63,7 @@ impl SecretValue {
     }
 }
 
-/// The one type of assertion there is (RFC 7523 §2.2).
+/// The only type of assertion (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const TWO_MECHANISMS: OAuthError = OAuthError::invalid_request("Use one way of client authentication, not several.");
@@ -72,7 +73,7 @@ impl Presented {
     ///
     /// # Errors
     ///
-    /// `invalid_request` for two mechanisms or contradicting client identifiers.
+    /// `invalid_request` for two mechanisms, or for client identifiers that contradict each other.
     pub fn read(authorization: &[&[u8]], form: &TokenForm) -> Result<Self, OAuthError> {
         let body_id = form.get("client_id");
         let body_secret = form.get("client_secret");
@@ -109,7 +110,7 @@ impl Presented {
 }
 
 impl PresentedSecret {
-    /// Whether the request names the client `id`, or none.
+    /// Whether the request names the client `id`, or names no client.
     pub(crate) fn allows_name(&self, id: &str) -> bool {
         match &self.client_id {
             Some(named) => named.as_str() == id,
@@ -118,7 +119,7 @@ impl PresentedSecret {
     }
 }
 
-/// Whether the form holds a client assertion (RFC 7521 §4.2). Its two parameters come together.
+/// Whether the form holds a client assertion (RFC 7521 §4.2). Its two parameters must be sent together.
 fn has_assertion(form: &TokenForm) -> Result<bool, OAuthError> {
     match (form.get("client_assertion"), form.get("client_assertion_type")) {
         (None, None) => Ok(false),

@@ -1,4 +1,5 @@
-//! The authorization code grant (OAuth 2.1 §4.1.3): what a person allowed becomes an access token and a refresh token.
+//! The authorization code grant (OAuth 2.1 §4.1.3): the client redeems a person's consent for an access token and a
+//! refresh token.
 
 use aws_lc_rs::{constant_time, digest};
 use base64::Engine;
@@ -31,9 +32,9 @@ const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
 ///
 /// # Errors
 ///
-/// - `invalid_grant`: the code is not this client's, not for these parameters, or was used. In the last case everything
-///   that it was used for ends.
-/// - `invalid_target`: `resource` is not what the person was asked about.
+/// - `invalid_grant`: the code is not this client's, does not fit these parameters, or was used before. In the last
+///   case the consent that the code made ends.
+/// - `invalid_target`: `resource` is not the server that the person was asked about.
 /// - `unauthorized_client`: a credential asks.
 pub async fn exchange(
     context: &Context,
@@ -53,7 +54,8 @@ pub async fn exchange(
     check_parameters(&stored, &client.id, form)?;
     let server = redemption::server(&mut change, &stored.server_id).await?;
     redemption::check_resource(form, &server)?;
-    // A client that knows all this has the code by right or has stolen everything. One of the two has used it before.
+    // A client with all these parameters owns the code, or has stolen everything. If the code was used before, the
+    // owner or the thief has used it.
     if let Some(grant) = &stored.grant {
         let actor = Actor::system().at(origin.address, origin.agent.as_deref());
         consent::end_and_commit(change, &actor, grant, EndCause::CodeReused).await?;
@@ -71,7 +73,7 @@ pub async fn exchange(
     Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(context, change).await
 }
 
-/// The code must be this client's, and the request must have the parameters that the code was asked for with.
+/// Checks that the code is this client's, and that the request has the parameters that the code was issued for.
 fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Result<(), OAuthError> {
     if stored.client_id != *client {
         return Err(invalid_grant("the code of another client"));
@@ -86,7 +88,7 @@ fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Re
     Ok(())
 }
 
-/// Whether `verifier` is what the S256 `challenge` was made of (RFC 7636 §4.6).
+/// Whether the S256 `challenge` was made from `verifier` (RFC 7636 §4.6).
 fn answers(verifier: &str, challenge: &str) -> bool {
     let is_verifier = VERIFIER_LENGTHS.contains(&verifier.len())
         && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
@@ -94,7 +96,7 @@ fn answers(verifier: &str, challenge: &str) -> bool {
     is_verifier && constant_time::verify_slices_are_equal(hash.as_bytes(), challenge.as_bytes()).is_ok()
 }
 
-/// The consent that the code becomes.
+/// The consent that the code creates.
 async fn consent_of(
     context: &Context,
     change: &mut Change<'_>,

@@ -12,11 +12,11 @@ use crate::token::grants::{GrantType, issue};
 
 const GRANT: GrantType = GrantType::ClientCredentials;
 
-/// Exchanges the claim of a credential for an access token. `origin` is where the request came from.
+/// Exchanges the proof of a credential for an access token. `origin` is where the request came from.
 ///
 /// # Errors
 ///
-/// `unauthorized_client` for an interactive client that proves itself, or is a public one: it acts for people only.
+/// `unauthorized_client` for a client that acts for people, whether it proves itself or is a public client.
 pub async fn exchange(
     context: &Context,
     client: Client,

@@ -1,5 +1,5 @@
 //! The JWT bearer grant (RFC 7523 §2.1): the assertion is the grant, and it says who the client is. A credential must
-//! allow this grant. The token's subject is the client, whatever subject the assertion has.
+//! allow this grant. The token's subject is always the client, even when the assertion has another subject.
 
 use crate::base::form_body::TokenForm;
 use crate::context::Context;
@@ -17,7 +17,7 @@ const GRANT: GrantType = GrantType::JwtBearer;
 ///
 /// # Errors
 ///
-/// `invalid_request` when the request presents a client authentication too: it could only contradict the assertion.
+/// `invalid_request` when the request also presents a client authentication: it could only contradict the assertion.
 pub async fn exchange(
     context: &Context,
     presented: &Presented,

@@ -1,5 +1,5 @@
-//! Grant types, one module each. The grants of credentials have `issue` in common: the ledger gets a proof with what
-//! is asked for, and answers with a token or a refusal. `redemption` is what the grants of interactive clients share.
+//! Grant types, one module each. The grants of credentials share `issue`: the ledger gets a proof and the request, and
+//! answers with a token or a refusal. The grants of clients that act for people share `redemption`.
 
 pub mod authorization_code;
 pub mod client_credentials;
@@ -26,7 +26,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 pub enum GrantType {
     /// RFC 6749 §4.4.
     ClientCredentials,
-    /// RFC 7523 §2.1.
+    /// The grant types that the token endpoint offers.
     JwtBearer,
     /// OAuth 2.1 §4.1.
     AuthorizationCode,
@@ -35,7 +35,7 @@ pub enum GrantType {
 }
 
 impl GrantType {
-    /// Every grant, as the metadata lists them.
+    /// Every grant type, as the metadata lists them.
     pub const ALL: [Self; 4] = [Self::ClientCredentials, Self::AuthorizationCode, Self::RefreshToken, Self::JwtBearer];
 
     /// The value of `grant_type`.
@@ -63,7 +63,7 @@ impl GrantType {
     }
 }
 
-/// Hands the proof to the ledger and signs what comes back.
+/// Gives the proof to the ledger and signs the token that the ledger returns.
 async fn issue(
     context: &Context,
     grant: GrantType,
@@ -90,7 +90,8 @@ async fn issue(
     }
 }
 
-/// The answer to an assertion that proves nothing. Its cause is counted at the credential it concerns.
+/// The answer to an assertion that proves nothing. The refusal is counted, by its cause, for the credential that it
+/// concerns.
 pub(crate) fn refuse_assertion(
     context: &Context,
     grant: GrantType,
@@ -128,7 +129,7 @@ fn requested_scope(form: &TokenForm) -> RequestedScope {
     }
 }
 
-/// One resource a request (RFC 8707 §2 allows a server to insist on it): a token has one audience.
+/// At most one resource a request (RFC 8707 §2 allows a server to require this): a token has one audience.
 fn requested_resource(form: &TokenForm) -> RequestedResource {
     let mut resources = form.resources();
     match (resources.next(), resources.next()) {
@@ -149,7 +150,7 @@ fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
             "resource must name one MCP server that this client may call.",
         ),
         Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
-        // Here the assertion is the grant, and the grant is what is not valid (RFC 7523 §3.1).
+        // In this grant the assertion is the grant. So the error says that the grant is not valid (RFC 7523 §3.1).
         refusal if grant == GrantType::JwtBearer => OAuthError {
             detail: refusal.as_str().into(),
             ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The assertion is not valid.")

@@ -1,5 +1,5 @@
 //! What the authorization code grant and the refresh token grant have in common. Both redeem in a [`Change`]: one
-//! request at a time, and on disk before the answer leaves. So a code or token that was used stays used.
+//! request at a time, and the change is on disk before the answer leaves. So a used code or token stays used.
 
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
@@ -20,7 +20,7 @@ use crate::store;
 use crate::store::client::consent::ConsentToken;
 use crate::token::access_token::{self, AccessToken, Claims};
 
-/// The answer is the same whatever is wrong with a code or token; only the log knows.
+/// The answer is the same for every problem with a code or token. Only the log gets the detail.
 pub(super) fn invalid_grant(detail: &'static str) -> OAuthError {
     OAuthError {
         detail: detail.into(),
@@ -28,7 +28,7 @@ pub(super) fn invalid_grant(detail: &'static str) -> OAuthError {
     }
 }
 
-/// Refuses a code or token that was never given out before anything waits for its turn to write.
+/// Refuses a code or token that was never issued, before the request waits for a write permit.
 pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthError> {
     match store::client::consent::is_known(&context.store, hash).await? {
         true => Ok(()),
@@ -36,7 +36,7 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
     }
 }
 
-/// The client may have been removed since it was authenticated, or its secret ended.
+/// The client may have been removed, or its secret ended, since it was authenticated.
 pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<(), OAuthError> {
     let client = store::client::find_in(change.transaction(), id).await?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
@@ -58,7 +58,7 @@ pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<
     Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
 }
 
-/// A `resource` that is sent must be the one that was asked for (RFC 8707 §2.2).
+/// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).
 pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<(), OAuthError> {
     let own = resource::canonical(&server.resource);
     if form.resources().all(|asked| resource::canonical(asked) == own) {
@@ -67,14 +67,14 @@ pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<(),
     Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
 }
 
-/// A code or refresh token that may become an access token and the next refresh token.
+/// A code or refresh token that may be redeemed for an access token and the next refresh token.
 pub(super) struct Redemption<'redeemed> {
     /// What the person allowed.
     pub grant: &'redeemed Consent,
     pub server: &'redeemed McpServer,
     /// The scopes of the access token.
     pub scopes: Scopes,
-    /// The refresh token that is used up, unless a code is.
+    /// The refresh token that is used up; `None` when the request redeems a code.
     pub used: Option<&'redeemed SecretHash>,
     pub origin: &'redeemed Origin,
 }
@@ -111,7 +111,7 @@ impl Redemption<'_> {
         Ok(token)
     }
 
-    /// Records both tokens and commits; returns the key that signs the access token.
+    /// Records both tokens and commits. Returns the key that signs the access token.
     async fn record(
         &self,
         context: &Context,
@@ -140,7 +140,7 @@ impl Redemption<'_> {
         store::client::consent::mark_used(transaction, &grant.id, now, address.as_deref()).await?;
         store::client::mark_used(transaction, &grant.client_id, now).await?;
         let mut signing = store::operations::keys::active_signing_keys(&mut **transaction, now).await?;
-        // Nothing is used up for a token that could not be signed.
+        // The key is taken before the commit: if signing is not possible, the code or token is not used up.
         let kid = signing.remove(self.server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
         context.keys.signing.get(&context.store, &kid, now).await?;
         change.commit_without_event().await?;

@@ -1,4 +1,5 @@
-//! The refresh token grant (OAuth 2.1 §4.3): a client goes on with what a person allowed. Each token is used once.
+//! The refresh token grant (OAuth 2.1 §4.3): a client gets a new access token for an existing consent. Each refresh
+//! token is used once.
 
 use std::time::Duration;
 
@@ -21,20 +22,20 @@ use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::Client;
 use crate::token::grants::redemption::{self, Redemption, invalid_grant};
 
-/// A refresh token that comes again within this time of its use is from a client that sent two requests at once. The
-/// second request is refused, and nothing else happens. A client that lost the answer would not try again so soon.
+/// When a refresh token comes again within this time of its use, the client sent two requests at once. The second
+/// request is refused, and the consent goes on. A client that lost the answer would not try again so soon.
 const SIMULTANEOUS: Duration = Duration::from_secs(1);
-/// Within this time of its use it may come from a client that lost the answer.
+/// When a used token comes again within this time, its client may have lost the answer.
 const LOST_ANSWER: Duration = Duration::from_secs(30);
 
-/// Exchanges the refresh token in `form` for an access token and the next refresh token; the one that was sent is worth
-/// nothing more. `origin` is where the request came from.
+/// Exchanges the refresh token in `form` for an access token and the next refresh token. The old refresh token is used
+/// up. `origin` is where the request came from.
 ///
 /// # Errors
 ///
-/// - `invalid_grant`: the token is not this client's, or is worth nothing. When it was used before, the whole consent
-///   ends, unless the client can only have lost the answer.
-/// - `invalid_scope`, `invalid_target`: the request asks for more than was allowed.
+/// - `invalid_grant`: the token is not this client's, or is not valid. When it was used before, the whole consent ends,
+///   unless the client may only have lost the answer.
+/// - `invalid_scope`, `invalid_target`: the request asks for more than the person allowed.
 /// - `unauthorized_client`: a credential asks.
 pub async fn exchange(
     context: &Context,
@@ -72,19 +73,19 @@ pub async fn exchange(
     let server = redemption::server(&mut change, &grant.server_id).await?;
     redemption::check_resource(form, &server)?;
     let scopes = requested_scopes(form, &grant)?.intersection(&server.scope_names());
-    // The answer that was lost had a next token too.
+    // The lost answer also held a next refresh token.
     if let Some(successor) = stored.successor.as_deref() {
         store::client::consent::revoke_refresh_token(change.transaction(), successor, now).await?;
     }
     Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(context, change).await
 }
 
-/// `None` when the token was not used before, or its client can only have lost the answer; else the refusal of a reuse,
-/// which ends the consent.
+/// `None` when the token was not used before, or its client may only have lost the answer. Otherwise the refusal of a
+/// reuse, which ends the consent.
 ///
 /// # Errors
 ///
-/// `invalid_grant` for a reuse that ends nothing: the client sent two requests at once.
+/// `invalid_grant` for a reuse that does not end the consent: the client sent two requests at once.
 async fn check_unused(
     change: &mut Change<'_>,
     stored: &RefreshToken,
@@ -109,7 +110,7 @@ async fn is_successor_used(change: &mut Change<'_>, successor: Option<&str>) -> 
     Ok(next.is_none_or(|next| next.used_at.is_some()))
 }
 
-/// The scopes that the request asks for, which may not be more than the person allowed; all of those by default.
+/// The scopes that the request asks for; by default all scopes of the consent. The request may not ask for more.
 fn requested_scopes(form: &TokenForm, grant: &Consent) -> Result<Scopes, OAuthError> {
     match form.get("scope").map(Scopes::parse) {
         Some(None) => Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
