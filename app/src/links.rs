@@ -1,8 +1,10 @@
-//! Addresses of the dashboard: every page, form and action is named here once, as the route table writes it.
+//! Addresses of the dashboard. Every page, form and action has its name here once. The paths are those of the route
+//! table.
 
 use std::fmt::Display;
 
-/// Builds a constant for each address without a parameter, a function for each with some, and the list of all.
+/// Builds a constant for each address without parameters, a function for each address with parameters, and the list of
+/// all addresses.
 macro_rules! links {
     (
         pages { $($(#[$page_doc:meta])* $page:ident = $page_path:literal;)* }
@@ -17,7 +19,7 @@ macro_rules! links {
             }
         )*
 
-        /// Every address, with its parameters in braces.
+        /// Every address; parameters are in braces.
         pub const ALL: &[&str] = &[$($page_path,)* $($path,)*];
     };
 }
@@ -226,18 +228,18 @@ pub fn activity_of(target: impl Display) -> String {
     with_query(ACTIVITY, &[("target", &target.to_string())])
 }
 
-/// The sign-in page on the way to an address of ours.
+/// The sign-in page. After the sign-in it leads to this address of ours.
 pub fn sign_in_on_the_way_to(next: &str) -> String {
     with_query(SIGN_IN, &[("next", next)])
 }
 
-/// An address with those parameters that have a value.
+/// An address with a query of the parameters that have a value.
 pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
     let query = query_string(parameters);
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// A query string of those parameters that have a value.
+/// A query string of the parameters that have a value.
 pub fn query_string(parameters: &[(&str, &str)]) -> String {
     let parts: Vec<String> = parameters
         .iter()
