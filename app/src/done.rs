@@ -3,7 +3,7 @@
 /// The page that shows a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
-    /// One's own account.
+    /// The account of the signed-in person.
     Account,
     /// Connected apps.
     Apps,

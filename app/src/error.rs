@@ -25,7 +25,7 @@ use crate::form::Refused;
 /// Why a server function changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActionError {
-    /// Nobody is signed in.
+    /// The visitor is not signed in.
     SignedOut,
     /// The thing does not exist, or this person may not see it.
     NotFound,

@@ -66,7 +66,7 @@ links! {
         NEW_TEAM = "/teams/new";
         /// The list of people.
         PEOPLE = "/people";
-        /// Inviting somebody, into any team.
+        /// Inviting a person, into any team.
         INVITE = "/people/invite";
         /// The settings.
         SETTINGS = "/settings";
@@ -82,13 +82,13 @@ links! {
         APPS = "/apps";
         /// The list of clients.
         CLIENTS = "/apps/clients";
-        /// Adding a client.
+        /// The account of the signed-in person.
         NEW_CLIENT = "/apps/clients/new";
-        /// One's own account.
+        /// Changing the name of that account.
         ACCOUNT = "/account";
-        /// Changing one's name.
+        /// Changing the password of that account.
         ACCOUNT_NAME = "/account/name";
-        /// Changing one's password.
+        /// The personal tokens of the signed-in person.
         ACCOUNT_PASSWORD = "/account/password";
         /// One's personal tokens.
         PERSONAL_TOKENS = "/account/tokens";
@@ -104,9 +104,9 @@ links! {
         REMOVE_AUTHENTICATOR = "/account/authenticator/remove";
         /// New recovery codes.
         RECOVERY_CODES = "/account/recovery-codes";
-        /// Adding a passkey.
+        /// The challenge for a passkey of the signed-in person.
         NEW_PASSKEY = "/account/passkeys/new";
-        /// What one's passkey is to sign.
+        /// A client's request for a person's consent.
         PASSKEY_CHALLENGE = "/account/passkeys/challenge";
         /// A client's request of a person.
         AUTHORIZE = "/mcp/oauth/authorize";
@@ -177,9 +177,9 @@ links! {
         server(id) = "/servers/{id}";
         /// A team.
         team(team_id) = "/teams/{team_id}";
-        /// Changing its name.
+        /// Inviting a person into it.
         rename_team(team_id) = "/teams/{team_id}/name";
-        /// Inviting somebody into it.
+        /// A person's role in it.
         invite_to_team(team_id) = "/teams/{team_id}/invite";
         /// Somebody's role in it.
         team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}";

@@ -53,7 +53,7 @@ impl Connection {
         self.secret.as_deref().unwrap_or(PLACEHOLDER)
     }
 
-    /// The environment variables that [`Connection::try_it`] reads.
+    /// Says which environment variable [`Connection::try_it`] reads.
     pub fn try_it_needs(&self) -> &'static str {
         match self.method {
             AuthMethod::ClientSecret => "With the secret in the variable MCP_CLIENT_SECRET:",
@@ -64,7 +64,7 @@ impl Connection {
         }
     }
 
-    /// The command that proves that the credential works. It reads the secret or the assertion from the environment.
+    /// The command that proves that the credential works. It reads the secret, assertion or token from the environment.
     pub fn try_it(&self) -> String {
         let Self { token_endpoint, client_id, .. } = self;
         match self.method {

@@ -114,7 +114,7 @@ impl Visit {
     }
 }
 
-/// The visit as a server function sees it, for a signed-in person. Without one the function refuses.
+/// The visit of a signed-in person, for server functions. [`ActionError::SignedOut`] when there is none.
 pub fn signed_in() -> Result<Visit, ActionError> {
     let visit = use_context::<Visit>().ok_or(ActionError::SignedOut)?;
     visit.viewer()?;

@@ -174,8 +174,8 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        // One template serves all rows. An action that a row's credential would refuse is explained on the credential's
-        // own page.
+        // One template serves all rows, so it offers only the actions that all rows allow. The other actions are on the
+        // credential's own page.
         let edit = rows.iter().filter(|row| row.can_stop).all(|row| row.can_edit);
         let tools = RowTools { stop: can_generate, edit };
         view! { <Table rows tools/> }.into_any()

@@ -1,4 +1,4 @@
-//! Rotation: a new secret or key works beside the present one, and the person ends the rotation later.
+//! Rotation: a new secret or key beside the present one, and the actions while both work.
 //!
 //! A handler of the server answers the form that starts a rotation, because the answer may show a secret.
 

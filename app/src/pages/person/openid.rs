@@ -84,7 +84,7 @@ fn connected(name: &str, link: Link) -> AnyView {
 ///
 /// # Errors
 ///
-/// An internal error becomes the error of the page.
+/// An internal error is passed on.
 pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<Page, ActionError> {
     let name = &provider.name;
     let is_account = back.starts_with(links::ACCOUNT);

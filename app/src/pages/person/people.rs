@@ -268,7 +268,7 @@ pub enum Change {
     Enabled,
     /// Make the person an administrator.
     Administrator,
-    /// Make the person an ordinary person again.
+    /// Take the role of administrator from the person.
     Person,
     /// Remove the second factor that the person lost.
     SecondFactorRemoved,

@@ -1,4 +1,4 @@
-//! One's own second factor: setting it up, recovery codes, removing it.
+//! The second factor of the signed-in person: setting it up, recovery codes, removing it.
 
 use domain::crypto::recovery_code::RecoveryCode;
 use domain::crypto::totp::TotpSecret;
@@ -200,7 +200,7 @@ pub fn already_shown() -> Page {
     )
 }
 
-/// The page for a code of an app whose secret was shown by another setup.
+/// The page for a form that does not come from the page that showed the app's secret.
 pub fn not_shown() -> Page {
     message(
         422,

@@ -62,7 +62,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
         }
     });
-    // Not “Sign in with…”: tests and people find the password button by that text.
+    // Not “Sign in with…”, because the password button has that name.
     let passkey = passkeys.then(|| {
         view! {
             <form method="post" action=links::SIGN_IN_WITH_PASSKEY>

@@ -70,7 +70,7 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
     .into_any()
 }
 
-/// What was typed to invite somebody.
+/// The fields of an invitation, as typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
     /// Email address of the invited person.
