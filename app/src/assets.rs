@@ -1,10 +1,10 @@
-//! Style sheet, script and icon, embedded. Their names carry a hash of their content, so that browsers keep them for
-//! ever and never show an old one.
+//! Style sheet, script and icon, embedded in the program. Their names contain a hash of their content. So browsers may
+//! cache them without a time limit and never show an old version.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-/// A file that pages refer to.
+/// A file that pages link to.
 pub struct Asset {
     /// Its path: `/assets/NAME-HASH.EXTENSION`.
     pub path: String,
@@ -33,8 +33,8 @@ pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("style", "css", "text/css; charset=utf-8", SHEET)
 });
 
-/// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so
-/// that the chosen theme never flickers.
+/// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so the
+/// page does not flicker when the person chose a theme.
 pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("enhance", "js", "text/javascript; charset=utf-8", include_str!("../../style/enhance.js"))
 });

@@ -1,9 +1,9 @@
 //! What was done: a word in the address of the page that is shown afterwards, and the receipt that the page shows.
 
-/// On which page something is said to be done.
+/// The page that shows a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
-    /// One's own account.
+    /// The account of the signed-in person.
     Account,
     /// Connected apps.
     Apps,
@@ -45,7 +45,7 @@ macro_rules! receipts {
     };
 }
 
-// A receipt that holds numbers is written by its page; here it is what the page begins with.
+// A page completes a receipt that contains numbers. The text here is the beginning of that receipt.
 receipts! {
     Account {
         AccountName = "name": "Name saved.";
@@ -136,17 +136,17 @@ receipts! {
 }
 
 impl Done {
-    /// What the word in the address of this page says, if it says anything.
+    /// The receipt that the word in this page's address means, if any.
     pub fn read(on: On, word: Option<&str>) -> Option<Self> {
         RECEIPTS.iter().find(|(_, page, own, _)| *page == on && Some(*own) == word).map(|(done, ..)| *done)
     }
 
-    /// The address of the page that says it.
+    /// The address of the page that shows the receipt.
     pub fn at(self, address: impl AsRef<str>) -> String {
         format!("{}?done={}", address.as_ref(), self.row().0)
     }
 
-    /// What the page says.
+    /// The text of the receipt.
     pub fn receipt(self) -> &'static str {
         self.row().1
     }

@@ -1,7 +1,7 @@
-//! What a server function answers when it does not do what it was asked: small, typed, without internals. The server
-//! turns it into a page with the right status.
+//! Errors of server functions: small, typed, without internals. The server turns each error into a page with the right
+//! status.
 //!
-//! The errors of operations are mapped once, here: to [`Refused`] for the forms, and from there to [`ActionError`].
+//! This module maps the errors of operations once: to [`Refused`] for the forms, and from there to [`ActionError`].
 
 use domain::client::ClientError;
 use domain::client::consent::ConsentError;
@@ -22,23 +22,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::Refused;
 
-/// Why a server function did nothing.
+/// Why a server function changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActionError {
-    /// Nobody is signed in.
+    /// The visitor is not signed in.
     SignedOut,
-    /// There is no such thing, or it is not for this person to see.
+    /// The thing does not exist, or this person may not see it.
     NotFound,
-    /// It can be looked at, and needs a role that the person does not have.
+    /// The person may see the thing, but lacks the role to change it.
     Forbidden,
     /// The input is wrong; the message says what to do.
     Invalid(String),
-    /// A fault of ours; it was logged.
+    /// An internal error. It was logged.
     Unavailable,
 }
 
 impl ActionError {
-    /// The HTTP status of an answer that says so, to people and to programs.
+    /// The HTTP status that tells people and programs about this error.
     pub const fn status(&self) -> u16 {
         match self {
             Self::SignedOut => 401,
@@ -91,8 +91,8 @@ impl From<Refused> for ActionError {
     }
 }
 
-/// Maps an error of operations: [`Refused`] for its variants `NotFound` and `Fault`, which all have, and for the others
-/// as given.
+/// Maps an error of operations to [`Refused`]. Every such error has the variants `NotFound` and `Fault`, which the
+/// macro maps itself. The caller gives the other variants.
 macro_rules! refused {
     ($error:ident $(, $variant:ident $(($detail:pat))? => $refused:expr)* $(,)?) => {
         impl From<$error> for Refused {
@@ -113,7 +113,7 @@ macro_rules! refused {
     };
 }
 
-/// What cannot be done, in words that say what to do instead.
+/// Says what cannot be done, and what to do instead.
 fn instead(words: &str) -> Refused {
     ActionError::Invalid(words.to_owned()).into()
 }

@@ -5,14 +5,14 @@ use domain::model::field_error::FieldError;
 
 use crate::error::ActionError;
 
-/// A form as its page shows it.
+/// The state of a form that its page shows.
 #[derive(Debug, Clone, Default)]
 pub struct Form<T = ()> {
     /// What was typed.
     pub typed: T,
     /// What is wrong with it.
     pub errors: Errors,
-    /// Whether the form was sent back because the last proof of who is there is too old.
+    /// Whether the form was sent back because the last proof of who the person is, is too old.
     pub confirm: bool,
 }
 
@@ -39,21 +39,21 @@ impl Errors {
     }
 }
 
-/// Why a form was refused: the one shape into which the errors of operations are brought.
+/// Why a form was refused. The errors of all operations are converted to this type.
 #[derive(Debug)]
 pub enum Refused {
     /// Something typed is wrong.
     Invalid(Vec<FieldError>),
-    /// Who is there must be proved first; the errors say what is missing or wrong.
+    /// The person must first prove again who they are. The errors say what is missing or wrong.
     Unconfirmed(Vec<FieldError>),
-    /// The form was sent before. The text identifies what it made then; empty when that needs no name.
+    /// The form was sent before. The text identifies what it made that time. It is empty when no name is needed.
     AlreadySubmitted(String),
-    /// Everything that is not about the form, faults of ours among it.
+    /// Every problem that is not about the form, including internal errors.
     Action(ActionError),
 }
 
 impl Refused {
-    /// Refuses a form that was sent before, when it made `earlier` then.
+    /// Refuses a form that was sent before and made `earlier` that time.
     ///
     /// # Errors
     ///

@@ -1,8 +1,10 @@
-//! Addresses of the dashboard: every page, form and action is named here once, as the route table writes it.
+//! Addresses of the dashboard. Every page, form and action has its name here once. The paths are those of the route
+//! table.
 
 use std::fmt::Display;
 
-/// Builds a constant for each address without a parameter, a function for each with some, and the list of all.
+/// Builds a constant for each address without parameters, a function for each address with parameters, and the list of
+/// all addresses.
 macro_rules! links {
     (
         pages { $($(#[$page_doc:meta])* $page:ident = $page_path:literal;)* }
@@ -17,7 +19,7 @@ macro_rules! links {
             }
         )*
 
-        /// Every address, with its parameters in braces.
+        /// Every address; parameters are in braces.
         pub const ALL: &[&str] = &[$($page_path,)* $($path,)*];
     };
 }
@@ -64,7 +66,7 @@ links! {
         NEW_TEAM = "/teams/new";
         /// The list of people.
         PEOPLE = "/people";
-        /// Inviting somebody, into any team.
+        /// Inviting a person, into any team.
         INVITE = "/people/invite";
         /// The settings.
         SETTINGS = "/settings";
@@ -80,13 +82,13 @@ links! {
         APPS = "/apps";
         /// The list of clients.
         CLIENTS = "/apps/clients";
-        /// Adding a client.
+        /// The account of the signed-in person.
         NEW_CLIENT = "/apps/clients/new";
-        /// One's own account.
+        /// Changing the name of that account.
         ACCOUNT = "/account";
-        /// Changing one's name.
+        /// Changing the password of that account.
         ACCOUNT_NAME = "/account/name";
-        /// Changing one's password.
+        /// The personal tokens of the signed-in person.
         ACCOUNT_PASSWORD = "/account/password";
         /// One's personal tokens.
         PERSONAL_TOKENS = "/account/tokens";
@@ -102,9 +104,9 @@ links! {
         REMOVE_AUTHENTICATOR = "/account/authenticator/remove";
         /// New recovery codes.
         RECOVERY_CODES = "/account/recovery-codes";
-        /// Adding a passkey.
+        /// The challenge for a passkey of the signed-in person.
         NEW_PASSKEY = "/account/passkeys/new";
-        /// What one's passkey is to sign.
+        /// A client's request for a person's consent.
         PASSKEY_CHALLENGE = "/account/passkeys/challenge";
         /// A client's request of a person.
         AUTHORIZE = "/mcp/oauth/authorize";
@@ -175,9 +177,9 @@ links! {
         server(id) = "/servers/{id}";
         /// A team.
         team(team_id) = "/teams/{team_id}";
-        /// Changing its name.
+        /// Inviting a person into it.
         rename_team(team_id) = "/teams/{team_id}/name";
-        /// Inviting somebody into it.
+        /// A person's role in it.
         invite_to_team(team_id) = "/teams/{team_id}/invite";
         /// Somebody's role in it.
         team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}";
@@ -226,18 +228,18 @@ pub fn activity_of(target: impl Display) -> String {
     with_query(ACTIVITY, &[("target", &target.to_string())])
 }
 
-/// The sign-in page on the way to an address of ours.
+/// The sign-in page. After the sign-in it leads to this address of ours.
 pub fn sign_in_on_the_way_to(next: &str) -> String {
     with_query(SIGN_IN, &[("next", next)])
 }
 
-/// An address with those parameters that have a value.
+/// An address with a query of the parameters that have a value.
 pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
     let query = query_string(parameters);
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// A query string of those parameters that have a value.
+/// A query string of the parameters that have a value.
 pub fn query_string(parameters: &[(&str, &str)]) -> String {
     let parts: Vec<String> = parameters
         .iter()

@@ -1,31 +1,31 @@
-//! A page before it is rendered, and how it is framed.
+//! A page before it is rendered, and its frame.
 
 use leptos::prelude::*;
 
-/// A page, ready to be put into the frame.
+/// A page, ready to be put into its frame.
 pub struct Page {
     /// Status code of the answer.
     pub status: u16,
-    /// What the browser's tab says.
+    /// The title in the browser's tab.
     pub title: String,
-    /// How it is framed.
+    /// The frame.
     pub frame: Frame,
     /// Everything inside `<main>`.
     pub body: AnyView,
-    /// Whether the page shows a secret: no referrer may leave it.
+    /// Whether the page shows a secret. If so, the browser must send no referrer from it.
     pub secret: bool,
 }
 
-/// How a page is framed.
+/// The frame of a page.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
-    /// Signed out: the brand and a narrow column.
+    /// Signed out: the brand, and a narrow column.
     Gate,
-    /// Signed in: navigation and the full width.
+    /// Signed in: navigation, and the full width.
     Wide,
-    /// Signed in: navigation and a column that is easy to read.
+    /// Signed in: navigation, and a column of readable width.
     Narrow,
-    /// Narrow, and warns before leaving while the secret is not stored.
+    /// Narrow column. The page warns before the person leaves it while the secret is not stored.
     Guarded,
 }
 
@@ -35,20 +35,20 @@ impl Page {
         Self { status: 200, title: title.into(), frame: Frame::Wide, body: body.into_any(), secret: false }
     }
 
-    /// The same page, framed otherwise.
+    /// The same page in another frame.
     pub fn framed(mut self, frame: Frame) -> Self {
         self.frame = frame;
         self
     }
 
-    /// The same page as the answer to a form. What a screen reader reads first is the title: with another status than
-    /// 200 it says that something is to be put right.
+    /// The same page as the answer to a form. Screen readers read the title first. So with a status other than 200 the
+    /// title says that the form has errors.
     pub fn answering(self, status: u16) -> Self {
         let title = if status == 200 { self.title } else { format!("Error: {}", self.title) };
         Self { status, title, ..self }
     }
 
-    /// The same page, which shows a secret or stands at an address that is one.
+    /// Marks a page that shows a secret, or whose address is a secret.
     pub fn with_secret(mut self) -> Self {
         self.secret = true;
         self

@@ -21,7 +21,7 @@ pub struct Rendered {
     pub secret: bool,
 }
 
-/// Runs `work` with `visit` as its context: how the server calls a server function.
+/// Runs `work` with `visit` as its context. The server calls server functions through this.
 pub async fn scoped<Work: Future>(visit: Visit, work: impl FnOnce() -> Work) -> Work::Output {
     let owner = Owner::new_root(None);
     let fut = owner.with(|| {
@@ -31,10 +31,10 @@ pub async fn scoped<Work: Future>(visit: Visit, work: impl FnOnce() -> Work) -> 
     ScopedFuture { owner, observer: None, fut }.await
 }
 
-/// Renders a page, or the message page that its error calls for.
+/// Renders a page, or the message page of its error.
 ///
-/// The view is complete when it is turned into text, so no renderer of Leptos is needed: those append a script with
-/// the page's data.
+/// The view is complete before it becomes text, so no renderer of Leptos is needed. Those renderers append a script
+/// with the page's data.
 pub async fn render<Work>(visit: Visit, page: impl FnOnce() -> Work) -> Rendered
 where
     Work: Future<Output = Result<Page, ActionError>>,
@@ -50,7 +50,7 @@ where
     .await
 }
 
-/// Outside of [`render`], so that it is compiled once and not for every page.
+/// This is outside [`render`], so that it is compiled once and not for every page.
 fn document(page: Page) -> String {
     format!("<!DOCTYPE html>{}", view! { <Document page/> }.to_html())
 }

@@ -1,25 +1,25 @@
-//! The texts that connect a program to an MCP server, ready to paste. The programs are the README's, word for word;
-//! the tests run them.
+//! The texts that connect a program to an MCP server, ready to paste. The programs are the same as in the README, word
+//! for word. The tests run them.
 
 use domain::model::credential::AuthMethod;
 use domain::model::server::McpServer;
 
-/// What the texts are filled with.
+/// The values that fill the texts.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// The credential.
     pub client_id: String,
     /// Its name, for file and object names.
     pub name: String,
-    /// The secret, on the one page that shows it.
+    /// The secret. It is known only on the one page that shows it.
     pub secret: Option<String>,
-    /// Where it is exchanged.
+    /// The token endpoint.
     pub token_endpoint: String,
     /// The MCP server to call.
     pub mcp_server: String,
     /// The issuer of the tokens.
     pub issuer: String,
-    /// The granted scopes.
+    /// The scopes that the credential may use.
     pub scope: String,
     /// How the program proves itself.
     pub method: AuthMethod,
@@ -44,16 +44,16 @@ pub struct Snippet {
     pub text: String,
 }
 
-/// Stands in for the secret where it is not known any more.
+/// Placeholder for the secret when it is no longer known.
 pub const PLACEHOLDER: &str = "PASTE_THE_STORED_SECRET";
 
 impl Connection {
-    /// The secret, or what stands in for it.
+    /// The secret, or its placeholder.
     pub fn secret_or_placeholder(&self) -> &str {
         self.secret.as_deref().unwrap_or(PLACEHOLDER)
     }
 
-    /// What [`Connection::try_it`] reads from the environment.
+    /// Says which environment variable [`Connection::try_it`] reads.
     pub fn try_it_needs(&self) -> &'static str {
         match self.method {
             AuthMethod::ClientSecret => "With the secret in the variable MCP_CLIENT_SECRET:",
@@ -64,7 +64,7 @@ impl Connection {
         }
     }
 
-    /// The command that proves the credential works: it reads what proves the program from the environment.
+    /// The command that proves that the credential works. It reads the secret, assertion or token from the environment.
     pub fn try_it(&self) -> String {
         let Self { token_endpoint, client_id, .. } = self;
         match self.method {
@@ -278,7 +278,7 @@ fn snippet(id: &'static str, tab: &'static str, about: &'static str, file: &'sta
     Snippet { id, tab, about, file, text }
 }
 
-/// The RFC 9728 document that `server` publishes to lead clients to `issuer`.
+/// The RFC 9728 document that `server` publishes, so that clients find `issuer`.
 pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
     let scopes: Vec<&str> = server.default_scope_names().collect();
     let document = serde_json::json!({
@@ -291,7 +291,7 @@ pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
     format!("{document:#}\n")
 }
 
-/// What the operator of `server` puts in place: the document, and a check of tokens for each SDK.
+/// What the operator of `server` installs: the document, and a token check for each SDK.
 pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Snippet> {
     let metadata = server.metadata_url();
     let path = metadata.find("/.well-known/").map_or("", |start| &metadata[start..]);
@@ -332,7 +332,7 @@ pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Sni
     ]
 }
 
-/// What the receiver of a webhook checks.
+/// The check that the receiver of a webhook makes.
 pub fn webhook_verification() -> Vec<Snippet> {
     let (python, node) =
         (include_str!("../snippets/server/webhook.py"), include_str!("../snippets/server/webhook.mjs"));

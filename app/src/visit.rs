@@ -16,7 +16,7 @@ use crate::error::ActionError;
 /// One request to the dashboard. The server provides it as context to every page and server function.
 #[derive(Clone)]
 pub struct Visit {
-    /// What operations take.
+    /// The context that operations need.
     pub context: Context,
     /// Who is signed in.
     pub viewer: Option<Viewer>,
@@ -43,23 +43,23 @@ pub struct Viewer {
     pub authority: Authority,
     /// The session.
     pub session: SessionId,
-    /// When the person last proved who they are.
+    /// When the person last proved who they are (password, passkey or code).
     pub proved_at: Timestamp,
-    /// What they prove it with besides the password.
+    /// The factors that the person has besides the password.
     pub factors: Factors,
 }
 
 impl Visit {
-    /// The visit that the present page or server function serves.
+    /// The visit of the page or server function that runs now.
     ///
     /// # Panics
     ///
-    /// Outside [`crate::render::render`] and [`crate::render::scoped`], which provide it.
+    /// When called outside [`crate::render::render`] and [`crate::render::scoped`], which provide the visit.
     pub fn current() -> Self {
         expect_context::<Self>()
     }
 
-    /// The visit of somebody who is not signed in and fills in no form.
+    /// The visit of a person who is not signed in and fills in no form.
     pub fn of_nobody(context: Context) -> Self {
         Self { context, viewer: None, form_token: String::new(), path: String::new(), address: None, agent: None }
     }
@@ -73,7 +73,7 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// [`ActionError::SignedOut`] when nobody is.
+    /// [`ActionError::SignedOut`] when the visitor is not signed in.
     pub fn viewer(&self) -> Result<&Viewer, ActionError> {
         self.viewer.as_ref().ok_or(ActionError::SignedOut)
     }
@@ -82,12 +82,13 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// [`ActionError::SignedOut`] when nobody is.
+    /// [`ActionError::SignedOut`] when the visitor is not signed in.
     pub fn authority(&self) -> Result<&Authority, ActionError> {
         Ok(&self.viewer()?.authority)
     }
 
-    /// Whether the signed-in person has `role` in this team: pages show nobody what will be refused. The rules decide.
+    /// Whether the signed-in person has `role` in this team. Pages use it to hide actions that would be refused. The
+    /// domain rules make the decision.
     pub fn may(&self, team: &TeamId, role: Role) -> bool {
         self.viewer.as_ref().is_some_and(|viewer| viewer.authority.require(team, role).is_ok())
     }
@@ -97,7 +98,7 @@ impl Visit {
         self.viewer.as_ref().is_some_and(|viewer| self.now().since(viewer.proved_at) < PROOF_LIFETIME)
     }
 
-    /// Whether a sensitive action asks again who is there.
+    /// Whether a sensitive action asks the person to prove again who they are.
     pub fn must_confirm(&self) -> bool {
         !self.is_fresh()
     }
@@ -106,14 +107,14 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// [`ActionError::SignedOut`] when nobody is.
+    /// [`ActionError::SignedOut`] when the visitor is not signed in.
     pub fn actor(&self) -> Result<Actor, ActionError> {
         let viewer = self.viewer()?;
         Ok(Actor::person(viewer.id.clone(), viewer.name.clone()).at(self.address, self.agent.as_deref()))
     }
 }
 
-/// The visit as a server function sees it: of a signed-in person, or none of its business.
+/// The visit of a signed-in person, for server functions. [`ActionError::SignedOut`] when there is none.
 pub fn signed_in() -> Result<Visit, ActionError> {
     let visit = use_context::<Visit>().ok_or(ActionError::SignedOut)?;
     visit.viewer()?;

@@ -1,10 +1,10 @@
 //! Entries of the audit log as lines: JSON for programs, CSV for spreadsheets. The command line and the dashboard write
-//! the same.
+//! the same text.
 
 use domain::model::audit::AuditEntry;
 use serde_json::{Value, json};
 
-/// The form of an export.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// One JSON object a line, with the chain's MACs.
@@ -31,7 +31,7 @@ const COLUMNS: [&str; 14] = [
 ];
 
 impl Format {
-    /// Reads a word of an address.
+    /// Reads the format from an address.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "jsonl" => Some(Self::Jsonl),
@@ -48,7 +48,7 @@ impl Format {
         }
     }
 
-    /// The name under which a browser keeps it.
+    /// The file name under which a browser saves it.
     pub const fn disposition(self) -> &'static str {
         match self {
             Self::Jsonl => "attachment; filename=\"countersign-audit.jsonl\"",
@@ -56,7 +56,7 @@ impl Format {
         }
     }
 
-    /// What comes before the entries.
+    /// The text before the entries.
     pub fn head(self) -> String {
         match self {
             Self::Jsonl => String::new(),
@@ -64,7 +64,7 @@ impl Format {
         }
     }
 
-    /// An entry, with the end of its line.
+    /// An entry as a line, with its line end.
     pub fn line(self, entry: &AuditEntry) -> String {
         match self {
             Self::Jsonl => {
@@ -107,7 +107,7 @@ impl Format {
     }
 }
 
-/// A cell in quotes. Spreadsheets run what begins like a formula: an apostrophe keeps it text.
+/// A cell in quotes. Spreadsheets run a cell that begins like a formula. An apostrophe in front keeps it text.
 fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))

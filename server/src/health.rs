@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 
 use crate::state::AppState;
 
-/// The process answers.
+/// The process is alive: it answers.
 pub async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
-/// It can serve: the database answers, a signing key can be opened, and no stop is under way.
+/// The server is ready: the database answers, a signing key can be opened, and the server is not stopping.
 pub async fn readyz(State(state): State<AppState>) -> StatusCode {
     let context = &state.context;
     let ready = !state.is_draining()

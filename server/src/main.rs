@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// An exchange is hundreds of small allocations on several threads at once: the system's allocator takes a tenth longer
-/// for all of it.
+/// An exchange makes hundreds of small allocations on several threads at the same time. With the system's allocator an
+/// exchange takes a tenth longer.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,8 +1,7 @@
-//! The protected MCP server of this program, at `/mcp`: streamable HTTP, both protocol eras, stateless.
+//! The MCP server of this program, at `/mcp`: protected, streamable HTTP, both protocol eras, stateless.
 //!
-//! It is what a newcomer calls first, and the example of how any MCP server should treat tokens: the 401 challenge
-//! comes before everything else, and the credential's state is asked on every request, so a revocation is obeyed at
-//! once.
+//! New users call it first, and it is the example of how an MCP server should check tokens. The 401 challenge comes
+//! before everything else. Every request checks the state of the credential, so a revocation takes effect at once.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ use crate::http::client_address::ClientAddress;
 use crate::http::{cors, error};
 use crate::state::AppState;
 
-/// The extension by which a server says that machines may call it.
+/// The extension with which a server announces that machine clients may call it.
 const EXTENSION: &str = "io.modelcontextprotocol/oauth-client-credentials";
 
 /// The service behind the guard.
@@ -60,9 +59,9 @@ pub fn service(context: &Context) -> MethodRouter<AppState> {
     ))
 }
 
-/// The guard: preflight, origin, token, scope, in this order, before the protocol looks at anything.
+/// The guard. It checks preflight, origin, token and scope, in this order, before the protocol reads the request.
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    // Programs send no Origin. A page of another origin has no business here unless the operator listed it.
+    // Programs send no Origin. Pages of another origin are refused unless the operator listed that origin.
     let origin = request.headers().get(header::ORIGIN).cloned();
     if origin.as_ref().is_some_and(|origin| !state.allows_origin(origin.as_bytes())) {
         return error::plain(StatusCode::FORBIDDEN);
@@ -96,7 +95,7 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Response {
     next.run(Request::from_parts(head, Body::from(body))).await
 }
 
-/// Who calls, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
+/// The caller, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
 async fn authenticate(state: &AppState, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Response> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
@@ -127,15 +126,15 @@ fn metadata_url(state: &AppState) -> String {
     format!("{}/.well-known/oauth-protected-resource/mcp", state.context.settings.public_url)
 }
 
-/// 401 with where to get a token. Of a bad token it says so, never why.
+/// 401, with the address of the metadata. For a bad token it says that the token is bad, never why.
 fn challenge(state: &AppState, invalid: bool) -> Response {
     let error = if invalid { r#", error="invalid_token", error_description="The token is not valid.""# } else { "" };
     let value = format!(r#"Bearer resource_metadata="{}", scope="{SCOPE_READ}"{error}"#, metadata_url(state));
     with_challenge(StatusCode::UNAUTHORIZED, &value)
 }
 
-/// 403 with every scope that the next token needs (RFC 6750 §3.1), those it has included: clients ask for exactly what
-/// the challenge names.
+/// 403, with every scope that the next token needs (RFC 6750 §3.1). The list includes the scopes that the token has,
+/// because clients ask for exactly the scopes in the challenge.
 fn insufficient_scope(state: &AppState, missing: &str, held: &Scopes) -> Response {
     let needed: Scopes = held.iter().chain([missing]).collect();
     let value = format!(
@@ -147,17 +146,17 @@ fn insufficient_scope(state: &AppState, missing: &str, held: &Scopes) -> Respons
 
 fn with_challenge(status: StatusCode, value: &str) -> Response {
     let mut response = error::plain(status);
-    // The parts are our own URL and scope tokens, which are visible ASCII.
+    // The parts are our own URL and scope tokens. Both are visible ASCII, so a header can hold them.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
     response
 }
 
-/// The scope that the body's tool call needs and the token lacks.
+/// The scope that the tool call in the body needs and the token lacks.
 fn missing_scope(body: &Bytes, held: &Scopes) -> Option<&'static str> {
     let message: Value = serde_json::from_slice(body).ok()?;
-    // A batch was allowed in one old revision of the protocol; each of its calls needs its scope.
+    // One old revision of the protocol allowed batches. Each call in a batch needs its scope.
     let messages = match &message {
         Value::Array(messages) => messages.as_slice(),
         message => std::slice::from_ref(message),
@@ -169,7 +168,7 @@ fn missing_scope(body: &Bytes, held: &Scopes) -> Option<&'static str> {
         .find(|scope| !held.contains(scope))
 }
 
-/// The scope that a tool needs beyond a valid token.
+/// The scope that a tool needs besides a valid token.
 fn scope_of(tool: &str) -> Option<&'static str> {
     match tool {
         "list_credentials" => Some(SCOPE_CREDENTIALS_READ),
@@ -209,7 +208,7 @@ impl ServerHandler for McpTools {
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let (caller, actor) = caller(&request)?;
-        // The guard answered with 403 already; this is for whoever finds a way around it.
+        // The guard has already answered with 403. This second check protects against a way around the guard.
         if scope_of(&call.name).is_some_and(|scope| !caller.scopes.contains(scope)) {
             return Err(ErrorData::invalid_request("The token lacks a scope.", None));
         }
@@ -233,7 +232,7 @@ impl ServerHandler for McpTools {
     }
 }
 
-/// A result as structured content and as text, for clients of either kind.
+/// A result as structured content and as text, because some clients read only one of them.
 fn answer(value: Value) -> CallToolResult {
     let mut result = CallToolResult::structured(value.clone());
     result.content = vec![ContentBlock::text(serde_json::to_string_pretty(&value).unwrap_or_default())];
@@ -251,7 +250,7 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
     let agent = head.and_then(|head| head.headers.get(header::USER_AGENT)).and_then(|agent| agent.to_str().ok());
     let actor = match &caller.subject {
         Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
-        // The log must not read as if the person had done it by hand.
+        // The audit log must not look as if the person made the change themselves.
         Subject::Person { id, name, .. } => Actor::person(id.clone(), format!("{name} through {}", caller.name)),
         Subject::PersonalToken { person, person_name, .. } => {
             Actor::person(person.clone(), format!("{person_name} through the token {}", caller.name))

@@ -1,4 +1,4 @@
-//! `/metrics`, on an address of its own: what an operator's Prometheus reads is nobody else's business.
+//! `/metrics`, on an address of its own. Only the operator's Prometheus should read it.
 
 use axum::Router;
 use axum::extract::State;
@@ -9,7 +9,7 @@ use domain::context::Context;
 
 use crate::http::error;
 
-/// The whole of what the metrics' address serves.
+/// The router of the metrics' address.
 pub fn router(context: Context) -> Router {
     Router::new()
         .route("/metrics", get(metrics))

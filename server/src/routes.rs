@@ -1,4 +1,4 @@
-//! The route table: one row a route, with what it needs. [`Service`] is what the program and the tests both use.
+//! The route table: one row a route, with its requirements. The program and the tests both use [`Service`].
 
 use std::convert::Infallible;
 use std::task::{self, Poll};
@@ -28,16 +28,16 @@ use crate::oauth::{self, authorize, introspect, jwks, metadata, register, revoke
 use crate::state::AppState;
 use crate::{health, mcp};
 
-/// Who may use a route, and what stands before it.
+/// Who may use a route, and which checks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// A page, form or server function: session, origin check, form token.
+    /// A page, form or server function: checks session, origin and form token.
     Dashboard(Permission),
-    /// An endpoint of OAuth: no cookie, any origin.
+    /// An OAuth endpoint: uses no cookie, allows any origin.
     OAuth,
-    /// The MCP server: a token of ours.
+    /// The MCP server: checks an access token of ours.
     Mcp,
-    /// A file or a health check: nothing.
+    /// A file or a health check: no checks.
     Open,
 }
 
@@ -50,7 +50,7 @@ pub struct Route {
     handler: MethodRouter<AppState>,
 }
 
-/// Every route there is.
+/// Every route of the server.
 pub fn table(state: &AppState) -> Vec<Route> {
     let row = |path, access, handler| Route { path, access, handler };
     let anybody = Access::Dashboard(Permission::Anybody);
@@ -58,14 +58,14 @@ pub fn table(state: &AppState) -> Vec<Route> {
     let [viewer, member, manager] = Role::ALL.map(|role| Access::Dashboard(Permission::Role(role)));
     let administrator = Access::Dashboard(Permission::Administrator);
     vec![
-        // Answered by `Service`; here so that nothing is missing.
+        // `Service` answers this route itself. It is in the table so that the table is complete.
         row(token::PATH, Access::OAuth, MethodRouter::new()),
         row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
         row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
         row("/mcp/oauth/status/{number}", Access::OAuth, get(status::endpoint)),
         row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
-        // Reached by people, who may still have to sign in, never by pages of other origins.
+        // People come here from a client, and may still have to sign in. Pages of other origins never call it.
         row(oauth::AUTHORIZE_PATH, anybody, get(authorize::form).post(authorize::decide)),
         row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
@@ -177,7 +177,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),
         row("/fn/first_exchange", person, get(server_functions::call)),
-        // What these are about is in their forms: the operation asks for the role in its team.
+        // The forms of these routes name the team. So the operation checks the role in that team.
         row("/fn/enable_credential", member, post(server_functions::call)),
         row("/fn/disable_credential", member, post(server_functions::call)),
         row("/fn/revoke_credentials", member, post(server_functions::call)),
@@ -200,11 +200,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
     ]
 }
 
-/// The whole server: what every request passes, and its route.
+/// The whole server: the layers around every request, and the router.
 ///
-/// Not a layer of the router: for every request a layer copies all that is inside it and puts its future into a box.
-/// Three of them were a twelfth of the work of an exchange, so the token endpoint is reached from here, with the same
-/// around it.
+/// This is not a layer of the router. For every request, a layer copies everything inside it and boxes its future.
+/// Three such layers cost a twelfth of an exchange. So this service calls the token endpoint directly, with the same
+/// layers around it.
 #[derive(Clone)]
 pub struct Service {
     state: AppState,
@@ -251,7 +251,7 @@ fn routes(state: &AppState) -> Router {
     for Route { path, access, handler } in table(state) {
         match access {
             Access::Open => open = open.route(path, handler),
-            // The layer answers OPTIONS; a method must be there for it to be asked.
+            // The CORS layer answers OPTIONS. The router calls the layer only if a method is there.
             Access::OAuth => oauth = oauth.route(path, handler.options(async || StatusCode::NO_CONTENT)),
             Access::Mcp => protected = protected.route(path, handler),
             Access::Dashboard(permission) => dashboard = dashboard.route(path, with_auth(handler, state, permission)),
@@ -268,7 +268,7 @@ fn routes(state: &AppState) -> Router {
         .with_state(state.clone())
 }
 
-/// Puts session, origin check, permission and form token before a handler of the dashboard.
+/// Adds the checks of session, origin, permission and form token in front of a handler of the dashboard.
 fn with_auth(handler: MethodRouter<AppState>, state: &AppState, permission: Permission) -> MethodRouter<AppState> {
     let https = state.is_https();
     let sessions = SessionManagerLayer::new(Sessions::new(state.context.clone()))

@@ -1,4 +1,4 @@
-//! What handlers share.
+//! State that handlers share.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
 use crate::incident::report_policy::LeakReports;
 
-/// The state of the running server. Every layer that a request passes has a clone: one count, not one for each part.
+/// The state of the running server. Each layer that a request passes has a clone. A clone counts one reference, not one
+/// reference per part.
 #[derive(Clone)]
 pub struct AppState(Arc<Shared>);
 
@@ -24,29 +25,29 @@ impl Deref for AppState {
     }
 }
 
-/// What [`AppState`] holds.
+/// The content of [`AppState`].
 #[derive(Clone)]
 pub struct Shared {
-    /// What operations take.
+    /// The context that operations need.
     pub context: Context,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<[IpNet]>,
-    /// Origins of pages that may call the MCP server, besides our own.
+    /// Origins of pages that may call the MCP server, besides our own origin.
     allowed_origins: Arc<[String]>,
-    /// Counts failed client authentications by source.
+    /// Counts failed client authentications per source.
     pub failures: Arc<RateLimit>,
-    /// Counts reports of leaks by source.
+    /// Counts reports of leaks per source.
     pub leak_reports_by_source: Arc<RateLimit>,
-    /// Counts clients that register themselves, by source.
+    /// Counts client registrations per source.
     pub registrations_by_source: Arc<RateLimit>,
-    /// The same within a day.
+    /// Counts client registrations per source and day.
     pub registrations_of_a_day: Arc<RateLimit>,
-    /// What is done with reports of leaks.
+    /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
-    /// How many credentials an emergency stop ends at a time.
+    /// Number of credentials that an emergency stop ends at a time.
     pub stop_bite: usize,
     draining: Arc<AtomicBool>,
-    /// Differs from start to start.
+    /// A random number of this start of the server.
     start: u32,
     /// The number of the next request.
     requests: Arc<AtomicU64>,
@@ -73,13 +74,13 @@ impl AppState {
         }))
     }
 
-    /// The same with other rules for reports of leaks.
+    /// The same state with another policy for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
         Arc::make_mut(&mut self.0).leak_reports = Arc::new(leak_reports);
         self
     }
 
-    /// The same with smaller bites of an emergency stop.
+    /// The same state with a smaller batch size for an emergency stop.
     pub fn with_stop_bite(mut self, bite: usize) -> Self {
         Arc::make_mut(&mut self.0).stop_bite = bite;
         self
@@ -93,22 +94,22 @@ impl Shared {
             || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
-    /// A name for the next request, by which its lines of the log are found.
+    /// The ID of the next request. The log lines of the request contain it.
     pub fn request_id(&self) -> RequestId {
         RequestId { start: self.start, number: self.requests.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// From now on `/readyz` says 503, so that a load balancer sends nothing new.
+    /// From now on `/readyz` says 503, so that a load balancer sends no new requests.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the server is about to stop.
+    /// Whether the server is stopping.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether the public address is https: cookies are Secure then, and browsers are told to stay with it.
+    /// Whether the public address is https. Then cookies are Secure, and browsers are told to use https only.
     pub fn is_https(&self) -> bool {
         self.context.settings.public_url.starts_with("https://")
     }

@@ -1,4 +1,4 @@
-//! Bars by hour: an inline drawing for the eye, a table for everybody else.
+//! Bars by hour: an inline drawing, and a table with the same numbers for people who cannot see the drawing.
 
 use domain::base::clock::Timestamp;
 use domain::model::credential::usage::Hour;
@@ -7,7 +7,7 @@ use leptos::prelude::*;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 96.0;
 
-/// A chart of `hours` with the words, for one and for many, of both kinds of bars.
+/// A chart of `hours`. It gets the singular and plural words of both kinds of bars.
 #[component]
 pub fn HourChart(
     hours: Vec<Hour>,
@@ -72,7 +72,7 @@ pub fn HourChart(
     .into_any()
 }
 
-/// The height of a bar; anything above zero can be seen.
+/// The height of a bar. Any count above zero gets a visible height.
 fn height(count: i64, highest: f64) -> f64 {
     if count == 0 { 0.0 } else { (count as f64 / highest * (HEIGHT - 8.0)).max(3.0) }
 }

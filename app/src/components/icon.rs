@@ -1,4 +1,4 @@
-//! Icons: 16 units wide, drawn with the colour of the text. They repeat what words beside them say.
+//! Icons: 16 units wide, in the colour of the text. An icon only repeats what the text beside it says.
 
 use leptos::prelude::*;
 

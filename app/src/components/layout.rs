@@ -8,7 +8,7 @@ use crate::links;
 use crate::page::{Frame, Page};
 use crate::visit::{Viewer, Visit};
 
-/// The whole document. The title is text of our own element: the ready-made one of Leptos does not escape it.
+/// The whole document. The title uses an element of our own, because the `Title` of Leptos does not escape its text.
 #[component]
 pub fn Document(page: Page) -> impl IntoView {
     let Page { title, frame, body, .. } = page;
@@ -50,7 +50,7 @@ pub fn Document(page: Page) -> impl IntoView {
     }
 }
 
-/// Navigation, the person, and the way out.
+/// The navigation, the name of the person, and the button to sign out.
 #[component]
 fn Rail(viewer: Viewer) -> AnyView {
     let path = Visit::current().path;
@@ -92,8 +92,8 @@ fn Rail(viewer: Viewer) -> AnyView {
     .into_any()
 }
 
-/// The hidden field that proves a form came from a page of this session, and makes it a form of one use where that
-/// matters.
+/// The hidden field with the form token. It proves that a page of this session sent the form. Where a form may be sent
+/// only once, the token also identifies the form.
 #[component]
 pub fn FormToken() -> AnyView {
     view! { <input type="hidden" name="form_token" value=Visit::current().form_token/> }.into_any()

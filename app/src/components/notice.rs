@@ -1,4 +1,4 @@
-//! Notices: what happened, what to mind, what is wrong.
+//! Notices: what happened, what needs attention, what is wrong.
 
 use leptos::prelude::*;
 
@@ -6,13 +6,13 @@ use crate::components::icon::{Drawing, Icon};
 use crate::done::{Done, On};
 use crate::form::Errors;
 
-/// What the address of a page says was done.
+/// The receipt: what was done, as the address of the page says it.
 #[component]
 pub fn Receipt<'a>(on: On, done: Option<&'a str>) -> AnyView {
     Done::read(on, done).map(|done| view! { <DoneNotice text=done.receipt().to_owned()/> }).into_any()
 }
 
-/// A line that tells something was done.
+/// A line that says what was done.
 #[component]
 pub fn DoneNotice(text: String) -> AnyView {
     view! {
@@ -21,7 +21,7 @@ pub fn DoneNotice(text: String) -> AnyView {
     .into_any()
 }
 
-/// What is wrong with a form, at its top: takes the focus, links to each field.
+/// The errors of a form, above its fields. The notice takes the focus and links to each field.
 #[component]
 pub fn ErrorSummary(errors: Errors) -> AnyView {
     (!errors.0.is_empty())
@@ -41,7 +41,7 @@ pub fn ErrorSummary(errors: Errors) -> AnyView {
         .into_any()
 }
 
-/// One thing that is wrong with a form as a whole.
+/// An error of the form as a whole, not of one field.
 #[component]
 pub fn Alert(title: &'static str, text: String) -> AnyView {
     view! {

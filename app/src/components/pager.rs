@@ -5,10 +5,11 @@ use leptos::prelude::*;
 
 use crate::links::query_string;
 
-/// Most grants and clients that a page lists.
+/// Maximum number of rows (consents, clients) on one page of a list.
 pub const PAGE_SIZE: u16 = 200;
 
-/// The rows of a page, and where the next one begins, of rows that were asked for with one more.
+/// Cuts `rows` to one page and returns the cursor of the next page. The caller asks for one row more than a page holds:
+/// that row shows that there is a next page.
 pub fn page_of<Row>(mut rows: Vec<Row>, place: impl Fn(&Row) -> Cursor) -> (Vec<Row>, Option<String>) {
     let more = rows.len() > usize::from(PAGE_SIZE);
     rows.truncate(usize::from(PAGE_SIZE));
@@ -16,7 +17,8 @@ pub fn page_of<Row>(mut rows: Vec<Row>, place: impl Fn(&Row) -> Cursor) -> (Vec<
     (rows, next)
 }
 
-/// Links to the first page and the next; nothing when there is one page. `parameters` lead to the next.
+/// Links to the first page and to the next page. Nothing when there is only one page. `parameters` are the query of the
+/// next page.
 pub fn pager(path: &'static str, parameters: &[(&str, Option<String>)], is_later: bool) -> AnyView {
     let given: Vec<_> = parameters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     let has_next = parameters.last().is_some_and(|(_, next)| next.is_some());

@@ -1,20 +1,20 @@
-//! QR codes as inline SVG: nothing is fetched, and no other server hears of what they hold.
+//! QR codes as inline SVG. The browser fetches nothing, so no other server learns the content.
 
 use leptos::prelude::*;
 
-/// Modules of light around a code (ISO/IEC 18004 §5.3.8).
+/// Width of the light margin around a code, in modules (ISO/IEC 18004 §5.3.8).
 const QUIET: i32 = 4;
-/// The widest a code may be, in pixels, to fit the narrowest screens.
+/// Maximum width of a code in pixels. It fits the narrowest screens.
 const WIDEST: i32 = 248;
 
-/// The code of a text; nothing if the text is too long for one.
+/// The QR code of a text. Nothing if the text is too long for a code.
 #[component]
 pub fn QrCode(text: String, label: &'static str) -> AnyView {
     let Ok(code) = qrcodegen::QrCode::encode_text(&text, qrcodegen::QrCodeEcc::Low) else {
         return ().into_any();
     };
     let modules = code.size() + 2 * QUIET;
-    // Whole pixels to a module keep its edges sharp.
+    // A whole number of pixels per module keeps the edges sharp.
     let pixels = modules * (WIDEST / modules).max(1);
     view! {
         <svg width=pixels height=pixels viewBox=format!("0 0 {modules} {modules}") role="img" aria-label=label>
@@ -25,7 +25,7 @@ pub fn QrCode(text: String, label: &'static str) -> AnyView {
     .into_any()
 }
 
-/// The dark modules as one path, row by row, neighbours in one piece.
+/// The dark modules as one path, row by row. Neighbours in a row become one piece.
 fn dark_modules(code: &qrcodegen::QrCode) -> String {
     let mut path = String::new();
     for y in 0..code.size() {

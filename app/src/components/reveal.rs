@@ -1,11 +1,11 @@
-//! The page that shows a secret once: in the answer to the form that made it, and nowhere else.
+//! The page that shows a secret once. The answer to the form that made the secret is the only place where it appears.
 
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
 use crate::page::{Frame, Page};
 
-/// A page that shows a secret. It warns before it is left, and no referrer leaves it.
+/// A page that shows a secret. The browser warns before the person leaves the page, and sends no referrer from it.
 pub struct Reveal {
     title: &'static str,
     label: Option<&'static str>,
@@ -20,14 +20,14 @@ pub struct Reveal {
     below: AnyView,
 }
 
-/// For whom or what the secret is, and that it is not shown again.
+/// A sentence that names what the secret is for, and says that it is not shown again.
 pub fn shown_once(name: &str) -> AnyView {
     view! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }.into_any()
 }
 
 impl Reveal {
-    /// A page whose panel is called `label`, and which leads on to the address `onward`. Without a label it has panels
-    /// of its own.
+    /// A page with one panel called `label`. Its button leads to the address `onward`. Without a label the caller adds
+    /// panels of its own.
     pub fn new(title: &'static str, label: impl Into<Option<&'static str>>, onward: impl Into<String>) -> Self {
         Self {
             title,
@@ -44,19 +44,19 @@ impl Reveal {
         }
     }
 
-    /// What stands above the heading.
+    /// Adds content above the heading.
     pub fn above(mut self, view: impl IntoAny) -> Self {
         self.above = view.into_any();
         self
     }
 
-    /// A sentence below the heading.
+    /// Adds a sentence below the heading.
     pub fn lead(mut self, lead: impl IntoAny) -> Self {
         self.lead = lead.into_any();
         self
     }
 
-    /// What to mind, in a word and a sentence.
+    /// Adds a warning: a word and a sentence.
     pub fn warning(mut self, word: &'static str, sentence: impl IntoView + 'static) -> Self {
         self.warning = view! {
             <div class="notice" data-tone="warn">
@@ -68,7 +68,7 @@ impl Reveal {
         self
     }
 
-    /// What the secret belongs to, to copy as well.
+    /// Adds the identifier that the secret belongs to. It can be copied too.
     pub fn identifier(self, id: &'static str, label: &'static str, value: String) -> Self {
         self.inside(view! {
             <div class="field">
@@ -83,13 +83,14 @@ impl Reveal {
         })
     }
 
-    /// What assistive technology calls the button that unmasks the secret, where its words are no name.
+    /// Sets the accessible name of the button that unmasks the secret, for when the label of the secret is not clear
+    /// enough.
     pub fn unmask(mut self, label: &'static str) -> Self {
         self.unmask = Some(label);
         self
     }
 
-    /// The secret: masked until it is asked for, and never sent to a password manager.
+    /// Adds the secret. It is masked until the person asks to see it, and password managers do not get it.
     pub fn secret(self, id: &'static str, label: &'static str, secret: impl ToString) -> Self {
         let name = label.to_lowercase();
         let unmask = self.unmask.map_or_else(|| format!("Show {name}"), |_| "Show or hide".to_owned());
@@ -111,25 +112,25 @@ impl Reveal {
         })
     }
 
-    /// Something else inside the panel.
+    /// Adds other content inside the panel.
     pub fn inside(mut self, view: impl IntoAny) -> Self {
         self.inside.push(view.into_any());
         self
     }
 
-    /// What stands beside the button that leads on.
+    /// Adds content beside the button that leads on.
     pub fn facts(mut self, facts: impl IntoAny) -> Self {
         self.facts = Some(facts.into_any());
         self
     }
 
-    /// What the button that leads on says.
+    /// Sets the text of the button that leads on.
     pub fn stored(mut self, words: &'static str) -> Self {
         self.stored = words;
         self
     }
 
-    /// What stands below the panel.
+    /// Adds content below the panel.
     pub fn below(mut self, view: impl IntoAny) -> Self {
         self.below = view.into_any();
         self

@@ -1,4 +1,4 @@
-//! The table of somebody's sessions.
+//! The table of a person's sessions.
 
 use domain::model::person::session::Session;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::components::table::table;
 use crate::components::time::Moment;
 
-/// The sessions, each with what can be done about it. `action` is given the session and the name of its browser.
+/// The sessions, each with its actions. `action` gets the session and the name of its browser.
 pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {
     let rows = sessions
         .into_iter()
@@ -27,7 +27,7 @@ pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> 
     table(["Browser", "Address", "Signed in", "Last seen", ""], rows)
 }
 
-/// The browser's name out of its user agent, as far as that can be told. Only a help to recognise a session.
+/// Guesses the browser's name from its user agent. It only helps a person to recognise a session.
 fn browser_name(agent: Option<&str>) -> String {
     let agent = agent.unwrap_or_default();
     let browser =

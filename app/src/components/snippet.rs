@@ -39,7 +39,7 @@ pub fn Texts(
 
 fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + use<> {
     let (tab_id, code_id) = (format!("tab-{}", snippet.id), format!("code-{}", snippet.id));
-    // The download is part of the page: fetching it would mean that the server still knew the secret.
+    // The download is part of the page. To fetch it later, the server would have to still know the secret.
     let href = format!("data:text/plain;charset=utf-8;base64,{}", STANDARD.encode(&snippet.text));
     let shown = marked(&snippet.text, secret);
     view! {
@@ -59,7 +59,7 @@ fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + u
     }
 }
 
-/// The text with each occurrence of the secret in an element of its own, which the script can mask.
+/// The text, with each occurrence of the secret in an element of its own. The script masks these elements.
 fn marked(text: &str, secret: Option<&str>) -> AnyView {
     let text = text.trim_end();
     match secret {
@@ -76,7 +76,8 @@ fn marked(text: &str, secret: Option<&str>) -> AnyView {
     }
 }
 
-/// Waits for the first exchange: with script it notices by itself, without it the link asks again.
+/// Waits for the first exchange. With script the page notices it without help; without script the person follows a link
+/// to check again.
 #[component]
 pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
     let poll = links::with_query(links::FIRST_EXCHANGE, &[("client_id", &connection.client_id)]);

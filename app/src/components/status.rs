@@ -1,4 +1,4 @@
-//! The status of a credential as a chip: a word, a colour and a mark that say the same.
+//! The status of a credential as a chip: word, colour and icon say the same.
 
 use domain::base::clock::Timestamp;
 use domain::model::credential::Status;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::components::time::Moment;
 
-/// A status as pages know it.
+/// A status, as pages show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatusView {
     /// See [`Status::Unverified`].
@@ -57,7 +57,7 @@ pub fn ScopeTags(scopes: Vec<String>) -> AnyView {
     scopes.into_iter().map(|scope| view! { <span class="scope">{scope}</span>" " }).collect_view().into_any()
 }
 
-/// Says of what acts for a person that somebody reported it as leaked, and that it works all the same.
+/// Says that a token or client that acts for a person was reported as leaked and still works.
 pub fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
     let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "<Moment at/></div> };
     leaked_at.map(chip).into_any()

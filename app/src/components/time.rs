@@ -1,11 +1,11 @@
-//! Moments: relative in the text, absolute in the title, exact for programs.
+//! Times: relative in the text, absolute in the tooltip, exact in the attribute for programs.
 
 use domain::base::clock::Timestamp;
 use leptos::prelude::*;
 
 use crate::visit::Visit;
 
-/// One moment.
+/// One time.
 #[component]
 pub fn Moment(at: Timestamp) -> AnyView {
     let exact = at.rfc3339();
@@ -13,7 +13,7 @@ pub fn Moment(at: Timestamp) -> AnyView {
     view! { <time datetime=exact title=title>{relative(at, Visit::current().now())}</time> }.into_any()
 }
 
-/// One moment, or a word when there is none.
+/// One time, or `word` when there is none.
 #[component]
 pub fn MomentOr(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
     match at {
@@ -23,8 +23,8 @@ pub fn MomentOr(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
     .into_any()
 }
 
-/// Units in seconds, each used from this many seconds on. Expiry stays in days for long: "in 90 days" can be compared
-/// with what was chosen, "in 3 months" cannot.
+/// Units in seconds, and the number of seconds from which each unit is used. Days are used for a long range, because a
+/// person can compare "in 90 days" with the expiry that they chose. "In 3 months" does not allow that.
 const UNITS: [(&str, i64, i64); 6] = [
     ("year", 31_500_000, 63_000_000),
     ("month", 2_630_000, 10_500_000),

@@ -1,4 +1,4 @@
-//! Pages that say one thing: not found, refused, not available, already done.
+//! Pages with one message: not found, refused, not available, already done.
 
 use leptos::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::error::ActionError;
 use crate::links;
 use crate::page::{Frame, Page};
 
-/// A page with a heading, a sentence, and a way on.
+/// A page with a heading, a sentence, and a link to go on.
 pub fn message(
     status: u16,
     title: &'static str,
@@ -54,7 +54,7 @@ pub fn of_error(error: ActionError) -> Page {
     }
 }
 
-/// A form held more than is read.
+/// The page for a form that is larger than the limit.
 pub fn too_large() -> Page {
     message(
         413,
@@ -65,7 +65,7 @@ pub fn too_large() -> Page {
     )
 }
 
-/// A form was refused because it did not come from a page of this session.
+/// The page for a form that no page of this session sent.
 pub fn form_refused() -> Page {
     message(
         403,
@@ -76,7 +76,7 @@ pub fn form_refused() -> Page {
     )
 }
 
-/// The form of a rotation was sent again.
+/// The page for a rotation form that was sent again.
 pub fn already_rotated(client_id: &str) -> Page {
     message(
         409,
@@ -87,7 +87,7 @@ pub fn already_rotated(client_id: &str) -> Page {
     )
 }
 
-/// The form of a webhook's signing secret was sent again.
+/// The page for a form that made a webhook's signing secret and was sent again.
 pub fn already_signed(webhook_id: &str) -> Page {
     message(
         409,
@@ -98,12 +98,12 @@ pub fn already_signed(webhook_id: &str) -> Page {
     )
 }
 
-/// A form was sent again, and nothing more is known of it.
+/// The page for a form that was sent again, when nothing more is known about it.
 pub fn sent_before() -> Page {
     of_error(ActionError::Invalid("This form was sent before.".to_owned()))
 }
 
-/// A form of one use was sent again.
+/// The page for a form that may be sent only once and was sent again.
 pub fn already_generated(client_id: &str) -> Page {
     message(
         409,

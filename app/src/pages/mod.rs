@@ -1,5 +1,5 @@
-//! The pages, in one room for each thing that they are about: the same rooms as in `domain` and in the server's
-//! dashboard. A page is one module with its component, its server functions and its view types.
+//! The pages, in one folder per topic. `domain` and the server's dashboard use the same folders. Each page is one
+//! module with its component, its server functions and its view types.
 
 pub mod audit;
 pub mod client;

@@ -40,7 +40,7 @@ pub(super) enum Command {
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     match command {
         Command::Create { email, name, .. } => {
-            // Before the instance is opened: a person may type.
+            // Read before the instance is opened, because a person may be typing the password.
             let password = read_password()?;
             instance::with(config, async |context| create(context, NewPerson { name, email, password }).await).await
         }

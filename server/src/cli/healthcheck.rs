@@ -25,7 +25,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     }
 }
 
-/// A server that listens everywhere is asked here.
+/// The address to ask when the server listens on all addresses.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -35,7 +35,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// One request written by hand: a client library would be the largest part of this program's command line.
+/// One request, written by hand. A client library would be the largest part of the command line.
 async fn ask(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
     stream

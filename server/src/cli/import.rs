@@ -16,9 +16,9 @@ use super::shared::operator::operator;
 use super::shared::progress::Progress;
 use crate::config::Config;
 
-/// Longest line, in bytes: a name, a description and fifty ranges fit many times over.
+/// Maximum length of a line in bytes. A name, a description and fifty ranges need only a small part of it.
 const LONGEST_LINE: usize = 64 * 1024;
-/// After so many problems the file is read no further.
+/// After this number of problems the command stops reading the file.
 const MOST_PROBLEMS: usize = 20;
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
-    // First of all: a file that does not exist is no reason to make a database.
+    // This is the first step: when the file does not exist, no database must be made.
     Lines::open(&arguments.file)?;
     let imported = instance::with(config, async |context| import(context, arguments).await).await?;
     let present = match imported.present {
@@ -56,7 +56,7 @@ async fn import(context: &Context, arguments: &Arguments) -> Result<Imported, Cl
     read_through(context, &actor, &arguments.file, Some(is_alone), |lines| progress.show("imported", lines)).await
 }
 
-/// Goes through the file once. `write` is none to check the lines, else whether one batch is all there is.
+/// Reads the file once. `write` is none to only check the lines, else it says whether one batch holds the whole file.
 async fn read_through(
     context: &Context,
     actor: &Actor,
@@ -103,10 +103,10 @@ fn refusal(file: &Path, problems: &[Problem], nothing_was_written: bool) -> CliE
     CliError::Failed(lines.join("\n"))
 }
 
-/// The lines of a file that hold something, a batch at a time.
+/// The non-empty lines of a file, in batches.
 struct Lines {
     reader: BufReader<File>,
-    /// The number of the line that was read last.
+    /// Number of the last line that was read.
     number: u64,
     name: String,
 }
@@ -114,7 +114,7 @@ struct Lines {
 impl Lines {
     fn open(file: &Path) -> Result<Self, CliError> {
         if file.exists() && !file.is_file() {
-            // It is read once to check and once to write.
+            // The file is read once to check and once to write.
             return Err(in_file("FILE", file, "is not a file that can be read twice"));
         }
         let opened = File::open(file).map_err(|error| in_file("FILE", file, error))?;

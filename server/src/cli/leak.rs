@@ -21,7 +21,7 @@ use super::shared::operator::operator;
 use crate::config::Config;
 use crate::mcp::status_word;
 
-/// Largest text that is searched, in bytes.
+/// Maximum size of a text that is searched, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 #[derive(Args)]
@@ -49,7 +49,7 @@ fn read(file: &Path) -> Result<Zeroizing<String>, CliError> {
     } else {
         std::fs::File::open(file).map_err(problem)?.take(LARGEST).read_to_end(&mut bytes).map_err(problem)?;
     }
-    // What is looked for is ASCII; a log may hold anything.
+    // Secrets and tokens are ASCII, but a log may hold any bytes.
     Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
@@ -93,7 +93,7 @@ async fn print(context: &Context, findings: &Findings) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Ends what works of what was found.
+/// Ends what was found and still works.
 async fn end(context: &Context, findings: &Findings) -> Result<(), CliError> {
     let works = |leak: &&Leak| leak.credential.revoked_at.is_none() && leak.evidence.iter().any(Evidence::works);
     let working: Vec<ClientId> =

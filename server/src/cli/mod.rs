@@ -94,12 +94,12 @@ fn start() -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what `clap` says: help, the version, or what is wrong with the arguments.
+/// Prints the message of `clap`: help, version, or what is wrong with the arguments.
 fn explain(error: &clap::Error) -> Result<ExitCode, CliError> {
     if let Some(error) = ConfigError::from_parser(error) {
         return Err(error.into());
     }
-    // A standard output that is closed is not worth an error.
+    // A closed standard output is no reason for an error.
     let _ = error.print();
     Ok(if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }

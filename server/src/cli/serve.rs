@@ -26,19 +26,19 @@ use crate::http::middleware::log_panics;
 use crate::state::AppState;
 use crate::{Service, metrics};
 
-/// How long connections are still accepted after SIGTERM.
+/// How long the server still accepts connections after SIGTERM.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
-/// Most file descriptors: every connection that is served, and what else is open.
+/// Maximum number of file descriptors: one for each served connection, and some for other open files.
 const OPEN_FILES: u64 = 32_768;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
-/// How soon a change is on its way to the webhooks.
+/// Maximum delay until an event is sent to the webhooks.
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the database's log is shortened while there are exchanges.
+/// How often the database's write-ahead log is shortened while exchanges are written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
-/// How soon an alert says that a retired secret was tried.
+/// Maximum delay until an alert says that a retired secret was tried.
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
-/// After how many of these intervals the server looks for credentials that expire soon. With a million credentials that
-/// takes a second.
+/// Number of these intervals after which the server looks for credentials that expire soon. With a million credentials
+/// that takes a second.
 const EXPIRY_EVERY: u32 = 10;
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     let context = database.with_issuer(public_url).await?;
     server::move_built_in(&context).await?;
 
-    // Each connection takes a file descriptor, of which a shell or a service manager gives few.
+    // Each connection needs a file descriptor. A shell or service manager allows only few by default.
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
@@ -88,7 +88,7 @@ async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, CliErro
     Ok(listener.map_err(|error| ConfigError::new(setting, format!("{address}: {error}")))?)
 }
 
-/// Says on standard output that the server is ready, and how to set it up if nobody has.
+/// Prints on standard output that the server is ready, and the setup link if the instance has no administrator.
 async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError> {
     let public_url = &context.settings.public_url;
     let mut lines = format!("Countersign is ready at {public_url}\n");
@@ -101,8 +101,9 @@ async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError
     Ok(())
 }
 
-/// Resolves when the process is asked to stop. From then on `/readyz` says 503. A service manager's SIGTERM leaves load
-/// balancers a moment to see that, while connections are still accepted; somebody at a keyboard does not wait.
+/// Resolves when the process is asked to stop. From then on `/readyz` says 503. After SIGTERM from a service manager,
+/// connections are still accepted for a moment, so that load balancers see the 503. After an interrupt from the
+/// keyboard there is no such delay.
 fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -120,7 +121,7 @@ fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
     })
 }
 
-/// Writes the head of the audit log to the log, and removes rows that nobody needs.
+/// Writes the head of the audit log to the log, and removes rows that are no longer needed.
 async fn keep_house(context: Context) {
     let mut interval = tokio::time::interval(HOUSEKEEPING_INTERVAL);
     loop {
@@ -150,7 +151,7 @@ async fn write_alerts(context: Context) {
     }
 }
 
-/// Keeps the database's log short while exchanges are written.
+/// Keeps the database's write-ahead log short while exchanges are written.
 async fn checkpoint(context: Context) {
     let mut interval = tokio::time::interval(CHECKPOINT_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -167,7 +168,7 @@ async fn checkpoint(context: Context) {
     }
 }
 
-/// Sends to webhooks what happened.
+/// Sends events to webhooks.
 async fn dispatch(context: Context) {
     let mut dispatcher = Dispatcher::new(context);
     let mut interval = tokio::time::interval(DISPATCH_INTERVAL);

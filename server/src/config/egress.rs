@@ -21,7 +21,7 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    /// The exceptions, by what the hosts are asked for.
+    /// The exceptions, by the purpose of the requests.
     pub(crate) fn private_hosts(&self) -> PrivateHosts {
         PrivateHosts {
             issuers: self.private_issuers.clone(),

@@ -18,20 +18,20 @@ impl ConfigError {
         Self { setting: setting.into(), problem: problem.into() }
     }
 
-    /// The error of a parser of ours, under the name of its argument: `--expires-in` or `CLIENT_ID`. None when `clap`
-    /// itself has something to say, such as that an argument is missing.
+    /// The error of one of our parsers, under the name of its argument: `--expires-in` or `CLIENT_ID`. None for an
+    /// error of `clap` itself, such as a missing argument.
     pub(crate) fn from_parser(error: &clap::Error) -> Option<Self> {
         let (ErrorKind::ValueValidation, Some(ContextValue::String(argument)), Some(problem)) =
             (error.kind(), error.get(ContextKind::InvalidArg), error.source())
         else {
             return None;
         };
-        // `clap` writes it with its value: `--expires-in <TIME>` or `<CLIENT_ID>`.
+        // `clap` writes the argument with its value: `--expires-in <TIME>` or `<CLIENT_ID>`.
         let name = argument.split(' ').next().unwrap_or_default().trim_matches(['<', '>']);
         Some(Self::new(name, problem.to_string()))
     }
 
-    /// The same error of a setting, under the setting's name: `listen`, not `--listen`.
+    /// The same error under the name of the setting: `listen`, not `--listen`.
     pub(super) fn of_setting(self) -> Self {
         Self { setting: self.setting.trim_start_matches('-').replace('-', "_"), ..self }
     }

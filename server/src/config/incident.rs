@@ -19,7 +19,7 @@ pub(crate) struct Incident {
 }
 
 impl Incident {
-    /// What is done with reports.
+    /// The policy for reports.
     pub(crate) fn leak_reports(&self) -> LeakReports {
         LeakReports { policy: self.leak_policy, github_keys: self.github_keys_file.clone() }
     }
@@ -29,7 +29,7 @@ fn policy(text: &str) -> Result<Policy, String> {
     choice(text, &[("revoke", Policy::Revoke), ("alert", Policy::Alert)])
 }
 
-/// The keys in the file.
+/// Reads the keys from the file.
 fn github_keys(file: &str) -> Result<List<(String, PublicKey)>, String> {
     if file.is_empty() {
         return Ok(Vec::new());

@@ -24,7 +24,7 @@ use super::values::variable;
 const DEFAULTS: &str = include_str!("../../countersign.default.toml");
 /// Read from the working directory when no other file is named.
 const FILE: &str = "countersign.toml";
-/// The heading under which `--help` lists the settings.
+/// The heading above the settings in `--help`.
 pub(crate) const HEADING: &str = "Settings";
 
 /// Adds each setting to the options of `command` and of all its subcommands, under a heading of its own.
@@ -35,7 +35,7 @@ pub(crate) fn add_settings(command: Command) -> Result<Command, ConfigError> {
     Ok(command.args(settings))
 }
 
-/// A setting as an option that need not be given: the defaults are shown, and values are checked later.
+/// A setting as an optional option. `--help` shows the default. Values are checked later.
 fn option(setting: &Arg, defaults: &Defaults) -> Result<Arg, ConfigError> {
     let name = setting.get_id().as_str();
     let option = setting.clone().global(true).required(false).help_heading(HEADING);
@@ -44,14 +44,14 @@ fn option(setting: &Arg, defaults: &Defaults) -> Result<Arg, ConfigError> {
     Ok(if default.is_empty() { option } else { option.default_value(default) })
 }
 
-/// The settings that the layers make.
+/// Builds the settings from the layers.
 ///
-/// `file` is the one that was asked for. Without it `countersign.toml` in the working directory is read, if there is
-/// one.
+/// `file` is the file that the caller asked for. Without it, `countersign.toml` in the working directory is read if it
+/// exists.
 ///
 /// # Errors
 ///
-/// Names the setting and says what is wrong with it.
+/// The error names the setting and says what is wrong with it.
 pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -> Result<Config, ConfigError> {
     let defaults = Defaults::read()?;
     let in_file = match file {
@@ -70,14 +70,14 @@ pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -
     })
 }
 
-/// What a flag says of a setting, else its environment variable.
+/// The value of a setting from its flag, else from its environment variable.
 fn given(matches: &ArgMatches, name: &str) -> Result<Option<String>, ConfigError> {
     let Some(ValueSource::CommandLine | ValueSource::EnvVariable) = matches.value_source(name) else { return Ok(None) };
     let text = matches.get_one::<OsString>(name).map(|text| text.clone().into_string());
     text.transpose().map_err(|_| ConfigError::new(name, "is not text in UTF-8"))
 }
 
-/// The settings whose values are what `value` says of their names. Empty is the same as not set where a setting is
+/// The settings, with the values that `value` gives for their names. An empty value means "not set" where a setting is
 /// optional.
 pub(super) fn parse(value: impl Fn(&str) -> Result<String, ConfigError>) -> Result<Config, ConfigError> {
     let mut arguments = Vec::new();
@@ -94,18 +94,18 @@ pub(super) fn parse(value: impl Fn(&str) -> Result<String, ConfigError>) -> Resu
     Ok(config)
 }
 
-/// The settings alone.
+/// A parser that knows only the settings.
 fn settings() -> Command {
     Config::augment_args(Command::new(HEADING).no_binary_name(true).disable_help_flag(true))
 }
 
-/// Names the setting, not its flag.
+/// Writes the name of the setting in errors, not the name of its flag.
 fn wrong_value(error: &clap::Error) -> ConfigError {
     let named = ConfigError::from_parser(error).map(ConfigError::of_setting);
     named.unwrap_or_else(|| ConfigError::new("settings", error.kind().to_string()))
 }
 
-/// The defaults, which also say of which type each setting is in a file.
+/// The defaults. They also define the type of each setting in a file.
 pub(super) struct Defaults(pub(super) BTreeMap<String, Value>);
 
 impl Defaults {
@@ -114,13 +114,13 @@ impl Defaults {
         Ok(Self(defaults.into_iter().map(|(key, value)| (key.into_inner(), value)).collect()))
     }
 
-    /// The default of a setting, as a flag would say it.
+    /// The default of a setting, written as for a flag.
     pub(super) fn text(&self, setting: &str) -> Result<String, ConfigError> {
         self.0.get(setting).and_then(text).ok_or_else(|| ConfigError::new(setting, "has no default"))
     }
 }
 
-/// A scalar as a flag would say it.
+/// A scalar, written as for a flag.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -130,7 +130,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The settings that a file holds. It may hold no others: a misspelt one would be forgotten in silence.
+/// The settings in a file. An unknown name is an error: otherwise a misspelt setting would be ignored without a
+/// message.
 fn read_file(path: &Path, defaults: &Defaults) -> Result<BTreeMap<String, String>, ConfigError> {
     let file = path.display().to_string();
     let content = std::fs::read_to_string(path).map_err(|error| ConfigError::new(file.as_str(), error.to_string()))?;

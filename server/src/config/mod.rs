@@ -1,4 +1,4 @@
-//! Settings: typed sections, one file a section. [`layers`] says where values come from.
+//! Settings in typed sections, one file per section. [`layers`] says where values come from.
 //!
 //! To add a setting:
 //!
@@ -55,7 +55,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Checks what concerns more than one setting, and reads the secrets that files and the environment hold.
+    /// Checks rules that concern several settings. Reads the secrets from files and the environment.
     fn check(&mut self) -> Result<(), ConfigError> {
         self.network.check()?;
         self.client.check()?;

@@ -42,8 +42,8 @@ impl Network {
     }
 }
 
-/// Checks the issuer: an origin, https unless it is this machine. It is used byte for byte in every document and token.
-/// So what would be normalised away is refused.
+/// Checks the issuer: an origin, and https unless the host is this machine. Documents and tokens contain it byte for
+/// byte. So a value that URL normalisation would change is refused.
 fn public_url(text: &str) -> Result<String, String> {
     let wrong = |problem: &str| format!("“{text}” {problem}");
     let url = Url::parse(text).map_err(|_| wrong("is not a URL, such as https://auth.example.com"))?;
@@ -66,7 +66,7 @@ fn ranges(text: &str) -> Result<List<IpNet>, String> {
 
 fn origins(text: &str) -> Result<List<String>, String> {
     list(text, |origin| match Url::parse(origin) {
-        // Compared byte for byte with what browsers send.
+        // The comparison with the browser's Origin header is byte for byte.
         Ok(url) if url.origin().ascii_serialization() == origin => Ok(origin.to_owned()),
         _ => Err(format!("“{origin}” is not an origin such as https://app.example.com")),
     })

@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::values::{choice, is_loopback, secret};
 use crate::egress::policy::cover;
 
-/// Longest name of a provider, in characters: it stands on a button.
+/// Maximum length of a provider's name in characters. The name must fit on a button.
 const LONGEST_NAME: usize = 60;
 
 /// The OpenID provider that people may sign in with.
@@ -31,7 +31,7 @@ pub(crate) struct OpenIdConnect {
     /// Whether a first sign-in with OpenID may be connected by a verified email address: true or false
     #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set, value_parser = boolean)]
     openid_link_by_email: bool,
-    /// The provider that these settings make, if any.
+    /// The provider that these settings describe, if any.
     #[arg(skip)]
     pub(crate) provider: Option<OpenId>,
 }
@@ -39,14 +39,14 @@ pub(crate) struct OpenIdConnect {
 /// An OpenID provider.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenId {
-    /// Who it is, and who we are there.
+    /// The provider, and our client registration there.
     pub(crate) provider: Provider,
-    /// Hosts that may be asked over http and at private addresses on its behalf.
+    /// Hosts that may be asked over http and at private addresses for this provider.
     pub(crate) private_hosts: Vec<String>,
 }
 
 impl OpenIdConnect {
-    /// Finds the provider. Without an issuer there is none, and nothing else about one may be set.
+    /// Reads the provider. Without an issuer there is no provider, and then no other setting of a provider may be set.
     pub(super) fn check(&mut self, private_issuers: &[String]) -> Result<(), ConfigError> {
         let Some(issuer) = self.openid_issuer.clone() else {
             let others = [
@@ -70,7 +70,7 @@ impl OpenIdConnect {
             let problem = format!("must be at most {LONGEST_NAME} printable characters");
             return Err(ConfigError::new("openid_name", problem));
         }
-        // Without a secret we are a public client there.
+        // Without a secret we are a public client at the provider.
         let client_secret = match secret("openid_client_secret_file", self.openid_client_secret_file.as_deref())? {
             Some(secret) if secret.text.is_empty() => {
                 return Err(ConfigError::new(secret.place, "holds no secret"));
@@ -83,7 +83,7 @@ impl OpenIdConnect {
     }
 }
 
-/// The issuer's host, and the hosts that may be asked over http and at private addresses on its behalf.
+/// The issuer's host, and the hosts that may be asked over http and at private addresses for this provider.
 fn check_issuer(issuer: &str, private_issuers: &[String]) -> Result<(String, Vec<String>), &'static str> {
     let url = Url::parse(issuer).map_err(|_| "is not a URL, such as https://login.example.com")?;
     let host = url.host_str().ok_or("has no host")?;

@@ -28,18 +28,18 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Where the database is.
+    /// The address of the database.
     pub(crate) fn database_url(&self) -> DatabaseUrl {
         let in_folder = || DatabaseUrl::Sqlite(self.data_dir.join("countersign.db"));
         self.database_url.clone().unwrap_or_else(in_folder)
     }
 
-    /// Where the master key is, unless the environment holds it.
+    /// The file of the master key. It is not used when the environment holds the key.
     pub(crate) fn master_key_file(&self) -> PathBuf {
         self.master_key_file.clone().unwrap_or_else(|| self.data_dir.join("master.key"))
     }
 
-    /// How the database is used by a command.
+    /// The options with which a command opens the database.
     pub(crate) fn options(&self) -> StoreOptions {
         StoreOptions {
             ledger_durability: self.ledger_durability,

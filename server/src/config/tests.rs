@@ -1,4 +1,4 @@
-//! What settings are refused, in which words, and what the defaults are.
+//! Which settings are refused, with which words, and what the defaults are.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use super::Config;
 use super::layers::{Defaults, parse};
 use super::log::LogFormat;
 
-/// The defaults with these values in place of some.
+/// The defaults, with these values replaced.
 fn with(values: &[(&str, &str)]) -> Result<Config, String> {
     let defaults = Defaults::read().expect("the defaults are TOML");
     let config = parse(|name| match values.iter().find(|(changed, _)| *changed == name) {

@@ -1,4 +1,5 @@
-//! Parsers of values that several settings share. The error of a parser says what is wrong; `clap` knows the setting.
+//! Parsers for values that several settings share. A parser's error says what is wrong; `clap` adds the name of the
+//! setting.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,15 +15,16 @@ pub(super) fn variable(setting: &str) -> String {
     format!("COUNTERSIGN_{}", setting.to_uppercase())
 }
 
-/// Values in one text, separated by commas. `clap` takes a field of the type `Vec` for an option that repeats.
+/// A list of values in one text, separated by commas. An alias, because `clap` reads a field of the type `Vec` as an
+/// option that repeats.
 pub(super) type List<T> = Vec<T>;
 
-/// The values of a list. Blanks around them and empty ones do not count.
+/// The values of a list. Spaces around a value are removed, and empty values are ignored.
 pub(super) fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<List<T>, String> {
     text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(parse).collect()
 }
 
-/// A list of hosts, each with a port or without.
+/// A list of hosts, each with or without a port.
 pub(super) fn hosts(text: &str) -> Result<List<String>, String> {
     list(text, |host| match Url::parse(&format!("http://{host}/")) {
         Ok(url) if url.path() == "/" && url.username().is_empty() => Ok(host.to_ascii_lowercase()),
@@ -36,7 +38,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     address.map_err(|_| format!("“{text}” is not an address and a port, such as 127.0.0.1:8080"))
 }
 
-/// A path. Unlike in `clap`'s own parser it may be empty: that is the working directory.
+/// A path. Unlike `clap`'s own parser it accepts an empty text, which means the working directory.
 pub(super) fn path(text: &str) -> Result<PathBuf, Infallible> {
     Ok(PathBuf::from(text))
 }
@@ -57,7 +59,7 @@ pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("“{text}” is not a whole number of 0 or more"))
 }
 
-/// Whether the URL's host is this machine.
+/// Whether the URL's host is this machine (loopback).
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(domain)) => domain == "localhost",
@@ -67,16 +69,16 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A secret that came from outside, and where it stands.
+/// A secret from a file or an environment variable, and where it came from.
 pub(super) struct Secret {
-    /// The setting, or the environment variable.
+    /// The name of the setting or of the environment variable.
     pub(super) place: String,
-    /// The secret without the blanks around it.
+    /// The secret, without the spaces around it.
     pub(super) text: Zeroizing<String>,
 }
 
 /// The secret in the file that `setting` (`…_file`) names. The environment variable of the same name without `_file`
-/// takes its place: operators keep secrets in either.
+/// can hold the secret instead, because operators use both ways.
 pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<Secret>, ConfigError> {
     let variable = variable(setting.trim_end_matches("_file"));
     let (place, text) = match (std::env::var(&variable), file) {

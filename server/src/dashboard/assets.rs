@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::error;
 
-/// `GET /assets/{name}`. The name carries a hash of the content, so it never changes its meaning.
+/// `GET /assets/{name}`. The name contains a hash of the content, so the content of a name never changes.
 pub async fn asset(OriginalUri(uri): OriginalUri) -> Response {
     match app::assets::find(uri.path()) {
         Some(asset) => (
@@ -18,7 +18,7 @@ pub async fn asset(OriginalUri(uri): OriginalUri) -> Response {
     }
 }
 
-/// `GET /favicon.ico`: browsers ask for it whatever a page says.
+/// `GET /favicon.ico`: browsers ask for it even when a page names another icon.
 pub async fn favicon() -> Response {
     let icon = &*app::assets::ICON;
     ([(header::CONTENT_TYPE, icon.media_type), (header::CACHE_CONTROL, "public, max-age=86400")], icon.content)

@@ -1,6 +1,6 @@
-//! The dashboard's side of HTTP: who is signed in, which forms are believed, and a room for each thing with its pages
-//! and forms. A room's module is named after the page that it answers with; the handler of a form stands beside that of
-//! its page.
+//! The HTTP side of the dashboard: who is signed in, which forms are valid, and one folder per topic with its pages and
+//! forms. A module has the name of the page that it answers with. The handler of a form is in the module of the form's
+//! page.
 
 pub mod assets;
 pub mod audit;

@@ -49,7 +49,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// Every address that no route has.
+/// The answer for every address without a route.
 pub async fn not_found(Extension(visit): Extension<Visit>) -> Response {
     refuse(visit, ActionError::NotFound).await
 }

@@ -1,7 +1,8 @@
 //! Server functions as HTTP: called by the script with JSON, by plain forms with a redirect.
 //!
-//! A form's function returns the path to go to next. The stock handling would redirect to the Referer, which the sender
-//! controls, and put errors into the address; here the `Accept` and `Referer` headers do not reach it.
+//! A form's function returns the path to go to next. The default handling of Leptos would redirect to the Referer,
+//! which the sender controls, and would put errors into the address. So this handler first replaces the `Accept` header
+//! and removes the `Referer` header.
 
 use app::error::ActionError;
 use app::pages::message;

@@ -1,5 +1,5 @@
-//! How a form is answered: who sent it is asked to prove it again where that is due, the operation runs, and the
-//! browser is sent on, or gets the form back with what is wrong.
+//! How a form is answered. The sender proves again who they are where that is due. The operation runs. The browser is
+//! redirected, or gets the form back with its errors.
 
 use app::error::ActionError;
 use app::form::{Errors, Form, Refused};
@@ -20,13 +20,13 @@ use crate::dashboard::respond::{refuse, respond};
 use crate::http::error;
 use crate::http::fields::Fields;
 
-/// A form that was sent by a page of ours, and by whom.
+/// A form that a page of ours sent, and its sender.
 pub struct Submission {
-    /// Who sent it.
+    /// The sender.
     pub visit: Visit,
-    /// Their session.
+    /// The sender's session.
     pub session: Session,
-    /// What it holds.
+    /// The fields of the form.
     pub fields: Fields,
     already: fn(&str) -> Page,
 }
@@ -34,7 +34,7 @@ pub struct Submission {
 impl<S: Sync> FromRequestParts<S> for Submission {
     type Rejection = Response;
 
-    /// The middleware of the dashboard has put the parts there.
+    /// Takes the parts that the middleware of the dashboard put into the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let (visit, session, fields) =
             (parts.extensions.remove(), parts.extensions.remove(), parts.extensions.remove());
@@ -47,28 +47,28 @@ impl<S: Sync> FromRequestParts<S> for Submission {
     }
 }
 
-/// What a form led to.
+/// The result of a form.
 pub enum Answer {
-    /// The browser goes to this address.
+    /// The browser is redirected to this address.
     Next(String),
-    /// A page that shows what is in no other answer.
+    /// A page whose content is in no other answer.
     Page(Box<dyn FnOnce() -> Result<Page, ActionError> + Send>),
 }
 
 impl Answer {
-    /// A page, made when it is rendered.
+    /// A page. It is built when it is rendered.
     pub fn page(page: impl FnOnce() -> Page + Send + 'static) -> Self {
         Self::Page(Box::new(|| Ok(page())))
     }
 }
 
 impl Submission {
-    /// The same form. When it was sent before, `already` makes the page that says so of what the form made then.
+    /// Sets the page for a form that was sent before. `already` gets what the form made that time.
     pub fn once(self, already: fn(&str) -> Page) -> Self {
         Self { already, ..self }
     }
 
-    /// What operations take.
+    /// The context that operations need.
     pub fn context(&self) -> &Context {
         &self.visit.context
     }
@@ -83,28 +83,28 @@ impl Submission {
         self.fields.all(name)
     }
 
-    /// By what a form is known that may be sent only once.
+    /// The token that identifies a form that may be sent only once.
     pub fn token(&self) -> String {
         self.get("form_token")
     }
 
-    /// Who sent it, as the actor of a change.
+    /// The sender, as the actor of a change.
     pub fn actor(&self) -> Result<Actor, ActionError> {
         self.visit.actor()
     }
 
-    /// Asks who is there, when the last proof is too old.
+    /// Asks the person to prove again who they are, when the last proof is too old.
     pub async fn confirm(&self) -> Result<(), Refused> {
         confirm_unless_fresh(&self.visit, &self.session, &self.fields).await
     }
 
-    /// The same; the person who is there, as the database knows them.
+    /// The same. Returns the person as stored in the database.
     pub async fn confirmed(&self) -> Result<(Person, Actor), Refused> {
         self.confirm().await?;
         Ok(viewer(&self.visit).await?)
     }
 
-    /// The answer: where the form led, or the form again with what was `typed` into it.
+    /// The answer: the result of the form, or the form again with the `typed` values and the errors.
     pub async fn answer<T, Work>(
         self,
         outcome: Result<Answer, Refused>,

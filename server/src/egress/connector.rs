@@ -17,14 +17,14 @@ use url::{Host, Url};
 
 use crate::egress::policy::{EgressPermission, is_public};
 
-/// Asks other servers, over connections of one request each.
+/// Sends requests to other servers. Each connection carries one request.
 #[derive(Default)]
 pub(super) struct Connector {
     tls: OnceLock<Result<TlsConnector, String>>,
 }
 
 impl Connector {
-    /// One request and its answer, whatever that is.
+    /// Sends one request and returns its answer, with any status.
     pub(super) async fn ask(
         &self,
         permission: EgressPermission<'_>,
@@ -42,7 +42,7 @@ impl Connector {
             return ask(stream, url, method, headers, body).await;
         }
         let tls = self.tls.get_or_init(tls_connector).as_ref().map_err(Clone::clone)?;
-        // An IPv6 address stands between brackets in a URL, and without them in a certificate.
+        // A URL writes an IPv6 address in brackets. A certificate has it without brackets.
         let name = host.to_string();
         let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned()).map_err(|_| "not a host name")?;
         let stream = tls.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
@@ -50,16 +50,16 @@ impl Connector {
     }
 }
 
-/// An answer whose body is not read yet.
+/// An answer whose body was not read yet.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// Whether it says that its body is JSON.
+    /// Whether the content type is JSON.
     pub(super) is_json: bool,
     pub(super) body: Incoming,
     _connection: Connection,
 }
 
-/// What moves the bytes of one request; it stops when nobody waits any more.
+/// The task that transfers the bytes of one request. It stops when the caller drops it.
 struct Connection(JoinHandle<Result<(), hyper::Error>>);
 
 impl Drop for Connection {
@@ -68,7 +68,7 @@ impl Drop for Connection {
     }
 }
 
-/// Connects to one of the addresses that the host has now: nothing is looked up again afterwards.
+/// Connects to one of the addresses that the host has now. No second lookup follows.
 async fn connect(host: &Host<&str>, port: u16, permission: &EgressPermission<'_>) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> = match host {
         Host::Domain(name) => {
@@ -115,13 +115,13 @@ async fn ask(
     *request.headers_mut() = headers;
     request.headers_mut().insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| "not a URL")?);
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    // It ends with the answer, or with whoever waits for it; an error shows in the answer too.
+    // The task ends with the answer or when the caller stops waiting. An error appears in the answer too.
     let connection = Connection(tokio::spawn(connection));
     let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
     Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: connection })
 }
 
-/// `application/json`, or one that is built on it (RFC 6839 §3.1).
+/// `application/json`, or a type with the suffix `+json` (RFC 6839 §3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

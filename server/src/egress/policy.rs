@@ -1,15 +1,15 @@
-//! Which hosts and addresses may be asked: https and public addresses, and the exceptions that settings make.
+//! Which hosts and addresses may be asked: https and public addresses, and the exceptions from the settings.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use url::Url;
 
-/// The hosts (`host` or `host:port`) for which exceptions are made, by what they are asked for.
+/// The hosts (`host` or `host:port`) with exceptions, by purpose.
 #[derive(Debug, Clone, Default)]
 pub struct PrivateHosts {
-    /// Discovery documents and keys of issuers, over plain http too.
+    /// Discovery documents and keys of issuers. Plain http is allowed too.
     pub issuers: Vec<String>,
-    /// Webhooks, over plain http too.
+    /// Webhooks. Plain http is allowed too.
     pub webhooks: Vec<String>,
     /// Documents of clients.
     pub clients: Vec<String>,
@@ -23,12 +23,12 @@ pub(super) struct Exceptions {
 }
 
 impl Exceptions {
-    /// Whether an exception was made for the host of this address.
+    /// Whether there is an exception for the host of this address.
     pub(super) fn cover(&self, url: &Url) -> bool {
         cover(&self.hosts, url)
     }
 
-    /// Why a private address is not asked.
+    /// The reason why a private address is not asked.
     pub(super) fn not_public(&self) -> String {
         format!("its address is not public; list the host in {} to allow it", self.setting)
     }
@@ -41,7 +41,7 @@ pub fn cover(hosts: &[String], url: &Url) -> bool {
     hosts.iter().any(|allowed| named.contains(allowed))
 }
 
-/// Whether an exception was made for one request, and what would make it.
+/// Whether one request has an exception, and the setting that could add one.
 pub(super) struct EgressPermission<'of> {
     pub(super) is_private: bool,
     pub(super) exceptions: &'of Exceptions,
@@ -58,8 +58,8 @@ impl EgressPermission<'_> {
     }
 }
 
-/// Whether an address belongs to the public internet (IANA special-purpose registries). IPv4 inside IPv6 counts as what
-/// it leads to.
+/// Whether an address belongs to the public internet (IANA special-purpose registries). An IPv4 address inside an IPv6
+/// address counts as that IPv4 address.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -81,7 +81,8 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
-    // Global unicast is 2000::/3; inside it are Teredo, ORCHID, documentation and 6to4, which wrap IPv4.
+    // Global unicast is 2000::/3. It includes Teredo, ORCHID, documentation and 6to4, and some of these contain an IPv4
+    // address.
     (a & 0xE000) == 0x2000
         && !(a == 0x2001 && b < 0x0200)
         && !(a == 0x2001 && b == 0x0DB8)

@@ -1,4 +1,4 @@
-//! What the domain asks of other servers: documents of issuers and clients, tokens of an OpenID provider, messages to
+//! Requests of the domain to other servers: documents of issuers and clients, tokens of an OpenID provider, messages to
 //! webhooks.
 
 use std::net::IpAddr;
@@ -15,26 +15,26 @@ use zeroize::Zeroizing;
 use crate::egress::connector::{Answer, Connector};
 use crate::egress::policy::{EgressPermission, Exceptions, PrivateHosts, is_public};
 
-/// Time for everything of a document: looking up, connecting, answering.
+/// Deadline for a whole document: name lookup, connection and answer.
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
-/// Longest document, in bytes.
+/// Maximum size of a document, in bytes.
 const LONGEST_DOCUMENT: usize = 64 * 1024;
-/// The same for the document of a client, whose address anybody who is signed in may name.
+/// Deadline for a client's document. It is shorter, because every signed-in person may name the address.
 const CLIENT_DEADLINE: Duration = Duration::from_secs(3);
-/// Longest document of a client, in bytes (draft-ietf-oauth-client-id-metadata-document §6.6).
+/// Maximum size of a client's document, in bytes (draft-ietf-oauth-client-id-metadata-document §6.6).
 const LONGEST_CLIENT_DOCUMENT: usize = 5 * 1024;
-/// The same time for a message to a webhook, whose receiver may work before it answers.
+/// Deadline for a message to a webhook. It is longer, because the receiver may work before it answers.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
-/// How much is read of what a webhook answers: enough that the receiver sees its answer taken.
+/// How much of a webhook's answer is read: enough that a receiver can send its whole answer.
 const LONGEST_RECEIPT: usize = 4 * 1024;
-/// How long that may take once the status is known.
+/// Deadline for that part, after the status is known.
 const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const LATE: &str = "no answer in time";
 const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
 
-/// Asks other servers.
+/// Sends requests to other servers.
 pub struct Outbound {
     issuers: Exceptions,
     webhooks: Exceptions,
@@ -43,7 +43,7 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Makes exceptions for these hosts alone.
+    /// Allows exceptions only for these hosts.
     pub fn new(private: PrivateHosts) -> Self {
         Self {
             issuers: Exceptions { hosts: private.issuers, setting: "private_issuers" },
@@ -58,15 +58,15 @@ impl Outbound {
         let headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
         let answer =
             self.connector.ask(self.permission_for(issuer, &url), &url, Method::GET, headers, Bytes::new()).await?;
-        // A redirect leads to where nobody looked whether it may be asked.
+        // A redirect is not followed, because its target was not checked.
         if answer.status != StatusCode::OK {
             return Err(format!("answered {}", answer.status));
         }
         document(answer).await
     }
 
-    /// What is allowed for a request to what an issuer's document names. A public issuer's document must not send us to
-    /// a private host, listed or not.
+    /// The permission for a request to an address in an issuer's document. The document of a public issuer must not
+    /// send us to a private host, even if that host is in the list.
     fn permission_for(&self, issuer: &str, url: &Url) -> EgressPermission<'_> {
         let is_private = self.issuers.cover(url) && Url::parse(issuer).is_ok_and(|issuer| self.issuers.cover(&issuer));
         EgressPermission { is_private, exceptions: &self.issuers }
@@ -92,7 +92,7 @@ impl Outbound {
         Ok(TokenAnswer { status, body: Zeroizing::new(document(answer).await?) })
     }
 
-    /// The document of a client. Its address begins with https, whatever exceptions there are.
+    /// The document of a client. Its address must begin with https; no exception changes that.
     async fn client_document(&self, url: &str) -> Result<Vec<u8>, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
@@ -122,7 +122,7 @@ impl Outbound {
         let body = Bytes::from(message.body.clone());
         let mut answer = self.connector.ask(permission, &url, Method::POST, headers, body).await?;
         let receipt = Limited::new(&mut answer.body, LONGEST_RECEIPT).collect();
-        // What it says, and whether it ever ends, changes nothing.
+        // The content of the answer, and whether it ends, does not matter.
         let _ = tokio::time::timeout(RECEIPT_DEADLINE, receipt).await;
         Ok(answer.status.as_u16())
     }
@@ -195,7 +195,7 @@ impl Post for Outbound {
     }
 }
 
-/// The body of an answer.
+/// Reads the body of an answer.
 async fn document(mut answer: Answer) -> Result<Vec<u8>, String> {
     let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
     body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
@@ -251,7 +251,7 @@ mod tests {
         let outbound =
             Outbound::new(PrivateHosts { issuers: vec![format!("127.0.0.1:{port}")], ..PrivateHosts::default() });
         let url = format!("http://127.0.0.1:{port}/keys");
-        // Not on behalf of an issuer that is not listed itself.
+        // The issuer is not in the list, so its document must not lead to a host in the list.
         assert!(outbound.get("https://issuer.example", &url).await.expect_err("refused").contains("only https"));
         assert_eq!(outbound.get(&url, &url).await.expect("an answer"), b"{}");
         assert!(outbound.get(&url, &url).await.expect_err("a redirect").contains("302"));
@@ -276,7 +276,7 @@ mod tests {
         let port = listener.local_addr().expect("an address").port();
         let answers = [
             format!("HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n{}", "x".repeat(900_000)),
-            // It never ends.
+            // This body never ends.
             "HTTP/1.1 202 Accepted\r\ncontent-length: 5\r\n\r\nx".to_owned(),
             format!("HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:{port}/\r\ncontent-length: 0\r\n\r\n"),
             "nonsense\r\n\r\n".to_owned(),

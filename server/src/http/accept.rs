@@ -1,7 +1,7 @@
-//! The accept loop: bounded connections, bounded heads, and deadlines for clients that are slow on purpose.
+//! The accept loop: limited connections, limited heads, and deadlines against clients that are slow on purpose.
 //!
-//! `axum::serve` has neither a limit of connections nor a time limit for request heads. HTTP/2 is left to the proxy in
-//! front: its resets and continuations are a class of attacks of their own.
+//! `axum::serve` has neither a limit of connections nor a deadline for request heads. The proxy in front handles
+//! HTTP/2: its resets and continuations are attack classes of their own.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,35 +22,35 @@ use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::{Service, ServiceExt};
 
-/// Connections served at a time; further ones are told to come back.
+/// Connections that are served at the same time. Further connections get an answer that says to come back later.
 const MOST_CONNECTIONS: usize = 16_384;
-/// Connections that are being told so; further ones are closed without a word.
+/// Connections that are getting that answer at the same time. Further connections are closed without an answer.
 const MOST_REFUSALS: usize = 512;
-/// Time to hear it.
+/// Deadline for a client to receive that answer.
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
-/// What they are told, whatever they were about to ask.
+/// The answer. It does not depend on the request.
 const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncache-control: no-store\r\n\
     content-type: application/json\r\ncontent-length: 103\r\nconnection: close\r\n\r\n\
     {\"error\":\"temporarily_unavailable\",\"error_description\":\"Too many connections at once. Come back soon.\"}";
 
-/// Time for a new connection to begin its first request.
+/// Deadline for a new connection to begin its first request.
 const FIRST_DEADLINE: Duration = Duration::from_secs(5);
-/// Time for a request's head, and for an idle connection to send its next one.
+/// Deadline for a request's head, and for an idle connection to send its next request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// Time for a client that reads nothing before its connection is given up.
+/// Deadline for a client that reads nothing. After it the connection is closed.
 const WRITE_DEADLINE: Duration = Duration::from_secs(15);
-/// Header fields of a request.
+/// Maximum number of header fields in a request.
 pub(super) const MOST_HEADERS: usize = 64;
-/// Bytes of a request's head.
+/// Maximum number of bytes in a request's head.
 pub(super) const LONGEST_HEAD: usize = 32 * 1024;
-/// Time for requests under way after the signal to stop.
+/// Deadline for running requests after the signal to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 
-/// The address of the other end of the connection, as an extension of its requests.
+/// The peer address of the connection, as an extension of its requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// What answers requests: a router, or what stands before one.
+/// A service that answers requests: a router, or a layer in front of one.
 pub trait Answers:
     Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
@@ -61,12 +61,12 @@ impl<S> Answers for S where
 {
 }
 
-/// Serves with `service` until `stop` resolves, then lets requests under way finish.
+/// Serves with `service` until `stop` resolves. Then running requests may finish.
 pub async fn serve(listener: TcpListener, service: impl Answers, stop: impl Future<Output = ()>) {
     serve_at_most(MOST_CONNECTIONS, listener, service, stop).await;
 }
 
-/// The same with at most this many connections at a time.
+/// The same, with a maximum number of connections.
 pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Answers, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(most));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
@@ -81,14 +81,14 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Ans
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, mostly: give the connections that are open a moment to end.
+                // The usual cause is that file descriptors ran out. This pause gives open connections time to end.
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&connections).try_acquire_owned() else {
-            // Left in the system's queue it would wait for as long as those who came first like to stay.
+            // In the system's queue the connection would wait until earlier clients close their connections.
             if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                 tokio::spawn(async move {
                     let _ = tokio::time::timeout(REFUSAL_DEADLINE, refuse(stream)).await;
@@ -99,7 +99,7 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Ans
         };
         let (service, watcher, stopping) = (service.clone(), graceful.watcher(), stopping.clone());
         tokio::spawn(async move {
-            // Until it asks for something a connection costs a socket and a small task.
+            // Until the first request arrives, a connection costs only a socket and a small task.
             if begins(&stream, stopping).await {
                 answer(stream, peer, service, watcher).await;
             }
@@ -112,20 +112,20 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Ans
     }
 }
 
-/// Waits for a new connection's first request; false when none comes in time, or the server stops.
+/// Waits for a new connection's first request. Returns false when no request arrives in time or the server stops.
 async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
     let mut first = [0];
     tokio::select! {
-        // What has arrived is answered, also when the server stops at the same moment.
+        // A request that has arrived is answered, even when the server stops at the same moment.
         biased;
-        // Not `readable`, which may be wrong.
+        // Not `readable`, which may report data that is not there.
         peeked = tokio::time::timeout(FIRST_DEADLINE, stream.peek(&mut first)) => matches!(peeked, Ok(Ok(1))),
         _ = stopping.changed() => false,
     }
 }
 
-/// Answers a connection's requests until it ends. The future is on the heap: ten kilobytes that a task would keep ready
-/// from its beginning.
+/// Answers a connection's requests until it ends. The future is boxed: otherwise each task would hold its ten kilobytes
+/// from its start.
 fn answer(
     stream: TcpStream,
     peer: SocketAddr,
@@ -140,8 +140,8 @@ fn answer(
     })
 }
 
-/// Tells a client to come back, and reads what it sends until it has: closed with bytes unread, the connection would be
-/// reset and the answer lost.
+/// Tells a client to come back later, and reads what the client sends until the client has the answer. If the server
+/// closed the connection with unread bytes, the connection would be reset and the answer lost.
 async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(REFUSAL.as_bytes()).await?;
     stream.shutdown().await?;
@@ -150,7 +150,7 @@ async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A connection that is given up when its other end reads nothing.
+/// A connection that is closed when the peer reads nothing.
 type Stream = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
 
 fn connection(
@@ -161,7 +161,7 @@ fn connection(
     Stream,
     impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
 > {
-    // Answers are written at once and small: waiting to fill a packet would only add delay.
+    // Answers are small and written at once. To wait until a packet is full would only add delay.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_DEADLINE));

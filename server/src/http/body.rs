@@ -1,4 +1,4 @@
-//! Request bodies, read whole within a size and a time, and to their end whatever the answer.
+//! Request bodies: each is read whole, within a size limit and a deadline, and to its end whether or not it is needed.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,17 +11,17 @@ use axum::http::header;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-/// Largest body of the token endpoint, in bytes.
+/// Maximum body size of the token endpoint, in bytes.
 pub const TOKEN_LIMIT: usize = 16 * 1024;
-/// Largest body elsewhere, in bytes.
+/// Maximum body size elsewhere, in bytes.
 pub const LIMIT: usize = 64 * 1024;
-/// Time for a body to arrive.
+/// Deadline for a body to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
-    /// Larger than allowed, by its own account or as it came.
+    /// The body is too large, according to its Content-Length or as it arrived.
     TooLarge,
     /// It did not arrive in time.
     TooSlow,
@@ -43,15 +43,16 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     }
 }
 
-/// A request's body that is had back when the request was answered without reading it, as a request without a token is:
-/// a client that sent head and body apart would else find its connection closed under its next request.
+/// The rest of a request's body, when the handler answered without reading it. A request without a token is such a
+/// case. If nothing read this rest, the connection would be closed, and a client that sends head and body separately
+/// would lose its next request.
 pub struct Remainder {
     left: Arc<Mutex<Option<Body>>>,
     /// Whether the client sends the body only when it is asked to (RFC 9110 §10.1.1).
     waits: bool,
 }
 
-/// Keeps what the handler of the request leaves of its body. [`None`]: it has none.
+/// Keeps the part of the body that the handler does not read. [`None`] when the request has no body.
 pub fn with_remainder(request: Request) -> (Request, Option<Remainder>) {
     use http_body::Body as _;
     if request.body().is_end_stream() {
@@ -64,7 +65,8 @@ pub fn with_remainder(request: Request) -> (Request, Option<Remainder>) {
 }
 
 impl Remainder {
-    /// Reads what the handler left. Whether the body is over: then the connection is good for another request.
+    /// Reads the part that the handler left. Returns whether the body has ended: then the connection can take another
+    /// request.
     pub async fn drain(self) -> bool {
         use http_body::Body as _;
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -76,7 +78,7 @@ impl Remainder {
     }
 }
 
-/// The body as the handler has it. Dropped before its end it goes back.
+/// The body that the handler gets. If the handler drops it before its end, it goes back to [`Remainder`].
 struct DrainedBody {
     body: Body,
     left: Arc<Mutex<Option<Body>>>,

@@ -1,4 +1,4 @@
-//! Where a request came from, as far as that can be trusted.
+//! The source address of a request, as far as it can be trusted.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::http::accept::Peer;
 
-/// The client's address; absent only where a request did not come through a socket.
+/// The client's address. It is absent only when the request did not come through a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
@@ -20,8 +20,8 @@ impl ClientAddress {
     }
 }
 
-/// Walks `X-Forwarded-For` from the end, where our own proxies append, and stops at the first address that is not one
-/// of theirs. What stands before that was written by whoever sent the request.
+/// Reads `X-Forwarded-For` from the end, where our own proxies append, and stops at the first address that is not a
+/// trusted proxy. The sender of the request could have written everything before that address.
 fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|range| range.contains(address));
     let mut address = peer;

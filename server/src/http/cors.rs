@@ -1,5 +1,5 @@
-//! Cross-origin access (Fetch Standard) for browser-based MCP clients. The endpoints of OAuth carry no cookie, so any
-//! origin may read them; the MCP server answers the origins that the operator listed.
+//! Cross-origin access (Fetch Standard) for browser-based MCP clients. The OAuth endpoints use no cookie, so pages of
+//! any origin may read their answers. The MCP server accepts the origins that the operator listed.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Answers preflight requests, and lets any origin read the answer of `work`.
+/// Answers preflight requests. Pages of any origin may read the answer of `work`.
 pub async fn public<Work: Future<Output = Response>>(request: Request, work: impl FnOnce(Request) -> Work) -> Response {
     let mut response =
         if request.method() == Method::OPTIONS { preflight(request.headers()) } else { work(request).await };
@@ -15,7 +15,7 @@ pub async fn public<Work: Future<Output = Response>>(request: Request, work: imp
     response
 }
 
-/// Lets `origin` read the answer.
+/// Allows pages of `origin` to read the answer.
 pub fn allow(response: &mut Response, origin: HeaderValue) {
     let headers = response.headers_mut();
     if origin != "*" {
@@ -26,12 +26,12 @@ pub fn allow(response: &mut Response, origin: HeaderValue) {
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static("WWW-Authenticate, Retry-After, MCP-Protocol-Version, Mcp-Session-Id"),
     );
-    // Other origins are meant to read these; everything else is same-origin by the general headers.
+    // Pages of other origins may read these answers. The general headers make all other answers same-origin.
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
-/// The answer to a preflight request, before anybody asks for a token. `Authorization` must be named: `*` does not
-/// cover it.
+/// The answer to a preflight request, which comes before any check of a token. `Authorization` must be named, because
+/// `*` does not include it.
 pub fn preflight(headers: &HeaderMap) -> Response {
     let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let allowed = asked.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));

@@ -1,13 +1,14 @@
-//! Whether a request that changes something comes from a page of ours. One of two guards: the other is the form token.
+//! Whether a request that changes something comes from a page of ours. This is one of two guards; the second guard is
+//! the form token.
 
 use axum::http::{HeaderMap, header};
 
 /// Whether the browser says that the request comes from our own origin.
 ///
-/// `Sec-Fetch-Site` decides, because pages can neither set nor remove it; `Origin` only where it is absent. Under
-/// `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin` alone would refuse
-/// those. A request with neither header does not come from a browser of this decade, and cannot carry a victim's
-/// cookie.
+/// `Sec-Fetch-Site` decides, because pages can neither set nor remove it. `Origin` decides only where `Sec-Fetch-Site`
+/// is absent. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin`
+/// alone would refuse these forms. A request with neither header comes from no browser of this decade, and cannot carry
+/// a victim's cookie.
 pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
         Some(site) => site == b"same-origin" || site == b"none",

@@ -1,4 +1,4 @@
-//! Errors as answers, for everything that is not a page.
+//! Errors as answers, for everything except pages.
 
 use app::error::ActionError;
 use axum::Json;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::http::body::BodyError;
 
-/// A JSON body that says no more than the status does.
+/// A JSON body that says no more than the status.
 pub fn plain(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or("Error");
     let mut response = (status, Json(json!({ "error": reason }))).into_response();
@@ -20,7 +20,7 @@ pub fn plain(status: StatusCode) -> Response {
 }
 
 impl BodyError {
-    /// The status that says what was wrong.
+    /// The status for a wrong request.
     pub fn status(self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -35,8 +35,8 @@ pub fn action_status(error: &ActionError) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The status of an OAuth error (RFC 6749 §5.2). `access_denied` has none there, because an authorization endpoint
-/// answers it by a redirect; where it is answered directly, nobody may do what was asked.
+/// The status of an OAuth error (RFC 6749 §5.2). `access_denied` has no status there, because an authorization endpoint
+/// answers it with a redirect. Where it is answered directly, no client may do what was asked, so it is 403.
 pub fn status_of(code: OAuthErrorCode) -> StatusCode {
     match code {
         OAuthErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
@@ -53,13 +53,13 @@ pub fn status_of(code: OAuthErrorCode) -> StatusCode {
     }
 }
 
-/// An OAuth error as an answer. `basic` says whether the request had an `Authorization` header: only then a failed
-/// authentication is answered with a challenge, because a browser shows a password prompt for one.
+/// An OAuth error as an answer. `basic` says whether the request had an `Authorization` header. Only then does a failed
+/// authentication get a challenge, because a browser shows a password prompt for a challenge.
 pub fn oauth(error: &OAuthError, basic: bool) -> Response {
     oauth_with_status(status_of(error.code), error, basic)
 }
 
-/// The same with another status, for what RFC 6749 has no error code for.
+/// The same with another status, for cases without an error code in RFC 6749.
 pub fn oauth_with_status(status: StatusCode, error: &OAuthError, basic: bool) -> Response {
     let body = json!({ "error": error.code.as_str(), "error_description": error.description });
     let mut response = (status, Json(body)).into_response();

@@ -1,5 +1,5 @@
-//! Fields of the dashboard's forms and addresses. They are people's input: lenient in form, checked in meaning by the
-//! rules.
+//! Fields of the dashboard's forms and addresses. People type them, so parsing is lenient. The domain rules check the
+//! values.
 
 use url::form_urlencoded;
 
@@ -18,7 +18,7 @@ impl Fields {
         self.find(name).unwrap_or_default().to_owned()
     }
 
-    /// The first value of `name`, if it is there.
+    /// The first value of `name`, if the field is present.
     pub fn find(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -30,7 +30,7 @@ impl Fields {
 }
 
 impl std::fmt::Debug for Fields {
-    /// Names only: a value may be a password.
+    /// Prints names only, because a value may be a password.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }

@@ -1,4 +1,4 @@
-//! Around every request: basic hygiene, a deadline, a net under panics, the security headers, one log line.
+//! Layers around every request: basic checks, a deadline, a panic handler, the security headers, one log line.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -15,24 +15,25 @@ use crate::http::request_id::RequestId;
 use crate::http::{body, error};
 use crate::state::AppState;
 
-/// Time for an answer, from the end of the request's head.
+/// Deadline for an answer, from the end of the request's head.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// The same for endpoints of OAuth, which have a net of their own inside that one.
+/// The deadline for OAuth endpoints. They have a panic and deadline handler of their own inside the general one.
 const OAUTH_DEADLINE: Duration = Duration::from_secs(29);
-/// Longest request target, in bytes.
+/// Maximum length of a request target, in bytes.
 const LONGEST_TARGET: usize = 8 * 1024;
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The policy of a page whose form is answered with a redirect to a client. Browsers hold every redirect of a form to
-/// `form-action`, also those that the client makes from there on, to addresses and schemes that nobody here can know.
+/// The content security policy of a page whose form is answered with a redirect to a client. Browsers apply
+/// `form-action` to every redirect after a form. The client may redirect further, to addresses and schemes that the
+/// server cannot know.
 pub const POLICY_OF_LEADING_ON: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
 
-/// The headers of every answer, read once.
+/// The headers of every answer, parsed once.
 static DEFAULTS: [(HeaderName, HeaderValue); 8] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -47,7 +48,7 @@ static DEFAULTS: [(HeaderName, HeaderValue); 8] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// What is around every request, and its work.
+/// All layers around a request, and the request's work.
 pub async fn wrap<Work: Future<Output = Response>>(
     state: &AppState,
     request: Request,
@@ -81,26 +82,26 @@ async fn wrapped<Work: Future<Output = Response>>(
             if is_over { response } else { close(response) }
         }
     };
-    // Whoever reports a fault can name the lines of the log that belong to it.
+    // A person who reports an error can quote this ID, so that the log lines are found.
     if response.status().is_server_error()
         && let Ok(id) = HeaderValue::from_str(&id.to_string())
     {
         response.headers_mut().insert("x-request-id", id);
     }
-    // A request with both Content-Length and Transfer-Encoding reaches us with the former removed. Whoever put it there
-    // may have hidden a second request behind the first, so nothing more is read from such a connection (RFC 9112
-    // §6.1).
+    // When a request has both Content-Length and Transfer-Encoding, the HTTP library removes Content-Length before we
+    // see the request. The sender may have hidden a second request behind the first. So nothing more is read from such
+    // a connection (RFC 9112 §6.1).
     if chunked {
         response = close(response);
     }
     secure(response.headers_mut(), state.is_https());
     let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
-    // The query stays out: the setup link's token stands in one.
+    // The log line omits the query, because the setup link has its token there.
     tracing::debug!(%method, path, status, milliseconds, address = ?address.0, "request");
     response
 }
 
-/// What is wrong with a request before anybody looks at what it wants.
+/// Checks the request before any handler looks at it. Returns what is wrong.
 fn refusal(request: &Request) -> Option<StatusCode> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     let host_is_wrong = hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11);
@@ -108,7 +109,7 @@ fn refusal(request: &Request) -> Option<StatusCode> {
     if host_is_wrong {
         Some(StatusCode::BAD_REQUEST)
     } else if request.headers().len() > MOST_HEADERS || head > LONGEST_HEAD {
-        // The parser stops reading at these limits, but lets through what arrived in one piece.
+        // The parser stops reading at these limits, but accepts a larger head that arrived in one piece.
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     } else if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         Some(StatusCode::URI_TOO_LONG)
@@ -117,21 +118,22 @@ fn refusal(request: &Request) -> Option<StatusCode> {
     }
 }
 
-/// The net under everything.
+/// Catches panics and applies the deadline, for all routes.
 async fn net(work: impl Future<Output = Response>) -> Response {
     caught(DEADLINE, work).await.unwrap_or_else(error::plain)
 }
 
-/// The net under the endpoints of OAuth: their faults have the form that clients of OAuth understand.
+/// Catches panics and applies the deadline, for OAuth endpoints. Their errors have the format that OAuth clients
+/// understand.
 pub async fn oauth_net(work: impl Future<Output = Response>) -> Response {
     caught(OAUTH_DEADLINE, work).await.unwrap_or_else(|status| error::oauth(&OAuthError::fault(status.as_u16()), false))
 }
 
-/// The answer; 500 when there was a panic instead, 503 when none came in time.
+/// The answer. It is 500 after a panic, and 503 when no answer came in time.
 async fn caught(deadline: Duration, work: impl Future<Output = Response>) -> Result<Response, StatusCode> {
     match tokio::time::timeout(deadline, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response),
-        // The hook has logged where.
+        // The panic hook has logged where it happened.
         Ok(Err(_)) => Err(StatusCode::INTERNAL_SERVER_ERROR),
         Err(_) => {
             tracing::error!("a request took too long");
@@ -140,7 +142,8 @@ async fn caught(deadline: Duration, work: impl Future<Output = Response>) -> Res
     }
 }
 
-/// Logs where a panic happened, as one line. Its message stays out: it may hold whatever was being worked on.
+/// Logs the place of a panic as one line. It omits the message, because the message may contain any data of the
+/// request.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
@@ -153,7 +156,7 @@ fn close(mut response: Response) -> Response {
     response
 }
 
-/// The headers of every answer. What a handler set already stays.
+/// The security headers of every answer. A header that the handler has set stays.
 fn secure(headers: &mut HeaderMap, https: bool) {
     headers.reserve(DEFAULTS.len() + 2);
     for (name, value) in &DEFAULTS {

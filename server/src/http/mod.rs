@@ -1,4 +1,4 @@
-//! What every request passes, whatever it asks for.
+//! The layers that every request passes.
 
 pub mod accept;
 pub mod body;

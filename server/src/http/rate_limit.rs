@@ -1,7 +1,7 @@
-//! Slows down sources that fail client authentication again and again.
+//! Limits sources whose client authentication fails often.
 //!
-//! It is asked only after an authentication failed, so whoever has a valid credential is served whatever others do from
-//! the same address: what is limited is guessing, and what guessing costs us in answers.
+//! The limit applies only after a failed authentication. So a client with a valid credential is always served, even
+//! when other clients at the same address fail. The limit slows down guessing, and the work that guessing causes here.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -9,20 +9,22 @@ use std::time::Duration;
 
 use domain::base::clock::Timestamp;
 
-/// Failures that a source may make within [`WINDOW`].
+/// Failures allowed per source within [`WINDOW`].
 const FAILURES: u32 = 1200;
-/// Reports that a source may make within [`WINDOW`].
+/// Reports allowed per source within [`WINDOW`].
 const REPORTS: u32 = 60;
-/// Clients that a source may register within [`WINDOW`].
+/// Client registrations allowed per source within [`WINDOW`].
 const REGISTRATIONS: u32 = 30;
-/// Clients that a source may register within a [`DAY`]: each leaves an entry in the audit log for good.
+/// Client registrations allowed per source within a [`DAY`]. Each registration leaves a permanent entry in the audit
+/// log.
 const REGISTRATIONS_OF_A_DAY: u32 = 1000;
 const WINDOW: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Counters. Sources that share one are limited together; a million sources use no more memory than one.
+/// Number of counters. Sources that share a counter are limited together. A million sources use no more memory than one
+/// source.
 const COUNTERS: usize = 4096;
 
-/// Failures by source, in a fixed amount of memory.
+/// Failures per source, in a fixed amount of memory.
 pub struct RateLimit {
     limit: u32,
     window: Duration,
@@ -46,7 +48,7 @@ impl RateLimit {
         Self::of(REGISTRATIONS, WINDOW)
     }
 
-    /// The same for a whole day.
+    /// The limit of client registrations for a whole day.
     pub fn for_registrations_of_a_day() -> Self {
         Self::of(REGISTRATIONS_OF_A_DAY, DAY)
     }
@@ -57,7 +59,7 @@ impl RateLimit {
 }
 
 impl RateLimit {
-    /// Counts a failure of `source`; the time to wait when there were too many.
+    /// Counts a failure of `source`. Returns the time to wait when there were too many failures.
     pub fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
         let length = self.window.as_millis() as i64;
         let window = now.millis().div_euclid(length);
@@ -76,7 +78,7 @@ fn slot(source: Option<IpAddr>) -> usize {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     match source {
-        // One household has 2^64 addresses.
+        // One household can use 2^64 addresses, so the counter is for the /64 prefix.
         Some(IpAddr::V6(address)) => address.segments()[..4].hash(&mut hasher),
         source => source.hash(&mut hasher),
     }

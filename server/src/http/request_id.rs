@@ -1,7 +1,7 @@
-//! The name of the request that is being answered, at the beginning of each line of the log that belongs to it.
+//! The ID of the request that is being answered. Each log line of the request begins with it.
 //!
-//! Known by the task, not by a span around the request: nearly all requests log nothing, and to make and enter a span
-//! cost as much as reading their head.
+//! The ID is a task-local value and not a span around the request. Nearly all requests log nothing, and making and
+//! entering a span costs as much as reading a request's head.
 
 use std::fmt;
 
@@ -15,17 +15,17 @@ tokio::task_local! {
     static CURRENT: RequestId;
 }
 
-/// Names a request: a number that differs from start to start, and one that differs from request to request.
+/// Identifies a request: a random number per start of the server, and a counter per request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestId {
-    /// Of this start of the server.
+    /// Identifies this start of the server.
     pub start: u32,
-    /// Of this request.
+    /// Number of this request.
     pub number: u64,
 }
 
 impl RequestId {
-    /// Does the work of this request.
+    /// Runs `work` as the work of this request.
     pub fn around<Work: Future>(self, work: Work) -> TaskLocalFuture<Self, Work> {
         CURRENT.scope(self, work)
     }
@@ -37,20 +37,20 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The form of a line of the log.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
-    /// Text: the name stands before it.
+    /// Text: the ID stands in front.
     Text,
-    /// A JSON object: the name is its first member, `request`.
+    /// A JSON object: the ID is its first member, `request`.
     Json,
 }
 
-/// Writes lines with the name of the request that they belong to.
+/// Writes log lines with the ID of their request.
 pub struct WithRequestId<Format> {
-    /// Writes the rest of them.
+    /// Writes the rest of the line.
     pub format: Format,
-    /// What it writes.
+    /// The format of that line.
     pub line: Line,
 }
 

@@ -1,4 +1,4 @@
-//! Reports of leaks from outside: by anybody who holds a secret, and by GitHub's secret scanning.
+//! Reports of leaks from outside: from people and programs that found a secret, and from GitHub's secret scanning.
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
@@ -16,7 +16,7 @@ use crate::http::fields::Fields;
 use crate::incident::report_policy::is_signed;
 use crate::state::AppState;
 
-/// `POST /leaks/report`: whoever has a secret may have it ended. The answer says nothing about what it was.
+/// `POST /leaks/report`: a caller who has a secret may end it. The answer does not say what the secret was for.
 pub async fn report(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,
@@ -60,7 +60,7 @@ struct Report {
     url: Option<String>,
 }
 
-/// What is reported, and where it was found.
+/// The reported secret, and where it was found.
 fn reported(headers: &HeaderMap, body: &[u8]) -> Option<(Zeroizing<String>, Option<String>)> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (token, url) = if content_type.starts_with("application/json") {
@@ -73,7 +73,7 @@ fn reported(headers: &HeaderMap, body: &[u8]) -> Option<(Zeroizing<String>, Opti
     (!token.is_empty()).then(|| (Zeroizing::new(token), url))
 }
 
-/// One find of GitHub's secret scanning.
+/// One match of GitHub's secret scanning.
 #[derive(Deserialize)]
 struct Find {
     token: String,
@@ -85,7 +85,7 @@ struct Find {
     source: Option<String>,
 }
 
-/// What we say of a find. The token is named by its hash: an answer is no place for it.
+/// Our answer about a match. It identifies the token by its hash, because an answer must not contain the token.
 #[derive(Serialize)]
 struct Label {
     token_hash: String,
@@ -93,7 +93,7 @@ struct Label {
     label: &'static str,
 }
 
-/// `POST /leaks/github`: finds of GitHub's secret scanning partner programme, signed by GitHub.
+/// `POST /leaks/github`: matches of GitHub's secret scanning partner programme, signed by GitHub.
 pub async fn github(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,

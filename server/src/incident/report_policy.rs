@@ -1,4 +1,4 @@
-//! What is done with reports of leaks, and the keys that sign GitHub’s.
+//! The policy for reports of leaks, and GitHub’s public keys.
 
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -7,16 +7,16 @@ use domain::crypto::public_key::PublicKey;
 use domain::model::incident::Policy;
 use serde::Deserialize;
 
-/// What is done with reports.
+/// The policy for reports.
 #[derive(Debug, Clone, Default)]
 pub struct LeakReports {
     /// What happens to a reported secret.
     pub policy: Policy,
-    /// The keys that sign GitHub's reports, by identifier. Without any its reports are not taken.
+    /// The public keys that verify GitHub's reports, by identifier. Without keys, GitHub's reports are not accepted.
     pub github_keys: Vec<(String, PublicKey)>,
 }
 
-/// A file of keys as GitHub publishes them.
+/// A file of keys, in the format that GitHub publishes.
 #[derive(Deserialize)]
 struct KeyFile {
     public_keys: Vec<KeyEntry>,
@@ -28,11 +28,11 @@ struct KeyEntry {
     key: String,
 }
 
-/// Reads a file of keys as <https://api.github.com/meta/public_keys/secret_scanning> answers it.
+/// Reads a file of keys, in the format of <https://api.github.com/meta/public_keys/secret_scanning>.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// The error says what is wrong with the file.
 pub fn read_github_keys(text: &str) -> Result<Vec<(String, PublicKey)>, String> {
     let file: KeyFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
     file.public_keys

@@ -1,7 +1,8 @@
-//! `/mcp/oauth/authorize`: a client sends a person here (RFC 6749 §3.1), who decides and is sent back.
+//! `/mcp/oauth/authorize`: a client sends a person here (RFC 6749 §3.1). The person decides and is sent back.
 //!
-//! Whatever is wrong with the request is answered before anybody signs in, unless another server must be asked about
-//! the client: nobody unknown makes us do that. Only then is it a matter between the person and the client.
+//! Errors of the request are answered before the person signs in. There is one exception: a check that must fetch a
+//! document about the client from another server waits for the sign-in, because strangers must not make this server
+//! send requests. After these checks only the person's decision is open.
 
 use app::error::ActionError;
 use app::pages::client::consent;

@@ -1,4 +1,4 @@
-//! `POST /mcp/oauth/introspect`: what a token is worth now (RFC 7662).
+//! `POST /mcp/oauth/introspect`: the present state of a token (RFC 7662).
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
@@ -14,7 +14,7 @@ use crate::http::client_address::ClientAddress;
 use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
-/// The endpoint. The client that asks must authenticate, and hears of tokens for its own MCP servers alone.
+/// The endpoint. The client must authenticate. It learns only about tokens for its own MCP servers.
 pub async fn endpoint(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,
@@ -34,7 +34,7 @@ async fn answer(state: &AppState, address: ClientAddress, request: Request) -> R
     Ok(introspect(&state.context, client, &request.form, token, &request.origin).await?)
 }
 
-/// The answer about a token that is not active says nothing else (§2.2).
+/// The answer for a token that is not active contains nothing else (§2.2).
 fn body(claims: Option<Claims>) -> Value {
     match claims {
         None => json!({ "active": false }),

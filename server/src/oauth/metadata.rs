@@ -1,6 +1,6 @@
-//! The documents by which clients find everything: RFC 8414 for the authorization server, RFC 9728 for the MCP server.
+//! The discovery documents for clients: RFC 8414 for the authorization server, RFC 9728 for the MCP server.
 //!
-//! Every URL begins with the configured public address, never with what a request's Host header says.
+//! Every URL begins with the configured public address, never with the Host header of a request.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,8 +20,8 @@ const MAX_AGE: &str = "public, max-age=60";
 
 /// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3).
 ///
-/// Real clients insist on `authorization_endpoint`, `response_types_supported` and PKCE even when they will only ask
-/// for client credentials; without them they throw the whole document away.
+/// Real clients require `authorization_endpoint`, `response_types_supported` and PKCE even when they use only client
+/// credentials. Without these members they reject the whole document.
 pub async fn authorization_server(State(state): State<AppState>) -> Response {
     let issuer = &state.context.settings.public_url;
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
@@ -68,7 +68,7 @@ pub async fn protected_resource(State(state): State<AppState>) -> Response {
     ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
 }
 
-/// Every other `/.well-known/` path: 404 in JSON. A page in HTML here makes client libraries give up.
+/// Every other `/.well-known/` path: 404 in JSON. An HTML page here makes client libraries give up.
 pub async fn unknown() -> Response {
     error::plain(StatusCode::NOT_FOUND)
 }

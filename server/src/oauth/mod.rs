@@ -1,4 +1,4 @@
-//! The authorization server's endpoints, one module each: parse, ask the domain, encode.
+//! The endpoints of the authorization server, one module each: parse, call the domain, encode.
 
 pub mod authorize;
 pub mod introspect;
@@ -16,11 +16,11 @@ use axum::response::Response;
 use crate::http::cors;
 use crate::http::middleware::oauth_net;
 
-/// Where a client sends a person, who may have to sign in on the way.
+/// The path to which a client sends a person. The person may have to sign in first.
 pub const AUTHORIZE_PATH: &str = "/mcp/oauth/authorize";
 
-/// What stands around every OAuth endpoint: pages of any origin may read the answer, and a fault of ours has a form
-/// that clients understand.
+/// The layer around every OAuth endpoint. Pages of any origin may read the answer, and an internal error has the format
+/// that OAuth clients understand.
 pub async fn surround<Work: Future<Output = Response>>(
     request: Request,
     work: impl FnOnce(Request) -> Work,

@@ -15,10 +15,10 @@ use crate::http::client_address::ClientAddress;
 use crate::http::error;
 use crate::state::AppState;
 
-/// Where it is.
+/// Path of the endpoint.
 pub const PATH: &str = "/mcp/oauth/register";
 
-/// The endpoint. Anybody may use it, so a source may not use it often.
+/// The endpoint. It needs no authentication, so the number of registrations per source is limited.
 pub async fn endpoint(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,
@@ -61,7 +61,7 @@ fn refusal(error: RegistrationError) -> Response {
             let denied = OAuthErrorCode::AccessDenied;
             refuse(error::status_of(denied), denied.as_str(), "Clients cannot register themselves here.")
         }
-        // RFC 7591 §3.2.2 leaves the form of this refusal to RFC 6750 §3.
+        // RFC 7591 §3.2.2 does not define this refusal; RFC 6750 §3 does.
         RegistrationError::Unauthorized => {
             let problem = "Send the initial access token of this server as a bearer token.";
             let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_token", problem);

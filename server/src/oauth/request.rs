@@ -1,4 +1,4 @@
-//! What the endpoints that clients authenticate at have in common: how a request is read, and how it is refused.
+//! Shared by the endpoints where clients authenticate: how a request is read, and how it is refused.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -13,11 +13,11 @@ use crate::http::client_address::ClientAddress;
 use crate::http::error;
 use crate::state::AppState;
 
-/// A request that could be read.
+/// A request that was read.
 pub struct OAuthRequest {
     /// Its parameters.
     pub form: TokenForm,
-    /// What the client presents. A contradiction between mechanisms is a malformed request, and refused before.
+    /// The client authentication. A request with contradicting mechanisms is malformed and was refused before.
     pub presented: Presented,
     /// Where it came from.
     pub origin: Origin,
@@ -25,11 +25,11 @@ pub struct OAuthRequest {
 
 /// Why a request is refused.
 pub enum Failure {
-    /// Another method than POST.
+    /// The method is not POST.
     Method,
     /// The body did not arrive.
     Body(BodyError),
-    /// Everything else.
+    /// Every other reason.
     OAuth(OAuthError),
 }
 
@@ -39,7 +39,8 @@ impl From<OAuthError> for Failure {
     }
 }
 
-/// Reads a request, in the order of the error matrix: method, content type, query, size, decoding, mechanism.
+/// Reads a request. The checks follow the order of the error matrix: method, content type, query, size, decoding,
+/// mechanism.
 pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, Failure> {
     if request.method() != Method::POST {
         return Err(Failure::Method);
@@ -47,7 +48,7 @@ pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthReque
     if !is_form(request.headers()) {
         return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded.").into());
     }
-    // An address ends up in logs and histories (OAuth 2.1 §2.4.1).
+    // Parameters in a URL end up in logs and browser histories (OAuth 2.1 §2.4.1).
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(OAuthError::invalid_request("Send the parameters in the body, not in the address.").into());
     }
@@ -68,7 +69,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The answer to a request that is refused. `basic` is whether it had an `Authorization` header.
+/// The answer to a request that is refused. `basic` says whether the request had an `Authorization` header.
 pub fn refusal(state: &AppState, address: ClientAddress, failure: Failure, basic: bool) -> Response {
     match failure {
         Failure::Method => {

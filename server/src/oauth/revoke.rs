@@ -1,4 +1,4 @@
-//! `POST /mcp/oauth/revoke`: a client ends a token of its own (RFC 7009).
+//! `POST /mcp/oauth/revoke`: a client ends one of its own tokens (RFC 7009).
 
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
@@ -11,8 +11,8 @@ use crate::http::client_address::ClientAddress;
 use crate::oauth::request::{self, Failure};
 use crate::state::AppState;
 
-/// The endpoint. A token that is unknown or another client's is answered like one that was ended (§2.2);
-/// `token_type_hint` is not needed and not read.
+/// The endpoint. The answer for an unknown token, or for another client's token, is the same as for a token that was
+/// ended (§2.2). `token_type_hint` is not needed and not read.
 pub async fn endpoint(
     State(state): State<AppState>,
     Extension(address): Extension<ClientAddress>,

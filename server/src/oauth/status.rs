@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::http::error;
 use crate::state::AppState;
 
-/// The endpoint. It names nobody, so anybody may read it.
+/// The endpoint. The list contains no names, so it needs no authentication.
 pub async fn endpoint(State(state): State<AppState>, Path(number): Path<String>, headers: HeaderMap) -> Response {
     let Some(number) = number.parse().ok().filter(|parsed: &i64| parsed.to_string() == number) else {
         return error::plain(StatusCode::NOT_FOUND);

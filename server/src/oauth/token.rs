@@ -27,10 +27,10 @@ struct TokenResponse<'token> {
     refresh_token: Option<&'token str>,
 }
 
-/// Where it is.
+/// Path of the endpoint.
 pub const PATH: &str = "/mcp/oauth/token";
 
-/// The endpoint. It takes every method, so that the wrong one gets an answer in JSON too.
+/// The endpoint. It accepts every method, so that a wrong method also gets an answer in JSON.
 pub async fn endpoint(state: &AppState, address: ClientAddress, request: Request) -> Response {
     let started = Instant::now();
     let basic = request.headers().contains_key(header::AUTHORIZATION);

@@ -9,12 +9,12 @@ use crate::form::Errors;
 use crate::links;
 use crate::visit::Visit;
 
-/// The options of a [`Select`], as values and words.
+/// The options of a [`Select`]: value and text of each.
 pub fn options(words: &[(&str, &str)]) -> Vec<(String, String)> {
     words.iter().map(|(value, word)| ((*value).to_owned(), (*word).to_owned())).collect()
 }
 
-/// `aria-describedby` for a field with a hint and maybe an error.
+/// `aria-describedby` for a field that has a hint, and may have an error.
 fn described_by(id: &str, hint: bool, error: bool) -> Option<String> {
     let ids: Vec<String> = [(hint, "hint"), (error, "error")]
         .iter()
@@ -35,8 +35,8 @@ fn Notes(id: &'static str, hint: &'static str, error: Option<String>) -> AnyView
     .into_any()
 }
 
-/// One line of text. `id` is also its name on the wire, unless `name` says another one: where two forms of a page have
-/// the same field.
+/// One line of text. `id` is also the field's name on the wire, unless `name` sets another one. Use `name` when two
+/// forms of a page have the same field.
 #[component]
 pub fn TextField(
     id: &'static str,
@@ -87,13 +87,13 @@ pub fn TextArea(
     .into_any()
 }
 
-/// Escapes what stands inside `<textarea>`: Leptos leaves that element's text as it is. A line break goes first because
-/// browsers drop the one that follows the tag.
+/// Escapes the content of a `<textarea>`, because Leptos does not escape the text of that element. A line break is put
+/// first, because browsers drop the first line break after the tag.
 fn text_area_content(value: &str) -> String {
     format!("\n{}", value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
 }
 
-/// One of a few words.
+/// A choice of one of a few options.
 #[component]
 pub fn Select(
     id: &'static str,
@@ -122,8 +122,8 @@ pub fn Select(
     .into_any()
 }
 
-/// A password, and a code where the person has a second factor, to be typed again before a sensitive action when the
-/// last proof is too old.
+/// Asks for the password, and for a code when the person has a second factor. It appears before a sensitive action when
+/// the last proof is too old.
 #[component]
 pub fn ConfirmPassword(errors: Errors) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
@@ -142,8 +142,8 @@ pub fn ConfirmPassword(errors: Errors) -> AnyView {
     .into_any()
 }
 
-/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are those of the password and the
-/// code: each form of a page needs others.
+/// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are the IDs of the password field
+/// and of the code field. They must differ between the forms of a page.
 #[component]
 pub fn ProofFields(
     errors: Errors,
@@ -166,7 +166,7 @@ pub fn ProofFields(
     .into_any()
 }
 
-/// A code, to be typed beside the password by whoever has a second factor.
+/// The field for a code, beside the password, when the person has a second factor.
 #[component]
 pub fn CodeField(
     id: &'static str,

@@ -1,4 +1,4 @@
-//! The page around a form: where it leads back to, what is wrong, the fields, who is asked to confirm it, the button.
+//! The page around a form: link back, errors, fields, password confirmation, button.
 
 use leptos::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::components::notice::ErrorSummary;
 use crate::form::Errors;
 use crate::page::{Frame, Page};
 
-/// A page that is one form.
+/// A page that consists of one form.
 pub struct FormPage {
     title: String,
     heading: String,
@@ -25,7 +25,7 @@ pub struct FormPage {
 }
 
 impl FormPage {
-    /// A form that is sent to `action` with a button that says `verb`.
+    /// A form that is sent to `action`. Its button says `verb`.
     pub fn new(title: impl Into<String>, action: impl Into<String>, verb: impl Into<String>) -> Self {
         let title = title.into();
         Self {
@@ -44,91 +44,91 @@ impl FormPage {
         }
     }
 
-    /// Another heading than the title that the browser's tab shows.
+    /// Sets a heading that differs from the title in the browser's tab.
     pub fn heading(mut self, heading: impl Into<String>) -> Self {
         self.heading = heading.into();
         self
     }
 
-    /// A sentence below the heading.
+    /// Adds a sentence below the heading.
     pub fn lead(mut self, lead: impl Into<String>) -> Self {
         self.lead = Some(lead.into());
         self
     }
 
-    /// A link back, above the heading; it is also where "Cancel" leads.
+    /// Adds a link back above the heading. "Cancel" leads to the same address.
     pub fn back(mut self, address: impl Into<String>, words: impl Into<String>) -> Self {
         let address = address.into();
         self.back = Some((address.clone(), words.into()));
         self.cancel(address)
     }
 
-    /// Where "Cancel" leads.
+    /// Sets where "Cancel" leads.
     pub fn cancel(mut self, address: impl Into<String>) -> Self {
         self.cancel = Some(address.into());
         self
     }
 
-    /// Without "Cancel".
+    /// Removes "Cancel".
     pub fn without_cancel(mut self) -> Self {
         self.cancel = None;
         self
     }
 
-    /// Without its button: the form has one of its own.
+    /// Removes the page's button, because the form has a button of its own.
     pub fn without_button(mut self) -> Self {
         self.verb = None;
         self
     }
 
-    /// What stands between the heading and the form.
+    /// Adds content between the heading and the form.
     pub fn above(mut self, view: impl IntoAny) -> Self {
         self.above = view.into_any();
         self
     }
 
-    /// What stands below the form.
+    /// Adds content below the form.
     pub fn below(mut self, view: impl IntoAny) -> Self {
         self.below = view.into_any();
         self
     }
 
-    /// A field that nobody sees.
+    /// Adds a hidden field.
     pub fn hidden(self, name: &'static str, value: impl Into<String>) -> Self {
         let value: String = value.into();
         self.fields(view! { <input type="hidden" name=name value=value/> })
     }
 
-    /// A panel of the form, and what it is called.
+    /// Adds a panel to the form, with its title.
     pub fn panel(self, label: &'static str, fields: impl IntoView + 'static) -> Self {
         self.fields(view! { <section class="panel body" aria-label=label>{fields}</section> })
     }
 
-    /// A panel with words and nothing to fill in.
+    /// Adds a panel that holds text and no fields.
     pub fn question(self, words: impl Into<String>) -> Self {
         let words: String = words.into();
         self.panel("What happens", view! { <p>{words}</p> })
     }
 
-    /// A part of the form as it is.
+    /// Adds content to the form without a panel around it.
     pub fn fields(mut self, fields: impl IntoAny) -> Self {
         self.fields.push(fields.into_any());
         self
     }
 
-    /// Whether the form asks who is there.
+    /// Sets whether the form asks the person to prove again who they are.
     pub fn confirm(mut self, asked: bool) -> Self {
         self.confirm = asked;
         self
     }
 
-    /// The button does what cannot be taken back.
+    /// Marks the button as one whose action cannot be undone.
     pub fn danger(mut self) -> Self {
         self.kind = "danger";
         self
     }
 
-    /// The page, with what is wrong.
+    /// Builds the page, with the errors.
     pub fn page(self, errors: Errors) -> Page {
         let status = errors.status();
         let confirm = self.confirm.then(|| view! { <ConfirmPassword errors=errors.clone()/> });

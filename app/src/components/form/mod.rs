@@ -1,4 +1,4 @@
-//! Parts of forms: fields, buttons, the page around a form, and what proves who sends it.
+//! Parts of forms: fields, buttons, the page around a form, and the proof of who sends it.
 
 pub mod field;
 pub mod form_page;

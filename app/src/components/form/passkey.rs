@@ -1,11 +1,11 @@
-//! The button that asks for a passkey. It is hidden until its script finds that the browser has passkeys.
+//! The button that asks for a passkey. It stays hidden until its script finds that the browser supports passkeys.
 
 use leptos::prelude::*;
 
 use crate::assets;
 
-/// The button and the hidden fields that carry the answer, inside a form. The script is a module, which a page runs
-/// once even where it has two such buttons. `challenge` is where the script gets what the passkey is to sign.
+/// The button, and the hidden fields that carry the passkey's answer, inside a form. The script is a module, so a page
+/// runs it once even when it has two such buttons. The script gets the challenge to sign from the address `challenge`.
 #[component]
 pub fn PasskeyButton(
     #[prop(into)] challenge: String,

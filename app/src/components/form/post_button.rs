@@ -1,10 +1,10 @@
-//! A form that is one button.
+//! A form that consists of one button.
 
 use leptos::prelude::*;
 
 use crate::components::layout::FormToken;
 
-/// A form that is one button: these fields are sent to `action`.
+/// A form that consists of one button. It sends these fields to `action`.
 pub fn post_button(
     action: &'static str,
     fields: impl IntoIterator<Item = (&'static str, String)>,
@@ -24,7 +24,8 @@ pub fn post_button(
     .into_any()
 }
 
-/// The words of a button among many of its kind; `of` says to those who do not see the table which one it is.
+/// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the
+/// table.
 pub fn one_of_many(words: &'static str, of: String) -> AnyView {
     view! { {words}<span class="vh">{of}</span> }.into_any()
 }

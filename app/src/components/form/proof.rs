@@ -1,4 +1,4 @@
-//! The fields of what proves a credential: public keys, and identities of other issuers.
+//! The fields that prove a credential: public keys, and identities of other issuers.
 
 use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
@@ -7,21 +7,21 @@ use crate::assets;
 use crate::components::form::field::{Select, TextArea, TextField};
 use crate::form::Errors;
 
-/// What was typed about keys.
+/// The key fields as the person typed them.
 #[derive(Debug, Clone, Default)]
 pub struct TypedKeys {
     /// JWK, JWKS or PEM.
     pub public_key: String,
-    /// What to call it.
+    /// Name of the key.
     pub label: String,
-    /// When it stops working, where a key is added alone.
+    /// When the key stops working. Used only where a key is added to an existing credential.
     pub expiry: String,
     /// The day for `date`.
     pub expires_on: String,
 }
 
 impl TypedKeys {
-    /// The same without a private key: what was pasted by mistake is not sent back.
+    /// The same fields without a private key. A private key that was pasted by mistake is not sent back to the browser.
     fn without_private_key(mut self) -> Self {
         if holds_private_key(&self.public_key) {
             self.public_key.clear();
@@ -30,7 +30,7 @@ impl TypedKeys {
     }
 }
 
-/// What was typed about an identity.
+/// The identity fields as the person typed them.
 #[derive(Debug, Clone, Default)]
 pub struct TypedIdentity {
     /// Issuer.
@@ -39,13 +39,14 @@ pub struct TypedIdentity {
     pub subject: String,
     /// Audience.
     pub audience: String,
-    /// `name=value`, one a line.
+    /// Conditions: `name=value`, one a line.
     pub claims: String,
     /// Pasted keys of the issuer.
     pub jwks: String,
 }
 
-/// A place to paste a key, to choose a file, or to make a pair without the private half ever leaving the browser.
+/// A field to paste a key, a button to choose a file, and a button to make a key pair. The private key of that pair
+/// never leaves the browser.
 #[component]
 pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     let typed = typed.without_private_key();
@@ -81,7 +82,7 @@ pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     .into_any()
 }
 
-/// A kind of issuer with a filled example.
+/// A kind of issuer, with an example that fills the fields.
 struct Preset {
     word: &'static str,
     label: &'static str,
@@ -122,7 +123,7 @@ const PRESETS: [Preset; 4] = [
 ];
 
 impl TypedIdentity {
-    /// The example of a kind of issuer; empty for a word that is none.
+    /// The example of a kind of issuer. Empty when `word` names no kind.
     pub fn example(word: &str) -> Self {
         let preset = PRESETS.iter().find(|preset| preset.word == word);
         preset.map_or_else(Self::default, |preset| Self {
@@ -133,7 +134,7 @@ impl TypedIdentity {
         })
     }
 
-    /// The same without a private key: what was pasted by mistake is not sent back.
+    /// The same fields without a private key. A private key that was pasted by mistake is not sent back to the browser.
     fn without_private_key(mut self) -> Self {
         if holds_private_key(&self.jwks) {
             self.jwks.clear();
@@ -151,7 +152,8 @@ impl TypedIdentity {
     }
 }
 
-/// Who may stand for the credential. `example` is the address to which the word of a preset is appended.
+/// The fields of an identity that may stand for the credential. `example` is an address; each preset appends its word
+/// to it.
 #[component]
 pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
     let typed = typed.without_private_key();

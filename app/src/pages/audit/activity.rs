@@ -22,13 +22,13 @@ use crate::visit::signed_in;
 
 const PAGE_SIZE: u16 = 50;
 
-/// What the filter form holds.
+/// The fields of the filter form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ActivityQuery {
     /// Part of the actor's name, or its identifier.
     pub actor: String,
-    /// One action.
+    /// An action.
     pub action: String,
     /// Part of the target's name, or its identifier.
     pub target: String,
@@ -41,7 +41,7 @@ pub struct ActivityQuery {
 }
 
 impl ActivityQuery {
-    /// The address of these entries, on the page or in the file.
+    /// The address of these entries: of the page or of the file.
     fn link(&self, path: &str) -> String {
         let Self { actor, action, target, from, to, before } = self;
         let parameters =
@@ -55,29 +55,29 @@ impl ActivityQuery {
 pub struct EntryView {
     /// Number in the chain.
     pub seq: i64,
-    /// When, in milliseconds since the epoch.
+    /// Time, in milliseconds since the epoch.
     pub at: i64,
-    /// What, in words.
+    /// The action in words.
     pub what: String,
     /// Identifier of the action.
     pub action: String,
-    /// Who.
+    /// The actor.
     pub actor: String,
-    /// To what kind of thing.
+    /// The kind of the target.
     pub target_kind: String,
-    /// To what.
+    /// Identifier of the target.
     pub target_id: String,
-    /// Its name then.
+    /// Name of the target at that time.
     pub target_name: String,
-    /// From where.
+    /// The source address.
     pub address: Option<String>,
-    /// With which user agent.
+    /// The user agent.
     pub agent: Option<String>,
-    /// Details as label, value before, value after (or the only value).
+    /// Details: label, value before, value after. A detail may have only one value.
     pub details: Vec<(String, Option<String>, String)>,
 }
 
-/// What the page calls an action. A new action does not compile without a text here.
+/// The name of an action on the page. A new action does not compile without a text here.
 fn text(action: Action) -> &'static str {
     match action {
         Action::PersonCreated => "Account created",
@@ -192,7 +192,7 @@ fn plain(value: &serde_json::Value) -> String {
     }
 }
 
-/// One page of entries, and where the next one begins.
+/// One page of entries, and where the next page begins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ActivityView {
     /// The entries.
@@ -217,7 +217,7 @@ pub async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError>
     Ok(ActivityView { entries, next })
 }
 
-/// What the filter form means.
+/// Converts the filter form to a filter of the audit log.
 pub fn filter(query: &ActivityQuery) -> Result<Filter, ActionError> {
     let text = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
     let day = |text: &str, read: fn(&str) -> Option<Timestamp>| match text.trim() {
@@ -240,7 +240,7 @@ pub fn filter(query: &ActivityQuery) -> Result<Filter, ActionError> {
 pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let ActivityView { entries, next } = activity(query.clone()).await?;
-    // The chain is of everybody's entries.
+    // The chain contains entries of all teams.
     let administers = visit.authority()?.is_administrator();
     let verdict = if verify && administers { Some(audit::verify(&visit.context).await?) } else { None };
     let first = ActivityQuery { before: String::new(), ..query.clone() };
@@ -289,7 +289,7 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
     Ok(Page::new("Activity", body))
 }
 
-/// Asks for the form of the export. The entries are those that the filter of the list shows.
+/// The form of the export. It exports the entries that the list's filter shows.
 pub async fn export_page(form: Form<ActivityQuery>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed: query, errors, .. } = form;
@@ -311,7 +311,7 @@ pub async fn export_page(form: Form<ActivityQuery>) -> Result<Page, ActionError>
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// Whether the chain of entries is as it was written. Walking a long chain takes a while, so it is asked for.
+/// Checks that the chain of entries is unchanged. A long chain takes some time, so the page checks only on request.
 #[component]
 fn ChainState(verdict: Option<Verdict>) -> AnyView {
     match verdict {
@@ -330,7 +330,7 @@ fn ChainState(verdict: Option<Verdict>) -> AnyView {
     .into_any()
 }
 
-/// When, what and who: one line.
+/// Time, action and actor in one line.
 #[component]
 pub fn EntryLine(entry: EntryView) -> AnyView {
     let target = (!entry.target_name.is_empty()).then(|| {

@@ -1,4 +1,4 @@
-//! Connected apps: what people have allowed.
+//! Connected apps: the consents that people gave.
 
 use domain::base::cursor::Cursor;
 use domain::base::id::ConsentId;
@@ -23,7 +23,7 @@ use crate::page::Page;
 use crate::pages::client::personal_tokens::token_table;
 use crate::visit::signed_in;
 
-/// Ends a grant.
+/// Ends a consent.
 #[server(prefix = "/fn", endpoint = "end_grant")]
 pub async fn end_grant(grant: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -32,16 +32,16 @@ pub async fn end_grant(grant: String) -> Result<String, ActionError> {
     Ok(Done::AppsAccessEnded.at(links::APPS))
 }
 
-/// Where the two lists of the page go on.
+/// The cursors of the two lists on the page.
 #[derive(Debug, Clone, Default)]
 pub struct AppsQuery {
-    /// After which grant.
+    /// Cursor in the list of consents.
     pub after: String,
-    /// After which personal token.
+    /// Cursor in the list of personal tokens.
     pub tokens_after: String,
 }
 
-/// What people have allowed: one's own, and everybody's for administrators.
+/// The consents of the signed-in person. Administrators also see the consents of all people.
 pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let authority = visit.authority()?;

@@ -1,4 +1,4 @@
-//! The page on which a person lets an interactive client act for them.
+//! The page on which a person lets a client act for them.
 
 use domain::client::authorization::AuthorizationRequest;
 use domain::model::client::ClientKind;
@@ -16,7 +16,8 @@ use crate::page::{Frame, Page};
 use crate::pages::message::message;
 use crate::visit::signed_in;
 
-/// The page. `query` is the request as it came: the decision brings it along, and it is read again.
+/// The page. `query` is the request as it arrived. The form sends it back with the decision, and the server reads it
+/// again.
 pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, ActionError> {
     let viewer = signed_in()?.viewer()?.clone();
     let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
@@ -80,7 +81,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
     Ok(Page::new("Allow access", body).framed(Frame::Gate))
 }
 
-/// The request cannot be answered: who sent it, or where the answer would go, is not known.
+/// The page for a request that cannot be answered, because the client or its redirect URI is not known.
 pub fn refused(problem: &str) -> Page {
     let text = format!(
         "{problem} You were not sent back, because whoever sent you here could not be recognised. Start again in the \

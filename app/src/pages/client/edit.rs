@@ -13,7 +13,7 @@ use crate::page::Page;
 use crate::pages::client::new::{TypedClient, description_fields};
 use crate::visit::signed_in;
 
-/// The form that changes a client, with what was typed if it was sent before.
+/// The form that changes a client, with the typed values if it was sent before.
 pub async fn form(id: String, form: Form<Option<TypedClient>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;

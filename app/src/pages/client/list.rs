@@ -1,4 +1,4 @@
-//! The clients that may ask people.
+//! The clients that may ask people for consent.
 
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
-/// Which clients are shown: the fields of the address.
+/// The filter in the list's address.
 #[derive(Debug, Clone, Default)]
 pub struct ClientsQuery {
     /// Part of the name or the client ID.
     pub q: String,
-    /// A kind, as stored; empty: every one.
+    /// Kind of client, as stored; empty: every kind.
     pub kind: String,
-    /// After which client.
+    /// Cursor of the page.
     pub after: String,
 }
 
-/// The clients that may ask people.
+/// The list of the clients that may ask people for consent.
 pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
@@ -110,7 +110,7 @@ fn days(time: Duration) -> u64 {
     time.as_secs() / (24 * 3600)
 }
 
-/// How a client came to be here, in words.
+/// How a client was registered, in words.
 pub(super) fn kind_words(client: &AppClient) -> &'static str {
     match (client.kind, client.is_confidential()) {
         (ClientKind::Registered, true) => "Added by an administrator, confidential",

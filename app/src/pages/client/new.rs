@@ -25,13 +25,13 @@ pub struct TypedClient {
 }
 
 impl TypedClient {
-    /// What a client has now.
+    /// The present values of a client.
     pub(super) fn of(client: &AppClient) -> Self {
         let uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
         Self { name: client.name.clone(), redirect_uris: uris.join("\n"), kind: String::new() }
     }
 
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> ClientDraft {
         ClientDraft {
             name: self.name.clone(),
@@ -41,7 +41,7 @@ impl TypedClient {
     }
 }
 
-/// The form with what was typed and what is wrong with it.
+/// The form, with the typed values and the errors.
 pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;

@@ -1,4 +1,4 @@
-//! Personal tokens: one's own, generating one, and the one page that shows it.
+//! Personal tokens of the signed-in person, generating one, and the only page that shows it.
 
 use domain::base::id::PersonalTokenId;
 use domain::client::personal_token::{self, TokenDraft, grantable};
@@ -44,16 +44,16 @@ pub struct TypedToken {
     pub server: String,
     /// Ticked scopes.
     pub scopes: Vec<String>,
-    /// Days.
+    /// Days until it expires.
     pub expiry: String,
 }
 
-/// Choices of an expiry, in days.
+/// The expiries to choose from, in days.
 const EXPIRIES: [(&str, &str); 4] = [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "365 days")];
 const DEFAULT_EXPIRY: &str = "30";
 
 impl TypedToken {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> TokenDraft {
         let expiry = if self.expiry.is_empty() { DEFAULT_EXPIRY } else { &self.expiry };
         TokenDraft {
@@ -65,7 +65,7 @@ impl TypedToken {
     }
 }
 
-/// Tokens, each with a button that ends it; with their people where somebody looks at everybody's.
+/// Tokens, each with a button that ends it. The list of all people's tokens also shows the person.
 pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_everybody: bool) -> AnyView {
     if tokens.is_empty() {
         return view! { <div class="body"><p>"There is no personal token."</p></div> }.into_any();
@@ -99,7 +99,7 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
     table(columns.chain(["MCP server and scopes", "Ends", "Last used", ""]), rows)
 }
 
-/// One's own tokens, and the form for another with what was typed and what is wrong with it.
+/// The tokens of the signed-in person, and the form for another token with the typed values and the errors.
 pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
@@ -140,7 +140,7 @@ pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// Texts for programs that take a token, for this MCP server.
+/// The texts for programs that use a token, for this MCP server.
 fn snippets(resource: &str) -> Vec<Snippet> {
     vec![
         Snippet {
@@ -177,7 +177,8 @@ fn snippets(resource: &str) -> Vec<Snippet> {
     ]
 }
 
-/// The answer to the form: the only time the token is shown, with texts for programs that call this MCP server.
+/// The answer to the form. It is the only page that shows the token, with the texts for programs that call this MCP
+/// server.
 pub fn reveal(token: PersonalToken, secret: &PlainSecret, resource: &str) -> Page {
     let texts = snippets(resource);
     let lead = view! { "For "<b>{token.name}</b>", until "<Moment at=token.expires_at/>". This is the only time it is shown." };
@@ -189,7 +190,7 @@ pub fn reveal(token: PersonalToken, secret: &PlainSecret, resource: &str) -> Pag
         .page()
 }
 
-/// The form was sent again.
+/// The page for a form that was sent again.
 pub fn already_generated(_: &str) -> Page {
     message(
         409,

@@ -1,4 +1,4 @@
-//! Replacing a client’s secret, and the one page that shows it.
+//! Replacing a client’s secret, and the only page that shows it.
 
 use domain::base::id::AppClientId;
 use domain::client;
@@ -14,7 +14,7 @@ use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::signed_in;
 
-/// The answer to the form of a confidential client: the only time its secret is shown.
+/// The answer to the form of a confidential client. It is the only page that shows the secret.
 pub fn reveal(client: &AppClient, secret: &PlainSecret) -> Page {
     Reveal::new("Save your client secret", "Client ID and secret", links::client(&client.id))
         .lead(shown_once(&client.name))
@@ -23,7 +23,7 @@ pub fn reveal(client: &AppClient, secret: &PlainSecret) -> Page {
         .page()
 }
 
-/// Asks before a client's secret is replaced.
+/// The page that asks before a client's secret is replaced.
 pub async fn form(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
@@ -38,7 +38,7 @@ pub async fn form(id: String, form: Form) -> Result<Page, ActionError> {
     Ok(page.confirm(visit.must_confirm()).page(form.errors))
 }
 
-/// The form of a client was sent again.
+/// The page for a client's form that was sent again.
 pub fn already_added(id: &str) -> Page {
     message(
         409,

@@ -15,7 +15,7 @@ use crate::page::Page;
 use crate::pages::client::list::kind_words;
 use crate::visit::signed_in;
 
-/// Removes a client and ends its grants.
+/// Removes a client and ends the consents that it has.
 #[server(prefix = "/fn", endpoint = "remove_client")]
 pub async fn remove_client(client: String) -> Result<String, ActionError> {
     let visit = signed_in()?;

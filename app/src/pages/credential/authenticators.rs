@@ -1,6 +1,7 @@
-//! Keys and identities of a credential: their tables on its page, the pages that add one, the actions that remove one.
+//! Keys and identities of a credential: their tables, the pages that add them, the actions that remove them.
 //!
-//! The forms that add are answered by handlers of the server, which ask for the password again when it is due.
+//! Handlers of the server answer the forms that add, because these handlers ask for the password again when that is
+//! due.
 
 use domain::base::clock::Timestamp;
 use domain::base::id::{ClientId, FederatedIdentityId, KeyId};
@@ -45,12 +46,12 @@ pub async fn remove_identity(client_id: String, id: String) -> Result<String, Ac
     Ok(Done::CredentialRemoved.at(links::credential(&client_id)))
 }
 
-/// What the rules understand of typed keys.
+/// Converts the typed keys to the input of the domain rules.
 pub fn keys_draft(typed: &TypedKeys) -> KeysDraft {
     KeysDraft { text: typed.public_key.clone(), label: typed.label.clone(), algorithm: None }
 }
 
-/// What the rules understand of a typed identity.
+/// Converts the typed identity to the input of the domain rules.
 pub fn identity_draft(typed: &TypedIdentity) -> FederatedDraft {
     FederatedDraft {
         issuer: typed.issuer.clone(),
@@ -61,7 +62,7 @@ pub fn identity_draft(typed: &TypedIdentity) -> FederatedDraft {
     }
 }
 
-/// The page that adds a key, with what was typed and what is wrong with it.
+/// The page that adds a key, with the typed values and the errors.
 pub async fn new_key(client_id: String, form: Form<TypedKeys>) -> Result<Page, ActionError> {
     let Form { typed, errors, .. } = form;
     let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
@@ -90,7 +91,7 @@ async fn added(client_id: &str, page: FormPage, errors: Errors) -> Result<Page, 
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// A button that removes something after a second click.
+/// A button that removes something after the person confirms it with a second click.
 fn remove_button(action: &'static str, client_id: String, id: String, what: String) -> AnyView {
     view! {
         <details class="menu">

@@ -1,5 +1,5 @@
-//! Editing a credential: what it is called and what it may do. Which MCP servers it is for stays: that would be another
-//! credential.
+//! Editing a credential: its name and its permissions. Its MCP servers cannot be changed: with other servers it would
+//! be another credential.
 
 use domain::base::clock::Timestamp;
 use domain::credential::edit::Edit;
@@ -21,7 +21,7 @@ use crate::pages::credential::fields::{
 use crate::pages::credential::find;
 use crate::visit::signed_in;
 
-/// What was typed: the fields as they are on the wire.
+/// The fields, as they are on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
     /// Identifier of the team that owns it.
@@ -32,7 +32,7 @@ pub struct Typed {
     pub description: String,
     /// Ticked scopes.
     pub scopes: Vec<String>,
-    /// Seconds; empty: the server's rule.
+    /// Lifetime of tokens in seconds; empty: the server's rule.
     pub token_lifetime: String,
     /// Address ranges, one a line.
     pub ip_ranges: String,
@@ -56,7 +56,7 @@ impl Typed {
         }
     }
 
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn edit(&self) -> Result<Edit, Vec<FieldError>> {
         let mut errors = Vec::new();
         let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
@@ -87,13 +87,13 @@ impl Typed {
     }
 }
 
-/// The form, filled with what the credential is now.
+/// The form, filled with the present values of the credential.
 pub async fn page(client_id: String) -> Result<Page, ActionError> {
     let credential = find(&signed_in()?, &client_id).await?;
     form(client_id, Form::new(Typed::of(&credential))).await
 }
 
-/// The form with what was typed and what is wrong with it.
+/// The form, with the typed values and the errors.
 pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;

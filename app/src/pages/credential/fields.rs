@@ -41,7 +41,7 @@ pub fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
     }
 }
 
-/// The teams in which the person has `role`, to choose from; nothing when there is no choice.
+/// The teams to choose from: those in which the person has `role`. Nothing when there is no choice.
 pub async fn team_choice(
     visit: &Visit,
     role: Role,
@@ -78,7 +78,7 @@ pub fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
     }
 }
 
-/// The rules of assertions that a form's ticks mean.
+/// Converts the ticks of a form to the rules of assertions.
 pub fn read_rules(ticked: &[String]) -> AssertionRules {
     let has = |word: &str| ticked.iter().any(|ticked| ticked == word);
     AssertionRules {
@@ -88,7 +88,7 @@ pub fn read_rules(ticked: &[String]) -> AssertionRules {
     }
 }
 
-/// The ticks that mean these rules.
+/// Converts the rules of assertions to ticks.
 pub fn rule_words(rules: AssertionRules) -> Vec<String> {
     [
         (rules.token_endpoint_audience, "token_endpoint_audience"),
@@ -101,7 +101,7 @@ pub fn rule_words(rules: AssertionRules) -> Vec<String> {
     .collect()
 }
 
-/// Exceptions for programs that cannot do better.
+/// Exceptions for programs that cannot follow the default rules.
 #[component]
 pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
     let rules = [
@@ -135,7 +135,8 @@ pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
     .into_any()
 }
 
-/// Scopes with what they allow. None ticked: the default, which `hint` tells where there are several servers.
+/// The scopes, with what they allow. No tick means the default scopes. `hint` explains the default where there are
+/// several servers.
 #[component]
 pub fn ScopeChoice(
     servers: Vec<McpServer>,
@@ -145,7 +146,8 @@ pub fn ScopeChoice(
 ) -> AnyView {
     let default: Vec<String> =
         servers.first().map(|server| server.default_scope_names().map(str::to_owned).collect()).unwrap_or_default();
-    // With several servers to choose from nothing is ticked in advance: it would belong to one of them only.
+    // With several servers nothing is ticked in advance, because a scope ticked in advance would belong to only one of
+    // them.
     let several = servers.len() > 1;
     let chosen = if chosen.is_empty() && !several { default } else { chosen };
     let mut scopes: Vec<ScopeDescription> = Vec::new();
@@ -182,7 +184,7 @@ pub fn ScopeChoice(
     .into_any()
 }
 
-/// When what proves the credential stops working.
+/// The expiry of the secret or key.
 #[component]
 pub fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_error: Option<String>) -> AnyView {
     let chosen = if chosen.is_empty() { "90".to_owned() } else { chosen };
@@ -216,7 +218,7 @@ pub fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_erro
     .into_any()
 }
 
-/// How long tokens live.
+/// The lifetime of tokens.
 #[component]
 pub fn LifetimeChoice(
     chosen: String,
@@ -233,7 +235,7 @@ pub fn LifetimeChoice(
     ]
     .map(|(value, word)| (value.to_owned(), word.to_owned()))
     .into();
-    // A lifetime set on the command line may be none of these.
+    // The command line may have set a lifetime that is not in this list.
     if !options.iter().any(|(value, _)| *value == chosen) {
         options.push((chosen.clone(), format!("{chosen} seconds")));
     }

@@ -25,19 +25,19 @@ use crate::visit::signed_in;
 
 const PAGE_SIZE: u16 = 50;
 
-/// What the address of the list says.
+/// The parameters in the list's address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CredentialsQuery {
     /// Part of a name or a client ID.
     pub q: String,
-    /// Which: one of [`STATUSES`].
+    /// Filter: one of [`STATUSES`].
     pub status: String,
     /// Identifier of a team.
     pub team: String,
-    /// Order: one of [`SORTS`].
+    /// Sort order: one of [`SORTS`].
     pub sort: String,
-    /// Where to go on.
+    /// Cursor of the page.
     pub after: String,
 }
 
@@ -68,21 +68,21 @@ pub struct CredentialRow {
     pub client_id: String,
     /// Name.
     pub name: String,
-    /// Name of its team, when there are several to tell apart.
+    /// Name of its team, when the list shows several teams.
     pub team: Option<String>,
-    /// Its MCP servers, as people write them.
+    /// Its MCP servers, in short form.
     pub servers: Vec<String>,
     /// Scopes.
     pub scopes: Vec<String>,
     /// Status.
     pub status: StatusView,
-    /// Whether it can be disabled or revoked, by who looks.
+    /// Whether the person who looks may disable or revoke it.
     pub can_stop: bool,
-    /// Whether it can be edited, by who looks.
+    /// Whether the person who looks may edit it.
     pub can_edit: bool,
     /// When it was last used, in milliseconds since the epoch.
     pub last_used_at: Option<i64>,
-    /// From where.
+    /// Address of the last use.
     pub last_used_from: Option<String>,
 }
 
@@ -91,16 +91,16 @@ pub struct CredentialRow {
 pub struct CredentialsView {
     /// The rows.
     pub rows: Vec<CredentialRow>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
     pub next: Option<String>,
 }
 
-/// A resource identifier as people write it: without the scheme.
+/// A resource identifier without the scheme.
 pub fn short_resource(resource: &str) -> String {
     resource.split_once("://").map_or(resource, |(_, rest)| rest).to_owned()
 }
 
-/// The credential's servers, as people write them.
+/// The credential's servers, in short form.
 pub fn server_names(credential: &Credential, servers: &[McpServer]) -> Vec<String> {
     let find = |id: &McpServerId| servers.iter().find(|server| server.id == *id);
     credential.servers.iter().filter_map(find).map(|server| short_resource(&server.resource)).collect()
@@ -174,7 +174,8 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
         }
         .into_any()
     } else {
-        // One template serves all rows: what some of them would refuse is at the credential's own page.
+        // One template serves all rows, so it offers only the actions that all rows allow. The other actions are on the
+        // credential's own page.
         let edit = rows.iter().filter(|row| row.can_stop).all(|row| row.can_edit);
         let tools = RowTools { stop: can_generate, edit };
         view! { <Table rows tools/> }.into_any()
@@ -230,10 +231,10 @@ fn generate() -> AnyView {
     view! { <a class="button" data-kind="primary" href=links::NEW_CREDENTIAL>"Generate credentials"</a> }.into_any()
 }
 
-/// The table. Ticked rows are stopped together: the form leads to the page that states the facts first.
+/// The table. Ticked rows are stopped together: the form leads to the page that shows the facts first.
 ///
-/// A row holds what it says and nothing that repeats: fifty rows of buttons and icons weighed 90 kB. The script adds
-/// the tools of a row from the template; without it, the name leads to the page that has them all.
+/// A row holds only its own data, and nothing that repeats: fifty rows with buttons and icons weighed 90 kB. The script
+/// adds the actions of a row from the template. Without script, the name links to the page that has all actions.
 #[component]
 fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
     let server = if rows.iter().any(|row| row.team.is_some()) { "MCP server and team" } else { "MCP server" };
@@ -269,15 +270,15 @@ fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
     .into_any()
 }
 
-/// What the menu of a row offers. Rows with a box to tick get it.
+/// The actions in a row's menu. Only rows with a tick box get the menu.
 #[derive(Clone, Copy)]
 struct RowTools {
     stop: bool,
     edit: bool,
 }
 
-/// What the script puts into each row: the copy button beside the client ID, and the menu. It completes the labels with
-/// the credential's name and the links with its address.
+/// The template that the script copies into each row: the copy button beside the client ID, and the menu. The script
+/// adds the credential's name to the labels and its address to the links.
 fn row_tools(tools: RowTools) -> AnyView {
     view! {
         <template id="row-tools">
@@ -325,7 +326,7 @@ fn table_row(row: CredentialRow) -> AnyView {
     .into_any()
 }
 
-/// Nothing yet: one sentence, one button, the three steps.
+/// The empty list: one sentence, one button, the three steps.
 #[component]
 fn Empty(can_generate: bool) -> AnyView {
     let step = |icon: Icon, title: &'static str, text: &'static str| {

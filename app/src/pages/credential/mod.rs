@@ -1,4 +1,4 @@
-//! Credentials: the list, the page of one, and everything that is done with one.
+//! Credentials: the list, the page of one credential, and all actions on it.
 
 pub mod authenticators;
 pub mod edit;

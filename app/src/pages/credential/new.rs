@@ -1,7 +1,7 @@
-//! Generating a credential: the name is enough.
+//! Generating a credential. Only the name is required.
 //!
-//! The form is answered by a handler of the server beside this page's route, not by a server function: a plain form
-//! sent to a server function is answered with a redirect, whose body or address would have to carry the secret.
+//! A handler of the server answers the form, beside this page's route. A server function cannot: it answers a plain
+//! form with a redirect, and the redirect's body or address would have to carry the secret.
 
 use domain::base::id::{ClientId, McpServerId};
 use domain::credential;
@@ -28,7 +28,7 @@ use crate::pages::credential::fields::{
 use crate::pages::credential::list::short_resource;
 use crate::visit::signed_in;
 
-/// What was typed: the fields as they are on the wire.
+/// The fields, as they are on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
     /// Identifier of the team that owns it.
@@ -45,22 +45,22 @@ pub struct Typed {
     pub expiry: String,
     /// The day for `date`.
     pub expires_on: String,
-    /// Seconds; empty: the server's rule.
+    /// Lifetime of tokens in seconds; empty: the server's rule.
     pub token_lifetime: String,
     /// Address ranges, one a line.
     pub ip_ranges: String,
-    /// How it proves itself: the words of [`AuthMethod`].
+    /// How the credential authenticates: the words of [`AuthMethod`].
     pub method: String,
     /// For `private_key_jwt`.
     pub keys: TypedKeys,
     /// For `federated`.
     pub identity: TypedIdentity,
-    /// Ticked rules of assertions: `token_endpoint_audience`, `reusable`, `jwt_bearer`.
+    /// Ticked exceptions for assertions: `token_endpoint_audience`, `reusable`, `jwt_bearer`.
     pub assertions: Vec<String>,
 }
 
 impl Typed {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
         let mut errors = Vec::new();
         let expiry = read_expiry(&self.expiry, &self.expires_on).unwrap_or_else(|error| {
@@ -97,7 +97,7 @@ impl Typed {
         })
     }
 
-    /// The settings of an existing credential, for one like it.
+    /// The settings of an existing credential, to generate a similar one.
     async fn like(client_id: &ClientId) -> Result<Self, ActionError> {
         let visit = signed_in()?;
         let found = credential::inspect::find(&visit.context, visit.authority()?, client_id)
@@ -123,7 +123,7 @@ impl Typed {
     }
 }
 
-/// The empty form, one filled with the settings of the credential `from`, or with the example of a kind of issuer.
+/// The form: empty, filled with the settings of the credential `from`, or filled with the example of a kind of issuer.
 pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, ActionError> {
     let typed = match (from, example) {
         (Some(from), _) => Typed::like(&ClientId::parse(from).ok_or(ActionError::NotFound)?).await?,
@@ -137,7 +137,7 @@ pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, Act
     form(Form::new(typed)).await
 }
 
-/// The form with what was typed and what is wrong with it.
+/// The form, with the typed values and the errors.
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
@@ -181,7 +181,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     Ok(page.fields(fields).confirm(visit.must_confirm()).page(errors))
 }
 
-/// What most credentials need not set.
+/// Settings that most credentials do not need.
 fn more_options(typed: Typed, servers: Vec<McpServer>, errors: &Errors) -> AnyView {
     let example = format!("{}?example=", links::NEW_CREDENTIAL);
     view! {

@@ -1,4 +1,4 @@
-//! New secrets for several credentials that one text gave away: asked once, shown once.
+//! New secrets for several credentials that one text leaked. The page asks once and shows the secrets once.
 
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
@@ -27,14 +27,14 @@ pub struct Typed {
     pub client_ids: String,
     /// `rotate` or `replace`.
     pub how: String,
-    /// How long the old secrets go on working.
+    /// How long the old secrets still work.
     pub overlap: String,
     /// The day for `date`.
     pub overlap_until: String,
 }
 
 impl Typed {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn renewal(&self) -> Result<Renewal, FieldError> {
         match self.how.as_str() {
             "replace" => Ok(Renewal::Replace),
@@ -47,7 +47,7 @@ impl Typed {
     }
 }
 
-/// Asks before: the names, the overlap, the password when it is due.
+/// The page that asks first: the names, the overlap, and the password when that is due.
 pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
@@ -101,7 +101,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// The new secrets, in the answer to the form that made them and nowhere else.
+/// The new secrets. The answer to the form that made them is the only place where they appear.
 pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
     let (made, all) = (i64::try_from(made).unwrap_or(i64::MAX), renewed.len());
@@ -145,7 +145,7 @@ fn panel(number: usize, one: Renewed) -> AnyView {
     view! { <section class="panel body" aria-label=name.clone()><h2>{name.clone()}</h2>{fields}</section> }.into_any()
 }
 
-/// Why one of them got no new secret.
+/// Why a credential got no new secret.
 fn why(error: CredentialError) -> String {
     let words = match error {
         CredentialError::OtherMethod => "No new secret: it proves itself in another way.",

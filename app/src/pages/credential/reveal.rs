@@ -15,7 +15,7 @@ use crate::pages::credential::show::connection;
 use crate::snippets::Connection;
 use crate::visit::Visit;
 
-/// What is shown. The secret in `connection` is in this answer and nowhere else.
+/// The content of the page. The secret in `connection` is in this answer and nowhere else.
 pub struct NewSecret {
     connection: Connection,
     expires_at: Option<Timestamp>,
@@ -27,12 +27,12 @@ pub struct NewSecret {
 pub enum Occasion {
     /// The credential is new.
     Generated,
-    /// The secret takes the place of another one, which works up to this moment, or not any more.
+    /// The secret replaces another one. The old secret works until this time, or no longer works.
     Rotated(Option<Timestamp>),
 }
 
 impl NewSecret {
-    /// The secret that was generated; nothing when the credential has none.
+    /// The new secret. Nothing when the credential has no secret.
     pub fn of(visit: &Visit, generated: &Generated, occasion: Occasion) -> Option<Self> {
         let secret = generated.secret.as_ref()?;
         let mut connection = connection(visit, &generated.credential, Some(&generated.server));

@@ -1,6 +1,6 @@
-//! Rotation: a new secret or key beside the present one, and what to do while both work.
+//! Rotation: a new secret or key beside the present one, and the actions while both work.
 //!
-//! The form that starts one is answered by a handler of the server, because the answer may show a secret.
+//! A handler of the server answers the form that starts a rotation, because the answer may show a secret.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -32,11 +32,11 @@ use crate::visit::{Visit, signed_in};
 /// What was typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
-    /// Seconds, or `date`.
+    /// The overlap: seconds, or `date`.
     pub overlap: String,
     /// The day for `date`.
     pub overlap_until: String,
-    /// The new key, where keys are rotated.
+    /// The new key, for a credential that has keys.
     pub keys: TypedKeys,
 }
 
@@ -55,19 +55,19 @@ pub fn read_overlap(choice: &str, day: &str) -> Result<Overlap, FieldError> {
     }
 }
 
-/// What is done with a rotation that is under way.
+/// An action on a rotation in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Ends the old secret or keys.
     Finish,
-    /// Gives them another deadline.
+    /// Gives the old secret or keys another deadline.
     Extend,
-    /// Ends the new ones.
+    /// Ends the new secret or keys.
     Cancel,
 }
 
 impl Step {
-    /// Reads the word of a form.
+    /// Reads the value of a form.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "finish" => Some(Self::Finish),
@@ -78,7 +78,7 @@ impl Step {
     }
 }
 
-/// The page: the form, or the rotation that is under way. `again` asks for the form in any case.
+/// The page: the form, or the rotation in progress. `again` shows the form in both cases.
 pub async fn page(client_id: String, done: Option<&str>, again: bool) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
@@ -88,7 +88,7 @@ pub async fn page(client_id: String, done: Option<&str>, again: bool) -> Result<
     form(client_id, Form::default()).await
 }
 
-/// The times to choose from, after `first`.
+/// The overlaps to choose from, after `first`.
 pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(String, String)> {
     let times = [
         ("900", "15 minutes"),
@@ -100,7 +100,7 @@ pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(Str
     first.into_iter().chain(times).map(|(value, word)| (value.to_owned(), word.to_owned())).collect()
 }
 
-/// The form with what was typed and what is wrong with it.
+/// The form, with the typed values and the errors.
 pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
@@ -150,7 +150,7 @@ struct Side {
     end: AuthenticatorEnd,
 }
 
-/// What is being replaced, and what takes its place.
+/// The old and the new secrets or keys.
 async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec<Side>), ActionError> {
     let (context, id) = (&visit.context, &credential.client_id);
     let secrets = inspect::secrets(context, id).await?.into_iter().map(|secret| Side {
@@ -172,7 +172,7 @@ async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec
     Ok(live.partition(|side| side.end.retires_at.is_some()))
 }
 
-/// Whether it is time to finish: a tone and the words.
+/// Whether the rotation can be finished now: a tone and a text.
 fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
     let started = new.iter().map(|side| side.created_at).max();
     let new_used = new.iter().any(|side| side.last_used_at.is_some());
@@ -211,7 +211,7 @@ fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
         .into_any()
 }
 
-/// A form that is sent with one button.
+/// A form that consists of one button.
 fn step(
     client_id: &str,
     word: &'static str,
@@ -230,7 +230,7 @@ fn step(
     .into_any()
 }
 
-/// A rotation that is under way, with what is wrong with what was typed.
+/// A rotation in progress, with the errors of the typed values.
 pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
@@ -259,11 +259,11 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }
 
-/// What can be done with a rotation. `works` says whether what is new works, `asked` whether two of the forms ask who
-/// is there.
+/// The actions on a rotation. `works` says whether the new secret or key works. `asked` says whether two of the forms
+/// ask the person to prove who they are.
 fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView {
     let proof = |ids: (&'static str, &'static str)| {
-        // Each form that needs it asks for it: the fields of others are not sent.
+        // Each form has its own password field, because a browser does not send the fields of other forms.
         asked.then(|| {
             let hint = "This needs a confirmation from the last 5 minutes.";
             view! { <ProofFields errors=errors.clone() hint ids/> }

@@ -1,4 +1,4 @@
-//! One credential: what it is, how it is used, how to connect, how to stop it.
+//! One credential: its settings, its use, how to connect, how to stop it.
 
 use domain::audit;
 use domain::base::clock::Timestamp;
@@ -39,14 +39,14 @@ use crate::pages::credential::usage::{Recent, Refused, impact_facts};
 use crate::snippets::Connection;
 use crate::visit::{Visit, signed_in};
 
-/// Whether the credential was exchanged yet. The script of the waiting page asks it.
+/// Whether the credential was exchanged yet. The script of the waiting page polls it.
 #[server(prefix = "/fn", endpoint = "first_exchange", input = GetUrl)]
 pub async fn first_exchange(client_id: String) -> Result<bool, ActionError> {
     let visit = signed_in()?;
     Ok(find(&visit, &client_id).await?.verified_at.is_some())
 }
 
-/// What connects a program to the credential's first server, without the secret.
+/// The texts that connect a program to the credential's first server, without the secret.
 pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpServer>) -> Connection {
     let settings = &visit.context.settings;
     Connection {
@@ -63,7 +63,7 @@ pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpSer
     }
 }
 
-/// Everything the page shows, read before anything is rendered.
+/// All data of the page. It is read before anything is rendered.
 struct Details {
     credential: Credential,
     team: Option<Team>,
@@ -101,7 +101,7 @@ async fn read(visit: &Visit, client_id: &str) -> Result<Details, ActionError> {
     })
 }
 
-/// The page. `done` names what was just done.
+/// The page. `done` names the receipt.
 pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let details = read(&visit, &client_id).await?;
@@ -226,7 +226,7 @@ fn Head(credential: Credential, status: Status, works: bool, manages: bool) -> A
     .into_any()
 }
 
-/// Why it does not work, when it does not.
+/// Why the credential does not work. Nothing when it works.
 #[component]
 fn Ended(credential: Credential, status: Status, member: bool) -> AnyView {
     let replacement = links::credential_like(&credential.client_id);
@@ -275,7 +275,7 @@ fn Ended(credential: Credential, status: Status, member: bool) -> AnyView {
     .into_any()
 }
 
-/// That somebody reported a secret.
+/// The notice that a secret was reported as leaked.
 fn leaked(secrets: &[ClientSecret], revoked: bool, now: Timestamp) -> AnyView {
     leak::reported(secrets)
         .map(|secret| {
@@ -295,7 +295,7 @@ fn leaked(secrets: &[ClientSecret], revoked: bool, now: Timestamp) -> AnyView {
         .into_any()
 }
 
-/// A rotation that is under way.
+/// The rotation in progress.
 #[component]
 fn Rotation(credential: Credential, now: Timestamp, member: bool) -> AnyView {
     let until = credential.rotation_ends_at.filter(|_| credential.is_rotating(now));
@@ -358,7 +358,7 @@ fn Facts(credential: Credential, team: Option<Team>, servers: Vec<McpServer>, im
     .into_any()
 }
 
-/// What its assertions may do beyond the default.
+/// The exceptions that its assertions may use.
 fn exceptions(rules: AssertionRules) -> Option<String> {
     let words = [
         (rules.token_endpoint_audience, "token endpoint as audience"),

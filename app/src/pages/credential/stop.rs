@@ -1,5 +1,5 @@
-//! Disabling and revoking: the facts first, then the button. Disabling can be undone, revoking cannot; words, colours
-//! and pages differ so that nobody takes one for the other.
+//! Disabling and revoking: the facts first, then the button. Disabling can be undone, revoking cannot. Words, colours
+//! and pages differ, so that people do not confuse the two.
 
 use domain::base::id::ClientId;
 use domain::credential::inspect;
@@ -20,7 +20,7 @@ use crate::pages::credential::find;
 use crate::pages::credential::usage::impact_facts;
 use crate::visit::{Visit, signed_in};
 
-/// Lets a disabled credential go on.
+/// Enables a disabled credential.
 #[server(prefix = "/fn", endpoint = "enable_credential")]
 pub async fn enable_credential(client_id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -29,10 +29,10 @@ pub async fn enable_credential(client_id: String) -> Result<String, ActionError>
     Ok(Done::CredentialEnabled.at(links::credential(&id)))
 }
 
-/// Most credentials that one form is about.
+/// Maximum number of credentials in one form.
 pub const MOST_AT_ONCE: usize = 50;
 
-/// Stops a credential, reversibly.
+/// Disables a credential. This can be undone.
 #[server(prefix = "/fn", endpoint = "disable_credential")]
 pub async fn disable_credential(client_id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -41,7 +41,7 @@ pub async fn disable_credential(client_id: String) -> Result<String, ActionError
     Ok(Done::CredentialDisabled.at(links::credential(&id)))
 }
 
-/// Revokes one or several credentials (client IDs separated by spaces), for ever.
+/// Revokes one or several credentials (client IDs separated by spaces). This cannot be undone.
 #[server(prefix = "/fn", endpoint = "revoke_credentials")]
 pub async fn revoke_credentials(client_ids: String, reason: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -53,7 +53,7 @@ pub async fn revoke_credentials(client_ids: String, reason: String) -> Result<St
     })
 }
 
-/// Reads client IDs, as many as one form may be about.
+/// Reads client IDs, up to the maximum of one form.
 pub fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId>, ActionError> {
     let ids: Vec<ClientId> = ids.map(ClientId::parse).collect::<Option<_>>().ok_or(ActionError::NotFound)?;
     if ids.len() > MOST_AT_ONCE {
@@ -62,7 +62,7 @@ pub fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId
     Ok(ids)
 }
 
-/// Asks before disabling.
+/// The page that asks before a credential is disabled.
 pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
@@ -92,7 +92,7 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     Ok(Page::new(format!("Disable {}", credential.name), body).framed(Frame::Narrow))
 }
 
-/// Asks before letting a disabled credential go on: the row menu leads here.
+/// The page that asks before a disabled credential is enabled. The row menu leads here.
 pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
@@ -119,7 +119,7 @@ pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
     Ok(Page::new(format!("Enable {}", credential.name), body).framed(Frame::Narrow))
 }
 
-/// Asks before revoking one credential, or those ticked in the list.
+/// The page that asks before one credential, or the ticked credentials of the list, are revoked.
 pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     if client_ids.is_empty() {
@@ -198,7 +198,7 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
     Ok(Page::new(format!("Revoke {title}"), body).framed(Frame::Narrow))
 }
 
-/// The credentials, and the sum of what hangs on them.
+/// The credentials, and the sum of what depends on them.
 async fn read(visit: &Visit, ids: &[ClientId]) -> Result<(Vec<Credential>, Impact), ActionError> {
     let mut credentials = Vec::with_capacity(ids.len());
     let mut sum = Impact::default();

@@ -1,4 +1,4 @@
-//! How a credential was used: exchanges, refusals, and what stopping it would end.
+//! The use of a credential: exchanges, refusals, and what would end with the credential.
 
 use domain::credential::usage::RecentExchange;
 use domain::model::credential::Impact;
@@ -40,7 +40,7 @@ pub fn Recent(exchanges: Vec<RecentExchange>, servers: Vec<McpServer>) -> AnyVie
     .into_any()
 }
 
-/// The words for a cause of refusal.
+/// The text for a cause of refusal.
 fn cause_words(cause: Refusal) -> &'static str {
     match cause {
         Refusal::WrongSecret => "Wrong secret",
@@ -126,7 +126,7 @@ fn by_hour(hours: Vec<RefusalHour>) -> AnyView {
     .into_any()
 }
 
-/// The facts as pages that stop a credential state them.
+/// The facts that the pages show before they stop a credential.
 pub fn impact_facts(impact: &Impact) -> impl IntoView + use<> {
     let times = if impact.exchanges == 0 { "Never".to_owned() } else { counted(impact.exchanges, "time", "times") };
     let from =

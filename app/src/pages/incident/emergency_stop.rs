@@ -1,4 +1,4 @@
-//! The emergency stop: what it is limited to, what it would end, how far it is.
+//! The emergency stop: its limits, what it would end, its progress.
 
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, PersonId};
@@ -24,10 +24,10 @@ use crate::page::{Frame, Page};
 use crate::pages::credential::fields::read_team;
 use crate::visit::{Visit, signed_in};
 
-/// What has to be typed before many credentials are stopped.
+/// The word that the person types before many credentials are stopped.
 pub const CONFIRMATION: &str = "STOP";
 
-/// Lets the credentials go on that an emergency stop disabled. `stopped_at` is in milliseconds since the epoch.
+/// Enables the credentials that an emergency stop disabled. `stopped_at` is in milliseconds since the epoch.
 #[server(prefix = "/fn", endpoint = "undo_emergency_stop")]
 pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -60,7 +60,7 @@ pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
 pub struct Typed {
     /// Identifier of a team; empty: all.
     pub team: String,
-    /// Identifier of a person; empty: whoever made them.
+    /// Identifier of the person who generated the credentials; empty: all.
     pub made_by: String,
     /// Identifier of an MCP server; empty: all.
     pub server: String,
@@ -68,14 +68,14 @@ pub struct Typed {
     pub created_before: String,
     /// `disable` or `revoke`.
     pub means: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What has to be typed.
+    /// The confirmation word.
     pub confirmation: String,
 }
 
 impl Typed {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn selection(&self) -> Result<(Selection, Means), FieldError> {
         let server = match self.server.as_str() {
             "" => None,
@@ -101,7 +101,7 @@ impl Typed {
     }
 }
 
-/// What a stop can be limited to, as values and words.
+/// The choices that limit a stop: value and text of each.
 struct Choices {
     teams: Vec<(String, String)>,
     people: Vec<(String, String)>,
@@ -131,7 +131,7 @@ impl Choices {
 }
 
 impl Choices {
-    /// What was chosen, in words.
+    /// The limits of the stop, in words.
     fn limits(self, typed: &Typed) -> Vec<(&'static str, String)> {
         let word = |options: Vec<(String, String)>, chosen: &str| {
             options.into_iter().find(|(value, _)| value == chosen && !chosen.is_empty()).map(|(_, word)| word)
@@ -167,7 +167,7 @@ fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView
     .into_any()
 }
 
-/// The part of the settings in which a stop is limited.
+/// The part of the settings page where a person limits a stop.
 pub async fn panel(visit: &Visit) -> Result<AnyView, ActionError> {
     let choices = Choices::read(visit).await?;
     Ok(view! {
@@ -186,7 +186,7 @@ pub async fn panel(visit: &Visit) -> Result<AnyView, ActionError> {
     .into_any())
 }
 
-/// Counts what a stop would end, and asks.
+/// Counts what a stop would end, and asks for confirmation.
 pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
@@ -265,7 +265,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
 
-/// What a stop is about, in words: the credentials, and what acts for people where there is any.
+/// What a stop would end, in words: the credentials, and what acts for people if there is any.
 fn everything(counts: &Preview) -> String {
     let mut parts = Vec::new();
     if counts.credentials > 0 || counts.grants + counts.personal_tokens + counts.clients == 0 {
@@ -284,7 +284,7 @@ fn everything(counts: &Preview) -> String {
     if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
 }
 
-/// A sentence about what ended of people, after a space; nothing when nothing did.
+/// A sentence (after a space) about what ended that acts for people. Empty when nothing of that kind ended.
 pub fn ended_of_people(of: &Preview) -> String {
     if of.grants + of.personal_tokens + of.clients == 0 {
         return String::new();
@@ -292,7 +292,7 @@ pub fn ended_of_people(of: &Preview) -> String {
     format!(" Ended for good: {}.", everything(&Preview { credentials: 0, ..*of }))
 }
 
-/// Where a stop's result is told: that `count` credentials stopped, and what it ended `of` people.
+/// The address that shows a stop's result: `count` credentials stopped, and `of` says what ended that acts for people.
 pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
     let done = if means == Means::Disable { Done::SettingsDisabled } else { Done::SettingsRevoked };
     let mut address = format!("{}&count={count}", done.at(links::SETTINGS));
@@ -304,10 +304,10 @@ pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
     address
 }
 
-/// Stands in [`progress_page`] for what is written while the stop goes on.
+/// Marks the place in [`progress_page`] where the server writes lines while the stop runs.
 pub const PROGRESS_MARK: &str = "(progress)";
 
-/// The page of a stop that takes a while.
+/// The page of a stop that takes some time.
 pub fn progress_page(means: Means, preview: &Preview) -> Page {
     let all = everything(preview);
     let title = match means {
@@ -339,7 +339,7 @@ pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
         .to_html()
 }
 
-/// The last line when something failed on the way.
+/// The last line when the stop failed before its end.
 pub fn progress_broken() -> String {
     view! {
         <li class="body"><p>

@@ -1,7 +1,7 @@
-//! Responding to a leak: paste what was found, see whose it is and what it reaches, end it.
+//! Responding to a leak: paste a text, see which secrets it contains and what they reach, end them.
 //!
-//! The text is in the request and nowhere else. The form is answered by a handler of the server, because a server
-//! function would need it in an address or a redirect.
+//! The pasted text is in the request and nowhere else. So a handler of the server answers the form: a server function
+//! would have to put the text into an address or a redirect.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub async fn page() -> Result<Page, ActionError> {
     Ok(Page::new("Respond to a leak", form(7)))
 }
 
-/// What `text` gives away, with its use in the last `days`.
+/// Finds the secrets in `text`, with their use in the last `days`.
 pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let days = days.parse().ok().filter(|days| (1..=90).contains(days)).unwrap_or(7_u32);
@@ -128,7 +128,7 @@ fn revoke_form(client_ids: String, verb: String) -> AnyView {
     )
 }
 
-/// What can be done with all that can be used, at once.
+/// The actions on everything that still works, together.
 fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
     let usable: Vec<_> = findings
         .leaks
@@ -189,7 +189,7 @@ fn evidence_words(evidence: &Evidence) -> AnyView {
     }
 }
 
-/// Something that acts for people: what it is, and the button that ends it.
+/// A client or token that acts for a person, with the button that ends it.
 fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
     let DelegatedLeak { found, works } = leak;
     let (name, what) = match &found {
@@ -230,7 +230,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
     .into_any()
 }
 
-/// One credential: what was found of it, what it reaches, what can be done.
+/// One credential: what was found of it, what it reaches, and the actions.
 fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
     let Leak { credential, evidence, impact, reach } = leak;
     let status = credential.status(visit.now());

@@ -1,4 +1,4 @@
-//! Overview: what needs attention, and what happened lately.
+//! Overview: what needs attention, and what happened recently.
 
 use domain::audit;
 use domain::credential::list::counts;
@@ -20,24 +20,24 @@ use crate::page::Page;
 use crate::pages::audit::activity::{EntryLine, EntryView};
 use crate::visit::signed_in;
 
-/// How many of what.
+/// Numbers of credentials, by what needs attention.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct OverviewCounts {
     /// All credentials.
     pub all: i64,
-    /// Working without an end.
+    /// Working, and without an expiry.
     pub never_expires: i64,
-    /// Working, and never used or not for 90 days.
+    /// Working, and never used or not used for 90 days.
     pub idle: i64,
-    /// Working, and ending within 14 days.
+    /// Working, and expiring within 14 days.
     pub expiring: i64,
-    /// Working, never exchanged.
+    /// Working, and never exchanged.
     pub unverified: i64,
-    /// Working, with a secret or key that is being replaced.
+    /// Working, with a rotation of its secret or key in progress.
     pub rotating: i64,
 }
 
-/// Counts of credentials that deserve a look.
+/// The counts of credentials that need attention.
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
 pub async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
@@ -56,7 +56,7 @@ pub async fn page() -> Result<Page, ActionError> {
         .map(|entries| entries.iter().map(EntryView::of).collect());
     let used = counts.all > counts.unverified;
     let authority = visit.authority()?;
-    // The steps end with the master key, which is an administrator's matter.
+    // Only administrators see the steps, because the last step is about the master key.
     let begins = !used && authority.is_administrator();
     let lead = if begins {
         "Three steps to the first call of an MCP server."

@@ -15,18 +15,18 @@ use crate::pages::incident::emergency_stop::{ended_of_people, panel, undoable};
 use crate::pages::operations::signing_keys::SigningKeys;
 use crate::visit::signed_in;
 
-/// What the address says was done.
+/// The receipt in the address.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// A word.
+    /// The word of the receipt.
     pub done: Option<String>,
-    /// How many credentials.
+    /// Number of credentials.
     pub count: String,
-    /// How many connected apps ended with them.
+    /// Number of connected apps that ended with them.
     pub apps: String,
-    /// How many personal tokens did.
+    /// Number of personal tokens that ended with them.
     pub personal_tokens: String,
-    /// How many clients were removed.
+    /// Number of clients that were removed.
     pub clients: String,
 }
 

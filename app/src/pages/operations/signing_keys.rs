@@ -14,7 +14,7 @@ use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
-/// The table of the signing keys, with what can be done with them.
+/// The table of the signing keys, with their actions.
 #[component]
 pub fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
     let mut algorithms: Vec<String> = keys.iter().map(|key| key.alg.clone()).collect();
@@ -67,7 +67,7 @@ pub fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
     .into_any()
 }
 
-/// Reads how a key is replaced.
+/// Reads how the key is replaced.
 pub fn read_haste(word: &str) -> Option<RotationMode> {
     match word {
         "ordered" => Some(RotationMode::Ordered),
@@ -76,7 +76,7 @@ pub fn read_haste(word: &str) -> Option<RotationMode> {
     }
 }
 
-/// Asks before a signing key is replaced.
+/// The page that asks before a signing key is replaced.
 pub async fn page(form: Form<TypedRotation>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed: TypedRotation { algorithm, haste }, errors, .. } = form;

@@ -1,4 +1,4 @@
-//! One's own account: name, password, second factor, sign-in with an OpenID provider, sessions.
+//! The account of the signed-in person: name, password, second factor, sign-in with an OpenID provider, sessions.
 
 use domain::base::id::SessionId;
 use domain::person::{passkey, second_factor, session};
@@ -21,7 +21,7 @@ use crate::pages::person::second_factor::section as second_factor_section;
 use crate::pages::team::role::membership_words;
 use crate::visit::signed_in;
 
-/// Ends one of one's own other sessions.
+/// Ends another session of the signed-in person.
 #[server(prefix = "/fn", endpoint = "end_session")]
 pub async fn end_session(session: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -33,7 +33,7 @@ pub async fn end_session(session: String) -> Result<String, ActionError> {
     Ok(Done::AccountSessionEnded.at(links::ACCOUNT))
 }
 
-/// The page. `done` names what was just done; the form holds a name that was not accepted.
+/// The page. `done` names the receipt. The form holds a name that was not accepted.
 pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let viewer = visit.viewer()?.clone();

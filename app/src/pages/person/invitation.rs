@@ -1,4 +1,4 @@
-//! Invitations: the one page that shows a link, and what the link opens.
+//! Invitations: the only page that shows an invitation's link, and the page that the link opens.
 
 use domain::model::person::team::{Invitation, InvitedRole, Team};
 use domain::person::team;
@@ -19,7 +19,7 @@ use crate::pages::person::setup::PASSWORD_HINT;
 use crate::pages::team::role::role_word;
 use crate::visit::Visit;
 
-/// The link, in the answer to the form that made it and nowhere else.
+/// The link. The answer to the form that made it is the only place where it appears.
 pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     let link = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::INVITATION);
     let warning = view! {
@@ -44,7 +44,7 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
         .page()
 }
 
-/// What an invitation gives, in words.
+/// The role that an invitation gives, in words.
 async fn gives(visit: &Visit, invitation: &Invitation) -> Result<String, ActionError> {
     Ok(match &invitation.grant {
         InvitedRole::Administrator => "You will be an administrator of this Countersign.".to_owned(),
@@ -56,7 +56,7 @@ async fn gives(visit: &Visit, invitation: &Invitation) -> Result<String, ActionE
     })
 }
 
-/// What somebody sees who is not signed in and has no account: name and password are all that is asked.
+/// The page for a person who is not signed in and has no account. It asks only for a name and a password.
 pub async fn account_page(invitation: Invitation, token: String, form: Form<String>) -> Result<Page, ActionError> {
     let gives = gives(&Visit::current(), &invitation).await?;
     let Form { typed: name, errors, .. } = form;
@@ -82,7 +82,7 @@ pub async fn account_page(invitation: Invitation, token: String, form: Form<Stri
     Ok(Page::new("You are invited", body).framed(Frame::Gate).answering(status).with_secret())
 }
 
-/// What the invited person sees who is signed in.
+/// The page for the invited person when they are signed in.
 pub async fn join_page(invitation: Invitation, token: String) -> Result<Page, ActionError> {
     let gives = gives(&Visit::current(), &invitation).await?;
     let body = view! {
@@ -102,19 +102,19 @@ pub async fn join_page(invitation: Invitation, token: String) -> Result<Page, Ac
     Ok(Page::new("You are invited", body).framed(Frame::Gate).with_secret())
 }
 
-/// An account of the invited address exists and nobody is signed in.
+/// The page when the invited address has an account and the visitor is not signed in.
 pub fn sign_in_first(email: &str) -> Page {
     let text = format!("{email} has an account here. Sign in with it, then open the link again.");
     message(200, "Sign in first", text, Some((links::SIGN_IN.to_owned(), "Sign in"))).framed(Frame::Gate).with_secret()
 }
 
-/// Somebody else is signed in.
+/// The page when another person is signed in.
 pub fn for_somebody_else(email: &str) -> Page {
     let text = format!("This invitation is for {email}. Sign out, then open the link again.");
     message(403, "For somebody else", text, Some((links::OVERVIEW.to_owned(), "Go to the overview"))).with_secret()
 }
 
-/// The link does not work.
+/// The page for a link that does not work.
 pub fn unusable() -> Page {
     message(
         410,

@@ -1,4 +1,4 @@
-//! People: their accounts, how they sign in and what they prove themselves with.
+//! People: their accounts, how they sign in and which factors they have.
 
 pub mod account;
 pub mod invitation;

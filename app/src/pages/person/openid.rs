@@ -1,4 +1,4 @@
-//! Signing in with an OpenID provider: its button, its part of the account page, and what is said when it did not work.
+//! Signing in with an OpenID provider: the button, the part of the account page, and the page for failures.
 
 use domain::model::person::Link;
 use domain::person::openid::OpenIdError;
@@ -17,7 +17,8 @@ use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::Visit;
 
-/// Goes to the provider to sign in; nothing when there is none. `next` is where to go afterwards.
+/// The button that leads to the provider to sign in. Nothing when there is no provider. `next` is the address after the
+/// sign-in.
 #[component]
 pub fn SignInWithProvider(next: String) -> AnyView {
     let relying_party = Visit::current().context.openid;
@@ -34,7 +35,7 @@ pub fn SignInWithProvider(next: String) -> AnyView {
         .into_any()
 }
 
-/// The part of the account page that connects and disconnects; nothing when there is no provider.
+/// The part of the account page that connects and disconnects an OpenID account. Nothing when there is no provider.
 pub async fn section(visit: &Visit, errors: Errors) -> Result<Option<AnyView>, ActionError> {
     let Some(relying_party) = &visit.context.openid else { return Ok(None) };
     let link = link::of(&visit.context, relying_party, &visit.viewer()?.id).await?;
@@ -79,11 +80,11 @@ fn connected(name: &str, link: Link) -> AnyView {
     .into_any()
 }
 
-/// The page that says why nobody was signed in or connected, with the way back to where that can be tried again.
+/// The page that says why the sign-in or the connection failed. It links back to where the person can try again.
 ///
 /// # Errors
 ///
-/// The error of a fault of ours.
+/// An internal error is passed on.
 pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<Page, ActionError> {
     let name = &provider.name;
     let is_account = back.starts_with(links::ACCOUNT);

@@ -1,4 +1,4 @@
-//! One's own passkeys: the list on the account's page, adding one, removing one.
+//! Passkeys of the signed-in person: the list on the account page, adding one, removing one.
 
 use domain::base::id::PasskeyId;
 use domain::model::person::Passkey;
@@ -17,10 +17,10 @@ use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::signed_in;
 
-/// The field that keeps the name while it is asked again who somebody is.
+/// The field that keeps the passkey's name while the page asks the person to prove who they are.
 pub const KEPT_NAME: &str = "kept_name";
 
-/// The part of the account's page; nothing where there can be no passkeys.
+/// The passkey part of the account page. Nothing where passkeys are not possible.
 pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
     if !possible && passkeys.is_empty() {
         return ().into_any();
@@ -61,7 +61,8 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
     .into_any()
 }
 
-/// The form that adds one: first who it is, when that is due, then the name and the button.
+/// The form that adds a passkey. If a new proof of the person is due, it asks for that first. Then it shows the name
+/// and the button.
 pub async fn new(form: Form<String>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     if !passkey::is_possible(&visit.context.settings) {
@@ -84,7 +85,7 @@ pub async fn new(form: Form<String>) -> Result<Page, ActionError> {
     Ok(page.without_button().panel("New passkey", fields).page(errors))
 }
 
-/// The form that added one was sent again.
+/// The page for a form that was sent again after it added a passkey.
 pub fn already_added(_: &str) -> Page {
     message(
         409,
@@ -95,7 +96,7 @@ pub fn already_added(_: &str) -> Page {
     )
 }
 
-/// Asks before one is removed.
+/// The page that asks before a passkey is removed.
 pub async fn remove(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let passkey = PasskeyId::parse(&id).ok_or(ActionError::NotFound)?;

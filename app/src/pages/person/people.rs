@@ -1,4 +1,4 @@
-//! People: who has an account, in which teams, and what an administrator can do about it.
+//! People: who has an account, in which teams, and how an administrator can change it.
 
 use domain::base::id::{PersonId, SessionId};
 use domain::model::person::Person;
@@ -29,7 +29,7 @@ use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::{role_options, role_word};
 use crate::visit::{Visit, signed_in};
 
-/// Ends sessions of a person: one, or all when none is named.
+/// Ends sessions of a person: the session that is named, or all of them.
 #[server(prefix = "/fn", endpoint = "end_sessions_of")]
 pub async fn end_sessions_of(person: String, #[server(default)] session: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -49,7 +49,7 @@ fn state(listed: &Listed) -> AnyView {
     }
 }
 
-/// What somebody is, in words.
+/// The role of a person on the instance, in words.
 fn access(listed: &Listed) -> String {
     if listed.person.administrator_since.is_some() {
         return "Administrator".to_owned();
@@ -100,7 +100,7 @@ async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
     people.into_iter().find(|listed| listed.person.id == id).ok_or(ActionError::NotFound)
 }
 
-/// The page of a person. The form puts them into a team.
+/// The page of a person. Its form adds them to a team.
 pub async fn one(id: String, done: Option<&str>, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
@@ -152,7 +152,7 @@ pub async fn one(id: String, done: Option<&str>, form: Form<Typed>) -> Result<Pa
     Ok(Page::new(person.name.clone(), body).answering(status))
 }
 
-/// What an administrator can do about somebody else.
+/// The actions of an administrator on another person.
 fn actions(person: &Person, has_openid: bool) -> AnyView {
     let change = |to: Change, words: &'static str, kind: Option<&'static str>| {
         let href = format!("{}?to={}", links::change_person(&person.id), to.as_str());
@@ -174,7 +174,7 @@ fn actions(person: &Person, has_openid: bool) -> AnyView {
     view! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }.into_any()
 }
 
-/// The teams that somebody is in.
+/// The teams of a person.
 fn memberships(listed: &Listed) -> AnyView {
     let rows = listed
         .teams
@@ -194,7 +194,7 @@ fn memberships(listed: &Listed) -> AnyView {
     (!listed.teams.is_empty()).then(|| table(["Team", "Role", ""], rows)).into_any()
 }
 
-/// The form that puts somebody into another team; nothing where there is none, or they are shut out.
+/// The form that adds a person to another team. Nothing when there is no other team or the person is shut out.
 fn add_to_team(visit: &Visit, listed: &Listed, teams: Vec<Team>, form: Form<Typed>) -> AnyView {
     let Form { typed, errors, .. } = form;
     let others = teams.into_iter().filter(|team| !listed.teams.iter().any(|own| own.team.id == team.id));
@@ -218,7 +218,7 @@ fn add_to_team(visit: &Visit, listed: &Listed, teams: Vec<Team>, form: Form<Type
         .into_any()
 }
 
-/// What the page says of the account at the OpenID provider that somebody signs in with, if they do.
+/// The part of the page about the person's account at the OpenID provider, if they have one.
 async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, ActionError> {
     let Some(relying_party) = &visit.context.openid else { return Ok(None) };
     let link = link::of(&visit.context, relying_party, person).await?;
@@ -250,7 +250,7 @@ fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
     .into_any()
 }
 
-/// What was chosen to put somebody into a team.
+/// What was chosen to add a person to a team.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
     /// Identifier of the team.
@@ -259,25 +259,25 @@ pub struct Typed {
     pub role: String,
 }
 
-/// What an administrator makes of a person.
+/// A change that an administrator makes to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Shut out.
+    /// Shut the person out.
     Disabled,
-    /// Let in again.
+    /// Let the person in again.
     Enabled,
-    /// An administrator.
+    /// Make the person an administrator.
     Administrator,
-    /// No administrator.
+    /// Take the role of administrator from the person.
     Person,
-    /// Without the second factor that they lost.
+    /// Remove the second factor that the person lost.
     SecondFactorRemoved,
-    /// Without the account at the OpenID provider that they signed in with.
+    /// Disconnect the account at the OpenID provider that the person signed in with.
     OpenIdDisconnected,
 }
 
 impl Change {
-    /// The word on the wire.
+    /// The value in forms and addresses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
@@ -289,7 +289,7 @@ impl Change {
         }
     }
 
-    /// What is said when it is done.
+    /// The receipt of the change.
     pub fn done(self) -> Done {
         match self {
             Self::Disabled => Done::PersonDisabled,
@@ -301,7 +301,7 @@ impl Change {
         }
     }
 
-    /// Reads a word.
+    /// Reads a value of a form or address.
     pub fn parse(word: &str) -> Option<Self> {
         [
             Self::Disabled,
@@ -316,7 +316,8 @@ impl Change {
     }
 }
 
-/// Asks before a person is changed. Without a word it is about shutting them out, or letting them in again.
+/// The page that asks before a person is changed. Without a value it asks about shutting the person out, or about
+/// letting them in again.
 pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
@@ -340,20 +341,20 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
     if is_danger {
         page = page.danger();
     }
-    // An incident does not wait for a password.
+    // To shut a person out needs no password: in an incident that must not wait.
     Ok(page.confirm(to != Change::Disabled && visit.must_confirm()).page(errors))
 }
 
-/// What was chosen to change a person.
+/// What was chosen and typed to change a person.
 #[derive(Debug, Clone, Default)]
 pub struct TypedChange {
-    /// What to make of them.
+    /// The change.
     pub to: Option<Change>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// The question before a change: title, words, button, and whether it takes something away.
+/// The question before a change: title, text, button, and whether the change takes something away.
 fn change_words(to: Change, name: &str) -> (String, &'static str, &'static str, bool) {
     match to {
         Change::Disabled => (

@@ -1,4 +1,4 @@
-//! One's own second factor: setting it up, recovery codes, removing it.
+//! The second factor of the signed-in person: setting it up, recovery codes, removing it.
 
 use domain::crypto::recovery_code::RecoveryCode;
 use domain::crypto::totp::TotpSecret;
@@ -22,10 +22,10 @@ use crate::page::Page;
 use crate::pages::message::message;
 use crate::visit::{Visit, signed_in};
 
-/// Fewer recovery codes than this are worth a warning.
+/// Below this number of unused recovery codes the page warns.
 const FEW: i64 = 3;
 
-/// The part of the account's page.
+/// The second-factor part of the account page.
 pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
     let state = match recovery.app_since {
         Some(at) => view! {
@@ -76,13 +76,13 @@ pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
     .into_any()
 }
 
-/// The page that asks before something is done about one's own factors.
+/// The frame of a page that asks before a factor of the signed-in person changes.
 fn ask(page: FormPage, form: Form) -> Result<Page, ActionError> {
     let page = page.back(links::ACCOUNT, "Back to your account");
     Ok(page.confirm(signed_in()?.must_confirm()).page(form.errors))
 }
 
-/// Explains what will be needed, before the secret is shown.
+/// Explains what the person will need, before the secret is shown.
 pub async fn begin(form: Form) -> Result<Page, ActionError> {
     let page = FormPage::new("Set up an authenticator app", links::AUTHENTICATOR, "Show the QR code").question(
         "You need an app that makes codes, on a telephone or in a password manager. The next page shows what to scan with it; \
@@ -91,7 +91,7 @@ pub async fn begin(form: Form) -> Result<Page, ActionError> {
     ask(page, form)
 }
 
-/// The one page that shows the secret of an app, with a field for its first code.
+/// The only page that shows the secret of an authenticator app. It has a field for the app's first code.
 pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result<Page, ActionError> {
     let viewer = visit.viewer()?;
     let shown = second_factor::shown_token(&visit.context, &viewer.id, secret);
@@ -127,7 +127,7 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
     Ok(page.page(errors).with_secret())
 }
 
-/// What apps read out of a QR code.
+/// The `otpauth:` address in the QR code, which authenticator apps read.
 fn otpauth_link(email: &str, public_url: &str, secret: &str) -> String {
     let host = public_url.split_once("://").map_or(public_url, |(_, host)| host);
     let issuer = percent_encoded(&format!("Countersign {host}"));
@@ -135,11 +135,11 @@ fn otpauth_link(email: &str, public_url: &str, secret: &str) -> String {
     format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
 }
 
-/// The one page that shows recovery codes: the answer to the form that made them.
+/// The only page that shows recovery codes: the answer to the form that made them.
 pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
     let lines: Vec<String> = codes.iter().map(RecoveryCode::expose).collect();
     let text = format!("{}\n", lines.join("\n"));
-    // The download is part of the page: fetching it would mean that the server still knew the codes.
+    // The download is part of the page. To fetch it later, the server would have to still know the codes.
     let href = format!("data:text/plain;charset=utf-8,{}", percent_encoded(&text));
     let codes = view! { <pre id="recovery-codes" tabindex="0" role="region" aria-label="Recovery codes">{text}</pre> };
     let save = view! {
@@ -164,7 +164,7 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
         .page()
 }
 
-/// Asks before recovery codes are made anew.
+/// The page that asks before new recovery codes replace the present ones.
 pub async fn new_codes(form: Form) -> Result<Page, ActionError> {
     having(|factors| factors.any())?;
     let verb = "Make new recovery codes";
@@ -173,7 +173,7 @@ pub async fn new_codes(form: Form) -> Result<Page, ActionError> {
     ask(page, form)
 }
 
-/// Asks before the app is removed.
+/// The page that asks before the authenticator app is removed.
 pub async fn remove_app(form: Form) -> Result<Page, ActionError> {
     having(|factors| factors.app)?;
     let verb = "Remove authenticator app";
@@ -184,12 +184,12 @@ pub async fn remove_app(form: Form) -> Result<Page, ActionError> {
     ask(page, form)
 }
 
-/// Not found, unless the person has what the page is about.
+/// "Not found", unless the person has the factor that the page is about.
 fn having(enough: impl Fn(Factors) -> bool) -> Result<(), ActionError> {
     if enough(signed_in()?.viewer()?.factors) { Ok(()) } else { Err(ActionError::NotFound) }
 }
 
-/// A form whose answer showed something once was sent again.
+/// The page for a form that was sent again after its answer showed a secret once.
 pub fn already_shown() -> Page {
     message(
         409,
@@ -200,7 +200,7 @@ pub fn already_shown() -> Page {
     )
 }
 
-/// A code for an app whose secret was shown elsewhere.
+/// The page for a form that does not come from the page that showed the app's secret.
 pub fn not_shown() -> Page {
     message(
         422,
@@ -210,7 +210,7 @@ pub fn not_shown() -> Page {
     )
 }
 
-/// An app was begun too long ago, or is set up already.
+/// The page for a setup that was started too long ago or is complete already.
 pub fn begin_again() -> Page {
     message(
         409,

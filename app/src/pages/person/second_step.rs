@@ -13,29 +13,30 @@ use crate::components::notice::Alert;
 use crate::links;
 use crate::page::{Frame, Page};
 
-/// What went wrong, if anything.
+/// Why the second step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
     /// The code is wrong, or was used before.
     WrongCode,
     /// The passkey was not accepted.
     WrongPasskey,
-    /// Too many failures from this address or in this browser; nothing is looked at.
+    /// Too many failures from this address or in this browser. No code or passkey is checked.
     Throttled {
         /// How long to wait.
         retry_after: Duration,
     },
-    /// Too many wrong codes of the app; a recovery code or a passkey is still looked at.
+    /// Too many wrong codes of the app. Recovery codes and passkeys are still checked.
     TooManyCodes {
         /// How long to wait.
         retry_after: Duration,
     },
-    /// A fault of ours.
+    /// An internal error.
     Unavailable,
 }
 
-/// The page for somebody who has `factors`; it asks for a recovery code instead when `recovery` says so, or there is no
-/// app. `next` is where they are going, so that they still do when this takes too long.
+/// The page for a person who has `factors`. It asks for a recovery code when `recovery` is set or the person has no
+/// app. `next` is the address after the sign-in. It is kept when the sign-in must start over because this step took too
+/// long.
 pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Problem>) -> Page {
     let recovery = recovery || !factors.app;
     let status = match problem {

@@ -11,7 +11,7 @@ use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::message::message;
 
-/// What was typed, to be shown again. Never the password.
+/// The fields to show again. The password is never shown again.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
     /// Name.
@@ -20,11 +20,11 @@ pub struct Typed {
     pub email: String,
 }
 
-/// What is asked of a password.
+/// The rule for a new password.
 pub(crate) const PASSWORD_HINT: &str = "At least 15 characters. A few unrelated words work well.";
 const _: () = assert!(SHORTEST_PASSWORD == 15, "the hint names the length");
 
-/// The form. `token` is the link's.
+/// The form. `token` comes from the link.
 pub fn page(token: String, form: Form<Typed>) -> Page {
     let Form { typed, errors, .. } = form;
     let status = errors.status();
@@ -50,7 +50,7 @@ pub fn page(token: String, form: Form<Typed>) -> Page {
     Page::new("Set up", body).framed(Frame::Gate).answering(status).with_secret()
 }
 
-/// The link does not work.
+/// The page for a link that does not work.
 pub fn unusable() -> Page {
     message(
         410,

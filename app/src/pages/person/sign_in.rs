@@ -13,12 +13,12 @@ use crate::links;
 use crate::page::{Frame, Page};
 use crate::pages::person::openid::SignInWithProvider;
 
-/// What went wrong, if anything.
+/// Why a sign-in failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// Wrong e-mail address or password; never which.
+    /// Wrong e-mail address or password. The page never says which one is wrong.
     Refused,
-    /// The passkey was not accepted; never why.
+    /// The passkey was not accepted. The page never says why.
     WrongPasskey,
     /// The second step took too long.
     TooLate,
@@ -27,11 +27,12 @@ pub enum Problem {
         /// How long to wait.
         retry_after: Duration,
     },
-    /// A fault of ours.
+    /// An internal error.
     Unavailable,
 }
 
-/// The form. `next` is where to go afterwards, `email` what was typed; with `passkeys` one may sign in with one.
+/// The form. `next` is the address after the sign-in. `email` is what the person typed. `passkeys` adds the sign-in
+/// with a passkey.
 pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: bool) -> Page {
     let status = match problem {
         None => 200,
@@ -61,7 +62,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
         }
     });
-    // Not “Sign in with…”: the button that takes the password is the one called that.
+    // Not “Sign in with…”, because the password button has that name.
     let passkey = passkeys.then(|| {
         view! {
             <form method="post" action=links::SIGN_IN_WITH_PASSKEY>

@@ -24,16 +24,16 @@ pub struct Typed {
     pub name: String,
     /// Resource identifier.
     pub resource: String,
-    /// One scope a line, with what it allows after it.
+    /// One scope a line, followed by what it allows.
     pub scopes: String,
-    /// Seconds.
+    /// Lifetime of tokens in seconds.
     pub token_lifetime: String,
-    /// `ES256`, …
+    /// Signing algorithm: `ES256`, …
     pub alg: String,
 }
 
 impl Typed {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> Result<ServerDraft, Vec<FieldError>> {
         let token_lifetime: Option<Duration> = read_lifetime(&self.token_lifetime).map_err(|error| vec![error])?;
         let alg = match self.alg.as_str() {

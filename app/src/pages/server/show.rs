@@ -1,4 +1,4 @@
-//! The page of one MCP server, with what its operator needs.
+//! The page of one MCP server, with the setup for its operator.
 
 use domain::base::id::McpServerId;
 use domain::model::server::McpServer;
@@ -59,7 +59,7 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
     Ok(Page::new(title, body))
 }
 
-/// What the server's operator puts in place: the document that leads clients here, and the check of tokens.
+/// The setup for the server's operator: the document that leads clients here, and the token check.
 fn publish(server: &McpServer, issuer: &str) -> AnyView {
     let document = snippets::resource_metadata(server, issuer);
     let about = format!("Serve the document at {} and check every token.", server.metadata_url());

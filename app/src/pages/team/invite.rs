@@ -1,4 +1,4 @@
-//! Inviting people, and the invitations that are open.
+//! Inviting people, and the open invitations.
 
 use domain::base::id::{InvitationId, TeamId};
 use domain::model::field_error::FieldError;
@@ -22,7 +22,7 @@ use crate::pages::team::find;
 use crate::pages::team::role::{read_role, role_options, role_word};
 use crate::visit::signed_in;
 
-/// Takes back an invitation.
+/// Withdraws an invitation.
 #[server(prefix = "/fn", endpoint = "withdraw_invitation")]
 pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -34,7 +34,7 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
     })
 }
 
-/// Invitations that can still be used. `teams` names the teams where it is not clear which one is meant.
+/// Invitations that can still be used. `teams` gives the names of the teams, for a list of several teams.
 pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyView {
     let rows = invitations
         .into_iter()
@@ -70,10 +70,10 @@ pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyVi
     .into_any()
 }
 
-/// What was typed to invite somebody.
+/// The fields of an invitation, as typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
-    /// Whom.
+    /// Email address of the invited person.
     pub email: String,
     /// Identifier of the team, or [`ADMINISTRATION`].
     pub team: String,
@@ -81,11 +81,11 @@ pub struct Typed {
     pub role: String,
 }
 
-/// Stands for the administration where a team is chosen.
+/// The value for "administration" in the choice of a team.
 pub const ADMINISTRATION: &str = "administration";
 
 impl Typed {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn grant(&self) -> Result<InvitedRole, FieldError> {
         if self.team == ADMINISTRATION {
             return Ok(InvitedRole::Administrator);
@@ -95,7 +95,7 @@ impl Typed {
     }
 }
 
-/// Asks whom to invite: into this team, or anywhere.
+/// The form that invites a person: into this team, or into any team.
 pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;

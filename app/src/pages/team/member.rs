@@ -1,4 +1,4 @@
-//! Somebody’s role in a team.
+//! A person’s role in a team.
 
 use domain::base::id::{PersonId, TeamId};
 use domain::person::team::{self, TeamError};
@@ -16,7 +16,7 @@ use crate::pages::team::find;
 use crate::pages::team::role::role_options;
 use crate::visit::signed_in;
 
-/// Takes somebody out of a team.
+/// Removes a person from a team.
 #[server(prefix = "/fn", endpoint = "remove_member")]
 pub async fn remove_member(team: String, person: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -24,12 +24,12 @@ pub async fn remove_member(team: String, person: String) -> Result<String, Actio
         return Err(ActionError::NotFound);
     };
     team::set_role(&visit.context, &visit.actor()?, &id, &person, None).await?;
-    // Whoever takes themselves out sees the team no more.
+    // A person who leaves a team can no longer see its page.
     let is_self = visit.viewer()?.id == person && !visit.authority()?.is_administrator();
     Ok(if is_self { links::TEAMS.to_owned() } else { Done::TeamMemberRemoved.at(links::team(&id)) })
 }
 
-/// Asks for somebody's new role in a team.
+/// The form for a person's new role in a team.
 pub async fn page(team: String, person: String, form: Form<Option<String>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let team = find(&visit, &team).await?;

@@ -1,4 +1,4 @@
-//! Teams: who is in them and as what, and how people come into them.
+//! Teams: their members, the members' roles, and how people join.
 
 pub mod invite;
 pub mod list;

@@ -1,11 +1,11 @@
-//! Roles as people read and choose them.
+//! Roles, as people read and choose them.
 
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::{Authority, Role};
 
 use crate::components::chart::counted;
 
-/// A role as people read it.
+/// The name of a role for people.
 pub fn role_word(role: Role) -> &'static str {
     match role {
         Role::Viewer => "Viewer",
@@ -14,7 +14,7 @@ pub fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// The roles to choose from, the least first.
+/// The roles to choose from, the weakest first.
 pub fn role_options() -> Vec<(String, String)> {
     [
         (Role::Viewer, "Viewer: looks"),
@@ -30,7 +30,7 @@ pub fn read_role(word: &str) -> Result<Role, FieldError> {
     Role::parse(word).ok_or_else(|| FieldError::new("role", "Choose one of the list."))
 }
 
-/// What somebody is, in short: an administrator, or in how many teams.
+/// A person in a few words: "administrator", or the number of their teams.
 pub fn membership_words(authority: &Authority) -> String {
     match authority {
         Authority::Person { roles, .. } => counted(i64::try_from(roles.len()).unwrap_or(i64::MAX), "team", "teams"),

@@ -1,4 +1,4 @@
-//! The page of one team: who is in it and as what.
+//! The page of one team: its members and their roles.
 
 use domain::base::id::TeamId;
 use domain::model::person::authority::Role;
@@ -21,7 +21,7 @@ use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
 use crate::visit::{Visit, signed_in};
 
-/// Removes a team that owns nothing.
+/// Removes a team. The team must own nothing.
 #[server(prefix = "/fn", endpoint = "remove_team")]
 pub async fn remove_team(team: String) -> Result<String, ActionError> {
     let visit = signed_in()?;

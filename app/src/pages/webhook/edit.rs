@@ -36,7 +36,7 @@ impl Default for Typed {
 }
 
 impl Typed {
-    /// What the rules understand.
+    /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> WebhookDraft {
         WebhookDraft {
             name: self.name.clone(),
@@ -74,7 +74,7 @@ fn fields(typed: Typed, errors: &Errors) -> AnyView {
     .into_any()
 }
 
-/// The form that adds one.
+/// The form that adds a webhook.
 pub async fn new(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
@@ -85,8 +85,8 @@ pub async fn new(form: Form<Typed>) -> Result<Page, ActionError> {
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// The form that changes one. Without anything typed it shows what is so now. Only another address asks who is there,
-/// so it is asked when the form was sent.
+/// The form that changes a webhook. When nothing was typed it shows the present values. Only a changed address needs a
+/// new proof of who the person is, so the form asks for it after it was sent.
 pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
@@ -107,7 +107,7 @@ pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionE
     Ok(page.confirm(confirm).page(errors))
 }
 
-/// Asks before the signing secret is replaced.
+/// The page that asks before the signing secret is replaced.
 pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
@@ -122,7 +122,7 @@ pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
     Ok(page.confirm(visit.must_confirm()).page(form.errors))
 }
 
-/// Shows the signing secret. It is in this answer and nowhere else.
+/// Shows the signing secret. This answer is the only place where it appears.
 pub fn reveal(webhook: &Webhook, secret: &SigningSecret) -> Page {
     let (title, old) = match webhook.previous_until {
         Some(at) => ("Save your new signing secret", Some(view! { " The one before signs too until "<Moment at/>"." })),

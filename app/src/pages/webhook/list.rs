@@ -13,7 +13,7 @@ use crate::links;
 use crate::page::Page;
 use crate::visit::signed_in;
 
-/// What people call an event, and when it happens.
+/// The name of an event for people, and when it happens.
 pub fn words(kind: EventKind) -> (&'static str, &'static str) {
     match kind {
         EventKind::Generated => ("Generated", "A credential was generated."),
@@ -35,7 +35,7 @@ pub fn summary(events: &[EventKind]) -> String {
     events.iter().map(|kind| words(*kind).0).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether it works.
+/// Whether the webhook works.
 #[component]
 pub fn State(webhook: Webhook) -> AnyView {
     let (word, tone) = match (webhook.paused_at, webhook.failing_since) {

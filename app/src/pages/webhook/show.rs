@@ -23,10 +23,10 @@ use crate::pages::webhook::list::{State, summary};
 use crate::snippets;
 use crate::visit::{Visit, signed_in};
 
-/// Deliveries on the page.
+/// Maximum number of deliveries on the page.
 const SHOWN: u16 = 50;
 
-/// Sends a test now, and leads to the page that says what became of it.
+/// Sends a test message now. The browser goes to the page that shows the result.
 #[server(prefix = "/fn", endpoint = "test_webhook")]
 pub async fn test_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -35,7 +35,7 @@ pub async fn test_webhook(id: String) -> Result<String, ActionError> {
     Ok(format!("{}&delivery={delivery}", Done::WebhookTested.at(links::webhook(&id))))
 }
 
-/// Stops collecting and sending.
+/// Pauses the webhook: events are neither collected nor sent.
 #[server(prefix = "/fn", endpoint = "pause_webhook")]
 pub async fn pause_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -44,7 +44,7 @@ pub async fn pause_webhook(id: String) -> Result<String, ActionError> {
     Ok(Done::WebhookPaused.at(links::webhook(&id)))
 }
 
-/// Goes on.
+/// Resumes the webhook.
 #[server(prefix = "/fn", endpoint = "resume_webhook")]
 pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -53,7 +53,7 @@ pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
     Ok(Done::WebhookResumed.at(links::webhook(&id)))
 }
 
-/// Removes it with its deliveries.
+/// Removes the webhook and its deliveries.
 #[server(prefix = "/fn", endpoint = "remove_webhook")]
 pub async fn remove_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -61,7 +61,7 @@ pub async fn remove_webhook(id: String) -> Result<String, ActionError> {
     Ok(Done::WebhooksRemoved.at(links::WEBHOOKS))
 }
 
-/// Sends one delivery again, or now instead of later.
+/// Sends one delivery again. A delivery that waits for a later attempt is sent now.
 #[server(prefix = "/fn", endpoint = "send_delivery_again")]
 pub async fn send_delivery_again(id: String, delivery: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
@@ -76,12 +76,12 @@ pub fn read_id(id: &str) -> Result<WebhookId, ActionError> {
     WebhookId::parse(id).ok_or(ActionError::NotFound)
 }
 
-/// The webhook, or the page that says there is none.
+/// The webhook, or the "not found" error.
 pub async fn find(visit: &Visit, id: &WebhookId) -> Result<Webhook, ActionError> {
     webhook::find(&visit.context, id).await?.ok_or(ActionError::NotFound)
 }
 
-/// The page. `done` says what was done, `tested` names the delivery of a test.
+/// The page. `done` names the receipt; `tested` is the delivery of a test.
 pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
@@ -115,7 +115,7 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
     Ok(Page::new(webhook.name, body))
 }
 
-/// What was done. A test may not have arrived.
+/// The receipt. For a test it says whether the message arrived.
 fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
     let mut text = done.receipt().to_owned();
     if done == Done::WebhookTested {
@@ -133,7 +133,7 @@ fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
     view! { <DoneNotice text/> }.into_any()
 }
 
-/// What is wrong with it, if anything is.
+/// The problem of the webhook, if any.
 fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
     if let Some(at) = webhook.paused_at {
         let why =
@@ -239,7 +239,7 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> AnyV
     .into_any()
 }
 
-/// Asks before it is removed.
+/// The page that asks before a webhook is removed.
 pub async fn remove_page(id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;

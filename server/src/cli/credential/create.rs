@@ -108,7 +108,7 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
     Ok(())
 }
 
-/// How the new credential proves itself.
+/// The authentication method of the new credential.
 fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     if let Some(path) = &arguments.public_key {
         let text = read_text("--public-key", path)?;

@@ -12,7 +12,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::output::Format;
 use crate::mcp::status_word;
 
-/// How many credentials are read at a time.
+/// Number of credentials that are read at a time.
 const PAGE: u16 = 500;
 
 pub(super) async fn run(context: &Context, format: Format) -> Result<(), CliError> {
@@ -48,7 +48,7 @@ pub(super) async fn run(context: &Context, format: Format) -> Result<(), CliErro
     Ok(())
 }
 
-/// What a list says of a credential.
+/// The fields of a credential in a list.
 pub(super) fn summary(credential: &Credential, now: Timestamp) -> Value {
     json!({
         "client_id": credential.client_id.as_str(),

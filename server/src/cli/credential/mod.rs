@@ -102,7 +102,7 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
     }
 }
 
-/// Says what a command did to the credential.
+/// Prints what a command did to the credential.
 fn report(id: &ClientId, done: &str, result: Result<Outcome, CredentialError>) -> Result<(), CliError> {
     match result? {
         Outcome::Changed(seq) => println!("{done} {id} (audit entry {seq})"),

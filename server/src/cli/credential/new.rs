@@ -1,4 +1,4 @@
-//! A credential that has just been generated, or its new secret, printed this once.
+//! Prints a credential that was just generated, or its new secret. The secret is printed only this once.
 
 use domain::base::clock::Timestamp;
 use domain::context::Context;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::shared::output::{NewFormat, SHOWN_ONCE, line};
 
-/// Prints it, with its secret if it has one.
+/// Prints it. The output contains the secret, if there is one.
 pub(super) fn print(context: &Context, generated: &Generated, format: NewFormat) {
     print!("{}", text(context, generated, format));
 }

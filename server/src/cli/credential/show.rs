@@ -96,14 +96,14 @@ async fn identities(context: &Context, id: &ClientId) -> Result<Value, CliError>
     Ok(identities.iter().map(object).collect())
 }
 
-/// Lists of the credential that stand one row a line in text, and what a row says.
+/// Lists of the credential, printed in text with one row a line, and the text of a row.
 const LISTS: [(&str, &str, &[&str]); 3] = [
     ("secrets", "secret", &["hint", "id"]),
     ("keys", "key", &["id", "alg", "label"]),
     ("identities", "identity", &["issuer", "subject"]),
 ];
 
-/// An object as aligned lines, then its lists.
+/// Prints an object as aligned lines, then its lists.
 fn text(object: &Value) -> String {
     let plain = |value: &Value| match value {
         Value::Null => "-".to_owned(),

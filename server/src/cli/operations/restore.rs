@@ -20,7 +20,7 @@ use crate::cli::shared::progress::Progress;
 use crate::config::Config;
 use crate::config::error::ConfigError;
 
-/// Most lines of a message that lists what would work again.
+/// Maximum number of lines in the message that lists what would work again.
 const MOST_LINES: usize = 50;
 
 #[derive(Args)]
@@ -44,7 +44,7 @@ pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
     }
     make_data_folder(&config.storage.data_dir)?;
     let _no_server = instance::lock(config)?;
-    // The backup itself is left as it is: everything happens to a copy.
+    // The backup itself does not change. All work happens on a copy.
     let copy = copy_backup(config, &arguments.file)?;
     let result = match config.storage.database_url().file() {
         Some(present) => restore_file(config, arguments, &copy, present).await,
@@ -52,20 +52,20 @@ pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
     };
     let left = [copy.clone(), suffixed(&copy, "-wal"), suffixed(&copy, "-shm"), copy.with_added_extension("migration")];
     for file in left {
-        // An error means that the file is not there, because it took the place of the database or was never made.
+        // An error means that the file does not exist: it replaced the database, or was never made.
         let _ = fs::remove_file(file);
     }
     result
 }
 
-/// The file whose name is that of `file` and `suffix`.
+/// The path of `file` with `suffix` appended to its name.
 fn suffixed(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Copies the backup to where the database is or, for PostgreSQL, to the data folder.
+/// Copies the backup beside the database or, for PostgreSQL, to the data folder.
 fn copy_backup(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
     let copy = match config.storage.database_url().file() {
         Some(present) => present.with_added_extension("restoring"),
@@ -79,7 +79,7 @@ fn copy_backup(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
     Ok(copy)
 }
 
-/// SQLite: the copy takes the place of the file that is there, which is kept.
+/// SQLite: the copy replaces the present file. The present file is kept under another name.
 async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, present: &Path) -> Result<(), CliError> {
     let context = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
     let former = match &arguments.former {
@@ -90,7 +90,7 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
         Ok(prepared) => prepared.finish(&context, arguments).await,
         Err(error) => Err(error),
     };
-    // Closed, both are whole without the files beside them.
+    // After closing, each database is complete without its side files (`-wal`, `-shm`).
     close(former).await;
     context.close().await;
     let summary = result?;
@@ -100,7 +100,7 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
         None => Ok(()),
     };
     for stale in ["-wal", "-shm"] {
-        // They belong to the file that was replaced. SQLite would take them for those of the new file.
+        // These belong to the file that was replaced. SQLite would use them with the new file.
         let _ = fs::remove_file(suffixed(present, stale));
     }
     moved.and_then(|()| fs::rename(copy, present))?;
@@ -111,7 +111,7 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
     Ok(())
 }
 
-/// PostgreSQL: into an empty database.
+/// PostgreSQL: restores into an empty database.
 async fn restore_to_postgres(config: &Config, arguments: &Arguments, copy: &Path) -> Result<(), CliError> {
     let source = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
     let copied = copy_to_postgres(config, arguments, &source).await;
@@ -142,7 +142,7 @@ async fn copy_to_postgres(config: &Config, arguments: &Arguments, source: &Conte
     }
 }
 
-/// Opens the database that is replaced, when `--former` names it.
+/// Opens the database that the backup replaces, when `--former` names it.
 async fn open_former(config: &Config, url: Option<&str>) -> Result<Option<Store>, CliError> {
     let Some(url) = url else { return Ok(None) };
     let url = DatabaseUrl::parse(url).map_err(|problem| ConfigError::new("--former", problem))?;
@@ -161,18 +161,18 @@ async fn close(store: Option<Store>) {
     }
 }
 
-/// A backup that was proved, and what had ended since it was made.
+/// A verified backup, and what was ended after it was made.
 struct Prepared {
     proof: backup::BackupProof,
     difference: Difference,
     was_compared: bool,
 }
 
-/// Proves the copy of the backup and compares it.
+/// Verifies the copy of the backup, and compares it with the former database.
 ///
 /// # Errors
 ///
-/// Lists what would work again, unless the arguments say what to do about it.
+/// The error lists what would work again, unless the arguments say what to do about it.
 async fn prepare(copy: &Context, former: Option<&Store>, arguments: &Arguments) -> Result<Prepared, CliError> {
     let counts = copy.store.counts().await.map_err(BackupError::from)?;
     let proof = backup::prove(copy, &copy.store, counts).await?;
@@ -187,7 +187,7 @@ async fn prepare(copy: &Context, former: Option<&Store>, arguments: &Arguments) 
 }
 
 impl Prepared {
-    /// Makes what was restored fit to serve. Returns a summary for people.
+    /// Makes the restored database ready to serve. Returns a summary for people.
     async fn finish(self, context: &Context, arguments: &Arguments) -> Result<String, CliError> {
         let Self { proof, difference, was_compared } = self;
         let sessions = restore::finish(context, &operator(), &difference, arguments.end_again).await;
@@ -210,7 +210,7 @@ impl Prepared {
     }
 }
 
-/// What would work again, and what to do about it.
+/// The message that lists what would work again, and the options.
 fn refusal(difference: &Difference) -> String {
     let mut lines = vec!["these had ended since the backup was made, and would work again:".to_owned()];
     lines.extend(difference.ended.iter().take(MOST_LINES).map(line));

@@ -29,7 +29,7 @@ impl CliError {
         Self::Failed(error.to_string())
     }
 
-    /// Says what is wrong, and returns the exit code.
+    /// Prints what is wrong, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("countersign: {self}");
         match self {
@@ -39,7 +39,7 @@ impl CliError {
     }
 }
 
-/// Fields that an operation refused, on one line. They are named as options are written, after `prefix`.
+/// The fields that an operation refused, on one line. They have the names of options, after `prefix`.
 fn invalid(command: &str, prefix: &str, errors: Vec<FieldError>) -> CliError {
     let problem = |error: FieldError| format!("{prefix}{}: {}", error.field.replace('_', "-"), error.message);
     ConfigError::new(command, errors.into_iter().map(problem).collect::<Vec<_>>().join(" ")).into()

@@ -1,4 +1,4 @@
-//! Files that commands read and write, and problems with them.
+//! Files that commands read and write, and their errors.
 
 use std::fmt::Display;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use crate::config::error::ConfigError;
 
-/// A problem with the file that the setting or argument `name` leads to.
+/// An error about the file that the setting or argument `name` names.
 pub(crate) fn in_file(name: &str, path: &Path, problem: impl Display) -> CliError {
     ConfigError::new(name, format!("{}: {problem}", path.display())).into()
 }
@@ -33,14 +33,15 @@ pub(crate) fn unused_name(file: &Path, word: &str) -> PathBuf {
     names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| file.with_added_extension(word))
 }
 
-/// Makes a file that only its owner may read (mode 0600), with `options` for what exists, and opens it to write.
+/// Creates or opens a file to write. Only its owner may read it (mode 0600). `options` say what to do with an existing
+/// file.
 pub(crate) fn make_private(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
     #[cfg(unix)]
     options.mode(0o600);
     options.write(true).open(path)
 }
 
-/// Makes the data folder, which only its owner may read (mode 0700), when there is none.
+/// Makes the data folder if it does not exist. Only its owner may read it (mode 0700).
 pub(crate) fn make_data_folder(folder: &Path) -> Result<(), CliError> {
     if let Ok(metadata) = folder.metadata() {
         #[cfg(unix)]

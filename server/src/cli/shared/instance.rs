@@ -1,5 +1,5 @@
-//! Opening an instance: data folder, database, master key, and only then its schema. So an instance that exists is not
-//! touched when something is wrong.
+//! Opening an instance: data folder, database, master key, and only then the schema. So an existing instance does not
+//! change when something is wrong.
 
 use std::fs::{File, TryLockError};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::config::error::ConfigError;
 use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
 
-/// Runs a command on the instance, and closes the instance whatever comes of it.
+/// Runs a command on the instance, and closes the instance after success and after failure.
 pub(crate) async fn with<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
@@ -34,13 +34,13 @@ pub(crate) async fn with<T>(
     result
 }
 
-/// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last: so the
-/// command line need not know on which port the server listens.
+/// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last. So the
+/// command does not need to know the server's port.
 pub(crate) async fn open(config: &Config) -> Result<Context, CliError> {
     open_at(config, &config.storage.database_url()).await
 }
 
-/// The same with another database than the configured one.
+/// The same with a database other than the configured one.
 pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
     make_data_folder(&config.storage.data_dir)?;
     let database = open_database(config, url, &config.storage.options()).await?;
@@ -54,7 +54,7 @@ pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Contex
     database.with_issuer(public_url).await
 }
 
-/// The issuer when none is configured.
+/// The issuer when the settings contain none.
 pub(crate) fn default_public_url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
@@ -66,7 +66,7 @@ pub(crate) struct OpenDatabase<'config> {
     config: &'config Config,
 }
 
-/// Opens the database for a server, which others must be able to see.
+/// Opens the database for a server. The database records the server, so that other processes see it.
 pub(crate) async fn open_for_server(config: &Config) -> Result<OpenDatabase<'_>, CliError> {
     let options = StoreOptions { is_server: true, ..config.storage.options() };
     open_database(config, &config.storage.database_url(), &options).await
@@ -106,7 +106,7 @@ impl OpenDatabase<'_> {
         };
         let outbound = Arc::new(Outbound::new(config.egress.private_hosts()));
         let (fetch, post) = (Arc::clone(&outbound), outbound);
-        // Requests to the provider have exceptions of their own: no issuer that somebody registers gets them.
+        // Requests to the provider have exceptions of their own. They do not apply to issuers that people register.
         let openid = config.openid.provider.clone().map(|openid| {
             let hosts = PrivateHosts { issuers: openid.private_hosts, ..PrivateHosts::default() };
             RelyingParty::new(openid.provider, Arc::new(Outbound::new(hosts)))
@@ -116,11 +116,11 @@ impl OpenDatabase<'_> {
     }
 }
 
-/// Lets one server use a file of SQLite: two would each believe that no other one writes. The lock ends with the
-/// process, however it ends. PostgreSQL serves many, and has no file.
+/// Allows only one server to use an SQLite file: two servers would each assume that no other process writes. The
+/// operating system ends the lock when the process ends in any way. PostgreSQL serves many servers and has no file.
 pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     let url = config.storage.database_url();
-    // Beside the database, not in the data folder: two folders may share one database.
+    // The lock file is beside the database, not in the data folder, because two data folders may share one database.
     let Some(path) = url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
     let file = File::options()
         .create(true)
@@ -136,7 +136,7 @@ pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     }
 }
 
-/// Makes sure that no server uses the database, and holds off new ones while the result lives.
+/// Makes sure that no server uses the database. No new server can start while the result lives.
 ///
 /// # Errors
 ///

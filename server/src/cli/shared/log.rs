@@ -12,12 +12,12 @@ use crate::config::error::ConfigError;
 use crate::config::log::LogFormat;
 use crate::http::request_id::{Line, WithRequestId};
 
-/// Starts the log, on standard error: standard output is for what was asked for.
+/// Starts the log on standard error. Standard output is for the command's result.
 ///
-/// At any level the crates below ours log warnings only. Their finer levels print what passes through them, and that is
-/// tokens and cookies.
+/// For the crates that we use, only warnings are logged at any level. Their finer levels print tokens and cookies that
+/// pass through them.
 ///
-/// Commands that end at once say what they did themselves: they log warnings only, unless another level is set.
+/// Commands that end at once report their work themselves. They log warnings only, unless another level is set.
 pub(crate) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
     let ours = filter_fn(|metadata| {
         let crate_name = metadata.target().split("::").next().unwrap_or_default();

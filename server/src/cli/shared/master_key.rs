@@ -1,4 +1,4 @@
-//! The master key: from the environment or its file, made with a new database, and replaced.
+//! The master key: read from the environment or its file, made with a new database, and replaced.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Write};
@@ -16,13 +16,13 @@ use super::files::{in_file, make_private, refuse_existing, unused_name};
 use crate::config::Config;
 use crate::config::error::ConfigError;
 
-/// Holds the key itself, in place of the file.
+/// The environment variable that holds the key itself, in place of the file.
 const VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
 const SETTING: &str = "master_key_file";
-/// Ends the name of a key that is about to replace the present one.
+/// The suffix of the file of a key that is about to replace the present key.
 const NEW: &str = "new";
 
-/// The master key of a database that exists. It is refused without its key: a new key could open nothing.
+/// The master key of an existing database. Without that key the command fails: a new key could open nothing.
 pub(super) async fn of(config: &Config, store: &Store) -> Result<MasterKey, CliError> {
     let key = match configured(config)? {
         Some(key) => key,
@@ -42,7 +42,7 @@ pub(super) async fn of(config: &Config, store: &Store) -> Result<MasterKey, CliE
     }
 }
 
-/// The master key of a new database. It is made when there is none.
+/// The master key of a new database. If there is no key, one is made.
 pub(super) fn of_new_database(config: &Config) -> Result<MasterKey, CliError> {
     match configured(config)? {
         Some(key) => Ok(key),
@@ -71,22 +71,22 @@ fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
     }
 }
 
-/// A master key that is about to replace the present one. Its file is on the disk before anything is wrapped under it.
-/// So the key is never lost, wherever the replacement is interrupted.
+/// A master key that is about to replace the present key. Its file is written to the disk before any data is wrapped
+/// under it. So the key is not lost when the replacement is interrupted at any point.
 pub(crate) struct NewMasterKey {
     key: MasterKey,
-    /// The file, when it is to replace the old one.
+    /// The new file, when it will replace the old file.
     file: Option<PathBuf>,
 }
 
 impl NewMasterKey {
-    /// A key in this new file, which the argument `--to` names.
+    /// A key in a new file, which the argument `--to` names.
     pub(crate) fn at(file: &Path) -> Result<Self, CliError> {
         refuse_existing("--to", file)?;
         Ok(Self { key: make_for("--to", file)?, file: None })
     }
 
-    /// A key beside the file of the old one, whose place it will take.
+    /// A key beside the file of the old key. It will replace that file.
     pub(crate) fn beside_old(config: &Config) -> Result<Self, CliError> {
         if is_in_environment() {
             let problem = "cannot be replaced here: name a file for the new key with --to, then set the variable to \
@@ -102,20 +102,21 @@ impl NewMasterKey {
         &self.key
     }
 
-    /// Puts the key in the place of the old one once everything is wrapped under it. Returns where the old one is now.
+    /// Replaces the old key by the new one after everything is wrapped under the new key. Returns the path of the old
+    /// key.
     pub(crate) fn put_in_place(self, config: &Config) -> Result<Option<PathBuf>, CliError> {
         let Some(new) = self.file else { return Ok(None) };
         let file = config.storage.master_key_file();
         let old = unused_name(&file, "old");
-        // Copied, not moved: at no moment is there no key.
+        // Copied, not moved, so that there is a key at every moment.
         let copied = fs::copy(&file, &old).and_then(|_| File::open(&old)?.sync_all());
         copied.and_then(|()| fs::rename(&new, &file)).map_err(|error| in_file(SETTING, &file, error))?;
         Ok(Some(old))
     }
 }
 
-/// Finishes a replacement that was interrupted: the database is wrapped under the new key, but the file still holds the
-/// old one.
+/// Completes a replacement that was interrupted: the database is wrapped under the new key, but the file still holds
+/// the old key.
 async fn finish_replacement(config: &Config, store: &Store) -> Result<Option<MasterKey>, CliError> {
     let file = config.storage.master_key_file();
     let new = file.with_added_extension(NEW);
@@ -131,7 +132,7 @@ async fn finish_replacement(config: &Config, store: &Store) -> Result<Option<Mas
     Ok(MasterKey::from_base64(&text))
 }
 
-/// Makes a key in the file that the setting or argument `name` leads to.
+/// Makes a key in the file that the setting or argument `name` names.
 fn make_for(name: &str, path: &Path) -> Result<MasterKey, CliError> {
     make(path).map_err(|error| in_file(name, path, error))
 }
@@ -139,7 +140,7 @@ fn make_for(name: &str, path: &Path) -> Result<MasterKey, CliError> {
 fn make(path: &Path) -> std::io::Result<MasterKey> {
     let text = MasterKey::generate_file(&SystemRandom);
     let mut file = match make_private(path, OpenOptions::new().create_new(true)) {
-        // Another program of this instance was faster: its key is the key.
+        // Another process of this instance made its key first: that key is used.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let text = fs::read_to_string(path)?;
             return MasterKey::from_base64(&text).ok_or_else(|| Error::other("is being written; try again"));

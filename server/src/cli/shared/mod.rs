@@ -1,4 +1,4 @@
-//! What several commands need.
+//! Code that several commands need.
 
 pub(super) mod arguments;
 pub(super) mod error;

@@ -1,8 +1,8 @@
-//! A line that tells people how far a long command is.
+//! A line that shows people the progress of a long command.
 
 use std::io::{IsTerminal, Write};
 
-/// Shown on standard error, when that is a terminal, until it is dropped.
+/// The line. It is on standard error, when that is a terminal, until this value is dropped.
 pub(crate) struct Progress {
     is_watched: bool,
     was_shown: bool,
@@ -13,16 +13,16 @@ impl Progress {
         Self { is_watched: std::io::stderr().is_terminal(), was_shown: false }
     }
 
-    /// The same beside an output: not shown when the output goes to a terminal too, where both would mix.
+    /// The progress beside an output. It is not shown when the output also goes to a terminal, where both would mix.
     pub(crate) fn beside_output() -> Self {
         Self { is_watched: std::io::stderr().is_terminal() && !std::io::stdout().is_terminal(), was_shown: false }
     }
 
-    /// Replaces what was shown before.
+    /// Replaces the line.
     pub(crate) fn show(&mut self, what: &str, count: i64) {
         if self.is_watched {
             eprint!("\r\x1b[K{what}: {count}");
-            // A terminal that went away is no reason to stop.
+            // A closed terminal is no reason to stop the command.
             let _ = std::io::stderr().flush();
             self.was_shown = true;
         }
@@ -30,7 +30,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Leaves nothing behind.
+    /// Erases the line.
     fn drop(&mut self) {
         if self.was_shown {
             eprint!("\r\x1b[K");

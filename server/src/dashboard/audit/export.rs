@@ -1,4 +1,5 @@
-//! The audit log as a file. It is written as it is read, so a long one needs no memory and begins at once.
+//! The audit log as a file. It is written while it is read. So a long log needs no memory, and the download begins at
+//! once.
 
 use app::error::ActionError;
 use app::form::{Form, Refused};
@@ -22,13 +23,13 @@ use crate::http::fields::Fields;
 
 const PAGE: u16 = 500;
 
-/// `GET /activity/export`: asks for the form of the export.
+/// `GET /activity/export`: the form of the export.
 pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     let query = query_of(&fields);
     respond(visit, || activity::export_page(Form::new(query))).await
 }
 
-/// The filter that fields hold.
+/// The filter in the fields.
 fn query_of(fields: &Fields) -> ActivityQuery {
     ActivityQuery {
         actor: fields.get("actor"),
@@ -63,12 +64,13 @@ fn file(context: Context, actor: Actor, filter: Filter, format: Format) -> Respo
         async move {
             let Some(mut filter) = filter else { return Ok(None) };
             let page = async {
-                // Whoever loses a role while the file is written gets no more of what it showed.
+                // A person who loses a role while the file is written gets no more entries of that role.
                 let authority = authority::of(&context, &actor).await?;
                 audit::list(&context, &authority, &filter, PAGE).await
             };
             let entries = page.await.map_err(|fault| {
-                // The answer has begun: all that can be done is to break it off, so that it is not taken for whole.
+                // The answer has already begun. The server can only break it off, so that the browser does not take it
+                // for complete.
                 tracing::error!(%fault, "an export of the audit log broke off");
                 std::io::Error::other("the database does not answer")
             })?;

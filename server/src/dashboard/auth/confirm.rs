@@ -1,5 +1,5 @@
-//! Asking who is at the browser again, before what somebody else could do harm with: whoever finds it open must not
-//! take a secret away, nor change what the account is proved by.
+//! Asks the person to prove again who they are, before a sensitive action. Otherwise another person who finds the
+//! browser open could take a secret, or change how the account signs in.
 
 use app::error::ActionError;
 use app::form::Refused;
@@ -16,8 +16,8 @@ use crate::dashboard::auth::passkey_answer;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
-/// Asks for a passkey, or for the password again and a code of whoever has a second factor, when the last proof is too
-/// old.
+/// When the last proof is too old, asks for a passkey, or for the password. With the password, a person who has a
+/// second factor also types a code.
 pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
     if visit.is_fresh() {
         return Ok(());
@@ -59,7 +59,7 @@ fn typed(person: &Person, fields: &Fields) -> Result<ConfirmationProof, Vec<Fiel
     }
 }
 
-/// The person who is signed in, as the database knows them.
+/// The signed-in person, as stored in the database.
 pub async fn viewer(visit: &Visit) -> Result<(Person, Actor), ActionError> {
     let actor = visit.actor()?;
     let found = person::find(&visit.context, &visit.viewer()?.id).await?;

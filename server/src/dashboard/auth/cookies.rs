@@ -1,18 +1,18 @@
-//! Cookies of the dashboard besides that of the session.
+//! Cookies of the dashboard, except the session cookie.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-/// A cookie, by what it is for. All of them are for this host and every path, and out of reach of scripts.
+/// A cookie, by its purpose. All of them are for this host and every path, and scripts cannot read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cookie {
-    /// What forms are bound to before somebody is signed in.
+    /// Binds forms before the person is signed in.
     Form,
-    /// By what a browser is known later, in which a person signed in.
+    /// Identifies a browser in which a person signed in before.
     Device,
     /// The token of a sign-in that waits for its second step.
     SecondStep,
-    /// The browser's half of a sign-in at an OpenID provider.
+    /// The browser's half of a sign-in with an OpenID provider.
     OpenId,
 }
 
@@ -30,7 +30,7 @@ impl Cookie {
             .map(|(_, value)| value.to_owned())
     }
 
-    /// Leaves `value` in the browser for `seconds`, or until the browser is closed.
+    /// Stores `value` in the browser for `seconds`, or until the browser is closed.
     pub fn put(self, response: &mut Response, value: &str, seconds: Option<u64>, https: bool) {
         let same_site = match self {
             // The provider sends the browser here from another site.
@@ -40,19 +40,19 @@ impl Cookie {
         let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let secure = if https { "; Secure" } else { "" };
         let text = format!("{}={value}; Path=/; HttpOnly; SameSite={same_site}{age}{secure}", self.name(https));
-        // Values are made here, of letters and digits: they always fit into a header.
+        // The server makes the values from letters and digits. So they always fit into a header.
         if let Ok(mut cookie) = HeaderValue::from_str(&text) {
             cookie.set_sensitive(true);
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
 
-    /// Takes it from the browser.
+    /// Removes the cookie from the browser.
     pub fn take(self, response: &mut Response, https: bool) {
         self.put(response, "", Some(0), https);
     }
 
-    /// Over https with the prefix by which browsers hold a cookie to its host.
+    /// The cookie's name. Over https it has a prefix; with it browsers accept the cookie from this host only.
     fn name(self, https: bool) -> String {
         let prefix = if https { "__Host-" } else { "" };
         let name = match self {

@@ -1,5 +1,5 @@
-//! The middleware of the dashboard: finds out who comes, whether they may, and whether a form is believed. Handlers
-//! behind it find a [`Visit`] and, for POST, the form's [`Fields`] in the request's extensions.
+//! The middleware of the dashboard. It finds out who the visitor is, whether they may use the route, and whether the
+//! form's token is valid. It puts a [`Visit`] and, for POST, the form's [`Fields`] into the request's extensions.
 
 use app::error::ActionError;
 use app::links;
@@ -28,20 +28,21 @@ use crate::http::fields::Fields;
 use crate::oauth::AUTHORIZE_PATH;
 use crate::state::AppState;
 
-/// What a route of the dashboard needs.
+/// The permission that a route of the dashboard needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Nothing: signing in, setting up.
+    /// No permission: signing in, setting up.
     Anybody,
-    /// To be signed in. What is seen is what the person's roles allow.
+    /// A signed-in person. The person's roles decide what they see.
     Person,
-    /// This role: in the team of the credential, or in the team, that the path names; in any team when it names none.
+    /// This role in the team of the credential, or in the team, that the path names. When the path names none: in any
+    /// team.
     Role(Role),
-    /// To administer the instance.
+    /// The role of administrator of the instance.
     Administrator,
 }
 
-/// The middleware of one route of the dashboard, with the permission that its row of the table names.
+/// The middleware of one route of the dashboard. The route table names the permission.
 pub async fn enter(
     State((state, permission)): State<(AppState, Permission)>,
     session: Session,
@@ -83,7 +84,7 @@ fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, request: &
     }
 }
 
-/// Lets a request through, with its form read, or answers it.
+/// Reads the form and lets the request through, or answers it.
 async fn check(
     state: &AppState,
     visit: &Visit,
@@ -113,7 +114,7 @@ async fn check(
     };
     let fields = Fields::parse(&body);
     if !binding.accepts(&state.context, &fields.get("form_token")) {
-        // The session ended while somebody read what a client asks for: it is asked again when they are signed in.
+        // The session ended while the person read the consent page. After the sign-in the page asks again.
         if head.uri.path() == AUTHORIZE_PATH && visit.viewer.is_none() {
             return Err(sign_in_for_request(&fields.get("request")));
         }
@@ -123,8 +124,8 @@ async fn check(
     Ok(Request::from_parts(head, Body::from(body)))
 }
 
-/// Whether the signed-in person may use the route. What they may not see is not there. The operation decides again, in
-/// its own transaction: this keeps pages of what would be refused from being shown.
+/// Whether the signed-in person may use the route. Things that they may not see answer "not found". The operation
+/// decides again in its own transaction; this check avoids showing pages of actions that would be refused.
 async fn permitted(visit: &Visit, permission: Permission, request: &mut Request) -> Result<(), ActionError> {
     let needed = match permission {
         Permission::Anybody | Permission::Person => return Ok(()),
@@ -151,7 +152,7 @@ async fn permitted(visit: &Visit, permission: Permission, request: &mut Request)
     }
 }
 
-/// Pages lead to the sign-in and back; programs get the status.
+/// Sends people to the sign-in, which leads back. Programs get the status.
 fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepts.starts_with("application/json") {

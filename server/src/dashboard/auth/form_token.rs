@@ -1,7 +1,7 @@
-//! The token in every form: a random part and a MAC over it and over what the browser is known by.
+//! The token in every form: a random part, and a MAC over that part and over the browser's session or cookie.
 //!
-//! It cannot be made for another session, and costs no storage. Where a form may be sent only once, its use is stored
-//! with the change it made.
+//! A token is not valid in another session, and needs no storage. Where a form may be sent only once, the change stores
+//! the use of the token.
 
 use app::visit::Viewer;
 use axum::http::HeaderMap;
@@ -11,7 +11,7 @@ use domain::context::Context;
 
 use crate::dashboard::auth::cookies::Cookie;
 
-/// What forms are bound to: the session of a signed-in person, a cookie of its own before.
+/// What a form is bound to: the session of a signed-in person, or a cookie of its own before the sign-in.
 pub enum Binding {
     /// The session.
     Session(SessionId),
@@ -20,7 +20,7 @@ pub enum Binding {
 }
 
 impl Binding {
-    /// The binding of a request. A browser without a cookie gets a new one; the flag says so.
+    /// The binding of a request. A browser without a cookie gets a new cookie; the flag says so.
     pub fn of(context: &Context, viewer: Option<&Viewer>, headers: &HeaderMap, https: bool) -> (Self, bool) {
         match (viewer, Cookie::Form.read(headers, https)) {
             (Some(viewer), _) => (Self::Session(viewer.session.clone()), false),
@@ -36,7 +36,7 @@ impl Binding {
         }
     }
 
-    /// Leaves a browser's binding in it; a session has its own cookie.
+    /// Stores a browser's binding in its cookie. A session has its own cookie.
     pub fn remember(&self, response: &mut Response, https: bool) {
         if let Self::Browser(value) = self {
             Cookie::Form.put(response, value, None, https);

@@ -1,4 +1,4 @@
-//! What decides who is there and what they may do, before a handler runs.
+//! Authentication and permission: who the visitor is and what they may do, before a handler runs.
 
 pub mod confirm;
 pub mod cookies;

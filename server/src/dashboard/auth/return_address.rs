@@ -1,4 +1,4 @@
-//! Where a sign-in leads on to.
+//! The address to go to after a sign-in.
 
 use app::links;
 use axum::http::header;
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
-/// The pages that a sign-in may lead on to, with all below them.
+/// The pages that a sign-in may lead to, including all pages below them.
 const PAGES: [&str; 9] = [
     links::CREDENTIALS,
     links::SERVERS,
@@ -20,38 +20,41 @@ const PAGES: [&str; 9] = [
     links::APPS,
 ];
 
-/// Where to go after signing in: a page of ours, or the overview. Never an address that a link brought from elsewhere.
+/// The address after a sign-in: a page of ours, or the overview. A link from outside can never choose another address.
 pub fn safe_return(next: &str) -> String {
     let (path, query) = next.split_once('?').unwrap_or((next, ""));
-    // The query is the client's, and may hold what ours do not. Behind a path of ours it leads nowhere else.
+    // The client wrote this query, so it may contain characters that our own addresses do not. Behind a path of ours it
+    // cannot lead to another site.
     if path == AUTHORIZE_PATH && query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte)) {
         return next.to_owned();
     }
     let known =
         PAGES.iter().any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
-    // Ours are made of these characters; whatever else a parser might read differently is not.
+    // Our addresses consist of these characters. Other characters are refused, because parsers may read them
+    // differently.
     let plain = next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.?=&%+".contains(&byte));
     if known && plain && !next.contains("//") { next.to_owned() } else { links::OVERVIEW.to_owned() }
 }
 
-/// Sends somebody to sign in, and back to the request.
+/// Sends the person to the sign-in, which leads back to the request.
 pub fn sign_in_for_request(query: &str) -> Response {
     Redirect::to(&links::sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()
 }
 
-/// Lets the page's form be answered with a redirect to the client.
+/// Allows the page's form to be answered with a redirect to the client.
 pub fn let_form_lead_on(response: &mut Response) {
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
 }
 
-/// The same for the page that signs somebody in on the way to `next`: who has allowed it before is sent on at once.
+/// The same for the sign-in page that leads to `next`. A person whose consent is already stored is redirected to the
+/// client at once.
 pub fn let_sign_in_lead_to(next: &str, response: &mut Response) {
     if next.strip_prefix(AUTHORIZE_PATH).is_some_and(|rest| rest.starts_with('?')) {
         let_form_lead_on(response);
     }
 }
 
-/// A query as it can be carried in an address of ours: browsers leave some of these characters as they are.
+/// A query, encoded so that an address of ours can carry it. Browsers leave some of these characters as they are.
 fn plain(query: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
     let mut plain = String::with_capacity(query.len());

@@ -1,8 +1,8 @@
-//! Sessions of tower-sessions in our own table.
+//! A session store for tower-sessions that uses our own table.
 //!
-//! The ready-made SQL store keeps the cookie's value as its key, so a stolen backup holds live sessions, and its `save`
-//! inserts what is not there, so a request in flight during sign-out brings the session back. This one keeps a hash,
-//! saves only what is still alive, and moves a session to a new cookie only while nobody has ended it.
+//! The ready-made SQL store has two problems. It uses the cookie's value as its key, so a stolen backup holds live
+//! sessions. Its `save` inserts a missing row, so a request that runs during sign-out brings the session back. This
+//! store keeps a hash, saves only live sessions, and moves a session to a new cookie only while it has not ended.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use tower_sessions::session_store::{Error, Result};
 
 use crate::dashboard::auth::signed_in::{SignedIn, backend, cookie_hash};
 
-/// How often a new identifier is tried when one is taken. Identifiers have 128 random bits.
+/// How many new identifiers are tried when an identifier is taken. Identifiers have 128 random bits.
 const TRIES: usize = 3;
 
 /// The store.
@@ -28,7 +28,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// The sessions of this database.
+    /// The sessions in this database.
     pub fn new(context: Context) -> Self {
         Self { context }
     }
@@ -49,7 +49,8 @@ impl SessionStore for Sessions {
             .ok_or_else(|| backend("only sign-ins are stored"))?;
         for _ in 0..TRIES {
             match session::attach(&self.context, &cookie_hash(&record.id), &session).await.map_err(backend)? {
-                // Ended: the browser gets a cookie that opens nothing, and is asked to sign in.
+                // The session has ended. The browser gets a cookie without a session, and the person must sign in
+                // again.
                 Stored::Yes | Stored::Ended => return Ok(()),
                 Stored::Taken => record.id = Id::default(),
             }
@@ -59,7 +60,7 @@ impl SessionStore for Sessions {
 
     async fn save(&self, record: &Record) -> Result<()> {
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
-        // False: the session was ended meanwhile. There is nothing to save then, and nothing to complain about.
+        // False means that the session ended meanwhile. Then there is nothing to save, and it is no error.
         session::save(&self.context, &cookie_hash(&record.id), &data).await.map(drop).map_err(backend)
     }
 
@@ -69,14 +70,14 @@ impl SessionStore for Sessions {
         };
         let data: HashMap<String, Value> =
             serde_json::from_str(&session.data).map_err(|error| Error::Decode(error.to_string()))?;
-        // The store decides what is alive, with its own clock; the record's date only has to be one.
+        // The store decides with its own clock which sessions live. The record only needs some valid date.
         let expiry_date = OffsetDateTime::from_unix_timestamp(session.expires_at().seconds()).map_err(backend)?;
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 
-    /// Nothing to do: signing out ended the session before this, and a new cookie takes the place of the old one when
-    /// it is stored. Were it taken away here, an answer that brings no new one, because something failed, would sign
-    /// the person out.
+    /// Does nothing. Signing out has already ended the session, and a new cookie replaces the old one when it is
+    /// stored. If the session were deleted here, a failed request, whose answer brings no new cookie, would sign the
+    /// person out.
     async fn delete(&self, _: &Id) -> Result<()> {
         Ok(())
     }

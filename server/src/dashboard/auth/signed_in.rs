@@ -1,4 +1,4 @@
-//! What a session holds: who signed in, when, from where, and when they last proved it.
+//! The content of a session: who signed in, when, from where, and when they last proved who they are.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ use tower_sessions::session_store;
 
 const KEY: &str = "signed_in";
 
-/// The one value in a session.
+/// The only value in a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SignedIn {
     session: String,
@@ -47,7 +47,7 @@ impl SignedIn {
         }
     }
 
-    /// A person whom somebody else vouches for: their password is asked for before the first sensitive action.
+    /// A person whom an OpenID provider identified. The first sensitive action asks for their password.
     pub fn without_password(
         context: &Context,
         person: &Person,
@@ -57,13 +57,13 @@ impl SignedIn {
         Self { proved_at: 0, ..Self::new(context, person, address, agent) }
     }
 
-    /// Reads what a session holds.
+    /// Reads the content of a session.
     pub(super) fn from_data(data: &HashMap<String, Value>) -> Option<Self> {
         serde_json::from_value(data.get(KEY)?.clone()).ok()
     }
 
-    /// The row of the session; none when its identifiers are not identifiers. Signing in again under another cookie
-    /// does not move its end: `created_at` is the sign-in.
+    /// The row of the session. None when its identifiers are not valid. Signing in again under another cookie does not
+    /// move the end of the session: `created_at` is the time of the sign-in.
     pub(super) fn session(&self, data: String, now: Timestamp) -> Option<Session> {
         Some(Session {
             id: SessionId::parse(&self.session)?,
@@ -77,8 +77,8 @@ impl SignedIn {
         })
     }
 
-    /// Puts this into the browser's session under a new cookie: a cookie planted before stays worthless, and so does
-    /// that of a session which this browser had.
+    /// Stores this in the browser's session under a new cookie. So a cookie that an attacker planted before stays
+    /// worthless, and the cookie of an earlier session of this browser does too.
     pub async fn store(&self, context: &Context, session: &tower_sessions::Session) -> Result<(), Error> {
         if let Some(id) = session.id() {
             session::detach(context, &cookie_hash(&id)).await.map_err(backend)?;
@@ -87,9 +87,9 @@ impl SignedIn {
         session.insert(KEY, self).await
     }
 
-    /// Notes that the password was proved again, under a new cookie. The old one is good until the answer takes the new
-    /// one along, which no answer of a fault of ours does. A failure is logged: what was asked for is done all the
-    /// same, and the next sensitive action asks again.
+    /// Records that the person proved again who they are, under a new cookie. The old cookie stays valid until an
+    /// answer brings the new one; an answer with an internal error does not bring it. A failure here is only logged:
+    /// the action is done, and the next sensitive action asks again.
     pub async fn renew(session: &tower_sessions::Session, now: Timestamp) {
         let renewed = async {
             if let Some(mut signed_in) = session.get::<Self>(KEY).await? {
@@ -104,7 +104,7 @@ impl SignedIn {
         }
     }
 
-    /// Who is signed in with this session.
+    /// The signed-in person of this session.
     pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, ViewerError> {
         let Some(signed_in) = session.get::<Self>(KEY).await? else {
             return Ok(None);
@@ -129,7 +129,7 @@ impl SignedIn {
     }
 }
 
-/// Why it cannot be told who is signed in. A fault of ours: never taken for "nobody".
+/// Why the signed-in person is not known. This is an internal error. It must never be treated as "not signed in".
 #[derive(Debug, thiserror::Error)]
 pub enum ViewerError {
     /// The session could not be read.
@@ -140,12 +140,12 @@ pub enum ViewerError {
     Fault(#[from] Fault),
 }
 
-/// By what the database knows a cookie.
+/// The hash by which the database finds a cookie.
 pub(super) fn cookie_hash(id: &Id) -> CookieHash {
     CookieHash::of(&id.0.to_le_bytes())
 }
 
-/// An error of the database, as a store of sessions says it.
+/// An error of the database, as an error of a session store.
 pub(super) fn backend(error: impl std::fmt::Display) -> session_store::Error {
     session_store::Error::Backend(error.to_string())
 }

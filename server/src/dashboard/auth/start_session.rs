@@ -1,4 +1,4 @@
-//! Signing somebody in: a session under a new cookie, and the token by which the browser is known later.
+//! Signing a person in: a session under a new cookie, and the token that identifies the browser later.
 
 use app::visit::Visit;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,7 +13,7 @@ use crate::dashboard::auth::signed_in::SignedIn;
 use crate::http::error;
 use crate::state::AppState;
 
-/// Signs the person in under a new cookie, remembers the browser with `device`, and goes on to `next`.
+/// Signs the person in under a new cookie, remembers the browser with `device`, and redirects to `next`.
 pub async fn enter_as(
     state: &AppState,
     visit: &Visit,
@@ -26,7 +26,7 @@ pub async fn enter_as(
     enter_with(state, session, &signed_in, Some(device), next).await
 }
 
-/// The same with what is known about how they proved who they are.
+/// The same for a session that already says how the person proved who they are.
 pub async fn enter_with(
     state: &AppState,
     session: &Session,
@@ -45,23 +45,23 @@ pub async fn enter_with(
     response
 }
 
-/// How long a browser is known, in seconds: a year.
+/// How long a browser is remembered, in seconds: a year.
 const REMEMBERED: u64 = 365 * 24 * 3600;
 
-/// The token by which a browser is known later.
+/// The token that identifies a browser later.
 pub struct Device(String);
 
-/// The token for this browser, in which the person has just shown this.
+/// The token for this browser. It records the factor that the person has just shown.
 pub fn remembered(state: &AppState, headers: &HeaderMap, person: &PersonId, shown: ShownFactor) -> Device {
     Device(sign_in::device_token(&state.context, person, shown, device(state, headers).as_deref()))
 }
 
-/// Leaves the token in the browser.
+/// Stores the token in the browser.
 pub fn remember(state: &AppState, device: Device, response: &mut Response) {
     Cookie::Device.put(response, &device.0, Some(REMEMBERED), state.is_https());
 }
 
-/// What the browser shows of an earlier sign-in.
+/// The token of an earlier sign-in that the browser sends.
 pub fn device(state: &AppState, headers: &HeaderMap) -> Option<String> {
     Cookie::Device.read(headers, state.is_https())
 }

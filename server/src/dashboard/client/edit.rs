@@ -20,7 +20,8 @@ pub async fn form(Extension(visit): Extension<Visit>, Path(id): Path<String>) ->
     respond(visit, || page::form(id, Form::default())).await
 }
 
-/// `POST /apps/clients/{id}/edit`: changes the name and where answers go, which is asked for again who is there.
+/// `POST /apps/clients/{id}/edit`: changes the name and the redirect URIs. For new redirect URIs the person proves
+/// again who they are.
 pub async fn edit(form: Submission, Path(id): Path<String>) -> Response {
     let typed = typed(&form);
     let edited = async {

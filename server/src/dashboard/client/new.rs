@@ -18,7 +18,7 @@ pub async fn form(Extension(visit): Extension<Visit>) -> Response {
     respond(visit, || page::form(Form::default())).await
 }
 
-/// `POST /apps/clients/new`: adds, and answers with the one page that shows the secret of a confidential client.
+/// `POST /apps/clients/new`: adds a client. The answer is the only page that shows the secret of a confidential client.
 pub async fn add(form: Submission) -> Response {
     let form = form.once(secret::already_added);
     let typed = typed(&form);
@@ -35,12 +35,12 @@ pub async fn add(form: Submission) -> Response {
     form.answer(outcome, typed, page::form).await
 }
 
-/// What was typed of a client.
+/// Reads the typed fields of a client.
 pub(super) fn typed(form: &Submission) -> TypedClient {
     TypedClient { name: form.get("name"), redirect_uris: form.get("redirect_uris"), kind: form.get("kind") }
 }
 
-/// What stands before a secret is shown: the form was not sent before, and who is there is proved.
+/// The checks before a secret is shown: the form was not sent before, and the person proved who they are.
 pub(super) async fn unless_sent_before(form: &Submission) -> Result<String, Refused> {
     let form_token = form.token();
     Refused::if_sent_before(client::made_by_form(form.context(), &form_token).await?)?;

@@ -1,4 +1,4 @@
-//! One's own personal tokens.
+//! Personal tokens of the signed-in person.
 
 use app::error::ActionError;
 use app::form::{Form, Refused};
@@ -18,7 +18,7 @@ pub async fn list(Extension(visit): Extension<Visit>) -> Response {
     respond(visit, || page::page(Form::default())).await
 }
 
-/// `POST /account/tokens`: generates, and answers with the one page that shows the token.
+/// `POST /account/tokens`: generates a token. The answer is the only page that shows it.
 pub async fn generate(form: Submission) -> Response {
     let form = form.once(page::already_generated);
     let typed = TypedToken {
@@ -29,7 +29,7 @@ pub async fn generate(form: Submission) -> Response {
     };
     let generated = async {
         let (context, form_token) = (form.context(), form.token());
-        // Before the password is asked for: a form that was sent again needs none.
+        // This check comes before the password: a form that was sent again needs no password.
         Refused::if_sent_before(personal_token::was_made_by_form(context, &form_token).await?.then_some(""))?;
         form.confirm().await?;
         let person = &form.visit.viewer()?.id;

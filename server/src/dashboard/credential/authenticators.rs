@@ -29,7 +29,7 @@ pub async fn identity_form(
     respond(visit, || page::new_identity(client_id, Form::new(TypedIdentity::example(&fields.get("example"))))).await
 }
 
-/// The keys that a form holds.
+/// Reads the keys in a form.
 pub(super) fn typed_keys(form: &Submission) -> TypedKeys {
     TypedKeys {
         public_key: form.get("public_key"),
@@ -39,7 +39,7 @@ pub(super) fn typed_keys(form: &Submission) -> TypedKeys {
     }
 }
 
-/// The identity that a form holds.
+/// Reads the identity in a form.
 pub(super) fn typed_identity(form: &Submission) -> TypedIdentity {
     TypedIdentity {
         issuer: form.get("issuer"),

@@ -20,7 +20,7 @@ pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> R
     respond(visit, || page::page(fields.find("from"), fields.find("example"))).await
 }
 
-/// `POST /credentials/new`: generates, and answers with the one page that shows the secret.
+/// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.
 pub async fn generate(form: Submission) -> Response {
     let form = form.once(message::already_generated);
     let typed = page::Typed {
@@ -40,7 +40,7 @@ pub async fn generate(form: Submission) -> Response {
     };
     let generated = async {
         let draft = typed.draft().map_err(Refused::Invalid)?;
-        // Before anything else is asked: whoever reloads the page of the secret must hear that it was shown.
+        // This check comes first: a person who reloads the page of the secret must learn that it was shown.
         Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
         form.confirm().await?;
         let generated = generate::generate(form.context(), &form.actor()?, &draft, Some(&form.token())).await?;

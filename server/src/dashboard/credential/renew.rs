@@ -1,4 +1,4 @@
-//! New secrets for several credentials at once. They are shown in the answer alone.
+//! New secrets for several credentials at once. Only the answer shows them.
 
 use app::form::{Form, Refused};
 use app::pages::credential::renew as page;
@@ -11,7 +11,7 @@ use domain::error::Fault;
 use crate::dashboard::respond::respond;
 use crate::dashboard::submit::{Answer, Submission};
 
-/// `POST /leaks/renew`: asks first, and shows the new secrets when it was asked.
+/// `POST /leaks/renew`: asks for confirmation first. After the confirmation it shows the new secrets.
 pub async fn renew(form: Submission) -> Response {
     let typed = Typed {
         client_ids: form.get("client_ids"),
@@ -32,7 +32,7 @@ async fn renewed(form: &Submission, typed: &Typed) -> Result<Answer, Refused> {
     let ids = read_ids(typed.client_ids.split_whitespace())?;
     let (actor, authority) = (form.actor()?, form.visit.authority()?.clone());
     let (context, form_token) = (form.context().clone(), form.token());
-    // On its own: a browser that goes away must not leave half of them rotated.
+    // This runs in a task of its own: a closed browser must not leave only half of the credentials rotated.
     let work = tokio::spawn(async move { renew_all(&context, &authority, &actor, &ids, renewal, &form_token).await });
     match work.await {
         Ok(renewed) => {

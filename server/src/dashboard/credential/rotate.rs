@@ -24,7 +24,7 @@ pub async fn form(Extension(visit): Extension<Visit>, Path(client_id): Path<Stri
     respond(visit, || page::page(client_id, fields.find("done"), fields.find("again").is_some())).await
 }
 
-/// `POST /credentials/{client_id}/rotate`: a new secret is shown, once; new keys lead back to the credential.
+/// `POST /credentials/{client_id}/rotate`: shows a new secret once. After new keys it leads back to the credential.
 pub async fn rotate(form: Submission, Path(client_id): Path<String>) -> Response {
     let form = form.once(message::already_rotated);
     let typed =
@@ -52,8 +52,8 @@ async fn rotated(form: &Submission, client_id: &str, typed: &page::Typed) -> Res
     Ok(Answer::page(|| secret.page()))
 }
 
-/// `POST /credentials/{client_id}/rotation`: finishes, extends or cancels it. Ending the old secret must not wait for a
-/// password; what keeps it alive does.
+/// `POST /credentials/{client_id}/rotation`: finishes, extends or cancels the rotation. Ending the old secret needs no
+/// password, because it must not wait. Actions that keep the old secret alive need it.
 pub async fn change_rotation(form: Submission, Path(client_id): Path<String>) -> Response {
     let outcome = changed(&form, &client_id).await;
     form.answer(outcome, (), |form| page::under_way(client_id, None, form.errors)).await

@@ -22,7 +22,7 @@ pub async fn revoke_form(Extension(visit): Extension<Visit>, Path(client_id): Pa
     respond(visit, || page::revoke_page(vec![client_id])).await
 }
 
-/// `GET /credentials/revoke`: those ticked in the list.
+/// `GET /credentials/revoke`: for the credentials that were ticked in the list.
 pub async fn revoke_several_form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     let client_ids = fields.all("client_id");
     respond(visit, || page::revoke_page(client_ids)).await

@@ -1,5 +1,5 @@
-//! The forms of the emergency stop. It asks for a word and not for the password: an incident must not wait for a
-//! password.
+//! The forms of the emergency stop. It asks for a confirmation word and not for the password, because an incident must
+//! not wait for a password.
 
 use std::convert::Infallible;
 
@@ -35,7 +35,7 @@ pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> R
     respond(visit, || page::page(Form::new(typed))).await
 }
 
-/// What the fields of a stop hold.
+/// Reads the fields of a stop.
 fn typed(fields: &Fields) -> Typed {
     Typed {
         team: fields.get("team"),
@@ -48,21 +48,21 @@ fn typed(fields: &Fields) -> Typed {
     }
 }
 
-/// `POST /settings/stop`: a stop of a few leads back to the settings; one of many is answered with a page that grows
-/// while it goes on.
+/// `POST /settings/stop`: a small stop leads back to the settings. A large stop is answered with a page that grows
+/// while the stop runs.
 pub async fn stop(State(state): State<AppState>, form: Submission) -> Response {
     let typed = typed(&form.fields);
     let (selection, means, actor, preview) = match prepared(&form, &typed).await {
         Ok(prepared) => prepared,
         Err(refused) => return form.answer(Err(refused), typed, page::page).await,
     };
-    // Told to the page, if it is still there; the stop goes on without it.
+    // The stop reports its progress to the page. It goes on when the page is closed.
     let (told, progress) = mpsc::unbounded_channel();
     let (context, reason, bite) = (form.context().clone(), typed.reason.clone(), state.stop_bite);
     let work = tokio::spawn(async move {
         let order = StopRequest { selection: &selection, means, reason: &reason };
         emergency_stop::stop(&context, &actor, &order, bite, |count| {
-            // Nobody reads when the page was left.
+            // An error means that the page was closed, so there is no reader.
             let _ = told.send(count);
         })
         .await
@@ -78,7 +78,7 @@ pub async fn stop(State(state): State<AppState>, form: Submission) -> Response {
     form.answer(outcome, typed, page::page).await
 }
 
-/// What was typed, checked; who does it; and what it is about.
+/// The typed values, checked; the actor; and what the stop would end.
 async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means, Actor, Preview), Refused> {
     let (selection, means) = typed.selection()?;
     if typed.confirmation.trim() != CONFIRMATION {
@@ -91,7 +91,8 @@ async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means,
 
 type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
 
-/// The page up to where the lines go, the lines as they come, the rest of the page. It needs no script.
+/// The answer: the page up to the progress lines, then the lines as they come, then the rest of the page. It needs no
+/// script.
 async fn progress_page(
     visit: Visit,
     means: Means,
@@ -112,7 +113,7 @@ async fn progress_page(
         Bytes::from(match work.await {
             Ok(Ok((count, _))) => page::progress_end(means, count, &preview),
             Ok(Err(error)) => {
-                // Its faults are logged by the conversion.
+                // The conversion logs internal errors.
                 let _ = ActionError::from(error);
                 page::progress_broken()
             }

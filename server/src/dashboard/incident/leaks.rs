@@ -1,4 +1,4 @@
-//! The form that responds to a leak: what is pasted is answered and dropped.
+//! The form that responds to a leak. The pasted text is answered and not stored.
 
 use app::pages::incident::leaks as page;
 use app::visit::Visit;

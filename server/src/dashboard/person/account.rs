@@ -1,4 +1,4 @@
-//! The forms of one's own account.
+//! The forms for the account of the signed-in person.
 
 use app::done::Done;
 use app::form::{Form, Refused};
@@ -60,7 +60,7 @@ async fn password_changed(form: &Submission) -> Result<Answer, Refused> {
     Ok(Answer::Next(Done::AccountPassword.at(links::ACCOUNT)))
 }
 
-/// The answer of a form on the account's page.
+/// The answer to a form on the account page.
 pub(super) async fn answer(form: Submission, outcome: Result<Answer, Refused>, name: Option<String>) -> Response {
     let context = form.context().clone();
     let mut response = form.answer(outcome, name, |form| page::page(None, form)).await;

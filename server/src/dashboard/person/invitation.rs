@@ -1,4 +1,4 @@
-//! What an invitation's link opens.
+//! The page that an invitation's link opens.
 
 use app::done::Done;
 use app::error::ActionError;
@@ -36,12 +36,12 @@ pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> R
         }
     })
     .await;
-    // The address of this page is a secret, whatever it shows.
+    // The address of this page is a secret, even when the page shows no secret.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
-/// `POST /invitation`: makes the account and signs it in, or gives the signed-in person the role.
+/// `POST /invitation`: makes the account and signs the person in, or gives the role to the signed-in person.
 pub async fn accept(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
     let Submission { visit, session, fields, .. } = form;
     let (token, name) = (fields.get("token"), fields.get("name"));
@@ -83,7 +83,7 @@ pub async fn accept(State(state): State<AppState>, headers: HeaderMap, form: Sub
     .await
 }
 
-/// Gives the signed-in person what the invitation says; returns where to go.
+/// Gives the role in the invitation to the signed-in person. Returns the address to go to.
 async fn join(visit: &Visit, token: &str) -> Result<String, InvitationError> {
     let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else { return Err(InvitationError::NotFound) };
     let invitation = invitation::accept(&visit.context, &actor, &viewer.id, token).await?;

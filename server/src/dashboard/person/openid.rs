@@ -1,4 +1,4 @@
-//! Signing in with an OpenID provider, and connecting an account there to the person who is signed in.
+//! Signing in with an OpenID provider, and connecting a provider's account to the signed-in person.
 
 use app::done::Done;
 use app::error::ActionError;
@@ -27,7 +27,7 @@ use crate::http::fields::Fields;
 use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::state::AppState;
 
-/// `POST /login/openid`: leads to the provider.
+/// `POST /login/openid`: sends the browser to the provider.
 pub async fn sign_in(
     State(state): State<AppState>,
     Extension(visit): Extension<Visit>,
@@ -39,7 +39,7 @@ pub async fn sign_in(
     lead_there(&state, visit, &relying_party, AttemptPurpose::SignIn { return_to }, back).await
 }
 
-/// `POST /account/openid`: leads to the provider to connect an account.
+/// `POST /account/openid`: sends the browser to the provider to connect an account.
 pub async fn connect(State(state): State<AppState>, form: Submission) -> Response {
     let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
     if let Err(refused) = form.confirm().await {
@@ -58,7 +58,7 @@ pub async fn disconnect(form: Submission) -> Response {
     let disconnected = async {
         form.confirm().await?;
         let viewer = form.visit.viewer()?;
-        // Twice is as good as once.
+        // To disconnect twice has the same result as once.
         link::disconnect(form.context(), &relying_party, &form.actor()?, &viewer.id, &viewer.session).await?;
         Ok(Answer::Next(Done::AccountDisconnected.at(links::ACCOUNT)))
     };
@@ -120,15 +120,15 @@ pub async fn finish(
     response
 }
 
-/// Lets the forms of a page lead to the provider, and on from there: browsers hold every redirect of a form to
-/// `form-action`.
+/// Allows the forms of a page to redirect to the provider and further. Browsers apply `form-action` to every redirect
+/// after a form.
 pub fn let_forms_lead_there(context: &Context, response: &mut Response) {
     if context.openid.is_some() {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
     }
 }
 
-/// The sign-in page on the way to `next`.
+/// The sign-in page. After the sign-in it leads to `next`.
 fn sign_in_again(next: &str) -> String {
     if next == links::OVERVIEW { links::SIGN_IN.to_owned() } else { links::sign_in_on_the_way_to(next) }
 }
@@ -154,9 +154,10 @@ async fn lead_there(
     }
 }
 
-/// A password that was typed a moment ago says nothing about who came from the provider: the next sensitive action asks
-/// for it. Nor is the browser remembered: they showed nothing of their own here, and the browser keeps back what it is
-/// known by when it comes from another site, so that it would be replaced by less.
+/// Signs the person in who came back from the provider. A password that was typed a moment ago proves nothing about
+/// this person, so the next sensitive action asks for it. The browser is not remembered, because the person showed no
+/// factor of their own here. Also, the browser does not send its device cookie on a request from another site. So a new
+/// cookie would replace it by a weaker one.
 async fn enter(state: &AppState, visit: &Visit, session: &Session, person: &Person, next: &str) -> Response {
     let signed_in = SignedIn::without_password(&visit.context, person, visit.address, visit.agent.clone());
     enter_with(state, session, &signed_in, None, next).await

@@ -1,4 +1,4 @@
-//! Passkeys: what they are to sign, signing in with one, adding and removing one's own.
+//! Passkeys: their challenges, signing in with one, and adding and removing those of the signed-in person.
 
 use app::done::Done;
 use app::error::ActionError;
@@ -30,7 +30,8 @@ use crate::dashboard::submit::{Answer, Submission};
 use crate::http::error;
 use crate::state::AppState;
 
-/// `GET /login/passkey`: what a passkey is to sign, of anybody, or of whoever is at the second step. It writes nothing.
+/// `GET /login/passkey`: the challenge for a passkey. It is for any person, or for the person at the second step. It
+/// writes nothing.
 pub async fn sign_in_challenge(State(state): State<AppState>, headers: HeaderMap, Query(fields): Query) -> Response {
     if fields.get("for") != "second-step" {
         return hand_out(passkey::begin_proof(&state.context, ChallengePurpose::SignIn, None).await);
@@ -45,7 +46,7 @@ pub async fn sign_in_challenge(State(state): State<AppState>, headers: HeaderMap
     }
 }
 
-/// `GET /account/passkeys/challenge`: what a passkey of the signed-in person is to sign, or a new one.
+/// `GET /account/passkeys/challenge`: the challenge for a passkey of the signed-in person, or for a new passkey.
 pub async fn challenge(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
     let Ok((person, _)) = viewer(&visit).await else { return error::plain(StatusCode::SERVICE_UNAVAILABLE) };
     hand_out(match fields.get("for").as_str() {
@@ -93,7 +94,8 @@ pub async fn new_form(Extension(visit): Extension<Visit>, Query(fields): Query) 
     respond(visit, || page::new(Form::new(fields.get("name")))).await
 }
 
-/// `POST /account/passkeys/new`: first asks who it is, when that is due, and leads back to the form; then adds.
+/// `POST /account/passkeys/new`: when a proof of the person is due, asks for it first and leads back to the form. Then
+/// adds.
 pub async fn add(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
     let form = form.once(page::already_added);
     let name = form.fields.find("name").or(form.fields.find(page::KEPT_NAME)).unwrap_or_default().to_owned();
@@ -109,15 +111,15 @@ pub async fn add(State(state): State<AppState>, headers: HeaderMap, form: Submis
     response
 }
 
-/// Where the form leads, and who added a passkey if one was added.
+/// The answer to the form, and the person if a passkey was added.
 async fn added(form: &Submission, name: &str) -> Result<(Answer, Option<PersonId>), Refused> {
     let answer = passkey_answer::read(&form.fields).unwrap_or_default();
     let (person, actor) = viewer(&form.visit).await?;
-    // Before anything else is asked: whoever reloads the page of the recovery codes must hear that they were shown.
+    // This check comes first: a person who reloads the page of the recovery codes must learn that they were shown.
     Refused::if_sent_before(passkey::was_added(form.context(), &person.id, &answer).await?.then_some(""))?;
     if form.visit.must_confirm() {
-        // The new passkey of a form that was filled in while the last proof grew old proves nothing, and is no wrong
-        // one.
+        // The proof became too old while the person filled in the form. The new passkey in the form cannot prove who
+        // they are, but it is not a wrong passkey either.
         if form.fields.find("name").is_some() {
             let error = FieldError::new("your_password", "Confirm it is you, then add the passkey.");
             return Err(Refused::Unconfirmed(vec![error]));

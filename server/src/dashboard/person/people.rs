@@ -44,7 +44,7 @@ pub async fn change(form: Submission, Path(person_id): Path<String>) -> Response
 async fn changed(form: &Submission, person_id: &str, typed: &TypedChange) -> Result<Answer, Refused> {
     let (Some(id), Some(to)) = (PersonId::parse(person_id), typed.to) else { return Err(ActionError::NotFound.into()) };
     let (context, actor) = (form.context(), form.actor()?);
-    // Shutting somebody out must not wait for a password.
+    // To shut a person out needs no password, because that must not wait.
     if to != Change::Disabled {
         form.confirm().await?;
     }

@@ -1,4 +1,4 @@
-//! The forms of one's own second factor.
+//! The forms for the second factor of the signed-in person.
 
 use app::done::Done;
 use app::error::ActionError;
@@ -25,7 +25,7 @@ pub async fn begin_form(Extension(visit): Extension<Visit>) -> Response {
     respond(visit, || page::begin(Form::default())).await
 }
 
-/// `POST /account/authenticator`: answers with the one page that shows the secret.
+/// `POST /account/authenticator`: the answer is the only page that shows the secret.
 pub async fn begin_app(form: Submission) -> Response {
     let begun = async {
         let (person, actor) = form.confirmed().await?;
@@ -41,7 +41,7 @@ pub async fn begin_app(form: Submission) -> Response {
 }
 
 /// `POST /account/authenticator/confirm`: turns the app on, and shows the first recovery codes. It asks for no
-/// password: what it confirms was begun with one, a quarter of an hour ago at most.
+/// password, because the setup asked for it at most a quarter of an hour before.
 pub async fn confirm_app(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
     let outcome = confirmed(&form).await;
     let device = match &outcome {
@@ -55,7 +55,7 @@ pub async fn confirm_app(State(state): State<AppState>, headers: HeaderMap, form
     response
 }
 
-/// Where the form leads, and who turned an app on if that was done.
+/// The answer to the form, and the person if an app was turned on.
 async fn confirmed(form: &Submission) -> Result<(Answer, Option<PersonId>), Refused> {
     let (person, actor) = viewer(&form.visit).await?;
     let (context, shown_token, code) = (form.context(), form.get("shown"), form.get("code"));
@@ -97,7 +97,7 @@ pub async fn new_codes_form(Extension(visit): Extension<Visit>) -> Response {
     respond(visit, || page::new_codes(Form::default())).await
 }
 
-/// `POST /account/recovery-codes`: makes them anew, and answers with the one page that shows them.
+/// `POST /account/recovery-codes`: makes new codes. The answer is the only page that shows them.
 pub async fn new_codes(form: Submission) -> Response {
     let made = async {
         let (person, actor) = form.confirmed().await?;
@@ -110,7 +110,8 @@ pub async fn new_codes(form: Submission) -> Response {
     form.answer(outcome, (), page::new_codes).await
 }
 
-/// The page of the recovery codes that came with a factor, or where it is said that the factor was added.
+/// The page with the recovery codes that were made with a factor. Without codes, the page with the receipt for the
+/// factor.
 pub(super) fn shown(codes: Vec<RecoveryCode>, title: &'static str, done: Done) -> Answer {
     if codes.is_empty() {
         return Answer::Next(done.at(links::ACCOUNT));
@@ -125,7 +126,7 @@ fn not_found_or_other(error: SecondFactorError) -> Result<Answer, Refused> {
     }
 }
 
-/// Whatever is not about what was typed.
+/// Every error that is not about a typed field.
 fn other(error: SecondFactorError) -> Result<Answer, Refused> {
     match error {
         SecondFactorError::AlreadySubmitted => Ok(Answer::page(page::already_shown)),

@@ -1,5 +1,5 @@
-//! The second step of a sign-in: a code or a passkey, after the password was right. Until then the browser has a cookie
-//! that opens nothing but this page.
+//! The second step of a sign-in: a code or a passkey, after the right password. Until then the browser has a cookie
+//! that gives access only to this page.
 
 use app::links;
 use app::pages::person::second_step::Problem;
@@ -20,7 +20,7 @@ use crate::dashboard::respond::{self, Query, respond};
 use crate::dashboard::submit::Submission;
 use crate::state::AppState;
 
-/// The word for a recovery code, on the wire.
+/// The value for a recovery code, on the wire.
 const RECOVERY: &str = "recovery-code";
 
 /// `GET /login/second-factor`
@@ -33,7 +33,7 @@ pub async fn form(
     let recovery = fields.get("with") == RECOVERY;
     match second_step::find(&state.context, &token(&state, &headers)).await {
         Ok(Some(waiting)) => show(visit, recovery, None, &waiting).await,
-        // Whoever comes from the page itself was at the second step.
+        // A visitor who comes from the page itself was at the second step.
         Ok(None) => match fields.find("next") {
             Some(next) => too_late(visit, next).await,
             None => Redirect::to(links::SIGN_IN).into_response(),
@@ -42,7 +42,7 @@ pub async fn form(
     }
 }
 
-/// The sign-in from its beginning, on the same way.
+/// Starts the sign-in again, with the same address to go on to.
 async fn too_late(visit: Visit, next: &str) -> Response {
     let next = safe_return(next);
     if visit.viewer.is_some() {
@@ -98,7 +98,7 @@ async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &
     response
 }
 
-/// The browser's token of the sign-in that waits, if it has one.
+/// The browser's token of the sign-in in progress, if it has one.
 pub fn token(state: &AppState, headers: &HeaderMap) -> String {
     Cookie::SecondStep.read(headers, state.is_https()).unwrap_or_default()
 }

@@ -49,7 +49,7 @@ pub async fn sign_in(State(state): State<AppState>, headers: HeaderMap, form: Su
             return enter_as(&state, &visit, &session, &person, device, &next).await;
         }
         Ok(SignInOutcome::SecondStep(token)) => return to_second_step(&state, &token),
-        // A password has no code or passkey beside it here.
+        // On this page the form has a password only, no code and no passkey.
         Err(SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate) => {
             Problem::Refused
         }
@@ -64,7 +64,7 @@ pub async fn sign_in(State(state): State<AppState>, headers: HeaderMap, form: Su
     refuse(visit, next, email, problem).await
 }
 
-/// The form again, with what is wrong.
+/// The form again, with its errors.
 pub async fn refuse(visit: Visit, next: String, email: String, problem: Problem) -> Response {
     let wait = match problem {
         Problem::Throttled { retry_after } => Some(retry_after.as_secs()),
@@ -100,7 +100,7 @@ pub async fn sign_out(Extension(visit): Extension<Visit>, Extension(session): Ex
     Redirect::to(links::SIGN_IN).into_response()
 }
 
-/// Sends the browser here with its token.
+/// Redirects the browser to the second step, with the token of the sign-in.
 fn to_second_step(state: &AppState, token: &str) -> Response {
     let mut response = Redirect::to(links::SECOND_STEP).into_response();
     Cookie::SecondStep.put(&mut response, token, Some(LIFETIME.as_secs()), state.is_https());

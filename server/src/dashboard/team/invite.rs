@@ -34,8 +34,8 @@ pub async fn invite_anywhere(form: Submission) -> Response {
     answer(form, None).await
 }
 
-/// Invites, and answers with the one page that shows the link. A reload makes another link, and the one before stops
-/// working: nothing is there twice.
+/// Invites a person. The answer is the only page that shows the link. A reload makes another link, and the link before
+/// it stops working. So no invitation exists twice.
 async fn answer(form: Submission, into: Option<String>) -> Response {
     let team = into.clone().unwrap_or_else(|| form.get("team"));
     let typed = Typed { email: form.get("email"), team, role: form.get("role") };

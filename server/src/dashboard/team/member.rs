@@ -1,4 +1,4 @@
-//! The forms that give somebody a role in a team.
+//! The forms that give a person a role in a team.
 
 use app::done::Done;
 use app::error::ActionError;
@@ -22,7 +22,7 @@ pub async fn form(Extension(visit): Extension<Visit>, Path((team_id, person_id))
     respond(visit, || page::page(team_id, person_id, Form::default())).await
 }
 
-/// `POST /teams/{team_id}/members/{person_id}`: another role.
+/// `POST /teams/{team_id}/members/{person_id}`: changes the role.
 pub async fn set_role(form: Submission, Path((team_id, person_id)): Path<(String, String)>) -> Response {
     let role = form.get("role");
     let outcome = role_set(&form, &team_id, &person_id).await;
@@ -30,7 +30,7 @@ pub async fn set_role(form: Submission, Path((team_id, person_id)): Path<(String
     form.answer(outcome, Some(role), |form| page::page(team_id, person_id, form)).await
 }
 
-/// `POST /people/{person_id}/teams`: puts somebody into a team.
+/// `POST /people/{person_id}/teams`: adds a person to a team.
 pub async fn add_to_team(form: Submission, Path(person_id): Path<String>) -> Response {
     let typed = people::Typed { team: form.get("team"), role: form.get("role") };
     let outcome = role_set(&form, &typed.team, &person_id).await;

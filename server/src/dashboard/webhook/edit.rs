@@ -25,7 +25,7 @@ pub async fn edit_form(Extension(visit): Extension<Visit>, Path(id): Path<String
     respond(visit, || page::edit(id, Form::default())).await
 }
 
-/// `GET /settings/webhooks/{id}/secret`: asks before it is replaced.
+/// `GET /settings/webhooks/{id}/secret`: asks before the signing secret is replaced.
 pub async fn secret_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
     respond(visit, || page::secret(id, Form::default())).await
 }
@@ -34,7 +34,7 @@ fn typed(form: &Submission) -> Typed {
     Typed { name: form.get("name"), url: form.get("url"), events: form.all("event") }
 }
 
-/// What stands before a signing secret is shown: the form was not sent before, and who is there is proved.
+/// The checks before a signing secret is shown: the form was not sent before, and the person proved who they are.
 async fn unless_sent_before(form: &Submission) -> Result<String, Refused> {
     let form_token = form.token();
     Refused::if_sent_before(webhook::made_by_form(form.context(), &form_token).await?)?;
@@ -42,7 +42,7 @@ async fn unless_sent_before(form: &Submission) -> Result<String, Refused> {
     Ok(form_token)
 }
 
-/// `POST /settings/webhooks/new`: adds, and answers with the one page that shows the signing secret.
+/// `POST /settings/webhooks/new`: adds a webhook. The answer is the only page that shows the signing secret.
 pub async fn add(form: Submission) -> Response {
     let form = form.once(message::already_signed);
     let typed = typed(&form);
@@ -69,8 +69,8 @@ pub async fn replace_secret(form: Submission, Path(id): Path<String>) -> Respons
     form.answer(outcome, (), |form| page::secret(id, form)).await
 }
 
-/// `POST /settings/webhooks/{id}/edit`. Another address asks for the password when that is due: what happens here would
-/// be told to somebody else.
+/// `POST /settings/webhooks/{id}/edit`. A new address needs the password when that is due, because events of this
+/// instance would be sent to another receiver.
 pub async fn edit(form: Submission, Path(id): Path<String>) -> Response {
     let typed = typed(&form);
     let edited = async {

@@ -13,7 +13,7 @@ pub async fn page(Extension(visit): Extension<Visit>, Path(id): Path<String>, Qu
     respond(visit, || page::page(id, fields.find("done"), &tested)).await
 }
 
-/// `GET /settings/webhooks/{id}/remove`: asks before it is removed.
+/// `GET /settings/webhooks/{id}/remove`: asks before the webhook is removed.
 pub async fn remove_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
     respond(visit, || page::remove_page(id)).await
 }
