@@ -36,13 +36,13 @@ pub(crate) struct Site {
 
 impl Site {
     /// On the server that the tests were started with.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = std::env::var("COUNTERSIGN_TEST_POSTGRES").expect("run these tests under ./with-postgres");
         Self::on(&server)
     }
 
     /// On this server.
-    pub fn on(server: &str) -> Self {
+    pub(crate) fn on(server: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("nodes_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(format!("countersign-{name}"));
@@ -52,7 +52,7 @@ impl Site {
     }
 
     /// A command of the program on this database.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command
             .args(arguments)
@@ -65,24 +65,24 @@ impl Site {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("runs")
     }
 
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
     /// A new credential of the command line.
-    pub fn credential(&self, name: &str) -> Credential {
+    pub(crate) fn credential(&self, name: &str) -> Credential {
         let created = self.json(&["credential", "create", "--name", name, "--format", "json"]);
         let text = |field: &str| created[field].as_str().expect("a text").to_owned();
         Credential { id: text("client_id"), secret: text("client_secret") }
     }
 
-    pub fn administrator(&self) {
+    pub(crate) fn administrator(&self) {
         let arguments = ["admin", "create", "--email", EMAIL, "--name", "Ada", "--password-stdin"];
         let mut child = self.command(&arguments).stdin(Stdio::piped()).spawn().expect("starts");
         child.stdin.take().expect("its input").write_all(PASSWORD.as_bytes()).expect("writes");
@@ -90,7 +90,7 @@ impl Site {
     }
 
     /// Starts a server and waits until it is ready.
-    pub fn serve(&self) -> Node {
+    pub(crate) fn serve(&self) -> Node {
         let mut command = self.command(&[]);
         command.env("COUNTERSIGN_LOG_FORMAT", "json").stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
@@ -121,12 +121,12 @@ impl Drop for Site {
 
 impl Site {
     /// Runs a statement on this database.
-    pub fn sql(&self, statement: &str) -> String {
+    pub(crate) fn sql(&self, statement: &str) -> String {
         sql(&self.psql_url(), statement)
     }
 
     /// Opens a session on this database.
-    pub fn session(&self) -> Session {
+    pub(crate) fn session(&self) -> Session {
         let mut command = Command::new("psql");
         command.args(["-qAt", "-v", "ON_ERROR_STOP=1", &self.psql_url()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql runs");
@@ -148,7 +148,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Runs statements; returns when they are done.
-    pub fn run(&mut self, statements: &str) {
+    pub(crate) fn run(&mut self, statements: &str) {
         let input = self.child.stdin.as_mut().expect("its input");
         writeln!(input, "{statements}\n\\echo done").expect("writes");
         while self.said.next().expect("a line").expect("text") != "done" {}
@@ -177,7 +177,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../with-postgres");
         let serve = r#"echo "$COUNTERSIGN_TEST_POSTGRES"; while read -r _; do "$COUNTERSIGN_TEST_POSTGRES_RESTART" >/dev/null; echo up; done"#;
         let mut child = Command::new(script)
@@ -193,7 +193,7 @@ impl Postgres {
     }
 
     /// Kills it and starts it again; returns when it is up.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.child.stdin.as_mut().expect("its input").write_all(b"restart\n").expect("writes");
         let mut line = String::new();
         self.said.read_line(&mut line).expect("a line");
@@ -223,32 +223,32 @@ pub(crate) struct Node {
 
 impl Node {
     /// The path of the setup link that it printed.
-    pub fn setup_link(&mut self) -> String {
+    pub(crate) fn setup_link(&mut self) -> String {
         let line = self.said.next().expect("a second line").expect("text");
         line.split_once(ISSUER).expect("a link").1.to_owned()
     }
 
-    pub fn exchange(&self, credential: &Credential) -> Answer {
+    pub(crate) fn exchange(&self, credential: &Credential) -> Answer {
         let body =
             format!("grant_type=client_credentials&client_id={}&client_secret={}", credential.id, credential.secret);
         self.post("/mcp/oauth/token", &body)
     }
 
-    pub fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         self.send("POST", path, &[("content-type", FORM)], body)
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "")
     }
 
     /// Sends a request; panics when there is no answer.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         send(&self.address, method, path, headers, body).expect("an answer")
     }
 
     /// What the built-in MCP server says to the holder of a token.
-    pub fn tools(&self, token: &str) -> Answer {
+    pub(crate) fn tools(&self, token: &str) -> Answer {
         let bearer = format!("Bearer {token}");
         let headers = [
             ("authorization", bearer.as_str()),
@@ -260,17 +260,17 @@ impl Node {
     }
 
     /// Asks it to stop, and returns its exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         self.signal("-TERM");
         self.child.wait().expect("ends").code()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
     }
 
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         send(&self.address, "GET", "/readyz", &[], "").is_ok_and(|answer| answer.status == 200)
     }
 }
@@ -290,22 +290,28 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.body);
         self.json()["access_token"].as_str().expect("a token").to_owned()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// One request on a connection of its own.
-pub(crate) fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answer> {
+pub(crate) fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost:8080\r\nconnection: close\r\n");
@@ -352,21 +358,21 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub fn get(&mut self, node: &Node, path: &str) -> Answer {
+    pub(crate) fn get(&mut self, node: &Node, path: &str) -> Answer {
         self.send(node, "GET", path, &[])
     }
 
-    pub fn post(&mut self, node: &Node, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) fn post(&mut self, node: &Node, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(node, "POST", path, fields)
     }
 
     /// Opens a page and sends the token of its form with these fields to `action`.
-    pub fn submit(&mut self, node: &Node, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) fn submit(&mut self, node: &Node, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
         let token = form_token(&self.get(node, page).body);
         self.post(node, action, &[&[("form_token", token.as_str())], fields].concat())
     }
 
-    pub fn sign_in(&mut self, node: &Node, password: &str) -> Answer {
+    pub(crate) fn sign_in(&mut self, node: &Node, password: &str) -> Answer {
         self.submit(node, "/login", "/login", &[("email", EMAIL), ("password", password)])
     }
 
