@@ -166,7 +166,7 @@ test('what needs JavaScript says so', async () => {
 
 test('the activity names what happened', async () => {
   await open('/activity');
-  for (const words of ['Second factor added', 'Recovery code used', 'Recovery codes made anew', 'Sign-in refused'])
+  for (const words of ['Second factor added', 'Recovery code used', 'Recovery codes replaced', 'Sign-in refused'])
     await expect(page.getByText(`${words}: ${person.name}`).first()).toBeVisible();
 });
 

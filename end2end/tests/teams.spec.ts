@@ -174,7 +174,7 @@ test('a member leaves', async () => {
   await examine(administrator, 'person-revoke');
   await administrator.getByLabel('Type STOP to confirm').fill('STOP');
   await press(administrator, 'Revoke 1 credential');
-  await expect(administrator.getByText('Revoked: 1 credential, for ever.')).toBeVisible();
+  await expect(administrator.getByText('Revoked: 1 credential, permanently.')).toBeVisible();
   expect((await server.exchange(made.id, made.secret)).status).toBe(401);
 
   await open(administrator, '/activity');

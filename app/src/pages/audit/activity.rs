@@ -87,7 +87,7 @@ fn text(action: Action) -> &'static str {
         Action::SecondFactorAdded => "Second factor added",
         Action::SecondFactorRemoved => "Second factor removed",
         Action::RecoveryCodeUsed => "Recovery code used",
-        Action::RecoveryCodesReplaced => "Recovery codes made anew",
+        Action::RecoveryCodesReplaced => "Recovery codes replaced",
         Action::PasskeyAdded => "Passkey added",
         Action::PasskeyRemoved => "Passkey removed",
         Action::TeamCreated => "Team created",

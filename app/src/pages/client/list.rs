@@ -94,7 +94,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
         <Receipt on=On::Clients done/>
         <div class="head">
             <div><a href=links::APPS>"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
-                "Programs that may ask people for access. Those that made themselves known go by themselves: after {} days if nobody \
+                "Programs that may ask people for access. Countersign removes clients that registered themselves: after {} days if nobody \
                  allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
                 days(prune::NEVER_USED), days(prune::IDLE)
             )}</p></div>

@@ -28,7 +28,7 @@ fn secret_words(hint: &str, ended: bool) -> String {
     match ended {
         false => format!("ends in {hint}"),
         true => {
-            format!("ended in {hint}; it was reported as leaked and works no more: remove this client and add it anew")
+            format!("ended in {hint}; it was reported as leaked and no longer works: remove this client and add it again")
         }
     }
 }
@@ -47,7 +47,7 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
             {client.takes_secret().then(|| view! {
                 <section class="panel body" aria-labelledby="replace">
                     <h2 id="replace">"Replace the secret"</h2>
-                    <p class="muted">"If it leaked, or you lost it. The old one ends at once; what people allowed goes on."</p>
+                    <p class="muted">"Use this if the secret leaked or you lost it. The old secret ends at once; consents stay valid."</p>
                     <div class="row"><a class="button" href=links::client_secret(&client.id)>"Replace secret"</a></div>
                 </section>
             })}

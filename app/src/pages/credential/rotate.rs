@@ -129,7 +129,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let fields = view! {
         {key_fields}
         <Select id="overlap" label="Overlap" options chosen error=errors.at("overlap")
-            hint="How long the old one goes on working, never past its own expiry. None also ends the tokens that it made."/>
+            hint="How long the old secret or key still works, at most until its own expiry. “None” also ends its tokens."/>
         <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
             error=errors.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
     };

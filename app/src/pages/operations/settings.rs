@@ -58,7 +58,7 @@ fn receipt(done: Done, outcome: &Outcome) -> AnyView {
     });
     let numbers = match done {
         Done::SettingsDisabled => format!("{credentials}, until they are enabled again.{of_people}"),
-        Done::SettingsRevoked => format!("{credentials}, for ever.{of_people}"),
+        Done::SettingsRevoked => format!("{credentials}, permanently.{of_people}"),
         Done::SettingsUndone => format!("{credentials}."),
         _ => String::new(),
     };

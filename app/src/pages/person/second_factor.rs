@@ -37,7 +37,7 @@ pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
         }
         .into_any(),
         None => view! {
-            <p class="muted">"Whoever learns your password can sign in as you. With a code from your telephone as well they cannot."</p>
+            <p class="muted">"A person who learns your password can sign in as you. A code from your telephone prevents this."</p>
         }
         .into_any(),
     };
