@@ -1,5 +1,5 @@
--- Tables and columns get the names that the code and the documents use. SQLite cannot rename an index, so an index whose
--- name holds an earlier name of its table is dropped and created again.
+-- Tables and columns get the names that the code and the documents use. SQLite cannot rename an index, so an index
+-- whose name holds an earlier name of its table is dropped and created again.
 
 -- Programs that act for people are clients; what a person lets one do is a consent.
 ALTER TABLE interactive_clients RENAME TO clients;
@@ -33,8 +33,8 @@ CREATE INDEX refresh_tokens_by_consent ON refresh_tokens (consent_id);
 ALTER TABLE unfiled_exchanges RENAME TO pending_exchanges;
 ALTER TABLE filed_exchanges RENAME TO credential_exchanges;
 
--- One word for the moment after which a thing does not work by itself: expires_at. A credential's ends_at is another one: the
--- latest moment at which any of its secrets, keys and identities can work, kept for lists.
+-- One word for the moment after which a thing does not work by itself: expires_at. A credential's ends_at is another
+-- one: the latest moment at which any of its secrets, keys and identities can work, kept for lists.
 ALTER TABLE sessions RENAME COLUMN ends_at TO expires_at;
 ALTER TABLE consents RENAME COLUMN ends_at TO expires_at;
 ALTER TABLE personal_tokens RENAME COLUMN ends_at TO expires_at;
