@@ -28,7 +28,9 @@ fn secret_words(hint: &str, ended: bool) -> String {
     match ended {
         false => format!("ends in {hint}"),
         true => {
-            format!("ended in {hint}; it was reported as leaked and no longer works: remove this client and add it again")
+            format!(
+                "ended in {hint}; it was reported as leaked and no longer works: remove this client and add it again"
+            )
         }
     }
 }
