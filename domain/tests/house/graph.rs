@@ -1,4 +1,4 @@
-//! ConsentSelection file of a crate names which other, by its `use` lines and by the paths in its code.
+//! Which file of a crate names which other file: the `use` lines and the paths in the code say it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
