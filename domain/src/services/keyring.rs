@@ -107,7 +107,7 @@ pub(crate) async fn initialise(
     random: &dyn Random,
 ) -> Result<(), Fault> {
     let mut transaction = store.begin().await?;
-    if !store::operations::keys::instance_keys_in(&mut transaction).await?.is_empty() {
+    if !store::operations::keys::instance_keys(&mut transaction).await?.is_empty() {
         return Ok(());
     }
     for purpose in INSTANCE_KEYS {

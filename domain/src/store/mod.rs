@@ -44,3 +44,7 @@ pub use connection::url::{DatabaseUrl, PostgresUrl};
 pub use connection::{LedgerDurability, Store, StoreOptions};
 pub use engine::Engine;
 pub use error::StoreError;
+
+pub(crate) use columns::{Columns, FromRow, row, to_json};
+pub(crate) use connection::statement::{On, Statement, composed_sql, sql};
+pub(crate) use error::Result;

@@ -93,7 +93,7 @@ impl CredentialClaim {
         let Self::Secret(presented) = self else { return Ok(false) };
         let SecretValue::Generated(secret) = &presented.value else { return Ok(false) };
         let hash = secret.hash(&context.keys.pepper);
-        let found = store::credential::secret_by_hash(context.store.reads(), &hash).await?;
+        let found = store::credential::secret_by_hash(&context.store, &hash).await?;
         Ok(found.is_some_and(|(owner, secret)| {
             presented.allows_name(owner.as_str()) && secret.end().is_live(context.now())
         }))
