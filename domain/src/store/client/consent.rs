@@ -56,8 +56,8 @@ pub(crate) async fn use_code(transaction: &mut Transaction, hash: &SecretHash, g
 
 pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Result<()> {
     sql!(
-        "INSERT INTO consents (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at, expires_at,
-                             last_used_at, last_used_from)
+        "INSERT INTO consents (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at,
+                               expires_at, last_used_at, last_used_from)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         grant.id, grant.person, grant.client_id, grant.server_id, grant.scopes, grant.redirect_host,
         grant.status_index, grant.created_at, grant.expires_at, grant.last_used_at, grant.last_used_from

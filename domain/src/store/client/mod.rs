@@ -40,8 +40,8 @@ pub(crate) async fn insert(
 ) -> Result<()> {
     sql!(
         "INSERT INTO clients
-             (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at, last_used_at,
-              described_at, created_by_id)
+             (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at,
+              last_used_at, described_at, created_by_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
         client.id, client.kind, client.name, client.redirect_uris, client.metadata, secret,
         client.secret_hint, client.created_by, client.created_at, client.last_used_at, client.described_at,

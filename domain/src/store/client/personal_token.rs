@@ -31,7 +31,8 @@ fn select_listed() -> String {
 
 pub(crate) async fn insert(transaction: &mut Transaction, token: &PersonalToken, hash: &SecretHash) -> Result<()> {
     sql!(
-        "INSERT INTO personal_tokens (id, person_id, name, server_id, scopes, token_hash, token_hint, created_at, expires_at)
+        "INSERT INTO personal_tokens
+             (id, person_id, name, server_id, scopes, token_hash, token_hint, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         token.id, token.person, token.name, token.server_id, token.scopes, hash, token.hint, token.created_at,
         token.expires_at

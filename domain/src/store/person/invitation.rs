@@ -30,7 +30,8 @@ pub(crate) async fn insert(
         InvitedRole::Team(team, role) => (Some(team), Some(role)),
     };
     sql!(
-        "INSERT INTO invitations (id, token_hash, email, team_id, role, invited_by, invited_by_name, created_at, expires_at)
+        "INSERT INTO invitations
+             (id, token_hash, email, team_id, role, invited_by, invited_by_name, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         invitation.id, token_hash, invitation.email, team, role, invited_by, invitation.invited_by,
         invitation.created_at, invitation.expires_at

@@ -144,8 +144,8 @@ pub(crate) async fn find_pending(
     now: Timestamp,
 ) -> Result<Option<PendingSignIn>> {
     sql!(
-        "SELECT s.person_id AS person_id, s.next AS next FROM pending_sign_ins AS s JOIN people ON people.id = s.person_id
-         WHERE s.token_hash = $1 AND s.expires_at > $2 AND people.password_changed_at = s.password_of
+        "SELECT s.person_id AS person_id, s.next AS next
+         FROM pending_sign_ins AS s JOIN people ON people.id = s.person_id WHERE s.token_hash = $1 AND s.expires_at > $2 AND people.password_changed_at = s.password_of
             AND people.disabled_at IS NULL";
         token_hash, now
     )

@@ -135,7 +135,8 @@ pub(crate) async fn insert_delivery(
     now: Timestamp,
 ) -> Result<()> {
     sql!(
-        "INSERT INTO webhook_deliveries (id, webhook_id, seq, event, subject, body, created_at, attempts, next_attempt_at)
+        "INSERT INTO webhook_deliveries
+             (id, webhook_id, seq, event, subject, body, created_at, attempts, next_attempt_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         delivery.id, delivery.webhook, delivery.seq, delivery.event, delivery.subject, delivery.body, now,
         delivery.attempts, delivery.next_attempt_at
