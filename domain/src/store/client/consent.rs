@@ -40,13 +40,9 @@ row! { "authorization_codes" => Code {
 } }
 
 pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Result<Option<Code>> {
-    sql!(
-        "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, consent_id
+    let sql = "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, consent_id
          FROM authorization_codes WHERE code_hash = $1";
-        hash
-    )
-    .optional(transaction)
-    .await
+    sql!(sql; hash).optional(transaction).await
 }
 
 /// Records the consent that the code was redeemed for.
@@ -150,14 +146,10 @@ pub(crate) async fn granted(
     server: &McpServerId,
     now: Timestamp,
 ) -> Result<Vec<Scopes>> {
-    sql!(
+    let sql =
         "SELECT scopes FROM consents WHERE person_id = $1 AND client_id = $2 AND server_id = $3 AND ended_at IS NULL
              AND expires_at > $4 AND last_used_at > $5 LIMIT 100";
-        person, client, server, now, now.minus(IDLE_LIMIT)
-    )
-    .about("consents")
-    .all(store)
-    .await
+    sql!(sql; person, client, server, now, now.minus(IDLE_LIMIT)).about("consents").all(store).await
 }
 
 /// Records a use.
@@ -211,24 +203,16 @@ pub(crate) async fn forget_codes_of_client(transaction: &mut Transaction, client
 
 /// Whether this is the hash of a code or a refresh token that was ever issued.
 pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool> {
-    sql!(
-        "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
+    let sql = "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
          UNION ALL SELECT 1 FROM refresh_tokens WHERE token_hash = $1";
-        hash
-    )
-    .exists(store)
-    .await
+    sql!(sql; hash).exists(store).await
 }
 
 /// Whether this is the hash of a refresh token that was neither used nor revoked, and has not ended.
 pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool> {
-    sql!(
-        "SELECT 1 AS usable FROM refresh_tokens
+    let sql = "SELECT 1 AS usable FROM refresh_tokens
          WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2";
-        hash, now
-    )
-    .exists(store)
-    .await
+    sql!(sql; hash, now).exists(store).await
 }
 
 /// A refresh token, as it is stored.
@@ -247,24 +231,16 @@ pub(crate) async fn insert_refresh_token(
     grant: &ConsentId,
     expires_at: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "INSERT INTO refresh_tokens (token_hash, consent_id, expires_at) VALUES ($1, $2, $3)";
-        hash, grant, expires_at
-    )
-    .execute(transaction)
-    .await
+    let sql = "INSERT INTO refresh_tokens (token_hash, consent_id, expires_at) VALUES ($1, $2, $3)";
+    sql!(sql; hash, grant, expires_at).execute(transaction).await
 }
 
 row! { "refresh_tokens" => RefreshToken { grant = "consent_id", expires_at, used_at, successor, revoked_at } }
 
 /// The refresh token with this hash.
 pub(crate) async fn refresh_token(transaction: &mut Transaction, hash: &str) -> Result<Option<RefreshToken>> {
-    sql!(
-        "SELECT consent_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1";
-        hash
-    )
-    .optional(transaction)
-    .await
+    let sql = "SELECT consent_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1";
+    sql!(sql; hash).optional(transaction).await
 }
 
 /// Records the token that replaced a refresh token. The moment of the first use stays.
@@ -274,12 +250,8 @@ pub(crate) async fn use_refresh_token(
     successor: &SecretHash,
     now: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "UPDATE refresh_tokens SET used_at = COALESCE(used_at, $1), successor = $2 WHERE token_hash = $3";
-        now, successor, hash
-    )
-    .execute(transaction)
-    .await
+    let sql = "UPDATE refresh_tokens SET used_at = COALESCE(used_at, $1), successor = $2 WHERE token_hash = $3";
+    sql!(sql; now, successor, hash).execute(transaction).await
 }
 
 pub(crate) async fn revoke_refresh_token(transaction: &mut Transaction, hash: &str, now: Timestamp) -> Result<()> {
@@ -324,16 +296,12 @@ row! { "consent_tokens" => TokenState {
 } }
 
 pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>> {
-    sql!(
-        "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
+    let sql = "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
                 c.removed_at AS removed_at
          FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1";
-        jti
-    )
-    .optional(store)
-    .await
+    sql!(sql; jti).optional(store).await
 }
 
 /// Ends one access token; false when there is no live token with this identifier.

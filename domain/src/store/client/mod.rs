@@ -96,13 +96,9 @@ pub(crate) async fn replace_secret(
     client: &AppClient,
     secret: &SecretHash,
 ) -> Result<()> {
-    sql!(
-        "UPDATE clients SET secret_hash = $1, secret_hint = $2, created_by_id = $3, leaked_at = $4
+    let sql = "UPDATE clients SET secret_hash = $1, secret_hint = $2, created_by_id = $3, leaked_at = $4
          WHERE client_id = $5";
-        secret, client.secret_hint, maker(client), client.leaked_at, client.id
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; secret, client.secret_hint, maker(client), client.leaked_at, client.id).execute(transaction).await
 }
 
 /// Deletes the secret of a client. The client stays confidential: it must still prove itself. Returns whether it had
@@ -132,8 +128,7 @@ pub(crate) struct Unused {
 /// document describes are deleted, and only if they have no code and no consent. The address of a document that an
 /// administrator removed stays, so that the client stays removed.
 pub(crate) async fn delete_unused(transaction: &mut Transaction, unused: &Unused, limit: i64) -> Result<Vec<String>> {
-    sql!(
-        "DELETE FROM clients WHERE client_id IN (
+    let sql = "DELETE FROM clients WHERE client_id IN (
              SELECT c.client_id FROM clients AS c
              WHERE (c.kind = 'dynamic' OR c.kind = 'document' AND c.removed_at IS NULL)
                  AND (c.last_used_at IS NULL AND c.created_at < $1 OR c.last_used_at < $2)
@@ -141,20 +136,13 @@ pub(crate) async fn delete_unused(transaction: &mut Transaction, unused: &Unused
                  AND NOT EXISTS (SELECT 1 FROM authorization_codes AS a WHERE a.client_id = c.client_id)
              ORDER BY c.created_at LIMIT $3)
          RETURNING name";
-        unused.never_used_before, unused.idle_since, limit
-    )
-    .all(transaction)
-    .await
+    sql!(sql; unused.never_used_before, unused.idle_since, limit).all(transaction).await
 }
 
 /// Among clients that registered themselves and were never used, only the newest `most` are kept. Returns when the
 /// newest of the others registered; `None` when there are at most `most`.
 pub(crate) async fn crowded_out(store: &Store, most: i64) -> Result<Option<Timestamp>> {
-    sql!(
-        "SELECT created_at FROM clients WHERE kind = 'dynamic' AND last_used_at IS NULL
+    let sql = "SELECT created_at FROM clients WHERE kind = 'dynamic' AND last_used_at IS NULL
          ORDER BY created_at DESC, client_id DESC LIMIT 1 OFFSET $1";
-        most
-    )
-    .optional(store)
-    .await
+    sql!(sql; most).optional(store).await
 }

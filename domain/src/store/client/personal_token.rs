@@ -66,12 +66,9 @@ pub(crate) fn list_sql(of_one: bool) -> String {
 }
 
 pub(crate) async fn count_live(transaction: &mut Transaction, person: &PersonId, now: Timestamp) -> Result<i64> {
-    sql!(
+    let sql =
         "SELECT COUNT(*) AS live FROM personal_tokens WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2";
-        person, now
-    )
-    .one(transaction)
-    .await
+    sql!(sql; person, now).one(transaction).await
 }
 
 pub(crate) async fn find_in(transaction: &mut Transaction, id: &PersonalTokenId) -> Result<Option<PersonalToken>> {
@@ -91,14 +88,9 @@ pub(crate) async fn mark_used(
     now: Timestamp,
     address: Option<&str>,
 ) -> Result<()> {
-    sql!(
-        "UPDATE personal_tokens SET last_used_at = $1, last_used_from = $2
+    let sql = "UPDATE personal_tokens SET last_used_at = $1, last_used_from = $2
          WHERE id = $3 AND (last_used_at IS NULL OR last_used_at < $1)";
-        now, address, id
-    )
-    .commit(store.begin_exchange().await?)
-    .await
-    .map(drop)
+    sql!(sql; now, address, id).commit(store.begin_exchange().await?).await.map(drop)
 }
 
 /// A selection of tokens.

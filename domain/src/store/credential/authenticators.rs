@@ -99,13 +99,10 @@ pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, m
 
 /// Every key, removed ones too, newest first.
 pub(crate) async fn keys(on: impl On<'_>, client_id: &ClientId) -> Result<Vec<ClientKey>> {
-    sql!(
+    let sql =
         "SELECT id, client_id, label, jwk, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
          FROM client_keys WHERE client_id = $1 ORDER BY created_at DESC, id DESC";
-        client_id
-    )
-    .all(on)
-    .await
+    sql!(sql; client_id).all(on).await
 }
 
 row! { "client_keys" => ClientKey {
@@ -215,13 +212,9 @@ pub(crate) async fn is_of_another_team(
     subject: &str,
     team: &TeamId,
 ) -> Result<bool> {
-    sql!(
-        "SELECT 1 FROM federated_identities AS f JOIN credentials AS c ON c.client_id = f.client_id
+    let sql = "SELECT 1 FROM federated_identities AS f JOIN credentials AS c ON c.client_id = f.client_id
          WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL AND c.team_id <> $3 LIMIT 1";
-        issuer, subject, team
-    )
-    .exists(transaction)
-    .await
+    sql!(sql; issuer, subject, team).exists(transaction).await
 }
 
 /// The identities of a credential that work.

@@ -141,11 +141,11 @@ pub(crate) async fn insert_secret(transaction: &mut Transaction, secret: &NewSec
 }
 
 /// Every secret, ended ones too, newest first.
-pub(crate) async fn secrets(connection: impl On<'_>, client_id: &ClientId) -> Result<Vec<ClientSecret>> {
+pub(crate) async fn secrets(on: impl On<'_>, client_id: &ClientId) -> Result<Vec<ClientSecret>> {
     composed_sql!(
         "SELECT {SECRET} FROM client_secrets WHERE client_id = $1 ORDER BY created_at DESC, id DESC"; client_id
     )
-    .all(connection)
+    .all(on)
     .await
 }
 
@@ -166,11 +166,8 @@ impl FromRow for (ClientId, ClientSecret) {
 }
 
 /// The secret with this hash, and its credential.
-pub(crate) async fn secret_by_hash(
-    connection: impl On<'_>,
-    hash: &SecretHash,
-) -> Result<Option<(ClientId, ClientSecret)>> {
-    composed_sql!("SELECT client_id, {SECRET} FROM client_secrets WHERE hash = $1"; hash).optional(connection).await
+pub(crate) async fn secret_by_hash(on: impl On<'_>, hash: &SecretHash) -> Result<Option<(ClientId, ClientSecret)>> {
+    composed_sql!("SELECT client_id, {SECRET} FROM client_secrets WHERE hash = $1"; hash).optional(on).await
 }
 
 /// The hashes of a credential's secrets that were not revoked.
@@ -193,13 +190,9 @@ pub(crate) async fn mark_leaked(
     found: Option<&str>,
     now: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "UPDATE client_secrets SET leaked_where = COALESCE(leaked_where, $2), leaked_at = COALESCE(leaked_at, $1)
+    let sql = "UPDATE client_secrets SET leaked_where = COALESCE(leaked_where, $2), leaked_at = COALESCE(leaked_at, $1)
          WHERE id = $3";
-        now, found, id
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; now, found, id).execute(transaction).await
 }
 
 /// Stores the end of a credential that follows from the ends of its authenticators.
@@ -209,12 +202,8 @@ pub(crate) async fn set_ends(
     ends_at: Option<Timestamp>,
     rotation_ends_at: Option<Timestamp>,
 ) -> Result<()> {
-    sql!(
-        "UPDATE credentials SET ends_at = $1, rotation_ends_at = $2 WHERE client_id = $3";
-        ends_at, rotation_ends_at, client_id
-    )
-    .execute(transaction)
-    .await
+    let sql = "UPDATE credentials SET ends_at = $1, rotation_ends_at = $2 WHERE client_id = $3";
+    sql!(sql; ends_at, rotation_ends_at, client_id).execute(transaction).await
 }
 
 row! { "client_secrets" => AuthenticatorEnd { expires_at, retires_at, revoked = "revoked_at" } }
@@ -224,11 +213,7 @@ pub(crate) async fn authenticator_ends_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
 ) -> Result<Vec<AuthenticatorEnd>> {
-    sql!(
-        "SELECT expires_at, retires_at, revoked_at FROM client_secrets WHERE client_id = $1
+    let sql = "SELECT expires_at, retires_at, revoked_at FROM client_secrets WHERE client_id = $1
          UNION ALL SELECT expires_at, retires_at, revoked_at FROM client_keys WHERE client_id = $1";
-        client_id
-    )
-    .all(transaction)
-    .await
+    sql!(sql; client_id).all(transaction).await
 }

@@ -5,16 +5,12 @@ use crate::base::clock::Timestamp;
 use crate::store::{On, Result, Transaction, sql};
 
 /// The identifier of what the form with this token made.
-pub(crate) async fn find(connection: impl On<'_>, token_hash: &str) -> Result<Option<String>> {
-    sql!("SELECT made_id FROM form_submissions WHERE token_hash = $1"; token_hash).optional(connection).await
+pub(crate) async fn find(on: impl On<'_>, token_hash: &str) -> Result<Option<String>> {
+    sql!("SELECT made_id FROM form_submissions WHERE token_hash = $1"; token_hash).optional(on).await
 }
 
 /// Records what the form made.
 pub(crate) async fn insert(transaction: &mut Transaction, token_hash: &str, made: &str, now: Timestamp) -> Result<()> {
-    sql!(
-        "INSERT INTO form_submissions (token_hash, made_id, submitted_at) VALUES ($1, $2, $3)";
-        token_hash, made, now
-    )
-    .execute(transaction)
-    .await
+    let sql = "INSERT INTO form_submissions (token_hash, made_id, submitted_at) VALUES ($1, $2, $3)";
+    sql!(sql; token_hash, made, now).execute(transaction).await
 }

@@ -44,37 +44,25 @@ pub(crate) async fn insert_instance_key(
     key: &InstanceKeyRow,
     now: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "INSERT INTO instance_keys (purpose, key_id, wrapped, created_at) VALUES ($1, $2, $3, $4)";
-        key.purpose, key.key_id, key.wrapped, now
-    )
-    .execute(transaction)
-    .await
+    let sql = "INSERT INTO instance_keys (purpose, key_id, wrapped, created_at) VALUES ($1, $2, $3, $4)";
+    sql!(sql; key.purpose, key.key_id, key.wrapped, now).execute(transaction).await
 }
 
 /// The key that signs at `now`, by algorithm.
-pub(crate) async fn active_signing_keys(connection: impl On<'_>, now: Timestamp) -> Result<HashMap<String, String>> {
+pub(crate) async fn active_signing_keys(on: impl On<'_>, now: Timestamp) -> Result<HashMap<String, String>> {
     // If there are several, the newest comes last, and the map keeps it.
-    sql!(
-        "SELECT alg, kid FROM signing_keys WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)
+    let sql = "SELECT alg, kid FROM signing_keys WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)
          ORDER BY active_from";
-        now
-    )
-    .collect(connection)
-    .await
+    sql!(sql; now).collect(on).await
 }
 
 row! { "signing_keys" => SigningKeyRow { kid, alg, public_jwk, wrapped, created_at, active_from } }
 
 /// The keys to publish at `now`: not retired.
 pub(crate) async fn published_signing_keys(store: &Store, now: Timestamp) -> Result<Vec<SigningKeyRow>> {
-    sql!(
-        "SELECT kid, alg, public_jwk, wrapped, created_at, active_from FROM signing_keys
+    let sql = "SELECT kid, alg, public_jwk, wrapped, created_at, active_from FROM signing_keys
          WHERE retired_at IS NULL OR retired_at > $1 ORDER BY active_from";
-        now
-    )
-    .all(store)
-    .await
+    sql!(sql; now).all(store).await
 }
 
 /// A signing key, as an administrator sees it.
@@ -95,33 +83,21 @@ pub struct SigningKeyState {
 row! { "signing_keys" => SigningKeyState { kid, alg, created_at, active_from, retired_at } }
 
 /// Every signing key, newest first, without the keys that left the JWKS before `since`.
-pub(crate) async fn signing_key_states(connection: impl On<'_>, since: Timestamp) -> Result<Vec<SigningKeyState>> {
-    sql!(
-        "SELECT kid, alg, created_at, active_from, retired_at FROM signing_keys
+pub(crate) async fn signing_key_states(on: impl On<'_>, since: Timestamp) -> Result<Vec<SigningKeyState>> {
+    let sql = "SELECT kid, alg, created_at, active_from, retired_at FROM signing_keys
          WHERE retired_at IS NULL OR retired_at > $1 ORDER BY alg, active_from DESC, kid";
-        since
-    )
-    .all(connection)
-    .await
+    sql!(sql; since).all(on).await
 }
 
 /// Sets the moment at which the keys of `alg` leave the JWKS to `retired_at`. A key that leaves earlier keeps its
 /// moment.
 pub(crate) async fn retire_signing_keys(transaction: &mut Transaction, alg: &str, retired_at: Timestamp) -> Result<()> {
-    sql!(
-        "UPDATE signing_keys SET retired_at = $1 WHERE alg = $2 AND (retired_at IS NULL OR retired_at > $1)";
-        retired_at, alg
-    )
-    .execute(transaction)
-    .await
+    let sql = "UPDATE signing_keys SET retired_at = $1 WHERE alg = $2 AND (retired_at IS NULL OR retired_at > $1)";
+    sql!(sql; retired_at, alg).execute(transaction).await
 }
 
 pub(crate) async fn insert_signing_key(transaction: &mut Transaction, key: &SigningKeyRow) -> Result<()> {
-    sql!(
-        "INSERT INTO signing_keys (kid, alg, public_jwk, wrapped, created_at, active_from, retired_at)
+    let sql = "INSERT INTO signing_keys (kid, alg, public_jwk, wrapped, created_at, active_from, retired_at)
          VALUES ($1, $2, $3, $4, $5, $6, NULL)";
-        key.kid, key.alg, key.public_jwk, key.wrapped, key.created_at, key.active_from
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; key.kid, key.alg, key.public_jwk, key.wrapped, key.created_at, key.active_from).execute(transaction).await
 }

@@ -246,13 +246,9 @@ pub(crate) async fn begin_anew(transaction: &mut Transaction, now: Timestamp, ta
     for table in ["authorization_codes", "openid_attempts", "pending_sign_ins"] {
         composed_sql!("DELETE FROM {table}").execute(&mut *transaction).await?;
     }
-    sql!(
-        "INSERT INTO counters (name, value)
+    let sql = "INSERT INTO counters (name, value)
          VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        now
-    )
-    .execute(&mut *transaction)
-    .await?;
+    sql!(sql; now).execute(&mut *transaction).await?;
     if let Some(taken) = taken_bits {
         sql!("UPDATE counters SET value = $1 WHERE name = 'status_index' AND value < $1"; taken)
             .execute(&mut *transaction)
@@ -285,11 +281,7 @@ pub(crate) async fn keep_document_out(
     name: &str,
     at: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "INSERT INTO clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, removed_at)
+    let sql = "INSERT INTO clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, removed_at)
          VALUES ($1, 'document', $2, '[]', '{}', '', $3, $3) ON CONFLICT DO NOTHING";
-        id, name, at
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; id, name, at).execute(transaction).await
 }

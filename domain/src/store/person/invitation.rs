@@ -67,9 +67,9 @@ pub(crate) async fn find_in(
 }
 
 /// The open invitation with this hash of its link's token.
-pub(crate) async fn find_open(connection: impl On<'_>, token_hash: &str, now: Timestamp) -> Result<Option<Invitation>> {
+pub(crate) async fn find_open(on: impl On<'_>, token_hash: &str, now: Timestamp) -> Result<Option<Invitation>> {
     composed_sql!("SELECT {COLUMNS} FROM invitations WHERE {OPEN} AND token_hash = $2"; now, token_hash)
-        .optional(connection)
+        .optional(on)
         .await
 }
 

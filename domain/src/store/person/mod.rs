@@ -143,12 +143,8 @@ pub(crate) async fn consume_setup_link(
 
 /// The failures counted in `bucket` since `since`, and when the count began.
 pub(crate) async fn sign_in_count(store: &Store, bucket: &str, since: Timestamp) -> Result<Option<(i64, Timestamp)>> {
-    sql!(
-        "SELECT failures, started_at FROM sign_in_failures WHERE bucket = $1 AND started_at > $2";
-        bucket, since
-    )
-    .optional(store)
-    .await
+    let sql = "SELECT failures, started_at FROM sign_in_failures WHERE bucket = $1 AND started_at > $2";
+    sql!(sql; bucket, since).optional(store).await
 }
 
 /// Counts one more failure in `bucket`, from zero when the count is older than `since`; returns the count.
@@ -158,16 +154,12 @@ pub(crate) async fn count_sign_in(
     now: Timestamp,
     since: Timestamp,
 ) -> Result<(i64, Timestamp)> {
-    sql!(
-        "INSERT INTO sign_in_failures (bucket, failures, started_at) VALUES ($1, 1, $2)
+    let sql = "INSERT INTO sign_in_failures (bucket, failures, started_at) VALUES ($1, 1, $2)
          ON CONFLICT (bucket) DO UPDATE SET
             failures = CASE WHEN sign_in_failures.started_at <= $3 THEN 1 ELSE sign_in_failures.failures + 1 END,
             started_at = CASE WHEN sign_in_failures.started_at <= $3 THEN $2 ELSE sign_in_failures.started_at END
          RETURNING failures, started_at";
-        bucket, now, since
-    )
-    .one(transaction)
-    .await
+    sql!(sql; bucket, now, since).one(transaction).await
 }
 
 pub(crate) async fn forget_sign_in_failures(transaction: &mut Transaction, bucket: &str) -> Result<()> {

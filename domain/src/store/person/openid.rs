@@ -32,12 +32,8 @@ pub(crate) async fn insert_attempt(
 
 /// Whether this attempt exists. It may have expired.
 pub(crate) async fn has_attempt(store: &Store, state_hash: &str, browser_hash: &str) -> Result<bool> {
-    sql!(
-        "SELECT state_hash FROM openid_attempts WHERE state_hash = $1 AND browser_hash = $2";
-        state_hash, browser_hash
-    )
-    .exists(store)
-    .await
+    let sql = "SELECT state_hash FROM openid_attempts WHERE state_hash = $1 AND browser_hash = $2";
+    sql!(sql; state_hash, browser_hash).exists(store).await
 }
 
 /// Takes the attempt out of the database. `None` in another browser, or when the attempt has expired.
@@ -47,13 +43,9 @@ pub(crate) async fn take_attempt(
     browser_hash: &str,
     now: Timestamp,
 ) -> Result<Option<StoredAttempt>> {
-    sql!(
-        "DELETE FROM openid_attempts WHERE state_hash = $1 AND browser_hash = $2 AND expires_at > $3
+    let sql = "DELETE FROM openid_attempts WHERE state_hash = $1 AND browser_hash = $2 AND expires_at > $3
          RETURNING state_hash, browser_hash, session_id, return_to";
-        state_hash, browser_hash, now
-    )
-    .optional(transaction)
-    .await
+    sql!(sql; state_hash, browser_hash, now).optional(transaction).await
 }
 
 const LINK: &str = "SELECT id, person_id, subject, account, connected_at, last_used_at FROM openid_links
@@ -98,13 +90,8 @@ pub(crate) async fn remove(
     id: &OpenIdLinkId,
     now: Timestamp,
 ) -> Result<Option<PersonId>> {
-    sql!(
-        "UPDATE openid_links SET removed_at = $1 WHERE id = $2 AND removed_at IS NULL RETURNING person_id";
-        now, id
-    )
-    .about("openid_links")
-    .optional(transaction)
-    .await
+    let sql = "UPDATE openid_links SET removed_at = $1 WHERE id = $2 AND removed_at IS NULL RETURNING person_id";
+    sql!(sql; now, id).about("openid_links").optional(transaction).await
 }
 
 row! { "openid_links" => Link { id, person = "person_id", subject, account, connected_at, last_used_at } }

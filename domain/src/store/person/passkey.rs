@@ -19,11 +19,11 @@ row! { "passkeys" => Passkey { id, person = "person_id", name, created_at, last_
 row! { "passkeys" => StoredPasskey { passkey: FromRow::from_row, credential } }
 
 /// The passkeys of a person, the oldest first.
-pub(crate) async fn of_person(connection: impl On<'_>, person: &PersonId) -> Result<Vec<StoredPasskey>> {
+pub(crate) async fn of_person(on: impl On<'_>, person: &PersonId) -> Result<Vec<StoredPasskey>> {
     composed_sql!(
         "SELECT {COLUMNS} FROM passkeys WHERE person_id = $1 AND removed_at IS NULL ORDER BY created_at, id"; person
     )
-    .all(connection)
+    .all(on)
     .await
 }
 
@@ -51,13 +51,9 @@ pub(crate) async fn note_use(
     credential: &str,
     now: Timestamp,
 ) -> Result<bool> {
-    sql!(
-        "UPDATE passkeys SET credential = $1, last_used_at = $2
+    let sql = "UPDATE passkeys SET credential = $1, last_used_at = $2
          WHERE id = $3 AND credential = $4 AND removed_at IS NULL";
-        credential, now, old.passkey.id, old.credential
-    )
-    .changed(transaction)
-    .await
+    sql!(sql; credential, now, old.passkey.id, old.credential).changed(transaction).await
 }
 
 /// Removes one passkey, or all of a person if none is named. Returns how many.
@@ -67,10 +63,7 @@ pub(crate) async fn remove(
     id: Option<&PasskeyId>,
     now: Timestamp,
 ) -> Result<u64> {
-    sql!(
+    let sql =
         "UPDATE passkeys SET removed_at = $1 WHERE person_id = $2 AND removed_at IS NULL AND ($3 IS NULL OR id = $3)";
-        now, person, id
-    )
-    .affected(transaction)
-    .await
+    sql!(sql; now, person, id).affected(transaction).await
 }

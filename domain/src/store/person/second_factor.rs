@@ -17,9 +17,9 @@ pub(crate) struct StoredApp {
 
 row! { "authenticator_apps" => StoredApp { wrapped = "secret", created_at, confirmed_at } }
 
-pub(crate) async fn app(connection: impl On<'_>, person: &PersonId) -> Result<Option<StoredApp>> {
+pub(crate) async fn app(on: impl On<'_>, person: &PersonId) -> Result<Option<StoredApp>> {
     sql!("SELECT secret, created_at, confirmed_at FROM authenticator_apps WHERE person_id = $1"; person)
-        .optional(connection)
+        .optional(on)
         .await
 }
 
@@ -30,14 +30,10 @@ pub(crate) async fn begin_app(
     wrapped: &str,
     now: Timestamp,
 ) -> Result<bool> {
-    sql!(
-        "INSERT INTO authenticator_apps (person_id, secret, created_at, used_step) VALUES ($1, $2, $3, 0)
+    let sql = "INSERT INTO authenticator_apps (person_id, secret, created_at, used_step) VALUES ($1, $2, $3, 0)
          ON CONFLICT (person_id) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at
          WHERE authenticator_apps.confirmed_at IS NULL";
-        person, wrapped, now
-    )
-    .changed(transaction)
-    .await
+    sql!(sql; person, wrapped, now).changed(transaction).await
 }
 
 pub(crate) async fn confirm_app(
@@ -46,23 +42,15 @@ pub(crate) async fn confirm_app(
     step: i64,
     now: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "UPDATE authenticator_apps SET confirmed_at = $1, used_step = $2 WHERE person_id = $3";
-        now, step, person
-    )
-    .execute(transaction)
-    .await
+    let sql = "UPDATE authenticator_apps SET confirmed_at = $1, used_step = $2 WHERE person_id = $3";
+    sql!(sql; now, step, person).execute(transaction).await
 }
 
 /// Marks the codes up to this step as used; false when they were used before.
 pub(crate) async fn use_step(transaction: &mut Transaction, person: &PersonId, step: i64) -> Result<bool> {
-    sql!(
-        "UPDATE authenticator_apps SET used_step = $1
+    let sql = "UPDATE authenticator_apps SET used_step = $1
          WHERE person_id = $2 AND used_step < $1 AND confirmed_at IS NOT NULL";
-        step, person
-    )
-    .changed(transaction)
-    .await
+    sql!(sql; step, person).changed(transaction).await
 }
 
 /// Removes the app; false when there was no confirmed app.
@@ -75,13 +63,9 @@ pub(crate) async fn remove_app(transaction: &mut Transaction, person: &PersonId)
 row! { "authenticator_apps" => Recovery { app_since, codes_left } }
 
 pub(crate) async fn recovery(store: &Store, person: &PersonId) -> Result<Recovery> {
-    sql!(
-        "SELECT (SELECT confirmed_at FROM authenticator_apps WHERE person_id = $1) AS app_since,
+    let sql = "SELECT (SELECT confirmed_at FROM authenticator_apps WHERE person_id = $1) AS app_since,
                 (SELECT COUNT(*) FROM recovery_codes WHERE person_id = $1 AND used_at IS NULL) AS codes_left";
-        person
-    )
-    .one(store)
-    .await
+    sql!(sql; person).one(store).await
 }
 
 pub(crate) async fn codes_left(transaction: &mut Transaction, person: &PersonId) -> Result<i64> {
@@ -101,12 +85,8 @@ pub(crate) async fn use_recovery_code(
     hash: &str,
     now: Timestamp,
 ) -> Result<bool> {
-    sql!(
-        "UPDATE recovery_codes SET used_at = $1 WHERE code_hash = $2 AND person_id = $3 AND used_at IS NULL";
-        now, hash, person
-    )
-    .changed(transaction)
-    .await
+    let sql = "UPDATE recovery_codes SET used_at = $1 WHERE code_hash = $2 AND person_id = $3 AND used_at IS NULL";
+    sql!(sql; now, hash, person).changed(transaction).await
 }
 
 pub(crate) async fn remove_recovery_codes(transaction: &mut Transaction, person: &PersonId) -> Result<()> {
@@ -128,29 +108,17 @@ pub(crate) async fn insert_pending(
     password_of: Timestamp,
     expires_at: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "INSERT INTO pending_sign_ins (token_hash, person_id, password_of, next, expires_at)
+    let sql = "INSERT INTO pending_sign_ins (token_hash, person_id, password_of, next, expires_at)
          VALUES ($1, $2, $3, $4, $5)";
-        token_hash, pending.person, password_of, pending.next, expires_at
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; token_hash, pending.person, password_of, pending.next, expires_at).execute(transaction).await
 }
 
 /// The sign-in, unless it is too old, the password was changed since, or the person was disabled.
-pub(crate) async fn find_pending(
-    connection: impl On<'_>,
-    token_hash: &str,
-    now: Timestamp,
-) -> Result<Option<PendingSignIn>> {
-    sql!(
-        "SELECT s.person_id AS person_id, s.next AS next
+pub(crate) async fn find_pending(on: impl On<'_>, token_hash: &str, now: Timestamp) -> Result<Option<PendingSignIn>> {
+    let sql = "SELECT s.person_id AS person_id, s.next AS next
          FROM pending_sign_ins AS s JOIN people ON people.id = s.person_id WHERE s.token_hash = $1 AND s.expires_at > $2 AND people.password_changed_at = s.password_of
             AND people.disabled_at IS NULL";
-        token_hash, now
-    )
-    .optional(connection)
-    .await
+    sql!(sql; token_hash, now).optional(on).await
 }
 
 row! { "pending_sign_ins" => PendingSignIn { person = "person_id", next } }

@@ -95,12 +95,8 @@ pub(crate) async fn end(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<bool> {
-    sql!(
-        "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND person_id = $3 AND revoked_at IS NULL";
-        now, id, person
-    )
-    .changed(transaction)
-    .await
+    let sql = "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND person_id = $3 AND revoked_at IS NULL";
+    sql!(sql; now, id, person).changed(transaction).await
 }
 
 /// Ends the person's sessions, except `keep`. Returns how many.
@@ -110,10 +106,6 @@ pub(crate) async fn end_all(
     keep: Option<&SessionId>,
     now: Timestamp,
 ) -> Result<u64> {
-    sql!(
-        "UPDATE sessions SET revoked_at = $1 WHERE person_id = $2 AND id <> $3 AND revoked_at IS NULL";
-        now, person, keep.map_or("", SessionId::as_str)
-    )
-    .affected(transaction)
-    .await
+    let sql = "UPDATE sessions SET revoked_at = $1 WHERE person_id = $2 AND id <> $3 AND revoked_at IS NULL";
+    sql!(sql; now, person, keep.map_or("", SessionId::as_str)).affected(transaction).await
 }

@@ -25,24 +25,19 @@ macro_rules! of {
 pub(crate) use of;
 
 /// What the actor may see and do.
-pub(crate) async fn authority(connection: impl On<'_>, actor: &Actor) -> Result<Authority> {
+pub(crate) async fn authority(on: impl On<'_>, actor: &Actor) -> Result<Authority> {
     if let Some(id) = actor.client_id() {
         let team = sql!(
             "SELECT team_id FROM credentials WHERE client_id = $1 AND revoked_at IS NULL AND disabled_at IS NULL"; id
         );
-        let team = team.about("credentials").optional(connection).await?;
+        let team = team.about("credentials").optional(on).await?;
         return Ok(team.map_or_else(nobody, Authority::Team));
     }
     let Some(id) = actor.person_id() else { return Ok(Authority::Everything) };
-    let rows: Vec<(bool, Option<TeamId>, Option<Role>)> = sql!(
-        "SELECT p.administrator_since AS administrator_since, m.team_id AS team_id, m.role AS role
+    let sql = "SELECT p.administrator_since AS administrator_since, m.team_id AS team_id, m.role AS role
          FROM people AS p LEFT JOIN memberships AS m ON m.person_id = p.id AND p.administrator_since IS NULL
          WHERE p.id = $1 AND p.disabled_at IS NULL";
-        id
-    )
-    .about("memberships")
-    .all(connection)
-    .await?;
+    let rows: Vec<(bool, Option<TeamId>, Option<Role>)> = sql!(sql; id).about("memberships").all(on).await?;
     if rows.is_empty() {
         return Ok(nobody());
     }
@@ -62,10 +57,10 @@ fn nobody() -> Authority {
 row! { "teams" => Team { id, name } }
 
 /// The teams that `key` sees, by name.
-pub(crate) async fn list(connection: impl On<'_>, key: Option<&str>) -> Result<Vec<Team>> {
+pub(crate) async fn list(on: impl On<'_>, key: Option<&str>) -> Result<Vec<Team>> {
     let sql =
         concat!("SELECT id, name FROM teams WHERE ($1 IS NULL OR id IN ", of!("$1"), ") ORDER BY search_name, id");
-    sql!(sql; key).all(connection).await
+    sql!(sql; key).all(on).await
 }
 
 row! { "teams" => Summary { team: FromRow::from_row, people, credentials } }
@@ -84,27 +79,19 @@ pub(crate) async fn summaries(store: &Store, key: Option<&str>, now: Timestamp) 
     sql!(sql; key, now).all(store).await
 }
 
-pub(crate) async fn find(connection: impl On<'_>, id: &TeamId) -> Result<Option<Team>> {
-    sql!("SELECT id, name FROM teams WHERE id = $1"; id).optional(connection).await
+pub(crate) async fn find(on: impl On<'_>, id: &TeamId) -> Result<Option<Team>> {
+    sql!("SELECT id, name FROM teams WHERE id = $1"; id).optional(on).await
 }
 
 /// The name of the team that owns this credential.
 pub(crate) async fn name_of_owner(store: &Store, client_id: &str) -> Result<Option<String>> {
-    sql!(
-        "SELECT t.name AS name FROM credentials AS c JOIN teams AS t ON t.id = c.team_id WHERE c.client_id = $1";
-        client_id
-    )
-    .optional(store)
-    .await
+    let sql = "SELECT t.name AS name FROM credentials AS c JOIN teams AS t ON t.id = c.team_id WHERE c.client_id = $1";
+    sql!(sql; client_id).optional(store).await
 }
 
 pub(crate) async fn insert(transaction: &mut Transaction, team: &Team, now: Timestamp) -> Result<()> {
-    sql!(
-        "INSERT INTO teams (id, name, search_name, created_at) VALUES ($1, $2, $3, $4)";
-        team.id, team.name, team.name.to_lowercase(), now
-    )
-    .execute(transaction)
-    .await
+    let sql = "INSERT INTO teams (id, name, search_name, created_at) VALUES ($1, $2, $3, $4)";
+    sql!(sql; team.id, team.name, team.name.to_lowercase(), now).execute(transaction).await
 }
 
 pub(crate) async fn set_name(transaction: &mut Transaction, id: &TeamId, name: &str) -> Result<()> {
@@ -134,14 +121,10 @@ row! { "memberships" => Member { person = "id", name, email, role, disabled = "d
 
 /// The people in the team, by name.
 pub(crate) async fn members(store: &Store, id: &TeamId) -> Result<Vec<Member>> {
-    sql!(
-        "SELECT p.id AS id, p.name AS name, p.email AS email, p.disabled_at AS disabled_at, m.role AS role
+    let sql = "SELECT p.id AS id, p.name AS name, p.email AS email, p.disabled_at AS disabled_at, m.role AS role
          FROM memberships AS m JOIN people AS p ON p.id = m.person_id WHERE m.team_id = $1
          ORDER BY LOWER(p.name), p.id";
-        id
-    )
-    .all(store)
-    .await
+    sql!(sql; id).all(store).await
 }
 
 impl FromRow for (PersonId, PersonsTeam) {
@@ -177,13 +160,9 @@ pub(crate) async fn set_role(
     role: Role,
     now: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "INSERT INTO memberships (team_id, person_id, role, since) VALUES ($1, $2, $3, $4)
+    let sql = "INSERT INTO memberships (team_id, person_id, role, since) VALUES ($1, $2, $3, $4)
          ON CONFLICT (team_id, person_id) DO UPDATE SET role = excluded.role";
-        team, person, role, now
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; team, person, role, now).execute(transaction).await
 }
 
 pub(crate) async fn remove_member(transaction: &mut Transaction, team: &TeamId, person: &PersonId) -> Result<()> {

@@ -21,13 +21,9 @@ pub(crate) async fn mark_authenticated(
     composed_sql!("UPDATE {table} SET last_used_at = $1, last_used_from = $2 WHERE id = $3"; now, address, state.id)
         .execute(&mut *transaction)
         .await?;
-    sql!(
-        "UPDATE credentials SET last_used_at = $1, last_used_from = $2, last_used_agent = $3,
+    let sql = "UPDATE credentials SET last_used_at = $1, last_used_from = $2, last_used_agent = $3,
                 verified_at = COALESCE(verified_at, $1) WHERE client_id = $4";
-        now, address, origin.agent, state.client_id
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; now, address, origin.agent, state.client_id).execute(transaction).await
 }
 
 /// What a protected resource must know about a token besides its signature.
@@ -47,8 +43,7 @@ row! { "ledger" => TokenState {
 } }
 
 pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>> {
-    sql!(
-        "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
+    let sql = "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
                 c.revoked_at AS revoked_at, c.expires_at AS hard_end_at,
                 COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
                 COALESCE(s.retires_at, k.retires_at) AS retires_at
@@ -57,10 +52,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
               LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
               LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
          WHERE l.jti = $1";
-        jti
-    )
-    .optional(store)
-    .await
+    sql!(sql; jti).optional(store).await
 }
 
 /// Ends one token; false when there is no live token with this identifier.

@@ -17,17 +17,13 @@ pub(crate) async fn taken(store: &Store) -> Result<i64> {
 
 /// The next moment after `now` at which a bit from `first` up to `end` changes because of the time.
 pub(crate) async fn next_change(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Option<Timestamp>> {
-    sql!(
-        "SELECT MIN(moment) AS moment FROM (
+    let sql = "SELECT MIN(moment) AS moment FROM (
              SELECT MIN(retires_at) AS moment FROM client_secrets
              WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
              UNION ALL SELECT MIN(retires_at) FROM client_keys
              WHERE status_index >= $1 AND status_index < $2 AND retires_at > $3
              UNION ALL SELECT MIN(expires_at) FROM credentials WHERE expires_at > $3) AS moments";
-        first, end, now
-    )
-    .one(store)
-    .await
+    sql!(sql; first, end, now).one(store).await
 }
 
 /// The bits from `first` up to but not including `end` whose tokens are not valid at `now`. For a token of a

@@ -14,19 +14,14 @@ pub(crate) async fn ending(
     until: Timestamp,
     limit: i64,
 ) -> Result<Vec<(ClientId, Timestamp)>> {
-    sql!(
-        "SELECT c.client_id AS client_id, c.ends_at AS ends_at FROM credentials AS c
+    let sql = "SELECT c.client_id AS client_id, c.ends_at AS ends_at FROM credentials AS c
          WHERE (COALESCE(c.ends_at, 9223372036854775807), c.client_id) > ($1, $2)
            AND COALESCE(c.ends_at, 9223372036854775807) <= $3
            AND c.revoked_at IS NULL AND c.disabled_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM alerts AS a
                            WHERE a.client_id = c.client_id AND a.kind = $4 AND a.about = c.ends_at)
          ORDER BY COALESCE(c.ends_at, 9223372036854775807), c.client_id LIMIT $5";
-        after.0, after.1, until, kind, limit
-    )
-    .about("credentials")
-    .all(store)
-    .await
+    sql!(sql; after.0, after.1, until, kind, limit).about("credentials").all(store).await
 }
 
 /// Refusals of one credential on one day, of which the webhooks must be told.
@@ -46,7 +41,7 @@ row! { "refusal_hours" => Tried { client_id, name, cause, day, last_at, last_add
 /// Refusals of these causes in the hours from `since` on, without the refusals whose day has an alert already.
 pub(crate) async fn tried(store: &Store, causes: &[Refusal; 5], since: i64, limit: i64) -> Result<Vec<Tried>> {
     let [first, second, third, fourth, fifth] = causes;
-    sql!(
+    let sql =
         "SELECT r.client_id AS client_id, c.name AS name, r.cause AS cause, r.hour / 24 AS day, r.last_at AS last_at,
                 r.last_address AS last_address, r.last_agent AS last_agent
          FROM refusal_hours AS r JOIN credentials AS c ON c.client_id = r.client_id
@@ -54,10 +49,7 @@ pub(crate) async fn tried(store: &Store, causes: &[Refusal; 5], since: i64, limi
            AND NOT EXISTS (SELECT 1 FROM alerts AS a
                            WHERE a.client_id = r.client_id AND a.kind = r.cause AND a.about = r.hour / 24)
          ORDER BY r.hour, r.client_id, r.cause LIMIT $7";
-        since, first, second, third, fourth, fifth, limit
-    )
-    .all(store)
-    .await
+    sql!(sql; since, first, second, third, fourth, fifth, limit).all(store).await
 }
 
 /// Records an alert; false when it was recorded before.
@@ -68,10 +60,6 @@ pub(crate) async fn remember(
     about: i64,
     now: Timestamp,
 ) -> Result<bool> {
-    sql!(
-        "INSERT INTO alerts (client_id, kind, about, written_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-        client_id, kind, about, now
-    )
-    .changed(transaction)
-    .await
+    let sql = "INSERT INTO alerts (client_id, kind, about, written_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    sql!(sql; client_id, kind, about, now).changed(transaction).await
 }

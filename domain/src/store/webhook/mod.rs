@@ -28,12 +28,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, webhook: &Webhook, url
 }
 
 pub(crate) async fn update(transaction: &mut Transaction, webhook: &Webhook, url: &str) -> Result<()> {
-    sql!(
-        "UPDATE webhooks SET name = $1, host = $2, url = $3, events = $4 WHERE id = $5";
-        webhook.name, webhook.host, url, webhook.events, webhook.id
-    )
-    .execute(transaction)
-    .await
+    let sql = "UPDATE webhooks SET name = $1, host = $2, url = $3, events = $4 WHERE id = $5";
+    sql!(sql; webhook.name, webhook.host, url, webhook.events, webhook.id).execute(transaction).await
 }
 
 pub(crate) async fn count(transaction: &mut Transaction) -> Result<i64> {
@@ -44,8 +40,8 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<Webhook>> {
     composed_sql!("{COLUMNS} ORDER BY created_at, id").all(store).await
 }
 
-pub(crate) async fn find(connection: impl On<'_>, id: &WebhookId) -> Result<Option<Webhook>> {
-    composed_sql!("{COLUMNS} WHERE id = $1"; id).optional(connection).await
+pub(crate) async fn find(on: impl On<'_>, id: &WebhookId) -> Result<Option<Webhook>> {
+    composed_sql!("{COLUMNS} WHERE id = $1"; id).optional(on).await
 }
 
 pub(crate) async fn pause(transaction: &mut Transaction, id: &WebhookId, now: Timestamp, gone: bool) -> Result<()> {
@@ -68,13 +64,9 @@ pub(crate) async fn replace_secret(
     now: Timestamp,
     previous_until: Timestamp,
 ) -> Result<()> {
-    sql!(
-        "UPDATE webhooks SET previous_secret = secret, previous_until = $1, secret = $2, secret_made_at = $3
+    let sql = "UPDATE webhooks SET previous_secret = secret, previous_until = $1, secret = $2, secret_made_at = $3
          WHERE id = $4";
-        previous_until, secret, now, id
-    )
-    .execute(transaction)
-    .await
+    sql!(sql; previous_until, secret, now, id).execute(transaction).await
 }
 
 pub(crate) async fn remove(transaction: &mut Transaction, id: &WebhookId) -> Result<()> {
@@ -109,12 +101,8 @@ pub(crate) async fn behind(store: &Store) -> Result<Vec<Webhook>> {
 
 /// Moves a webhook forward in the audit log; false when another process did so, or the webhook was paused.
 pub(crate) async fn advance(transaction: &mut Transaction, id: &WebhookId, from: i64, to: i64) -> Result<bool> {
-    sql!(
-        "UPDATE webhooks SET after_seq = $1 WHERE id = $2 AND after_seq = $3 AND paused_at IS NULL";
-        to, id, from
-    )
-    .changed(transaction)
-    .await
+    let sql = "UPDATE webhooks SET after_seq = $1 WHERE id = $2 AND after_seq = $3 AND paused_at IS NULL";
+    sql!(sql; to, id, from).changed(transaction).await
 }
 
 /// A delivery to be stored.
@@ -147,14 +135,9 @@ pub(crate) async fn insert_delivery(
 
 /// Webhooks with a delivery that is due.
 pub(crate) async fn due(store: &Store, now: Timestamp) -> Result<Vec<WebhookId>> {
-    sql!(
-        "SELECT id FROM webhooks AS w WHERE paused_at IS NULL
+    let sql = "SELECT id FROM webhooks AS w WHERE paused_at IS NULL
          AND EXISTS (SELECT 1 FROM webhook_deliveries AS d WHERE d.webhook_id = w.id AND d.next_attempt_at <= $1)";
-        now
-    )
-    .about("webhooks")
-    .all(store)
-    .await
+    sql!(sql; now).about("webhooks").all(store).await
 }
 
 /// A delivery that one process has claimed for a while: no other process sends it meanwhile.
@@ -188,13 +171,9 @@ pub(crate) async fn claim(
     .optional(&mut transaction)
     .await?;
     let Some((id, attempts, due_at, body)) = due else { return Ok(None) };
-    let taken = sql!(
-        "UPDATE webhook_deliveries SET attempts = attempts + 1, next_attempt_at = $1
+    let sql = "UPDATE webhook_deliveries SET attempts = attempts + 1, next_attempt_at = $1
          WHERE id = $2 AND next_attempt_at = $3";
-        lease, id, due_at
-    )
-    .commit(transaction)
-    .await?;
+    let taken = sql!(sql; lease, id, due_at).commit(transaction).await?;
     Ok(taken.then(|| Claimed { id, webhook: webhook.clone(), attempts: attempts + 1, lease, body }))
 }
 
@@ -222,14 +201,10 @@ pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) 
     .changed(&mut transaction)
     .await?;
     if recorded {
-        sql!(
-            "UPDATE webhooks SET last_attempt_at = $1, last_status = $2, last_problem = $3,
+        let sql = "UPDATE webhooks SET last_attempt_at = $1, last_status = $2, last_problem = $3,
                     failing_since = CASE WHEN $4 IS NULL THEN COALESCE(failing_since, $1) ELSE NULL END
              WHERE id = $5";
-            at, status, attempt.problem, delivered_at, claimed.webhook
-        )
-        .execute(&mut transaction)
-        .await?;
+        sql!(sql; at, status, attempt.problem, delivered_at, claimed.webhook).execute(&mut transaction).await?;
     }
     transaction.commit().await?;
     Ok(())
@@ -242,13 +217,9 @@ pub(crate) async fn send_again(
     delivery: &DeliveryId,
     now: Timestamp,
 ) -> Result<bool> {
-    sql!(
-        "UPDATE webhook_deliveries SET attempts = 0, next_attempt_at = $1, delivered_at = NULL
+    let sql = "UPDATE webhook_deliveries SET attempts = 0, next_attempt_at = $1, delivered_at = NULL
          WHERE id = $2 AND webhook_id = $3";
-        now, delivery, webhook
-    )
-    .commit(store.begin_exchange().await?)
-    .await
+    sql!(sql; now, delivery, webhook).commit(store.begin_exchange().await?).await
 }
 
 /// A message to a webhook, sent or waiting.
