@@ -122,6 +122,5 @@ pub(crate) async fn initialise(
     }
     let row = signing::generate(master, TokenAlgorithm::default(), now, random)?;
     store::operations::keys::insert_signing_key(&mut transaction, &row).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }

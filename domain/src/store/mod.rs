@@ -7,6 +7,9 @@
 //! kind and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one
 //! JSON parameter; `Engine::elements` makes a table of it.
 //!
+//! A statement is made with [`sql!`], or with [`composed_sql!`] if its text has parts; it runs on a [`Transaction`] or on
+//! the [`Store`], which stands for its connections for reads. [`row!`] says how a row becomes a type.
+//!
 //! # Connections
 //!
 //! Reads have connections of their own. A change ([`Store::begin`]) commits to the disk, so an acknowledged revocation

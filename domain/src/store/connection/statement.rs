@@ -27,7 +27,7 @@ pub(crate) use sql;
 /// from outside is always a parameter.
 macro_rules! composed_sql {
     ($text:literal $(; $($value:expr),+ $(,)?)?) => {
-        $crate::store::connection::statement::Statement::composed(&format!($text))$($(.bind(&$value))+)?
+        $crate::store::connection::statement::Statement::composed(format!($text))$($(.bind(&$value))+)?
     };
 }
 pub(crate) use composed_sql;
@@ -39,8 +39,8 @@ impl Statement {
     }
 
     /// A statement without parameters yet, composed of constants of the store.
-    pub(crate) fn composed(text: &str) -> Self {
-        Self::of(AssertSqlSafe(text.to_owned()))
+    pub(crate) fn composed(text: impl Into<String>) -> Self {
+        Self::of(AssertSqlSafe(text.into()))
     }
 
     /// Adds the value of the next parameter.

@@ -54,58 +54,59 @@ impl Condition {
     /// The condition of a [`Show`], with the moments in `$2`, `$3` and `$4`: see [`Moments`].
     fn of_show(show: Show) -> Self {
         const NOT_STOPPED: &str = "revoked_at IS NULL AND disabled_at IS NULL";
-        let indexed = |text: String| Some(text);
-        // A separate index, in the order of creation, holds exactly these credentials.
-        let alike = |text: String| (Some(text.clone()), text);
-        let index = match show {
-            Show::InUse => Some("credentials_in_use"),
-            Show::Unverified => Some("credentials_unverified"),
-            Show::Disabled => Some("credentials_disabled"),
-            Show::Revoked => Some("credentials_revoked"),
-            _ => None,
-        };
-        let (indexed, filter) = match show {
-            Show::All => (None, "1 = 1".to_owned()),
-            Show::InUse => alike(format!("{WORKING} AND verified_at IS NOT NULL")),
-            Show::Unverified => alike(format!("{WORKING} AND verified_at IS NULL")),
-            Show::Expiring => (
-                indexed(format!("{NOT_STOPPED} AND {END} > $2 AND {END} <= $3")),
+        match show {
+            Show::All => Self::filter("1 = 1"),
+            Show::InUse => Self::alike("credentials_in_use", format!("{WORKING} AND verified_at IS NOT NULL")),
+            Show::Unverified => Self::alike("credentials_unverified", format!("{WORKING} AND verified_at IS NULL")),
+            Show::Expiring => Self::differing(
+                format!("{NOT_STOPPED} AND {END} > $2 AND {END} <= $3"),
                 format!("{WORKING} AND ends_at <= $3"),
             ),
-            Show::Rotating => (
-                indexed(format!("{WORKING} AND rotation_ends_at > $2")),
+            Show::Rotating => Self::differing(
+                format!("{WORKING} AND rotation_ends_at > $2"),
                 format!("{WORKING} AND COALESCE(rotation_ends_at, 0) > $2"),
             ),
             Show::NeverExpires => {
-                (indexed(format!("{NOT_STOPPED} AND {END} = {NEVER}")), format!("{WORKING} AND ends_at IS NULL"))
+                Self::differing(format!("{NOT_STOPPED} AND {END} = {NEVER}"), format!("{WORKING} AND ends_at IS NULL"))
             }
-            Show::Idle => (
-                indexed(format!("{WORKING} AND {LAST_USE} < $4")),
+            Show::Idle => Self::differing(
+                format!("{WORKING} AND {LAST_USE} < $4"),
                 format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
             ),
-            Show::Disabled => {
-                alike("revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned())
-            }
-            Show::Expired => (
-                indexed(format!("revoked_at IS NULL AND {END} <= $2")),
+            Show::Disabled => Self::alike(
+                "credentials_disabled",
+                "revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned(),
+            ),
+            Show::Expired => Self::differing(
+                format!("revoked_at IS NULL AND {END} <= $2"),
                 "revoked_at IS NULL AND ends_at <= $2".to_owned(),
             ),
-            Show::Revoked => alike("revoked_at IS NOT NULL".to_owned()),
-        };
-        Self { indexed, index, filter }
+            Show::Revoked => Self::alike("credentials_revoked", "revoked_at IS NOT NULL".to_owned()),
+        }
     }
 
     /// The condition for names and client IDs that begin with `$1` (and so are before `$10`).
     fn of_beginning() -> Self {
-        Self {
-            indexed: Some(
-                "((search_text >= $1 AND search_text < $10) OR (client_id >= $11 AND client_id < $12))".to_owned(),
-            ),
-            index: None,
-            filter: "((search_text || '' >= $1 AND search_text || '' < $10)
-                      OR (client_id || '' >= $11 AND client_id || '' < $12))"
+        Self::differing(
+            "((search_text >= $1 AND search_text < $10) OR (client_id >= $11 AND client_id < $12))".to_owned(),
+            "((search_text || '' >= $1 AND search_text || '' < $10)
+              OR (client_id || '' >= $11 AND client_id || '' < $12))"
                 .to_owned(),
-        }
+        )
+    }
+
+    /// Without an index.
+    fn filter(filter: &str) -> Self {
+        Self { indexed: None, index: None, filter: filter.to_owned() }
+    }
+
+    /// With a separate index that holds exactly these credentials, in the order of creation.
+    fn alike(index: &'static str, text: String) -> Self {
+        Self { indexed: Some(text.clone()), index: Some(index), filter: text }
+    }
+
+    fn differing(indexed: String, filter: String) -> Self {
+        Self { indexed: Some(indexed), index: None, filter }
     }
 }
 
@@ -128,9 +129,9 @@ pub(crate) async fn list(
     let by_beginning = selected.search.is_some() && are_many(store).await?;
     let shown = Condition::of_show(selected.show);
     let searched = match selected.search {
-        None => Condition { indexed: None, index: None, filter: "$1 IS NULL".to_owned() },
+        None => Condition::filter("$1 IS NULL"),
         Some(_) if by_beginning => Condition::of_beginning(),
-        Some(_) => Condition { indexed: None, index: None, filter: "search_text LIKE $1 ESCAPE '\\'".to_owned() },
+        Some(_) => Condition::filter("search_text LIKE $1 ESCAPE '\\'"),
     };
     let list = List { store, selected, moments, limit, by_beginning };
     let indexed = match (&searched.indexed, &shown.indexed) {

@@ -83,12 +83,6 @@ pub enum CopyError {
     Store(#[from] StoreError),
 }
 
-impl From<sqlx::Error> for CopyError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl Store {
     /// Copies everything, as it is at one moment, to `target`: all of it or nothing. The schema of `target` must be up
     /// to date, and `target` must hold no data. Returns the number of rows of each table, which is the same in both.
@@ -225,7 +219,7 @@ async fn check(file: &Path) -> Result<Counts, CopyError> {
     if verdict != "ok" {
         return Err(StoreError::Inconsistent { table: "the copy", detail: verdict }.into());
     }
-    let counts = count_all(&mut *copy.acquire().await?).await;
+    let counts = count_all(&mut *copy.acquire().await.map_err(StoreError::from)?).await;
     copy.close().await;
     Ok(counts?)
 }

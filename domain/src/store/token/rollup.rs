@@ -98,8 +98,7 @@ async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -
 async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
     count(&mut transaction, engine, entries).await?;
     note_uses(engine, &mut transaction, entries).await?;
-    transaction.commit().await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Counts the entries in their hours.

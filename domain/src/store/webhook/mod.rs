@@ -206,8 +206,7 @@ pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) 
              WHERE id = $5";
         sql!(sql; at, status, attempt.problem, delivered_at, claimed.webhook).execute(&mut transaction).await?;
     }
-    transaction.commit().await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Makes a delivery due; false when the webhook has no delivery with this identifier.
