@@ -42,12 +42,12 @@ impl<'row> Columns<'row> {
         Self { table, row }
     }
 
-    /// The column of this name.
+    /// The value in the column of this name.
     pub(crate) fn get<T: FromColumn>(&self, column: &str) -> Result<T> {
         T::from_column(self, column)
     }
 
-    /// The column at this place, from 0.
+    /// The value in the column at this place, from 0.
     fn at<T: FromColumn>(&self, place: usize) -> Result<T> {
         let column = self.row.columns().get(place).ok_or(sqlx::Error::RowNotFound)?;
         self.get(column.name())
@@ -109,6 +109,7 @@ impl<T: FromColumn> FromRow for T {
     }
 }
 
+/// The columns of tuples, with their places.
 macro_rules! tuples {
     ($(($($column:ident $place:literal),+))+) => {$(
         impl<$($column: FromColumn),+> FromRow for ($($column),+) {
@@ -207,9 +208,9 @@ impl<T: Parameter> Parameter for Vec<T> {
     }
 }
 
-/// How a type is read from numbers, if it is, and written to a parameter.
+/// Types that are stored as numbers: how each is read from a column, and written to a parameter.
 macro_rules! numbers {
-    ($($type:ty: |$read:pat_param| $from:expr, |$written:pat_param| $to:expr;)+) => {$(
+    ($($type:ty: |$read:ident| $from:expr, |$written:ident| $to:expr;)+) => {$(
         impl FromValue for $type {
             type Value = i64;
 
@@ -237,7 +238,8 @@ numbers! {
         |duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
 }
 
-/// How types are written to a parameter as texts, and how they are read, if they are.
+/// Types that are stored as texts: how they are written to a parameter, and how they are read from a column, if they
+/// are.
 macro_rules! texts {
     ($($type:ty),+: |$written:ident| $to:expr) => {$(
         impl Parameter for $type {
@@ -283,6 +285,7 @@ impl FromValue for String {
     }
 }
 
+/// Types that are read from JSON.
 macro_rules! documents {
     ($($type:ty),+) => {$(
         impl FromColumn for $type {

@@ -7,8 +7,8 @@
 //! kind and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one
 //! JSON parameter; `Engine::elements` makes a table of it.
 //!
-//! A statement is made with [`sql!`], or with [`composed_sql!`] if its text has parts; it runs on a [`Transaction`] or on
-//! the [`Store`], which stands for its connections for reads. [`row!`] says how a row becomes a type.
+//! `sql!` makes a statement, `composed_sql!` one whose text is composed of constants. It runs on a [`Transaction`], or
+//! on the [`Store`], which stands for its connections for reads. `row!` says how a row becomes a type.
 //!
 //! # Connections
 //!

@@ -4,8 +4,8 @@ use crate::base::id::DeliveryId;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::webhook::Webhook;
-use crate::store::webhook::NewDelivery;
 use crate::store;
+use crate::store::webhook::NewDelivery;
 use crate::webhook::event;
 
 /// How many entries one transaction handles.
