@@ -65,8 +65,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Re
 /// The columns of a consent `g`.
 const COLUMNS: &str = "g.id AS id, g.person_id AS person_id, g.client_id AS client_id, g.server_id AS server_id,
     g.scopes AS scopes, g.redirect_host AS redirect_host, g.status_index AS status_index, g.created_at AS created_at,
-    g.expires_at AS expires_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
-    g.ended_at AS ended_at, g.end_cause AS end_cause";
+    g.expires_at AS expires_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from,
+    g.leaked_at AS leaked_at, g.ended_at AS ended_at, g.end_cause AS end_cause";
 
 row! { "consents" => Consent {
     id, person = "person_id", client_id, server_id, scopes, redirect_host, status_index, created_at, expires_at,
@@ -159,9 +159,8 @@ pub(crate) async fn mark_used(
     now: Timestamp,
     address: Option<&str>,
 ) -> Result<()> {
-    sql!("UPDATE consents SET last_used_at = $1, last_used_from = $2 WHERE id = $3"; now, address, id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE consents SET last_used_at = $1, last_used_from = $2 WHERE id = $3";
+    sql!(sql; now, address, id).execute(transaction).await
 }
 
 /// A selection of consents.
@@ -196,9 +195,8 @@ pub(crate) async fn end(
 
 /// Deletes the codes of a client that were not redeemed.
 pub(crate) async fn forget_codes_of_client(transaction: &mut Transaction, client: &AppClientId) -> Result<()> {
-    sql!("DELETE FROM authorization_codes WHERE client_id = $1 AND consent_id IS NULL"; client)
-        .execute(transaction)
-        .await
+    let sql = "DELETE FROM authorization_codes WHERE client_id = $1 AND consent_id IS NULL";
+    sql!(sql; client).execute(transaction).await
 }
 
 /// Whether this is the hash of a code or a refresh token that was ever issued.
@@ -306,7 +304,6 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
 
 /// Ends one access token; false when there is no live token with this identifier.
 pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &TokenId, now: Timestamp) -> Result<bool> {
-    sql!("UPDATE consent_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL"; now, jti)
-        .changed(transaction)
-        .await
+    let sql = "UPDATE consent_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL";
+    sql!(sql; now, jti).changed(transaction).await
 }

@@ -104,16 +104,14 @@ pub(crate) async fn replace_secret(
 /// Deletes the secret of a client. The client stays confidential: it must still prove itself. Returns whether it had
 /// one.
 pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &AppClientId) -> Result<bool> {
-    sql!("UPDATE clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL"; id)
-        .changed(transaction)
-        .await
+    let sql = "UPDATE clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL";
+    sql!(sql; id).changed(transaction).await
 }
 
 /// Marks the client as removed, and deletes its secret.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &AppClientId, now: Timestamp) -> Result<()> {
-    sql!("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE client_id = $2"; now, id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE client_id = $2";
+    sql!(sql; now, id).execute(transaction).await
 }
 
 /// Limits by which clients count as unused.

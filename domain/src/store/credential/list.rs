@@ -5,7 +5,7 @@ use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Show, Sort};
 use crate::store::credential::{COLUMNS, contains_pattern};
 use crate::store::person::team;
-use crate::store::{Engine, FromRow, Result, Statement, Store, composed_sql, row, sql, to_json};
+use crate::store::{Engine, FromRow, Result, Store, composed_sql, row, sql, to_json};
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
@@ -215,21 +215,14 @@ impl List<'_> {
     async fn rows<T: FromRow>(&self, sql: &str, first: Option<String>) -> Result<Vec<T>> {
         let Selected { key: whose, team, search, after, .. } = *self.selected;
         let Moments { now, soon, idle_since } = self.moments;
-        Statement::composed(sql)
-            .bind(&first)
-            .bind(now)
-            .bind(soon)
-            .bind(idle_since)
-            .bind(&after.map(|cursor| cursor.key.as_str()))
-            .bind(&after.map(|cursor| cursor.client_id.as_str()))
-            .bind(&self.limit)
-            .bind(&whose)
-            .bind(&team)
-            .bind(&search.map(|search| after_beginning(&search.to_lowercase())))
-            .bind(&search)
-            .bind(&search.map(after_beginning))
-            .all(self.store)
-            .await
+        composed_sql!(
+            "{sql}";
+            first, now, soon, idle_since, after.map(|cursor| cursor.key.as_str()),
+            after.map(|cursor| cursor.client_id.as_str()), self.limit, whose, team,
+            search.map(|search| after_beginning(&search.to_lowercase())), search, search.map(after_beginning)
+        )
+        .all(self.store)
+        .await
     }
 }
 

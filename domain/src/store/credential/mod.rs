@@ -90,9 +90,8 @@ pub(crate) async fn set_disabled(
     client_id: &ClientId,
     disabled_at: Option<Timestamp>,
 ) -> Result<()> {
-    sql!("UPDATE credentials SET disabled_at = $1 WHERE client_id = $2"; disabled_at, client_id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE credentials SET disabled_at = $1 WHERE client_id = $2";
+    sql!(sql; disabled_at, client_id).execute(transaction).await
 }
 
 pub(crate) async fn revoke(
@@ -101,9 +100,8 @@ pub(crate) async fn revoke(
     now: Timestamp,
     reason: Option<&str>,
 ) -> Result<()> {
-    sql!("UPDATE credentials SET revoked_at = $1, revoke_reason = $2 WHERE client_id = $3"; now, reason, client_id)
-        .execute(&mut *transaction)
-        .await?;
+    let sql = "UPDATE credentials SET revoked_at = $1, revoke_reason = $2 WHERE client_id = $3";
+    sql!(sql; now, reason, client_id).execute(&mut *transaction).await?;
     for table in authenticators::TABLES {
         composed_sql!("UPDATE {table} SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL"; now, client_id)
             .execute(&mut *transaction)
@@ -172,10 +170,8 @@ pub(crate) async fn secret_by_hash(on: impl On<'_>, hash: &SecretHash) -> Result
 
 /// The hashes of a credential's secrets that were not revoked.
 pub(crate) async fn secret_hashes(store: &Store, client_id: &ClientId) -> Result<Vec<(SecretId, String)>> {
-    sql!("SELECT id, hash FROM client_secrets WHERE client_id = $1 AND revoked_at IS NULL"; client_id)
-        .about("client_secrets")
-        .all(store)
-        .await
+    let sql = "SELECT id, hash FROM client_secrets WHERE client_id = $1 AND revoked_at IS NULL";
+    sql!(sql; client_id).about("client_secrets").all(store).await
 }
 
 /// Replaces another system's hash by ours.

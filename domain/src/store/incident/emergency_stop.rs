@@ -18,18 +18,17 @@ fn condition(selection: &Selection, means: Means) -> String {
     };
     // Without a person this condition is left out. With one, the indexes of the columns `created_by_id` are used.
     let made = match selection.made_by {
-        None => "$4 IS NULL",
+        None => "$4 IS NULL".to_owned(),
         Some(_) => {
-            "client_id IN (
-                 SELECT client_id FROM credentials WHERE created_by_id = $4
-                 UNION ALL SELECT client_id FROM client_secrets
-                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
-                   AND (expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)
-                 UNION ALL SELECT client_id FROM client_keys
-                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
-                   AND (expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)
-                 UNION ALL SELECT client_id FROM federated_identities
-                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5))"
+            let made = "created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)";
+            let lasting = "(expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)";
+            format!(
+                "client_id IN (
+                     SELECT client_id FROM credentials WHERE created_by_id = $4
+                     UNION ALL SELECT client_id FROM client_secrets WHERE {made} AND {lasting}
+                     UNION ALL SELECT client_id FROM client_keys WHERE {made} AND {lasting}
+                     UNION ALL SELECT client_id FROM federated_identities WHERE {made})"
+            )
         }
     };
     format!(
@@ -40,7 +39,7 @@ fn condition(selection: &Selection, means: Means) -> String {
 
 /// A statement with the parameters of a selection, `$1` to `$5`.
 fn query(sql: &str, selection: &Selection, now: Timestamp) -> Statement {
-    let Selection { server, created_before, team, made_by, .. } = selection;
+    let Selection { server, created_before, team, made_by } = selection;
     Statement::composed(sql).bind(&pattern(server.as_ref())).bind(created_before).bind(team).bind(made_by).bind(&now)
 }
 
@@ -219,7 +218,6 @@ pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64> 
 
 /// Enables the credentials that were disabled at exactly this moment.
 pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp) -> Result<u64> {
-    sql!("UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL"; stopped_at)
-        .affected(transaction)
-        .await
+    let sql = "UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL";
+    sql!(sql; stopped_at).affected(transaction).await
 }

@@ -240,9 +240,8 @@ pub(crate) async fn begin_anew(transaction: &mut Transaction, now: Timestamp, ta
     consent::end(transaction, ConsentSelection::All, now, EndCause::Restored).await?;
     personal_token::end(transaction, PersonalTokenSelection::All, now, EndCause::Restored).await?;
     // The database does not know which invitations were accepted or withdrawn since the backup.
-    sql!("UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL"; now)
-        .execute(&mut *transaction)
-        .await?;
+    let sql = "UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL";
+    sql!(sql; now).execute(&mut *transaction).await?;
     for table in ["authorization_codes", "openid_attempts", "pending_sign_ins"] {
         composed_sql!("DELETE FROM {table}").execute(&mut *transaction).await?;
     }
@@ -250,9 +249,8 @@ pub(crate) async fn begin_anew(transaction: &mut Transaction, now: Timestamp, ta
          VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     sql!(sql; now).execute(&mut *transaction).await?;
     if let Some(taken) = taken_bits {
-        sql!("UPDATE counters SET value = $1 WHERE name = 'status_index' AND value < $1"; taken)
-            .execute(&mut *transaction)
-            .await?;
+        let sql = "UPDATE counters SET value = $1 WHERE name = 'status_index' AND value < $1";
+        sql!(sql; taken).execute(&mut *transaction).await?;
     }
     Ok(ended)
 }

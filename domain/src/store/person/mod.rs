@@ -102,9 +102,8 @@ pub(crate) async fn set_password(
     password: &StoredPassword,
     now: Timestamp,
 ) -> Result<()> {
-    sql!("UPDATE people SET password_hash = $1, password_changed_at = $2 WHERE id = $3"; password, now, id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE people SET password_hash = $1, password_changed_at = $2 WHERE id = $3";
+    sql!(sql; password, now, id).execute(transaction).await
 }
 
 /// Stores a setup link. A server that runs alone replaces the links of its earlier starts. If several servers share the
@@ -168,7 +167,6 @@ pub(crate) async fn forget_sign_in_failures(transaction: &mut Transaction, bucke
 
 /// Undoes what [`count_sign_in`] added, because the attempt succeeded.
 pub(crate) async fn uncount_sign_in(transaction: &mut Transaction, bucket: &str) -> Result<()> {
-    sql!("UPDATE sign_in_failures SET failures = failures - 1 WHERE bucket = $1 AND failures > 0"; bucket)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE sign_in_failures SET failures = failures - 1 WHERE bucket = $1 AND failures > 0";
+    sql!(sql; bucket).execute(transaction).await
 }

@@ -65,9 +65,8 @@ pub(crate) async fn find_by_subject(
 
 /// Whether the person is connected to an account of the issuer, or was connected before.
 pub(crate) async fn was_connected(transaction: &mut Transaction, issuer: &str, person: &PersonId) -> Result<bool> {
-    sql!("SELECT 1 FROM openid_links WHERE issuer = $1 AND person_id = $2 LIMIT 1"; issuer, person)
-        .exists(transaction)
-        .await
+    let sql = "SELECT 1 FROM openid_links WHERE issuer = $1 AND person_id = $2 LIMIT 1";
+    sql!(sql; issuer, person).exists(transaction).await
 }
 
 pub(crate) async fn insert(transaction: &mut Transaction, issuer: &str, link: &Link) -> Result<()> {

@@ -18,9 +18,8 @@ pub(crate) struct StoredApp {
 row! { "authenticator_apps" => StoredApp { wrapped = "secret", created_at, confirmed_at } }
 
 pub(crate) async fn app(on: impl On<'_>, person: &PersonId) -> Result<Option<StoredApp>> {
-    sql!("SELECT secret, created_at, confirmed_at FROM authenticator_apps WHERE person_id = $1"; person)
-        .optional(on)
-        .await
+    let sql = "SELECT secret, created_at, confirmed_at FROM authenticator_apps WHERE person_id = $1";
+    sql!(sql; person).optional(on).await
 }
 
 /// Stores an app that is not confirmed yet; false when the person has a confirmed app.
@@ -55,9 +54,8 @@ pub(crate) async fn use_step(transaction: &mut Transaction, person: &PersonId, s
 
 /// Removes the app; false when there was no confirmed app.
 pub(crate) async fn remove_app(transaction: &mut Transaction, person: &PersonId) -> Result<bool> {
-    sql!("DELETE FROM authenticator_apps WHERE person_id = $1 AND confirmed_at IS NOT NULL"; person)
-        .changed(transaction)
-        .await
+    let sql = "DELETE FROM authenticator_apps WHERE person_id = $1 AND confirmed_at IS NOT NULL";
+    sql!(sql; person).changed(transaction).await
 }
 
 row! { "authenticator_apps" => Recovery { app_since, codes_left } }
@@ -69,9 +67,8 @@ pub(crate) async fn recovery(store: &Store, person: &PersonId) -> Result<Recover
 }
 
 pub(crate) async fn codes_left(transaction: &mut Transaction, person: &PersonId) -> Result<i64> {
-    sql!("SELECT COUNT(*) AS n FROM recovery_codes WHERE person_id = $1 AND used_at IS NULL"; person)
-        .one(transaction)
-        .await
+    let sql = "SELECT COUNT(*) AS n FROM recovery_codes WHERE person_id = $1 AND used_at IS NULL";
+    sql!(sql; person).one(transaction).await
 }
 
 pub(crate) async fn insert_recovery_code(transaction: &mut Transaction, person: &PersonId, hash: &str) -> Result<()> {
@@ -116,7 +113,8 @@ pub(crate) async fn insert_pending(
 /// The sign-in, unless it is too old, the password was changed since, or the person was disabled.
 pub(crate) async fn find_pending(on: impl On<'_>, token_hash: &str, now: Timestamp) -> Result<Option<PendingSignIn>> {
     let sql = "SELECT s.person_id AS person_id, s.next AS next
-         FROM pending_sign_ins AS s JOIN people ON people.id = s.person_id WHERE s.token_hash = $1 AND s.expires_at > $2 AND people.password_changed_at = s.password_of
+         FROM pending_sign_ins AS s JOIN people ON people.id = s.person_id
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND people.password_changed_at = s.password_of
             AND people.disabled_at IS NULL";
     sql!(sql; token_hash, now).optional(on).await
 }

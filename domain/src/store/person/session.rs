@@ -70,23 +70,18 @@ row! { "sessions" => Session {
 
 pub(crate) async fn touch(store: &Store, cookie: &CookieHash, now: Timestamp) -> Result<()> {
     // Neither a clock that was set back shortens a session, nor does a late request lengthen an ended one.
-    sql!("UPDATE sessions SET seen_at = $1 WHERE id_hash = $2 AND revoked_at IS NULL AND seen_at < $1"; now, cookie)
-        .commit(store.begin().await?)
-        .await
-        .map(drop)
+    let sql = "UPDATE sessions SET seen_at = $1 WHERE id_hash = $2 AND revoked_at IS NULL AND seen_at < $1";
+    sql!(sql; now, cookie).commit(store.begin().await?).await.map(drop)
 }
 
 pub(crate) async fn save(store: &Store, cookie: &CookieHash, data: &str) -> Result<bool> {
-    sql!("UPDATE sessions SET data = $1 WHERE id_hash = $2 AND revoked_at IS NULL"; data, cookie)
-        .commit(store.begin().await?)
-        .await
+    let sql = "UPDATE sessions SET data = $1 WHERE id_hash = $2 AND revoked_at IS NULL";
+    sql!(sql; data, cookie).commit(store.begin().await?).await
 }
 
 pub(crate) async fn detach(store: &Store, cookie: &CookieHash) -> Result<()> {
-    sql!("UPDATE sessions SET id_hash = $1 || id WHERE id_hash = $2 AND revoked_at IS NULL"; DETACHED, cookie)
-        .commit(store.begin().await?)
-        .await
-        .map(drop)
+    let sql = "UPDATE sessions SET id_hash = $1 || id WHERE id_hash = $2 AND revoked_at IS NULL";
+    sql!(sql; DETACHED, cookie).commit(store.begin().await?).await.map(drop)
 }
 
 pub(crate) async fn end(

@@ -95,9 +95,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, team: &Team, now: Time
 }
 
 pub(crate) async fn set_name(transaction: &mut Transaction, id: &TeamId, name: &str) -> Result<()> {
-    sql!("UPDATE teams SET name = $1, search_name = $2 WHERE id = $3"; name, name.to_lowercase(), id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE teams SET name = $1, search_name = $2 WHERE id = $3";
+    sql!(sql; name, name.to_lowercase(), id).execute(transaction).await
 }
 
 /// Whether a credential, working or ended, belongs to the team.
@@ -147,10 +146,8 @@ pub(crate) async fn of_people(store: &Store) -> Result<Vec<(PersonId, PersonsTea
 }
 
 pub(crate) async fn role(transaction: &mut Transaction, team: &TeamId, person: &PersonId) -> Result<Option<Role>> {
-    sql!("SELECT role FROM memberships WHERE team_id = $1 AND person_id = $2"; team, person)
-        .about("memberships")
-        .optional(transaction)
-        .await
+    let sql = "SELECT role FROM memberships WHERE team_id = $1 AND person_id = $2";
+    sql!(sql; team, person).about("memberships").optional(transaction).await
 }
 
 pub(crate) async fn set_role(

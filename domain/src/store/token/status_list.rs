@@ -5,9 +5,8 @@ use crate::store::{Result, Store, Transaction, composed_sql, sql};
 
 /// Takes the next free bits, `count` of them, and returns the first.
 pub(crate) async fn take(transaction: &mut Transaction, count: i64) -> Result<i64> {
-    sql!("UPDATE counters SET value = value + $1 WHERE name = 'status_index' RETURNING value - $1 AS taken"; count)
-        .one(transaction)
-        .await
+    let sql = "UPDATE counters SET value = value + $1 WHERE name = 'status_index' RETURNING value - $1 AS taken";
+    sql!(sql; count).one(transaction).await
 }
 
 /// How many bits are taken.

@@ -45,15 +45,13 @@ pub(crate) async fn find(on: impl On<'_>, id: &WebhookId) -> Result<Option<Webho
 }
 
 pub(crate) async fn pause(transaction: &mut Transaction, id: &WebhookId, now: Timestamp, gone: bool) -> Result<()> {
-    sql!("UPDATE webhooks SET paused_at = $1, gone_at = $2 WHERE id = $3"; now, gone.then_some(now), id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE webhooks SET paused_at = $1, gone_at = $2 WHERE id = $3";
+    sql!(sql; now, gone.then_some(now), id).execute(transaction).await
 }
 
 pub(crate) async fn resume(transaction: &mut Transaction, id: &WebhookId, head: i64) -> Result<()> {
-    sql!("UPDATE webhooks SET paused_at = NULL, gone_at = NULL, after_seq = $1 WHERE id = $2"; head, id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE webhooks SET paused_at = NULL, gone_at = NULL, after_seq = $1 WHERE id = $2";
+    sql!(sql; head, id).execute(transaction).await
 }
 
 /// Replaces the present secret by a new one. The present one is kept until `previous_until`.
