@@ -52,6 +52,6 @@ impl Change<'_> {
     /// Commits without an event. This is for changes that are recorded elsewhere, because the audit log would not hold
     /// so many: an exchange of a client that acts for people stands in `consent_tokens`.
     pub(crate) async fn commit_without_event(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 }

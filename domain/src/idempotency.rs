@@ -10,7 +10,7 @@ use crate::store::{self, StoreError};
 /// The identifier of what the form with this token made when it was sent before.
 pub(crate) async fn result_of(context: &Context, form_token: &str) -> Result<Option<String>, Fault> {
     let hash = digest::sha256(form_token.as_bytes());
-    Ok(store::operations::idempotency::find(context.store.reads(), &hash).await?)
+    Ok(store::operations::idempotency::find(&context.store, &hash).await?)
 }
 
 impl Change<'_> {
@@ -23,7 +23,7 @@ impl Change<'_> {
     ) -> Result<Option<String>, StoreError> {
         let Some(token) = form_token else { return Ok(None) };
         let (now, hash) = (self.now(), digest::sha256(token.as_bytes()));
-        if let Some(earlier) = store::operations::idempotency::find(&mut **self.transaction(), &hash).await? {
+        if let Some(earlier) = store::operations::idempotency::find(self.transaction(), &hash).await? {
             return Ok(Some(earlier));
         }
         store::operations::idempotency::insert(self.transaction(), &hash, made, now).await?;

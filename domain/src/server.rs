@@ -142,7 +142,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
     };
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
-    let present = store::server::list_in(change.transaction()).await?;
+    let present = store::server::list(change.transaction()).await?;
     let canonical = resource::canonical(&server.resource);
     if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {
         return Err(taken());

@@ -69,7 +69,7 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
 /// Stores what the document says, and records what changed.
 async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
-    let known = store::client::find_in(change.transaction(), &described.id).await?;
+    let known = store::client::find(change.transaction(), &described.id).await?;
     let event = match &known {
         None => {
             store::client::insert(change.transaction(), &described, None).await?;

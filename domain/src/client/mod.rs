@@ -177,7 +177,7 @@ pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &Cl
     let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
-    let found = store::client::find_in(change.transaction(), id).await?;
+    let found = store::client::find(change.transaction(), id).await?;
     let before = found.filter(AppClient::is_editable).ok_or(ClientError::NotFound)?;
     if before.name == name && before.redirect_uris == redirect_uris {
         return Ok(());
@@ -220,7 +220,7 @@ pub async fn replace_secret(
     let secret = PlainSecret::generate(context.random.as_ref());
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
-    let found = store::client::find_in(change.transaction(), id).await?;
+    let found = store::client::find(change.transaction(), id).await?;
     let mut client = found.filter(AppClient::takes_secret).ok_or(ClientError::NotFound)?;
     if change.use_form_token(form_token, id.as_str()).await?.is_some() {
         return Err(ClientError::AlreadySubmitted(id.clone()));
@@ -242,7 +242,7 @@ pub(crate) async fn end_secret(
     place: Option<&str>,
 ) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
-    let found = store::client::find_in(change.transaction(), id).await?;
+    let found = store::client::find(change.transaction(), id).await?;
     let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Ok(()) };
     if store::client::forget_secret(change.transaction(), id).await? {
         let event = Event::new(Action::ClientSecretEnded, Target::Client, id.as_str(), &client.name)
@@ -257,7 +257,7 @@ pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let now = change.now();
-    let found = store::client::find_in(change.transaction(), id).await?;
+    let found = store::client::find(change.transaction(), id).await?;
     let client = found.filter(|client| client.removed_at.is_none()).ok_or(ClientError::NotFound)?;
     store::client::remove(change.transaction(), id, now).await?;
     let ended =

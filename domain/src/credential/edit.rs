@@ -55,11 +55,10 @@ pub async fn edit(
     let team = edit.team.as_ref().unwrap_or(&before.team);
     let authority = change.authority(actor).await?;
     authority.require(team, Role::Manager)?;
-    let new_team =
-        store::person::team::find(&mut **change.transaction(), team).await?.ok_or(CredentialError::NotFound)?;
-    let old_team = store::person::team::find(&mut **change.transaction(), &before.team).await?;
+    let new_team = store::person::team::find(change.transaction(), team).await?.ok_or(CredentialError::NotFound)?;
+    let old_team = store::person::team::find(change.transaction(), &before.team).await?;
     let transaction = change.transaction();
-    let servers: Vec<_> = store::server::list_in(transaction)
+    let servers: Vec<_> = store::server::list(&mut *transaction)
         .await?
         .into_iter()
         .filter(|server| before.servers.contains(&server.id))

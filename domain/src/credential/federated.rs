@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{ClientId, FederatedIdentityId, TeamId};
+use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, TeamId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::credential::CredentialError;
@@ -97,7 +97,14 @@ pub async fn remove(
     let mut change = context.begin_change().await?;
     let credential =
         super::find_changeable(&mut change, actor, client_id, super::AuthMethod::Federated, Role::Manager).await?;
-    if !store::credential::authenticators::revoke_identity(change.transaction(), client_id, id, context.now()).await? {
+    if !store::credential::authenticators::revoke(
+        change.transaction(),
+        client_id,
+        &AuthenticatorId::Federated(id.clone()),
+        context.now(),
+    )
+    .await?
+    {
         return Err(CredentialError::NotFound);
     }
     let event = Event::new(Action::CredentialIdentityRemoved, Target::Credential, client_id.as_str(), &credential.name)

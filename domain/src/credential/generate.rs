@@ -131,7 +131,7 @@ async fn owner(
         }
     };
     authority.require(&id, Role::Member)?;
-    store::person::team::find(&mut **change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
+    store::person::team::find(change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
 }
 
 /// Only administrators grant scopes that reach other credentials. Such scopes may stay when the credential has them

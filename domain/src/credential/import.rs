@@ -113,7 +113,7 @@ pub struct Import<'context> {
 impl<'context> Import<'context> {
     /// Begins an import at the first line of a file.
     pub async fn begin(context: &'context Context, actor: &'context Actor) -> Result<Self, Fault> {
-        let teams = store::person::team::list(context.store.reads(), None).await?;
+        let teams = store::person::team::list(&context.store, None).await?;
         let teams = teams
             .into_iter()
             .flat_map(|team| [(team.name.to_lowercase(), team.id.clone()), (team.id.as_str().to_lowercase(), team.id)]);

@@ -20,7 +20,7 @@ pub async fn find(context: &Context, authority: &Authority, client_id: &ClientId
 /// Its secrets, newest first.
 pub async fn secrets(context: &Context, client_id: &ClientId) -> Result<Vec<ClientSecret>, Fault> {
     context.rollup.flush().await;
-    Ok(store::credential::secrets(context.store.reads(), client_id).await?)
+    Ok(store::credential::secrets(&context.store, client_id).await?)
 }
 
 /// The facts about `credential`. Values of the credential itself are from the moment at which it was read.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, KeyId};
+use crate::base::id::{AuthenticatorId, ClientId, KeyId};
 use crate::change::Change;
 use crate::context::Context;
 use crate::credential::{CredentialError, find_changeable, update_ends};
@@ -60,7 +60,7 @@ pub(crate) async fn insert(
     expires_at: Option<Timestamp>,
 ) -> Result<Vec<ClientKey>, CredentialError> {
     let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
-    let mut live = store::credential::authenticators::keys_in(change.transaction(), client_id).await?;
+    let mut live = store::credential::authenticators::keys(change.transaction(), client_id).await?;
     let now = change.now();
     live.retain(|key| key.end().is_live(now));
     if live.len() + checked.len() > MOST_KEYS {
@@ -82,7 +82,14 @@ pub(crate) async fn insert(
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<(), CredentialError> {
     let mut change = context.begin_change().await?;
     let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
-    if !store::credential::authenticators::revoke_key(change.transaction(), client_id, id, context.now()).await? {
+    if !store::credential::authenticators::revoke(
+        change.transaction(),
+        client_id,
+        &AuthenticatorId::Key(id.clone()),
+        context.now(),
+    )
+    .await?
+    {
         return Err(CredentialError::NotFound);
     }
     update_ends(&mut change, &credential).await?;

@@ -74,7 +74,7 @@ async fn find_for(
     role: Role,
 ) -> Result<Credential, CredentialError> {
     let credential =
-        store::credential::find_in(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+        store::credential::find(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
     change.authority(actor).await?.require(&credential.team, role)?;
     Ok(credential)
 }
@@ -109,7 +109,7 @@ pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential
 
 /// Does the same for the credential with this identifier, if it exists.
 pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<(), CredentialError> {
-    match store::credential::find_in(change.transaction(), client_id).await? {
+    match store::credential::find(change.transaction(), client_id).await? {
         Some(credential) => update_ends(change, &credential).await,
         None => Ok(()),
     }

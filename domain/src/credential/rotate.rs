@@ -67,12 +67,12 @@ struct Live {
 async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>, CredentialError> {
     let (now, id) = (change.now(), &credential.client_id);
     let all: Vec<Live> = match credential.auth_method {
-        AuthMethod::ClientSecret => store::credential::secrets(&mut **change.transaction(), id)
+        AuthMethod::ClientSecret => store::credential::secrets(change.transaction(), id)
             .await?
             .into_iter()
             .map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) })
             .collect(),
-        AuthMethod::PrivateKeyJwt => store::credential::authenticators::keys_in(change.transaction(), id)
+        AuthMethod::PrivateKeyJwt => store::credential::authenticators::keys(change.transaction(), id)
             .await?
             .into_iter()
             .map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) })
@@ -125,7 +125,7 @@ pub async fn secret(
     let mut change = context.begin_change().await?;
     let mut credential = find_changeable(&mut change, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
     generate::use_form_token(&mut change, form_token, client_id).await?;
-    let secrets = store::credential::secrets(&mut **change.transaction(), client_id).await?;
+    let secrets = store::credential::secrets(change.transaction(), client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now)
         .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;

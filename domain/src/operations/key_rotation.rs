@@ -50,7 +50,7 @@ through_fault!(RotationError: StoreError);
 /// The keys that are published now, and the keys that left the JWKS in the last 30 days.
 pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {
     let since = context.now().minus(Duration::from_secs(30 * 24 * 3600));
-    Ok(store::operations::keys::signing_key_states(context.store.reads(), since).await?)
+    Ok(store::operations::keys::signing_key_states(&context.store, since).await?)
 }
 
 /// Makes a new key of `algorithm` and retires the present ones, at once or in order. Returns when the new key begins to
@@ -64,7 +64,7 @@ pub async fn rotate(
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
     let now = change.now();
-    let mut present = store::operations::keys::signing_key_states(&mut **change.transaction(), now).await?;
+    let mut present = store::operations::keys::signing_key_states(change.transaction(), now).await?;
     present.retain(|key| key.alg == algorithm.as_str());
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);

@@ -118,7 +118,7 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
         }
         (How::PersonDisabled, _) => {
             let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::operations::restore::disable_person(change.transaction(), &person, now).await?;
+            store::person::set_disabled(change.transaction(), &person, Some(now)).await?;
             Action::PersonDisabled
         }
         (How::ClientRemoved, _) => {

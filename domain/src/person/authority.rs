@@ -12,13 +12,13 @@ use crate::store::{self, StoreError};
 
 /// What `actor` may see and do now. This is nothing when the person is disabled or the credential is revoked.
 pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
-    Ok(store::person::team::authority(context.store.reads(), actor).await?)
+    Ok(store::person::team::authority(&context.store, actor).await?)
 }
 
 impl Change<'_> {
     /// What `actor` may see and do at this point of the transaction.
     pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, StoreError> {
-        store::person::team::authority(&mut **self.transaction(), actor).await
+        store::person::team::authority(self.transaction(), actor).await
     }
 
     /// Succeeds for administrators. For all others it fails with `unseen`.

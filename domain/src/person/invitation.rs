@@ -100,7 +100,7 @@ pub async fn invite(
         created_at: now,
         expires_at: now.plus(LINK_LIFETIME),
     };
-    let invited = store::person::find_by_email_in(change.transaction(), &invitation.email).await?;
+    let invited = store::person::find_by_email(change.transaction(), &invitation.email).await?;
     if invited.is_some_and(|person| person.disabled_at.is_some()) {
         return Err(invalid("This person is disabled. An administrator has to enable them first."));
     }
@@ -133,8 +133,7 @@ async fn event(
             Event::of_instance(action).with(merge(details, json!({ "role": "administrator" })))
         }
         InvitedRole::Team(id, role) => {
-            let team =
-                store::person::team::find(&mut **change.transaction(), id).await?.ok_or(InvitationError::NotFound)?;
+            let team = store::person::team::find(change.transaction(), id).await?.ok_or(InvitationError::NotFound)?;
             Event::new(action, Target::Team, id.as_str(), &team.name)
                 .with(merge(details, json!({ "role": role.as_str() })))
         }
@@ -170,7 +169,7 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Re
 /// disabled person does not work.
 pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, bool)>, Fault> {
     let hash = digest::sha256(token.as_bytes());
-    let found = store::person::invitation::find_open(context.store.reads(), &hash, context.now()).await?;
+    let found = store::person::invitation::find_open(&context.store, &hash, context.now()).await?;
     let Some(invitation) = found else { return Ok(None) };
     let person = store::person::find_by_email(&context.store, &invitation.email).await?;
     if person.as_ref().is_some_and(|person| person.disabled_at.is_some()) {
@@ -221,9 +220,9 @@ pub async fn accept(
 ) -> Result<Invitation, InvitationError> {
     let mut change = context.begin_change().await?;
     let (now, hash) = (change.now(), digest::sha256(token.as_bytes()));
-    let person = store::person::find_in(change.transaction(), person).await?;
+    let person = store::person::find(change.transaction(), person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(InvitationError::NotFound)?;
-    let found = store::person::invitation::find_open(&mut **change.transaction(), &hash, now).await?;
+    let found = store::person::invitation::find_open(change.transaction(), &hash, now).await?;
     let invitation = found.ok_or(InvitationError::LinkUnusable)?;
     if invitation.email != person.email {
         return Err(InvitationError::ForSomebodyElse);
@@ -254,7 +253,7 @@ async fn give(
             let held = store::person::team::role(change.transaction(), id, &person.id).await?;
             if held.is_none_or(|held| held < *role) {
                 store::person::team::set_role(change.transaction(), id, &person.id, *role, now).await?;
-                let team = store::person::team::find(&mut **change.transaction(), id).await?;
+                let team = store::person::team::find(change.transaction(), id).await?;
                 let team = team.ok_or(InvitationError::NotFound)?;
                 events.push(team::role_event(&team, person, held, Some(*role)));
             }

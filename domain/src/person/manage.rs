@@ -199,7 +199,7 @@ fn event(action: Action, person: &Person) -> Event {
 /// Reads the person inside a change by an administrator.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &PersonId) -> Result<Person, PersonError> {
     change.require_administrator(actor, PersonError::NotFound).await?;
-    store::person::find_in(change.transaction(), id).await?.ok_or(PersonError::NotFound)
+    store::person::find(change.transaction(), id).await?.ok_or(PersonError::NotFound)
 }
 
 /// Refuses a change that would leave the instance without an administrator. Changes run one at a time (see [`store`]).

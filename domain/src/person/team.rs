@@ -40,7 +40,7 @@ const MOST_TEAMS: usize = 500;
 
 /// The teams that `authority` sees, by name.
 pub async fn list(context: &Context, authority: &Authority) -> Result<Vec<Team>, Fault> {
-    Ok(store::person::team::list(context.store.reads(), authority.key()).await?)
+    Ok(store::person::team::list(&context.store, authority.key()).await?)
 }
 
 /// The teams that `authority` sees, each with counts of its members and credentials.
@@ -53,7 +53,7 @@ pub async fn find(context: &Context, authority: &Authority, id: &TeamId) -> Resu
     if authority.role_in(id).is_none() {
         return Ok(None);
     }
-    Ok(store::person::team::find(context.store.reads(), id).await?)
+    Ok(store::person::team::find(&context.store, id).await?)
 }
 
 /// The members of a team, by name.
@@ -84,7 +84,7 @@ pub async fn create(context: &Context, actor: &Actor, name: &str) -> Result<Team
     let team = Team { id: TeamId::generate(context.random.as_ref()), name: named(name)? };
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    if store::person::team::list(&mut **change.transaction(), None).await?.len() >= MOST_TEAMS {
+    if store::person::team::list(change.transaction(), None).await?.len() >= MOST_TEAMS {
         return Err(TeamError::Invalid(vec![FieldError::new(
             "name",
             format!("There are {MOST_TEAMS} teams already."),
@@ -103,7 +103,7 @@ fn event(action: Action, team: &Team) -> Event {
 /// Reads the team inside a change by `actor`, who needs `role` in it.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &TeamId, role: Role) -> Result<Team, TeamError> {
     change.authority(actor).await?.require(id, role)?;
-    store::person::team::find(&mut **change.transaction(), id).await?.ok_or(TeamError::NotFound)
+    store::person::team::find(change.transaction(), id).await?.ok_or(TeamError::NotFound)
 }
 
 /// Gives the team another name.
@@ -126,7 +126,7 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    let team = store::person::team::find(&mut **change.transaction(), id).await?.ok_or(TeamError::NotFound)?;
+    let team = store::person::team::find(change.transaction(), id).await?.ok_or(TeamError::NotFound)?;
     let refused = |message: &str| Err(TeamError::Invalid(vec![FieldError::new("team", message)]));
     if *id == TeamId::first() {
         return refused("The first team stays: the command line generates for it.");
@@ -156,7 +156,7 @@ pub async fn set_role(
     if before.is_none() {
         change.authority(actor).await?.require_administrator()?;
     }
-    let who = store::person::find_in(change.transaction(), person).await?.ok_or(TeamError::NotFound)?;
+    let who = store::person::find(change.transaction(), person).await?.ok_or(TeamError::NotFound)?;
     if before == role {
         return Ok(());
     }

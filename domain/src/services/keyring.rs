@@ -107,7 +107,7 @@ pub(crate) async fn initialise(
     random: &dyn Random,
 ) -> Result<(), Fault> {
     let mut transaction = store.begin().await?;
-    if !store::operations::keys::instance_keys_in(&mut transaction).await?.is_empty() {
+    if !store::operations::keys::instance_keys(&mut transaction).await?.is_empty() {
         return Ok(());
     }
     for purpose in INSTANCE_KEYS {
@@ -122,6 +122,5 @@ pub(crate) async fn initialise(
     }
     let row = signing::generate(master, TokenAlgorithm::default(), now, random)?;
     store::operations::keys::insert_signing_key(&mut transaction, &row).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }

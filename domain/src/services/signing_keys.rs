@@ -103,7 +103,7 @@ impl SigningKeys {
         now: Timestamp,
         random: &dyn Random,
     ) -> Result<(), Fault> {
-        let active = store::operations::keys::active_signing_keys(&mut **transaction, now).await?;
+        let active = store::operations::keys::active_signing_keys(&mut *transaction, now).await?;
         if !active.contains_key(algorithm.as_str()) {
             let row = generate(&self.master, algorithm, now, random)?;
             store::operations::keys::insert_signing_key(transaction, &row).await?;

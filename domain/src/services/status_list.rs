@@ -99,7 +99,7 @@ impl StatusLists {
         }
         let changes_at =
             store::token::status_list::next_change(&self.store, first, first + STATUS_LIST_SIZE, now).await?;
-        let active = store::operations::keys::active_signing_keys(self.store.reads(), now).await?;
+        let active = store::operations::keys::active_signing_keys(&self.store, now).await?;
         let kid = active.get(TokenAlgorithm::default().as_str()).ok_or(KeyError::Missing("signing key"))?;
         let key = self.keys.signing.get(&self.store, kid, now).await?;
         let claims = json!({

@@ -45,3 +45,6 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+/// A result of the store.
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -7,6 +7,9 @@
 //! kind and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one
 //! JSON parameter; `Engine::elements` makes a table of it.
 //!
+//! `sql!` makes a statement, `composed_sql!` one whose text is composed of constants. It runs on a [`Transaction`], or
+//! on the [`Store`], which stands for its connections for reads. `row!` says how a row becomes a type.
+//!
 //! # Connections
 //!
 //! Reads have connections of their own. A change ([`Store::begin`]) commits to the disk, so an acknowledged revocation
@@ -44,3 +47,7 @@ pub use connection::url::{DatabaseUrl, PostgresUrl};
 pub use connection::{LedgerDurability, Store, StoreOptions};
 pub use engine::Engine;
 pub use error::StoreError;
+
+pub(crate) use columns::{Columns, FromRow, row, to_json};
+pub(crate) use connection::statement::{On, Statement, composed_sql, sql};
+pub(crate) use error::Result;

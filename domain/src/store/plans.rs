@@ -2,15 +2,11 @@
 //! credentials are tested beside it.
 
 use ParameterKind::{Number, Text};
-use sqlx::AssertSqlSafe;
 
 use crate::store::client::{consent, personal_token};
-use crate::store::columns::Columns;
-use crate::store::connection::Store;
-use crate::store::engine::Engine;
 use crate::store::person::session;
 use crate::store::token::{ledger, usage};
-use crate::store::{audit, webhook};
+use crate::store::{Columns, Engine, FromRow, Result, Store, audit, composed_sql, webhook};
 use crate::testing::Instance;
 
 /// A parameter's type.
@@ -40,20 +36,27 @@ const STATEMENTS: [(&str, &str, &[ParameterKind]); 14] = [
     ("sessions", session::LIVE_SESSIONS, &[Text, Number, Number]),
 ];
 
-async fn plan(store: &Store, sql: &str, kinds: &[ParameterKind]) -> Vec<String> {
-    let (explain, column) = match store.engine() {
-        Engine::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
-        Engine::Postgres => ("EXPLAIN", "QUERY PLAN"),
-    };
-    let mut query = sqlx::query(AssertSqlSafe(format!("{explain} {sql}")));
-    for kind in kinds {
-        query = match kind {
-            Text => query.bind(Some("a text".to_owned())),
-            Number => query.bind(Some(1_i64)),
-        };
+/// A step of a plan.
+pub(crate) struct Step(pub(crate) String);
+
+impl FromRow for Step {
+    fn from_row(columns: &Columns<'_>) -> Result<Self> {
+        Ok(Self(columns.get("detail").or_else(|_| columns.get("QUERY PLAN"))?))
     }
-    let rows = query.fetch_all(store.reads()).await.expect(sql);
-    rows.iter().map(|row| Columns::of("plan", row).text(column).expect("a step")).collect()
+}
+
+async fn plan(store: &Store, sql: &str, kinds: &[ParameterKind]) -> Vec<String> {
+    let explain = match store.engine() {
+        Engine::Sqlite => "EXPLAIN QUERY PLAN",
+        Engine::Postgres => "EXPLAIN",
+    };
+    let explain = composed_sql!("{explain} {sql}");
+    let explain = kinds.iter().fold(explain, |explain, kind| match kind {
+        Text => explain.bind("a text"),
+        Number => explain.bind(&1),
+    });
+    let steps: Vec<Step> = explain.all(store).await.expect(sql);
+    steps.into_iter().map(|step| step.0).collect()
 }
 
 /// Whether a step reads a table from end to end. An index in the order of the page does not count: it is read only

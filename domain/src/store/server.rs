@@ -2,42 +2,28 @@
 
 use std::time::Duration;
 
-use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
-
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::server::{McpServer, ScopeDescription};
-use crate::store::columns::{Columns, to_json};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::{Columns, FromRow, On, Result, StoreError, Transaction, row, sql, to_json};
 
 pub(crate) const SELECT: &str =
     "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since FROM mcp_servers
                       ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
 
-pub(crate) async fn list(store: &Store) -> Result<Vec<McpServer>, StoreError> {
-    sqlx::query(SELECT).fetch_all(store.reads()).await?.iter().map(server).collect()
+pub(crate) async fn list(on: impl On<'_>) -> Result<Vec<McpServer>> {
+    sql!(SELECT).all(on).await
 }
 
-pub(crate) async fn list_in(connection: &mut AnyConnection) -> Result<Vec<McpServer>, StoreError> {
-    sqlx::query(SELECT).fetch_all(connection).await?.iter().map(server).collect()
-}
+row! { "mcp_servers" => ServerRow { id, resource, name, scopes, token_lifetime, alg, built_in_since } }
 
-fn server(row: &AnyRow) -> Result<McpServer, StoreError> {
-    let columns = Columns::of("mcp_servers", row);
-    let row = ServerRow {
-        id: columns.text("id")?,
-        resource: columns.text("resource")?,
-        name: columns.text("name")?,
-        scopes: columns.text("scopes")?,
-        token_lifetime: columns.number("token_lifetime")?,
-        alg: columns.text("alg")?,
-        built_in_since: columns.optional_number("built_in_since")?,
-    };
-    row.server()
+impl FromRow for McpServer {
+    const TABLE: Option<&'static str> = ServerRow::TABLE;
+
+    fn from_row(columns: &Columns<'_>) -> Result<Self> {
+        ServerRow::from_row(columns)?.server()
+    }
 }
 
 /// The columns of [`SELECT`], in its order.
@@ -52,7 +38,7 @@ pub(crate) struct ServerRow {
 }
 
 impl ServerRow {
-    pub(crate) fn server(self) -> Result<McpServer, StoreError> {
+    pub(crate) fn server(self) -> Result<McpServer> {
         let id = self.id.as_str();
         let wrong = |detail: String| StoreError::Inconsistent {
             table: "mcp_servers",
@@ -74,39 +60,20 @@ impl ServerRow {
     }
 }
 
-pub(crate) async fn insert(
-    transaction: &mut Transaction,
-    server: &McpServer,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub(crate) async fn insert(transaction: &mut Transaction, server: &McpServer, now: Timestamp) -> Result<()> {
     let scopes: Vec<(&str, &str)> =
         server.scopes.iter().map(|scope| (scope.name.as_str(), scope.description.as_str())).collect();
-    sqlx::query(
+    sql!(
         "INSERT INTO mcp_servers (id, resource, name, scopes, token_lifetime, alg, built_in_since, created_at)
-         VALUES ($1, $2, $3, $4, $5, $8, $6, $7)",
+         VALUES ($1, $2, $3, $4, $5, $8, $6, $7)";
+        server.id, server.resource, server.name, to_json(&scopes),
+        i64::try_from(server.token_lifetime.as_secs()).unwrap_or(i64::MAX), server.built_in.then_some(now), now,
+        server.alg
     )
-    .bind(server.id.as_str())
-    .bind(&server.resource)
-    .bind(&server.name)
-    .bind(to_json(&scopes))
-    .bind(i64::try_from(server.token_lifetime.as_secs()).unwrap_or(i64::MAX))
-    .bind(server.built_in.then(|| now.millis()))
-    .bind(now.millis())
-    .bind(server.alg.as_str())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
-pub(crate) async fn set_resource(
-    transaction: &mut Transaction,
-    id: &McpServerId,
-    resource: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE mcp_servers SET resource = $1 WHERE id = $2")
-        .bind(resource)
-        .bind(id.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn set_resource(transaction: &mut Transaction, id: &McpServerId, resource: &str) -> Result<()> {
+    sql!("UPDATE mcp_servers SET resource = $1 WHERE id = $2"; resource, id).execute(transaction).await
 }

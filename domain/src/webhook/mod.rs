@@ -206,7 +206,7 @@ pub async fn list(context: &Context) -> Result<Vec<Webhook>, Fault> {
 
 /// The webhook with this identifier, if it exists.
 pub async fn find(context: &Context, id: &WebhookId) -> Result<Option<Webhook>, Fault> {
-    Ok(store::webhook::find(context.store.reads(), id).await?)
+    Ok(store::webhook::find(&context.store, id).await?)
 }
 
 /// The address of a webhook.
@@ -227,7 +227,7 @@ pub async fn waiting(context: &Context, id: &WebhookId) -> Result<i64, Fault> {
 /// Reads the webhook inside a change by an administrator.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &WebhookId) -> Result<Webhook, WebhookError> {
     change.require_administrator(actor, WebhookError::NotFound).await?;
-    store::webhook::find(&mut **change.transaction(), id).await?.ok_or(WebhookError::NotFound)
+    store::webhook::find(change.transaction(), id).await?.ok_or(WebhookError::NotFound)
 }
 
 /// Changes the name, the address and the kinds of events.

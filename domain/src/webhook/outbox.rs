@@ -4,8 +4,8 @@ use crate::base::id::DeliveryId;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::webhook::Webhook;
+use crate::store;
 use crate::store::webhook::NewDelivery;
-use crate::store::{self, StoreError};
 use crate::webhook::event;
 
 /// How many entries one transaction handles.
@@ -48,6 +48,6 @@ pub async fn enqueue(context: &Context) -> Result<usize, Fault> {
                 made += 1;
             }
         }
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
     }
 }

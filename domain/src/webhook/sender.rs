@@ -148,7 +148,7 @@ pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<De
     };
     let mut transaction = context.store.begin_exchange().await?;
     store::webhook::insert_delivery(&mut transaction, &delivery, now).await?;
-    transaction.commit().await.map_err(store::StoreError::from)?;
+    transaction.commit().await?;
     let claimed =
         Claimed { id: delivery.id.clone(), webhook: id.clone(), attempts: 1, lease: delivery.next_attempt_at, body };
     attempt(context, &route, &claimed, false).await?;

@@ -279,7 +279,7 @@ async fn secret_of_credential(
         return Ok(None);
     }
     let hash = secret.hash(&context.keys.pepper);
-    Ok(store::credential::secret_by_hash(context.store.reads(), &hash).await?)
+    Ok(store::credential::secret_by_hash(&context.store, &hash).await?)
 }
 
 impl Evidence {
@@ -340,10 +340,10 @@ async fn report_secret(
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let found = store::credential::secret_by_hash(&mut **change.transaction(), &hash).await?;
+    let found = store::credential::secret_by_hash(change.transaction(), &hash).await?;
     let Some((_, secret)) = found else { return Ok(false) };
     let credential =
-        store::credential::find_in(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
+        store::credential::find(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
     store::credential::mark_leaked(change.transaction(), &secret.id, place, now).await?;
     let ends = policy == Policy::Revoke && secret.revoked_at.is_none();
     if ends {
@@ -381,7 +381,7 @@ async fn report_token(
     let mut change = context.begin_change().await?;
     let now = change.now();
     let credential =
-        store::credential::find_in(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
+        store::credential::find(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
     let ends = policy == Policy::Revoke && store::token::ledger::revoke_token(change.transaction(), &jti, now).await?;
     if policy == Policy::Revoke && !ends {
         return Ok(true);

@@ -105,7 +105,7 @@ pub async fn begin(
     let stored = StoredAttempt { state_hash: hash(&state), browser_hash: hash(&browser), session, return_to };
     let mut transaction = context.store.begin().await?;
     store::person::openid::insert_attempt(&mut transaction, &stored, context.now().plus(LIFETIME)).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
+    transaction.commit().await?;
 
     let Endpoints { authorization: mut url, .. } = endpoints;
     url.query_pairs_mut()
@@ -143,7 +143,7 @@ pub async fn finish(
     let mut transaction = context.store.begin().await?;
     let taken =
         store::person::openid::take_attempt(&mut transaction, &state_hash, &browser_hash, context.now()).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
+    transaction.commit().await?;
     let purpose = match taken.ok_or(OpenIdError::NoAttempt)? {
         StoredAttempt { session: None, return_to, .. } => AttemptPurpose::SignIn { return_to },
         StoredAttempt { session: Some(begun_by), .. } if session == Some(&begun_by) => {

@@ -83,10 +83,10 @@ pub async fn connect(
         Some(_) => return Err(OpenIdError::Taken),
         None => {}
     }
-    if store::person::openid::find_in(change.transaction(), &provider.issuer, person).await?.is_some() {
+    if store::person::openid::find(change.transaction(), &provider.issuer, person).await?.is_some() {
         return Err(OpenIdError::OtherAccount);
     }
-    let person = store::person::find_in(change.transaction(), person).await?;
+    let person = store::person::find(change.transaction(), person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(OpenIdError::NoAttempt)?;
     let event = insert(context, &mut change, provider, identity, &person, "the person").await?;
     change.commit(actor, &event).await?;
@@ -121,7 +121,7 @@ pub(crate) async fn remove(
     provider: &Provider,
     person: &PersonId,
 ) -> Result<Option<String>, StoreError> {
-    let Some(link) = store::person::openid::find_in(change.transaction(), &provider.issuer, person).await? else {
+    let Some(link) = store::person::openid::find(change.transaction(), &provider.issuer, person).await? else {
         return Ok(None);
     };
     let now = change.now();
@@ -137,7 +137,7 @@ async fn person_of(
     let link =
         store::person::openid::find_by_subject(change.transaction(), &provider.issuer, &identity.subject).await?;
     let Some(link) = link else { return Ok(None) };
-    let person = store::person::find_in(change.transaction(), &link.person).await?.ok_or(Fault::Damaged)?;
+    let person = store::person::find(change.transaction(), &link.person).await?.ok_or(Fault::Damaged)?;
     Ok(Some((link.id, person)))
 }
 
@@ -155,7 +155,7 @@ async fn person_by_email(
     identity: &Identity,
 ) -> Result<Option<Person>, OpenIdError> {
     let Some(email) = identity.verified_email.as_deref().filter(|_| provider.link_by_email) else { return Ok(None) };
-    let person = store::person::find_by_email_in(change.transaction(), email).await?;
+    let person = store::person::find_by_email(change.transaction(), email).await?;
     let eligible = |person: &Person| person.disabled_at.is_none() && !person.factors.any();
     let Some(person) = person.filter(eligible) else { return Ok(None) };
     let was_connected =

@@ -82,7 +82,7 @@ pub fn is_possible(settings: &Settings) -> bool {
 
 /// The person's passkeys, the oldest first.
 pub async fn list(context: &Context, person: &PersonId) -> Result<Vec<Passkey>, Fault> {
-    let stored = store::person::passkey::of_person(context.store.reads(), person).await?;
+    let stored = store::person::passkey::of_person(&context.store, person).await?;
     Ok(stored.into_iter().map(|stored| stored.passkey).collect())
 }
 
@@ -94,7 +94,7 @@ pub async fn find(context: &Context, person: &PersonId, id: &PasskeyId) -> Resul
 /// Begins to add a passkey. [`None`]: passkeys are not possible here.
 pub async fn begin_adding(context: &Context, person: &Person) -> Result<Option<Challenge>, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(None) };
-    let own = store::person::passkey::of_person(context.store.reads(), &person.id).await?;
+    let own = store::person::passkey::of_person(&context.store, &person.id).await?;
     let known = own.iter().map(read).map(|read| read.map(|key| key.cred_id().clone())).collect::<Result<_, _>>()?;
     let begun = party.start_passkey_registration(handle_of(&person.id), &person.email, &person.name, Some(known));
     let (options, state) = begun.map_err(|error| damaged(&error))?;
@@ -115,7 +115,7 @@ pub async fn begin_proof(
     let (options, state) = party.start_discoverable_authentication().map_err(|error| damaged(&error))?;
     let mut options = json!(options.public_key);
     if let Some(person) = person {
-        let own = store::person::passkey::of_person(context.store.reads(), person).await?;
+        let own = store::person::passkey::of_person(&context.store, person).await?;
         let own = own.iter().map(|stored| {
             let id = URL_SAFE_NO_PAD.encode(read(stored)?.cred_id());
             Ok(json!({ "type": "public-key", "id": id }))
@@ -169,7 +169,7 @@ pub async fn add(
     if change.use_form_token(Some(&nonce), stored.passkey.id.as_str()).await?.is_some() {
         return Err(PasskeyError::AlreadySubmitted);
     }
-    if store::person::passkey::of_person(&mut **change.transaction(), &person.id).await?.len() >= MOST_PASSKEYS {
+    if store::person::passkey::of_person(change.transaction(), &person.id).await?.len() >= MOST_PASSKEYS {
         let message = format!("You have {MOST_PASSKEYS} passkeys. Remove one that you do not use.");
         return Err(invalid("passkey", message));
     }
@@ -188,7 +188,7 @@ pub async fn add(
 /// Removes a passkey of the person. With the last second factor the recovery codes are removed too.
 pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &PasskeyId) -> Result<(), PasskeyError> {
     let mut change = context.begin_change().await?;
-    let own = store::person::passkey::of_person(&mut **change.transaction(), &person.id).await?;
+    let own = store::person::passkey::of_person(change.transaction(), &person.id).await?;
     let name = own.into_iter().find(|stored| stored.passkey.id == *id).ok_or(PasskeyError::NotFound)?.passkey.name;
     let now = change.now();
     store::person::passkey::remove(change.transaction(), &person.id, Some(id), now).await?;

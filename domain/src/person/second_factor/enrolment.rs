@@ -71,7 +71,7 @@ pub async fn unconfirmed_app(
     person: &PersonId,
     shown: &str,
 ) -> Result<TotpSecret, SecondFactorError> {
-    let stored = store::person::second_factor::app(context.store.reads(), person).await?;
+    let stored = store::person::second_factor::app(&context.store, person).await?;
     let secret = waiting(context, stored)?;
     require_shown(context, person, &secret, shown)?;
     Ok(secret)
@@ -126,7 +126,7 @@ pub async fn confirm_app(
         return Err(SecondFactorError::AlreadySubmitted);
     }
     let mut change = context.begin_change().await?;
-    let stored = store::person::second_factor::app(&mut **change.transaction(), &person.id).await?;
+    let stored = store::person::second_factor::app(change.transaction(), &person.id).await?;
     let secret = waiting(context, stored)?;
     require_shown(context, &person.id, &secret, shown)?;
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
@@ -181,7 +181,7 @@ pub(crate) async fn remove_everything(change: &mut Change<'_>, person: &PersonId
 }
 
 async fn has_factor(change: &mut Change<'_>, person: &Person) -> Result<bool, StoreError> {
-    let now = store::person::find_in(change.transaction(), &person.id).await?;
+    let now = store::person::find(change.transaction(), &person.id).await?;
     Ok(now.is_some_and(|person| person.factors.any()))
 }
 

@@ -379,8 +379,7 @@ async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError>
             return Err(throttled(bucket, started_at, now));
         }
     }
-    transaction.commit().await.map_err(StoreError::from)?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }
 
 fn throttled(bucket: &Bucket, started_at: Timestamp, now: Timestamp) -> SignInError {

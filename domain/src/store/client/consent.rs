@@ -1,19 +1,12 @@
 //! `consents` and what belongs to them: `authorization_codes`, `refresh_tokens`, `consent_tokens`.
 
-use sqlx::AssertSqlSafe;
-use sqlx::any::AnyRow;
-
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
-use crate::model::client::ClientKind;
 use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent};
 use crate::model::server::scope::Scopes;
-use crate::store::columns::Columns;
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::{FromRow, Result, Store, Transaction, composed_sql, row, sql};
 
 /// What an authorization code was issued for.
 pub(crate) struct Code {
@@ -30,130 +23,61 @@ pub(crate) struct Code {
     pub grant: Option<ConsentId>,
 }
 
-pub(crate) async fn insert_code(
-    transaction: &mut Transaction,
-    hash: &SecretHash,
-    code: &Code,
-) -> Result<(), StoreError> {
-    sqlx::query(
+pub(crate) async fn insert_code(transaction: &mut Transaction, hash: &SecretHash, code: &Code) -> Result<()> {
+    sql!(
         "INSERT INTO authorization_codes
              (code_hash, person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        hash, code.person, code.client_id, code.redirect_uri, code.challenge, code.server_id, code.scopes,
+        code.expires_at
     )
-    .bind(hash.as_str())
-    .bind(code.person.as_str())
-    .bind(code.client_id.as_str())
-    .bind(&code.redirect_uri)
-    .bind(&code.challenge)
-    .bind(code.server_id.as_str())
-    .bind(code.scopes.to_string())
-    .bind(code.expires_at.millis())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
-pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Result<Option<Code>, StoreError> {
-    let row = sqlx::query(
-        "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, consent_id
-         FROM authorization_codes WHERE code_hash = $1",
-    )
-    .bind(hash.as_str())
-    .fetch_optional(&mut **transaction)
-    .await?;
-    row.map(|row| {
-        let columns = Columns::of("authorization_codes", &row);
-        Ok(Code {
-            person: columns.parsed("person_id", PersonId::parse)?,
-            client_id: columns.parsed("client_id", AppClientId::parse)?,
-            redirect_uri: columns.text("redirect_uri")?,
-            challenge: columns.text("challenge")?,
-            server_id: columns.parsed("server_id", McpServerId::parse)?,
-            scopes: columns.parsed("scopes", Scopes::parse)?,
-            expires_at: columns.moment("expires_at")?,
-            grant: columns.optional_parsed("consent_id", ConsentId::parse)?,
-        })
-    })
-    .transpose()
+row! { "authorization_codes" => Code {
+    person = "person_id", client_id, redirect_uri, challenge, server_id, scopes, expires_at, grant = "consent_id"
+} }
+
+pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Result<Option<Code>> {
+    let sql = "SELECT person_id, client_id, redirect_uri, challenge, server_id, scopes, expires_at, consent_id
+         FROM authorization_codes WHERE code_hash = $1";
+    sql!(sql; hash).optional(transaction).await
 }
 
 /// Records the consent that the code was redeemed for.
-pub(crate) async fn use_code(
-    transaction: &mut Transaction,
-    hash: &SecretHash,
-    grant: &ConsentId,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE authorization_codes SET consent_id = $1 WHERE code_hash = $2")
-        .bind(grant.as_str())
-        .bind(hash.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn use_code(transaction: &mut Transaction, hash: &SecretHash, grant: &ConsentId) -> Result<()> {
+    sql!("UPDATE authorization_codes SET consent_id = $1 WHERE code_hash = $2"; grant, hash).execute(transaction).await
 }
 
-pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO consents (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at, expires_at,
-                             last_used_at, last_used_from)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Result<()> {
+    sql!(
+        "INSERT INTO consents (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at,
+                               expires_at, last_used_at, last_used_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        grant.id, grant.person, grant.client_id, grant.server_id, grant.scopes, grant.redirect_host,
+        grant.status_index, grant.created_at, grant.expires_at, grant.last_used_at, grant.last_used_from
     )
-    .bind(grant.id.as_str())
-    .bind(grant.person.as_str())
-    .bind(grant.client_id.as_str())
-    .bind(grant.server_id.as_str())
-    .bind(grant.scopes.to_string())
-    .bind(&grant.redirect_host)
-    .bind(grant.status_index)
-    .bind(grant.created_at.millis())
-    .bind(grant.expires_at.millis())
-    .bind(grant.last_used_at.millis())
-    .bind(grant.last_used_from.as_deref())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
 /// The columns of a consent `g`.
 const COLUMNS: &str = "g.id AS id, g.person_id AS person_id, g.client_id AS client_id, g.server_id AS server_id,
     g.scopes AS scopes, g.redirect_host AS redirect_host, g.status_index AS status_index, g.created_at AS created_at,
-    g.expires_at AS expires_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from, g.leaked_at AS leaked_at,
-    g.ended_at AS ended_at, g.end_cause AS end_cause";
+    g.expires_at AS expires_at, g.last_used_at AS last_used_at, g.last_used_from AS last_used_from,
+    g.leaked_at AS leaked_at, g.ended_at AS ended_at, g.end_cause AS end_cause";
 
-fn grant(row: &AnyRow) -> Result<Consent, StoreError> {
-    let columns = Columns::of("consents", row);
-    Ok(Consent {
-        id: columns.parsed("id", ConsentId::parse)?,
-        person: columns.parsed("person_id", PersonId::parse)?,
-        client_id: columns.parsed("client_id", AppClientId::parse)?,
-        server_id: columns.parsed("server_id", McpServerId::parse)?,
-        scopes: columns.parsed("scopes", Scopes::parse)?,
-        redirect_host: columns.text("redirect_host")?,
-        status_index: columns.number("status_index")?,
-        created_at: columns.moment("created_at")?,
-        expires_at: columns.moment("expires_at")?,
-        last_used_at: columns.moment("last_used_at")?,
-        last_used_from: columns.optional_text("last_used_from")?,
-        leaked_at: columns.optional_moment("leaked_at")?,
-        ended_at: columns.optional_moment("ended_at")?,
-        end_cause: columns.optional_parsed("end_cause", EndCause::parse)?,
-    })
+row! { "consents" => Consent {
+    id, person = "person_id", client_id, server_id, scopes, redirect_host, status_index, created_at, expires_at,
+    last_used_at, last_used_from, leaked_at, ended_at, end_cause
+} }
+
+pub(crate) async fn find_in(transaction: &mut Transaction, id: &ConsentId) -> Result<Option<Consent>> {
+    composed_sql!("SELECT {COLUMNS} FROM consents AS g WHERE g.id = $1"; id).optional(transaction).await
 }
 
-pub(crate) async fn find_in(transaction: &mut Transaction, id: &ConsentId) -> Result<Option<Consent>, StoreError> {
-    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM consents AS g WHERE g.id = $1"));
-    let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
-    row.as_ref().map(grant).transpose()
-}
-
-fn listed(row: &AnyRow) -> Result<ListedConsent, StoreError> {
-    let columns = Columns::of("consents", row);
-    Ok(ListedConsent {
-        consent: grant(row)?,
-        person_name: columns.text("person_name")?,
-        client_name: columns.text("client_name")?,
-        client_kind: columns.parsed("client_kind", ClientKind::parse)?,
-    })
-}
+row! { "consents" => ListedConsent { consent: FromRow::from_row, person_name, client_name, client_kind } }
 
 fn select_listed() -> String {
     format!(
@@ -170,40 +94,27 @@ pub(crate) async fn list(
     after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
-) -> Result<Vec<ListedConsent>, StoreError> {
-    sqlx::query(AssertSqlSafe(list_sql(person.is_some())))
-        .bind(now.millis())
-        .bind(now.minus(IDLE_LIMIT).millis())
-        .bind(limit)
-        .bind(person.map(PersonId::as_str))
-        .bind(after.map_or(i64::MAX, |place| place.at.millis()))
-        .bind(after.map_or("", |place| place.id.as_str()))
-        .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(listed)
-        .collect()
+) -> Result<Vec<ListedConsent>> {
+    let sql = list_sql(person.is_some());
+    let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
+    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, person, at, id).all(store).await
 }
 
 /// The statement of [`list`]. Its parameters are two moments, the limit, the person, and the cursor: a moment and an
 /// identifier.
 pub(crate) fn list_sql(of_one: bool) -> String {
     let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
+    let listed = select_listed();
     format!(
-        "{} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
+        "{listed} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
              AND (g.created_at, g.id) < ($5, $6)
-         ORDER BY g.created_at DESC, g.id DESC LIMIT $3",
-        select_listed()
+         ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
     )
 }
 
-pub(crate) async fn find_listed(
-    transaction: &mut Transaction,
-    id: &ConsentId,
-) -> Result<Option<ListedConsent>, StoreError> {
-    let sql = AssertSqlSafe(format!("{} WHERE g.id = $1", select_listed()));
-    let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&mut **transaction).await?;
-    row.as_ref().map(listed).transpose()
+pub(crate) async fn find_listed(transaction: &mut Transaction, id: &ConsentId) -> Result<Option<ListedConsent>> {
+    let listed = select_listed();
+    composed_sql!("{listed} WHERE g.id = $1"; id).optional(transaction).await
 }
 
 /// A token that belongs to a consent.
@@ -216,16 +127,15 @@ pub(crate) enum ConsentTokenRef<'clue> {
 }
 
 /// The consent that a refresh token or an access token belongs to, also when the token or the consent has ended.
-pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>, StoreError> {
+pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>> {
     let (of, value) = match clue {
         ConsentTokenRef::RefreshToken(hash) => {
             ("SELECT consent_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str())
         }
         ConsentTokenRef::AccessToken(jti) => ("SELECT consent_id FROM consent_tokens WHERE jti = $1", jti.as_str()),
     };
-    let sql = AssertSqlSafe(format!("{} WHERE g.id = ({of})", select_listed()));
-    let row = sqlx::query(sql).bind(value).fetch_optional(store.reads()).await?;
-    row.as_ref().map(listed).transpose()
+    let listed = select_listed();
+    composed_sql!("{listed} WHERE g.id = ({of})"; value).optional(store).await
 }
 
 /// The scopes of the person's consents for this client and server that live at `now`.
@@ -235,21 +145,11 @@ pub(crate) async fn granted(
     client: &AppClientId,
     server: &McpServerId,
     now: Timestamp,
-) -> Result<Vec<Scopes>, StoreError> {
-    sqlx::query(
+) -> Result<Vec<Scopes>> {
+    let sql =
         "SELECT scopes FROM consents WHERE person_id = $1 AND client_id = $2 AND server_id = $3 AND ended_at IS NULL
-             AND expires_at > $4 AND last_used_at > $5 LIMIT 100",
-    )
-    .bind(person.as_str())
-    .bind(client.as_str())
-    .bind(server.as_str())
-    .bind(now.millis())
-    .bind(now.minus(IDLE_LIMIT).millis())
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(|row| Columns::of("consents", row).parsed("scopes", Scopes::parse))
-    .collect()
+             AND expires_at > $4 AND last_used_at > $5 LIMIT 100";
+    sql!(sql; person, client, server, now, now.minus(IDLE_LIMIT)).about("consents").all(store).await
 }
 
 /// Records a use.
@@ -258,14 +158,9 @@ pub(crate) async fn mark_used(
     id: &ConsentId,
     now: Timestamp,
     address: Option<&str>,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE consents SET last_used_at = $1, last_used_from = $2 WHERE id = $3")
-        .bind(now.millis())
-        .bind(address)
-        .bind(id.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> Result<()> {
+    let sql = "UPDATE consents SET last_used_at = $1, last_used_from = $2 WHERE id = $3";
+    sql!(sql; now, address, id).execute(transaction).await
 }
 
 /// A selection of consents.
@@ -283,58 +178,39 @@ pub(crate) async fn end(
     which: ConsentSelection<'_>,
     now: Timestamp,
     cause: EndCause,
-) -> Result<u64, StoreError> {
+) -> Result<u64> {
     let (condition, value) = match which {
         ConsentSelection::One(id) => ("id = $3", id.as_str()),
         ConsentSelection::OfClient(id) => ("client_id = $3", id.as_str()),
         ConsentSelection::OfPerson(id) => ("person_id = $3", id.as_str()),
         ConsentSelection::All => ("id <> $3", ""),
     };
-    let sql = format!("UPDATE consents SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL");
-    let ended = sqlx::query(AssertSqlSafe(sql))
-        .bind(now.millis())
-        .bind(cause.as_str())
-        .bind(value)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(ended.rows_affected())
+    composed_sql!(
+        "UPDATE consents SET ended_at = $1, end_cause = $2 WHERE {condition} AND ended_at IS NULL";
+        now, cause, value
+    )
+    .affected(transaction)
+    .await
 }
 
 /// Deletes the codes of a client that were not redeemed.
-pub(crate) async fn forget_codes_of_client(
-    transaction: &mut Transaction,
-    client: &AppClientId,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM authorization_codes WHERE client_id = $1 AND consent_id IS NULL")
-        .bind(client.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn forget_codes_of_client(transaction: &mut Transaction, client: &AppClientId) -> Result<()> {
+    let sql = "DELETE FROM authorization_codes WHERE client_id = $1 AND consent_id IS NULL";
+    sql!(sql; client).execute(transaction).await
 }
 
 /// Whether this is the hash of a code or a refresh token that was ever issued.
-pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool, StoreError> {
-    let row = sqlx::query(
-        "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
-         UNION ALL SELECT 1 FROM refresh_tokens WHERE token_hash = $1",
-    )
-    .bind(hash.as_str())
-    .fetch_optional(store.reads())
-    .await?;
-    Ok(row.is_some())
+pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool> {
+    let sql = "SELECT 1 AS known FROM authorization_codes WHERE code_hash = $1
+         UNION ALL SELECT 1 FROM refresh_tokens WHERE token_hash = $1";
+    sql!(sql; hash).exists(store).await
 }
 
 /// Whether this is the hash of a refresh token that was neither used nor revoked, and has not ended.
-pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool, StoreError> {
-    let row = sqlx::query(
-        "SELECT 1 AS usable FROM refresh_tokens
-         WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
-    )
-    .bind(hash.as_str())
-    .bind(now.millis())
-    .fetch_optional(store.reads())
-    .await?;
-    Ok(row.is_some())
+pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT 1 AS usable FROM refresh_tokens
+         WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2";
+    sql!(sql; hash, now).exists(store).await
 }
 
 /// A refresh token, as it is stored.
@@ -352,38 +228,17 @@ pub(crate) async fn insert_refresh_token(
     hash: &SecretHash,
     grant: &ConsentId,
     expires_at: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO refresh_tokens (token_hash, consent_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(hash.as_str())
-        .bind(grant.as_str())
-        .bind(expires_at.millis())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> Result<()> {
+    let sql = "INSERT INTO refresh_tokens (token_hash, consent_id, expires_at) VALUES ($1, $2, $3)";
+    sql!(sql; hash, grant, expires_at).execute(transaction).await
 }
 
+row! { "refresh_tokens" => RefreshToken { grant = "consent_id", expires_at, used_at, successor, revoked_at } }
+
 /// The refresh token with this hash.
-pub(crate) async fn refresh_token(
-    transaction: &mut Transaction,
-    hash: &str,
-) -> Result<Option<RefreshToken>, StoreError> {
-    let row = sqlx::query(
-        "SELECT consent_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1",
-    )
-    .bind(hash)
-    .fetch_optional(&mut **transaction)
-    .await?;
-    row.map(|row| {
-        let columns = Columns::of("refresh_tokens", &row);
-        Ok(RefreshToken {
-            grant: columns.parsed("consent_id", ConsentId::parse)?,
-            expires_at: columns.moment("expires_at")?,
-            used_at: columns.optional_moment("used_at")?,
-            successor: columns.optional_text("successor")?,
-            revoked_at: columns.optional_moment("revoked_at")?,
-        })
-    })
-    .transpose()
+pub(crate) async fn refresh_token(transaction: &mut Transaction, hash: &str) -> Result<Option<RefreshToken>> {
+    let sql = "SELECT consent_id, expires_at, used_at, successor, revoked_at FROM refresh_tokens WHERE token_hash = $1";
+    sql!(sql; hash).optional(transaction).await
 }
 
 /// Records the token that replaced a refresh token. The moment of the first use stays.
@@ -392,27 +247,13 @@ pub(crate) async fn use_refresh_token(
     hash: &SecretHash,
     successor: &SecretHash,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE refresh_tokens SET used_at = COALESCE(used_at, $1), successor = $2 WHERE token_hash = $3")
-        .bind(now.millis())
-        .bind(successor.as_str())
-        .bind(hash.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> Result<()> {
+    let sql = "UPDATE refresh_tokens SET used_at = COALESCE(used_at, $1), successor = $2 WHERE token_hash = $3";
+    sql!(sql; now, successor, hash).execute(transaction).await
 }
 
-pub(crate) async fn revoke_refresh_token(
-    transaction: &mut Transaction,
-    hash: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE refresh_tokens SET revoked_at = $1 WHERE token_hash = $2")
-        .bind(now.millis())
-        .bind(hash)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn revoke_refresh_token(transaction: &mut Transaction, hash: &str, now: Timestamp) -> Result<()> {
+    sql!("UPDATE refresh_tokens SET revoked_at = $1 WHERE token_hash = $2"; now, hash).execute(transaction).await
 }
 
 /// An access token of a consent.
@@ -425,19 +266,14 @@ pub(crate) struct ConsentToken<'token> {
     pub address: Option<&'token str>,
 }
 
-pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentToken<'_>) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO consent_tokens (jti, consent_id, scope, issued_at, expires_at, address) VALUES ($1, $2, $3, $4, $5, $6)",
+pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentToken<'_>) -> Result<()> {
+    sql!(
+        "INSERT INTO consent_tokens (jti, consent_id, scope, issued_at, expires_at, address)
+         VALUES ($1, $2, $3, $4, $5, $6)";
+        token.jti, token.grant, token.scope, token.issued_at, token.expires_at, token.address
     )
-    .bind(token.jti.as_str())
-    .bind(token.grant.as_str())
-    .bind(token.scope.to_string())
-    .bind(token.issued_at.millis())
-    .bind(token.expires_at.millis())
-    .bind(token.address)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
 /// What a protected resource must know about a consent's token besides its signature.
@@ -452,43 +288,22 @@ pub(crate) struct TokenState {
     pub client_removed_at: Option<Timestamp>,
 }
 
-pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
-    let row = sqlx::query(
-        "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
+row! { "consent_tokens" => TokenState {
+    person = "person_id", person_name, client_id, client_name, token_revoked_at = "revoked_at",
+    grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at"
+} }
+
+pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>> {
+    let sql = "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
                 c.removed_at AS removed_at
          FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
-              JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1",
-    )
-    .bind(jti.as_str())
-    .fetch_optional(store.reads())
-    .await?;
-    row.map(|row| {
-        let columns = Columns::of("consent_tokens", &row);
-        Ok(TokenState {
-            person: columns.parsed("person_id", PersonId::parse)?,
-            person_name: columns.text("person_name")?,
-            client_id: columns.parsed("client_id", AppClientId::parse)?,
-            client_name: columns.text("client_name")?,
-            token_revoked_at: columns.optional_moment("revoked_at")?,
-            grant_ended_at: columns.optional_moment("ended_at")?,
-            person_disabled_at: columns.optional_moment("disabled_at")?,
-            client_removed_at: columns.optional_moment("removed_at")?,
-        })
-    })
-    .transpose()
+              JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1";
+    sql!(sql; jti).optional(store).await
 }
 
 /// Ends one access token; false when there is no live token with this identifier.
-pub(crate) async fn revoke_token(
-    transaction: &mut Transaction,
-    jti: &TokenId,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let revoked = sqlx::query("UPDATE consent_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
-        .bind(now.millis())
-        .bind(jti.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(revoked.rows_affected() == 1)
+pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &TokenId, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE consent_tokens SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL";
+    sql!(sql; now, jti).changed(transaction).await
 }

@@ -3,6 +3,7 @@
 pub mod migrations;
 pub mod postgres;
 pub mod sqlite;
+pub mod statement;
 pub mod transaction;
 pub mod url;
 

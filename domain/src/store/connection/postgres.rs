@@ -102,7 +102,7 @@ pub(crate) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
     .bind(SERVER)
     .fetch_one(pool)
     .await?;
-    Columns::of("pg_stat_activity", &row).number("n")
+    Columns::of("pg_stat_activity", &row).get("n")
 }
 
 /// A lock that a change takes alone, and that transactions of the ledger share. It is held until the transaction ends.

@@ -1,22 +1,29 @@
 //! `client_keys` and `federated_identities`.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sqlx::AssertSqlSafe;
-use sqlx::any::AnyRow;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, KeyId, TeamId};
+use crate::base::id::{AuthenticatorId, ClientId, KeyId, TeamId};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::credential::key::ClientKey;
-use crate::store::columns::{Columns, millis, to_json};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
 use crate::store::token::status_list;
+use crate::store::{On, Result, Store, StoreError, Transaction, composed_sql, row, sql};
+
+/// The tables of what proves a client.
+pub(crate) const TABLES: [&str; 3] = ["client_secrets", "client_keys", "federated_identities"];
+
+/// The table of the authenticator.
+pub(crate) fn table(id: &AuthenticatorId) -> &'static str {
+    let [secrets, keys, identities] = TABLES;
+    match id {
+        AuthenticatorId::Secret(_) => secrets,
+        AuthenticatorId::Key(_) => keys,
+        AuthenticatorId::Federated(_) => identities,
+    }
+}
 
 /// A client that signs its assertions, with the rules for them.
 pub(crate) struct KeyOwner {
@@ -53,7 +60,7 @@ pub(crate) struct KeyRow {
 
 impl KeyOwner {
     /// The client of these rows.
-    pub(crate) fn of(mut rows: Vec<KeyRow>) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn of(mut rows: Vec<KeyRow>) -> Result<Option<Self>> {
         // Working keys come first.
         rows.sort_by_key(|row| (row.revoked_at, Reverse(row.created_at)));
         let Some(first) = rows.first() else { return Ok(None) };
@@ -77,149 +84,106 @@ impl KeyOwner {
     }
 }
 
-pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, maker: &str) -> Result<(), StoreError> {
-    let status_index = status_list::next_index(transaction).await?;
-    sqlx::query(
+pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, maker: &str) -> Result<()> {
+    let status_index = status_list::take(transaction, 1).await?;
+    sql!(
         "INSERT INTO client_keys (id, client_id, label, jwk, thumbprint, created_at, expires_at, status_index,
                                   created_by_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        key.id, key.client_id, key.label, key.key.to_jwk().to_string(), key.key.thumbprint(), key.created_at,
+        key.expires_at, status_index, maker
     )
-    .bind(key.id.as_str())
-    .bind(key.client_id.as_str())
-    .bind(&key.label)
-    .bind(key.key.to_jwk().to_string())
-    .bind(key.key.thumbprint())
-    .bind(key.created_at.millis())
-    .bind(millis(key.expires_at))
-    .bind(status_index)
-    .bind(maker)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
-
-const SELECT_KEYS: &str =
-    "SELECT id, client_id, label, jwk, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
-     FROM client_keys WHERE client_id = $1 ORDER BY created_at DESC, id DESC";
 
 /// Every key, removed ones too, newest first.
-pub(crate) async fn keys(store: &Store, client_id: &ClientId) -> Result<Vec<ClientKey>, StoreError> {
-    sqlx::query(SELECT_KEYS).bind(client_id.as_str()).fetch_all(store.reads()).await?.iter().map(client_key).collect()
+pub(crate) async fn keys(on: impl On<'_>, client_id: &ClientId) -> Result<Vec<ClientKey>> {
+    let sql =
+        "SELECT id, client_id, label, jwk, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
+         FROM client_keys WHERE client_id = $1 ORDER BY created_at DESC, id DESC";
+    sql!(sql; client_id).all(on).await
 }
 
-pub(crate) async fn keys_in(transaction: &mut Transaction, client_id: &ClientId) -> Result<Vec<ClientKey>, StoreError> {
-    let rows = sqlx::query(SELECT_KEYS).bind(client_id.as_str()).fetch_all(&mut **transaction).await?;
-    rows.iter().map(client_key).collect()
-}
-
-fn client_key(row: &AnyRow) -> Result<ClientKey, StoreError> {
-    let columns = Columns::of("client_keys", row);
-    Ok(ClientKey {
-        id: columns.parsed("id", KeyId::parse)?,
-        client_id: columns.parsed("client_id", ClientId::parse)?,
-        label: columns.text("label")?,
-        key: columns.parsed("jwk", PublicKey::from_stored)?,
-        created_at: columns.moment("created_at")?,
-        expires_at: columns.optional_moment("expires_at")?,
-        retires_at: columns.optional_moment("retires_at")?,
-        revoked_at: columns.optional_moment("revoked_at")?,
-        last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
-    })
-}
-
-/// Ends a key; false when there is no live key with this identifier.
-pub(crate) async fn revoke_key(
-    transaction: &mut Transaction,
-    client_id: &ClientId,
-    id: &KeyId,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let result =
-        sqlx::query("UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND client_id = $3 AND revoked_at IS NULL")
-            .bind(now.millis())
-            .bind(id.as_str())
-            .bind(client_id.as_str())
-            .execute(&mut **transaction)
-            .await?;
-    Ok(result.rows_affected() == 1)
-}
+row! { "client_keys" => ClientKey {
+    id, client_id, label, key = "jwk", created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
+} }
 
 /// Sets or removes the moment at which a secret or key that is being replaced stops working.
 pub(crate) async fn retire(
     transaction: &mut Transaction,
     id: &AuthenticatorId,
     retires_at: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    let sql = match id {
-        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET retires_at = $1 WHERE id = $2",
-        AuthenticatorId::Key(_) => "UPDATE client_keys SET retires_at = $1 WHERE id = $2",
-        AuthenticatorId::Federated(_) => return Ok(()),
-    };
-    sqlx::query(sql).bind(millis(retires_at)).bind(id.as_str()).execute(&mut **transaction).await?;
-    Ok(())
+) -> Result<()> {
+    if matches!(id, AuthenticatorId::Federated(_)) {
+        return Ok(());
+    }
+    let table = table(id);
+    composed_sql!("UPDATE {table} SET retires_at = $1 WHERE id = $2"; retires_at, id).execute(transaction).await
 }
 
 /// Ends one secret, key or identity.
-pub(crate) async fn end(transaction: &mut Transaction, id: &AuthenticatorId, now: Timestamp) -> Result<(), StoreError> {
-    let sql = match id {
-        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
-        AuthenticatorId::Key(_) => "UPDATE client_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
-        AuthenticatorId::Federated(_) => {
-            "UPDATE federated_identities SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
-        }
-    };
-    sqlx::query(sql).bind(now.millis()).bind(id.as_str()).execute(&mut **transaction).await?;
-    Ok(())
+pub(crate) async fn end(transaction: &mut Transaction, id: &AuthenticatorId, now: Timestamp) -> Result<()> {
+    let table = table(id);
+    composed_sql!("UPDATE {table} SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"; now, id)
+        .execute(transaction)
+        .await
+}
+
+/// Ends a secret, key or identity of this credential; false when it has no live one with this identifier.
+pub(crate) async fn revoke(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    id: &AuthenticatorId,
+    now: Timestamp,
+) -> Result<bool> {
+    let table = table(id);
+    composed_sql!(
+        "UPDATE {table} SET revoked_at = $1 WHERE id = $2 AND client_id = $3 AND revoked_at IS NULL";
+        now, id, client_id
+    )
+    .changed(transaction)
+    .await
 }
 
 pub(crate) async fn insert_identity(
     transaction: &mut Transaction,
     identity: &FederatedIdentity,
     maker: &str,
-) -> Result<(), StoreError> {
-    let status_index = status_list::next_index(transaction).await?;
-    sqlx::query(
+) -> Result<()> {
+    let status_index = status_list::take(transaction, 1).await?;
+    sql!(
         "INSERT INTO federated_identities
              (id, client_id, issuer, subject, audience, claims, jwks, created_at, status_index, created_by_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        identity.id, identity.client_id, identity.issuer, identity.subject, identity.audience,
+        identity.claims, identity.jwks, identity.created_at, status_index, maker
     )
-    .bind(identity.id.as_str())
-    .bind(identity.client_id.as_str())
-    .bind(&identity.issuer)
-    .bind(&identity.subject)
-    .bind(&identity.audience)
-    .bind(to_json(&identity.claims))
-    .bind(identity.jwks.as_ref().map(ToString::to_string))
-    .bind(identity.created_at.millis())
-    .bind(status_index)
-    .bind(maker)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
 const IDENTITY: &str =
     "SELECT id, client_id, issuer, subject, audience, claims, jwks, created_at, revoked_at, last_used_at,
      last_used_from FROM federated_identities";
 
+row! { "federated_identities" => FederatedIdentity {
+    id, client_id, issuer, subject, audience, claims, jwks, created_at, revoked_at, last_used_at, last_used_from
+} }
+
 /// Every identity, removed ones too, newest first.
-pub(crate) async fn all_identities(store: &Store, client_id: &ClientId) -> Result<Vec<FederatedIdentity>, StoreError> {
-    let sql = AssertSqlSafe(format!("{IDENTITY} WHERE client_id = $1 ORDER BY created_at DESC, id DESC"));
-    sqlx::query(sql).bind(client_id.as_str()).fetch_all(store.reads()).await?.iter().map(identity).collect()
+pub(crate) async fn all_identities(store: &Store, client_id: &ClientId) -> Result<Vec<FederatedIdentity>> {
+    composed_sql!("{IDENTITY} WHERE client_id = $1 ORDER BY created_at DESC, id DESC"; client_id).all(store).await
 }
 
 /// The live identities of this client at `issuer`.
-pub(crate) async fn identities_of(
-    store: &Store,
-    client_id: &ClientId,
-    issuer: &str,
-) -> Result<Vec<FederatedIdentity>, StoreError> {
-    let sql = AssertSqlSafe(format!(
-        "{IDENTITY} WHERE client_id = $1 AND issuer = $2 AND revoked_at IS NULL ORDER BY created_at"
-    ));
-    let rows = sqlx::query(sql).bind(client_id.as_str()).bind(issuer).fetch_all(store.reads()).await?;
-    rows.iter().map(identity).collect()
+pub(crate) async fn identities_of(store: &Store, client_id: &ClientId, issuer: &str) -> Result<Vec<FederatedIdentity>> {
+    composed_sql!(
+        "{IDENTITY} WHERE client_id = $1 AND issuer = $2 AND revoked_at IS NULL ORDER BY created_at";
+        client_id, issuer
+    )
+    .all(store)
+    .await
 }
 
 /// The identities of all clients that are not stopped or ended, for exactly this subject. Patterns are left out: a
@@ -229,15 +193,16 @@ pub(crate) async fn identities_with_subject(
     issuer: &str,
     subject: &str,
     now: Timestamp,
-) -> Result<Vec<FederatedIdentity>, StoreError> {
-    let sql = AssertSqlSafe(format!(
+) -> Result<Vec<FederatedIdentity>> {
+    composed_sql!(
         "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
          AND EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = federated_identities.client_id
                      AND c.disabled_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3))
-         ORDER BY client_id LIMIT 20"
-    ));
-    let rows = sqlx::query(sql).bind(issuer).bind(subject).bind(now.millis()).fetch_all(store.reads()).await?;
-    rows.iter().map(identity).collect()
+         ORDER BY client_id LIMIT 20";
+        issuer, subject, now
+    )
+    .all(store)
+    .await
 }
 
 /// Whether this exact subject stands for a credential of another team.
@@ -246,65 +211,18 @@ pub(crate) async fn is_of_another_team(
     issuer: &str,
     subject: &str,
     team: &TeamId,
-) -> Result<bool, StoreError> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS n FROM federated_identities AS f JOIN credentials AS c ON c.client_id = f.client_id
-         WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL AND c.team_id <> $3",
-    )
-    .bind(issuer)
-    .bind(subject)
-    .bind(team.as_str())
-    .fetch_one(&mut **transaction)
-    .await?;
-    Ok(Columns::of("federated_identities", &row).number("n")? > 0)
-}
-
-fn identity(row: &AnyRow) -> Result<FederatedIdentity, StoreError> {
-    let columns = Columns::of("federated_identities", row);
-    let claims: BTreeMap<String, String> = columns.json("claims")?;
-    let jwks = match columns.optional_text("jwks")? {
-        Some(_) => Some(columns.json("jwks")?),
-        None => None,
-    };
-    Ok(FederatedIdentity {
-        id: columns.parsed("id", FederatedIdentityId::parse)?,
-        client_id: columns.parsed("client_id", ClientId::parse)?,
-        issuer: columns.text("issuer")?,
-        subject: columns.text("subject")?,
-        audience: columns.text("audience")?,
-        claims,
-        jwks,
-        created_at: columns.moment("created_at")?,
-        revoked_at: columns.optional_moment("revoked_at")?,
-        last_used_at: columns.optional_moment("last_used_at")?,
-        last_used_from: columns.optional_parsed("last_used_from", |address| address.parse().ok())?,
-    })
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM federated_identities AS f JOIN credentials AS c ON c.client_id = f.client_id
+         WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL AND c.team_id <> $3 LIMIT 1";
+    sql!(sql; issuer, subject, team).exists(transaction).await
 }
 
 /// The identities of a credential that work.
 pub(crate) async fn live_identities_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
-) -> Result<Vec<FederatedIdentity>, StoreError> {
-    let sql = AssertSqlSafe(format!("{IDENTITY} WHERE client_id = $1 AND revoked_at IS NULL ORDER BY created_at"));
-    let rows = sqlx::query(sql).bind(client_id.as_str()).fetch_all(&mut **transaction).await?;
-    rows.iter().map(identity).collect()
-}
-
-/// Ends an identity; false when there is no live identity with this identifier.
-pub(crate) async fn revoke_identity(
-    transaction: &mut Transaction,
-    client_id: &ClientId,
-    id: &FederatedIdentityId,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let result = sqlx::query(
-        "UPDATE federated_identities SET revoked_at = $1 WHERE id = $2 AND client_id = $3 AND revoked_at IS NULL",
-    )
-    .bind(now.millis())
-    .bind(id.as_str())
-    .bind(client_id.as_str())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(result.rows_affected() == 1)
+) -> Result<Vec<FederatedIdentity>> {
+    composed_sql!("{IDENTITY} WHERE client_id = $1 AND revoked_at IS NULL ORDER BY created_at"; client_id)
+        .all(transaction)
+        .await
 }

@@ -2,16 +2,15 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-use sqlx::{AnyConnection, AssertSqlSafe};
+use serde_json::json;
+use sqlx::AnyConnection;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::{McpServerId, SecretId};
 use crate::model::credential::Credential;
-use crate::store::columns::{Columns, to_json};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
 use crate::store::credential;
-use crate::store::error::StoreError;
+use crate::store::token::status_list;
+use crate::store::{Result, Store, Transaction, composed_sql, to_json};
 
 /// A credential to insert, with the stored form of its secret.
 pub(crate) struct NewImported {
@@ -27,88 +26,65 @@ pub(crate) async fn present(
     connection: &mut AnyConnection,
     ids: &[&str],
     hashes: &[&str],
-) -> Result<(HashSet<String>, HashSet<String>), StoreError> {
+) -> Result<(HashSet<String>, HashSet<String>)> {
     let mut found = (HashSet::new(), HashSet::new());
     for (table, column, values, into) in
         [("credentials", "client_id", ids, &mut found.0), ("client_secrets", "hash", hashes, &mut found.1)]
     {
-        let sql = format!(
-            "SELECT t.{column} AS found FROM {} JOIN {table} AS t ON t.{column} = asked.value ->> 0",
-            store.engine().elements("$1", "asked")
-        );
+        let asked = store.engine().elements("$1", "asked");
         let values: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
-        let rows = sqlx::query(AssertSqlSafe(sql)).bind(to_json(&values)).fetch_all(&mut *connection).await?;
-        for row in &rows {
-            into.insert(Columns::of(table, row).text("found")?);
-        }
+        *into = composed_sql!(
+            "SELECT t.{column} AS found FROM {asked} JOIN {table} AS t ON t.{column} = asked.value ->> 0";
+            to_json(&values)
+        )
+        .collect(&mut *connection)
+        .await?;
     }
     Ok(found)
 }
-
-#[derive(Serialize)]
-struct CredentialRow<'batch>(
-    &'batch str,
-    &'batch str,
-    String,
-    &'batch str,
-    &'batch str,
-    String,
-    String,
-    Option<i64>,
-    String,
-    &'batch str,
-    i64,
-    Option<i64>,
-    &'batch str,
-    Option<i64>,
-);
 
 pub(crate) async fn insert(
     store: &Store,
     transaction: &mut Transaction,
     batch: &[NewImported],
     maker: &str,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let count = i64::try_from(batch.len()).unwrap_or(i64::MAX);
-    let row =
-        sqlx::query("UPDATE counters SET value = value + $1 WHERE name = 'status_index' RETURNING value - $1 AS taken")
-            .bind(count)
-            .fetch_one(&mut **transaction)
-            .await?;
-    let first_index = Columns::of("counters", &row).number("taken")?;
-
+    let first_index = status_list::take(transaction, count).await?;
+    let new = store.engine().elements("$1", "new");
     let rows: Vec<_> = batch
         .iter()
         .map(|NewImported { credential, .. }| {
-            CredentialRow(
+            json!([
                 credential.client_id.as_str(),
-                &credential.name,
+                credential.name,
                 credential::search_text(credential),
-                &credential.description,
+                credential.description,
                 credential.auth_method.as_str(),
                 credential.scopes.to_string(),
                 to_json(&credential.servers.iter().map(McpServerId::as_str).collect::<Vec<_>>()),
-                credential::seconds(credential.token_lifetime),
+                credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
                 to_json(&credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>()),
-                &credential.created_by,
+                credential.created_by,
                 credential.created_at.millis(),
-                crate::store::columns::millis(credential.ends_at),
+                credential.ends_at.map(Timestamp::millis),
                 credential.team.as_str(),
-                crate::store::columns::millis(credential.disabled_at),
-            )
+                credential.disabled_at.map(Timestamp::millis),
+            ])
         })
         .collect();
-    let sql = format!(
+    composed_sql!(
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
                                   token_lifetime, ip_ranges, created_by, created_at, ends_at, team_id, disabled_at,
                                   created_by_id)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
                 CAST(value ->> 7 AS BIGINT), value ->> 8, value ->> 9, CAST(value ->> 10 AS BIGINT),
                 CAST(value ->> 11 AS BIGINT), value ->> 12, CAST(value ->> 13 AS BIGINT), $2
-         FROM {}",
-        store.engine().elements("$1", "new")
-    );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).bind(maker).execute(&mut **transaction).await?;
+         FROM {new}";
+        to_json(&rows), maker
+    )
+    .execute(&mut *transaction)
+    .await?;
 
     let rows: Vec<_> = batch
         .iter()
@@ -121,18 +97,18 @@ pub(crate) async fn insert(
                 new.hash.as_str(),
                 new.hint.as_str(),
                 created_at.millis(),
-                crate::store::columns::millis(*ends_at),
+                ends_at.map(Timestamp::millis),
                 index,
             )
         })
         .collect();
-    let sql = format!(
+    composed_sql!(
         "INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at, status_index, created_by_id)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT),
                 CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), $2
-         FROM {}",
-        store.engine().elements("$1", "new")
-    );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).bind(maker).execute(&mut **transaction).await?;
-    Ok(())
+         FROM {new}";
+        to_json(&rows), maker
+    )
+    .execute(transaction)
+    .await
 }

@@ -1,17 +1,11 @@
 //! The list of credentials and its counts. A page is read along an index, even if there are very many credentials.
 
-use sqlx::AssertSqlSafe;
-use sqlx::any::AnyRow;
-
 use crate::base::id::TeamId;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Show, Sort};
-use crate::store::columns::{Columns, to_json};
-use crate::store::connection::Store;
-use crate::store::credential::{COLUMNS, contains_pattern, credential};
-use crate::store::engine::Engine;
-use crate::store::error::StoreError;
+use crate::store::credential::{COLUMNS, contains_pattern};
 use crate::store::person::team;
+use crate::store::{Engine, FromRow, Result, Store, composed_sql, row, sql, to_json};
 
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
@@ -60,58 +54,59 @@ impl Condition {
     /// The condition of a [`Show`], with the moments in `$2`, `$3` and `$4`: see [`Moments`].
     fn of_show(show: Show) -> Self {
         const NOT_STOPPED: &str = "revoked_at IS NULL AND disabled_at IS NULL";
-        let indexed = |text: String| Some(text);
-        // A separate index, in the order of creation, holds exactly these credentials.
-        let alike = |text: String| (Some(text.clone()), text);
-        let index = match show {
-            Show::InUse => Some("credentials_in_use"),
-            Show::Unverified => Some("credentials_unverified"),
-            Show::Disabled => Some("credentials_disabled"),
-            Show::Revoked => Some("credentials_revoked"),
-            _ => None,
-        };
-        let (indexed, filter) = match show {
-            Show::All => (None, "1 = 1".to_owned()),
-            Show::InUse => alike(format!("{WORKING} AND verified_at IS NOT NULL")),
-            Show::Unverified => alike(format!("{WORKING} AND verified_at IS NULL")),
-            Show::Expiring => (
-                indexed(format!("{NOT_STOPPED} AND {END} > $2 AND {END} <= $3")),
+        match show {
+            Show::All => Self::filter("1 = 1"),
+            Show::InUse => Self::alike("credentials_in_use", format!("{WORKING} AND verified_at IS NOT NULL")),
+            Show::Unverified => Self::alike("credentials_unverified", format!("{WORKING} AND verified_at IS NULL")),
+            Show::Expiring => Self::differing(
+                format!("{NOT_STOPPED} AND {END} > $2 AND {END} <= $3"),
                 format!("{WORKING} AND ends_at <= $3"),
             ),
-            Show::Rotating => (
-                indexed(format!("{WORKING} AND rotation_ends_at > $2")),
+            Show::Rotating => Self::differing(
+                format!("{WORKING} AND rotation_ends_at > $2"),
                 format!("{WORKING} AND COALESCE(rotation_ends_at, 0) > $2"),
             ),
             Show::NeverExpires => {
-                (indexed(format!("{NOT_STOPPED} AND {END} = {NEVER}")), format!("{WORKING} AND ends_at IS NULL"))
+                Self::differing(format!("{NOT_STOPPED} AND {END} = {NEVER}"), format!("{WORKING} AND ends_at IS NULL"))
             }
-            Show::Idle => (
-                indexed(format!("{WORKING} AND {LAST_USE} < $4")),
+            Show::Idle => Self::differing(
+                format!("{WORKING} AND {LAST_USE} < $4"),
                 format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)"),
             ),
-            Show::Disabled => {
-                alike("revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned())
-            }
-            Show::Expired => (
-                indexed(format!("revoked_at IS NULL AND {END} <= $2")),
+            Show::Disabled => Self::alike(
+                "credentials_disabled",
+                "revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > $2)".to_owned(),
+            ),
+            Show::Expired => Self::differing(
+                format!("revoked_at IS NULL AND {END} <= $2"),
                 "revoked_at IS NULL AND ends_at <= $2".to_owned(),
             ),
-            Show::Revoked => alike("revoked_at IS NOT NULL".to_owned()),
-        };
-        Self { indexed, index, filter }
+            Show::Revoked => Self::alike("credentials_revoked", "revoked_at IS NOT NULL".to_owned()),
+        }
     }
 
     /// The condition for names and client IDs that begin with `$1` (and so are before `$10`).
     fn of_beginning() -> Self {
-        Self {
-            indexed: Some(
-                "((search_text >= $1 AND search_text < $10) OR (client_id >= $11 AND client_id < $12))".to_owned(),
-            ),
-            index: None,
-            filter: "((search_text || '' >= $1 AND search_text || '' < $10)
-                      OR (client_id || '' >= $11 AND client_id || '' < $12))"
+        Self::differing(
+            "((search_text >= $1 AND search_text < $10) OR (client_id >= $11 AND client_id < $12))".to_owned(),
+            "((search_text || '' >= $1 AND search_text || '' < $10)
+              OR (client_id || '' >= $11 AND client_id || '' < $12))"
                 .to_owned(),
-        }
+        )
+    }
+
+    /// Without an index.
+    fn filter(filter: &str) -> Self {
+        Self { indexed: None, index: None, filter: filter.to_owned() }
+    }
+
+    /// With a separate index that holds exactly these credentials, in the order of creation.
+    fn alike(index: &'static str, text: String) -> Self {
+        Self { indexed: Some(text.clone()), index: Some(index), filter: text }
+    }
+
+    fn differing(indexed: String, filter: String) -> Self {
+        Self { indexed: Some(indexed), index: None, filter }
     }
 }
 
@@ -130,13 +125,13 @@ pub(crate) async fn list(
     selected: &Selected<'_>,
     moments: &Moments,
     limit: i64,
-) -> Result<Vec<Credential>, StoreError> {
+) -> Result<Vec<Credential>> {
     let by_beginning = selected.search.is_some() && are_many(store).await?;
     let shown = Condition::of_show(selected.show);
     let searched = match selected.search {
-        None => Condition { indexed: None, index: None, filter: "$1 IS NULL".to_owned() },
+        None => Condition::filter("$1 IS NULL"),
         Some(_) if by_beginning => Condition::of_beginning(),
-        Some(_) => Condition { indexed: None, index: None, filter: "search_text LIKE $1 ESCAPE '\\'".to_owned() },
+        Some(_) => Condition::filter("search_text LIKE $1 ESCAPE '\\'"),
     };
     let list = List { store, selected, moments, limit, by_beginning };
     let indexed = match (&searched.indexed, &shown.indexed) {
@@ -145,12 +140,9 @@ pub(crate) async fn list(
         (None, None) => None,
     };
     if let Some((indexed, index)) = indexed {
-        let found = list.query(&list.matching(&indexed, index), list.first_parameter()).await?;
+        let found: Vec<String> = list.rows(&list.matching(&indexed, index), list.first_parameter()).await?;
         if found.len() as i64 <= FEW {
-            let found = found
-                .iter()
-                .map(|row| Ok([Columns::of("credentials", row).text("client_id")?]))
-                .collect::<Result<Vec<_>, StoreError>>()?;
+            let found: Vec<[String; 1]> = found.into_iter().map(|id| [id]).collect();
             return list.rows(&list.page_of_found(), Some(to_json(&found))).await;
         }
     }
@@ -159,12 +151,8 @@ pub(crate) async fn list(
 }
 
 /// Whether there are too many credentials for a search that reads all of them, and for a page that waits for counts.
-pub(crate) async fn are_many(store: &Store) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials LIMIT $1) AS counted")
-        .bind(MANY + 1)
-        .fetch_one(store.reads())
-        .await?;
-    Ok(Columns::of("credentials", &row).number("n")? > MANY)
+pub(crate) async fn are_many(store: &Store) -> Result<bool> {
+    sql!("SELECT 1 FROM credentials LIMIT 1 OFFSET $1"; MANY).exists(store).await
 }
 
 /// The statements of one list, which share their parameters.
@@ -215,10 +203,6 @@ impl List<'_> {
         )
     }
 
-    async fn rows(&self, sql: &str, first: Option<String>) -> Result<Vec<Credential>, StoreError> {
-        self.query(sql, first).await?.iter().map(credential).collect()
-    }
-
     /// The value of the search, in the form that its condition compares.
     fn first_parameter(&self) -> Option<String> {
         self.selected.search.map(|search| match self.by_beginning {
@@ -228,29 +212,25 @@ impl List<'_> {
     }
 
     /// Runs a statement whose parameter `$1` is `first`.
-    async fn query(&self, sql: &str, first: Option<String>) -> Result<Vec<AnyRow>, StoreError> {
+    async fn rows<T: FromRow>(&self, sql: &str, first: Option<String>) -> Result<Vec<T>> {
         let Selected { key: whose, team, search, after, .. } = *self.selected;
-        Ok(sqlx::query(AssertSqlSafe(sql))
-            .bind(first)
-            .bind(self.moments.now.millis())
-            .bind(self.moments.soon.millis())
-            .bind(self.moments.idle_since.millis())
-            .bind(after.map(|cursor| cursor.key.as_str()))
-            .bind(after.map(|cursor| cursor.client_id.as_str()))
-            .bind(self.limit)
-            .bind(whose)
-            .bind(team.map(TeamId::as_str))
-            .bind(search.map(|search| after_beginning(&search.to_lowercase())))
-            .bind(search)
-            .bind(search.map(after_beginning))
-            .fetch_all(self.store.reads())
-            .await?)
+        let Moments { now, soon, idle_since } = self.moments;
+        composed_sql!(
+            "{sql}";
+            first, now, soon, idle_since, after.map(|cursor| cursor.key.as_str()),
+            after.map(|cursor| cursor.client_id.as_str()), self.limit, whose, team,
+            search.map(|search| after_beginning(&search.to_lowercase())), search, search.map(after_beginning)
+        )
+        .all(self.store)
+        .await
     }
 }
 
-pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) -> Result<Counts, StoreError> {
+row! { "credentials" => Counts { all = "everything", working, expiring, idle, never_expires, unverified, rotating } }
+
+pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) -> Result<Counts> {
     let count = |condition: &str| format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)");
-    let sql = AssertSqlSafe(format!(
+    let sql = format!(
         "SELECT COUNT(*) AS everything, {} AS working, {} AS expiring, {} AS idle, {} AS never_expires,
                 {} AS unverified, {} AS rotating FROM credentials WHERE $2 > 0 AND {}",
         count(WORKING),
@@ -259,33 +239,15 @@ pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) 
         count(&format!("{WORKING} AND ends_at IS NULL")),
         count(&format!("{WORKING} AND verified_at IS NULL")),
         count(&format!("{WORKING} AND rotation_ends_at > $2")),
-        match key {
-            None => "$1 IS NULL",
-            Some(_) => concat!("team_id IN ", team::of!("$1")),
-        }
-    ));
-    let row = sqlx::query(sql)
-        .bind(key)
-        .bind(moments.now.millis())
-        .bind(moments.soon.millis())
-        .bind(moments.idle_since.millis())
-        .fetch_one(store.reads())
-        .await?;
-    let columns = Columns::of("credentials", &row);
-    Ok(Counts {
-        all: columns.number("everything")?,
-        working: columns.number("working")?,
-        expiring: columns.number("expiring")?,
-        idle: columns.number("idle")?,
-        never_expires: columns.number("never_expires")?,
-        unverified: columns.number("unverified")?,
-        rotating: columns.number("rotating")?,
-    })
+        if key.is_none() { "$1 IS NULL" } else { concat!("team_id IN ", team::of!("$1")) }
+    );
+    composed_sql!("{sql}"; key, moments.now, moments.soon, moments.idle_since).one(store).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::plans::Step;
     use crate::testing::Instance;
 
     const SHOWN: [Show; 10] = [
@@ -309,9 +271,8 @@ mod tests {
             // PostgreSQL would read tables this small as a whole. The test asks whether it could use an index.
             Engine::Postgres => format!("EXPLAIN {sql}"),
         };
-        let rows = list.query(&explain, first.map(str::to_owned)).await.expect(sql);
-        let column = if engine == Engine::Sqlite { "detail" } else { "QUERY PLAN" };
-        rows.iter().map(|row| Columns::of("plan", row).text(column).expect("a step")).collect::<Vec<_>>().join("\n")
+        let steps: Vec<Step> = list.rows(&explain, first.map(str::to_owned)).await.expect(sql);
+        steps.into_iter().map(|step| step.0).collect::<Vec<_>>().join("\n")
     }
 
     /// Whether a plan reads the table from end to end, or sorts what it read.

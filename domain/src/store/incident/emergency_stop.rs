@@ -1,15 +1,13 @@
 //! The statements of the emergency stop. Each works on many rows at once.
 
-use sqlx::AssertSqlSafe;
-
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::base::id::{ClientId, McpServerId};
 use crate::model::client::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection};
-use crate::store::columns::{Columns, millis};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::columns::millis;
+use crate::store::credential::authenticators;
+use crate::store::token::ledger;
+use crate::store::{Result, Statement, Store, Transaction, sql};
 
 /// The credentials of a selection that can still be stopped, in the parameters that [`query`] binds. Secrets, keys and
 /// identities that an earlier statement of this stop revoked, at `$5`, count as not revoked.
@@ -20,18 +18,17 @@ fn condition(selection: &Selection, means: Means) -> String {
     };
     // Without a person this condition is left out. With one, the indexes of the columns `created_by_id` are used.
     let made = match selection.made_by {
-        None => "$4 IS NULL",
+        None => "$4 IS NULL".to_owned(),
         Some(_) => {
-            "client_id IN (
-                 SELECT client_id FROM credentials WHERE created_by_id = $4
-                 UNION ALL SELECT client_id FROM client_secrets
-                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
-                   AND (expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)
-                 UNION ALL SELECT client_id FROM client_keys
-                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)
-                   AND (expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)
-                 UNION ALL SELECT client_id FROM federated_identities
-                 WHERE created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5))"
+            let made = "created_by_id = $4 AND (revoked_at IS NULL OR revoked_at = $5)";
+            let lasting = "(expires_at IS NULL OR expires_at > $5) AND (retires_at IS NULL OR retires_at > $5)";
+            format!(
+                "client_id IN (
+                     SELECT client_id FROM credentials WHERE created_by_id = $4
+                     UNION ALL SELECT client_id FROM client_secrets WHERE {made} AND {lasting}
+                     UNION ALL SELECT client_id FROM client_keys WHERE {made} AND {lasting}
+                     UNION ALL SELECT client_id FROM federated_identities WHERE {made})"
+            )
         }
     };
     format!(
@@ -40,16 +37,10 @@ fn condition(selection: &Selection, means: Means) -> String {
     )
 }
 
-type Query<'query> = sqlx::query::Query<'query, sqlx::Any, sqlx::any::AnyArguments>;
-
 /// A statement with the parameters of a selection, `$1` to `$5`.
-fn query<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(pattern(selection.server.as_ref()))
-        .bind(millis(selection.created_before))
-        .bind(selection.team.as_ref().map(TeamId::as_str))
-        .bind(selection.made_by.as_ref().map(PersonId::as_str))
-        .bind(now.millis())
+fn query(sql: &str, selection: &Selection, now: Timestamp) -> Statement {
+    let Selection { server, created_before, team, made_by } = selection;
+    Statement::composed(sql).bind(&pattern(server.as_ref())).bind(created_before).bind(team).bind(made_by).bind(&now)
 }
 
 /// The list of servers is JSON; an identifier in it stands between quotes.
@@ -63,26 +54,23 @@ pub(crate) async fn preview(
     means: Means,
     now: Timestamp,
     longest_ago: Timestamp,
-) -> Result<Preview, StoreError> {
+) -> Result<Preview> {
     let condition = condition(selection, means);
-    let sql = format!("SELECT COUNT(*) AS n FROM credentials WHERE {condition}");
-    let credentials = query(sql, selection, now).fetch_one(store.reads()).await?;
-    let sql = format!(
+    let credentials = query(&format!("SELECT COUNT(*) AS n FROM credentials WHERE {condition}"), selection, now);
+    let is_of_live_authenticator = ledger::is_of_live_authenticator!("$5");
+    let tokens = format!(
         "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $6 AND l.expires_at > $5 AND l.revoked_at IS NULL
-         AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition}) AND {}",
-        crate::store::token::ledger::is_of_live_authenticator!("$5")
+         AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition})
+         AND {is_of_live_authenticator}"
     );
-    let tokens = query(sql, selection, now)
-        .bind(crate::store::token::ledger::first_jti(longest_ago))
-        .fetch_one(store.reads())
-        .await?;
-    let delegated = count_of_people(store, selection, now).await?;
+    let tokens = query(&tokens, selection, now).bind(&ledger::first_jti(longest_ago));
+    let DelegatedCounts { grants, personal_tokens, clients } = count_of_people(store, selection, now).await?;
     Ok(Preview {
-        credentials: Columns::of("credentials", &credentials).number("n")?,
-        live_tokens: Columns::of("ledger", &tokens).number("n")?,
-        grants: delegated.grants,
-        personal_tokens: delegated.personal_tokens,
-        clients: delegated.clients,
+        credentials: credentials.one(store).await?,
+        live_tokens: tokens.one(store).await?,
+        grants,
+        personal_tokens,
+        clients,
     })
 }
 
@@ -107,32 +95,25 @@ fn delegated_condition(table: &str) -> String {
 const MADE_CLIENTS: &str = "removed_at IS NULL AND $1 > 0 AND created_by_id = $4 AND created_by_id <> ''
     AND CAST($2 AS TEXT) IS NULL AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)";
 
-fn delegated_query<'query>(sql: String, selection: &'query Selection, now: Timestamp) -> Query<'query> {
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(now.millis())
-        .bind(selection.server.as_ref().map(McpServerId::as_str))
-        .bind(millis(selection.created_before))
-        .bind(selection.made_by.as_ref().map(PersonId::as_str))
+fn delegated_query(sql: &str, selection: &Selection, now: Timestamp) -> Statement {
+    let Selection { server, created_before, made_by, .. } = selection;
+    Statement::composed(sql).bind(&now).bind(server).bind(created_before).bind(made_by)
 }
 
-async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<DelegatedCounts, StoreError> {
+async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<DelegatedCounts> {
+    if selection.team.is_some() {
+        return Ok(DelegatedCounts::default());
+    }
     let mut counts = [0; 2];
-    for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+    for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts) {
         // A consent that was idle for too long has ended, although its row does not say so.
         let idle = if table == "consents" { "AND last_used_at > $1 - $5" } else { "AND $5 > 0" };
         let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE {} {idle}", delegated_condition(table));
-        let limit = i64::try_from(IDLE_LIMIT.as_millis()).unwrap_or(i64::MAX);
-        let row = delegated_query(sql, selection, now).bind(limit).fetch_one(store.reads()).await?;
-        *count = Columns::of(table, &row).number("n")?;
+        *count = delegated_query(&sql, selection, now).bind(&millis(IDLE_LIMIT)).one(store).await?;
     }
     let [grants, personal_tokens] = counts;
-    let clients = if selection.team.is_none() {
-        let sql = format!("SELECT COUNT(*) AS n FROM clients WHERE {MADE_CLIENTS}");
-        let row = delegated_query(sql, selection, now).fetch_one(store.reads()).await?;
-        Columns::of("clients", &row).number("n")?
-    } else {
-        0
-    };
+    let sql = format!("SELECT COUNT(*) AS n FROM clients WHERE {MADE_CLIENTS}");
+    let clients = delegated_query(&sql, selection, now).one(store).await?;
     Ok(DelegatedCounts { grants, personal_tokens, clients })
 }
 
@@ -141,14 +122,12 @@ pub(crate) async fn made_clients(
     transaction: &mut Transaction,
     selection: &Selection,
     now: Timestamp,
-) -> Result<Vec<(String, String)>, StoreError> {
+) -> Result<Vec<(String, String)>> {
     if selection.team.is_some() {
         return Ok(Vec::new());
     }
     let sql = format!("SELECT client_id, name FROM clients WHERE {MADE_CLIENTS} ORDER BY client_id");
-    let rows = delegated_query(sql, selection, now).fetch_all(&mut **transaction).await?;
-    let columns = rows.iter().map(|row| Columns::of("clients", row));
-    columns.map(|columns| Ok((columns.text("client_id")?, columns.text("name")?))).collect()
+    delegated_query(&sql, selection, now).all(transaction).await
 }
 
 /// Ends consents, personal tokens and clients in the selection, for good. People can consent again in a minute, as soon
@@ -157,28 +136,26 @@ pub(crate) async fn end_delegated(
     transaction: &mut Transaction,
     selection: &Selection,
     now: Timestamp,
-) -> Result<DelegatedCounts, StoreError> {
+) -> Result<DelegatedCounts> {
+    if selection.team.is_some() {
+        return Ok(DelegatedCounts::default());
+    }
     let mut counts = [0; 2];
-    for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts).filter(|_| selection.team.is_none()) {
+    for (table, count) in DELEGATED_TABLES.into_iter().zip(&mut counts) {
         let (condition, cause) = (delegated_condition(table), EndCause::Emergency.as_str());
         let sql = format!("UPDATE {table} SET ended_at = $1, end_cause = '{cause}' WHERE {condition}");
-        let ended = delegated_query(sql, selection, now).execute(&mut **transaction).await?;
-        *count = i64::try_from(ended.rows_affected()).unwrap_or(i64::MAX);
-    }
-    let mut clients = 0;
-    if selection.team.is_none() {
-        let sql = format!("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
-        let removed = delegated_query(sql, selection, now).execute(&mut **transaction).await?;
-        clients = i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
-        // Authorization codes that were just issued and are not redeemed yet.
-        let lifetime = i64::try_from(CODE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-        let sql = "DELETE FROM authorization_codes WHERE consent_id IS NULL AND expires_at > $1
-            AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
-            AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
-        delegated_query(sql.to_owned(), selection, now).bind(lifetime).execute(&mut **transaction).await?;
+        let ended = delegated_query(&sql, selection, now).affected(&mut *transaction).await?;
+        *count = i64::try_from(ended).unwrap_or(i64::MAX);
     }
     let [grants, personal_tokens] = counts;
-    Ok(DelegatedCounts { grants, personal_tokens, clients })
+    let sql = format!("UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE {MADE_CLIENTS}");
+    let removed = delegated_query(&sql, selection, now).affected(&mut *transaction).await?;
+    // Authorization codes that were just issued and are not redeemed yet.
+    let sql = "DELETE FROM authorization_codes WHERE consent_id IS NULL AND expires_at > $1
+        AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
+        AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+    delegated_query(sql, selection, now).bind(&millis(CODE_LIFETIME)).execute(transaction).await?;
+    Ok(DelegatedCounts { grants, personal_tokens, clients: i64::try_from(removed).unwrap_or(i64::MAX) })
 }
 
 /// A part of a stop: it begins after the credential with which the part before ended.
@@ -191,9 +168,9 @@ pub(crate) struct Part<'part> {
 }
 
 impl Part<'_> {
-    /// The client ID for the parameter `$6` of the statements.
-    fn after(&self) -> &str {
-        self.after.map_or("", ClientId::as_str)
+    /// A statement with the parameters of the selection and, at `$6`, the client ID after which the part begins.
+    fn query(&self, sql: &str) -> Statement {
+        query(sql, self.selection, self.now).bind(self.after.map_or("", ClientId::as_str))
     }
 }
 
@@ -202,22 +179,12 @@ pub(crate) async fn list(
     transaction: &mut Transaction,
     part: &Part<'_>,
     limit: i64,
-) -> Result<Vec<(ClientId, String)>, StoreError> {
+) -> Result<Vec<(ClientId, String)>> {
     let sql = format!(
         "SELECT client_id, name FROM credentials WHERE client_id > $6 AND {} ORDER BY client_id LIMIT $7",
         condition(part.selection, part.means)
     );
-    query(sql, part.selection, part.now)
-        .bind(part.after())
-        .bind(limit)
-        .fetch_all(&mut **transaction)
-        .await?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of("credentials", row);
-            Ok((columns.parsed("client_id", ClientId::parse)?, columns.text("name")?))
-        })
-        .collect()
+    part.query(&sql).bind(&limit).about("credentials").all(transaction).await
 }
 
 /// Stops the credentials of the part, up to this one.
@@ -226,47 +193,31 @@ pub(crate) async fn stop(
     part: &Part<'_>,
     up_to: &ClientId,
     reason: Option<&str>,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let condition = format!("client_id > $6 AND client_id <= $7 AND {}", condition(part.selection, part.means));
-    let mut statements = Vec::new();
-    match part.means {
-        Means::Disable => statements.push(format!("UPDATE credentials SET disabled_at = $5 WHERE {condition}")),
-        Means::Revoke => {
-            for table in ["client_secrets", "client_keys", "federated_identities"] {
-                statements.push(format!(
-                    "UPDATE {table} SET revoked_at = $5 WHERE revoked_at IS NULL
-                     AND client_id IN (SELECT client_id FROM credentials WHERE {condition})"
-                ));
-            }
-            // This statement is the last, because the condition selects credentials that are not revoked.
-            statements.push(format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $8 WHERE {condition}"));
-        }
+    if part.means == Means::Disable {
+        let sql = format!("UPDATE credentials SET disabled_at = $5 WHERE {condition}");
+        return part.query(&sql).bind(up_to).execute(transaction).await;
     }
-    for sql in statements {
-        let with_reason = sql.contains("$8");
-        let mut statement = query(sql, part.selection, part.now).bind(part.after()).bind(up_to.as_str());
-        if with_reason {
-            statement = statement.bind(reason);
-        }
-        statement.execute(&mut **transaction).await?;
+    for table in authenticators::TABLES {
+        let sql = format!(
+            "UPDATE {table} SET revoked_at = $5 WHERE revoked_at IS NULL
+             AND client_id IN (SELECT client_id FROM credentials WHERE {condition})"
+        );
+        part.query(&sql).bind(up_to).execute(&mut *transaction).await?;
     }
-    Ok(())
+    // This statement is the last, because the condition selects credentials that are not revoked.
+    let sql = format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $8 WHERE {condition}");
+    part.query(&sql).bind(up_to).bind(&reason).execute(transaction).await
 }
 
 /// How many credentials were disabled at exactly this moment and still are.
-pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL")
-        .bind(moment.millis())
-        .fetch_one(store.reads())
-        .await?;
-    Columns::of("credentials", &row).number("n")
+pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64> {
+    sql!("SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL"; moment).one(store).await
 }
 
 /// Enables the credentials that were disabled at exactly this moment.
-pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp) -> Result<u64, StoreError> {
-    let result = sqlx::query("UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL")
-        .bind(stopped_at.millis())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(result.rows_affected())
+pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp) -> Result<u64> {
+    let sql = "UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL";
+    sql!(sql; stopped_at).affected(transaction).await
 }

@@ -1,10 +1,7 @@
 //! Marks consents, personal tokens and clients that were reported as leaked.
 
-use sqlx::AssertSqlSafe;
-
 use crate::base::clock::Timestamp;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::{Result, Transaction, composed_sql};
 
 /// The tables of what acts for people.
 #[derive(Debug, Clone, Copy)]
@@ -15,18 +12,13 @@ pub(crate) enum Table {
 }
 
 /// Marks the row; false when it was marked before.
-pub(crate) async fn mark(
-    transaction: &mut Transaction,
-    table: Table,
-    id: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+pub(crate) async fn mark(transaction: &mut Transaction, table: Table, id: &str, now: Timestamp) -> Result<bool> {
     let (table, key) = match table {
         Table::PersonalTokens => ("personal_tokens", "id"),
         Table::Consents => ("consents", "id"),
         Table::Clients => ("clients", "client_id"),
     };
-    let sql = format!("UPDATE {table} SET leaked_at = $1 WHERE {key} = $2 AND leaked_at IS NULL");
-    let marked = sqlx::query(AssertSqlSafe(sql)).bind(now.millis()).bind(id).execute(&mut **transaction).await?;
-    Ok(marked.rows_affected() == 1)
+    composed_sql!("UPDATE {table} SET leaked_at = $1 WHERE {key} = $2 AND leaked_at IS NULL"; now, id)
+        .changed(transaction)
+        .await
 }

@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::AnyConnection;
 
-use crate::store::columns::Columns;
 use crate::store::connection::sqlite;
-use crate::store::connection::transaction::Transaction;
 use crate::store::connection::url::DatabaseUrl;
-use crate::store::connection::{LedgerDurability, Store, StoreOptions};
-use crate::store::engine::Engine;
-use crate::store::error::StoreError;
+use crate::store::connection::{LedgerDurability, StoreOptions};
 use crate::store::operations::keys;
+use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
 const TABLES: [&str; 40] = [
@@ -86,12 +83,6 @@ pub enum CopyError {
     Store(#[from] StoreError),
 }
 
-impl From<sqlx::Error> for CopyError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl Store {
     /// Copies everything, as it is at one moment, to `target`: all of it or nothing. The schema of `target` must be up
     /// to date, and `target` must hold no data. Returns the number of rows of each table, which is the same in both.
@@ -114,7 +105,7 @@ impl Store {
         }
         // A new schema has rows already: counters, the first team, the head of the audit log.
         for table in TABLES.iter().rev().filter(|table| **table != "audit") {
-            sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *sink).await?;
+            composed_sql!("DELETE FROM {table}").execute(&mut sink).await?;
         }
         let mut counts = Counts::new();
         for table in TABLES {
@@ -143,18 +134,17 @@ impl Store {
     /// them by itself, but later.
     async fn analyze(&self) {
         for table in TABLES {
-            let sql = AssertSqlSafe(format!("ANALYZE {table}"));
-            if let Err(error) = sqlx::query(sql).execute(&self.changes).await {
+            if let Err(error) = composed_sql!("ANALYZE {table}").execute(&self.changes).await {
                 tracing::warn!(%error, table, "could not be analysed");
             }
         }
     }
 
     /// Removes the time limits from a transaction that reads or writes everything.
-    async fn take_its_time(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+    async fn take_its_time(&self, transaction: &mut Transaction) -> Result<()> {
         if self.engine == Engine::Postgres {
             for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
-                sqlx::query(sql).execute(&mut **transaction).await?;
+                sql!(sql).execute(&mut *transaction).await?;
             }
         }
         Ok(())
@@ -178,7 +168,7 @@ impl Store {
     async fn copy_file(&self, target: &Path) -> Result<Counts, CopyError> {
         let before = self.counts().await?;
         let name = target.to_str().ok_or_else(|| StoreError::Address("the path is not valid UTF-8".to_owned()))?;
-        sqlx::query("VACUUM INTO $1").bind(name).execute(&self.changes).await?;
+        sql!("VACUUM INTO $1"; name).execute(&self.changes).await?;
         let after = self.counts().await?;
         let counts = check(target).await?;
         // The file was copied at a moment between the two counts. Rows of these tables are never deleted, so the copy's
@@ -208,16 +198,11 @@ impl Store {
 
     /// How many rows each table has, as they are at one moment.
     pub async fn counts(&self) -> Result<Counts, CopyError> {
-        let mut snapshot = self.snapshot().await?;
-        let mut counts = Counts::new();
-        for table in TABLES {
-            counts.push((table, count(&mut snapshot, table).await?));
-        }
-        Ok(counts)
+        Ok(count_all(&mut *self.snapshot().await?).await?)
     }
 
     /// A transaction that reads the database as it is at one moment.
-    async fn snapshot(&self) -> Result<Transaction, StoreError> {
+    async fn snapshot(&self) -> Result<Transaction> {
         let mut snapshot: Transaction = match self.engine {
             Engine::Sqlite => self.reads.begin().await?.into(),
             Engine::Postgres => self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?.into(),
@@ -230,23 +215,25 @@ impl Store {
 /// Checks that the file is intact. Returns how many rows its tables have.
 async fn check(file: &Path) -> Result<Counts, CopyError> {
     let copy = sqlite::pool(file, 1, "PRAGMA query_only = ON;".to_owned()).await?;
-    let verdict: String = sqlx::query("PRAGMA integrity_check").fetch_one(&copy).await?.try_get(0)?;
+    let verdict: String = sql!("PRAGMA integrity_check").one(&copy).await?;
     if verdict != "ok" {
         return Err(StoreError::Inconsistent { table: "the copy", detail: verdict }.into());
     }
-    let mut connection = copy.acquire().await?;
+    let counts = count_all(&mut *copy.acquire().await.map_err(StoreError::from)?).await;
+    copy.close().await;
+    Ok(counts?)
+}
+
+async fn count_all(connection: &mut AnyConnection) -> Result<Counts> {
     let mut counts = Counts::new();
     for table in TABLES {
-        counts.push((table, count(&mut connection, table).await?));
+        counts.push((table, count(&mut *connection, table).await?));
     }
-    drop(connection);
-    copy.close().await;
     Ok(counts)
 }
 
-async fn count(connection: &mut AnyConnection, table: &'static str) -> Result<i64, StoreError> {
-    let sql = AssertSqlSafe(format!("SELECT COUNT(*) AS n FROM {table}"));
-    Columns::of(table, &sqlx::query(sql).fetch_one(connection).await?).number("n")
+async fn count(connection: &mut AnyConnection, table: &'static str) -> Result<i64> {
+    composed_sql!("SELECT COUNT(*) AS n FROM {table}").one(connection).await
 }
 
 /// A column.
@@ -257,20 +244,14 @@ struct Column {
     key: i64,
 }
 
+row! { "the schema" => Column {
+    name, is_number: |columns| Ok(columns.get::<String>("type")? == "BIGINT"), key = "pk"
+} }
+
 /// The columns of a table of SQLite, the columns of the primary key first.
-async fn describe(connection: &mut AnyConnection, table: &'static str) -> Result<Vec<Column>, StoreError> {
-    let rows = sqlx::query("SELECT name, type, CAST(pk AS BIGINT) AS pk FROM pragma_table_info($1)")
-        .bind(table)
-        .fetch_all(connection)
-        .await?;
-    let mut columns = rows
-        .iter()
-        .map(|row| {
-            let columns = Columns::of(table, row);
-            let is_number = columns.text("type")? == "BIGINT";
-            Ok(Column { name: columns.text("name")?, is_number, key: columns.number("pk")? })
-        })
-        .collect::<Result<Vec<_>, StoreError>>()?;
+async fn describe(connection: &mut AnyConnection, table: &'static str) -> Result<Vec<Column>> {
+    let mut columns: Vec<Column> =
+        sql!("SELECT name, type, CAST(pk AS BIGINT) AS pk FROM pragma_table_info($1)"; table).all(connection).await?;
     columns.sort_by_key(|column| if column.key == 0 { i64::MAX } else { column.key });
     Ok(columns)
 }
@@ -284,29 +265,17 @@ struct TableCopy {
 }
 
 impl TableCopy {
-    async fn run(
-        &self,
-        source: &mut AnyConnection,
-        sink: &mut AnyConnection,
-        progress: Progress<'_>,
-    ) -> Result<(), StoreError> {
+    async fn run(&self, source: &mut AnyConnection, sink: &mut AnyConnection, progress: Progress<'_>) -> Result<()> {
         let (first, next, insert) = (self.select(false), self.select(true), self.insert());
         let mut after: Option<String> = None;
         let mut copied = 0;
         loop {
             let sql = if after.is_some() { &next } else { &first };
-            let rows = sqlx::query(AssertSqlSafe(sql.as_str()))
-                .bind(PAGE)
-                .bind(after.as_deref().unwrap_or("[]"))
-                .fetch_all(&mut *source)
-                .await?;
-            let texts = rows
-                .iter()
-                .map(|row| Columns::of(self.table, row).text("value"))
-                .collect::<Result<Vec<_>, StoreError>>()?;
+            let texts: Vec<String> =
+                Statement::composed(sql).bind(&PAGE).bind(after.as_deref().unwrap_or("[]")).all(&mut *source).await?;
             if let Some(last) = texts.last() {
                 let page = format!("[{}]", texts.join(","));
-                sqlx::query(AssertSqlSafe(insert.as_str())).bind(page).execute(&mut *sink).await?;
+                Statement::composed(&insert).bind(&page).execute(&mut *sink).await?;
                 after = Some(last.clone());
                 copied += i64::try_from(texts.len()).unwrap_or(i64::MAX);
                 progress(self.table, copied);
@@ -375,8 +344,7 @@ mod tests {
                  WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_%'"
             }
         };
-        let rows = sqlx::query(sql).fetch_all(instance.context.store.reads()).await.expect("reads");
-        let mut found: Vec<String> = rows.iter().map(|row| row.try_get("name").expect("a name")).collect();
+        let mut found: Vec<String> = sql!(sql).all(&instance.context.store).await.expect("reads");
         found.sort();
         let mut expected = TABLES.to_vec();
         expected.sort_unstable();

@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-
 use crate::base::clock::Timestamp;
 use crate::model::operations::Retention;
-use crate::store::columns::{Columns, to_json};
-use crate::store::connection::Store;
-use crate::store::error::StoreError;
 use crate::store::token::ledger;
+use crate::store::{Result, Store, composed_sql, to_json};
 
 /// The most rows that a transaction deletes: some milliseconds, in which SQLite writes nothing else.
 const BATCH_SIZE: i64 = 500;
 /// An assertion that was verified just before its end may still wait for its exchange.
 const ASSERTION_GRACE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<(), StoreError> {
+pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<()> {
     let before = |age: Duration| now.minus(age).millis();
     let traces = before(retention.traces);
     let hours = now.minus(retention.hours).hour();
@@ -48,39 +44,30 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
 
 /// Deletes entries of the ledger whose tokens ended before `end`. It searches by the key, which grows with time,
 /// because expiry has no index: a token that expired early was also issued early.
-async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError> {
-    let delete = format!(
-        "DELETE FROM ledger WHERE jti IN
-            (SELECT jti FROM ledger WHERE expires_at < $1 AND jti < $2 ORDER BY jti LIMIT $3{}) RETURNING client_id, jti",
-        store.engine().leaving_locked()
-    );
-    let forget = format!(
-        "DELETE FROM credential_exchanges WHERE (client_id, jti) IN (SELECT value ->> 0, value ->> 1 FROM {})",
-        store.engine().elements("$1", "deleted")
-    );
-    // An old backup holds pending exchanges that were never rolled up.
-    let forget_unfiled = format!(
-        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 1 FROM {})",
-        store.engine().elements("$1", "deleted")
-    );
+async fn delete_entries(store: &Store, end: Timestamp) -> Result<()> {
+    let (leaving, elements) = (store.engine().leaving_locked(), store.engine().elements("$1", "deleted"));
     loop {
         let mut transaction = store.begin_rollup().await?;
-        let deleted = sqlx::query(AssertSqlSafe(delete.as_str()))
-            .bind(end.millis())
-            .bind(ledger::first_jti(end))
-            .bind(BATCH_SIZE)
-            .fetch_all(&mut *transaction)
-            .await?
-            .iter()
-            .map(|row| {
-                let columns = Columns::of("ledger", row);
-                Ok((columns.text("client_id")?, columns.text("jti")?))
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let deleted_json = to_json(&deleted);
-        for sql in [&forget, &forget_unfiled] {
-            sqlx::query(AssertSqlSafe(sql.as_str())).bind(&deleted_json).execute(&mut *transaction).await?;
-        }
+        let deleted: Vec<(String, String)> = composed_sql!(
+            "DELETE FROM ledger WHERE jti IN
+                (SELECT jti FROM ledger WHERE expires_at < $1 AND jti < $2 ORDER BY jti LIMIT $3{leaving})
+             RETURNING client_id, jti";
+            end, ledger::first_jti(end), BATCH_SIZE
+        )
+        .all(&mut transaction)
+        .await?;
+        let names = to_json(&deleted);
+        composed_sql!(
+            "DELETE FROM credential_exchanges WHERE (client_id, jti) IN
+                (SELECT value ->> 0, value ->> 1 FROM {elements})";
+            names
+        )
+        .execute(&mut transaction)
+        .await?;
+        // An old backup holds pending exchanges that were never rolled up.
+        composed_sql!("DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 1 FROM {elements})"; names)
+            .execute(&mut transaction)
+            .await?;
         transaction.commit().await?;
         if deleted.len() < BATCH_SIZE as usize {
             return Ok(());
@@ -88,19 +75,16 @@ async fn delete_entries(store: &Store, end: Timestamp) -> Result<(), StoreError>
     }
 }
 
-async fn delete(store: &Store, table: &str, key: &str, moment: &str, end: i64) -> Result<(), StoreError> {
+async fn delete(store: &Store, table: &str, key: &str, moment: &str, end: i64) -> Result<()> {
     let leaving = store.engine().leaving_locked();
-    let sql = format!(
-        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {moment} < $1 LIMIT $2{leaving})"
-    );
     loop {
         let mut transaction = store.begin_exchange().await?;
-        let deleted = sqlx::query(AssertSqlSafe(sql.as_str()))
-            .bind(end)
-            .bind(BATCH_SIZE)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
+        let deleted = composed_sql!(
+            "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {moment} < $1 LIMIT $2{leaving})";
+            end, BATCH_SIZE
+        )
+        .affected(&mut transaction)
+        .await?;
         transaction.commit().await?;
         if deleted < BATCH_SIZE as u64 {
             return Ok(());

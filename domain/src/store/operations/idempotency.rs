@@ -2,35 +2,15 @@
 //! made, of any kind.
 
 use crate::base::clock::Timestamp;
-use crate::store::columns::Columns;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::{On, Result, Transaction, sql};
 
 /// The identifier of what the form with this token made.
-pub(crate) async fn find<'connection>(
-    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
-    token_hash: &str,
-) -> Result<Option<String>, StoreError> {
-    sqlx::query("SELECT made_id FROM form_submissions WHERE token_hash = $1")
-        .bind(token_hash)
-        .fetch_optional(connection)
-        .await?
-        .map(|row| Columns::of("form_submissions", &row).text("made_id"))
-        .transpose()
+pub(crate) async fn find(on: impl On<'_>, token_hash: &str) -> Result<Option<String>> {
+    sql!("SELECT made_id FROM form_submissions WHERE token_hash = $1"; token_hash).optional(on).await
 }
 
 /// Records what the form made.
-pub(crate) async fn insert(
-    transaction: &mut Transaction,
-    token_hash: &str,
-    made: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO form_submissions (token_hash, made_id, submitted_at) VALUES ($1, $2, $3)")
-        .bind(token_hash)
-        .bind(made)
-        .bind(now.millis())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn insert(transaction: &mut Transaction, token_hash: &str, made: &str, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO form_submissions (token_hash, made_id, submitted_at) VALUES ($1, $2, $3)";
+    sql!(sql; token_hash, made, now).execute(transaction).await
 }

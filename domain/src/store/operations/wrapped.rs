@@ -1,13 +1,7 @@
 //! All values that the database holds wrapped under the master key.
 
-use sqlx::AssertSqlSafe;
-use sqlx::any::AnyRow;
-
 use crate::crypto::keys::purpose;
-use crate::store::columns::Columns;
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::{Result, Store, StoreError, Transaction, composed_sql};
 
 /// A table, its key, a column of wrapped values, and their purpose; [`None`]: the key of the row is the purpose.
 const COLUMNS: [(&str, &str, &str, Option<&'static str>); 6] = [
@@ -29,42 +23,29 @@ pub(crate) struct Wrapped {
     key: String,
 }
 
-pub(crate) async fn all(store: &Store) -> Result<Vec<Wrapped>, StoreError> {
+pub(crate) async fn all(store: &Store) -> Result<Vec<Wrapped>> {
     let mut transaction = store.reads().begin().await?.into();
     all_in(&mut transaction).await
 }
 
-pub(crate) async fn all_in(transaction: &mut Transaction) -> Result<Vec<Wrapped>, StoreError> {
+pub(crate) async fn all_in(transaction: &mut Transaction) -> Result<Vec<Wrapped>> {
     let mut found = Vec::new();
     for (table, key, column, purpose) in COLUMNS {
-        let sql = format!("SELECT {key} AS row_key, {column} AS wrapped FROM {table} WHERE {column} IS NOT NULL");
-        for row in &sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await? {
-            found.push(value((table, key, column), purpose, row)?);
+        let rows: Vec<(String, String)> =
+            composed_sql!("SELECT {key} AS row_key, {column} AS wrapped FROM {table} WHERE {column} IS NOT NULL")
+                .all(&mut *transaction)
+                .await?;
+        for (row, wrapped) in rows {
+            let purpose = purpose.or_else(|| purpose::INSTANCE_KEYS.into_iter().find(|known| *known == row));
+            let wrong = || StoreError::Inconsistent { table, detail: format!("row_key is {row:?}") };
+            found.push(Wrapped { purpose: purpose.ok_or_else(wrong)?, wrapped, place: (table, key, column), key: row });
         }
     }
     Ok(found)
 }
 
-fn value(
-    place: (&'static str, &'static str, &'static str),
-    purpose: Option<&'static str>,
-    row: &AnyRow,
-) -> Result<Wrapped, StoreError> {
-    let columns = Columns::of(place.0, row);
-    let purpose = match purpose {
-        Some(purpose) => purpose,
-        None => columns.parsed("row_key", |name| purpose::INSTANCE_KEYS.into_iter().find(|known| *known == name))?,
-    };
-    Ok(Wrapped { purpose, wrapped: columns.text("wrapped")?, place, key: columns.text("row_key")? })
-}
-
 /// Replaces the wrapped value.
-pub(crate) async fn replace(transaction: &mut Transaction, old: &Wrapped, wrapped: &str) -> Result<(), StoreError> {
+pub(crate) async fn replace(transaction: &mut Transaction, old: &Wrapped, wrapped: &str) -> Result<()> {
     let (table, key, column) = old.place;
-    sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE {key} = $2")))
-        .bind(wrapped)
-        .bind(&old.key)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+    composed_sql!("UPDATE {table} SET {column} = $1 WHERE {key} = $2"; wrapped, old.key).execute(transaction).await
 }

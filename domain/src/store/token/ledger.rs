@@ -1,17 +1,13 @@
 //! `ledger`: reads issued tokens, and revokes one. [`super::batch`] records new tokens.
 
-use sqlx::any::AnyRow;
-
 use crate::base::clock::Timestamp;
 use crate::base::encoding::base62;
-use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
+use crate::base::id::{ClientId, McpServerId, TokenId};
 use crate::model::credential::Impact;
 use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
-use crate::store::columns::Columns;
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::credential::authenticators;
+use crate::store::{Result, Store, Transaction, composed_sql, row, sql};
 
 /// Records that a client proved itself at an endpoint that issues no token.
 pub(crate) async fn mark_authenticated(
@@ -19,32 +15,15 @@ pub(crate) async fn mark_authenticated(
     state: &AuthenticatorState,
     origin: &Origin,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let address = origin.address.map(|address| address.to_string());
-    let authenticator = match &state.id {
-        AuthenticatorId::Secret(_) => "UPDATE client_secrets SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
-        AuthenticatorId::Key(_) => "UPDATE client_keys SET last_used_at = $1, last_used_from = $2 WHERE id = $3",
-        AuthenticatorId::Federated(_) => {
-            "UPDATE federated_identities SET last_used_at = $1, last_used_from = $2 WHERE id = $3"
-        }
-    };
-    sqlx::query(authenticator)
-        .bind(now.millis())
-        .bind(address.as_deref())
-        .bind(state.id.as_str())
-        .execute(&mut **transaction)
+) -> Result<()> {
+    let address = origin.address;
+    let table = authenticators::table(&state.id);
+    composed_sql!("UPDATE {table} SET last_used_at = $1, last_used_from = $2 WHERE id = $3"; now, address, state.id)
+        .execute(&mut *transaction)
         .await?;
-    sqlx::query(
-        "UPDATE credentials SET last_used_at = $1, last_used_from = $2, last_used_agent = $3,
-                verified_at = COALESCE(verified_at, $1) WHERE client_id = $4",
-    )
-    .bind(now.millis())
-    .bind(address.as_deref())
-    .bind(origin.agent.as_deref())
-    .bind(state.client_id.as_str())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    let sql = "UPDATE credentials SET last_used_at = $1, last_used_from = $2, last_used_agent = $3,
+                verified_at = COALESCE(verified_at, $1) WHERE client_id = $4";
+    sql!(sql; now, address, origin.agent, state.client_id).execute(transaction).await
 }
 
 /// What a protected resource must know about a token besides its signature.
@@ -58,9 +37,13 @@ pub(crate) struct TokenState {
     pub hard_end_at: Option<Timestamp>,
 }
 
-pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>, StoreError> {
-    sqlx::query(
-        "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
+row! { "ledger" => TokenState {
+    credential_name = "name", token_revoked_at, authenticator_revoked_at, authenticator_retires_at = "retires_at",
+    credential_disabled_at = "disabled_at", credential_revoked_at = "revoked_at", hard_end_at
+} }
+
+pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>> {
+    let sql = "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
                 c.revoked_at AS revoked_at, c.expires_at AS hard_end_at,
                 COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
                 COALESCE(s.retires_at, k.retires_at) AS retires_at
@@ -68,38 +51,13 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
               LEFT JOIN client_secrets AS s ON s.id = l.authenticator_id
               LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
               LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
-         WHERE l.jti = $1",
-    )
-    .bind(jti.as_str())
-    .fetch_optional(store.reads())
-    .await?
-    .map(|row| {
-        let columns = Columns::of("ledger", &row);
-        Ok(TokenState {
-            credential_name: columns.text("name")?,
-            token_revoked_at: columns.optional_moment("token_revoked_at")?,
-            authenticator_revoked_at: columns.optional_moment("authenticator_revoked_at")?,
-            authenticator_retires_at: columns.optional_moment("retires_at")?,
-            credential_disabled_at: columns.optional_moment("disabled_at")?,
-            credential_revoked_at: columns.optional_moment("revoked_at")?,
-            hard_end_at: columns.optional_moment("hard_end_at")?,
-        })
-    })
-    .transpose()
+         WHERE l.jti = $1";
+    sql!(sql; jti).optional(store).await
 }
 
 /// Ends one token; false when there is no live token with this identifier.
-pub(crate) async fn revoke_token(
-    transaction: &mut Transaction,
-    jti: &TokenId,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let result = sqlx::query("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL")
-        .bind(now.millis())
-        .bind(jti.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(result.rows_affected() == 1)
+pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &TokenId, now: Timestamp) -> Result<bool> {
+    sql!("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL"; now, jti).changed(transaction).await
 }
 
 /// Condition: the authenticator that the token `l` was made with still works at the moment in this parameter.
@@ -138,21 +96,11 @@ pub(crate) async fn impact(
     now: Timestamp,
     day_ago: Timestamp,
     longest_ago: Timestamp,
-) -> Result<Impact, StoreError> {
-    let day = sqlx::query(EXCHANGES).bind(client_id.as_str()).bind(first_jti(day_ago)).fetch_one(store.reads()).await?;
-    let live = sqlx::query(LIVE_TOKENS)
-        .bind(client_id.as_str())
-        .bind(first_jti(longest_ago))
-        .bind(now.millis())
-        .fetch_one(store.reads())
-        .await?;
-    let (day, live) = (Columns::of("ledger", &day), Columns::of("ledger", &live));
-    Ok(Impact {
-        exchanges: day.number("exchanges")?,
-        addresses: day.number("addresses")?,
-        live_tokens: live.number("tokens")?,
-        last_token_ends_at: live.optional_moment("last_end")?,
-    })
+) -> Result<Impact> {
+    let (exchanges, addresses) = sql!(EXCHANGES; client_id, first_jti(day_ago)).one(store).await?;
+    let (live_tokens, last_token_ends_at) =
+        sql!(LIVE_TOKENS; client_id, first_jti(longest_ago), now).one(store).await?;
+    Ok(Impact { exchanges, addresses, live_tokens, last_token_ends_at })
 }
 
 /// The use of a credential since a moment.
@@ -176,32 +124,11 @@ pub(crate) const REACHED_ADDRESSES: &str = "SELECT COALESCE(l.address, '') AS ad
          GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3";
 
 /// See [`Reach`]. At most `most` addresses.
-pub(crate) async fn reach(
-    store: &Store,
-    client_id: &ClientId,
-    since: Timestamp,
-    most: i64,
-) -> Result<Reach, StoreError> {
-    let addresses = sqlx::query(REACHED_ADDRESSES)
-        .bind(client_id.as_str())
-        .bind(first_jti(since))
-        .bind(most)
-        .fetch_all(store.reads())
-        .await?;
-    let servers =
-        sqlx::query(REACHED_SERVERS).bind(client_id.as_str()).bind(first_jti(since)).fetch_all(store.reads()).await?;
-    let count = |row: &AnyRow| Columns::of("ledger", row).number("n");
-    Ok(Reach {
-        exchanges: servers.iter().map(count).sum::<Result<i64, _>>()?,
-        addresses: addresses
-            .iter()
-            .map(|row| Ok((Columns::of("ledger", row).text("address")?, count(row)?)))
-            .collect::<Result<_, StoreError>>()?,
-        servers: servers
-            .iter()
-            .map(|row| Ok((Columns::of("ledger", row).parsed("server_id", McpServerId::parse)?, count(row)?)))
-            .collect::<Result<_, StoreError>>()?,
-    })
+pub(crate) async fn reach(store: &Store, client_id: &ClientId, since: Timestamp, most: i64) -> Result<Reach> {
+    let addresses = sql!(REACHED_ADDRESSES; client_id, first_jti(since), most).all(store).await?;
+    let servers: Vec<(McpServerId, i64)> =
+        sql!(REACHED_SERVERS; client_id, first_jti(since)).about("ledger").all(store).await?;
+    Ok(Reach { exchanges: servers.iter().map(|(_, count)| count).sum(), addresses, servers })
 }
 
 /// The smallest `jti` that can have been issued at `moment`.
@@ -227,22 +154,9 @@ pub(crate) const RECENT: &str =
          FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1
          ORDER BY f.jti DESC LIMIT $2";
 
+row! { "ledger" => RecentExchange { issued_at, scope, server = "server_id", address } }
+
 /// The newest exchanges of a credential.
-pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> Result<Vec<RecentExchange>, StoreError> {
-    sqlx::query(RECENT)
-        .bind(client_id.as_str())
-        .bind(limit)
-        .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of("ledger", row);
-            Ok(RecentExchange {
-                issued_at: columns.moment("issued_at")?,
-                scope: columns.text("scope")?,
-                server: columns.parsed("server_id", McpServerId::parse)?,
-                address: columns.optional_text("address")?,
-            })
-        })
-        .collect()
+pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> Result<Vec<RecentExchange>> {
+    sql!(RECENT; client_id, limit).all(store).await
 }

@@ -4,16 +4,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
-use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthenticatorId;
 use crate::model::token::LAST_USE_INTERVAL;
-use crate::store::columns::{Columns, to_json};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::engine::Engine;
-use crate::store::error::StoreError;
+use crate::store::columns::{list, millis};
+use crate::store::credential::authenticators;
+use crate::store::{Engine, Result, Store, StoreError, Transaction, composed_sql, row, to_json};
 
 /// An exchange that was recorded and is not rolled up.
 #[derive(Debug, Deserialize)]
@@ -27,25 +24,32 @@ pub(crate) struct PendingExchange {
     agent: Option<String>,
 }
 
+/// One row of JSON.
+struct Entries {
+    entries: Vec<PendingExchange>,
+}
+
+row! { "pending_exchanges" => Entries { entries: |columns| columns.json("entries") } }
+
 /// The oldest exchanges that are not rolled up, at most `most`, in the order of time.
-pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>, StoreError> {
+pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>> {
     let columns = "l.client_id, l.jti, l.authenticator_id, l.issued_at, l.address, u.agent";
-    let list = crate::store::columns::list(store.engine(), columns);
+    let list = list(store.engine(), columns);
     // The answer is one row of JSON: to fetch thousands of rows of columns takes several times as long.
-    let sql = AssertSqlSafe(format!(
+    let Entries { mut entries } = composed_sql!(
         "SELECT {list} AS entries FROM (SELECT jti, agent FROM pending_exchanges ORDER BY jti LIMIT $1) AS u
-         JOIN ledger AS l ON l.jti = u.jti"
-    ));
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let row = sqlx::query(sql).bind(most).fetch_one(store.reads()).await?;
-    let mut entries: Vec<PendingExchange> = Columns::of("pending_exchanges", &row).json("entries")?;
+         JOIN ledger AS l ON l.jti = u.jti";
+        i64::try_from(most).unwrap_or(i64::MAX)
+    )
+    .one(store)
+    .await?;
     entries.sort_by(|left, right| left.jti.cmp(&right.jti));
     Ok(entries)
 }
 
 /// Lists the entries under their credentials, counts them in their hours and records the last uses. Entries that were
 /// rolled up before stay as they are, so a repetition does no harm.
-pub(crate) async fn roll_up(store: &Store, entries: &[&PendingExchange]) -> Result<(), StoreError> {
+pub(crate) async fn roll_up(store: &Store, entries: &[&PendingExchange]) -> Result<()> {
     let names = names(entries);
     let mut transaction = store.begin_rollup().await?;
     if insert(&mut transaction, store.engine(), &names).await? == entries.len() {
@@ -67,66 +71,64 @@ fn names(entries: &[&PendingExchange]) -> String {
 }
 
 /// Lists the entries under their credentials. Returns how many were not listed before.
-async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize, StoreError> {
-    let sql = format!(
-        "INSERT INTO credential_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {} WHERE 1 = 1
-         ON CONFLICT (client_id, jti) DO NOTHING",
-        engine.elements("$1", "entry")
-    );
-    let inserted = sqlx::query(AssertSqlSafe(sql)).bind(names).execute(&mut **transaction).await?;
-    Ok(usize::try_from(inserted.rows_affected()).unwrap_or(usize::MAX))
+async fn insert(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<usize> {
+    let entries = engine.elements("$1", "entry");
+    let inserted = composed_sql!(
+        "INSERT INTO credential_exchanges (client_id, jti) SELECT value ->> 0, value ->> 1 FROM {entries} WHERE 1 = 1
+         ON CONFLICT (client_id, jti) DO NOTHING";
+        names
+    )
+    .affected(transaction)
+    .await?;
+    Ok(usize::try_from(inserted).unwrap_or(usize::MAX))
 }
 
 /// The entries that were rolled up before.
-async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>, StoreError> {
-    let sql = format!(
-        "SELECT f.jti AS jti FROM {} JOIN credential_exchanges AS f
-             ON f.client_id = entry.value ->> 0 AND f.jti = entry.value ->> 1",
-        engine.elements("$1", "entry")
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(&mut **transaction).await?;
-    rows.iter().map(|row| Columns::of("credential_exchanges", row).text("jti")).collect()
+async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -> Result<HashSet<String>> {
+    let entries = engine.elements("$1", "entry");
+    composed_sql!(
+        "SELECT f.jti AS jti FROM {entries} JOIN credential_exchanges AS f
+             ON f.client_id = entry.value ->> 0 AND f.jti = entry.value ->> 1";
+        names
+    )
+    .collect(transaction)
+    .await
 }
 
-async fn note_and_commit(
-    mut transaction: Transaction,
-    engine: Engine,
-    entries: &[&PendingExchange],
-) -> Result<(), StoreError> {
+async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
     count(&mut transaction, engine, entries).await?;
     note_uses(engine, &mut transaction, entries).await?;
-    transaction.commit().await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Counts the entries in their hours.
-async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<(), StoreError> {
+async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
     let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
     for entry in entries {
         *hours.entry((&entry.client_id, Timestamp::from_millis(entry.issued_at).hour())).or_default() += 1;
     }
     let rows: Vec<_> = hours.into_iter().map(|((client_id, hour), exchanges)| (client_id, hour, exchanges)).collect();
-    let sql = format!(
+    let counted = engine.elements("$1", "counted");
+    composed_sql!(
         "INSERT INTO usage_hours (client_id, hour, exchanges)
-         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM {} WHERE 1 = 1
-         ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges",
-        engine.elements("$1", "counted")
-    );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).execute(&mut **transaction).await?;
-    Ok(())
+         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM {counted} WHERE 1 = 1
+         ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges";
+        to_json(&rows)
+    )
+    .execute(transaction)
+    .await
 }
 
 /// Removes these exchanges from the list of pending exchanges.
-pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<(), StoreError> {
+pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<()> {
     let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
-    let sql = format!(
-        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 0 FROM {})",
-        store.engine().elements("$1", "entry")
-    );
-    let mut transaction = store.begin_rollup().await?;
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&names)).execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(())
+    let entries = store.engine().elements("$1", "entry");
+    composed_sql!(
+        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 0 FROM {entries})"; to_json(&names)
+    )
+    .commit(store.begin_rollup().await?)
+    .await
+    .map(drop)
 }
 
 /// The authenticators' tables, each with a condition under which every use is recorded: while a secret is being
@@ -140,27 +142,19 @@ const AUTHENTICATORS: [(&str, &str); 3] = [
 /// The table of the authenticator that an exchange was made with. A damaged row is logged and skipped. Otherwise the
 /// roll-up would fail at it again and again, and never reach the other rows.
 fn table_of(entry: &PendingExchange) -> Option<&'static str> {
-    match AuthenticatorId::parse(&entry.authenticator_id) {
-        Some(AuthenticatorId::Secret(_)) => Some("client_secrets"),
-        Some(AuthenticatorId::Key(_)) => Some("client_keys"),
-        Some(AuthenticatorId::Federated(_)) => Some("federated_identities"),
-        None => {
-            let detail = format!("authenticator_id makes no sense (row {:?})", entry.jti);
-            let error = StoreError::Inconsistent { table: "ledger", detail };
-            tracing::error!(%error, "the use of an authenticator could not be noted");
-            None
-        }
+    let id = AuthenticatorId::parse(&entry.authenticator_id);
+    if id.is_none() {
+        let detail = format!("authenticator_id makes no sense (row {:?})", entry.jti);
+        let error = StoreError::Inconsistent { table: "ledger", detail };
+        tracing::error!(%error, "the use of an authenticator could not be noted");
     }
+    id.as_ref().map(authenticators::table)
 }
 
 /// Records the last use of each authenticator and each credential, if the recorded use is older than
 /// `LAST_USE_INTERVAL`, came from another address, or the secret or key is being replaced.
-async fn note_uses(
-    engine: Engine,
-    transaction: &mut Transaction,
-    entries: &[&PendingExchange],
-) -> Result<(), StoreError> {
-    let interval = i64::try_from(LAST_USE_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+async fn note_uses(engine: Engine, transaction: &mut Transaction, entries: &[&PendingExchange]) -> Result<()> {
+    let (interval, used) = (millis(LAST_USE_INTERVAL), engine.elements("$1", "used"));
     let mut last: BTreeMap<&str, &PendingExchange> = BTreeMap::new();
     // The entries of one credential are in the order of time, so the map keeps the last one.
     last.extend(entries.iter().map(|entry| (entry.authenticator_id.as_str(), *entry)));
@@ -174,31 +168,32 @@ async fn note_uses(
         if rows.is_empty() {
             continue;
         }
-        let sql = format!(
+        composed_sql!(
             "UPDATE {table} SET last_used_at = u.at, last_used_from = u.address
-             FROM (SELECT value ->> 0 AS id, CAST(value ->> 1 AS BIGINT) AS at, value ->> 2 AS address FROM {}) AS u
+             FROM (SELECT value ->> 0 AS id, CAST(value ->> 1 AS BIGINT) AS at, value ->> 2 AS address FROM {used}) AS u
              WHERE {table}.id = u.id AND COALESCE({table}.last_used_at, 0) < u.at
                AND ({always} OR COALESCE({table}.last_used_at, 0) <= u.at - $2
-                    OR {table}.last_used_from IS DISTINCT FROM u.address)",
-            engine.elements("$1", "used")
-        );
-        sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).bind(interval).execute(&mut **transaction).await?;
+                    OR {table}.last_used_from IS DISTINCT FROM u.address)";
+            to_json(&rows), interval
+        )
+        .execute(&mut *transaction)
+        .await?;
     }
     let rows: Vec<_> = entries
         .chunk_by(|left, right| left.client_id == right.client_id)
         .filter_map(|of_one| Some((of_one.first()?, of_one.last()?)))
         .map(|(first, last)| (&last.client_id, last.issued_at, &last.address, &last.agent, first.issued_at))
         .collect();
-    let sql = format!(
+    composed_sql!(
         "UPDATE credentials SET last_used_at = u.at, last_used_from = u.address, last_used_agent = u.agent,
                 verified_at = COALESCE(credentials.verified_at, u.first_at)
          FROM (SELECT value ->> 0 AS client_id, CAST(value ->> 1 AS BIGINT) AS at, value ->> 2 AS address,
-                      value ->> 3 AS agent, CAST(value ->> 4 AS BIGINT) AS first_at FROM {}) AS u
+                      value ->> 3 AS agent, CAST(value ->> 4 AS BIGINT) AS first_at FROM {used}) AS u
          WHERE credentials.client_id = u.client_id AND COALESCE(credentials.last_used_at, 0) < u.at
            AND (COALESCE(credentials.last_used_at, 0) <= u.at - $2
-                OR credentials.last_used_from IS DISTINCT FROM u.address)",
-        engine.elements("$1", "used")
-    );
-    sqlx::query(AssertSqlSafe(sql)).bind(to_json(&rows)).bind(interval).execute(&mut **transaction).await?;
-    Ok(())
+                OR credentials.last_used_from IS DISTINCT FROM u.address)";
+        to_json(&rows), interval
+    )
+    .execute(transaction)
+    .await
 }

@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
-use sqlx::AssertSqlSafe;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::credential::usage::{Counted, Hour, Key, RefusalHour, RefusalSummary, Whose};
-use crate::model::token::Refusal;
-use crate::store::columns::{Columns, to_json};
-use crate::store::connection::Store;
-use crate::store::error::StoreError;
 use crate::store::person::team;
+use crate::store::{Result, Store, composed_sql, row, sql, to_json};
 
 /// Adds counted refusals. Refusals of clients that do not exist are left out.
-pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<(), StoreError> {
+pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted>) -> Result<()> {
     let rows: Vec<_> = counted
         .iter()
         .map(|((client_id, hour, refusal), counted)| {
@@ -32,38 +28,30 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
         })
         .collect();
     // This uses the ledger's connection: these counts need not survive a power cut.
-    let mut transaction = store.begin_exchange().await?;
-    let sql = AssertSqlSafe(format!(
+    let counted = store.engine().elements("$1", "counted");
+    composed_sql!(
         "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent)
          SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, CAST(value ->> 3 AS BIGINT),
                 CAST(value ->> 4 AS BIGINT), value ->> 5, value ->> 6, value ->> 7
-         FROM {}
+         FROM {counted}
          WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0) ORDER BY 1, 2, 3
          ON CONFLICT (client_id, hour, cause) DO UPDATE SET
             refusals = refusal_hours.refusals + excluded.refusals,
             last_at = excluded.last_at, last_address = excluded.last_address, last_detail = excluded.last_detail,
-            last_agent = excluded.last_agent",
-        store.engine().elements("$1", "counted")
-    ));
-    sqlx::query(sql).bind(to_json(&rows)).execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(())
+            last_agent = excluded.last_agent";
+        to_json(&rows)
+    )
+    .commit(store.begin_exchange().await?)
+    .await
+    .map(drop)
 }
 
 /// The condition for rows of credentials whose teams are behind `$2`. If the teams have few credentials, it goes from
 /// the credentials to the rows. If they have many, it checks each row. Each way is slow in the other case.
-async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, StoreError> {
+async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str> {
     const FEW: i64 = 2000;
-    let row = sqlx::query(concat!(
-        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM credentials WHERE team_id IN ",
-        team::of!("$1"),
-        " LIMIT $2) AS counted"
-    ))
-    .bind(key)
-    .bind(FEW + 1)
-    .fetch_one(store.reads())
-    .await?;
-    Ok(if Columns::of("credentials", &row).number("n")? <= FEW {
+    let more = concat!("SELECT 1 FROM credentials WHERE team_id IN ", team::of!("$1"), " LIMIT 1 OFFSET $2");
+    Ok(if !sql!(more; key, FEW).exists(store).await? {
         concat!("client_id IN (SELECT client_id FROM credentials WHERE team_id IN ", team::of!("$2"), ")")
     } else {
         concat!(
@@ -75,7 +63,7 @@ async fn of_teams(store: &Store, key: Option<&str>) -> Result<&'static str, Stor
 }
 
 /// Hours from `first` on that have exchanges or refusals.
-pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result<Vec<Hour>, StoreError> {
+pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result<Vec<Hour>> {
     let (parameter, limit) = match whose {
         Whose::Credential(id) => (Some(id.as_str()), "client_id = $2"),
         Whose::All(authority) => match authority.key() {
@@ -85,17 +73,17 @@ pub(crate) async fn hours(store: &Store, whose: Whose<'_>, first: i64) -> Result
     };
     let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
     for (column, table, refusals) in [("exchanges", "usage_hours", false), ("refusals", "refusal_hours", true)] {
-        let sql = AssertSqlSafe(format!(
+        let rows: Vec<(i64, i64)> = composed_sql!(
             "SELECT hour, CAST(SUM({column}) AS BIGINT) AS n FROM {table} AS counted WHERE hour >= $1 AND {limit}
-             GROUP BY hour"
-        ));
-        let rows = sqlx::query(sql).bind(first).bind(parameter).fetch_all(store.reads()).await?;
-        for row in &rows {
-            let columns = Columns::of("usage_hours", row);
-            let hour = columns.number("hour")?;
+             GROUP BY hour";
+            first, parameter
+        )
+        .all(store)
+        .await?;
+        for (hour, n) in rows {
             let entry = hours.entry(hour).or_insert(Hour { hour, ..Hour::default() });
             let count = if refusals { &mut entry.refusals } else { &mut entry.exchanges };
-            *count = columns.number("n")?;
+            *count = n;
         }
     }
     Ok(hours.into_values().collect())
@@ -112,30 +100,11 @@ pub(crate) const REFUSALS: &str =
                  ORDER BY n.last_at DESC LIMIT 1) AS last_agent
          FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC";
 
-pub(crate) async fn refusals(
-    store: &Store,
-    client_id: &ClientId,
-    since: i64,
-) -> Result<Vec<RefusalSummary>, StoreError> {
+row! { "refusal_hours" => RefusalSummary { cause, count = "n", last_at, last_address, last_agent, last_detail } }
+
+pub(crate) async fn refusals(store: &Store, client_id: &ClientId, since: i64) -> Result<Vec<RefusalSummary>> {
     // The address and the details come from the newest row. Bare columns beside MAX would work on SQLite only.
-    sqlx::query(REFUSALS)
-        .bind(client_id.as_str())
-        .bind(since)
-        .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of("refusal_hours", row);
-            Ok(RefusalSummary {
-                cause: columns.parsed("cause", Refusal::parse)?,
-                count: columns.number("n")?,
-                last_at: columns.moment("last_at")?,
-                last_address: columns.optional_text("last_address")?,
-                last_agent: columns.optional_text("last_agent")?,
-                last_detail: columns.optional_text("last_detail")?,
-            })
-        })
-        .collect()
+    sql!(REFUSALS; client_id, since).all(store).await
 }
 
 /// The refusals of the credential `$1` from the hour `$2` on.
@@ -143,25 +112,12 @@ pub(crate) const REFUSALS_BY_HOUR: &str =
     "SELECT hour, cause, refusals FROM refusal_hours WHERE client_id = $1 AND hour >= $2
          ORDER BY hour DESC, refusals DESC, cause";
 
+row! { "refusal_hours" => RefusalHour {
+    hour: |columns| Ok(Timestamp::from_millis(columns.get::<i64>("hour")?.saturating_mul(3_600_000))), cause,
+    count = "refusals"
+} }
+
 /// By hour from `first` on and by cause, newest first.
-pub(crate) async fn refusals_by_hour(
-    store: &Store,
-    client_id: &ClientId,
-    first: i64,
-) -> Result<Vec<RefusalHour>, StoreError> {
-    sqlx::query(REFUSALS_BY_HOUR)
-        .bind(client_id.as_str())
-        .bind(first)
-        .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of("refusal_hours", row);
-            Ok(RefusalHour {
-                hour: Timestamp::from_millis(columns.number("hour")?.saturating_mul(3_600_000)),
-                cause: columns.parsed("cause", Refusal::parse)?,
-                count: columns.number("refusals")?,
-            })
-        })
-        .collect()
+pub(crate) async fn refusals_by_hour(store: &Store, client_id: &ClientId, first: i64) -> Result<Vec<RefusalHour>> {
+    sql!(REFUSALS_BY_HOUR; client_id, first).all(store).await
 }

@@ -2,124 +2,56 @@
 
 pub mod alert;
 
-use sqlx::any::AnyRow;
-
 use crate::base::clock::Timestamp;
 use crate::base::id::{DeliveryId, WebhookId};
-use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
-use crate::store::columns::{Columns, millis, to_json};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
-use crate::store::error::StoreError;
+use crate::store::{On, Result, Store, Transaction, composed_sql, row, sql};
 
 const COLUMNS: &str =
     "SELECT id, name, host, events, secret_made_at, previous_until, after_seq, created_by, created_at,
     paused_at, gone_at, last_attempt_at, last_status, last_problem, failing_since FROM webhooks";
 
-fn webhook(row: &AnyRow) -> Result<Webhook, StoreError> {
-    let columns = Columns::of("webhooks", row);
-    Ok(Webhook {
-        id: columns.parsed("id", WebhookId::parse)?,
-        name: columns.text("name")?,
-        host: columns.text("host")?,
-        events: columns.parsed_list("events", EventKind::parse)?,
-        secret_made_at: columns.moment("secret_made_at")?,
-        previous_until: columns.optional_moment("previous_until")?,
-        after_seq: columns.number("after_seq")?,
-        created_by: columns.text("created_by")?,
-        created_at: columns.moment("created_at")?,
-        paused_at: columns.optional_moment("paused_at")?,
-        gone_at: columns.optional_moment("gone_at")?,
-        last_attempt_at: columns.optional_moment("last_attempt_at")?,
-        last_status: columns.optional_number("last_status")?,
-        last_problem: columns.optional_text("last_problem")?,
-        failing_since: columns.optional_moment("failing_since")?,
-    })
-}
+row! { "webhooks" => Webhook {
+    id, name, host, events, secret_made_at, previous_until, after_seq, created_by, created_at, paused_at, gone_at,
+    last_attempt_at, last_status, last_problem, failing_since
+} }
 
-fn names(events: &[EventKind]) -> String {
-    to_json(&events.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
-}
-
-pub(crate) async fn insert(
-    transaction: &mut Transaction,
-    webhook: &Webhook,
-    url: &str,
-    secret: &str,
-) -> Result<(), StoreError> {
-    sqlx::query(
+pub(crate) async fn insert(transaction: &mut Transaction, webhook: &Webhook, url: &str, secret: &str) -> Result<()> {
+    sql!(
         "INSERT INTO webhooks (id, name, host, url, events, secret, secret_made_at, after_seq, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        webhook.id, webhook.name, webhook.host, url, webhook.events, secret, webhook.secret_made_at,
+        webhook.after_seq, webhook.created_by, webhook.created_at
     )
-    .bind(webhook.id.as_str())
-    .bind(&webhook.name)
-    .bind(&webhook.host)
-    .bind(url)
-    .bind(names(&webhook.events))
-    .bind(secret)
-    .bind(webhook.secret_made_at.millis())
-    .bind(webhook.after_seq)
-    .bind(&webhook.created_by)
-    .bind(webhook.created_at.millis())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
-pub(crate) async fn update(transaction: &mut Transaction, webhook: &Webhook, url: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE webhooks SET name = $1, host = $2, url = $3, events = $4 WHERE id = $5")
-        .bind(&webhook.name)
-        .bind(&webhook.host)
-        .bind(url)
-        .bind(names(&webhook.events))
-        .bind(webhook.id.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn update(transaction: &mut Transaction, webhook: &Webhook, url: &str) -> Result<()> {
+    let sql = "UPDATE webhooks SET name = $1, host = $2, url = $3, events = $4 WHERE id = $5";
+    sql!(sql; webhook.name, webhook.host, url, webhook.events, webhook.id).execute(transaction).await
 }
 
-pub(crate) async fn count(transaction: &mut Transaction) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM webhooks").fetch_one(&mut **transaction).await?;
-    Columns::of("webhooks", &row).number("n")
+pub(crate) async fn count(transaction: &mut Transaction) -> Result<i64> {
+    sql!("SELECT COUNT(*) AS n FROM webhooks").one(transaction).await
 }
 
-pub(crate) async fn list(store: &Store) -> Result<Vec<Webhook>, StoreError> {
-    let sql = format!("{COLUMNS} ORDER BY created_at, id");
-    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(store.reads()).await?.iter().map(webhook).collect()
+pub(crate) async fn list(store: &Store) -> Result<Vec<Webhook>> {
+    composed_sql!("{COLUMNS} ORDER BY created_at, id").all(store).await
 }
 
-pub(crate) async fn find<'connection>(
-    connection: impl sqlx::Executor<'connection, Database = sqlx::Any>,
-    id: &WebhookId,
-) -> Result<Option<Webhook>, StoreError> {
-    let sql = format!("{COLUMNS} WHERE id = $1");
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(connection).await?;
-    row.as_ref().map(webhook).transpose()
+pub(crate) async fn find(on: impl On<'_>, id: &WebhookId) -> Result<Option<Webhook>> {
+    composed_sql!("{COLUMNS} WHERE id = $1"; id).optional(on).await
 }
 
-pub(crate) async fn pause(
-    transaction: &mut Transaction,
-    id: &WebhookId,
-    now: Timestamp,
-    gone: bool,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE webhooks SET paused_at = $1, gone_at = $2 WHERE id = $3")
-        .bind(now.millis())
-        .bind(gone.then(|| now.millis()))
-        .bind(id.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn pause(transaction: &mut Transaction, id: &WebhookId, now: Timestamp, gone: bool) -> Result<()> {
+    let sql = "UPDATE webhooks SET paused_at = $1, gone_at = $2 WHERE id = $3";
+    sql!(sql; now, gone.then_some(now), id).execute(transaction).await
 }
 
-pub(crate) async fn resume(transaction: &mut Transaction, id: &WebhookId, head: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE webhooks SET paused_at = NULL, gone_at = NULL, after_seq = $1 WHERE id = $2")
-        .bind(head)
-        .bind(id.as_str())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+pub(crate) async fn resume(transaction: &mut Transaction, id: &WebhookId, head: i64) -> Result<()> {
+    let sql = "UPDATE webhooks SET paused_at = NULL, gone_at = NULL, after_seq = $1 WHERE id = $2";
+    sql!(sql; head, id).execute(transaction).await
 }
 
 /// Replaces the present secret by a new one. The present one is kept until `previous_until`.
@@ -129,23 +61,15 @@ pub(crate) async fn replace_secret(
     secret: &str,
     now: Timestamp,
     previous_until: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE webhooks SET previous_secret = secret, previous_until = $1, secret = $2, secret_made_at = $3
-         WHERE id = $4",
-    )
-    .bind(previous_until.millis())
-    .bind(secret)
-    .bind(now.millis())
-    .bind(id.as_str())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+) -> Result<()> {
+    let sql = "UPDATE webhooks SET previous_secret = secret, previous_until = $1, secret = $2, secret_made_at = $3
+         WHERE id = $4";
+    sql!(sql; previous_until, secret, now, id).execute(transaction).await
 }
 
-pub(crate) async fn remove(transaction: &mut Transaction, id: &WebhookId) -> Result<(), StoreError> {
+pub(crate) async fn remove(transaction: &mut Transaction, id: &WebhookId) -> Result<()> {
     for sql in ["DELETE FROM webhook_deliveries WHERE webhook_id = $1", "DELETE FROM webhooks WHERE id = $1"] {
-        sqlx::query(sql).bind(id.as_str()).execute(&mut **transaction).await?;
+        sql!(sql; id).execute(&mut *transaction).await?;
     }
     Ok(())
 }
@@ -157,43 +81,26 @@ pub(crate) struct WrappedRoute {
     pub previous: Option<(String, Timestamp)>,
 }
 
-pub(crate) async fn route(store: &Store, id: &WebhookId) -> Result<Option<WrappedRoute>, StoreError> {
-    sqlx::query("SELECT url, secret, previous_secret, previous_until FROM webhooks WHERE id = $1")
-        .bind(id.as_str())
-        .fetch_optional(store.reads())
-        .await?
-        .map(|row| {
-            let columns = Columns::of("webhooks", &row);
-            Ok(WrappedRoute {
-                url: columns.text("url")?,
-                secret: columns.text("secret")?,
-                previous: columns.optional_text("previous_secret")?.zip(columns.optional_moment("previous_until")?),
-            })
-        })
-        .transpose()
+row! { "webhooks" => WrappedRoute {
+    url, secret,
+    previous: |columns| Ok(columns.get::<Option<_>>("previous_secret")?.zip(columns.get("previous_until")?))
+} }
+
+pub(crate) async fn route(store: &Store, id: &WebhookId) -> Result<Option<WrappedRoute>> {
+    sql!("SELECT url, secret, previous_secret, previous_until FROM webhooks WHERE id = $1"; id).optional(store).await
 }
 
 /// Webhooks that have audit entries to check.
-pub(crate) async fn behind(store: &Store) -> Result<Vec<Webhook>, StoreError> {
-    let sql = format!("{COLUMNS} WHERE paused_at IS NULL AND after_seq < (SELECT seq FROM audit_head WHERE id = 1)");
-    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(store.reads()).await?.iter().map(webhook).collect()
+pub(crate) async fn behind(store: &Store) -> Result<Vec<Webhook>> {
+    composed_sql!("{COLUMNS} WHERE paused_at IS NULL AND after_seq < (SELECT seq FROM audit_head WHERE id = 1)")
+        .all(store)
+        .await
 }
 
 /// Moves a webhook forward in the audit log; false when another process did so, or the webhook was paused.
-pub(crate) async fn advance(
-    transaction: &mut Transaction,
-    id: &WebhookId,
-    from: i64,
-    to: i64,
-) -> Result<bool, StoreError> {
-    let moved =
-        sqlx::query("UPDATE webhooks SET after_seq = $1 WHERE id = $2 AND after_seq = $3 AND paused_at IS NULL")
-            .bind(to)
-            .bind(id.as_str())
-            .bind(from)
-            .execute(&mut **transaction)
-            .await?;
-    Ok(moved.rows_affected() == 1)
+pub(crate) async fn advance(transaction: &mut Transaction, id: &WebhookId, from: i64, to: i64) -> Result<bool> {
+    let sql = "UPDATE webhooks SET after_seq = $1 WHERE id = $2 AND after_seq = $3 AND paused_at IS NULL";
+    sql!(sql; to, id, from).changed(transaction).await
 }
 
 /// A delivery to be stored.
@@ -212,37 +119,23 @@ pub(crate) async fn insert_delivery(
     transaction: &mut Transaction,
     delivery: &NewDelivery<'_>,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO webhook_deliveries (id, webhook_id, seq, event, subject, body, created_at, attempts, next_attempt_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+) -> Result<()> {
+    sql!(
+        "INSERT INTO webhook_deliveries
+             (id, webhook_id, seq, event, subject, body, created_at, attempts, next_attempt_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        delivery.id, delivery.webhook, delivery.seq, delivery.event, delivery.subject, delivery.body, now,
+        delivery.attempts, delivery.next_attempt_at
     )
-    .bind(delivery.id.as_str())
-    .bind(delivery.webhook.as_str())
-    .bind(delivery.seq)
-    .bind(delivery.event)
-    .bind(delivery.subject)
-    .bind(delivery.body)
-    .bind(now.millis())
-    .bind(delivery.attempts)
-    .bind(delivery.next_attempt_at.millis())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
 }
 
 /// Webhooks with a delivery that is due.
-pub(crate) async fn due(store: &Store, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
-    sqlx::query(
-        "SELECT id FROM webhooks AS w WHERE paused_at IS NULL
-         AND EXISTS (SELECT 1 FROM webhook_deliveries AS d WHERE d.webhook_id = w.id AND d.next_attempt_at <= $1)",
-    )
-    .bind(now.millis())
-    .fetch_all(store.reads())
-    .await?
-    .iter()
-    .map(|row| Columns::of("webhooks", row).parsed("id", WebhookId::parse))
-    .collect()
+pub(crate) async fn due(store: &Store, now: Timestamp) -> Result<Vec<WebhookId>> {
+    let sql = "SELECT id FROM webhooks AS w WHERE paused_at IS NULL
+         AND EXISTS (SELECT 1 FROM webhook_deliveries AS d WHERE d.webhook_id = w.id AND d.next_attempt_at <= $1)";
+    sql!(sql; now).about("webhooks").all(store).await
 }
 
 /// A delivery that one process has claimed for a while: no other process sends it meanwhile.
@@ -263,38 +156,23 @@ pub(crate) async fn claim(
     webhook: &WebhookId,
     now: Timestamp,
     lease: Timestamp,
-) -> Result<Option<Claimed>, StoreError> {
+) -> Result<Option<Claimed>> {
     let mut transaction = store.begin_exchange().await?;
-    let due = sqlx::query(
+    let due: Option<(DeliveryId, i64, Timestamp, String)> = sql!(
         "SELECT d.id AS id, d.attempts AS attempts, d.next_attempt_at AS next_attempt_at, d.body AS body
          FROM webhook_deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
          WHERE d.webhook_id = $1 AND d.next_attempt_at <= $2 AND w.paused_at IS NULL
-         ORDER BY d.next_attempt_at, COALESCE(d.seq, 0) LIMIT 1",
+         ORDER BY d.next_attempt_at, COALESCE(d.seq, 0) LIMIT 1";
+        webhook, now
     )
-    .bind(webhook.as_str())
-    .bind(now.millis())
-    .fetch_optional(&mut *transaction)
+    .about("webhook_deliveries")
+    .optional(&mut transaction)
     .await?;
-    let Some(row) = due else { return Ok(None) };
-    let columns = Columns::of("webhook_deliveries", &row);
-    let claimed = Claimed {
-        id: columns.parsed("id", DeliveryId::parse)?,
-        webhook: webhook.clone(),
-        attempts: columns.number("attempts")? + 1,
-        lease,
-        body: columns.text("body")?,
-    };
-    let taken = sqlx::query(
-        "UPDATE webhook_deliveries SET attempts = attempts + 1, next_attempt_at = $1
-         WHERE id = $2 AND next_attempt_at = $3",
-    )
-    .bind(lease.millis())
-    .bind(claimed.id.as_str())
-    .bind(columns.number("next_attempt_at")?)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok((taken.rows_affected() == 1).then_some(claimed))
+    let Some((id, attempts, due_at, body)) = due else { return Ok(None) };
+    let sql = "UPDATE webhook_deliveries SET attempts = attempts + 1, next_attempt_at = $1
+         WHERE id = $2 AND next_attempt_at = $3";
+    let taken = sql!(sql; lease, id, due_at).commit(transaction).await?;
+    Ok(taken.then(|| Claimed { id, webhook: webhook.clone(), attempts: attempts + 1, lease, body }))
 }
 
 /// The result of an attempt.
@@ -308,40 +186,25 @@ pub(crate) struct Attempt {
 }
 
 /// Stores the result of a claimed delivery, unless another process has claimed it meanwhile.
-pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) -> Result<(), StoreError> {
+pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) -> Result<()> {
     let mut transaction = store.begin_exchange().await?;
-    let (at, status) = (attempt.at.millis(), attempt.status.map(i64::from));
+    let (at, status) = (attempt.at, attempt.status.map(i64::from));
     let delivered_at = attempt.problem.is_none().then_some(at);
-    let recorded = sqlx::query(
+    let recorded = sql!(
         "UPDATE webhook_deliveries SET next_attempt_at = $1, last_attempt_at = $2, last_status = $3, last_problem = $4,
                 delivered_at = $5
-         WHERE id = $6 AND next_attempt_at = $7",
+         WHERE id = $6 AND next_attempt_at = $7";
+        attempt.next_attempt_at, at, status, attempt.problem, delivered_at, claimed.id, claimed.lease
     )
-    .bind(millis(attempt.next_attempt_at))
-    .bind(at)
-    .bind(status)
-    .bind(attempt.problem.as_deref())
-    .bind(delivered_at)
-    .bind(claimed.id.as_str())
-    .bind(claimed.lease.millis())
-    .execute(&mut *transaction)
+    .changed(&mut transaction)
     .await?;
-    if recorded.rows_affected() == 1 {
-        sqlx::query(
-            "UPDATE webhooks SET last_attempt_at = $1, last_status = $2, last_problem = $3,
+    if recorded {
+        let sql = "UPDATE webhooks SET last_attempt_at = $1, last_status = $2, last_problem = $3,
                     failing_since = CASE WHEN $4 IS NULL THEN COALESCE(failing_since, $1) ELSE NULL END
-             WHERE id = $5",
-        )
-        .bind(at)
-        .bind(status)
-        .bind(attempt.problem.as_deref())
-        .bind(delivered_at)
-        .bind(claimed.webhook.as_str())
-        .execute(&mut *transaction)
-        .await?;
+             WHERE id = $5";
+        sql!(sql; at, status, attempt.problem, delivered_at, claimed.webhook).execute(&mut transaction).await?;
     }
-    transaction.commit().await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Makes a delivery due; false when the webhook has no delivery with this identifier.
@@ -350,19 +213,10 @@ pub(crate) async fn send_again(
     webhook: &WebhookId,
     delivery: &DeliveryId,
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    let mut transaction = store.begin_exchange().await?;
-    let updated = sqlx::query(
-        "UPDATE webhook_deliveries SET attempts = 0, next_attempt_at = $1, delivered_at = NULL
-         WHERE id = $2 AND webhook_id = $3",
-    )
-    .bind(now.millis())
-    .bind(delivery.as_str())
-    .bind(webhook.as_str())
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(updated.rows_affected() == 1)
+) -> Result<bool> {
+    let sql = "UPDATE webhook_deliveries SET attempts = 0, next_attempt_at = $1, delivered_at = NULL
+         WHERE id = $2 AND webhook_id = $3";
+    sql!(sql; now, delivery, webhook).commit(store.begin_exchange().await?).await
 }
 
 /// A message to a webhook, sent or waiting.
@@ -396,37 +250,20 @@ pub(crate) const DELIVERIES: &str =
                 delivered_at
          FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, COALESCE(seq, 0) DESC, id LIMIT $2";
 
+row! { "webhook_deliveries" => Delivery {
+    id, event, subject, created_at, attempts, next_attempt_at, last_attempt_at, last_status, last_problem,
+    delivered_at
+} }
+
 /// The newest deliveries, newest first.
-pub(crate) async fn deliveries(store: &Store, webhook: &WebhookId, limit: i64) -> Result<Vec<Delivery>, StoreError> {
-    sqlx::query(DELIVERIES)
-        .bind(webhook.as_str())
-        .bind(limit)
-        .fetch_all(store.reads())
-        .await?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of("webhook_deliveries", row);
-            Ok(Delivery {
-                id: columns.parsed("id", DeliveryId::parse)?,
-                event: columns.text("event")?,
-                subject: columns.text("subject")?,
-                created_at: columns.moment("created_at")?,
-                attempts: columns.number("attempts")?,
-                next_attempt_at: columns.optional_moment("next_attempt_at")?,
-                last_attempt_at: columns.optional_moment("last_attempt_at")?,
-                last_status: columns.optional_number("last_status")?,
-                last_problem: columns.optional_text("last_problem")?,
-                delivered_at: columns.optional_moment("delivered_at")?,
-            })
-        })
-        .collect()
+pub(crate) async fn deliveries(store: &Store, webhook: &WebhookId, limit: i64) -> Result<Vec<Delivery>> {
+    sql!(DELIVERIES; webhook, limit).all(store).await
 }
 
 /// How many deliveries of the webhook `$1` wait.
 pub(crate) const WAITING: &str =
     "SELECT COUNT(*) AS n FROM webhook_deliveries WHERE webhook_id = $1 AND next_attempt_at IS NOT NULL";
 
-pub(crate) async fn waiting(store: &Store, webhook: &WebhookId) -> Result<i64, StoreError> {
-    let row = sqlx::query(WAITING).bind(webhook.as_str()).fetch_one(store.reads()).await?;
-    Columns::of("webhook_deliveries", &row).number("n")
+pub(crate) async fn waiting(store: &Store, webhook: &WebhookId) -> Result<i64> {
+    sql!(WAITING; webhook).one(store).await
 }

@@ -93,7 +93,7 @@ impl CredentialClaim {
         let Self::Secret(presented) = self else { return Ok(false) };
         let SecretValue::Generated(secret) = &presented.value else { return Ok(false) };
         let hash = secret.hash(&context.keys.pepper);
-        let found = store::credential::secret_by_hash(context.store.reads(), &hash).await?;
+        let found = store::credential::secret_by_hash(&context.store, &hash).await?;
         Ok(found.is_some_and(|(owner, secret)| {
             presented.allows_name(owner.as_str()) && secret.end().is_live(context.now())
         }))
@@ -137,7 +137,7 @@ async fn imported(
         if context.secret_hashing.verify_imported(Arc::clone(&secret), hash, origin.address).await? {
             let mut transaction = context.store.begin_exchange().await?;
             store::credential::replace_hash(&mut transaction, id, &ours).await?;
-            transaction.commit().await.map_err(StoreError::from)?;
+            transaction.commit().await?;
             return Ok(Some(ours));
         }
     }
@@ -180,11 +180,11 @@ async fn check(
     if writes {
         store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
     }
-    transaction.commit().await.map_err(StoreError::from)?;
+    transaction.commit().await?;
     if !writes && is_news(&state, origin.address, now) {
         let mut transaction = context.store.begin_exchange().await?;
         store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
     }
     Ok(Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
 }

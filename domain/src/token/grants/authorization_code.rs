@@ -112,7 +112,7 @@ async fn consent_of(
         client_id: code.client_id,
         server_id: server.id.clone(),
         scopes: code.scopes,
-        status_index: store::token::status_list::next_index(change.transaction()).await?,
+        status_index: store::token::status_list::take(change.transaction(), 1).await?,
         created_at: now,
         expires_at: now.plus(ABSOLUTE_LIMIT),
         last_used_at: now,

@@ -38,7 +38,7 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
 
 /// The client may have been removed, or its secret ended, since it was authenticated.
 pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<(), OAuthError> {
-    let client = store::client::find_in(change.transaction(), id).await?;
+    let client = store::client::find(change.transaction(), id).await?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
         None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
@@ -46,7 +46,7 @@ pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> R
 }
 
 pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<(), OAuthError> {
-    let person = store::person::find_in(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
+    let person = store::person::find(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
     if person.disabled_at.is_some() {
         return Err(invalid_grant("the person is disabled"));
     }
@@ -54,7 +54,7 @@ pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Resu
 }
 
 pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer, OAuthError> {
-    let servers = store::server::list_in(change.transaction()).await?;
+    let servers = store::server::list(change.transaction()).await?;
     Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
 }
 
@@ -139,7 +139,7 @@ impl Redemption<'_> {
         store::client::consent::insert_token(transaction, &token).await?;
         store::client::consent::mark_used(transaction, &grant.id, now, address.as_deref()).await?;
         store::client::mark_used(transaction, &grant.client_id, now).await?;
-        let mut signing = store::operations::keys::active_signing_keys(&mut **transaction, now).await?;
+        let mut signing = store::operations::keys::active_signing_keys(&mut *transaction, now).await?;
         // The key is taken before the commit: if signing is not possible, the code or token is not used up.
         let kid = signing.remove(self.server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
         context.keys.signing.get(&context.store, &kid, now).await?;

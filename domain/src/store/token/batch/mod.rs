@@ -20,12 +20,9 @@ use crate::base::id::{AuthenticatorId, ClientId, McpServerId};
 use crate::model::server::McpServer;
 use crate::model::server::scope::Scopes;
 use crate::model::token::{AuthenticatorState, ClientProof, IssuedToken, SingleUse};
-use crate::store::connection::Store;
-use crate::store::connection::transaction::Transaction;
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::credential::authenticators::KeyRow;
-use crate::store::engine::Engine;
-use crate::store::error::StoreError;
+use crate::store::{Engine, Result, Store, StoreError, Transaction};
 
 /// A table of authenticators.
 struct AuthenticatorTable {

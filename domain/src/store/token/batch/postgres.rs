@@ -23,17 +23,15 @@ use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
-use crate::store::columns::{Columns, list, to_json};
-use crate::store::connection::Store;
+use crate::store::columns::list;
 use crate::store::connection::postgres::ChangeLock;
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
-use crate::store::engine::Engine;
-use crate::store::error::StoreError;
 use crate::store::server;
 use crate::store::token::batch::{
     AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
     StateRow, newest,
 };
+use crate::store::{Columns, Engine, Result, Store, StoreError, to_json};
 
 /// The tables of authenticators, each with the parameter that holds the look-ups in it: lists of positions in the batch
 /// and keys.
@@ -124,7 +122,7 @@ fn batch_state(rows: &[AnyRow], asked: usize) -> Result<BatchState, StoreError> 
             }
         }
     }
-    Ok(BatchState { head: columns.number("head")?, signing: newest(columns.json("signing_keys")?), states })
+    Ok(BatchState { head: columns.get("head")?, signing: newest(columns.json("signing_keys")?), states })
 }
 
 pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
@@ -197,7 +195,7 @@ impl Batches {
 
     pub(crate) async fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {
         let mut connection = self.take().await?;
-        let servers = server::list_in(&mut connection).await;
+        let servers = server::list(&mut *connection).await;
         self.keep_if_ok(connection, servers)
     }
 
@@ -315,7 +313,7 @@ fn names(rows: &[AnyRow]) -> Result<HashSet<(String, String)>, StoreError> {
     rows.iter()
         .map(|row| {
             let columns = Columns::of("used_assertions", row);
-            Ok((columns.text("client_id")?, columns.text("jti")?))
+            Ok((columns.get("client_id")?, columns.get("jti")?))
         })
         .collect()
 }

@@ -16,16 +16,15 @@ use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
-use crate::store::connection::Store;
 use crate::store::connection::sqlite;
 use crate::store::connection::transaction::WritePermit;
 use crate::store::credential::authenticators::{self, KeyRow};
-use crate::store::error::StoreError;
 use crate::store::server::{self, ServerRow};
 use crate::store::token::batch::{
     AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
     StateRow, damaged, newest,
 };
+use crate::store::{Result, Store, StoreError};
 
 /// How many statements stay prepared: all statements of this module.
 const STATEMENTS: usize = 16;

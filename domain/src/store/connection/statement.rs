@@ -1,0 +1,164 @@
+//! Statements: a text with the values of its parameters, run where it is told, and read into types.
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, SqlSafeStr};
+
+use crate::store::columns::{Columns, FromRow, Parameter, ParameterValue};
+use crate::store::connection::Store;
+use crate::store::connection::transaction::Transaction;
+use crate::store::error::Result;
+
+/// A statement and its parameters.
+pub(crate) struct Statement {
+    query: Query<'static, sqlx::Any, AnyArguments>,
+    table: &'static str,
+}
+
+/// A [`Statement`] of a constant text: `sql!("… $1 … $2 …"; first, second)`.
+macro_rules! sql {
+    ($text:expr $(; $($value:expr),+ $(,)?)?) => {
+        $crate::store::connection::statement::Statement::of($text)$($(.bind(&$value))+)?
+    };
+}
+pub(crate) use sql;
+
+/// A [`Statement`] whose text has parts in braces, as in [`format!`]. The parts are constants of the store: what comes
+/// from outside is always a parameter.
+macro_rules! composed_sql {
+    ($text:literal $(; $($value:expr),+ $(,)?)?) => {
+        $crate::store::connection::statement::Statement::composed(format!($text))$($(.bind(&$value))+)?
+    };
+}
+pub(crate) use composed_sql;
+
+impl Statement {
+    /// A statement without parameters yet.
+    pub(crate) fn of(text: impl SqlSafeStr) -> Self {
+        Self { query: sqlx::query(text), table: "the database" }
+    }
+
+    /// A statement without parameters yet, composed of constants of the store.
+    pub(crate) fn composed(text: impl Into<String>) -> Self {
+        Self::of(AssertSqlSafe(text.into()))
+    }
+
+    /// Adds the value of the next parameter.
+    pub(crate) fn bind(mut self, value: &(impl Parameter + ?Sized)) -> Self {
+        self.query = match value.value() {
+            ParameterValue::Text(text) => self.query.bind(text.as_deref()),
+            ParameterValue::Number(number) => self.query.bind(number),
+        };
+        self
+    }
+
+    /// Names the table for the fault of a row whose type does not say it.
+    pub(crate) fn about(self, table: &'static str) -> Self {
+        Self { table, ..self }
+    }
+
+    /// Runs the statement.
+    pub(crate) async fn execute<'on>(self, on: impl On<'on>) -> Result<()> {
+        self.affected(on).await.map(drop)
+    }
+
+    /// Runs the statement. Returns how many rows it changed.
+    pub(crate) async fn affected<'on>(self, on: impl On<'on>) -> Result<u64> {
+        let done = match on.connection() {
+            Any(pool) => self.query.execute(pool).await?,
+            This(connection) => self.query.execute(connection).await?,
+        };
+        Ok(done.rows_affected())
+    }
+
+    /// Runs the statement. Returns whether it changed a row.
+    pub(crate) async fn changed<'on>(self, on: impl On<'on>) -> Result<bool> {
+        Ok(self.affected(on).await? > 0)
+    }
+
+    /// Runs the statement as a transaction of its own. Returns whether it changed a row.
+    pub(crate) async fn commit(self, mut transaction: Transaction) -> Result<bool> {
+        let changed = self.changed(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    async fn first(self, connection: StatementConnection<'_>) -> Result<Option<AnyRow>> {
+        Ok(match connection {
+            Any(pool) => self.query.fetch_optional(pool).await?,
+            This(connection) => self.query.fetch_optional(connection).await?,
+        })
+    }
+
+    /// Whether there is a row.
+    pub(crate) async fn exists<'on>(self, on: impl On<'on>) -> Result<bool> {
+        Ok(self.first(on.connection()).await?.is_some())
+    }
+
+    /// The row, if there is one.
+    pub(crate) async fn optional<'on, T: FromRow>(self, on: impl On<'on>) -> Result<Option<T>> {
+        let table = self.table;
+        self.first(on.connection()).await?.as_ref().map(|row| read(table, row)).transpose()
+    }
+
+    /// The only row.
+    pub(crate) async fn one<'on, T: FromRow>(self, on: impl On<'on>) -> Result<T> {
+        Ok(self.optional(on).await?.ok_or(sqlx::Error::RowNotFound)?)
+    }
+
+    /// All rows.
+    pub(crate) async fn all<'on, T: FromRow>(self, on: impl On<'on>) -> Result<Vec<T>> {
+        self.collect(on).await
+    }
+
+    /// All rows, in a collection of any kind.
+    pub(crate) async fn collect<'on, T: FromRow, C: FromIterator<T>>(self, on: impl On<'on>) -> Result<C> {
+        let rows = match on.connection() {
+            Any(pool) => self.query.fetch_all(pool).await?,
+            This(connection) => self.query.fetch_all(connection).await?,
+        };
+        rows.iter().map(|row| read(self.table, row)).collect()
+    }
+}
+
+fn read<T: FromRow>(table: &'static str, row: &AnyRow) -> Result<T> {
+    T::from_row(&Columns::of(T::TABLE.unwrap_or(table), row))
+}
+
+/// Where a statement runs. The [`Store`] itself stands for its connections for reads.
+pub(crate) trait On<'on> {
+    fn connection(self) -> StatementConnection<'on>;
+}
+
+/// See [`On`]. It is an enum and not a type of the trait: the compiler cannot see that futures with such types are
+/// [`Send`].
+pub(crate) enum StatementConnection<'on> {
+    Any(&'on AnyPool),
+    This(&'on mut AnyConnection),
+}
+
+use StatementConnection::{Any, This};
+
+impl<'on> On<'on> for &'on Store {
+    fn connection(self) -> StatementConnection<'on> {
+        Any(self.reads())
+    }
+}
+
+impl<'on> On<'on> for &'on AnyPool {
+    fn connection(self) -> StatementConnection<'on> {
+        Any(self)
+    }
+}
+
+impl<'on> On<'on> for &'on mut Transaction {
+    fn connection(self) -> StatementConnection<'on> {
+        This(self)
+    }
+}
+
+impl<'on> On<'on> for &'on mut AnyConnection {
+    fn connection(self) -> StatementConnection<'on> {
+        This(self)
+    }
+}
