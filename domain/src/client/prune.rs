@@ -32,7 +32,7 @@ pub async fn run(context: &Context) -> Result<usize, Fault> {
     let mut total = 0;
     loop {
         let mut change = context.begin_change().await?;
-        let removed = client::delete_unused(change.transaction(), &unused, BATCH_SIZE as i64).await?;
+        let removed = client::delete_unused(&mut change, &unused, BATCH_SIZE as i64).await?;
         if removed.is_empty() {
             return Ok(total);
         }

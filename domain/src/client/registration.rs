@@ -9,12 +9,12 @@ use crate::base::text::is_unprintable;
 use crate::client::added;
 use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
-use crate::error::{Fault, through_fault};
+use crate::error::operation_error;
 use crate::model::actor::Actor;
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// The metadata members that a client may send:
 ///
@@ -45,27 +45,23 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_METADATA: usize = 4 * 1024;
 const UNNAMED: &str = "Unnamed client";
 
-/// Why a client was not registered (RFC 7591 §3.2.2).
-#[derive(Debug, thiserror::Error)]
-pub enum RegistrationError {
-    /// Clients cannot register themselves here.
-    #[error("registration is off")]
-    Off,
-    /// The client did not bring the operator's token.
-    #[error("the initial access token is missing or wrong")]
-    Unauthorized,
-    /// `invalid_redirect_uri`, and the reason.
-    #[error("{0}")]
-    RedirectUri(&'static str),
-    /// `invalid_client_metadata`, and the reason.
-    #[error("{0}")]
-    Metadata(&'static str),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a client was not registered (RFC 7591 §3.2.2).
+    pub enum RegistrationError {
+        /// Clients cannot register themselves here.
+        #[error("registration is off")]
+        Off,
+        /// The client did not bring the operator's token.
+        #[error("the initial access token is missing or wrong")]
+        Unauthorized,
+        /// `invalid_redirect_uri`, and the reason.
+        #[error("{0}")]
+        RedirectUri(&'static str),
+        /// `invalid_client_metadata`, and the reason.
+        #[error("{0}")]
+        Metadata(&'static str),
+    }
 }
-
-through_fault!(RegistrationError: StoreError);
 
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
 /// `Authorization` header. Returns the answer (§3.2.1): all members of the request, the identifier, and a secret when
@@ -100,24 +96,14 @@ pub async fn register(
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
+    let id = AppClientId::generate(context.random.as_ref());
     let client = AppClient {
-        id: AppClientId::generate(context.random.as_ref()),
-        kind: ClientKind::Dynamic,
-        name,
-        redirect_uris,
         metadata,
         secret_hint: secret.as_ref().map(PlainSecret::hint),
-        secret_ended: false,
-        leaked_at: None,
-        created_by: "Itself".to_owned(),
-        made_by: None,
-        created_at: now,
-        last_used_at: None,
-        removed_at: None,
-        described_at: None,
+        ..AppClient::new(id, ClientKind::Dynamic, name, redirect_uris, "Itself", now)
     };
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
-    store::client::insert(change.transaction(), &client, hash.as_ref()).await?;
+    store::client::insert(&mut change, &client, hash.as_ref()).await?;
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
     change.commit(&actor, &added(&client)).await?;
     let mut answer = client.metadata;
@@ -131,11 +117,12 @@ pub async fn register(
 }
 
 fn read(metadata: &[u8]) -> Result<Map<String, Value>, RegistrationError> {
-    let not_an_object = RegistrationError::Metadata("The body must be a JSON object without repeated members.");
     if metadata.len() > LONGEST_METADATA {
         return Err(RegistrationError::Metadata("The metadata is too long."));
     }
-    let Some(Value::Object(members)) = strict_json::parse(metadata) else { return Err(not_an_object) };
+    let Some(Value::Object(members)) = strict_json::parse(metadata) else {
+        return Err(RegistrationError::Metadata("The body must be a JSON object without repeated members."));
+    };
     if !members.keys().all(|name| MEMBERS.contains(&name.as_str())) {
         return Err(RegistrationError::Metadata("A member is none of RFC 7591, or not supported here."));
     }

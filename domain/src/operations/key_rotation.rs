@@ -9,11 +9,11 @@ use serde_json::json;
 use crate::base::clock::Timestamp;
 use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::{Fault, through_fault};
+use crate::error::{Fault, operation_error};
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
-use crate::store::{self, StoreError};
+use crate::store;
 
 pub use crate::store::operations::keys::SigningKeyState;
 
@@ -31,21 +31,17 @@ pub enum RotationMode {
     Emergency,
 }
 
-/// Why no key was replaced.
-#[derive(Debug, thiserror::Error)]
-pub enum RotationError {
-    /// No MCP server uses this algorithm, or the actor is no administrator.
-    #[error("there is no key of this algorithm")]
-    NoSuchKey,
-    /// A new key is published and does not sign yet.
-    #[error("a new key is published already and signs soon")]
-    UnderWay,
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why no key was replaced.
+    pub enum RotationError {
+        /// No MCP server uses this algorithm, or the actor is no administrator.
+        #[error("there is no key of this algorithm")]
+        NoSuchKey,
+        /// A new key is published and does not sign yet.
+        #[error("a new key is published already and signs soon")]
+        UnderWay,
+    }
 }
-
-through_fault!(RotationError: StoreError);
 
 /// The keys that are published now, and the keys that left the JWKS in the last 30 days.
 pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {
@@ -64,7 +60,7 @@ pub async fn rotate(
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
     let now = change.now();
-    let mut present = store::operations::keys::signing_key_states(&mut **change.transaction(), now).await?;
+    let mut present = store::operations::keys::signing_key_states(&mut **change, now).await?;
     present.retain(|key| key.alg == algorithm.as_str());
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);
@@ -79,9 +75,9 @@ pub async fn rotate(
         }
         RotationMode::Emergency => (now, now),
     };
-    store::operations::keys::retire_signing_keys(change.transaction(), algorithm.as_str(), leave).await?;
+    store::operations::keys::retire_signing_keys(&mut change, algorithm.as_str(), leave).await?;
     let random = context.random.as_ref();
-    let kid = context.keys.signing.add(change.transaction(), algorithm, active_from, now, random).await?;
+    let kid = context.keys.signing.add(&mut change, algorithm, active_from, now, random).await?;
     let event = Event::new(Action::SigningKeyRotated, Target::SigningKey, &kid, algorithm.as_str()).with(json!({
         "emergency": haste == RotationMode::Emergency,
         "signs_from": active_from.rfc3339(),

@@ -19,11 +19,11 @@ use crate::store;
 pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, Fault> {
     let old = &context.keys.master;
     let mut change = context.begin_change().await?;
-    let values = store::operations::wrapped::all_in(change.transaction()).await?;
+    let values = store::operations::wrapped::all_in(&mut change).await?;
     for value in &values {
         let plain = old.unwrap(value.purpose, &value.wrapped)?;
         let wrapped = new.wrap(value.purpose, &plain, context.random.as_ref())?;
-        store::operations::wrapped::replace(change.transaction(), value, &wrapped).await?;
+        store::operations::wrapped::replace(&mut change, value, &wrapped).await?;
     }
     let event =
         Event::new(Action::MasterKeyReplaced, Target::MasterKey, new.id(), new.id()).with(json!({ "old": old.id() }));

@@ -40,10 +40,8 @@ pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -
 /// The session of this cookie, unless it ended, was idle too long or is too old. Stores the use.
 pub async fn load(context: &Context, cookie: &CookieHash) -> Result<Option<Session>, Fault> {
     let now = context.now();
-    let Some(session) = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?
-    else {
-        return Ok(None);
-    };
+    let found = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?;
+    let Some(session) = found else { return Ok(None) };
     if now.since(session.seen_at) >= TOUCH_INTERVAL {
         store::person::session::touch(&context.store, cookie, now).await?;
     }
@@ -70,7 +68,7 @@ pub async fn list(context: &Context, person: &PersonId) -> Result<Vec<Session>, 
 /// Ends one of the person's sessions; false when there is no such live session.
 pub async fn end(context: &Context, actor: &Actor, person: &PersonId, id: &SessionId) -> Result<bool, Fault> {
     let mut change = context.begin_change().await?;
-    if !store::person::session::end(change.transaction(), person, id, context.now()).await? {
+    if !store::person::session::end(&mut change, person, id, context.now()).await? {
         return Ok(false);
     }
     change.commit(actor, &Event::new(Action::SessionEnded, Target::Session, id.as_str(), actor.name())).await?;

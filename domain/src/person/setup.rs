@@ -66,7 +66,7 @@ pub async fn create_first_administrator(
     person.administrator_since = Some(now);
     let mut change = context.begin_change().await?;
     let hash = digest::sha256(token.as_bytes());
-    if !store::person::consume_setup_link(change.transaction(), &hash, now).await? {
+    if !store::person::consume_setup_link(&mut change, &hash, now).await? {
         return Err(SetupError::LinkUnusable);
     }
     person::insert(&mut change, &person).await?;

@@ -9,7 +9,7 @@ use crate::base::random::Random;
 use crate::crypto::keys::purpose::{AUDIT, FORMS, INSTANCE_KEYS, PEPPER};
 use crate::crypto::keys::signing::{self, TokenAlgorithm};
 use crate::crypto::keys::{KeyError, MacKey, MasterKey};
-use crate::error::Fault;
+use crate::error::{Fault, Result};
 use crate::services::signing_keys::SigningKeys;
 use crate::store::{self, Store, StoreError};
 
@@ -37,7 +37,7 @@ pub async fn is_initialised(store: &Store) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// [`KeyError::WrongMasterKey`], [`KeyError::Damaged`] or [`KeyError::Missing`].
-pub async fn check_master_key(store: &Store, master: &MasterKey) -> Result<(), Fault> {
+pub async fn check_master_key(store: &Store, master: &MasterKey) -> Result<()> {
     let stored = store::operations::keys::instance_keys(store).await?;
     let row = stored.iter().find(|row| row.purpose == PEPPER).ok_or(KeyError::Missing(PEPPER))?;
     Ok(master.unwrap(PEPPER, &row.wrapped).map(drop)?)
@@ -50,12 +50,7 @@ impl Keys {
     ///
     /// [`KeyError::WrongMasterKey`], [`KeyError::Damaged`] or [`KeyError::Missing`] when an existing database
     /// cannot be opened; nothing is changed then.
-    pub async fn open(
-        store: &Store,
-        master: Arc<MasterKey>,
-        clock: &dyn Clock,
-        random: &dyn Random,
-    ) -> Result<Self, Fault> {
+    pub async fn open(store: &Store, master: Arc<MasterKey>, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
         if !is_initialised(store).await? {
             initialise(store, &master, clock.now(), random).await?;
         }
@@ -90,7 +85,7 @@ impl Keys {
 /// # Errors
 ///
 /// [`KeyError::WrongMasterKey`] or [`KeyError::Damaged`] at the first value that does not open.
-pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize, Fault> {
+pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize> {
     let wrapped = store::operations::wrapped::all(store).await?;
     for value in &wrapped {
         keys.master.unwrap(value.purpose, &value.wrapped)?;
@@ -100,12 +95,7 @@ pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize, Fault>
 
 /// Makes every key of a new database in one transaction. Two programs that start at once both come here; the
 /// second finds the rows of the first and leaves them.
-pub(crate) async fn initialise(
-    store: &Store,
-    master: &MasterKey,
-    now: Timestamp,
-    random: &dyn Random,
-) -> Result<(), Fault> {
+pub(crate) async fn initialise(store: &Store, master: &MasterKey, now: Timestamp, random: &dyn Random) -> Result<()> {
     let mut transaction = store.begin().await?;
     if !store::operations::keys::instance_keys_in(&mut transaction).await?.is_empty() {
         return Ok(());

@@ -12,7 +12,7 @@ use crate::base::id::{AuthenticatorId, ClientId};
 use crate::context::Context;
 use crate::crypto::jws::{UncheckedJws, seconds, text};
 use crate::crypto::public_key::PublicKey;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
 use crate::services::issuer_keys::IssuerKeysError;
@@ -72,11 +72,7 @@ pub enum AssertionError {
     Fault(Fault),
 }
 
-impl<Error: Into<Fault>> From<Error> for AssertionError {
-    fn from(error: Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(AssertionError);
 
 fn rejected(client_id: Option<&ClientId>, detail: impl Into<String>) -> AssertionError {
     AssertionError::Rejected { client_id: client_id.cloned(), detail: detail.into() }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_SECRET;
 use crate::services::keyring::Keys;
@@ -46,11 +47,7 @@ impl SigningSecret {
     }
 }
 
-impl std::fmt::Debug for SigningSecret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SigningSecret(redacted)")
-    }
-}
+debug_as!(SigningSecret, "SigningSecret(redacted)");
 
 #[cfg(test)]
 mod tests {

@@ -162,11 +162,8 @@ pub async fn send_again(context: &Context, webhook: &WebhookId, delivery: &Deliv
     if found.paused_at.is_some() {
         return Err(WebhookError::Paused);
     }
-    if store::webhook::send_again(&context.store, webhook, delivery, context.now()).await? {
-        Ok(())
-    } else {
-        Err(WebhookError::NotFound)
-    }
+    let is_found = store::webhook::send_again(&context.store, webhook, delivery, context.now()).await?;
+    if is_found { Ok(()) } else { Err(WebhookError::NotFound) }
 }
 
 #[cfg(test)]

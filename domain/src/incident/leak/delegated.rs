@@ -56,15 +56,15 @@ impl DelegatedLeak {
     /// Whether `authority` may see and end it. Administrators may do so for everything, a person only for what acts for
     /// them.
     pub(crate) fn is_seen_by(&self, authority: &Authority) -> bool {
-        let person = match &self.found {
+        authority.person().is_ok_and(|seen| seen.is_none() || seen == self.person())
+    }
+
+    /// For whom it acts.
+    fn person(&self) -> Option<&PersonId> {
+        match &self.found {
             LeakSubject::PersonalToken(listed) => Some(&listed.token.person),
             LeakSubject::Consent(listed) => Some(&listed.consent.person),
             LeakSubject::Client(_) => None,
-        };
-        match authority {
-            Authority::Everything => true,
-            Authority::Person { id, .. } => person == Some(id),
-            Authority::Team(_) => false,
         }
     }
 }
@@ -78,9 +78,10 @@ pub(crate) async fn find(
 ) -> Result<Option<DelegatedLeak>, Fault> {
     let hash = secret.hash(&context.keys.pepper);
     Ok(match kind {
-        SecretKind::Client => client::find_by_secret(context, &hash)
-            .await?
-            .map(|client| DelegatedLeak { found: LeakSubject::Client(client), works: true }),
+        SecretKind::Client => {
+            let found = client::find_by_secret(context, &hash).await?;
+            found.map(|client| DelegatedLeak { found: LeakSubject::Client(client), works: true })
+        }
         SecretKind::PersonalToken => {
             store::client::personal_token::find_by_hash(&context.store, &hash).await?.map(|listed| DelegatedLeak {
                 works: listed.token.is_live(now) && !listed.is_person_disabled,
@@ -158,11 +159,8 @@ pub(crate) async fn report(
     if policy == Policy::Revoke {
         end(context, actor, &leak, place).await?;
     }
-    tracing::warn!(
-        id = leak.id(),
-        revoked = policy == Policy::Revoke,
-        "something that acts for people was reported as leaked"
-    );
+    let revoked = policy == Policy::Revoke;
+    tracing::warn!(id = leak.id(), revoked, "something that acts for people was reported as leaked");
     Ok(true)
 }
 
@@ -185,18 +183,15 @@ async fn note(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<(), Fault> {
-    let (target, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
-        LeakSubject::PersonalToken(listed) => {
-            (Target::PersonalToken, &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
-        }
-        LeakSubject::Consent(listed) => {
-            (Target::Consent, &listed.client_name, Some(&listed.consent.person), Table::Consents)
-        }
-        LeakSubject::Client(client) => (Target::Client, &client.name, None, Table::Clients),
+    let person = leak.person();
+    let (target, name, table) = match &leak.found {
+        LeakSubject::PersonalToken(listed) => (Target::PersonalToken, &listed.token.name, Table::PersonalTokens),
+        LeakSubject::Consent(listed) => (Target::Consent, &listed.client_name, Table::Consents),
+        LeakSubject::Client(client) => (Target::Client, &client.name, Table::Clients),
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if policy == Policy::Alert && !store::incident::leak::mark(change.transaction(), table, leak.id(), now).await? {
+    if policy == Policy::Alert && !store::incident::leak::mark(&mut change, table, leak.id(), now).await? {
         return Ok(());
     }
     let mut event = Event::new(Action::LeakReported, target, leak.id(), name).with(json!({
@@ -204,9 +199,6 @@ async fn note(
         "found_at": place,
         "revoked": policy == Policy::Revoke,
     }));
-    if let Some(person) = person {
-        event = event.about(person);
-    }
-    change.commit(actor, &event).await?;
-    Ok(())
+    event.person = person.cloned();
+    Ok(change.commit(actor, &event).await?)
 }

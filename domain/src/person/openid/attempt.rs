@@ -23,7 +23,7 @@ use crate::model::origin::Origin;
 use crate::model::ports::TokenRequest;
 use crate::person::openid::discovery::{self, Endpoints};
 use crate::person::openid::id_token::{self, Identity};
-use crate::person::openid::{OpenIdError, RETURN_PATH};
+use crate::person::openid::{OpenIdError, RETURN_PATH, Result};
 use crate::person::sign_in;
 use crate::services::relying_party::{Provider, RelyingParty};
 use crate::store::person::openid::StoredAttempt;
@@ -78,7 +78,7 @@ pub struct Finished {
     /// The purpose of the attempt.
     pub purpose: AttemptPurpose,
     /// The account that the provider proved.
-    pub proved: Result<Identity, OpenIdError>,
+    pub proved: Result<Identity>,
 }
 
 /// Begins an attempt from `address`.
@@ -91,7 +91,7 @@ pub async fn begin(
     relying_party: &RelyingParty,
     purpose: AttemptPurpose,
     address: Option<IpAddr>,
-) -> Result<StartedAttempt, OpenIdError> {
+) -> Result<StartedAttempt> {
     let endpoints = discovery::endpoints(relying_party, context.now()).await?;
     let (session, return_to) = match purpose {
         AttemptPurpose::SignIn { return_to } => {
@@ -133,7 +133,7 @@ pub async fn finish(
     browser: Option<&str>,
     session: Option<&SessionId>,
     origin: &Origin,
-) -> Result<Finished, OpenIdError> {
+) -> Result<Finished> {
     let browser = browser.ok_or(OpenIdError::NoAttempt)?;
     let (state_hash, browser_hash) = (hash(&returned.state), hash(browser));
     // An invented value must not wait for a write permit.
@@ -163,7 +163,7 @@ async fn prove(
     relying_party: &RelyingParty,
     returned: &Returned,
     browser: &str,
-) -> Result<Identity, OpenIdError> {
+) -> Result<Identity> {
     let endpoints = discovery::endpoints(relying_party, context.now()).await?;
     match &returned.issuer {
         Some(issuer) if *issuer != relying_party.provider.issuer => {
@@ -190,7 +190,7 @@ async fn redeem(
     endpoints: &Endpoints,
     code: &str,
     verifier: &str,
-) -> Result<Zeroizing<String>, OpenIdError> {
+) -> Result<Zeroizing<String>> {
     let request = token_request(&relying_party.provider, endpoints, &redirect_uri(context), code, verifier);
     let answer = relying_party.connection.redeem(&request).await.map_err(OpenIdError::Unavailable)?;
     let body = strict_json::parse(&answer.body);
@@ -275,11 +275,10 @@ async fn record(
             Ok(transaction.commit().await?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
-            let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(
-                json!({ "method": "OpenID", "issuer": relying_party.provider.issuer, "reason": error.to_string() }),
-            );
-            let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-            context.begin_change().await?.commit(&actor, &event).await.map(drop)
+            let issuer = &relying_party.provider.issuer;
+            let details = json!({ "method": "OpenID", "issuer": issuer, "reason": error.to_string() });
+            let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(details);
+            context.begin_change().await?.commit(&Actor::system_for(origin), &event).await
         }
         _ => Ok(()),
     }

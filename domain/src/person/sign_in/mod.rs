@@ -23,7 +23,7 @@ use crate::base::id::PersonId;
 use crate::base::network::network_of;
 use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::{Fault, through_fault};
+use crate::error::operation_error;
 use crate::model::actor::Actor;
 use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
@@ -99,36 +99,34 @@ pub enum ConfirmationProof {
     Passkey(PasskeyAnswer),
 }
 
-/// Why a person is not signed in.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// There is no such account, or the password is wrong. The caller never learns which.
-    #[error("the email address or the password is wrong")]
-    Refused,
-    /// The password was right. The code was wrong, or was used before.
-    #[error("the code is wrong")]
-    WrongCode,
-    /// The passkey was not accepted.
-    #[error("the passkey was not accepted")]
-    WrongPasskey,
-    /// The second step came too late, or the password was changed since the first.
-    #[error("the sign-in took too long")]
-    TooLate,
-    /// Too many failures. Nothing was checked.
-    #[error("too many failed sign-ins")]
-    Throttled {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still accepted.
-    #[error("too many wrong codes")]
-    TooManyCodes {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a person is not signed in.
+    pub enum SignInError {
+        /// There is no such account, or the password is wrong. The caller never learns which.
+        #[error("the email address or the password is wrong")]
+        Refused,
+        /// The password was right. The code was wrong, or was used before.
+        #[error("the code is wrong")]
+        WrongCode,
+        /// The passkey was not accepted.
+        #[error("the passkey was not accepted")]
+        WrongPasskey,
+        /// The second step came too late, or the password was changed since the first.
+        #[error("the sign-in took too long")]
+        TooLate,
+        /// Too many failures. Nothing was checked.
+        #[error("too many failed sign-ins")]
+        Throttled {
+            /// When to try again.
+            retry_after: Duration,
+        },
+        /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still accepted.
+        #[error("too many wrong codes")]
+        TooManyCodes {
+            /// When to try again.
+            retry_after: Duration,
+        },
+    }
 }
 
 impl SignInError {
@@ -160,8 +158,6 @@ pub fn wait_words(wait: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-through_fault!(SignInError: StoreError);
-
 /// Checks an attempt. Returns the person, or says that a second step is needed.
 pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome, SignInError> {
     let email = attempt.email.trim().to_lowercase();
@@ -173,7 +169,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
     count(context, &buckets).await?;
 
     let stored = person.as_ref().map(|person| person.password.clone());
-    let proved = context.hashing.verify(attempt.password, stored).await.map_err(Fault::from)?;
+    let proved = context.hashing.verify(attempt.password, stored).await?;
     match person {
         Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {
             // The actor is not the person yet: so far only the password is known to be right.
@@ -181,10 +177,9 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
             second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(SignInOutcome::SecondStep)
         }
         Some(person) if proved && person.disabled_at.is_none() => {
-            let actor =
-                Actor::person(person.id.clone(), person.name.clone()).at(attempt.address, attempt.agent.as_deref());
+            let actor = Actor::of(&person).at(attempt.address, attempt.agent.as_deref());
             let mut change = context.begin_change().await?;
-            forgive(change.transaction(), &buckets).await?;
+            forgive(&mut change, &buckets).await?;
             change.commit(&actor, &started(&person)).await?;
             Ok(SignInOutcome::Whole(person))
         }
@@ -218,12 +213,11 @@ pub async fn confirm(
                 record_refusal(context, actor, Some(person), "wrong passkey").await?;
                 return Err(SignInError::WrongPasskey);
             };
-            forgive(change.transaction(), &buckets).await?;
-            change.commit_all(actor, &[]).await?;
-            return Ok(());
+            forgive(&mut change, &buckets).await?;
+            return Ok(change.commit_all(actor, &[]).await.map(drop)?);
         }
     };
-    if !context.hashing.verify(password, Some(person.password.clone())).await.map_err(Fault::from)? {
+    if !context.hashing.verify(password, Some(person.password.clone())).await? {
         record_refusal(context, actor, Some(person), "wrong email address or password").await?;
         return Err(SignInError::Refused);
     }
@@ -241,10 +235,9 @@ pub async fn confirm(
         };
         events.extend(means.event(person));
     }
-    forgive(change.transaction(), &buckets).await?;
-    forgive(change.transaction(), &codes).await?;
-    change.commit_all(actor, &events).await?;
-    Ok(())
+    forgive(&mut change, &buckets).await?;
+    forgive(&mut change, &codes).await?;
+    Ok(change.commit_all(actor, &events).await.map(drop)?)
 }
 
 /// Counts an attempt that another server will decide about, before that decision. The person is not known yet, so the
@@ -407,7 +400,7 @@ async fn forgive(transaction: &mut Transaction, buckets: &[Bucket]) -> Result<()
 }
 
 fn started(person: &Person) -> Event {
-    Event::new(Action::SessionStarted, Target::Person, person.id.as_str(), &person.name)
+    person.event(Action::SessionStarted)
 }
 
 /// Records the refusal. The entry names the account when it exists. It never holds the typed text, which may be a
@@ -419,9 +412,8 @@ async fn record_refusal(
     reason: &str,
 ) -> Result<(), StoreError> {
     let event = match person {
-        Some(person) => Event::new(Action::SessionRefused, Target::Person, person.id.as_str(), &person.name),
+        Some(person) => person.event(Action::SessionRefused),
         None => Event::new(Action::SessionRefused, Target::Session, "", "Unknown account"),
     };
-    let event = event.with(json!({ "reason": reason }));
-    context.begin_change().await?.commit(actor, &event).await.map(drop)
+    context.begin_change().await?.commit(actor, &event.with(json!({ "reason": reason }))).await
 }

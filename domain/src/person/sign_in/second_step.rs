@@ -20,7 +20,7 @@ use crate::base::encoding::base62;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::model::audit::Action;
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor::{self, Means};
@@ -87,22 +87,18 @@ pub(crate) async fn begin(
     let pending = PendingSignIn { person: person.id.clone(), next };
     let mut change = context.begin_change().await?;
     let (hash, expires_at) = (digest::sha256(token.as_bytes()), change.now().plus(LIFETIME));
-    let transaction = change.transaction();
-    forgive(transaction, buckets).await?;
-    store::person::second_factor::insert_pending(transaction, &hash, &pending, person.password_changed_at, expires_at)
-        .await?;
-    let event = Event::new(Action::SessionSecondStepAsked, Target::Person, person.id.as_str(), &person.name);
-    change.commit(actor, &event).await?;
+    let password_of = person.password_changed_at;
+    forgive(&mut change, buckets).await?;
+    store::person::second_factor::insert_pending(&mut change, &hash, &pending, password_of, expires_at).await?;
+    change.commit(actor, &person.event(Action::SessionSecondStepAsked)).await?;
     Ok(token)
 }
 
 /// The sign-in that waits for this browser. [`None`]: there is none, or it has expired.
 pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fault> {
     let hash = digest::sha256(token.as_bytes());
-    let Some(pending) = store::person::second_factor::find_pending(context.store.reads(), &hash, context.now()).await?
-    else {
-        return Ok(None);
-    };
+    let found = store::person::second_factor::find_pending(context.store.reads(), &hash, context.now()).await?;
+    let Some(pending) = found else { return Ok(None) };
     let person = store::person::find(&context.store, &pending.person).await?;
     Ok(person.map(|person| Waiting { person, next: pending.next }))
 }
@@ -141,11 +137,11 @@ pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waitin
     };
     // When two requests finish the same sign-in with two different codes, only one succeeds.
     let hash = digest::sha256(step.token.as_bytes());
-    if !store::person::second_factor::use_pending(change.transaction(), &hash).await? {
+    if !store::person::second_factor::use_pending(&mut change, &hash).await? {
         return Err(SignInError::TooLate);
     }
-    forgive(change.transaction(), &buckets).await?;
-    let actor = Actor::person(person.id.clone(), person.name.clone()).at(step.address, step.agent.as_deref());
+    forgive(&mut change, &buckets).await?;
+    let actor = Actor::of(person).at(step.address, step.agent.as_deref());
     let started = started(person).with(json!({ "second_factor": means.as_str() }));
     let events: Vec<_> = means.event(person).into_iter().chain([started]).collect();
     change.commit_all(&actor, &events).await?;

@@ -30,9 +30,9 @@ pub async fn sign_in_with_passkey(
         Verdict::Proved(proved) => {
             let mut change = context.begin_change().await?;
             if passkey::use_proof(&mut change, &proved).await? {
-                forgive(change.transaction(), &buckets).await?;
+                forgive(&mut change, &buckets).await?;
                 let person = proved.person;
-                let actor = Actor::person(person.id.clone(), person.name.clone()).at(address, agent);
+                let actor = Actor::of(&person).at(address, agent);
                 let event = started(&person).with(json!({ "second_factor": Means::Passkey.as_str() }));
                 change.commit(&actor, &event).await?;
                 return Ok(person);

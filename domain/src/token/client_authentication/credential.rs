@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::model::origin::Origin;
 use crate::model::server::SCOPE_INTROSPECT;
 use crate::model::server::scope::Scopes;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{AuthenticatorState, ClientProof, LAST_USE_INTERVAL, Refusal, check_alive};
 use crate::store::{self, StoreError};
 use crate::token::assertion::{self, AssertionPurpose};
@@ -52,7 +52,7 @@ impl CredentialClaim {
         context: &Context,
         form: &TokenForm,
         origin: &Origin,
-    ) -> Result<(ClientProof, Option<ClientId>), OAuthError> {
+    ) -> Result<(ClientProof, Option<ClientId>)> {
         let PresentedSecret { client_id, names_client, value } = match self {
             Self::Secret(secret) => secret,
             Self::Assertion => return proof_of_assertion(context, form, origin).await,
@@ -81,7 +81,7 @@ impl CredentialClaim {
         context: &Context,
         form: &TokenForm,
         origin: &Origin,
-    ) -> Result<AuthenticatedCredential, OAuthError> {
+    ) -> Result<AuthenticatedCredential> {
         let (proof, named) = self.proof(context, form, origin).await?;
         check(context, &proof, named.as_ref(), origin)
             .await?
@@ -110,7 +110,7 @@ async fn proof_of_assertion(
     context: &Context,
     form: &TokenForm,
     origin: &Origin,
-) -> Result<(ClientProof, Option<ClientId>), OAuthError> {
+) -> Result<(ClientProof, Option<ClientId>)> {
     let (assertion, named) = (form.get("client_assertion").unwrap_or_default(), form.get("client_id"));
     let verified = assertion::verify(context, assertion, named, AssertionPurpose::ClientAuthentication).await;
     let verified = verified.map_err(|error| refuse_assertion(context, GrantType::ClientCredentials, error, origin))?;
@@ -199,7 +199,7 @@ fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) 
 
 impl AuthenticatedCredential {
     /// Checks that the credential may ask about tokens.
-    pub(crate) fn require_introspection(&self) -> Result<(), OAuthError> {
+    pub(crate) fn require_introspection(&self) -> Result<()> {
         if self.scopes.contains(SCOPE_INTROSPECT) {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use crate::model::server::McpServer;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::token::StatusReference;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::store;
 use crate::store::client::consent::ConsentToken;
 use crate::token::access_token::{self, AccessToken, Claims};
@@ -29,7 +29,7 @@ pub(super) fn invalid_grant(detail: &'static str) -> OAuthError {
 }
 
 /// Refuses a code or token that was never issued, before the request waits for a write permit.
-pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthError> {
+pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<()> {
     match store::client::consent::is_known(&context.store, hash).await? {
         true => Ok(()),
         false => Err(invalid_grant("unknown")),
@@ -37,29 +37,29 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
 }
 
 /// The client may have been removed, or its secret ended, since it was authenticated.
-pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<(), OAuthError> {
-    let client = store::client::find_in(change.transaction(), id).await?;
+pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
+    let client = store::client::find_in(change, id).await?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
         None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
     }
 }
 
-pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<(), OAuthError> {
-    let person = store::person::find_in(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
+pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<()> {
+    let person = store::person::find_in(change, id).await?.ok_or(Fault::Damaged)?;
     if person.disabled_at.is_some() {
         return Err(invalid_grant("the person is disabled"));
     }
     Ok(())
 }
 
-pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer, OAuthError> {
-    let servers = store::server::list_in(change.transaction()).await?;
+pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer> {
+    let servers = store::server::list_in(change).await?;
     Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
 }
 
 /// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).
-pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<(), OAuthError> {
+pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()> {
     let own = resource::canonical(&server.resource);
     if form.resources().all(|asked| resource::canonical(asked) == own) {
         return Ok(());
@@ -86,7 +86,7 @@ impl Redemption<'_> {
     }
 
     /// Records an access token and the next refresh token, commits, and signs.
-    pub(super) async fn issue(self, context: &Context, change: Change<'_>) -> Result<AccessToken, OAuthError> {
+    pub(super) async fn issue(self, context: &Context, change: Change<'_>) -> Result<AccessToken> {
         if self.scopes.is_empty() {
             return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
         }
@@ -130,16 +130,15 @@ impl Redemption<'_> {
             expires_at: self.expires_at(now),
             address: address.as_deref(),
         };
-        let transaction = change.transaction();
         if let Some(used) = self.used {
-            store::client::consent::use_refresh_token(transaction, used, next, now).await?;
+            store::client::consent::use_refresh_token(&mut change, used, next, now).await?;
         }
         let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
-        store::client::consent::insert_refresh_token(transaction, next, &grant.id, next_ends).await?;
-        store::client::consent::insert_token(transaction, &token).await?;
-        store::client::consent::mark_used(transaction, &grant.id, now, address.as_deref()).await?;
-        store::client::mark_used(transaction, &grant.client_id, now).await?;
-        let mut signing = store::operations::keys::active_signing_keys(&mut **transaction, now).await?;
+        store::client::consent::insert_refresh_token(&mut change, next, &grant.id, next_ends).await?;
+        store::client::consent::insert_token(&mut change, &token).await?;
+        store::client::consent::mark_used(&mut change, &grant.id, now, address.as_deref()).await?;
+        store::client::mark_used(&mut change, &grant.client_id, now).await?;
+        let mut signing = store::operations::keys::active_signing_keys(&mut **change, now).await?;
         // The key is taken before the commit: if signing is not possible, the code or token is not used up.
         let kid = signing.remove(self.server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
         context.keys.signing.get(&context.store, &kid, now).await?;
