@@ -37,7 +37,12 @@ impl DerefMut for Change<'_> {
     }
 }
 
-impl Change<'_> {
+impl<'context> Change<'context> {
+    /// The context in which the change began.
+    pub(crate) fn context(&self) -> &'context Context {
+        self.context
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
         self.context.now()

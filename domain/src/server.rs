@@ -6,16 +6,12 @@ use serde_json::json;
 
 use crate::base::id::McpServerId;
 use crate::base::text::is_pasteable;
-use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::{Fault, operation_error};
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::credential::draft::{check_name, check_token_lifetime};
-use crate::model::field_error::{Errors, FieldError};
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
+use crate::prelude::{Action, Actor, Context, Errors, Fault, FieldError, operation_error};
 use crate::store::{self, Store, StoreError};
 
 /// Every MCP server, the built-in one first.

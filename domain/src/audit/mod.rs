@@ -9,10 +9,9 @@
 pub(crate) mod verify;
 
 use crate::base::id::TeamId;
-use crate::context::Context;
-use crate::error::Result;
 use crate::model::audit::{AuditEntry, Filter};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Context, Result};
 use crate::store;
 
 pub use verify::{Verdict, verify};

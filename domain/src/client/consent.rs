@@ -5,13 +5,9 @@ use serde_json::json;
 
 use crate::base::cursor::Cursor;
 use crate::base::id::{ConsentId, TokenId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::{Fault, Result, operation_error};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::consent::{EndCause, ListedConsent};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, Target, operation_error};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 

@@ -15,11 +15,9 @@ use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
 use crate::client::registration::name;
 use crate::client::{added, changed};
-use crate::context::Context;
-use crate::error::operation_error;
-use crate::model::actor::Actor;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
+use crate::prelude::{Actor, Context, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
 

@@ -26,18 +26,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::base::id::AppClientId;
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretHash};
-use crate::error::{Result, operation_error};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event};
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::{Errors, FieldError};
+use crate::prelude::{Action, Actor, Change, Context, Errors, Event, FieldError, Result, operation_error};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 

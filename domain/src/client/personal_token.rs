@@ -12,19 +12,15 @@ use serde_json::json;
 
 use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::{Result, operation_error};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event};
 use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::{ListedToken, PersonalToken};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::{Errors, FieldError};
 use crate::model::person::authority::Authority;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, SCOPE_INTROSPECT};
+use crate::prelude::{Action, Actor, Context, Errors, Event, FieldError, Result, operation_error};
 use crate::store;
 use crate::store::client::personal_token::PersonalTokenSelection;
 

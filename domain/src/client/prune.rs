@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event};
+use crate::prelude::{Action, Actor, Context, Event, Fault};
 use crate::store::client::{self, Unused};
 
 /// A client that no person ever allowed anything is kept this long after it was first seen.

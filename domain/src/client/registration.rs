@@ -7,13 +7,11 @@ use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::is_unprintable;
 use crate::client::added;
-use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
-use crate::error::operation_error;
-use crate::model::actor::Actor;
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
+use crate::prelude::{Actor, Context, operation_error};
 use crate::store;
 
 /// The metadata members that a client may send:

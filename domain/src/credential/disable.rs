@@ -1,11 +1,9 @@
 //! Stopping a credential for a while. Its secrets stay. Its tokens are refused until the credential is enabled again.
 
 use crate::base::id::ClientId;
-use crate::context::Context;
 use crate::credential::{Outcome, Result, begin_for};
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, Context};
 use crate::store;
 
 /// Disables the credential. When this returns, no exchange that begins later succeeds.

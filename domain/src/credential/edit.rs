@@ -6,17 +6,14 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, TeamId};
-use crate::context::Context;
 use crate::credential::generate::check_privileges;
 use crate::credential::{CredentialError, Outcome, Result, begin_for};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Changes};
 use crate::model::credential::Credential;
 use crate::model::credential::draft;
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
-use crate::model::field_error::Errors;
 use crate::model::person::authority::Role;
 use crate::model::server::McpServer;
+use crate::prelude::{Action, Actor, Changes, Context, Errors};
 use crate::store;
 
 /// The new values. An edit replaces all of them.

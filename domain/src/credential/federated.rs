@@ -3,16 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::base::id::{ClientId, FederatedIdentityId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::credential::{CredentialError, Result, begin_with};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError};
 use crate::store::credential::authenticators;
 
 const MOST_IDENTITIES: usize = 10;

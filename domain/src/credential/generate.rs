@@ -4,19 +4,15 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::credential::{CredentialError, Result, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::credential::draft::{CheckedProof, Draft};
 use crate::model::credential::{AuthMethod, Credential};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
+use crate::prelude::{Action, Actor, Change, Context, FieldError};
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.
@@ -63,8 +59,7 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     };
     change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
     store::credential::insert(&mut change, &credential, actor.id()).await?;
-    let (secret, proof) =
-        add_proof(context, &mut change, actor, &credential, checked.proof, checked.expires_at).await?;
+    let (secret, proof) = add_proof(&mut change, actor, &credential, checked.proof, checked.expires_at).await?;
     let event = credential.event(Action::CredentialGenerated).with(json!({
         "proof": proof,
         "team": team.name,
@@ -116,12 +111,12 @@ pub(crate) fn check_privileges(authority: &Authority, scopes: &Scopes, before: O
 
 /// Generates a secret for the credential and stores its hash.
 pub(crate) async fn add_secret(
-    context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
     client_id: &ClientId,
     expires_at: Option<Timestamp>,
 ) -> Result<(SecretId, PlainSecret)> {
+    let context = change.context();
     let secret = PlainSecret::generate(context.random.as_ref());
     let row = store::credential::NewSecret {
         id: SecretId::generate(context.random.as_ref()),
@@ -139,29 +134,24 @@ pub(crate) async fn add_secret(
 /// Stores the authenticators of the new credential. Returns the secret, if there is one, and the details for the audit
 /// entry.
 async fn add_proof(
-    context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
     credential: &Credential,
     proof: CheckedProof,
     expires_at: Option<Timestamp>,
 ) -> Result<(Option<PlainSecret>, Value)> {
+    let client_id = &credential.client_id;
     match proof {
         CheckedProof::Secret => {
-            let (id, secret) = add_secret(context, change, actor, &credential.client_id, expires_at).await?;
+            let (id, secret) = add_secret(change, actor, client_id, expires_at).await?;
             Ok((Some(secret), json!({ "secret": id.as_str() })))
         }
         CheckedProof::Keys(checked) => {
-            let mut described = Vec::new();
-            for (label, key) in checked {
-                let key = keys::new(context, &credential.client_id, label, key, expires_at, credential.created_at);
-                store::credential::authenticators::insert_key(change, &key, actor.id()).await?;
-                described.push(keys::describe(&key));
-            }
-            Ok((None, json!({ "keys": described })))
+            let added = keys::insert(change, actor, client_id, checked, expires_at).await?;
+            Ok((None, json!({ "keys": added.iter().map(keys::describe).collect::<Vec<_>>() })))
         }
         CheckedProof::Federated(checked) => {
-            let identity = checked.into_identity(&credential.client_id, context.now(), context.random.as_ref());
+            let identity = checked.into_identity(client_id, change.now(), change.context().random.as_ref());
             federated::check_owner(change, actor, &credential.team, &identity).await?;
             store::credential::authenticators::insert_identity(change, &identity, actor.id()).await?;
             Ok((None, federated::describe(&identity)))

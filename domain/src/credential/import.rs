@@ -16,15 +16,12 @@ use serde_json::json;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId, TeamId};
-use crate::context::Context;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event};
 use crate::model::credential::Credential;
 use crate::model::credential::draft::{Draft, Expiry};
 use crate::model::server::McpServer;
+use crate::prelude::{Action, Actor, Context, Event, Fault, through_fault};
 use crate::store::credential::import::NewImported;
 use crate::store::{self, StoreError};
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::base::id::ClientId;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::prelude::{Context, Fault};
 use crate::store;
 
 /// The credential with this client ID, when `authority` sees its team.

@@ -4,18 +4,13 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, KeyId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysDraft};
-use crate::model::field_error::{AtField, FieldError};
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError};
 use crate::store;
 
 /// The keys of a credential, removed ones too, newest first.
@@ -41,7 +36,7 @@ pub async fn add(
     if credential.is_rotating(now) {
         return Err(CredentialError::RotationUnderWay);
     }
-    let added = insert(context, &mut change, actor, client_id, checked, expires_at).await?;
+    let added = insert(&mut change, actor, client_id, checked, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     let details = json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() });
     change.commit(actor, &credential.event(Action::CredentialKeyAdded).with(details)).await?;
@@ -50,7 +45,6 @@ pub async fn add(
 
 /// Stores further keys of a credential.
 pub(crate) async fn insert(
-    context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
     client_id: &ClientId,
@@ -69,7 +63,18 @@ pub(crate) async fn insert(
         if live.iter().any(|old| old.key.thumbprint() == key.thumbprint()) {
             return Err(FieldError::new("public_key", "This key is there already.").into());
         }
-        let key = new(context, client_id, label, key, expires_at, change.now());
+        let key = ClientKey {
+            id: KeyId::generate(change.context().random.as_ref()),
+            client_id: client_id.clone(),
+            label,
+            key,
+            created_at: now,
+            expires_at,
+            retires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+        };
         store::credential::authenticators::insert_key(change, &key, actor.id()).await?;
         added.push(key);
     }
@@ -86,28 +91,6 @@ pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: 
     update_ends(&mut change, &credential).await?;
     let event = credential.event(Action::CredentialKeyRemoved).with(json!({ "key": id.as_str() }));
     Ok(change.commit(actor, &event).await?)
-}
-
-pub(crate) fn new(
-    context: &Context,
-    client_id: &ClientId,
-    label: String,
-    key: PublicKey,
-    expires_at: Option<Timestamp>,
-    now: Timestamp,
-) -> ClientKey {
-    ClientKey {
-        id: KeyId::generate(context.random.as_ref()),
-        client_id: client_id.clone(),
-        label,
-        key,
-        created_at: now,
-        expires_at,
-        retires_at: None,
-        revoked_at: None,
-        last_used_at: None,
-        last_used_from: None,
-    }
 }
 
 /// The details of a key for the audit entry.

@@ -26,13 +26,9 @@ pub mod rotate;
 pub mod usage;
 
 use crate::base::id::ClientId;
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::{operation_error, through_denied};
-use crate::model::actor::Actor;
-use crate::model::audit::Event;
 use crate::model::credential::{AuthMethod, Credential, end_of};
 use crate::model::person::authority::Role;
+use crate::prelude::{Actor, Change, Context, Event, operation_error, through_denied};
 use crate::store;
 
 operation_error! {

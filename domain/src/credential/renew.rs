@@ -1,14 +1,13 @@
 //! New secrets for several credentials at once, after one text leaked all of them.
 
 use crate::base::id::{ClientId, McpServerId};
-use crate::context::Context;
 use crate::credential::generate::{self, Generated};
 use crate::credential::rotate::{self, Overlap};
 use crate::credential::{CredentialError, Result, inspect};
-use crate::model::actor::Actor;
 use crate::model::credential::draft::Draft;
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Actor, Context};
 use crate::server;
 
 /// Where the new secrets go.

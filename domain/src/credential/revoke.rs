@@ -3,13 +3,10 @@
 use serde_json::json;
 
 use crate::base::id::ClientId;
-use crate::context::Context;
 use crate::credential::{Outcome, Result, find_for};
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::credential::draft::check_reason;
-use crate::model::field_error::AtField;
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, AtField, Context};
 use crate::store;
 
 /// Revokes the credential. When this returns, the change is on disk: no exchange that begins later succeeds, and the

@@ -8,17 +8,13 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, KeyId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::credential::generate::{self, Generated};
 use crate::credential::{CredentialError, Outcome, Result, begin_for, begin_with, keys, sent_before, update_ends};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event};
 use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use crate::model::credential::key::KeysDraft;
 use crate::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
-use crate::model::field_error::{AtField, FieldError};
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, AtField, Change, Context, Event, FieldError};
 use crate::store;
 use crate::store::credential::authenticators;
 
@@ -128,7 +124,7 @@ pub async fn secret(
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let present = live(&mut change, &credential).await?;
     credential.rotation_ends_at = retire(&mut change, &present, deadline).await?;
-    let (id, secret) = generate::add_secret(context, &mut change, actor, client_id, expires_at).await?;
+    let (id, secret) = generate::add_secret(&mut change, actor, client_id, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     change.commit(actor, &started(&credential, &present, deadline, &[id.as_str()])).await?;
 
@@ -163,7 +159,7 @@ pub async fn key(
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Member).await?;
     let present = live(&mut change, &credential).await?;
-    let added = keys::insert(context, &mut change, actor, client_id, checked, expires_at).await?;
+    let added = keys::insert(&mut change, actor, client_id, checked, expires_at).await?;
     retire(&mut change, &present, deadline).await?;
     update_ends(&mut change, &credential).await?;
     let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();

@@ -2,9 +2,8 @@
 //! requests.
 
 use crate::base::id::ClientId;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::credential::usage::{Hour, RefusalHour, RefusalSummary, Whose};
+use crate::prelude::{Context, Fault};
 use crate::store;
 
 pub use crate::store::token::ledger::RecentExchange;

@@ -6,16 +6,13 @@ use serde_json::{Value, json};
 use crate::audit;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use crate::context::Context;
 use crate::credential::{CredentialError, Result};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Filter, Target};
+use crate::model::audit::Filter;
 use crate::model::credential::draft::check_reason;
-use crate::model::field_error::AtField;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target};
 use crate::store;
 
 /// How many credentials are stopped in one transaction.

@@ -1,18 +1,16 @@
-//! Replacing signing keys. In an ordered rotation the new key is published long before it signs, and the old key stays
-//! until its last token has ended. So no verifier ever sees a key that it does not know. In an emergency the old key is
-//! removed at once.
+//! Replacing signing keys, and the master key.
+//!
+//! In an ordered rotation the new key is published long before it signs, and the old key stays until its last token has
+//! ended. So no verifier ever sees a key that it does not know. In an emergency the old key is removed at once.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::base::clock::Timestamp;
-use crate::context::Context;
-use crate::crypto::keys::TokenAlgorithm;
-use crate::error::{Fault, operation_error};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::crypto::keys::{MasterKey, TokenAlgorithm};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target, operation_error};
 use crate::store;
 
 pub use crate::store::operations::keys::SigningKeyState;
@@ -87,4 +85,26 @@ pub async fn rotate(
     // This program uses the new key at once; others see it within seconds.
     context.keys.signing.reload(&context.store, now).await?;
     Ok(active_from)
+}
+
+/// Wraps all keys and secrets under `new` instead of the present master key, in one change. A running server still
+/// holds the old key: stop all servers before, and start them with the new key. Returns how many values were wrapped.
+///
+/// # Errors
+///
+/// [`KeyError::Damaged`](crate::crypto::keys::KeyError::Damaged) when a value cannot be unwrapped; then nothing is
+/// changed.
+pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, Fault> {
+    let old = &context.keys.master;
+    let mut change = context.begin_change().await?;
+    let values = store::operations::wrapped::all_in(&mut change).await?;
+    for value in &values {
+        let plain = old.unwrap(value.purpose, &value.wrapped)?;
+        let wrapped = new.wrap(value.purpose, &plain, context.random.as_ref())?;
+        store::operations::wrapped::replace(&mut change, value, &wrapped).await?;
+    }
+    let event =
+        Event::new(Action::MasterKeyReplaced, Target::MasterKey, new.id(), new.id()).with(json!({ "old": old.id() }));
+    change.commit(actor, &event).await?;
+    Ok(values.len())
 }

@@ -3,11 +3,8 @@
 //! Pages call [`of`] once a request. A change asks again inside its own transaction (`Change::authority`). So it sees a
 //! role that was taken away, or a person who was disabled, a moment before.
 
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
 use crate::model::person::authority::Authority;
+use crate::prelude::{Actor, Change, Context, Fault};
 use crate::store::{self, StoreError};
 
 /// What `actor` may see and do now. This is nothing when the person is disabled or the credential is revoked.

@@ -23,15 +23,12 @@ pub mod team;
 use serde_json::json;
 
 use crate::base::id::{PersonId, SessionId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::{Fault, operation_error};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
-use crate::model::field_error::{AtField, Errors, FieldError};
 use crate::model::person::{Factors, Person, check_email, check_name};
 use crate::person::sign_in::{ConfirmationProof, SignInError};
+use crate::prelude::{
+    Action, Actor, AtField, Change, Context, Errors, Event, Fault, FieldError, Target, operation_error,
+};
 use crate::store::{self, StoreError};
 
 /// The form of a new person.

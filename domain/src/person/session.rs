@@ -4,11 +4,8 @@
 use std::time::Duration;
 
 use crate::base::id::{PersonId, SessionId};
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::person::session::{CookieHash, IDLE_LIMIT, Session};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
 use crate::store;
 
 /// A session's last use is written at most this often.

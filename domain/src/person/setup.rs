@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use crate::base::digest;
 use crate::base::encoding::base62;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
 use crate::model::person::Person;
 use crate::person::{self, NewPerson, PersonError};
+use crate::prelude::{Actor, Context, Fault};
 use crate::store::{self, StoreError};
 
 /// How long a setup link works.

@@ -3,16 +3,13 @@
 use serde_json::json;
 
 use crate::base::id::{PersonId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::{Fault, operation_error, through_denied};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::{AtField, FieldError};
 use crate::model::person::Person;
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::{Member, Summary, Team};
+use crate::prelude::{
+    Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Target, operation_error, through_denied,
+};
 use crate::store::person::invitation::Withdrawn;
 use crate::store::{self, StoreError};
 

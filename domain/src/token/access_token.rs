@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::text::debug_as;
-use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
 use crate::model::token::{IssuedToken, StatusReference};
+use crate::prelude::{Context, Fault};
 
 /// The claims of an access token (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]

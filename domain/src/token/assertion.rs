@@ -9,12 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId};
-use crate::context::Context;
 use crate::crypto::jws::{UncheckedJws, seconds, text};
 use crate::crypto::public_key::PublicKey;
-use crate::error::{Fault, through_fault};
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
+use crate::prelude::{Context, Fault, through_fault};
 use crate::services::issuer_keys::IssuerKeysError;
 use crate::store;
 

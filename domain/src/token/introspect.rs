@@ -3,12 +3,11 @@
 
 use crate::base::form_body::TokenForm;
 use crate::client::personal_token;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
 use crate::model::client::personal_token::PersonalToken;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::prelude::{Context, Fault};
 use crate::store;
 use crate::token::access_token::Claims;
 use crate::token::client_authentication::Client;

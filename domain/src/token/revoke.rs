@@ -4,15 +4,12 @@ use serde_json::json;
 
 use crate::base::form_body::TokenForm;
 use crate::client::consent;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::AppClient;
 use crate::model::client::consent::EndCause;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::OAuthError;
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
 use crate::store;
 use crate::token::client_authentication::Client;
 use crate::token::client_authentication::credential::AuthenticatedCredential;

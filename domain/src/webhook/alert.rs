@@ -6,13 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::base::clock::Timestamp;
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::Credential;
 use crate::model::token::Refusal;
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target};
 use crate::store::{self, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

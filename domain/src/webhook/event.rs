@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, AuditEntry, Target};
+use crate::model::audit::AuditEntry;
 use crate::model::settings::Settings;
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
+use crate::prelude::{Action, Actor, Target};
 
 /// The type of a test message, which a person sends to see whether messages arrive.
 pub(crate) const TEST: &str = "webhook.test";

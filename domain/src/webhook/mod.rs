@@ -22,16 +22,11 @@ use serde_json::json;
 use url::Url;
 
 use crate::base::id::WebhookId;
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
-use crate::error::{Fault, operation_error};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Changes};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::{Errors, FieldError};
 use crate::model::webhook::{EventKind, Webhook};
+use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError, operation_error};
 use crate::store;
 use crate::webhook::secret::SigningSecret;
 

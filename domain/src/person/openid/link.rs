@@ -3,15 +3,11 @@
 use serde_json::json;
 
 use crate::base::id::{OpenIdLinkId, PersonId, SessionId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::origin::Origin;
 use crate::model::person::{Link, Person};
 use crate::person::openid::{Identity, OpenIdError, Result};
 use crate::person::sign_in;
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target};
 use crate::services::relying_party::{Provider, RelyingParty};
 use crate::store::{self, StoreError};
 
@@ -46,7 +42,7 @@ pub async fn sign_in(
         }
         None => match person_by_email(&mut change, provider, identity).await? {
             Some(person) => {
-                let event = insert(context, &mut change, provider, identity, &person, "verified email address").await?;
+                let event = insert(&mut change, provider, identity, &person, "verified email address").await?;
                 (person, Some(event))
             }
             None => {
@@ -89,7 +85,7 @@ pub async fn connect(
     }
     let person = store::person::find_in(&mut change, person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(OpenIdError::NoAttempt)?;
-    let event = insert(context, &mut change, provider, identity, &person, "the person").await?;
+    let event = insert(&mut change, provider, identity, &person, "the person").await?;
     Ok(change.commit(actor, &event).await?)
 }
 
@@ -158,7 +154,6 @@ async fn person_by_email(change: &mut Change<'_>, provider: &Provider, identity:
 }
 
 async fn insert(
-    context: &Context,
     change: &mut Change<'_>,
     provider: &Provider,
     identity: &Identity,
@@ -166,7 +161,7 @@ async fn insert(
     by: &str,
 ) -> Result<Event> {
     let link = Link {
-        id: OpenIdLinkId::generate(context.random.as_ref()),
+        id: OpenIdLinkId::generate(change.context().random.as_ref()),
         person: person.id.clone(),
         subject: identity.subject.clone(),
         account: identity.account.clone(),

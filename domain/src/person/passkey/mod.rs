@@ -15,18 +15,13 @@ use webauthn_rs::prelude::{self as webauthn, Url, Uuid, Webauthn, WebauthnBuilde
 
 use crate::base::id::{PasskeyId, PersonId};
 use crate::base::text::debug_as;
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::recovery_code::RecoveryCode;
-use crate::error::{Fault, operation_error};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
-use crate::model::field_error::{AtField, FieldError};
 use crate::model::person::{Passkey, Person, check_name};
 use crate::model::settings::Settings;
 use crate::person::passkey::challenge::{OpenedChallenge, State};
 use crate::person::second_factor;
+use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, operation_error};
 use crate::store::person::passkey::StoredPasskey;
 use crate::store::{self, StoreError};
 
@@ -165,7 +160,7 @@ pub async fn add(
         Err(StoreError::Conflict) => return Err(FieldError::new("passkey", "This passkey is here already.").into()),
         result => result?,
     }
-    let codes = second_factor::first_codes(context, &mut change, person).await?;
+    let codes = second_factor::first_codes(&mut change, person).await?;
     change.commit(actor, &person.event(Action::PasskeyAdded).with(json!({ "name": name }))).await?;
     Ok(codes)
 }

@@ -5,15 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::base::id::PersonId;
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::recovery_code::{RECOVERY_CODES, RecoveryCode};
 use crate::crypto::totp::TotpSecret;
-use crate::error::{Fault, operation_error};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::person::{Person, Recovery};
+use crate::prelude::{Action, Actor, Change, Context, Fault, operation_error};
 use crate::store::{self, StoreError};
 
 /// How long a new app may wait for its first code.
@@ -120,7 +116,7 @@ pub async fn confirm_app(
     let step = secret.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;
     change.use_form_token(Some(form_token), person.id.as_str(), |_| Some(SecondFactorError::AlreadySubmitted)).await?;
     store::person::second_factor::confirm_app(&mut change, &person.id, step, now).await?;
-    let codes = first_codes(context, &mut change, person).await?;
+    let codes = first_codes(&mut change, person).await?;
     let event = person.event(Action::SecondFactorAdded).with(json!({ "kind": "authenticator_app" }));
     change.commit(actor, &event).await?;
     Ok(codes)
@@ -149,7 +145,7 @@ pub async fn replace_recovery_codes(
     if !has_factor(&mut change, person).await? {
         return Err(SecondFactorError::NotFound);
     }
-    let codes = new_codes(context, &mut change, person).await?;
+    let codes = new_codes(&mut change, person).await?;
     change.commit(actor, &person.event(Action::RecoveryCodesReplaced)).await?;
     Ok(codes)
 }
@@ -179,22 +175,15 @@ pub(crate) async fn forget_codes_of_nothing(change: &mut Change<'_>, person: &Pe
 }
 
 /// Generates recovery codes for a person who has none left, in the change that adds a second factor.
-pub(crate) async fn first_codes(
-    context: &Context,
-    change: &mut Change<'_>,
-    person: &Person,
-) -> Result<Vec<RecoveryCode>, StoreError> {
+pub(crate) async fn first_codes(change: &mut Change<'_>, person: &Person) -> Result<Vec<RecoveryCode>, StoreError> {
     if store::person::second_factor::codes_left(change, &person.id).await? > 0 {
         return Ok(Vec::new());
     }
-    new_codes(context, change, person).await
+    new_codes(change, person).await
 }
 
-async fn new_codes(
-    context: &Context,
-    change: &mut Change<'_>,
-    person: &Person,
-) -> Result<Vec<RecoveryCode>, StoreError> {
+async fn new_codes(change: &mut Change<'_>, person: &Person) -> Result<Vec<RecoveryCode>, StoreError> {
+    let context = change.context();
     let codes: Vec<RecoveryCode> =
         (0..RECOVERY_CODES).map(|_| RecoveryCode::generate(context.random.as_ref())).collect();
     store::person::second_factor::remove_recovery_codes(change, &person.id).await?;

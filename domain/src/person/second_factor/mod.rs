@@ -13,13 +13,10 @@ pub use self::enrolment::{
 pub(crate) use self::enrolment::{first_codes, forget_codes_of_nothing, remove_everything};
 
 use crate::base::word_enum::word_enum;
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::recovery_code::RecoveryCode;
 use crate::crypto::totp::{self, TotpSecret};
-use crate::error::Fault;
-use crate::model::audit::{Action, Event};
 use crate::model::person::Person;
+use crate::prelude::{Action, Change, Event, Fault};
 use crate::store;
 
 word_enum! {
@@ -48,13 +45,8 @@ pub(crate) fn is_recovery_code(typed: &str) -> bool {
 
 /// Uses up the code that a person typed: a code of the app or a recovery code. [`None`]: the code is neither, or was
 /// used before.
-pub(crate) async fn use_code(
-    context: &Context,
-    change: &mut Change<'_>,
-    person: &Person,
-    typed: &str,
-) -> Result<Option<Means>, Fault> {
-    let now = change.now();
+pub(crate) async fn use_code(change: &mut Change<'_>, person: &Person, typed: &str) -> Result<Option<Means>, Fault> {
+    let (context, now) = (change.context(), change.now());
     // Apps show codes in two groups.
     let digits: String = typed.chars().filter(|character| !character.is_whitespace()).collect();
     if digits.len() == totp::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {

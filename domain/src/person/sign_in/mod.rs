@@ -21,14 +21,11 @@ use crate::base::clock::Timestamp;
 use crate::base::encoding::base62;
 use crate::base::id::PersonId;
 use crate::base::network::network_of;
-use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::operation_error;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor;
+use crate::prelude::{Action, Actor, Context, Event, Target, operation_error};
 use crate::store::{self, StoreError, Transaction};
 
 /// A count starts again at zero after this time.
@@ -120,7 +117,8 @@ operation_error! {
             /// When to try again.
             retry_after: Duration,
         },
-        /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still accepted.
+        /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still
+        /// accepted.
         #[error("too many wrong codes")]
         TooManyCodes {
             /// When to try again.
@@ -228,7 +226,7 @@ pub async fn confirm(
     let mut change = context.begin_change().await?;
     let mut events = Vec::new();
     if person.factors.any() {
-        let Some(means) = second_factor::use_code(context, &mut change, person, &code).await? else {
+        let Some(means) = second_factor::use_code(&mut change, person, &code).await? else {
             drop(change);
             record_refusal(context, actor, Some(person), "wrong code").await?;
             return Err(SignInError::WrongCode);

@@ -17,10 +17,6 @@ use serde_json::json;
 
 use crate::base::digest;
 use crate::base::encoding::base62;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::Action;
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor::{self, Means};
@@ -28,6 +24,7 @@ use crate::person::sign_in::{
     Bucket, BucketKind, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address,
     of_device, started,
 };
+use crate::prelude::{Action, Actor, Context, Fault};
 use crate::store;
 use crate::store::person::second_factor::PendingSignIn;
 
@@ -118,7 +115,7 @@ pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waitin
     let proved = match &step.proof {
         SecondStepProof::Code(code) => {
             let mut change = context.begin_change().await?;
-            second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
+            second_factor::use_code(&mut change, person, code).await?.map(|means| (change, means))
         }
         SecondStepProof::Passkey(answer) => {
             passkey::begin_proved(context, ChallengePurpose::SecondStep, &person.id, answer)

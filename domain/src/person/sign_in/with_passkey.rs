@@ -4,12 +4,11 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::context::Context;
-use crate::model::actor::Actor;
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
 use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
+use crate::prelude::{Actor, Context};
 
 /// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns the person. The answer is the same for
 /// unknown passkeys, wrong signatures and disabled people.

@@ -12,10 +12,9 @@ pub mod presented;
 use crate::base::form_body::TokenForm;
 use crate::base::id::AppClientId;
 use crate::client;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::client::AppClient;
 use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::prelude::{Context, Fault};
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 

@@ -3,20 +3,17 @@
 
 use aws_lc_rs::constant_time;
 
-use crate::base::clock::Timestamp;
 use crate::base::digest;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, ConsentId};
-use crate::change::Change;
 use crate::client::consent;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::model::actor::Actor;
 use crate::model::client::consent::{ABSOLUTE_LIMIT, Consent, EndCause};
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
 use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::prelude::{Actor, Change, Context};
 use crate::store;
 use crate::store::client::consent::Code;
 use crate::token::access_token::AccessToken;
@@ -58,11 +55,11 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
         return Err(invalid_grant("the code has expired"));
     }
     redemption::check_person(&mut change, &stored.person).await?;
-    let grant = consent_of(context, &mut change, stored, &server, origin, now).await?;
+    let grant = consent_of(&mut change, stored, &server, origin).await?;
     store::client::consent::insert(&mut change, &grant).await?;
     store::client::consent::use_code(&mut change, &hash, &grant.id).await?;
     let scopes = grant.scopes.intersection(&server.scope_names());
-    Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(context, change).await
+    Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(change).await
 }
 
 /// Checks that the code is this client's, and that the request has the parameters that the code was issued for.
@@ -89,16 +86,10 @@ fn answers(verifier: &str, challenge: &str) -> bool {
 }
 
 /// The consent that the code creates.
-async fn consent_of(
-    context: &Context,
-    change: &mut Change<'_>,
-    code: Code,
-    server: &McpServer,
-    origin: &Origin,
-    now: Timestamp,
-) -> Result<Consent> {
+async fn consent_of(change: &mut Change<'_>, code: Code, server: &McpServer, origin: &Origin) -> Result<Consent> {
+    let now = change.now();
     Ok(Consent {
-        id: ConsentId::generate(context.random.as_ref()),
+        id: ConsentId::generate(change.context().random.as_ref()),
         redirect_host: RedirectUri::parse(&code.redirect_uri).map(|uri| uri.host()).unwrap_or_default(),
         person: code.person,
         client_id: code.client_id,

@@ -4,11 +4,8 @@
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, McpServerId, PersonId, TokenId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
-use crate::error::Fault;
 use crate::model::client::consent::{Consent, IDLE_LIMIT};
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
@@ -16,6 +13,7 @@ use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::token::StatusReference;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
+use crate::prelude::{Change, Context, Fault};
 use crate::store;
 use crate::store::client::consent::ConsentToken;
 use crate::token::access_token::{self, AccessToken, Claims};
@@ -86,7 +84,8 @@ impl Redemption<'_> {
     }
 
     /// Records an access token and the next refresh token, commits, and signs.
-    pub(super) async fn issue(self, context: &Context, change: Change<'_>) -> Result<AccessToken> {
+    pub(super) async fn issue(self, change: Change<'_>) -> Result<AccessToken> {
+        let context = change.context();
         if self.scopes.is_empty() {
             return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
         }
@@ -105,7 +104,7 @@ impl Redemption<'_> {
             exp: self.expires_at(now).seconds(),
             status: Some(StatusReference::of(&context.settings, grant.status_index)),
         };
-        let kid = self.record(context, change, &jti, &next.hash(&context.keys.pepper), now).await?;
+        let kid = self.record(change, &jti, &next.hash(&context.keys.pepper), now).await?;
         let mut token = access_token::sign_claims(context, &kid, claims).await?;
         token.refresh_token = Some(next);
         Ok(token)
@@ -114,13 +113,12 @@ impl Redemption<'_> {
     /// Records both tokens and commits. Returns the key that signs the access token.
     async fn record(
         &self,
-        context: &Context,
         mut change: Change<'_>,
         jti: &TokenId,
         next: &SecretHash,
         now: Timestamp,
     ) -> Result<String, Fault> {
-        let grant = self.grant;
+        let (context, grant) = (change.context(), self.grant);
         let address = self.origin.address.map(|address| address.to_string());
         let token = ConsentToken {
             jti,

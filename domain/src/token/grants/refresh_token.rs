@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
-use crate::change::Change;
 use crate::client::consent;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
 use crate::model::client::consent::{Consent, EndCause};
 use crate::model::origin::Origin;
 use crate::model::server::scope::Scopes;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
+use crate::prelude::{Actor, Change, Context, Fault};
 use crate::store;
 use crate::store::client::consent::RefreshToken;
 use crate::token::access_token::AccessToken;
@@ -70,7 +67,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     if let Some(successor) = stored.successor.as_deref() {
         store::client::consent::revoke_refresh_token(&mut change, successor, now).await?;
     }
-    Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(context, change).await
+    Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(change).await
 }
 
 /// `None` when the token was not used before, or its client may only have lost the answer. Otherwise the refusal of a
