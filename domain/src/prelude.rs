@@ -1,5 +1,5 @@
-//! What most operations are written with. An operation takes a [`Context`] and, if it changes something, an [`Actor`]; it
-//! commits a [`Change`] with its [`Event`]s, and fails with what is wrong with the fields of a form or with a [`Fault`].
+//! What most operations are written with. An operation takes a [`Context`] and, if it changes something, an [`Actor`].
+//! It commits a [`Change`] with its [`Event`]s, and fails with what is wrong in a form or with a [`Fault`].
 
 pub(crate) use crate::change::Change;
 pub(crate) use crate::context::Context;

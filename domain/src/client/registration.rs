@@ -61,15 +61,12 @@ operation_error! {
     }
 }
 
+type Result<T, E = RegistrationError> = std::result::Result<T, E>;
+
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
 /// `Authorization` header. Returns the answer (§3.2.1): all members of the request, the identifier, and a secret when
 /// the client asked for one.
-pub async fn register(
-    context: &Context,
-    metadata: &[u8],
-    bearer: Option<&str>,
-    origin: &Origin,
-) -> Result<Value, RegistrationError> {
+pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, origin: &Origin) -> Result<Value> {
     let mode = context.settings.dynamic_registration;
     match (mode, &context.settings.initial_access_token) {
         (DynamicRegistration::Off, _) => return Err(RegistrationError::Off),
@@ -114,7 +111,7 @@ pub async fn register(
     Ok(Value::Object(answer))
 }
 
-fn read(metadata: &[u8]) -> Result<Map<String, Value>, RegistrationError> {
+fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
     if metadata.len() > LONGEST_METADATA {
         return Err(RegistrationError::Metadata("The metadata is too long."));
     }
@@ -137,10 +134,7 @@ fn texts<'value>(metadata: &'value Map<String, Value>, member: &str) -> Option<V
     metadata.get(member)?.as_array().map(|list| list.iter().filter_map(Value::as_str).collect())
 }
 
-fn redirect_uris(
-    metadata: &Map<String, Value>,
-    mode: DynamicRegistration,
-) -> Result<Vec<RedirectUri>, RegistrationError> {
+fn redirect_uris(metadata: &Map<String, Value>, mode: DynamicRegistration) -> Result<Vec<RedirectUri>> {
     let asked = texts(metadata, "redirect_uris").unwrap_or_default();
     if asked.is_empty() || asked.len() > MOST_REDIRECT_URIS {
         return Err(RegistrationError::RedirectUri("redirect_uris must name one to ten URIs."));
@@ -164,7 +158,7 @@ fn redirect_uris(
 }
 
 /// A client that registers itself must ask people. It never gets a grant type that works without a person.
-fn check_flow(metadata: &Map<String, Value>) -> Result<(), RegistrationError> {
+fn check_flow(metadata: &Map<String, Value>) -> Result<()> {
     let only = |member: &str, allowed: &[&str], needed: &str| match (metadata.get(member), texts(metadata, member)) {
         (None, _) => true,
         (Some(_), Some(asked)) => asked.contains(&needed) && asked.iter().all(|one| allowed.contains(one)),
@@ -179,7 +173,7 @@ fn check_flow(metadata: &Map<String, Value>) -> Result<(), RegistrationError> {
     Ok(())
 }
 
-fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError> {
+fn wants_secret(metadata: &Map<String, Value>) -> Result<bool> {
     match metadata.get("token_endpoint_auth_method").map(Value::as_str) {
         Some(Some("none")) => Ok(false),
         None | Some(Some("client_secret_basic" | "client_secret_post")) => Ok(true),
@@ -190,7 +184,7 @@ fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError
 }
 
 /// The name that the client states in its metadata.
-pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String, RegistrationError> {
+pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String> {
     let name = match metadata.get("client_name") {
         None => UNNAMED,
         Some(name) => name.as_str().ok_or(RegistrationError::Metadata("client_name must be text."))?.trim(),

@@ -115,22 +115,29 @@ pub(crate) async fn of_consent(
     }))
 }
 
+/// A report of a leak.
+#[derive(Clone, Copy)]
+pub(crate) struct Report<'report> {
+    pub context: &'report Context,
+    /// Who reports it.
+    pub actor: &'report Actor,
+    /// Where the text was found, as the reporter says.
+    pub place: Option<&'report str>,
+    /// What happens to what works.
+    pub policy: Policy,
+}
+
 /// Takes a report of an access token of a consent; the token has not expired. Only this token ends; the app can get
 /// another.
-pub(crate) async fn report_token(
-    context: &Context,
-    actor: &Actor,
-    jti: &TokenId,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<(), Fault> {
+pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<(), Fault> {
+    let Report { context, actor, place, policy } = report;
     let leak = of_consent(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
     let says_something = match policy {
         Policy::Revoke => consent::end_token(context, actor, jti, place).await?,
         Policy::Alert => true,
     };
     if let Some(leak) = leak.filter(|_| says_something) {
-        note(context, actor, &leak, place, policy).await?;
+        note(report, &leak).await?;
     }
     tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
     Ok(())
@@ -138,25 +145,19 @@ pub(crate) async fn report_token(
 
 /// Takes a report of `secret`, which is not the secret of a credential. Returns whether it is ours, even if nothing was
 /// changed.
-pub(crate) async fn report(
-    context: &Context,
-    actor: &Actor,
-    kind: SecretKind,
-    secret: &PlainSecret,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool, Fault> {
+pub(crate) async fn report(report: Report<'_>, kind: SecretKind, secret: &PlainSecret) -> Result<bool, Fault> {
+    let Report { context, actor, place, policy } = report;
     let Some(leak) = find(context, kind, secret, context.now()).await? else {
         return is_code(context, kind, secret).await;
     };
     if !leak.works {
         return Ok(true);
     }
-    note(context, actor, &leak, place, policy).await?;
-    if policy == Policy::Revoke {
+    note(report, &leak).await?;
+    let revoked = policy == Policy::Revoke;
+    if revoked {
         end(context, actor, &leak, place).await?;
     }
-    let revoked = policy == Policy::Revoke;
     tracing::warn!(id = leak.id(), revoked, "something that acts for people was reported as leaked");
     Ok(true)
 }
@@ -173,13 +174,8 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
 /// Records that a working secret or token leaked. With [`Policy::Alert`] people decide what to do: the thing is marked
 /// as leaked, and a second report adds no entry. With [`Policy::Revoke`] the thing ends, so a second report finds that
 /// it does not work.
-async fn note(
-    context: &Context,
-    actor: &Actor,
-    leak: &DelegatedLeak,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<(), Fault> {
+async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
+    let Report { context, actor, place, policy } = report;
     let person = leak.person();
     let (target, name, table) = match &leak.found {
         LeakSubject::PersonalToken(listed) => (Target::PersonalToken, &listed.token.name, Table::PersonalTokens),

@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId};
 use crate::base::text::printable;
-use crate::credential::{CredentialError, update_ends};
-use crate::credential::{Result, inspect};
+use crate::credential::{CredentialError, Result, inspect, update_ends};
 use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::incident::leak::delegated::Report;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
@@ -300,28 +300,23 @@ impl Evidence {
 /// `place` is where the text was found, as the reporter says.
 pub async fn report(context: &Context, actor: &Actor, text: &str, place: Option<&str>, policy: Policy) -> Result<bool> {
     let place = place.and_then(self::place);
+    let report = Report { context, actor, place: place.as_deref(), policy };
     let found = scan(text);
     let mut known = false;
     for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
-        known |= report_secret(context, actor, *kind, secret, place.as_deref(), policy).await?;
+        known |= report_secret(report, *kind, secret).await?;
     }
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
-        known |= report_token(context, actor, token, place.as_deref(), policy).await?;
+        known |= report_token(report, token).await?;
     }
     Ok(known)
 }
 
-async fn report_secret(
-    context: &Context,
-    actor: &Actor,
-    kind: SecretKind,
-    secret: &PlainSecret,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool> {
+async fn report_secret(report: Report<'_>, kind: SecretKind, secret: &PlainSecret) -> Result<bool> {
+    let Report { context, actor, place, policy } = report;
     // Most reports hold nothing of ours: they must not wait for a write permit.
     let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
-        return Ok(delegated::report(context, actor, kind, secret, place, policy).await?);
+        return Ok(delegated::report(report, kind, secret).await?);
     };
     let hash = secret.hash(&context.keys.pepper);
     let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
@@ -348,18 +343,13 @@ async fn report_secret(
 }
 
 /// Handles one reported token. Its entry in the ledger ends, also while its credential is disabled.
-async fn report_token(
-    context: &Context,
-    actor: &Actor,
-    token: &str,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool> {
+async fn report_token(report: Report<'_>, token: &str) -> Result<bool> {
+    let Report { context, actor, place, policy } = report;
     let (client_id, jti) = match verify::signed(context, token).await? {
         None => return Ok(false),
         Some(SignedToken::OfCredential(client_id, jti)) => (client_id, jti),
         Some(SignedToken::OfGrant(jti)) => {
-            delegated::report_token(context, actor, &jti, place, policy).await?;
+            delegated::report_token(report, &jti).await?;
             return Ok(true);
         }
     };

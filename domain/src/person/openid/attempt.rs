@@ -260,23 +260,18 @@ fn error_code(error: &str) -> String {
 }
 
 /// Records a sign-in that failed. A failure of the provider does not count against the source address.
-async fn record(
-    context: &Context,
-    relying_party: &RelyingParty,
-    error: &OpenIdError,
-    origin: &Origin,
-) -> Result<(), StoreError> {
+async fn record(context: &Context, relying_party: &RelyingParty, error: &OpenIdError, origin: &Origin) -> Result<()> {
     match error {
         OpenIdError::Unavailable(_) => {
             let mut transaction = context.store.begin().await?;
             sign_in::uncount_source(&mut transaction, origin.address).await?;
-            Ok(transaction.commit().await?)
+            Ok(transaction.commit().await.map_err(StoreError::from)?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
             let issuer = &relying_party.provider.issuer;
             let details = json!({ "method": "OpenID", "issuer": issuer, "reason": error.to_string() });
             let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(details);
-            context.begin_change().await?.commit(&Actor::system_for(origin), &event).await
+            Ok(context.begin_change().await?.commit(&Actor::system_for(origin), &event).await?)
         }
         _ => Ok(()),
     }

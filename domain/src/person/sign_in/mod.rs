@@ -127,6 +127,9 @@ operation_error! {
     }
 }
 
+/// What the steps of a sign-in return.
+pub type Result<T, E = SignInError> = std::result::Result<T, E>;
+
 impl SignInError {
     /// The text for a person who was asked for their password again.
     pub fn to_words(&self) -> String {
@@ -157,7 +160,7 @@ pub fn wait_words(wait: Duration) -> String {
 }
 
 /// Checks an attempt. Returns the person, or says that a second step is needed.
-pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome, SignInError> {
+pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome> {
     let email = attempt.email.trim().to_lowercase();
     let person = store::person::find_by_email(&context.store, &email).await?;
     let known_device = person.as_ref().is_some_and(|person| {
@@ -195,12 +198,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
 ///
 /// Attempts are counted like a sign-in from a known browser. Codes are counted together with the codes of all known
 /// browsers, so an attacker who took over a session gets no additional guesses a day.
-pub async fn confirm(
-    context: &Context,
-    actor: &Actor,
-    person: &Person,
-    proof: ConfirmationProof,
-) -> Result<(), SignInError> {
+pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: ConfirmationProof) -> Result<()> {
     let buckets = [Bucket::new(BucketKind::Attempts, format!("confirm:{}", person.id), DEVICE_LIMIT)];
     count(context, &buckets).await?;
     let (password, code) = match proof {
@@ -240,7 +238,7 @@ pub async fn confirm(
 
 /// Counts an attempt that another server will decide about, before that decision. The person is not known yet, so the
 /// attempt counts only for its source address.
-pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
+pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<()> {
     count(context, address.map(of_address).as_slice()).await
 }
 
@@ -348,7 +346,7 @@ fn of_address(address: IpAddr) -> Bucket {
 
 /// Counts the attempt in each bucket, in their order. The first full bucket refuses the attempt, and nothing is
 /// written.
-async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
+async fn count(context: &Context, buckets: &[Bucket]) -> Result<()> {
     if buckets.is_empty() {
         return Ok(());
     }
@@ -403,15 +401,10 @@ fn started(person: &Person) -> Event {
 
 /// Records the refusal. The entry names the account when it exists. It never holds the typed text, which may be a
 /// password in the wrong field.
-async fn record_refusal(
-    context: &Context,
-    actor: &Actor,
-    person: Option<&Person>,
-    reason: &str,
-) -> Result<(), StoreError> {
+async fn record_refusal(context: &Context, actor: &Actor, person: Option<&Person>, reason: &str) -> Result<()> {
     let event = match person {
         Some(person) => person.event(Action::SessionRefused),
         None => Event::new(Action::SessionRefused, Target::Session, "", "Unknown account"),
     };
-    context.begin_change().await?.commit(actor, &event.with(json!({ "reason": reason }))).await
+    Ok(context.begin_change().await?.commit(actor, &event.with(json!({ "reason": reason }))).await?)
 }

@@ -21,8 +21,8 @@ use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor::{self, Means};
 use crate::person::sign_in::{
-    Bucket, BucketKind, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address,
-    of_device, started,
+    Bucket, BucketKind, Result, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown,
+    of_address, of_device, started,
 };
 use crate::prelude::{Action, Actor, Context, Fault};
 use crate::store;
@@ -79,7 +79,7 @@ pub(crate) async fn begin(
     person: &Person,
     actor: &Actor,
     next: String,
-) -> Result<String, SignInError> {
+) -> Result<String> {
     let token = base62::random(context.random.as_ref(), 43);
     let pending = PendingSignIn { person: person.id.clone(), next };
     let mut change = context.begin_change().await?;
@@ -106,7 +106,7 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
 ///
 /// [`SignInError::TooLate`] when the sign-in has to begin again, [`SignInError::WrongCode`] or
 /// [`SignInError::WrongPasskey`] when the person may try again.
-pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting, SignInError> {
+pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;
     let buckets = buckets(context, &step, person);

@@ -7,7 +7,9 @@ use serde_json::json;
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
-use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
+use crate::person::sign_in::{
+    Result, SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started,
+};
 use crate::prelude::{Actor, Context};
 
 /// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns the person. The answer is the same for
@@ -21,7 +23,7 @@ pub async fn sign_in_with_passkey(
     address: Option<IpAddr>,
     agent: Option<&str>,
     device: Option<&str>,
-) -> Result<Person, SignInError> {
+) -> Result<Person> {
     let claimed = passkey::owner(context, answer).await?;
     let buckets = buckets_of_the_unguessable(context, claimed.as_ref(), address, device);
     count(context, &buckets).await?;
