@@ -24,6 +24,7 @@ pub struct Keys {
     pub forms: MacKey,
     /// Signs access tokens.
     pub signing: SigningKeys,
+    /// Wraps the secrets that the database keeps for later use, such as the signing secret of a webhook.
     pub(crate) master: Arc<MasterKey>,
 }
 
@@ -67,16 +68,6 @@ impl Keys {
             Err(error) => return Err(error),
         }
         Ok(Self { pepper, audit, forms, signing, master })
-    }
-
-    /// Wraps a secret that the database keeps for later use, such as the signing secret of a webhook.
-    pub(crate) fn wrap(&self, purpose: &'static str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
-        self.master.wrap(purpose, plain, random)
-    }
-
-    /// Opens what [`Keys::wrap`] made for the same purpose.
-    pub(crate) fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.master.unwrap(purpose, wrapped)
     }
 }
 

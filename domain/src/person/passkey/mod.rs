@@ -19,7 +19,7 @@ use crate::crypto::recovery_code::RecoveryCode;
 use crate::idempotency;
 use crate::model::person::{Passkey, Person, check_name};
 use crate::model::settings::Settings;
-use crate::person::passkey::challenge::{OpenedChallenge, State};
+use crate::person::passkey::challenge::{CarriedChallenge, State};
 use crate::person::second_factor;
 use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, operation_error};
 use crate::store::person::passkey::StoredPasskey;
@@ -112,8 +112,8 @@ pub async fn begin_proof(
 
 /// Whether this answer added a passkey before. The age of its challenge does not matter.
 pub async fn was_added(context: &Context, person: &PersonId, answer: &PasskeyAnswer) -> Result<bool, Fault> {
-    match challenge::nonce_of(context, ChallengePurpose::Add, Some(person), &answer.state) {
-        Some(nonce) => Ok(idempotency::result_of(context, &nonce).await?.is_some()),
+    match challenge::read(context, ChallengePurpose::Add, Some(person), &answer.state) {
+        Some(carried) => Ok(idempotency::result_of(context, &carried.nonce).await?.is_some()),
         None => Ok(false),
     }
 }
@@ -131,7 +131,7 @@ pub async fn add(
     check_name(name).at("name")?;
     let refused = || FieldError::new("passkey", "No passkey was added. Press “Add a passkey” and follow your browser.");
     let party = relying_party(&context.settings).ok_or(PasskeyError::NotFound)?;
-    let Some(OpenedChallenge { nonce, state: State::Adding(state) }) =
+    let Some(CarriedChallenge { nonce, state: State::Adding(state), .. }) =
         challenge::open(context, ChallengePurpose::Add, Some(&person.id), &answer.state)
     else {
         return Err(refused().into());
@@ -222,7 +222,7 @@ pub(crate) async fn verify(
     let Some(owner) = store::person::find(&context.store, &stored.passkey.person).await? else {
         return Ok(Verdict::Refused(None));
     };
-    let Some(OpenedChallenge { nonce, state: State::Proving(state) }) = opened else {
+    let Some(CarriedChallenge { nonce, state: State::Proving(state), .. }) = opened else {
         return Ok(Verdict::Refused(Some(Box::new(owner))));
     };
     // When the person is not known beforehand, the answer must name its owner. When the person is known, the owner must

@@ -15,6 +15,7 @@ use crate::model::server::scope::Scopes;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{AuthenticatorState, ClientProof, LAST_USE_INTERVAL, Refusal, check_alive};
 use crate::prelude::{Context, Fault};
+use crate::services::ledger::rules::LedgerError;
 use crate::store::{self, StoreError};
 use crate::token::assertion::{self, AssertionPurpose};
 use crate::token::client_authentication::presented::{PresentedSecret, SecretValue};
@@ -82,9 +83,10 @@ impl CredentialClaim {
         origin: &Origin,
     ) -> Result<AuthenticatedCredential> {
         let (proof, named) = self.proof(context, form, origin).await?;
-        check(context, &proof, named.as_ref(), origin)
-            .await?
-            .map_err(|(refusal, client_id)| refused(context, refusal, client_id.as_ref(), origin))
+        check(context, &proof, named.as_ref(), origin).await.map_err(|error| match error {
+            LedgerError::Refused { refusal, client_id } => refused(context, refusal, client_id.as_ref(), origin),
+            LedgerError::Fault(fault) => fault.into(),
+        })
     }
 
     /// Whether this is a live secret of the credential that the request names, if it names one.
@@ -149,7 +151,7 @@ async fn check(
     proof: &ClientProof,
     named: Option<&ClientId>,
     origin: &Origin,
-) -> Result<Result<AuthenticatedCredential, (Refusal, Option<ClientId>)>, Fault> {
+) -> Result<AuthenticatedCredential, LedgerError> {
     let engine = context.store.engine();
     let single_use = match proof {
         ClientProof::Assertion { single_use, .. } => single_use.as_ref(),
@@ -163,16 +165,14 @@ async fn check(
     let state = match store::token::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
         Some(Err(damage)) => return Err(damage.into()),
-        _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
+        _ => return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: named.cloned() }),
     };
-    let refused = |refusal| Ok(Err((refusal, Some(state.client_id.clone()))));
-    if let Err(refusal) = check_alive(&state, origin.address, context.now()) {
-        return refused(refusal);
-    }
+    let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+    check_alive(&state, origin.address, context.now()).map_err(refused)?;
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
         && !store::token::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
     {
-        return refused(Refusal::AssertionReplayed);
+        return Err(refused(Refusal::AssertionReplayed));
     }
     let now = context.now();
     let writes = single_use.is_some();
@@ -185,7 +185,7 @@ async fn check(
         store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
     }
-    Ok(Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
+    Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers })
 }
 
 /// Whether a use is worth storing: the last stored use is long ago or came from another address, or the secret is being

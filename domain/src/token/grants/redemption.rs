@@ -1,7 +1,6 @@
 //! What the authorization code grant and the refresh token grant have in common. Both redeem in a [`Change`]: one
 //! request at a time, and the change is on disk before the answer leaves. So a used code or token stays used.
 
-use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, McpServerId, PersonId, TokenId};
 use crate::crypto::keys::KeyError;
@@ -78,69 +77,52 @@ pub(super) struct Redemption<'redeemed> {
 }
 
 impl Redemption<'_> {
-    /// The end of the access token.
-    fn expires_at(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.server.token_lifetime).min(self.grant.expires_at)
-    }
-
     /// Records an access token and the next refresh token, commits, and signs.
-    pub(super) async fn issue(self, change: Change<'_>) -> Result<AccessToken> {
-        let context = change.context();
-        if self.scopes.is_empty() {
+    pub(super) async fn issue(self, mut change: Change<'_>) -> Result<AccessToken> {
+        let Self { grant, server, scopes, used, origin } = self;
+        if scopes.is_empty() {
             return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
         }
-        let (grant, server) = (self.grant, self.server);
-        let now = change.now();
+        let (context, now) = (change.context(), change.now());
         let next = PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref());
         let jti = TokenId::generate(context.random.as_ref(), now);
-        let claims = Claims {
-            iss: context.settings.public_url.clone(),
-            sub: grant.person.to_string(),
-            aud: server.resource.clone(),
-            client_id: grant.client_id.to_string(),
-            scope: self.scopes.to_string(),
-            jti: jti.as_str().to_owned(),
-            iat: now.seconds(),
-            exp: self.expires_at(now).seconds(),
-            status: Some(StatusReference::of(&context.settings, grant.status_index)),
-        };
-        let kid = self.record(change, &jti, &next.hash(&context.keys.pepper), now).await?;
-        let mut token = access_token::sign_claims(context, &kid, claims).await?;
-        token.refresh_token = Some(next);
-        Ok(token)
-    }
-
-    /// Records both tokens and commits. Returns the key that signs the access token.
-    async fn record(
-        &self,
-        mut change: Change<'_>,
-        jti: &TokenId,
-        next: &SecretHash,
-        now: Timestamp,
-    ) -> Result<String, Fault> {
-        let (context, grant) = (change.context(), self.grant);
-        let address = self.origin.address.map(|address| address.to_string());
+        let expires_at = now.plus(server.token_lifetime).min(grant.expires_at);
+        let address = origin.address.map(|address| address.to_string());
         let token = ConsentToken {
-            jti,
+            jti: &jti,
             grant: &grant.id,
-            scope: &self.scopes,
+            scope: &scopes,
             issued_at: now,
-            expires_at: self.expires_at(now),
+            expires_at,
             address: address.as_deref(),
         };
-        if let Some(used) = self.used {
-            store::client::consent::use_refresh_token(&mut change, used, next, now).await?;
+        let next_hash = next.hash(&context.keys.pepper);
+        if let Some(used) = used {
+            store::client::consent::use_refresh_token(&mut change, used, &next_hash, now).await?;
         }
         let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
-        store::client::consent::insert_refresh_token(&mut change, next, &grant.id, next_ends).await?;
+        store::client::consent::insert_refresh_token(&mut change, &next_hash, &grant.id, next_ends).await?;
         store::client::consent::insert_token(&mut change, &token).await?;
         store::client::consent::mark_used(&mut change, &grant.id, now, address.as_deref()).await?;
         store::client::mark_used(&mut change, &grant.client_id, now).await?;
         let mut signing = store::operations::keys::active_signing_keys(&mut **change, now).await?;
         // The key is taken before the commit: if signing is not possible, the code or token is not used up.
-        let kid = signing.remove(self.server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
+        let missing = || Fault::from(KeyError::Missing("signing key"));
+        let kid = signing.remove(server.alg.as_str()).ok_or_else(missing)?;
         context.keys.signing.get(&context.store, &kid, now).await?;
         change.commit_without_event().await?;
-        Ok(kid)
+        let claims = Claims {
+            iss: context.settings.public_url.clone(),
+            sub: grant.person.to_string(),
+            aud: server.resource.clone(),
+            client_id: grant.client_id.to_string(),
+            scope: scopes.to_string(),
+            jti: jti.as_str().to_owned(),
+            iat: now.seconds(),
+            exp: expires_at.seconds(),
+            status: Some(StatusReference::of(&context.settings, grant.status_index)),
+        };
+        let token = access_token::sign_claims(context, &kid, claims).await?;
+        Ok(AccessToken { refresh_token: Some(next), ..token })
     }
 }
