@@ -1,6 +1,7 @@
 //! What most operations are written with. An operation takes a [`Context`] and, if it changes something, an [`Actor`].
 //! It commits a [`Change`] with its [`Event`]s, and fails with what is wrong in a form or with a [`Fault`].
 
+pub(crate) use crate::base::clock::Timestamp;
 pub(crate) use crate::change::Change;
 pub(crate) use crate::context::Context;
 pub(crate) use crate::error::{Fault, Result, operation_error, through_denied, through_fault};

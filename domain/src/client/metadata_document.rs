@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
@@ -17,7 +16,7 @@ use crate::client::registration::name;
 use crate::client::{added, changed};
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
-use crate::prelude::{Actor, Context, operation_error};
+use crate::prelude::{Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, TeamId};
 use crate::credential::generate::check_privileges;
 use crate::credential::{CredentialError, Outcome, Result, begin_for};
@@ -13,7 +12,7 @@ use crate::model::credential::draft;
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
 use crate::model::person::authority::Role;
 use crate::model::server::McpServer;
-use crate::prelude::{Action, Actor, Changes, Context, Errors};
+use crate::prelude::{Action, Actor, Changes, Context, Errors, Timestamp};
 use crate::store;
 
 /// The new values. An edit replaces all of them.

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId, TeamId};
 use crate::credential::{CredentialError, Result, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
@@ -12,7 +11,7 @@ use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
-use crate::prelude::{Action, Actor, Change, Context, FieldError};
+use crate::prelude::{Action, Actor, Change, Context, FieldError, Timestamp};
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.

@@ -14,14 +14,13 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId, TeamId};
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
 use crate::model::credential::Credential;
 use crate::model::credential::draft::{Draft, Expiry};
 use crate::model::server::McpServer;
-use crate::prelude::{Action, Actor, Context, Event, Fault, through_fault};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, through_fault};
 use crate::store::credential::import::NewImported;
 use crate::store::{self, StoreError};
 

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, KeyId};
 use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
@@ -10,7 +9,7 @@ use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysDraft};
 use crate::model::person::authority::Role;
-use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError};
+use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, Timestamp};
 use crate::store;
 
 /// The keys of a credential, removed ones too, newest first.

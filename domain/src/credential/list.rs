@@ -4,11 +4,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::base::clock::Timestamp;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Sort};
 use crate::model::person::authority::Authority;
-use crate::prelude::{Context, Fault, operation_error};
+use crate::prelude::{Context, Fault, Timestamp, operation_error};
 use crate::store;
 
 /// One page.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, KeyId};
 use crate::credential::generate::{self, Generated};
 use crate::credential::{CredentialError, Outcome, Result, begin_for, begin_with, keys, sent_before, update_ends};
@@ -14,7 +13,7 @@ use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use crate::model::credential::key::KeysDraft;
 use crate::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
 use crate::model::person::authority::Role;
-use crate::prelude::{Action, Actor, AtField, Change, Context, Event, FieldError};
+use crate::prelude::{Action, Actor, AtField, Change, Context, Event, FieldError, Timestamp};
 use crate::store;
 use crate::store::credential::authenticators;
 

@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use crate::audit;
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::{CredentialError, Result};
 use crate::model::audit::Filter;
@@ -12,7 +11,7 @@ use crate::model::credential::draft::check_reason;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
-use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target};
+use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target, Timestamp};
 use crate::store;
 
 /// How many credentials are stopped in one transaction.

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::crypto::keys::{MasterKey, TokenAlgorithm};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
-use crate::prelude::{Action, Actor, Context, Event, Fault, Target, operation_error};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target, Timestamp, operation_error};
 use crate::store;
 
 pub use crate::store::operations::keys::SigningKeyState;

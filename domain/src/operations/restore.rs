@@ -5,14 +5,13 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::operations::{Ended, How};
 use crate::model::person::authority::Role;
 use crate::operations::key_rotation::{self, RotationError, RotationMode};
-use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target, through_fault};
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target, Timestamp, through_fault};
 use crate::store::{self, Store};
 
 /// What a backup would bring back.

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, SessionId};
 use crate::model::client::consent::EndCause;
 use crate::model::credential::draft::check_reason;
@@ -10,7 +9,7 @@ use crate::model::person::Person;
 use crate::model::person::team::PersonsTeam;
 use crate::person::openid::link;
 use crate::person::{PersonError, Result, second_factor};
-use crate::prelude::{Action, Actor, AtField, Change, Context, Event, Fault, FieldError};
+use crate::prelude::{Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 use crate::store::client::personal_token::PersonalTokenSelection;

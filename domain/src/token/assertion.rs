@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId};
 use crate::crypto::jws::{UncheckedJws, seconds, text};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
-use crate::prelude::{Context, Fault, through_fault};
+use crate::prelude::{Context, Fault, Timestamp, through_fault};
 use crate::services::issuer_keys::IssuerKeysError;
 use crate::store;
 

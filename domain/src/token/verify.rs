@@ -5,14 +5,13 @@ use std::net::IpAddr;
 
 use jsonwebtoken::Validation;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, PersonId, PersonalTokenId, TokenId};
 use crate::client::personal_token;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::personal_token::ListedToken;
 use crate::model::server::scope::Scopes;
-use crate::prelude::{Context, Fault, operation_error};
+use crate::prelude::{Context, Fault, Timestamp, operation_error};
 use crate::store;
 use crate::token::access_token::Claims;
 

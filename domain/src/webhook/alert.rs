@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::model::credential::Credential;
 use crate::model::token::Refusal;
-use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target};
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target, Timestamp};
 use crate::store::{self, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

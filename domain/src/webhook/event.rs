@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::model::settings::Settings;
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
-use crate::prelude::{Action, Actor, Target};
+use crate::prelude::{Action, Actor, Target, Timestamp};
 
 /// The type of a test message, which a person sends to see whether messages arrive.
 pub(crate) const TEST: &str = "webhook.test";

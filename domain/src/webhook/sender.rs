@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{DeliveryId, WebhookId};
 use crate::base::random::Random;
 use crate::base::text::printable;
 use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
 use crate::model::ports::WebhookMessage;
-use crate::prelude::{Actor, Context, Fault};
+use crate::prelude::{Actor, Context, Fault, Timestamp};
 use crate::store;
 use crate::store::webhook::{Attempt, Claimed, NewDelivery};
 use crate::webhook;

@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, TokenId};
 use crate::client;
 use crate::client::consent;
@@ -14,7 +13,7 @@ use crate::model::client::consent::ListedConsent;
 use crate::model::client::personal_token::ListedToken;
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
-use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::incident::leak::Table;

@@ -15,7 +15,6 @@ use serde_json::json;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId};
 use crate::base::text::printable;
 use crate::credential::{CredentialError, Result, inspect, update_ends};
@@ -24,7 +23,7 @@ use crate::incident::leak::delegated::Report;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
-use crate::prelude::{Action, Actor, Context, Fault};
+use crate::prelude::{Action, Actor, Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::token::ledger::Reach;

@@ -56,6 +56,12 @@ pub(crate) struct CarriedChallenge {
     pub state: State,
 }
 
+impl CarriedChallenge {
+    pub(crate) fn is_in_time(&self, context: &Context) -> bool {
+        context.now().millis() < self.expires_at
+    }
+}
+
 pub(crate) fn seal(
     context: &Context,
     purpose: ChallengePurpose,
@@ -73,16 +79,6 @@ pub(crate) fn seal(
     let text = json!(carried).to_string();
     let mac = context.keys.forms.mac_parts(&["passkey challenge", &text]);
     Challenge { options, state: format!("{}.{mac}", URL_SAFE_NO_PAD.encode(text)) }
-}
-
-/// A state that we made for this purpose, in time.
-pub(crate) fn open(
-    context: &Context,
-    purpose: ChallengePurpose,
-    person: Option<&PersonId>,
-    state: &str,
-) -> Option<CarriedChallenge> {
-    read(context, purpose, person, state).filter(|carried| context.now().millis() < carried.expires_at)
 }
 
 /// A state that we made for this purpose, in time or not.

@@ -131,9 +131,9 @@ pub async fn add(
     check_name(name).at("name")?;
     let refused = || FieldError::new("passkey", "No passkey was added. Press “Add a passkey” and follow your browser.");
     let party = relying_party(&context.settings).ok_or(PasskeyError::NotFound)?;
-    let Some(CarriedChallenge { nonce, state: State::Adding(state), .. }) =
-        challenge::open(context, ChallengePurpose::Add, Some(&person.id), &answer.state)
-    else {
+    let carried = challenge::read(context, ChallengePurpose::Add, Some(&person.id), &answer.state);
+    let carried = carried.filter(|carried| carried.is_in_time(context));
+    let Some(CarriedChallenge { nonce, state: State::Adding(state), .. }) = carried else {
         return Err(refused().into());
     };
     let credential = serde_json::from_str(&answer.credential).map_err(|_| refused())?;
@@ -217,7 +217,8 @@ pub(crate) async fn verify(
     answer: &PasskeyAnswer,
 ) -> Result<Verdict, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(Verdict::Refused(None)) };
-    let opened = challenge::open(context, purpose, person, &answer.state);
+    let carried = challenge::read(context, purpose, person, &answer.state);
+    let opened = carried.filter(|carried| carried.is_in_time(context));
     let Some((answer, stored)) = named(context, answer).await? else { return Ok(Verdict::Refused(None)) };
     let Some(owner) = store::person::find(&context.store, &stored.passkey.person).await? else {
         return Ok(Verdict::Refused(None));

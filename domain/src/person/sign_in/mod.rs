@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::encoding::base62;
 use crate::base::id::PersonId;
 use crate::base::network::network_of;
@@ -25,7 +24,7 @@ use crate::crypto::password::Password;
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor;
-use crate::prelude::{Action, Actor, Context, Event, Target, operation_error};
+use crate::prelude::{Action, Actor, Context, Event, Target, Timestamp, operation_error};
 use crate::store::{self, StoreError, Transaction};
 
 /// A count starts again at zero after this time.

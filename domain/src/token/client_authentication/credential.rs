@@ -4,7 +4,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{ClientId, McpServerId};
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
@@ -14,7 +13,7 @@ use crate::model::server::SCOPE_INTROSPECT;
 use crate::model::server::scope::Scopes;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{AuthenticatorState, ClientProof, LAST_USE_INTERVAL, Refusal, check_alive};
-use crate::prelude::{Context, Fault};
+use crate::prelude::{Context, Fault, Timestamp};
 use crate::services::ledger::rules::LedgerError;
 use crate::store::{self, StoreError};
 use crate::token::assertion::{self, AssertionPurpose};

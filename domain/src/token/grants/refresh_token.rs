@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
 use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretKind};
@@ -11,7 +10,7 @@ use crate::model::client::consent::{Consent, EndCause};
 use crate::model::origin::Origin;
 use crate::model::server::scope::Scopes;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
-use crate::prelude::{Actor, Change, Context, Fault};
+use crate::prelude::{Actor, Change, Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::RefreshToken;
 use crate::token::access_token::AccessToken;
