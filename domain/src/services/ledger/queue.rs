@@ -1,4 +1,4 @@
-//! The queues of the ledger: requests wait here until a writer takes them as a batch, and look-ups of the keys of clients
+//! The queues of the ledger: of requests, until a writer takes them as a batch, and of look-ups of the keys of clients
 //! that prove themselves with an assertion.
 
 use std::sync::Arc;
@@ -70,8 +70,8 @@ pub(super) struct KeyLookup {
     pub answer: oneshot::Sender<Result<Vec<KeyRow>, Fault>>,
 }
 
-/// Answers look-ups until the last sender is gone. It serves all waiting clients at once, and runs beside the exchanges: a
-/// client that is refused because of its key takes no place from an exchange.
+/// Answers look-ups until the last sender is gone. It serves all waiting clients at once, and runs beside the
+/// exchanges: a client that is refused because of its key takes no place from an exchange.
 pub(super) async fn answer_lookups(
     mut inbox: mpsc::Receiver<KeyLookup>,
     mut connection: KeyLookups,
