@@ -1,5 +1,7 @@
 //! Changes: transactions that commit together with their audit entries.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::base::clock::Timestamp;
 use crate::context::Context;
 use crate::model::actor::Actor;
@@ -20,10 +22,25 @@ impl Context {
     }
 }
 
-impl Change<'_> {
-    /// The transaction, for the statements of the change.
-    pub(crate) fn transaction(&mut self) -> &mut Transaction {
+/// The transaction, for the statements of the change.
+impl Deref for Change<'_> {
+    type Target = Transaction;
+
+    fn deref(&self) -> &Transaction {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Change<'_> {
+    fn deref_mut(&mut self) -> &mut Transaction {
         &mut self.transaction
+    }
+}
+
+impl<'context> Change<'context> {
+    /// The context in which the change began.
+    pub(crate) fn context(&self) -> &'context Context {
+        self.context
     }
 
     /// The present moment.
@@ -31,13 +48,13 @@ impl Change<'_> {
         self.context.now()
     }
 
-    /// Writes the event, commits, and returns the event's number in the audit log.
-    pub(crate) async fn commit(self, actor: &Actor, event: &Event) -> Result<i64, StoreError> {
-        let numbers = self.commit_all(actor, std::slice::from_ref(event)).await?;
-        Ok(numbers.last().copied().unwrap_or_default())
+    /// Writes the event and commits.
+    pub(crate) async fn commit(self, actor: &Actor, event: &Event) -> Result<(), StoreError> {
+        self.commit_all(actor, std::slice::from_ref(event)).await.map(drop)
     }
 
-    /// Commits a change of several things, with one event each: all of them or none.
+    /// Commits a change of several things, with one event each: all of them or none. Returns the numbers of the events
+    /// in the audit log.
     pub(crate) async fn commit_all(mut self, actor: &Actor, events: &[Event]) -> Result<Vec<i64>, StoreError> {
         let now = self.context.now();
         let mut entries = Vec::with_capacity(events.len());

@@ -22,16 +22,57 @@ pub enum Fault {
     Overloaded(&'static str),
 }
 
-/// Lets `?` turn these errors into the [`Fault`] of an operation's error, which has a variant of that name.
+/// What operations return that can fail only by a fault of ours.
+pub type Result<T, E = Fault> = std::result::Result<T, E>;
+
+/// Lets `?` turn each fault of ours into the variant `Fault` of an error.
 macro_rules! through_fault {
-    ($error:ty: $($cause:ty),+) => {
-        $(
-            impl From<$cause> for $error {
-                fn from(cause: $cause) -> Self {
-                    Self::Fault($crate::error::Fault::from(cause))
-                }
+    ($error:ty) => {
+        impl<Error: Into<$crate::error::Fault>> From<Error> for $error {
+            fn from(fault: Error) -> Self {
+                Self::Fault(fault.into())
             }
-        )+
+        }
+    };
+}
+
+/// Defines why an operation was not done, besides a fault of ours. With `: Invalid` the input may be wrong too, and `?`
+/// turns what is wrong with its fields into the error.
+macro_rules! operation_error {
+    ($(#[$of_enum:meta])* pub enum $name:ident: Invalid { $($reasons:tt)* }) => {
+        operation_error! {
+            $(#[$of_enum])*
+            pub enum $name {
+                /// The input is wrong; nothing was changed.
+                #[error("the input is not valid")]
+                Invalid(Vec<$crate::model::field_error::FieldError>),
+                $($reasons)*
+            }
+        }
+
+        impl From<Vec<$crate::model::field_error::FieldError>> for $name {
+            fn from(errors: Vec<$crate::model::field_error::FieldError>) -> Self {
+                Self::Invalid(errors)
+            }
+        }
+
+        impl From<$crate::model::field_error::FieldError> for $name {
+            fn from(error: $crate::model::field_error::FieldError) -> Self {
+                Self::Invalid(vec![error])
+            }
+        }
+    };
+    ($(#[$of_enum:meta])* pub enum $name:ident { $($reasons:tt)* }) => {
+        $(#[$of_enum])*
+        #[derive(Debug, thiserror::Error)]
+        pub enum $name {
+            $($reasons)*
+            /// A fault of ours.
+            #[error(transparent)]
+            Fault($crate::error::Fault),
+        }
+
+        $crate::error::through_fault!($name);
     };
 }
 
@@ -50,7 +91,7 @@ macro_rules! through_denied {
     };
 }
 
-pub(crate) use {through_denied, through_fault};
+pub(crate) use {operation_error, through_denied, through_fault};
 
 impl From<HashError> for Fault {
     fn from(error: HashError) -> Self {

@@ -14,19 +14,31 @@ pub(crate) async fn result_of(context: &Context, form_token: &str) -> Result<Opt
 }
 
 impl Change<'_> {
-    /// Uses up the token of the form that makes or changes what has this identifier. If the form was sent before, the
-    /// identifier of what it made then.
-    pub(crate) async fn use_form_token(
+    /// Uses up the token of the form that makes or changes what has this identifier.
+    ///
+    /// # Errors
+    ///
+    /// What `sent_before` makes of the identifier of what the form made when it was sent before.
+    pub(crate) async fn use_form_token<Error: From<StoreError> + From<Fault>>(
         &mut self,
         form_token: Option<&str>,
         made: &str,
-    ) -> Result<Option<String>, StoreError> {
-        let Some(token) = form_token else { return Ok(None) };
-        let (now, hash) = (self.now(), digest::sha256(token.as_bytes()));
-        if let Some(earlier) = store::operations::idempotency::find(self.transaction(), &hash).await? {
-            return Ok(Some(earlier));
+        sent_before: impl FnOnce(&str) -> Option<Error>,
+    ) -> Result<(), Error> {
+        let Some(token) = form_token else { return Ok(()) };
+        match self.use_once(token, made).await? {
+            None => Ok(()),
+            Some(earlier) => Err(sent_before(&earlier).unwrap_or_else(|| Fault::Damaged.into())),
         }
-        store::operations::idempotency::insert(self.transaction(), &hash, made, now).await?;
-        Ok(None)
+    }
+
+    /// Uses up the token. If it was used before, the identifier of what was made then.
+    pub(crate) async fn use_once(&mut self, token: &str, made: &str) -> Result<Option<String>, StoreError> {
+        let (now, hash) = (self.now(), digest::sha256(token.as_bytes()));
+        let earlier = store::operations::idempotency::find(&mut ***self, &hash).await?;
+        if earlier.is_none() {
+            store::operations::idempotency::insert(self, &hash, made, now).await?;
+        }
+        Ok(earlier)
     }
 }

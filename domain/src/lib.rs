@@ -12,6 +12,7 @@
 //! | store | [`store`] | every SQL statement, and nothing else |
 //! | services | [`services`] | what runs by itself: ledger queue, roll-up, status lists, issuer keys, metrics |
 //! | context | [`context`], [`change`], [`idempotency`], [`error`] | what every operation takes, and how it commits |
+//! | prelude | `prelude` | the names that most operations use |
 //! | operations | the rooms below | one function a verb |
 //!
 //! # Rooms
@@ -48,6 +49,7 @@ pub mod incident;
 pub mod model;
 pub mod operations;
 pub mod person;
+mod prelude;
 pub mod server;
 pub mod services;
 pub mod store;

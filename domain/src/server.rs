@@ -6,16 +6,12 @@ use serde_json::json;
 
 use crate::base::id::McpServerId;
 use crate::base::text::is_pasteable;
-use crate::context::Context;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{check_name, check_token_lifetime};
-use crate::model::field_error::FieldError;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
+use crate::prelude::{Action, Actor, Context, Errors, Fault, FieldError, operation_error};
 use crate::store::{self, Store, StoreError};
 
 /// Every MCP server, the built-in one first.
@@ -43,14 +39,13 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreErro
         built_in: true,
     };
     let mut change = context.begin_change().await?;
-    match store::server::insert(change.transaction(), &server, context.now()).await {
+    match store::server::insert(&mut change, &server, context.now()).await {
         // Another program with the same database registered it first.
         Err(StoreError::Conflict) => return Ok(()),
         result => result?,
     }
-    let event = Event::new(Action::McpServerAdded, Target::McpServer, server.id.as_str(), &server.name)
-        .with(json!({ "resource": server.resource }));
-    change.commit(&Actor::system(), &event).await.map(drop)
+    let event = server.event(Action::McpServerAdded).with(json!({ "resource": server.resource }));
+    change.commit(&Actor::system(), &event).await
 }
 
 /// The values of a new MCP server.
@@ -68,21 +63,14 @@ pub struct ServerDraft {
     pub alg: TokenAlgorithm,
 }
 
-/// Why a server was not registered.
-#[derive(Debug, thiserror::Error)]
-pub enum McpServerError {
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// Only administrators register servers.
-    #[error("this is for administrators")]
-    NotFound,
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a server was not registered.
+    pub enum McpServerError: Invalid {
+        /// Only administrators register servers.
+        #[error("this is for administrators")]
+        NotFound,
+    }
 }
-
-through_fault!(McpServerError: StoreError);
 
 const MOST_SCOPES: usize = 50;
 const LONGEST_RESOURCE: usize = 500;
@@ -95,37 +83,32 @@ fn is_reserved(scope: &str) -> bool {
 
 impl ServerDraft {
     fn check(&self) -> Result<(), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        if let Err(message) = check_name(&self.name) {
-            errors.push(FieldError::new("name", message));
-        }
+        let mut errors = Errors::default();
+        errors.take("name", check_name(&self.name));
         // A resource identifier is compared byte for byte.
         let is_plain = is_pasteable(self.resource.trim());
         if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
             let message =
                 "Enter the server’s URL as clients call it, such as https://docs.example.com/mcp, without a #.";
-            errors.push(FieldError::new("resource", message));
+            errors.push("resource", message);
         }
         let is_one = |scope: &ScopeDescription| {
             is_pasteable(&scope.name) && Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1)
         };
         if self.scopes.is_empty() || self.scopes.len() > MOST_SCOPES || !self.scopes.iter().all(is_one) {
             let message = "Write one scope a line, such as docs:read and what it allows. At least one is needed.";
-            errors.push(FieldError::new("scopes", message));
+            errors.push("scopes", message);
         } else if let Some(scope) = self.scopes.iter().find(|scope| is_reserved(&scope.name)) {
-            let message = format!("The scope {} belongs to the built-in server.", scope.name);
-            errors.push(FieldError::new("scopes", message));
+            errors.push("scopes", format!("The scope {} belongs to the built-in server.", scope.name));
         }
-        if let Err(message) = check_token_lifetime(self.token_lifetime) {
-            errors.push(FieldError::new("token_lifetime", message));
-        }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
+        errors.none()
     }
 }
 
 /// Registers a protected resource. The first one of an algorithm makes its signing key.
 pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Result<McpServer, McpServerError> {
-    draft.check().map_err(McpServerError::Invalid)?;
+    draft.check()?;
     let now = context.now();
     let server = McpServer {
         id: McpServerId::generate(context.random.as_ref()),
@@ -136,24 +119,21 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         alg: draft.alg,
         built_in: false,
     };
-    let taken = || {
-        let message = "A server with this resource is registered already.";
-        McpServerError::Invalid(vec![FieldError::new("resource", message)])
-    };
+    let taken = || FieldError::new("resource", "A server with this resource is registered already.").into();
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
-    let present = store::server::list(change.transaction()).await?;
+    let present = store::server::list_in(&mut change).await?;
     let canonical = resource::canonical(&server.resource);
     if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {
         return Err(taken());
     }
-    match store::server::insert(change.transaction(), &server, now).await {
+    match store::server::insert(&mut change, &server, now).await {
         Err(StoreError::Conflict) => return Err(taken()),
         result => result?,
     }
     let signing = &context.keys.signing;
-    signing.ensure(change.transaction(), server.alg, now, context.random.as_ref()).await?;
-    let event = Event::new(Action::McpServerAdded, Target::McpServer, server.id.as_str(), &server.name).with(json!({
+    signing.ensure(&mut change, server.alg, now, context.random.as_ref()).await?;
+    let event = server.event(Action::McpServerAdded).with(json!({
         "resource": server.resource,
         "scopes": server.scope_names().to_string(),
         "token_lifetime": server.token_lifetime.as_secs(),
@@ -177,11 +157,9 @@ pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
         return Ok(());
     };
     let mut change = context.begin_change().await?;
-    store::server::set_resource(change.transaction(), &server.id, &resource).await?;
-    let event = Event::new(Action::McpServerMoved, Target::McpServer, server.id.as_str(), &server.name)
-        .with(json!({ "resource": { "before": server.resource, "after": resource } }));
-    change.commit(&Actor::system(), &event).await?;
-    Ok(())
+    store::server::set_resource(&mut change, &server.id, &resource).await?;
+    let details = json!({ "resource": { "before": server.resource, "after": resource } });
+    Ok(change.commit(&Actor::system(), &server.event(Action::McpServerMoved).with(details)).await?)
 }
 
 #[cfg(test)]

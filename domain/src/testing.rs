@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,11 +12,12 @@ use rand::{Rng, SeedableRng};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::random::Random;
+use crate::base::encoding::base62;
+use crate::base::random::{Random, SystemRandom};
 use crate::context::Context;
 use crate::crypto::keys::MasterKey;
 use crate::model::client::DynamicRegistration;
-use crate::model::ports::{Fetch, Post, WebhookMessage};
+use crate::model::ports::{Answer, Fetch, Post, WebhookMessage};
 use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
 use crate::operations::instance::open_instance;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
@@ -87,20 +87,13 @@ impl FakeIssuers {
 }
 
 impl Fetch for FakeIssuers {
-    fn get<'call>(
-        &'call self,
-        _: &'call str,
-        url: &'call str,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+    fn get<'call>(&'call self, _: &'call str, url: &'call str) -> Answer<'call, Vec<u8>> {
         *self.asked.lock().expect("not poisoned").entry(url.to_owned()).or_default() += 1;
         let document = self.documents.lock().expect("not poisoned").get(url).cloned();
         Box::pin(async move { document.map(String::into_bytes).ok_or_else(|| "404".to_owned()) })
     }
 
-    fn document<'call>(
-        &'call self,
-        url: &'call str,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
+    fn document<'call>(&'call self, url: &'call str) -> Answer<'call, Vec<u8>> {
         self.get(url, url)
     }
 }
@@ -158,10 +151,7 @@ impl Post for FakeReceiver {
         if url.starts_with("https://") { Ok(()) } else { Err("Use https.".to_owned()) }
     }
 
-    fn post<'call>(
-        &'call self,
-        message: &'call WebhookMessage,
-    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
+    fn post<'call>(&'call self, message: &'call WebhookMessage) -> Answer<'call, u16> {
         self.received.lock().expect("not poisoned").push(Received {
             url: message.url.to_string(),
             id: message.id.clone(),
@@ -193,10 +183,7 @@ pub async fn database_url(file: &Path) -> String {
 }
 
 async fn new_schema(server: &str) -> String {
-    let name = format!(
-        "test_{}",
-        crate::base::encoding::base62::random(&crate::base::random::SystemRandom, 12).to_lowercase()
-    );
+    let name = format!("test_{}", base62::random(&SystemRandom, 12).to_lowercase());
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(server).await.expect("the PostgreSQL server of the tests");
     let sql = AssertSqlSafe(format!("CREATE SCHEMA {name}"));
@@ -208,8 +195,7 @@ async fn new_schema(server: &str) -> String {
 
 /// A new folder for a test's database.
 pub fn folder() -> PathBuf {
-    let name = crate::base::encoding::base62::random(&crate::base::random::SystemRandom, 12);
-    let folder = std::env::temp_dir().join(format!("countersign-test-{name}"));
+    let folder = std::env::temp_dir().join(format!("countersign-test-{}", base62::random(&SystemRandom, 12)));
     std::fs::create_dir_all(&folder).expect("a folder");
     folder
 }

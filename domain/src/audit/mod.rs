@@ -9,16 +9,15 @@
 pub(crate) mod verify;
 
 use crate::base::id::TeamId;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::audit::{AuditEntry, Filter};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Context, Result};
 use crate::store;
 
 pub use verify::{Verdict, verify};
 
 /// Logs the head of the chain. So this log also covers entries that other programs appended, such as the command line.
-pub async fn log_head(context: &Context) -> Result<(), Fault> {
+pub async fn log_head(context: &Context) -> Result<()> {
     let (seq, head) = store::audit::head(&context.store).await?;
     tracing::info!(seq, head, "audit head");
     Ok(())
@@ -27,12 +26,7 @@ pub async fn log_head(context: &Context) -> Result<(), Fault> {
 /// Entries that `authority` sees, newest first, at most `limit`. A person sees what happened to their teams, and to
 /// credentials while their teams owned them. They also see what they did themselves, and what happened to them and to
 /// the apps and tokens that act for them.
-pub async fn list(
-    context: &Context,
-    authority: &Authority,
-    filter: &Filter,
-    limit: u16,
-) -> Result<Vec<AuditEntry>, Fault> {
+pub async fn list(context: &Context, authority: &Authority, filter: &Filter, limit: u16) -> Result<Vec<AuditEntry>> {
     let readers = match authority {
         Authority::Everything => return Ok(store::audit::list(&context.store, None, filter, i64::from(limit)).await?),
         Authority::Person { id, roles } => {
@@ -52,16 +46,16 @@ pub async fn list(
 }
 
 /// The newest entries about one target. The caller has checked that the actor may see the target.
-pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<AuditEntry>, Fault> {
+pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<AuditEntry>> {
     Ok(store::audit::of_target(&context.store, target_id, i64::from(limit)).await?)
 }
 
 /// The entry numbered `seq`.
-pub async fn find(context: &Context, seq: i64) -> Result<Option<AuditEntry>, Fault> {
+pub async fn find(context: &Context, seq: i64) -> Result<Option<AuditEntry>> {
     Ok(store::audit::find(&context.store, seq).await?)
 }
 
 /// Entries with a number above `after`, oldest first, at most `limit`. Exports read the log in this way.
-pub async fn walk(context: &Context, after: i64, limit: u16) -> Result<Vec<AuditEntry>, Fault> {
+pub async fn walk(context: &Context, after: i64, limit: u16) -> Result<Vec<AuditEntry>> {
     Ok(store::audit::walk(&context.store, after, i64::from(limit)).await?)
 }

@@ -1,8 +1,7 @@
 //! Verifies that the audit log is unchanged since it was written.
 
-use crate::context::Context;
 use crate::crypto::keys::MacKey;
-use crate::error::Fault;
+use crate::prelude::{Context, Fault};
 use crate::store::{self, Store};
 
 /// The result of the verification.

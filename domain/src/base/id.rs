@@ -8,45 +8,56 @@ use url::Url;
 use crate::base::clock::Timestamp;
 use crate::base::encoding::base62;
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 
-macro_rules! identifier {
-    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
-        $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(String);
-
-        impl $name {
-            /// What every identifier of this kind begins with.
-            pub const PREFIX: &'static str = $prefix;
-
-            /// A new identifier: the prefix and 22 random characters (131 bits).
-            pub fn generate(random: &dyn Random) -> Self {
-                Self(format!("{}{}", $prefix, base62::random(random, 22)))
+/// Gives identifiers, which hold a text, the ways in which the text is read.
+macro_rules! as_text {
+    ($($name:ident),+) => {
+        $(
+            impl $name {
+                /// The identifier as text.
+                pub fn as_str(&self) -> &str {
+                    &self.0
+                }
             }
 
-            /// Reads an identifier; `None` when the prefix, the length or a character is wrong.
-            pub fn parse(text: &str) -> Option<Self> {
-                let rest = text.strip_prefix($prefix)?;
-                base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
+            impl fmt::Display for $name {
+                fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    formatter.write_str(&self.0)
+                }
             }
 
-            /// The identifier as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+            debug_as!($name, |id| "{id}");
+        )+
+    };
+}
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
+/// Defines kinds of identifiers, each beside its prefix.
+macro_rules! identifiers {
+    ($($(#[$meta:meta])* $name:ident = $prefix:literal,)+) => {
+        $(
+            $(#[$meta])*
+            #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            pub struct $name(String);
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+            impl $name {
+                /// What every identifier of this kind begins with.
+                pub const PREFIX: &'static str = $prefix;
+
+                /// A new identifier: the prefix and 22 random characters (131 bits).
+                pub fn generate(random: &dyn Random) -> Self {
+                    Self(format!("{}{}", $prefix, base62::random(random, 22)))
+                }
+
+                /// Reads an identifier; `None` when the prefix, the length or a character is wrong.
+                pub fn parse(text: &str) -> Option<Self> {
+                    let rest = text.strip_prefix($prefix)?;
+                    base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
+                }
             }
-        }
+        )+
+
+        as_text!($($name),+);
     };
 }
 
@@ -95,15 +106,10 @@ impl ClientId {
         let rest = text.strip_prefix(Self::PREFIX)?;
         base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
     }
-
-    /// The identifier as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// A client that acts for people (a connected app): its OAuth `client_id`. A credential has a [`ClientId`].
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppClientId(String);
 
 impl AppClientId {
@@ -134,101 +140,40 @@ impl AppClientId {
     pub fn document(&self) -> Option<&str> {
         self.0.starts_with("https://").then_some(self.as_str())
     }
-
-    /// The identifier as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for AppClientId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ClientId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-identifier!(
+identifiers! {
     /// One client secret of a credential: names it in pages and the audit log without revealing it.
-    SecretId,
-    "sec_"
-);
-identifier!(
+    SecretId = "sec_",
     /// A token that a person generated: names it in pages, tokens' claims and the audit log without revealing it.
-    PersonalTokenId,
-    "ptk_"
-);
-identifier!(
+    PersonalTokenId = "ptk_",
     /// One public key of a credential.
-    KeyId,
-    "key_"
-);
-identifier!(
+    KeyId = "key_",
     /// One identity of another issuer that stands for a credential.
-    FederatedIdentityId,
-    "fed_"
-);
-identifier!(
+    FederatedIdentityId = "fed_",
     /// A person who signs in to the dashboard.
-    PersonId,
-    "usr_"
-);
-identifier!(
+    PersonId = "usr_",
     /// A team, which owns credentials.
-    TeamId,
-    "team_"
-);
-identifier!(
+    TeamId = "team_",
     /// An invitation. Public: the link holds another value.
-    InvitationId,
-    "inv_"
-);
-identifier!(
+    InvitationId = "inv_",
     /// A signed-in browser. Public: the cookie holds another value.
-    SessionId,
-    "ses_"
-);
-identifier!(
+    SessionId = "ses_",
     /// An account at an OpenID provider that a person signs in with.
-    OpenIdLinkId,
-    "oid_"
-);
-identifier!(
+    OpenIdLinkId = "oid_",
     /// A passkey of a person.
-    PasskeyId,
-    "pky_"
-);
-identifier!(
+    PasskeyId = "pky_",
     /// What a person lets a client do.
-    ConsentId,
-    "gra_"
-);
-identifier!(
+    ConsentId = "gra_",
     /// An MCP server (protected resource, RFC 9728).
-    McpServerId,
-    "srv_"
-);
-identifier!(
+    McpServerId = "srv_",
     /// A webhook: where alerts are sent.
-    WebhookId,
-    "whk_"
-);
-identifier!(
+    WebhookId = "whk_",
     /// A message to a webhook: the `webhook-id` of Standard Webhooks, the same for every attempt.
-    DeliveryId,
-    "msg_"
-);
+    DeliveryId = "msg_",
+}
+
+as_text!(ClientId, AppClientId, TokenId);
 
 impl TeamId {
     /// The team that every instance has.
@@ -279,7 +224,7 @@ impl AuthenticatorId {
 ///
 /// It begins with the moment of issue so that the ledger's index grows at one end; wholly random keys cost a
 /// third of the exchange rate.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId(String);
 
 impl TokenId {
@@ -293,11 +238,6 @@ impl TokenId {
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("tok_")?;
         base62::is_valid(rest, 26).then(|| Self(text.to_owned()))
-    }
-
-    /// The identifier as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

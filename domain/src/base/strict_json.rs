@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// Reads one value; `None` when it is not JSON, has something behind it, or repeats a member.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Value> {
@@ -22,6 +22,16 @@ impl<'de> Deserialize<'de> for Strict {
 
 struct StrictVisitor;
 
+macro_rules! scalars {
+    ($($visit:ident: $scalar:ty),+) => {
+        $(
+            fn $visit<E>(self, value: $scalar) -> Result<Value, E> {
+                Ok(value.into())
+            }
+        )+
+    };
+}
+
 impl<'de> Visitor<'de> for StrictVisitor {
     type Value = Value;
 
@@ -29,25 +39,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         formatter.write_str("JSON without repeated members")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
+    scalars!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)

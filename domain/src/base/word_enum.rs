@@ -18,7 +18,7 @@ macro_rules! word_enum {
 
         impl $name {
             /// Every value, in the order of the definition.
-            pub const ALL: &[Self] = &[$(Self::$value,)+];
+            pub const ALL: [Self; [$(Self::$value,)+].len()] = [$(Self::$value,)+];
 
             /// The word that is stored and sent.
             pub const fn as_str(self) -> &'static str {

@@ -7,11 +7,7 @@ use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, PersonId};
 use crate::client;
 use crate::client::metadata_document::{self, DocumentError};
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::consent::CODE_LIFETIME;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind};
@@ -19,6 +15,7 @@ use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
 use crate::model::token::oauth_error::OAuthErrorCode;
+use crate::prelude::{Action, Actor, Context, Event, Fault, Result, through_fault};
 use crate::store;
 use crate::store::client::consent::Code;
 
@@ -55,11 +52,7 @@ pub enum RequestError {
     Fault(Fault),
 }
 
-impl<Error: Into<Fault>> From<Error> for RequestError {
-    fn from(error: Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(RequestError);
 
 /// Reads a request. `actor` is the person who is signed in, if any.
 ///
@@ -83,32 +76,24 @@ pub async fn check(
         .ok_or_else(|| page("The redirect_uri is not one that the client registered."))?;
 
     let state = form.get("state");
-    let refuse = |code: OAuthErrorCode, description: &str| {
-        RequestError::Redirect(answer(
-            context,
-            &redirect_uri,
-            state,
-            &[("error", code.as_str()), ("error_description", description)],
-        ))
-    };
+    let refuse = |code, description| RequestError::Redirect(refusal(context, &redirect_uri, state, code, description));
     match form.get("response_type") {
         Some("code") => {}
         None => return Err(refuse(OAuthErrorCode::InvalidRequest, "response_type is missing.")),
         Some(_) => return Err(refuse(OAuthErrorCode::UnsupportedResponseType, "response_type must be code.")),
     }
+    let invalid = |description| Err(refuse(OAuthErrorCode::InvalidRequest, description));
     if form.get("response_mode").is_some_and(|mode| mode != "query") {
-        return Err(refuse(OAuthErrorCode::InvalidRequest, "response_mode must be query."));
+        return invalid("response_mode must be query.");
     }
     if form.get("request").is_some() || form.get("request_uri").is_some() {
-        return Err(refuse(OAuthErrorCode::InvalidRequest, "Request objects are not supported."));
+        return invalid("Request objects are not supported.");
     }
     let challenge = match (form.get("code_challenge_method"), form.get("code_challenge")) {
         (Some("S256"), Some(challenge)) if is_challenge(challenge) => challenge.to_owned(),
-        (Some("S256"), Some(_)) => {
-            return Err(refuse(OAuthErrorCode::InvalidRequest, "code_challenge must be 43 characters of base64url."));
-        }
-        (Some("S256"), None) => return Err(refuse(OAuthErrorCode::InvalidRequest, "code_challenge is missing.")),
-        _ => return Err(refuse(OAuthErrorCode::InvalidRequest, "PKCE with code_challenge_method S256 is required.")),
+        (Some("S256"), Some(_)) => return invalid("code_challenge must be 43 characters of base64url."),
+        (Some("S256"), None) => return invalid("code_challenge is missing."),
+        _ => return invalid("PKCE with code_challenge_method S256 is required."),
     };
     let servers = store::server::list(&context.store).await?;
     let Some(server) = target(&form, servers) else {
@@ -180,12 +165,19 @@ fn answer(context: &Context, uri: &RedirectUri, state: Option<&str>, parameters:
     uri.with(&all)
 }
 
-/// Whether the person has allowed these scopes before, so that the page need not ask again.
-pub async fn is_remembered(
+/// The address that brings an error to the client.
+fn refusal(
     context: &Context,
-    person: &PersonId,
-    request: &AuthorizationRequest,
-) -> Result<bool, Fault> {
+    uri: &RedirectUri,
+    state: Option<&str>,
+    code: OAuthErrorCode,
+    description: &str,
+) -> String {
+    answer(context, uri, state, &[("error", code.as_str()), ("error_description", description)])
+}
+
+/// Whether the person has allowed these scopes before, so that the page need not ask again.
+pub async fn is_remembered(context: &Context, person: &PersonId, request: &AuthorizationRequest) -> Result<bool> {
     let AuthorizationRequest { client, server, scopes, .. } = request;
     if !client.remembers_consent() {
         return Ok(false);
@@ -201,7 +193,7 @@ pub async fn allow(
     actor: &Actor,
     person: &PersonId,
     request: &AuthorizationRequest,
-) -> Result<String, Fault> {
+) -> Result<String> {
     let AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge } = request;
     let code = PlainSecret::generate_of(SecretKind::AuthorizationCode, context.random.as_ref());
     let mut change = context.begin_change().await?;
@@ -215,23 +207,22 @@ pub async fn allow(
         expires_at: change.now().plus(CODE_LIFETIME),
         grant: None,
     };
-    store::client::consent::insert_code(change.transaction(), &code.hash(&context.keys.pepper), &stored).await?;
+    store::client::consent::insert_code(&mut change, &code.hash(&context.keys.pepper), &stored).await?;
     change.commit(actor, &decided(Action::GrantAllowed, request)).await?;
     Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
 }
 
 /// Records that the person, `actor`, denies the request. Returns the address that tells the client.
-pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String, Fault> {
+pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String> {
     context.begin_change().await?.commit(actor, &decided(Action::GrantDenied, request)).await?;
-    let denied =
-        [("error", OAuthErrorCode::AccessDenied.as_str()), ("error_description", "The person did not allow it.")];
-    Ok(answer(context, &request.redirect_uri, request.state.as_deref(), &denied))
+    let (uri, state) = (&request.redirect_uri, request.state.as_deref());
+    Ok(refusal(context, uri, state, OAuthErrorCode::AccessDenied, "The person did not allow it."))
 }
 
 /// The audit event of a person's decision.
 fn decided(action: Action, request: &AuthorizationRequest) -> Event {
     let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
-    Event::new(action, Target::Client, client.id.as_str(), &client.name).with(json!({
+    client.event(action).with(json!({
         "mcp_server": server.resource,
         "scope": scopes.to_string(),
         "redirect_host": redirect_uri.host(),

@@ -5,28 +5,20 @@ use serde_json::json;
 
 use crate::base::cursor::Cursor;
 use crate::base::id::{ConsentId, TokenId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::consent::{EndCause, ListedConsent};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, Target, operation_error};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 
-/// Why a consent was not ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ConsentError {
-    /// There is no live consent with this identifier, or it belongs to another person.
-    #[error("there is no such grant")]
-    NotFound,
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a consent was not ended.
+    pub enum ConsentError {
+        /// There is no live consent with this identifier, or it belongs to another person.
+        #[error("there is no such grant")]
+        NotFound,
+    }
 }
-
-through_fault!(ConsentError: store::StoreError);
 
 /// The live consents that `authority` sees, newest first, at most `limit` after a cursor. A person sees their own
 /// consents. Administrators, and actors with the same authority, see all of them.
@@ -35,12 +27,8 @@ pub async fn list(
     authority: &Authority,
     after: Option<&Cursor>,
     limit: u16,
-) -> Result<Vec<ListedConsent>, Fault> {
-    let person = match authority {
-        Authority::Everything => None,
-        Authority::Person { id, .. } => Some(id),
-        Authority::Team(_) => return Ok(Vec::new()),
-    };
+) -> Result<Vec<ListedConsent>> {
+    let Ok(person) = authority.person() else { return Ok(Vec::new()) };
     Ok(store::client::consent::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
@@ -50,36 +38,23 @@ pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(),
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     let now = change.now();
-    let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(ConsentError::NotFound)?;
-    let cause = match actor.person_id() {
-        Some(person) if *person == found.consent.person => EndCause::Person,
-        _ if authority.is_administrator() => EndCause::Administrator,
-        _ => return Err(ConsentError::NotFound),
-    };
-    if store::client::consent::end(change.transaction(), ConsentSelection::One(id), now, cause).await? == 0 {
+    let found = store::client::consent::find_listed(&mut change, id).await?.ok_or(ConsentError::NotFound)?;
+    let cause = authority.end_cause(actor, &found.consent.person).ok_or(ConsentError::NotFound)?;
+    if store::client::consent::end(&mut change, ConsentSelection::One(id), now, cause).await? == 0 {
         return Err(ConsentError::NotFound);
     }
-    let event = ended(&found, cause, None);
-    change.commit(actor, &event).await?;
-    Ok(())
+    Ok(change.commit(actor, &ended(&found, cause, None)).await?)
 }
 
 /// Ends one access token of any person. The caller has proved that it holds the token, or found it at `place`. Returns
 /// false when the token had ended before.
-pub(crate) async fn end_token(
-    context: &Context,
-    actor: &Actor,
-    jti: &TokenId,
-    place: Option<&str>,
-) -> Result<bool, Fault> {
+pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId, place: Option<&str>) -> Result<bool> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::client::consent::revoke_token(change.transaction(), jti, now).await? {
+    if !store::client::consent::revoke_token(&mut change, jti, now).await? {
         return Ok(false);
     }
-    let Some(state) = store::client::consent::token_state(&context.store, jti).await? else {
-        return Err(Fault::Damaged);
-    };
+    let state = store::client::consent::token_state(&context.store, jti).await?.ok_or(Fault::Damaged)?;
     let event = Event::new(Action::TokenRevoked, Target::Client, state.client_id.as_str(), &state.client_name)
         .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }));
     change.commit(actor, &event).await?;
@@ -92,19 +67,21 @@ pub(crate) async fn end_leaked(
     actor: &Actor,
     listed: &ListedConsent,
     place: Option<&str>,
-) -> Result<(), Fault> {
-    let mut change = context.begin_change().await?;
-    let now = change.now();
-    if store::client::consent::end(
-        change.transaction(),
-        ConsentSelection::One(&listed.consent.id),
-        now,
-        EndCause::Leaked,
-    )
-    .await?
-        > 0
-    {
-        change.commit(actor, &ended(listed, EndCause::Leaked, place)).await?;
+) -> Result<()> {
+    end_found(context.begin_change().await?, actor, listed, EndCause::Leaked, place).await
+}
+
+/// Ends the consent in a change that has begun, and commits the change if the consent was live.
+async fn end_found(
+    mut change: Change<'_>,
+    actor: &Actor,
+    listed: &ListedConsent,
+    cause: EndCause,
+    place: Option<&str>,
+) -> Result<()> {
+    let (now, one) = (change.now(), ConsentSelection::One(&listed.consent.id));
+    if store::client::consent::end(&mut change, one, now, cause).await? > 0 {
+        change.commit(actor, &ended(listed, cause, place)).await?;
     }
     Ok(())
 }
@@ -128,11 +105,7 @@ pub(crate) async fn end_and_commit(
     actor: &Actor,
     id: &ConsentId,
     cause: EndCause,
-) -> Result<(), Fault> {
-    let now = change.now();
-    let found = store::client::consent::find_listed(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
-    if store::client::consent::end(change.transaction(), ConsentSelection::One(id), now, cause).await? > 0 {
-        change.commit(actor, &ended(&found, cause, None)).await?;
-    }
-    Ok(())
+) -> Result<()> {
+    let found = store::client::consent::find_listed(&mut change, id).await?.ok_or(Fault::Damaged)?;
+    end_found(change, actor, &found, cause, None).await
 }

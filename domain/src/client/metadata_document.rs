@@ -7,21 +7,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
 use crate::client::registration::name;
 use crate::client::{added, changed};
-use crate::context::Context;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
+use crate::prelude::{Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// How long a stored document is used. After that, the next request fetches it again.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -30,18 +27,14 @@ const LONGEST_PROBLEM: usize = 200;
 /// The members of a document that are kept beside the redirect URIs, because they are shown or explain a decision.
 const MEMBERS: [&str; 4] = ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method"];
 
-/// Why a document gives no client. The text is for the person.
-#[derive(Debug, thiserror::Error)]
-pub enum DocumentError {
-    /// The document cannot be fetched, or is not a valid client document.
-    #[error("{0}")]
-    Unusable(String),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a document gives no client. The text is for the person.
+    pub enum DocumentError {
+        /// The document cannot be fetched, or is not a valid client document.
+        #[error("{0}")]
+        Unusable(String),
+    }
 }
-
-through_fault!(DocumentError: StoreError);
 
 fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
@@ -69,15 +62,15 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
 /// Stores what the document says, and records what changed.
 async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
-    let known = store::client::find(change.transaction(), &described.id).await?;
+    let known = store::client::find_in(&mut change, &described.id).await?;
     let event = match &known {
         None => {
-            store::client::insert(change.transaction(), &described, None).await?;
+            store::client::insert(&mut change, &described, None).await?;
             added(&described)
         }
         Some(known) if known.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
         Some(known) => {
-            store::client::describe(change.transaction(), &described).await?;
+            store::client::describe(&mut change, &described).await?;
             if known.name == described.name && known.redirect_uris == described.redirect_uris {
                 let client = AppClient { described_at: described.described_at, ..known.clone() };
                 change.commit_all(actor, &[]).await?;
@@ -104,13 +97,8 @@ fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, 
         return Err(unusable("It holds a client_secret, which everybody can read."));
     }
     // A document that everybody can read cannot hold a secret. So an absent method means that there is no secret.
-    match document.get("token_endpoint_auth_method").map(Value::as_str) {
-        None | Some(Some("none")) => {}
-        _ => {
-            return Err(unusable(
-                "Its token_endpoint_auth_method is not none, which is the only one for documents here.",
-            ));
-        }
+    if document.get("token_endpoint_auth_method").is_some_and(|method| method != "none") {
+        return Err(unusable("Its token_endpoint_auth_method is not none, which is the only one for documents here."));
     }
     let has_code = |grants: &Value| grants.as_array().is_some_and(|list| list.contains(&json!("authorization_code")));
     if !document.get("grant_types").is_none_or(has_code) {
@@ -127,22 +115,7 @@ fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, 
     if name.chars().any(is_unprintable) {
         return Err(unusable("Its client_name holds characters that cannot be shown."));
     }
-    let metadata: Map<String, Value> =
-        document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
-    Ok(AppClient {
-        id: id.clone(),
-        kind: ClientKind::Document,
-        name,
-        redirect_uris,
-        metadata,
-        secret_hint: None,
-        secret_ended: false,
-        leaked_at: None,
-        created_by: host(id.as_str()).to_owned(),
-        made_by: None,
-        created_at: now,
-        last_used_at: None,
-        removed_at: None,
-        described_at: Some(now),
-    })
+    let metadata = document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
+    let client = AppClient::new(id.clone(), ClientKind::Document, name, redirect_uris, host(id.as_str()), now);
+    Ok(AppClient { metadata, described_at: Some(now), ..client })
 }

@@ -23,22 +23,18 @@ pub mod registration;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::base::id::AppClientId;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretHash};
-use crate::error::{Fault, through_fault};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::FieldError;
+use crate::prelude::{Action, Actor, Change, Context, Errors, Event, FieldError, Result, operation_error};
+use crate::store;
 use crate::store::client::consent::ConsentSelection;
-use crate::store::{self, StoreError};
 
 /// Longest part of a host that the audit log repeats, in characters. Names in the DNS have at most 253.
 const LONGEST_HOST: usize = 100;
@@ -54,36 +50,24 @@ pub struct ClientDraft {
     pub confidential: bool,
 }
 
-/// Why a client was not made or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// The client does not exist, or the actor may not see it.
-    #[error("there is no such client")]
-    NotFound,
-    /// The form was sent before, and made this client at that time.
-    #[error("this form was sent before")]
-    AlreadySubmitted(AppClientId),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a client was not made or removed.
+    pub enum ClientError: Invalid {
+        /// The client does not exist, or the actor may not see it.
+        #[error("there is no such client")]
+        NotFound,
+        /// The form was sent before, and made this client at that time.
+        #[error("this form was sent before")]
+        AlreadySubmitted(AppClientId),
+    }
 }
-
-through_fault!(ClientError: StoreError);
 
 impl ClientDraft {
     fn check(&self) -> Result<(String, Vec<RedirectUri>), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let name = check_name(&self.name).map_err(|message| errors.push(FieldError::new("name", message)));
-        let uris = redirect_uris(&self.redirect_uris).map_err(|message| {
-            errors.push(FieldError::new("redirect_uris", message));
-        });
-        match (name, uris) {
-            (Ok(name), Ok(uris)) => Ok((name, uris)),
-            _ => Err(errors),
-        }
+        let mut errors = Errors::default();
+        let name = errors.take("name", check_name(&self.name));
+        let uris = errors.take("redirect_uris", redirect_uris(&self.redirect_uris));
+        name.zip(uris).ok_or(errors.0)
     }
 }
 
@@ -92,19 +76,13 @@ fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
     if written.is_empty() || written.len() > MOST_REDIRECT_URIS {
         return Err(format!("Enter one redirect URI a line, at least one and at most {MOST_REDIRECT_URIS}."));
     }
-    written
-        .into_iter()
-        .map(|uri| {
-            RedirectUri::parse(uri).ok_or_else(|| {
-                "Use https, http on localhost or 127.0.0.1, or a scheme with a dot such as com.example.app, without a #."
-                    .to_owned()
-            })
-        })
-        .collect()
+    let unusable =
+        "Use https, http on localhost or 127.0.0.1, or a scheme with a dot such as com.example.app, without a #.";
+    written.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or_else(|| unusable.to_owned())
 }
 
 /// The client that the form with this one-use token made when it was sent before.
-pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<AppClientId>, Fault> {
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<AppClientId>> {
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(AppClientId::parse))
 }
 
@@ -116,32 +94,20 @@ pub async fn create(
     draft: &ClientDraft,
     form_token: Option<&str>,
 ) -> Result<(AppClient, Option<PlainSecret>), ClientError> {
-    let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
+    let (name, redirect_uris) = draft.check()?;
     let secret = draft.confidential.then(|| PlainSecret::generate(context.random.as_ref()));
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
-    let now = change.now();
+    let id = AppClientId::generate(context.random.as_ref());
     let client = AppClient {
-        id: AppClientId::generate(context.random.as_ref()),
-        kind: ClientKind::Registered,
-        name,
-        redirect_uris,
-        metadata: Map::new(),
         secret_hint: secret.as_ref().map(PlainSecret::hint),
-        secret_ended: false,
-        leaked_at: None,
-        created_by: actor.name().to_owned(),
         made_by: actor.person_id().cloned(),
-        created_at: now,
-        last_used_at: None,
-        removed_at: None,
-        described_at: None,
+        ..AppClient::new(id, ClientKind::Registered, name, redirect_uris, actor.name(), change.now())
     };
-    if let Some(earlier) = change.use_form_token(form_token, client.id.as_str()).await? {
-        return Err(ClientError::AlreadySubmitted(AppClientId::parse(&earlier).ok_or(Fault::Damaged)?));
-    }
+    let sent_before = |id: &str| AppClientId::parse(id).map(ClientError::AlreadySubmitted);
+    change.use_form_token(form_token, client.id.as_str(), sent_before).await?;
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
-    store::client::insert(change.transaction(), &client, hash.as_ref()).await?;
+    store::client::insert(&mut change, &client, hash.as_ref()).await?;
     change.commit(actor, &added(&client)).await?;
     Ok((client, secret))
 }
@@ -157,15 +123,13 @@ pub(crate) fn added(client: &AppClient) -> Event {
         details["redirect_hosts"] =
             client.redirect_uris.iter().map(shortened).collect::<BTreeSet<_>>().into_iter().collect();
     }
-    Event::new(Action::ClientAdded, Target::Client, client.id.as_str(), &client.name).with(details)
+    client.event(Action::ClientAdded).with(details)
 }
 
 /// The audit event of a client whose description changed.
 pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
-    let uris = |client: &AppClient| -> Vec<String> {
-        client.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect()
-    };
-    Event::new(Action::ClientChanged, Target::Client, after.id.as_str(), &after.name).with(json!({
+    let uris = |client: &AppClient| json!(client.redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>());
+    after.event(Action::ClientChanged).with(json!({
         "name": { "before": before.name, "after": after.name },
         "redirect_uris": { "before": uris(before), "after": uris(after) },
     }))
@@ -174,39 +138,49 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
 /// Changes the name and the redirect URIs of a client that an administrator added. Its consents go on. When the
 /// redirect URIs change, codes that were issued before can no longer be redeemed.
 pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
-    let (name, redirect_uris) = draft.check().map_err(ClientError::Invalid)?;
-    let mut change = context.begin_change().await?;
-    change.require_administrator(actor, ClientError::NotFound).await?;
-    let found = store::client::find(change.transaction(), id).await?;
-    let before = found.filter(AppClient::is_editable).ok_or(ClientError::NotFound)?;
+    let (name, redirect_uris) = draft.check()?;
+    let (mut change, before) = begin_for(context, actor, id, AppClient::is_editable).await?;
     if before.name == name && before.redirect_uris == redirect_uris {
         return Ok(());
     }
     let moves = before.redirect_uris != redirect_uris;
     let made_by = if moves { actor.person_id().cloned() } else { before.made_by.clone() };
     let after = AppClient { name, redirect_uris, made_by, ..before.clone() };
-    store::client::describe(change.transaction(), &after).await?;
+    store::client::describe(&mut change, &after).await?;
     if moves {
-        store::client::consent::forget_codes_of_client(change.transaction(), id).await?;
+        store::client::consent::forget_codes_of_client(&mut change, id).await?;
     }
-    change.commit(actor, &changed(&before, &after)).await?;
-    Ok(())
+    Ok(change.commit(actor, &changed(&before, &after)).await?)
+}
+
+/// Begins a change by an administrator, and reads the client. Without the property that the change needs, the client is
+/// not found.
+async fn begin_for<'context>(
+    context: &'context Context,
+    actor: &Actor,
+    id: &AppClientId,
+    needed: fn(&AppClient) -> bool,
+) -> Result<(Change<'context>, AppClient), ClientError> {
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, ClientError::NotFound).await?;
+    let found = store::client::find_in(&mut change, id).await?;
+    Ok((change, found.filter(needed).ok_or(ClientError::NotFound)?))
 }
 
 /// The clients that were not removed, newest first, at most `limit`.
-pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<AppClient>, Fault> {
+pub async fn list(context: &Context, query: &ClientQuery, limit: u16) -> Result<Vec<AppClient>> {
     Ok(store::client::list(&context.store, query, i64::from(limit)).await?)
 }
 
 /// The client with this identifier, removed or not.
-pub async fn find(context: &Context, id: &AppClientId) -> Result<Option<AppClient>, Fault> {
+pub async fn find(context: &Context, id: &AppClientId) -> Result<Option<AppClient>> {
     Ok(store::client::find(&context.store, id).await?)
 }
 
 /// The client with this secret, if it was not removed.
-pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<AppClient>, Fault> {
+pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Result<Option<AppClient>> {
     let found = store::client::find_by_secret(&context.store, hash).await?;
-    Ok(found.filter(|client| client.removed_at.is_none()))
+    Ok(found.filter(AppClient::is_present))
 }
 
 /// Gives a confidential client a new secret. Only the answer holds it. The old secret ends now; the consents go on.
@@ -218,53 +192,36 @@ pub async fn replace_secret(
     form_token: Option<&str>,
 ) -> Result<(AppClient, PlainSecret), ClientError> {
     let secret = PlainSecret::generate(context.random.as_ref());
-    let mut change = context.begin_change().await?;
-    change.require_administrator(actor, ClientError::NotFound).await?;
-    let found = store::client::find(change.transaction(), id).await?;
-    let mut client = found.filter(AppClient::takes_secret).ok_or(ClientError::NotFound)?;
-    if change.use_form_token(form_token, id.as_str()).await?.is_some() {
-        return Err(ClientError::AlreadySubmitted(id.clone()));
-    }
+    let (mut change, mut client) = begin_for(context, actor, id, AppClient::takes_secret).await?;
+    change.use_form_token(form_token, id.as_str(), |_| Some(ClientError::AlreadySubmitted(id.clone()))).await?;
     client.secret_hint = Some(secret.hint());
     (client.secret_ended, client.leaked_at, client.made_by) = (false, None, actor.person_id().cloned());
     let hash = secret.hash(&context.keys.pepper);
-    store::client::replace_secret(change.transaction(), &client, &hash).await?;
-    change.commit(actor, &Event::new(Action::ClientSecretReplaced, Target::Client, id.as_str(), &client.name)).await?;
+    store::client::replace_secret(&mut change, &client, &hash).await?;
+    change.commit(actor, &client.event(Action::ClientSecretReplaced)).await?;
     Ok((client, secret))
 }
 
 /// Ends the secret of a client after it was found at `place` and reported. The consents go on. They cannot be refreshed
 /// until an administrator replaces the secret, or the client registers again.
-pub(crate) async fn end_secret(
-    context: &Context,
-    actor: &Actor,
-    id: &AppClientId,
-    place: Option<&str>,
-) -> Result<(), Fault> {
+pub(crate) async fn end_secret(context: &Context, actor: &Actor, id: &AppClientId, place: Option<&str>) -> Result<()> {
     let mut change = context.begin_change().await?;
-    let found = store::client::find(change.transaction(), id).await?;
-    let Some(client) = found.filter(|client| client.removed_at.is_none()) else { return Ok(()) };
-    if store::client::forget_secret(change.transaction(), id).await? {
-        let event = Event::new(Action::ClientSecretEnded, Target::Client, id.as_str(), &client.name)
-            .with(json!({ "cause": EndCause::Leaked.as_str(), "found_at": place }));
-        change.commit(actor, &event).await?;
+    let found = store::client::find_in(&mut change, id).await?;
+    let Some(client) = found.filter(AppClient::is_present) else { return Ok(()) };
+    if store::client::forget_secret(&mut change, id).await? {
+        let details = json!({ "cause": EndCause::Leaked.as_str(), "found_at": place });
+        change.commit(actor, &client.event(Action::ClientSecretEnded).with(details)).await?;
     }
     Ok(())
 }
 
 /// Removes a client. Its consents and their tokens end. Returns how many consents ended.
 pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Result<u64, ClientError> {
-    let mut change = context.begin_change().await?;
-    change.require_administrator(actor, ClientError::NotFound).await?;
+    let (mut change, client) = begin_for(context, actor, id, AppClient::is_present).await?;
     let now = change.now();
-    let found = store::client::find(change.transaction(), id).await?;
-    let client = found.filter(|client| client.removed_at.is_none()).ok_or(ClientError::NotFound)?;
-    store::client::remove(change.transaction(), id, now).await?;
-    let ended =
-        store::client::consent::end(change.transaction(), ConsentSelection::OfClient(id), now, EndCause::ClientRemoved)
-            .await?;
-    let event = Event::new(Action::ClientRemoved, Target::Client, id.as_str(), &client.name)
-        .with(json!({ "grants_ended": ended }));
-    change.commit(actor, &event).await?;
+    store::client::remove(&mut change, id, now).await?;
+    let all = ConsentSelection::OfClient(id);
+    let ended = store::client::consent::end(&mut change, all, now, EndCause::ClientRemoved).await?;
+    change.commit(actor, &client.event(Action::ClientRemoved).with(json!({ "grants_ended": ended }))).await?;
     Ok(ended)
 }

@@ -12,21 +12,17 @@ use serde_json::json;
 
 use crate::base::cursor::Cursor;
 use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::{Fault, through_fault};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::{ListedToken, PersonalToken};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::Authority;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, SCOPE_INTROSPECT};
+use crate::prelude::{Action, Actor, Context, Errors, Event, FieldError, Result, operation_error};
+use crate::store;
 use crate::store::client::personal_token::PersonalTokenSelection;
-use crate::store::{self, StoreError};
 
 /// Longest life of a token.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -48,24 +44,17 @@ pub struct TokenDraft {
     pub days: u32,
 }
 
-/// Why no token was generated or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum PersonalTokenError {
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// There is no live token with this identifier, or it belongs to another person.
-    #[error("there is no such token")]
-    NotFound,
-    /// The form was sent before, and made a token at that time.
-    #[error("this form was sent before")]
-    AlreadySubmitted,
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why no token was generated or ended.
+    pub enum PersonalTokenError: Invalid {
+        /// There is no live token with this identifier, or it belongs to another person.
+        #[error("there is no such token")]
+        NotFound,
+        /// The form was sent before, and made a token at that time.
+        #[error("this form was sent before")]
+        AlreadySubmitted,
+    }
 }
-
-through_fault!(PersonalTokenError: StoreError);
 
 /// The scopes of `server` that a personal token may have. Only machines may ask about other people's tokens.
 pub fn grantable(server: &McpServer) -> Scopes {
@@ -74,36 +63,36 @@ pub fn grantable(server: &McpServer) -> Scopes {
 
 impl TokenDraft {
     fn check(&self, servers: &[McpServer]) -> Result<(String, McpServerId, Scopes, Duration), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let name = check_name(&self.name).map_err(|message| errors.push(FieldError::new("name", message)));
+        let mut errors = Errors::default();
+        let name = errors.take("name", check_name(&self.name));
         let chosen = servers.iter().find(|server| match self.server.as_str() {
             "" => server.built_in,
             id => server.id.as_str() == id,
         });
         let Some(server) = chosen else {
-            errors.push(FieldError::new("server", "Choose one of the MCP servers."));
-            return Err(errors);
+            errors.push("server", "Choose one of the MCP servers.");
+            return Err(errors.0);
         };
         let scopes: Scopes = match self.scopes.as_slice() {
             [] => server.default_scope_names().collect(),
             asked => asked.iter().map(String::as_str).collect(),
         };
         if scopes.is_empty() || scopes.intersection(&grantable(server)) != scopes {
-            errors.push(FieldError::new("scopes", format!("Choose scopes of {}.", server.name)));
+            errors.push("scopes", format!("Choose scopes of {}.", server.name));
         }
         let life = Duration::from_secs(24 * 3600) * self.days;
         if life.is_zero() || life > LONGEST_LIFE {
-            errors.push(FieldError::new("expiry", "Choose one of the times."));
+            errors.push("expiry", "Choose one of the times.");
         }
         match name {
-            Ok(name) if errors.is_empty() => Ok((name, server.id.clone(), scopes, life)),
-            _ => Err(errors),
+            Some(name) if errors.0.is_empty() => Ok((name, server.id.clone(), scopes, life)),
+            _ => Err(errors.0),
         }
     }
 }
 
 /// Whether the form with this one-use token made a token when it was sent before.
-pub async fn was_made_by_form(context: &Context, form_token: &str) -> Result<bool, Fault> {
+pub async fn was_made_by_form(context: &Context, form_token: &str) -> Result<bool> {
     Ok(idempotency::result_of(context, form_token).await?.is_some())
 }
 
@@ -116,17 +105,17 @@ pub async fn generate(
     form_token: &str,
 ) -> Result<(PersonalToken, PlainSecret), PersonalTokenError> {
     let servers = store::server::list(&context.store).await?;
-    let (name, server_id, scopes, life) = draft.check(&servers).map_err(PersonalTokenError::Invalid)?;
+    let (name, server_id, scopes, life) = draft.check(&servers)?;
     let secret = PlainSecret::generate_of(SecretKind::PersonalToken, context.random.as_ref());
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let owner = store::person::find(change.transaction(), person).await?;
+    let owner = store::person::find_in(&mut change, person).await?;
     if owner.is_none_or(|owner| owner.disabled_at.is_some()) {
         return Err(PersonalTokenError::NotFound);
     }
-    if store::client::personal_token::count_live(change.transaction(), person, now).await? >= MOST_LIVE {
+    if store::client::personal_token::count_live(&mut change, person, now).await? >= MOST_LIVE {
         let problem = format!("You have {MOST_LIVE} tokens. Revoke one that is not needed any more.");
-        return Err(PersonalTokenError::Invalid(vec![FieldError::new("name", problem)]));
+        return Err(FieldError::new("name", problem).into());
     }
     let token = PersonalToken {
         id: PersonalTokenId::generate(context.random.as_ref()),
@@ -143,22 +132,20 @@ pub async fn generate(
         ended_at: None,
         end_cause: None,
     };
-    if change.use_form_token(Some(form_token), token.id.as_str()).await?.is_some() {
-        return Err(PersonalTokenError::AlreadySubmitted);
-    }
-    store::client::personal_token::insert(change.transaction(), &token, &secret.hash(&context.keys.pepper)).await?;
-    let event =
-        Event::new(Action::PersonalTokenGenerated, Target::PersonalToken, token.id.as_str(), &token.name).with(json!({
-            "mcp_server": token.server_id.as_str(),
-            "scope": token.scopes.to_string(),
-            "ends_at": token.expires_at.rfc3339(),
-        }));
+    let sent_before = |_: &str| Some(PersonalTokenError::AlreadySubmitted);
+    change.use_form_token(Some(form_token), token.id.as_str(), sent_before).await?;
+    store::client::personal_token::insert(&mut change, &token, &secret.hash(&context.keys.pepper)).await?;
+    let event = token.event(Action::PersonalTokenGenerated).with(json!({
+        "mcp_server": token.server_id.as_str(),
+        "scope": token.scopes.to_string(),
+        "ends_at": token.expires_at.rfc3339(),
+    }));
     change.commit(actor, &event).await?;
     Ok((token, secret))
 }
 
 /// The live tokens of `person`, newest first.
-pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<ListedToken>, Fault> {
+pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<ListedToken>> {
     Ok(store::client::personal_token::list(&context.store, Some(person), None, context.now(), MOST_LIVE).await?)
 }
 
@@ -169,12 +156,8 @@ pub async fn list(
     authority: &Authority,
     after: Option<&Cursor>,
     limit: u16,
-) -> Result<Vec<ListedToken>, Fault> {
-    let person = match authority {
-        Authority::Everything => None,
-        Authority::Person { id, .. } => Some(id),
-        Authority::Team(_) => return Ok(Vec::new()),
-    };
+) -> Result<Vec<ListedToken>> {
+    let Ok(person) = authority.person() else { return Ok(Vec::new()) };
     Ok(store::client::personal_token::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
@@ -182,20 +165,14 @@ pub async fn list(
 pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Result<(), PersonalTokenError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
-    let found = store::client::personal_token::find_in(change.transaction(), id).await?;
+    let found = store::client::personal_token::find_in(&mut change, id).await?;
     let token = found.ok_or(PersonalTokenError::NotFound)?;
-    let cause = match actor.person_id() {
-        Some(person) if *person == token.person => EndCause::Person,
-        _ if authority.is_administrator() => EndCause::Administrator,
-        _ => return Err(PersonalTokenError::NotFound),
-    };
+    let cause = authority.end_cause(actor, &token.person).ok_or(PersonalTokenError::NotFound)?;
     let now = change.now();
-    if store::client::personal_token::end(change.transaction(), PersonalTokenSelection::One(id), now, cause).await? == 0
-    {
+    if store::client::personal_token::end(&mut change, PersonalTokenSelection::One(id), now, cause).await? == 0 {
         return Err(PersonalTokenError::NotFound);
     }
-    change.commit(actor, &ended(&token, cause, None)).await?;
-    Ok(())
+    Ok(change.commit(actor, &ended(&token, cause, None)).await?)
 }
 
 /// Ends a token after it was found at `place` and reported.
@@ -204,18 +181,10 @@ pub(crate) async fn end_leaked(
     actor: &Actor,
     token: &PersonalToken,
     place: Option<&str>,
-) -> Result<(), Fault> {
+) -> Result<()> {
     let mut change = context.begin_change().await?;
-    let now = change.now();
-    if store::client::personal_token::end(
-        change.transaction(),
-        PersonalTokenSelection::One(&token.id),
-        now,
-        EndCause::Leaked,
-    )
-    .await?
-        > 0
-    {
+    let (now, one) = (change.now(), PersonalTokenSelection::One(&token.id));
+    if store::client::personal_token::end(&mut change, one, now, EndCause::Leaked).await? > 0 {
         change.commit(actor, &ended(token, EndCause::Leaked, place)).await?;
     }
     Ok(())
@@ -223,16 +192,14 @@ pub(crate) async fn end_leaked(
 
 /// The audit event of a token that was ended. It says where the token was found, if it leaked.
 fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
-    Event::new(Action::PersonalTokenRevoked, Target::PersonalToken, token.id.as_str(), &token.name)
+    token
+        .event(Action::PersonalTokenRevoked)
         .with(json!({ "person": token.person.as_str(), "cause": cause.as_str(), "found_at": place }))
         .about(&token.person)
 }
 
 /// The token with this `secret`, if it is accepted now, and its MCP server.
-pub(crate) async fn find_live(
-    context: &Context,
-    secret: &PlainSecret,
-) -> Result<Option<(ListedToken, McpServer)>, Fault> {
+pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result<Option<(ListedToken, McpServer)>> {
     let now = context.now();
     let hash = secret.hash(&context.keys.pepper);
     let found = store::client::personal_token::find_by_hash(&context.store, &hash).await?;

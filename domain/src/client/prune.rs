@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event};
+use crate::prelude::{Action, Actor, Context, Event, Fault};
 use crate::store::client::{self, Unused};
 
 /// A client that no person ever allowed anything is kept this long after it was first seen.
@@ -32,7 +29,7 @@ pub async fn run(context: &Context) -> Result<usize, Fault> {
     let mut total = 0;
     loop {
         let mut change = context.begin_change().await?;
-        let removed = client::delete_unused(change.transaction(), &unused, BATCH_SIZE as i64).await?;
+        let removed = client::delete_unused(&mut change, &unused, BATCH_SIZE as i64).await?;
         if removed.is_empty() {
             return Ok(total);
         }

@@ -7,14 +7,12 @@ use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::is_unprintable;
 use crate::client::added;
-use crate::context::Context;
 use crate::crypto::secret::PlainSecret;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
-use crate::store::{self, StoreError};
+use crate::prelude::{Actor, Context, operation_error};
+use crate::store;
 
 /// The metadata members that a client may send:
 ///
@@ -45,37 +43,30 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_METADATA: usize = 4 * 1024;
 const UNNAMED: &str = "Unnamed client";
 
-/// Why a client was not registered (RFC 7591 §3.2.2).
-#[derive(Debug, thiserror::Error)]
-pub enum RegistrationError {
-    /// Clients cannot register themselves here.
-    #[error("registration is off")]
-    Off,
-    /// The client did not bring the operator's token.
-    #[error("the initial access token is missing or wrong")]
-    Unauthorized,
-    /// `invalid_redirect_uri`, and the reason.
-    #[error("{0}")]
-    RedirectUri(&'static str),
-    /// `invalid_client_metadata`, and the reason.
-    #[error("{0}")]
-    Metadata(&'static str),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a client was not registered (RFC 7591 §3.2.2).
+    pub enum RegistrationError {
+        /// Clients cannot register themselves here.
+        #[error("registration is off")]
+        Off,
+        /// The client did not bring the operator's token.
+        #[error("the initial access token is missing or wrong")]
+        Unauthorized,
+        /// `invalid_redirect_uri`, and the reason.
+        #[error("{0}")]
+        RedirectUri(&'static str),
+        /// `invalid_client_metadata`, and the reason.
+        #[error("{0}")]
+        Metadata(&'static str),
+    }
 }
 
-through_fault!(RegistrationError: StoreError);
+type Result<T, E = RegistrationError> = std::result::Result<T, E>;
 
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
 /// `Authorization` header. Returns the answer (§3.2.1): all members of the request, the identifier, and a secret when
 /// the client asked for one.
-pub async fn register(
-    context: &Context,
-    metadata: &[u8],
-    bearer: Option<&str>,
-    origin: &Origin,
-) -> Result<Value, RegistrationError> {
+pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, origin: &Origin) -> Result<Value> {
     let mode = context.settings.dynamic_registration;
     match (mode, &context.settings.initial_access_token) {
         (DynamicRegistration::Off, _) => return Err(RegistrationError::Off),
@@ -100,24 +91,14 @@ pub async fn register(
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
+    let id = AppClientId::generate(context.random.as_ref());
     let client = AppClient {
-        id: AppClientId::generate(context.random.as_ref()),
-        kind: ClientKind::Dynamic,
-        name,
-        redirect_uris,
         metadata,
         secret_hint: secret.as_ref().map(PlainSecret::hint),
-        secret_ended: false,
-        leaked_at: None,
-        created_by: "Itself".to_owned(),
-        made_by: None,
-        created_at: now,
-        last_used_at: None,
-        removed_at: None,
-        described_at: None,
+        ..AppClient::new(id, ClientKind::Dynamic, name, redirect_uris, "Itself", now)
     };
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
-    store::client::insert(change.transaction(), &client, hash.as_ref()).await?;
+    store::client::insert(&mut change, &client, hash.as_ref()).await?;
     let actor = Actor::system().at(origin.address, origin.agent.as_deref());
     change.commit(&actor, &added(&client)).await?;
     let mut answer = client.metadata;
@@ -130,12 +111,13 @@ pub async fn register(
     Ok(Value::Object(answer))
 }
 
-fn read(metadata: &[u8]) -> Result<Map<String, Value>, RegistrationError> {
-    let not_an_object = RegistrationError::Metadata("The body must be a JSON object without repeated members.");
+fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
     if metadata.len() > LONGEST_METADATA {
         return Err(RegistrationError::Metadata("The metadata is too long."));
     }
-    let Some(Value::Object(members)) = strict_json::parse(metadata) else { return Err(not_an_object) };
+    let Some(Value::Object(members)) = strict_json::parse(metadata) else {
+        return Err(RegistrationError::Metadata("The body must be a JSON object without repeated members."));
+    };
     if !members.keys().all(|name| MEMBERS.contains(&name.as_str())) {
         return Err(RegistrationError::Metadata("A member is none of RFC 7591, or not supported here."));
     }
@@ -152,10 +134,7 @@ fn texts<'value>(metadata: &'value Map<String, Value>, member: &str) -> Option<V
     metadata.get(member)?.as_array().map(|list| list.iter().filter_map(Value::as_str).collect())
 }
 
-fn redirect_uris(
-    metadata: &Map<String, Value>,
-    mode: DynamicRegistration,
-) -> Result<Vec<RedirectUri>, RegistrationError> {
+fn redirect_uris(metadata: &Map<String, Value>, mode: DynamicRegistration) -> Result<Vec<RedirectUri>> {
     let asked = texts(metadata, "redirect_uris").unwrap_or_default();
     if asked.is_empty() || asked.len() > MOST_REDIRECT_URIS {
         return Err(RegistrationError::RedirectUri("redirect_uris must name one to ten URIs."));
@@ -179,7 +158,7 @@ fn redirect_uris(
 }
 
 /// A client that registers itself must ask people. It never gets a grant type that works without a person.
-fn check_flow(metadata: &Map<String, Value>) -> Result<(), RegistrationError> {
+fn check_flow(metadata: &Map<String, Value>) -> Result<()> {
     let only = |member: &str, allowed: &[&str], needed: &str| match (metadata.get(member), texts(metadata, member)) {
         (None, _) => true,
         (Some(_), Some(asked)) => asked.contains(&needed) && asked.iter().all(|one| allowed.contains(one)),
@@ -194,7 +173,7 @@ fn check_flow(metadata: &Map<String, Value>) -> Result<(), RegistrationError> {
     Ok(())
 }
 
-fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError> {
+fn wants_secret(metadata: &Map<String, Value>) -> Result<bool> {
     match metadata.get("token_endpoint_auth_method").map(Value::as_str) {
         Some(Some("none")) => Ok(false),
         None | Some(Some("client_secret_basic" | "client_secret_post")) => Ok(true),
@@ -205,7 +184,7 @@ fn wants_secret(metadata: &Map<String, Value>) -> Result<bool, RegistrationError
 }
 
 /// The name that the client states in its metadata.
-pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String, RegistrationError> {
+pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String> {
     let name = match metadata.get("client_name") {
         None => UNNAMED,
         Some(name) => name.as_str().ok_or(RegistrationError::Metadata("client_name must be text."))?.trim(),

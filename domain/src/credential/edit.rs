@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, TeamId};
-use crate::context::Context;
 use crate::credential::generate::check_privileges;
-use crate::credential::{CredentialError, Outcome, find_for};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::credential::{CredentialError, Outcome, Result, begin_for};
 use crate::model::credential::Credential;
-use crate::model::credential::draft::{self, Errors};
+use crate::model::credential::draft;
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
 use crate::model::person::authority::Role;
 use crate::model::server::McpServer;
+use crate::prelude::{Action, Actor, Changes, Context, Errors, Timestamp};
 use crate::store;
 
 /// The new values. An edit replaces all of them.
@@ -40,62 +37,39 @@ pub struct Edit {
 }
 
 /// Applies `edit`. Tokens that were issued before keep their scopes; the next exchange obeys the new values.
-pub async fn edit(
-    context: &Context,
-    actor: &Actor,
-    client_id: &ClientId,
-    edit: &Edit,
-) -> Result<Outcome, CredentialError> {
+pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: &Edit) -> Result<Outcome> {
     let now = context.now();
-    let mut change = context.begin_change().await?;
-    let before = find_for(&mut change, actor, client_id, Role::Manager).await?;
-    if before.revoked_at.is_some() {
-        return Err(CredentialError::Revoked);
-    }
+    let (mut change, before) = begin_for(context, actor, client_id, Role::Manager).await?;
     let team = edit.team.as_ref().unwrap_or(&before.team);
     let authority = change.authority(actor).await?;
     authority.require(team, Role::Manager)?;
-    let new_team = store::person::team::find(change.transaction(), team).await?.ok_or(CredentialError::NotFound)?;
-    let old_team = store::person::team::find(change.transaction(), &before.team).await?;
-    let transaction = change.transaction();
-    let servers: Vec<_> = store::server::list(&mut *transaction)
-        .await?
-        .into_iter()
-        .filter(|server| before.servers.contains(&server.id))
-        .collect();
+    let new_team = store::person::team::find(&mut **change, team).await?.ok_or(CredentialError::NotFound)?;
+    let old_team = store::person::team::find(&mut **change, &before.team).await?;
+    let mut servers = store::server::list_in(&mut change).await?;
+    servers.retain(|server| before.servers.contains(&server.id));
 
     let mut after = checked(edit, &before, &servers, now)?;
     // The present scopes need no new permission while the team stays: they were granted for that team.
     let granted = (*team == before.team).then_some(&before.scopes);
     check_privileges(&authority, &after.scopes, granted)?;
-    let ends = store::credential::authenticator_ends_in(transaction, client_id).await?;
+    let ends = store::credential::authenticator_ends_in(&mut change, client_id).await?;
     after.team = team.clone();
     after.ends_at = end_of(after.auth_method, after.expires_at, &ends, now);
 
     let mut changes = differences(&before, &after);
-    if after.team != before.team {
-        let old_team = old_team.map(|team| team.name);
-        changes.insert("team".to_owned(), json!({ "before": old_team, "after": new_team.name }));
-    }
+    changes.note("team", old_team.map(|team| team.name), Some(new_team.name));
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
-    store::credential::update(transaction, &after, now).await?;
+    store::credential::update(&mut change, &after, now).await?;
     // The old team sees the entry too, so it learns that the credential left.
-    let event = Event::new(Action::CredentialEdited, Target::Credential, client_id.as_str(), &after.name)
-        .with(Value::Object(changes))
-        .also_seen_by(&before.team);
-    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+    let event = after.event(Action::CredentialEdited).with(changes.into()).also_seen_by(&before.team);
+    Outcome::committed(change, actor, event).await
 }
 
 /// The credential with the values of `edit`, except its team and its end. Returns everything that is wrong with the
 /// edit.
-fn checked(
-    edit: &Edit,
-    before: &Credential,
-    servers: &[McpServer],
-    now: Timestamp,
-) -> Result<Credential, CredentialError> {
+fn checked(edit: &Edit, before: &Credential, servers: &[McpServer], now: Timestamp) -> Result<Credential> {
     let mut errors = Errors::default();
     let name = errors.take("name", draft::check_name(&edit.name));
     let description = errors.take("description", draft::check_description(&edit.description));
@@ -103,12 +77,12 @@ fn checked(
     let token_lifetime = errors.take("token_lifetime", draft::check_token_lifetime(edit.token_lifetime));
     let ip_ranges = errors.take("ip_ranges", draft::check_ip_ranges(&edit.ip_ranges));
     if edit.expires_at.is_some_and(|end| end <= now) && edit.expires_at != before.expires_at {
-        errors.take::<()>("hard_end_at", Err("Choose a day in the future. To end it now, revoke it.".to_owned()));
+        errors.push("hard_end_at", "Choose a day in the future. To end it now, revoke it.");
     }
     let (Some(name), Some(description), Some(scopes), Some(token_lifetime), Some(ip_ranges), []) =
         (name, description, scopes, token_lifetime, ip_ranges, errors.0.as_slice())
     else {
-        return Err(CredentialError::Invalid(errors.0));
+        return Err(errors.0.into());
     };
     let mut after = Credential { name, description, scopes, token_lifetime, ip_ranges, ..before.clone() };
     // A form sends days, not moments: when the day is the same, the moment has not changed.
@@ -123,23 +97,18 @@ fn checked(
 }
 
 /// What the edit changes, except the team: values before and after, under the names that forms and the audit log use.
-fn differences(before: &Credential, after: &Credential) -> Map<String, Value> {
-    let mut changes = Map::new();
-    let mut compare = |field: &str, before: Value, after: Value| {
-        if before != after {
-            changes.insert(field.to_owned(), json!({ "before": before, "after": after }));
-        }
-    };
-    let ranges = |nets: &[ipnet::IpNet]| json!(nets.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let seconds = |lifetime: Option<Duration>| json!(lifetime.map(|lifetime| lifetime.as_secs()));
-    let moment = |moment: Option<Timestamp>| json!(moment.map(Timestamp::rfc3339));
-    compare("name", json!(before.name), json!(after.name));
-    compare("description", json!(before.description), json!(after.description));
-    compare("scopes", json!(before.scopes.to_string()), json!(after.scopes.to_string()));
-    compare("token_lifetime", seconds(before.token_lifetime), seconds(after.token_lifetime));
-    compare("ip_ranges", ranges(&before.ip_ranges), ranges(&after.ip_ranges));
-    compare("hard_end_at", moment(before.expires_at), moment(after.expires_at));
-    compare("assertions", rules(before.assertions), rules(after.assertions));
+fn differences(before: &Credential, after: &Credential) -> Changes {
+    let mut changes = Changes::default();
+    let ranges = |nets: &[ipnet::IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let seconds = |lifetime: Option<Duration>| lifetime.map(|lifetime| lifetime.as_secs());
+    let moment = |moment: Option<Timestamp>| moment.map(Timestamp::rfc3339);
+    changes.note("name", &before.name, &after.name);
+    changes.note("description", &before.description, &after.description);
+    changes.note("scopes", before.scopes.to_string(), after.scopes.to_string());
+    changes.note("token_lifetime", seconds(before.token_lifetime), seconds(after.token_lifetime));
+    changes.note("ip_ranges", ranges(&before.ip_ranges), ranges(&after.ip_ranges));
+    changes.note("hard_end_at", moment(before.expires_at), moment(after.expires_at));
+    changes.note("assertions", rules(before.assertions), rules(after.assertions));
     changes
 }
 

@@ -2,37 +2,29 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::credential::CredentialError;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::base::id::{ClientId, FederatedIdentityId, TeamId};
+use crate::credential::{CredentialError, Result, begin_with};
+use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::Role;
-use crate::store;
+use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError};
+use crate::store::credential::authenticators;
 
 const MOST_IDENTITIES: usize = 10;
 
 /// The identities of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<FederatedIdentity>, Fault> {
     context.rollup.flush().await;
-    Ok(store::credential::authenticators::all_identities(&context.store, client_id).await?)
+    Ok(authenticators::all_identities(&context.store, client_id).await?)
 }
 
 /// Whether another working credential has an identity with exactly the same issuer and subject as one of these. A
 /// program that sends no client ID is then refused, because its token fits both credentials.
 pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
     for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
-        let all = store::credential::authenticators::identities_with_subject(
-            &context.store,
-            &own.issuer,
-            &own.subject,
-            context.now(),
-        );
-        if all.await?.iter().any(|other| other.client_id != own.client_id) {
+        let FederatedIdentity { issuer, subject, .. } = own;
+        let all = authenticators::identities_with_subject(&context.store, issuer, subject, context.now()).await?;
+        if all.iter().any(|other| other.client_id != own.client_id) {
             return Ok(true);
         }
     }
@@ -45,27 +37,22 @@ pub async fn add(
     actor: &Actor,
     client_id: &ClientId,
     draft: &FederatedDraft,
-) -> Result<FederatedIdentityId, CredentialError> {
-    let checked = draft.check(&context.settings).map_err(CredentialError::Invalid)?;
-    let mut change = context.begin_change().await?;
-    let credential =
-        super::find_changeable(&mut change, actor, client_id, super::AuthMethod::Federated, Role::Manager).await?;
-    let live = store::credential::authenticators::live_identities_in(change.transaction(), client_id).await?;
+) -> Result<FederatedIdentityId> {
+    let checked = draft.check(&context.settings)?;
+    let (mut change, credential) = begin_with(context, actor, client_id, AuthMethod::Federated, Role::Manager).await?;
+    let live = authenticators::live_identities_in(&mut change, client_id).await?;
     if live.len() >= MOST_IDENTITIES {
         let message = format!("A credential has at most {MOST_IDENTITIES} identities. Remove one first.");
-        return Err(CredentialError::Invalid(vec![FieldError::new("issuer", message)]));
+        return Err(FieldError::new("issuer", message).into());
     }
     let identity = checked.into_identity(client_id, context.now(), context.random.as_ref());
     check_owner(&mut change, actor, &credential.team, &identity).await?;
     // If an identity were registered twice, it would go on working after one of the two was removed.
     if live.iter().any(|other| other.accepts_the_same_as(&identity)) {
-        let message = "This identity is there already.";
-        return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
+        return Err(FieldError::new("subject", "This identity is there already.").into());
     }
-    store::credential::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
-    let event = Event::new(Action::CredentialIdentityAdded, Target::Credential, client_id.as_str(), &credential.name)
-        .with(describe(&identity));
-    change.commit(actor, &event).await?;
+    authenticators::insert_identity(&mut change, &identity, actor.id()).await?;
+    change.commit(actor, &credential.event(Action::CredentialIdentityAdded).with(describe(&identity))).await?;
     Ok(identity.id)
 }
 
@@ -76,41 +63,24 @@ pub(crate) async fn check_owner(
     actor: &Actor,
     team: &TeamId,
     identity: &FederatedIdentity,
-) -> Result<(), CredentialError> {
+) -> Result<()> {
     let FederatedIdentity { issuer, subject, .. } = identity;
-    let taken =
-        store::credential::authenticators::is_of_another_team(change.transaction(), issuer, subject, team).await?;
+    let taken = authenticators::is_of_another_team(change, issuer, subject, team).await?;
     if taken && !change.authority(actor).await?.is_administrator() {
         let message = "This subject stands for a credential of another team. Ask an administrator.";
-        return Err(CredentialError::Invalid(vec![FieldError::new("subject", message)]));
+        return Err(FieldError::new("subject", message).into());
     }
     Ok(())
 }
 
 /// Removes an identity. Tokens that use it are refused from now on.
-pub async fn remove(
-    context: &Context,
-    actor: &Actor,
-    client_id: &ClientId,
-    id: &FederatedIdentityId,
-) -> Result<(), CredentialError> {
-    let mut change = context.begin_change().await?;
-    let credential =
-        super::find_changeable(&mut change, actor, client_id, super::AuthMethod::Federated, Role::Manager).await?;
-    if !store::credential::authenticators::revoke(
-        change.transaction(),
-        client_id,
-        &AuthenticatorId::Federated(id.clone()),
-        context.now(),
-    )
-    .await?
-    {
+pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &FederatedIdentityId) -> Result<()> {
+    let (mut change, credential) = begin_with(context, actor, client_id, AuthMethod::Federated, Role::Manager).await?;
+    if !authenticators::revoke_identity(&mut change, client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }
-    let event = Event::new(Action::CredentialIdentityRemoved, Target::Credential, client_id.as_str(), &credential.name)
-        .with(json!({ "identity": id.as_str() }));
-    change.commit(actor, &event).await?;
-    Ok(())
+    let details = json!({ "identity": id.as_str() });
+    Ok(change.commit(actor, &credential.event(Action::CredentialIdentityRemoved).with(details)).await?)
 }
 
 /// The details of an identity for the audit entry.

@@ -2,22 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::credential::{CredentialError, edit, federated, keys};
+use crate::credential::{CredentialError, Result, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::{CheckedProof, Draft};
 use crate::model::credential::{AuthMethod, Credential};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
+use crate::prelude::{Action, Actor, Change, Context, FieldError, Timestamp};
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.
@@ -34,7 +28,7 @@ pub struct Generated {
 }
 
 /// The credential that the form with this one-use token made when it was sent before.
-pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>, CredentialError> {
+pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>> {
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(ClientId::parse))
 }
 
@@ -42,15 +36,10 @@ pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<
 ///
 /// `form_token` is the one-use token of the form. A form that is sent twice makes one credential, and the second answer
 /// is [`CredentialError::AlreadySubmitted`].
-pub async fn generate(
-    context: &Context,
-    actor: &Actor,
-    draft: &Draft,
-    form_token: Option<&str>,
-) -> Result<Generated, CredentialError> {
+pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_token: Option<&str>) -> Result<Generated> {
     let now = context.now();
     let known = store::server::list(&context.store).await?;
-    let checked = draft.check(&context.settings, &known, now).map_err(CredentialError::Invalid)?;
+    let checked = draft.check(&context.settings, &known, now)?;
     let (auth_method, expires_at) = match &checked.proof {
         CheckedProof::Secret => (AuthMethod::ClientSecret, None),
         CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
@@ -60,46 +49,26 @@ pub async fn generate(
     let authority = change.authority(actor).await?;
     check_privileges(&authority, &checked.scopes, None)?;
     let team = owner(&mut change, &authority, draft.team.as_ref()).await?;
+    let client_id = ClientId::generate(context.random.as_ref());
     let credential = Credential {
-        team: team.id,
-        client_id: ClientId::generate(context.random.as_ref()),
         auth_method,
         assertions: draft.assertions,
-        name: checked.name,
-        description: checked.description,
-        scopes: checked.scopes,
-        servers: checked.servers.iter().map(|server| server.id.clone()).collect(),
-        token_lifetime: checked.token_lifetime,
-        ip_ranges: checked.ip_ranges,
-        created_by: actor.name().to_owned(),
-        created_at: now,
         expires_at,
-        ends_at: checked.expires_at,
-        disabled_at: None,
-        revoked_at: None,
-        revoke_reason: None,
-        verified_at: None,
-        last_used_at: None,
-        last_used_from: None,
-        last_used_agent: None,
-        rotation_ends_at: None,
+        ..checked.credential(client_id, team.id, actor.name(), now)
     };
-    use_form_token(&mut change, form_token, &credential.client_id).await?;
-    store::credential::insert(change.transaction(), &credential, actor.id()).await?;
-    let (secret, proof) =
-        add_proof(context, &mut change, actor, &credential, checked.proof, checked.expires_at).await?;
-    let event =
-        Event::new(Action::CredentialGenerated, Target::Credential, credential.client_id.as_str(), &credential.name)
-            .with(json!({
-                "proof": proof,
-                "team": team.name,
-                "scopes": credential.scopes.to_string(),
-                "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
-                "expires_at": checked.expires_at.map(Timestamp::rfc3339),
-                "assertions": edit::rules(credential.assertions),
-                "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
-                "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            }));
+    change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
+    store::credential::insert(&mut change, &credential, actor.id()).await?;
+    let (secret, proof) = add_proof(&mut change, actor, &credential, checked.proof, checked.expires_at).await?;
+    let event = credential.event(Action::CredentialGenerated).with(json!({
+        "proof": proof,
+        "team": team.name,
+        "scopes": credential.scopes.to_string(),
+        "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
+        "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+        "assertions": edit::rules(credential.assertions),
+        "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
+        "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }));
     change.commit(actor, &event).await?;
 
     // A checked draft names at least one server.
@@ -109,11 +78,7 @@ pub async fn generate(
 
 /// The team that will own the credential: the chosen one, or the only team that the actor may choose. When an
 /// administrator chooses none, the first team owns it.
-async fn owner(
-    change: &mut Change<'_>,
-    authority: &Authority,
-    chosen: Option<&TeamId>,
-) -> Result<Team, CredentialError> {
+async fn owner(change: &mut Change<'_>, authority: &Authority, chosen: Option<&TeamId>) -> Result<Team> {
     let id = match (chosen, authority) {
         (Some(team), _) => team.clone(),
         (None, Authority::Everything) => TeamId::first(),
@@ -123,54 +88,34 @@ async fn owner(
             match (own.next(), own.next()) {
                 (None, _) => return Err(CredentialError::Forbidden),
                 (Some(team), None) => team,
-                (Some(_), Some(_)) => {
-                    let error = FieldError::new("team", "Choose the team that owns it.");
-                    return Err(CredentialError::Invalid(vec![error]));
-                }
+                (Some(_), Some(_)) => return Err(FieldError::new("team", "Choose the team that owns it.").into()),
             }
         }
     };
     authority.require(&id, Role::Member)?;
-    store::person::team::find(change.transaction(), &id).await?.ok_or(CredentialError::NotFound)
+    store::person::team::find(&mut ***change, &id).await?.ok_or(CredentialError::NotFound)
 }
 
 /// Only administrators grant scopes that reach other credentials. Such scopes may stay when the credential has them
 /// already.
-pub(crate) fn check_privileges(
-    authority: &Authority,
-    scopes: &Scopes,
-    before: Option<&Scopes>,
-) -> Result<(), CredentialError> {
+pub(crate) fn check_privileges(authority: &Authority, scopes: &Scopes, before: Option<&Scopes>) -> Result<()> {
     let is_new = |scope: &&str| scopes.contains(scope) && !before.is_some_and(|before| before.contains(scope));
     match PRIVILEGED_SCOPES.iter().find(|scope| is_new(scope)) {
-        Some(scope) if !authority.is_administrator() => Err(CredentialError::Invalid(vec![FieldError::new(
-            "scopes",
-            format!("Only an administrator grants {scope}."),
-        )])),
+        Some(scope) if !authority.is_administrator() => {
+            Err(FieldError::new("scopes", format!("Only an administrator grants {scope}.")).into())
+        }
         _ => Ok(()),
-    }
-}
-
-/// Uses up the one-use token of the form that makes or changes this credential.
-pub(crate) async fn use_form_token(
-    change: &mut Change<'_>,
-    form_token: Option<&str>,
-    client_id: &ClientId,
-) -> Result<(), CredentialError> {
-    match change.use_form_token(form_token, client_id.as_str()).await? {
-        None => Ok(()),
-        Some(earlier) => Err(CredentialError::AlreadySubmitted(ClientId::parse(&earlier).ok_or(Fault::Damaged)?)),
     }
 }
 
 /// Generates a secret for the credential and stores its hash.
 pub(crate) async fn add_secret(
-    context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
     client_id: &ClientId,
     expires_at: Option<Timestamp>,
-) -> Result<(SecretId, PlainSecret), CredentialError> {
+) -> Result<(SecretId, PlainSecret)> {
+    let context = change.context();
     let secret = PlainSecret::generate(context.random.as_ref());
     let row = store::credential::NewSecret {
         id: SecretId::generate(context.random.as_ref()),
@@ -181,38 +126,33 @@ pub(crate) async fn add_secret(
         expires_at,
         maker: actor.id().to_owned(),
     };
-    store::credential::insert_secret(change.transaction(), &row).await?;
+    store::credential::insert_secret(change, &row).await?;
     Ok((row.id, secret))
 }
 
 /// Stores the authenticators of the new credential. Returns the secret, if there is one, and the details for the audit
 /// entry.
 async fn add_proof(
-    context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
     credential: &Credential,
     proof: CheckedProof,
     expires_at: Option<Timestamp>,
-) -> Result<(Option<PlainSecret>, Value), CredentialError> {
+) -> Result<(Option<PlainSecret>, Value)> {
+    let client_id = &credential.client_id;
     match proof {
         CheckedProof::Secret => {
-            let (id, secret) = add_secret(context, change, actor, &credential.client_id, expires_at).await?;
+            let (id, secret) = add_secret(change, actor, client_id, expires_at).await?;
             Ok((Some(secret), json!({ "secret": id.as_str() })))
         }
         CheckedProof::Keys(checked) => {
-            let mut described = Vec::new();
-            for (label, key) in checked {
-                let key = keys::new(context, &credential.client_id, label, key, expires_at, credential.created_at);
-                store::credential::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
-                described.push(keys::describe(&key));
-            }
-            Ok((None, json!({ "keys": described })))
+            let added = keys::insert(change, actor, client_id, checked, expires_at).await?;
+            Ok((None, json!({ "keys": added.iter().map(keys::describe).collect::<Vec<_>>() })))
         }
         CheckedProof::Federated(checked) => {
-            let identity = checked.into_identity(&credential.client_id, context.now(), context.random.as_ref());
+            let identity = checked.into_identity(client_id, change.now(), change.context().random.as_ref());
             federated::check_owner(change, actor, &credential.team, &identity).await?;
-            store::credential::authenticators::insert_identity(change.transaction(), &identity, actor.id()).await?;
+            store::credential::authenticators::insert_identity(change, &identity, actor.id()).await?;
             Ok((None, federated::describe(&identity)))
         }
     }

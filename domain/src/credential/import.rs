@@ -14,17 +14,13 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId, TeamId};
-use crate::context::Context;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
-use crate::model::credential::draft::{Draft, DraftProof, Expiry};
-use crate::model::credential::{AuthMethod, Credential};
+use crate::model::credential::Credential;
+use crate::model::credential::draft::{Draft, Expiry};
 use crate::model::server::McpServer;
+use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, through_fault};
 use crate::store::credential::import::NewImported;
 use crate::store::{self, StoreError};
 
@@ -78,10 +74,10 @@ pub enum ImportError {
     Lines(Vec<Problem>),
     /// A fault of ours.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Fault(Fault),
 }
 
-through_fault!(ImportError: StoreError);
+through_fault!(ImportError);
 
 /// The result of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -149,15 +145,10 @@ impl<'context> Import<'context> {
         for (line, credential, secret) in new {
             let (hash, hint) = match secret {
                 CheckedSecret::Stored { hash, hint } => (hash, hint),
-                CheckedSecret::Chosen(secret) => (
-                    self.context
-                        .secret_hashing
-                        .hash_imported(secret)
-                        .await
-                        .map_err(Fault::from)?
-                        .stored(&credential.client_id),
-                    String::new(),
-                ),
+                CheckedSecret::Chosen(secret) => {
+                    let hash = self.context.secret_hashing.hash_imported(secret).await?;
+                    (hash.stored(&credential.client_id), String::new())
+                }
             };
             let secret = SecretId::generate(self.context.random.as_ref());
             batch.push((line, NewImported { credential, secret, hash, hint }));
@@ -175,15 +166,12 @@ impl<'context> Import<'context> {
         let mut change = self.context.begin_change().await?;
         // Another import may have added some of them since they were read.
         let ids: Vec<&str> = batch.iter().map(|(_, new)| new.credential.client_id.as_str()).collect();
-        let (present, _) = store::credential::import::present(store, change.transaction(), &ids, &[]).await?;
-        let batch: Vec<NewImported> = batch
-            .into_iter()
-            .filter(|(_, new)| !present.contains(new.credential.client_id.as_str()))
-            .map(|(_, new)| new)
-            .collect();
+        let (present, _) = store::credential::import::present(store, &mut change, &ids, &[]).await?;
+        let is_new = |new: &NewImported| !present.contains(new.credential.client_id.as_str());
+        let batch: Vec<_> = batch.into_iter().map(|(_, new)| new).filter(is_new).collect();
         let imported = Imported { new: batch.len() as u64, present: lines - batch.len() as u64 };
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(imported) };
-        store::credential::import::insert(store, change.transaction(), &batch, self.actor.id()).await?;
+        store::credential::import::insert(store, &mut change, &batch, self.actor.id()).await?;
         let events = if is_alone {
             batch.iter().map(|new| event_of_one(&new.credential)).collect()
         } else {
@@ -255,7 +243,6 @@ impl<'context> Import<'context> {
             return Err("client_id: an earlier line has it, or is the same".to_owned());
         }
         let draft = Draft {
-            team: None,
             name: line.name,
             description: line.description,
             servers: line.mcp_servers,
@@ -269,8 +256,7 @@ impl<'context> Import<'context> {
             },
             token_lifetime: line.token_lifetime.map(Duration::from_secs),
             ip_ranges: line.ip_ranges,
-            proof: DraftProof::Secret,
-            assertions: Default::default(),
+            ..Draft::default()
         };
         let now = self.context.now();
         let checked = draft.check(&self.context.settings, &self.servers, now).map_err(|errors| {
@@ -279,35 +265,14 @@ impl<'context> Import<'context> {
         let secret = self.secret(&client_id, line.client_secret, line.client_secret_hash)?;
         let team = match &line.team {
             None => TeamId::first(),
-            Some(team) => self
-                .teams
-                .get(&team.to_lowercase())
-                .cloned()
-                .ok_or("team: there is no such team; make it first, or leave it out")?,
+            Some(team) => {
+                let found = self.teams.get(&team.to_lowercase()).cloned();
+                found.ok_or("team: there is no such team; make it first, or leave it out")?
+            }
         };
         let credential = Credential {
-            team,
-            client_id,
-            auth_method: AuthMethod::ClientSecret,
-            assertions: Default::default(),
-            name: checked.name,
-            description: checked.description,
-            scopes: checked.scopes,
-            servers: checked.servers.into_iter().map(|server| server.id).collect(),
-            token_lifetime: checked.token_lifetime,
-            ip_ranges: checked.ip_ranges,
-            created_by: self.actor.name().to_owned(),
-            created_at: now,
-            expires_at: None,
-            ends_at: checked.expires_at,
             disabled_at: line.disabled.then_some(now),
-            revoked_at: None,
-            revoke_reason: None,
-            verified_at: None,
-            last_used_at: None,
-            last_used_from: None,
-            last_used_agent: None,
-            rotation_ends_at: None,
+            ..checked.credential(client_id, team, self.actor.name(), now)
         };
         Ok((credential, secret))
     }
@@ -347,13 +312,11 @@ impl<'context> Import<'context> {
 }
 
 fn event_of_one(credential: &Credential) -> Event {
-    Event::new(Action::CredentialImported, Target::Credential, credential.client_id.as_str(), &credential.name).with(
-        json!({
-            "team": credential.team.as_str(),
-            "scopes": credential.scopes.to_string(),
-            "expires_at": credential.ends_at.map(Timestamp::rfc3339),
-        }),
-    )
+    credential.event(Action::CredentialImported).with(json!({
+        "team": credential.team.as_str(),
+        "scopes": credential.scopes.to_string(),
+        "expires_at": credential.ends_at.map(Timestamp::rfc3339),
+    }))
 }
 
 /// A fingerprint that finds repetitions in a file. It has only eight bytes, because a file may have millions of lines.
@@ -366,11 +329,9 @@ fn short(text: &str) -> u64 {
 /// The message of JSON's parser without the value that it found: the value may be a secret.
 fn said_without_values(error: &serde_json::Error) -> String {
     let said = error.to_string();
-    if error.is_data()
-        && !said.starts_with("unknown field")
-        && !said.starts_with("missing field")
-        && !said.starts_with("duplicate field")
-    {
+    let is_about_fields =
+        ["unknown", "missing", "duplicate"].iter().any(|kind| said.starts_with(&format!("{kind} field")));
+    if error.is_data() && !is_about_fields {
         return format!("is not as expected at column {}: a field has a value of the wrong kind", error.column());
     }
     match said.split_once(", expected one of") {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::base::id::ClientId;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::prelude::{Context, Fault};
 use crate::store;
 
 /// The credential with this client ID, when `authority` sees its team.
@@ -27,14 +26,8 @@ pub async fn secrets(context: &Context, client_id: &ClientId) -> Result<Vec<Clie
 pub async fn impact(context: &Context, credential: &Credential) -> Result<Impact, Fault> {
     let now = context.now();
     let day_ago = now.minus(Duration::from_secs(24 * 3600));
-    let mut impact = store::token::ledger::impact(
-        &context.store,
-        &credential.client_id,
-        now,
-        day_ago,
-        now.minus(LONGEST_TOKEN_LIFETIME),
-    )
-    .await?;
+    let (id, longest_ago) = (&credential.client_id, now.minus(LONGEST_TOKEN_LIFETIME));
+    let mut impact = store::token::ledger::impact(&context.store, id, now, day_ago, longest_ago).await?;
     if credential.revoked_at.is_some() || credential.disabled_at.is_some() {
         impact.live_tokens = 0;
         impact.last_token_ends_at = None;

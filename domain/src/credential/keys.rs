@@ -2,20 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
-use crate::base::id::{AuthenticatorId, ClientId, KeyId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::credential::{CredentialError, find_changeable, update_ends};
+use crate::base::id::{ClientId, KeyId};
+use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysDraft};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, Timestamp};
 use crate::store;
 
 /// The keys of a credential, removed ones too, newest first.
@@ -31,94 +25,71 @@ pub async fn add(
     client_id: &ClientId,
     draft: &KeysDraft,
     expiry: Expiry,
-) -> Result<Vec<KeyId>, CredentialError> {
-    let checked = draft.check().map_err(CredentialError::Invalid)?;
+) -> Result<Vec<KeyId>> {
+    let checked = draft.check()?;
     let now = context.now();
-    let expires_at = check_expiry(expiry, now)
-        .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
-    let mut change = context.begin_change().await?;
-    let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
+    let expires_at = check_expiry(expiry, now).at("expiry")?;
+    let (mut change, credential) =
+        begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
     // Cancelling a rotation ends every new key. It must not end a key that was no part of the rotation.
     if credential.is_rotating(now) {
         return Err(CredentialError::RotationUnderWay);
     }
-    let added = insert(context, &mut change, actor, client_id, checked, expires_at).await?;
+    let added = insert(&mut change, actor, client_id, checked, expires_at).await?;
     update_ends(&mut change, &credential).await?;
-    let event = Event::new(Action::CredentialKeyAdded, Target::Credential, client_id.as_str(), &credential.name)
-        .with(json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() }));
-    change.commit(actor, &event).await?;
+    let details = json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() });
+    change.commit(actor, &credential.event(Action::CredentialKeyAdded).with(details)).await?;
     Ok(added.into_iter().map(|key| key.id).collect())
 }
 
 /// Stores further keys of a credential.
 pub(crate) async fn insert(
-    context: &Context,
     change: &mut Change<'_>,
     actor: &Actor,
     client_id: &ClientId,
     checked: Vec<(String, PublicKey)>,
     expires_at: Option<Timestamp>,
-) -> Result<Vec<ClientKey>, CredentialError> {
-    let invalid = |message: String| CredentialError::Invalid(vec![FieldError::new("public_key", message)]);
-    let mut live = store::credential::authenticators::keys(change.transaction(), client_id).await?;
+) -> Result<Vec<ClientKey>> {
+    let mut live = store::credential::authenticators::keys_in(change, client_id).await?;
     let now = change.now();
     live.retain(|key| key.end().is_live(now));
     if live.len() + checked.len() > MOST_KEYS {
-        return Err(invalid(format!("A credential has at most {MOST_KEYS} keys. Remove one first.")));
+        let message = format!("A credential has at most {MOST_KEYS} keys. Remove one first.");
+        return Err(FieldError::new("public_key", message).into());
     }
     let mut added = Vec::new();
     for (label, key) in checked {
         if live.iter().any(|old| old.key.thumbprint() == key.thumbprint()) {
-            return Err(invalid("This key is there already.".to_owned()));
+            return Err(FieldError::new("public_key", "This key is there already.").into());
         }
-        let key = new(context, client_id, label, key, expires_at, change.now());
-        store::credential::authenticators::insert_key(change.transaction(), &key, actor.id()).await?;
+        let key = ClientKey {
+            id: KeyId::generate(change.context().random.as_ref()),
+            client_id: client_id.clone(),
+            label,
+            key,
+            created_at: now,
+            expires_at,
+            retires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+        };
+        store::credential::authenticators::insert_key(change, &key, actor.id()).await?;
         added.push(key);
     }
     Ok(added)
 }
 
 /// Removes a key. From now on the assertions that it signed are refused, and so are the tokens made with them.
-pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<(), CredentialError> {
-    let mut change = context.begin_change().await?;
-    let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
-    if !store::credential::authenticators::revoke(
-        change.transaction(),
-        client_id,
-        &AuthenticatorId::Key(id.clone()),
-        context.now(),
-    )
-    .await?
-    {
+pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<()> {
+    let (mut change, credential) =
+        begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
+    if !store::credential::authenticators::revoke_key(&mut change, client_id, id, context.now()).await? {
         return Err(CredentialError::NotFound);
     }
     update_ends(&mut change, &credential).await?;
-    let event = Event::new(Action::CredentialKeyRemoved, Target::Credential, client_id.as_str(), &credential.name)
-        .with(json!({ "key": id.as_str() }));
-    change.commit(actor, &event).await?;
-    Ok(())
-}
-
-pub(crate) fn new(
-    context: &Context,
-    client_id: &ClientId,
-    label: String,
-    key: PublicKey,
-    expires_at: Option<Timestamp>,
-    now: Timestamp,
-) -> ClientKey {
-    ClientKey {
-        id: KeyId::generate(context.random.as_ref()),
-        client_id: client_id.clone(),
-        label,
-        key,
-        created_at: now,
-        expires_at,
-        retires_at: None,
-        revoked_at: None,
-        last_used_at: None,
-        last_used_from: None,
-    }
+    let event = credential.event(Action::CredentialKeyRemoved).with(json!({ "key": id.as_str() }));
+    Ok(change.commit(actor, &event).await?)
 }
 
 /// The details of a key for the audit entry.

@@ -1,12 +1,13 @@
 //! The list of credentials: search, filter, sort. A page begins at a key, not at a page number. So every page costs the
 //! same, and no row is shown twice when rows are added.
 
-use crate::base::clock::Timestamp;
-use crate::context::Context;
-use crate::error::Fault;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Sort};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Context, Fault, Timestamp, operation_error};
 use crate::store;
 
 /// One page.
@@ -18,15 +19,13 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Why there is no page.
-#[derive(Debug, thiserror::Error)]
-pub enum ListError {
-    /// The cursor is not one that we made for this sort order.
-    #[error("the page link is not valid")]
-    BadCursor,
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why there is no page.
+    pub enum ListError {
+        /// The cursor is not one that we made for this sort order.
+        #[error("the page link is not valid")]
+        BadCursor,
+    }
 }
 
 /// One page of at most `limit` credentials that `authority` sees.
@@ -44,9 +43,7 @@ pub async fn list(context: &Context, authority: &Authority, query: &Query, limit
         after: cursor.as_ref(),
     };
     context.rollup.flush().await;
-    let mut rows = store::credential::list::list(&context.store, &selected, &moments, limit as i64 + 1)
-        .await
-        .map_err(Fault::from)?;
+    let mut rows = store::credential::list::list(&context.store, &selected, &moments, limit as i64 + 1).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| write_cursor(context, query.sort, row));
@@ -63,23 +60,21 @@ fn sort_key(sort: Sort, credential: &Credential) -> String {
 }
 
 fn write_cursor(context: &Context, sort: Sort, last: &Credential) -> String {
-    use base64::Engine;
     let key = sort_key(sort, last);
-    let mac = context.keys.forms.mac_parts(&["cursor", sort.word(), &key, last.client_id.as_str()]);
-    let key = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key);
+    let mac = context.keys.forms.mac_parts(&["cursor", sort.as_str(), &key, last.client_id.as_str()]);
+    let key = URL_SAFE_NO_PAD.encode(key);
     format!("{}.{key}.{mac}", last.client_id)
 }
 
 fn read_cursor(context: &Context, sort: Sort, text: &str) -> Result<CredentialCursor, ListError> {
-    use base64::Engine;
     // Split from the end, because an imported client ID may hold dots.
     let mut parts = text.rsplitn(3, '.');
     let (Some(mac), Some(key), Some(client_id)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(ListError::BadCursor);
     };
-    let key = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key).map_err(|_| ListError::BadCursor)?;
+    let key = URL_SAFE_NO_PAD.decode(key).map_err(|_| ListError::BadCursor)?;
     let key = String::from_utf8(key).map_err(|_| ListError::BadCursor)?;
-    if !context.keys.forms.verify_parts(&["cursor", sort.word(), &key, client_id], mac) {
+    if !context.keys.forms.verify_parts(&["cursor", sort.as_str(), &key, client_id], mac) {
         return Err(ListError::BadCursor);
     }
     Ok(CredentialCursor { key, client_id: client_id.to_owned() })

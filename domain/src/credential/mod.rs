@@ -26,90 +26,88 @@ pub mod rotate;
 pub mod usage;
 
 use crate::base::id::ClientId;
-use crate::change::Change;
-use crate::error::{Fault, through_denied, through_fault};
-use crate::model::actor::Actor;
 use crate::model::credential::{AuthMethod, Credential, end_of};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::Role;
-use crate::store::{self, StoreError};
+use crate::prelude::{Actor, Change, Context, Event, operation_error, through_denied};
+use crate::store;
 
-/// Why an operation on a credential was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialError {
-    /// The credential does not exist, or the actor may not see it.
-    #[error("there is no such credential")]
-    NotFound,
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// The actor may see the credential, but does not have the role for this operation.
-    #[error("the role does not allow it")]
-    Forbidden,
-    /// The credential uses another authentication method.
-    #[error("the credential does not use this kind of authentication")]
-    OtherMethod,
-    /// A secret or key of the credential is being replaced already.
-    #[error("a rotation is under way; finish or cancel it first")]
-    RotationUnderWay,
-    /// A revoked credential cannot be changed.
-    #[error("the credential is revoked")]
-    Revoked,
-    /// The form was sent before, and made this credential at that time.
-    #[error("the form was sent before")]
-    AlreadySubmitted(ClientId),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why an operation on a credential was not done.
+    pub enum CredentialError: Invalid {
+        /// The credential does not exist, or the actor may not see it.
+        #[error("there is no such credential")]
+        NotFound,
+        /// The actor may see the credential, but does not have the role for this operation.
+        #[error("the role does not allow it")]
+        Forbidden,
+        /// The credential uses another authentication method.
+        #[error("the credential does not use this kind of authentication")]
+        OtherMethod,
+        /// A secret or key of the credential is being replaced already.
+        #[error("a rotation is under way; finish or cancel it first")]
+        RotationUnderWay,
+        /// A revoked credential cannot be changed.
+        #[error("the credential is revoked")]
+        Revoked,
+        /// The form was sent before, and made this credential at that time.
+        #[error("the form was sent before")]
+        AlreadySubmitted(ClientId),
+    }
 }
 
-through_fault!(CredentialError: StoreError);
 through_denied!(CredentialError);
 
+/// What operations on credentials return.
+pub type Result<T, E = CredentialError> = std::result::Result<T, E>;
+
 /// Reads the credential inside a change by `actor`, who needs `role` in its team.
-async fn find_for(
-    change: &mut Change<'_>,
-    actor: &Actor,
-    client_id: &ClientId,
-    role: Role,
-) -> Result<Credential, CredentialError> {
-    let credential =
-        store::credential::find(change.transaction(), client_id).await?.ok_or(CredentialError::NotFound)?;
+async fn find_for(change: &mut Change<'_>, actor: &Actor, client_id: &ClientId, role: Role) -> Result<Credential> {
+    let credential = store::credential::find_in(change, client_id).await?.ok_or(CredentialError::NotFound)?;
     change.authority(actor).await?.require(&credential.team, role)?;
     Ok(credential)
 }
 
-/// Like `find_for`, for a change of the authenticators: the credential must use `method`, and must not be revoked.
-async fn find_changeable(
-    change: &mut Change<'_>,
+/// Begins a change by `actor`, who needs `role` in the team of the credential. It must not be revoked.
+async fn begin_for<'context>(
+    context: &'context Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    role: Role,
+) -> Result<(Change<'context>, Credential)> {
+    let mut change = context.begin_change().await?;
+    let credential = find_for(&mut change, actor, client_id, role).await?;
+    if credential.revoked_at.is_some() { Err(CredentialError::Revoked) } else { Ok((change, credential)) }
+}
+
+/// Like `begin_for`, for a change of the authenticators: the credential must use `method`.
+async fn begin_with<'context>(
+    context: &'context Context,
     actor: &Actor,
     client_id: &ClientId,
     method: AuthMethod,
     role: Role,
-) -> Result<Credential, CredentialError> {
-    let credential = find_for(change, actor, client_id, role).await?;
-    if credential.revoked_at.is_some() {
-        return Err(CredentialError::Revoked);
-    }
-    if credential.auth_method != method {
-        return Err(CredentialError::OtherMethod);
-    }
-    Ok(credential)
+) -> Result<(Change<'context>, Credential)> {
+    let (change, credential) = begin_for(context, actor, client_id, role).await?;
+    if credential.auth_method != method { Err(CredentialError::OtherMethod) } else { Ok((change, credential)) }
+}
+
+/// Why a form that was sent before is refused: it made or changed this credential.
+fn sent_before(client_id: &str) -> Option<CredentialError> {
+    ClientId::parse(client_id).map(CredentialError::AlreadySubmitted)
 }
 
 /// Stores two moments: when the last authenticator of the credential ends, and until when one is being replaced.
-pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), CredentialError> {
+pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<()> {
     let now = change.now();
-    let ends = store::credential::authenticator_ends_in(change.transaction(), &credential.client_id).await?;
+    let ends = store::credential::authenticator_ends_in(change, &credential.client_id).await?;
     let ends_at = end_of(credential.auth_method, credential.expires_at, &ends, now);
     let rotation = ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max();
-    store::credential::set_ends(change.transaction(), &credential.client_id, ends_at, rotation).await?;
-    Ok(())
+    Ok(store::credential::set_ends(change, &credential.client_id, ends_at, rotation).await?)
 }
 
 /// Does the same for the credential with this identifier, if it exists.
-pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<(), CredentialError> {
-    match store::credential::find(change.transaction(), client_id).await? {
+pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<()> {
+    match store::credential::find_in(change, client_id).await? {
         Some(credential) => update_ends(change, &credential).await,
         None => Ok(()),
     }
@@ -122,4 +120,16 @@ pub enum Outcome {
     Changed(i64),
     /// Nothing had to be changed.
     Unchanged,
+}
+
+impl Outcome {
+    /// The outcome of a change whose events have these numbers.
+    fn of(numbers: &[i64]) -> Self {
+        numbers.last().map_or(Self::Unchanged, |number| Self::Changed(*number))
+    }
+
+    /// Commits a change with its event.
+    async fn committed(change: Change<'_>, actor: &Actor, event: Event) -> Result<Self> {
+        Ok(Self::of(&change.commit_all(actor, &[event]).await?))
+    }
 }

@@ -1,14 +1,13 @@
 //! New secrets for several credentials at once, after one text leaked all of them.
 
 use crate::base::id::{ClientId, McpServerId};
-use crate::context::Context;
 use crate::credential::generate::{self, Generated};
 use crate::credential::rotate::{self, Overlap};
-use crate::credential::{CredentialError, inspect};
-use crate::model::actor::Actor;
+use crate::credential::{CredentialError, Result, inspect};
 use crate::model::credential::draft::Draft;
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::person::authority::Authority;
+use crate::prelude::{Actor, Context};
 use crate::server;
 
 /// Where the new secrets go.
@@ -25,7 +24,7 @@ pub struct Renewed {
     /// The credential that leaked.
     pub credential: Credential,
     /// Its new secret, or why there is none.
-    pub result: Result<Generated, CredentialError>,
+    pub result: Result<Generated>,
 }
 
 /// Renews each of `client_ids` on its own. A failure of one is reported and does not stop the others.
@@ -42,7 +41,7 @@ pub async fn renew_all(
     client_ids: &[ClientId],
     renewal: Renewal,
     form_token: &str,
-) -> Result<Vec<Renewed>, CredentialError> {
+) -> Result<Vec<Renewed>> {
     let mut found = Vec::with_capacity(client_ids.len());
     for client_id in client_ids {
         found.push(inspect::find(context, authority, client_id).await?.ok_or(CredentialError::NotFound)?);
@@ -66,7 +65,7 @@ pub async fn renew_all(
 }
 
 /// A draft for a credential like this one, with a secret of the default expiry.
-async fn like(context: &Context, credential: &Credential) -> Result<Draft, CredentialError> {
+async fn like(context: &Context, credential: &Credential) -> Result<Draft> {
     let servers = server::list(context).await?;
     let resource =
         |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());

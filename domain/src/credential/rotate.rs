@@ -4,23 +4,18 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, KeyId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::credential::generate::{self, Generated};
-use crate::credential::keys;
-use crate::credential::{CredentialError, Outcome, find_changeable, find_for, update_ends};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::credential::{CredentialError, Outcome, Result, begin_for, begin_with, keys, sent_before, update_ends};
 use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use crate::model::credential::key::KeysDraft;
 use crate::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
-use crate::model::field_error::FieldError;
 use crate::model::person::authority::Role;
+use crate::prelude::{Action, Actor, AtField, Change, Context, Event, FieldError, Timestamp};
 use crate::store;
+use crate::store::credential::authenticators;
 
 /// The longest overlap.
 pub const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -44,8 +39,8 @@ impl Default for Overlap {
 
 impl Overlap {
     /// The deadline; `None` when there is no overlap.
-    fn deadline(self, now: Timestamp) -> Result<Option<Timestamp>, CredentialError> {
-        let invalid = |message| Err(CredentialError::Invalid(vec![FieldError::new("overlap", message)]));
+    fn deadline(self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let invalid = |message: &str| Err(FieldError::new("overlap", message).into());
         let latest = now.plus(LONGEST_OVERLAP);
         match self {
             Self::Nothing => Ok(None),
@@ -64,30 +59,25 @@ struct Live {
     end: AuthenticatorEnd,
 }
 
-async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>, CredentialError> {
+async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>> {
     let (now, id) = (change.now(), &credential.client_id);
-    let all: Vec<Live> = match credential.auth_method {
-        AuthMethod::ClientSecret => store::credential::secrets(change.transaction(), id)
-            .await?
-            .into_iter()
-            .map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) })
-            .collect(),
-        AuthMethod::PrivateKeyJwt => store::credential::authenticators::keys(change.transaction(), id)
-            .await?
-            .into_iter()
-            .map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) })
-            .collect(),
+    let mut all: Vec<Live> = match credential.auth_method {
+        AuthMethod::ClientSecret => {
+            let secrets = store::credential::secrets(&mut ***change, id).await?.into_iter();
+            secrets.map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) }).collect()
+        }
+        AuthMethod::PrivateKeyJwt => {
+            let keys = authenticators::keys_in(change, id).await?.into_iter();
+            keys.map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) }).collect()
+        }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod),
     };
-    Ok(all.into_iter().filter(|one| one.end.is_live(now)).collect())
+    all.retain(|one| one.end.is_live(now));
+    Ok(all)
 }
 
 /// Gives the present secrets or keys their deadline, or ends them. Returns the moment until which one of them works.
-async fn retire(
-    change: &mut Change<'_>,
-    present: &[Live],
-    deadline: Option<Timestamp>,
-) -> Result<Option<Timestamp>, CredentialError> {
+async fn retire(change: &mut Change<'_>, present: &[Live], deadline: Option<Timestamp>) -> Result<Option<Timestamp>> {
     let now = change.now();
     // A retiring secret or key may be the only one, because its successor has ended. Then it is replaced once more.
     let retiring = present.iter().filter(|one| one.end.retires_at.is_some()).count();
@@ -97,15 +87,18 @@ async fn retire(
     let mut latest = None;
     for one in present {
         match deadline {
-            Some(deadline) => {
-                let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
-                store::credential::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
-                latest = latest.max(Some(retires_at));
-            }
-            None => store::credential::authenticators::end(change.transaction(), &one.id, now).await?,
+            Some(deadline) => latest = latest.max(Some(retire_at(change, one, deadline).await?)),
+            None => authenticators::end(change, &one.id, now).await?,
         }
     }
     Ok(latest)
+}
+
+/// Gives a secret or key its deadline, but never past its own expiry. Returns the moment until which it works.
+async fn retire_at(change: &mut Change<'_>, one: &Live, deadline: Timestamp) -> Result<Timestamp> {
+    let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
+    authenticators::retire(change, &one.id, Some(retires_at)).await?;
+    Ok(retires_at)
 }
 
 /// Generates a second secret. The present one goes on working for `overlap`; at most two work at a time. Without an
@@ -119,22 +112,20 @@ pub async fn secret(
     overlap: Overlap,
     expiry: Option<Expiry>,
     form_token: Option<&str>,
-) -> Result<Generated, CredentialError> {
+) -> Result<Generated> {
     let now = context.now();
     let deadline = overlap.deadline(now)?;
-    let mut change = context.begin_change().await?;
-    let mut credential = find_changeable(&mut change, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
-    generate::use_form_token(&mut change, form_token, client_id).await?;
-    let secrets = store::credential::secrets(change.transaction(), client_id).await?;
+    let (mut change, mut credential) =
+        begin_with(context, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
+    change.use_form_token(form_token, client_id.as_str(), sent_before).await?;
+    let secrets = store::credential::secrets(&mut **change, client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
-    let expires_at = check_expiry(expiry, now)
-        .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
+    let expires_at = check_expiry(expiry, now).at("expiry")?;
     let present = live(&mut change, &credential).await?;
     credential.rotation_ends_at = retire(&mut change, &present, deadline).await?;
-    let (id, secret) = generate::add_secret(context, &mut change, actor, client_id, expires_at).await?;
+    let (id, secret) = generate::add_secret(&mut change, actor, client_id, expires_at).await?;
     update_ends(&mut change, &credential).await?;
-    let event = started(&credential, &present, deadline, &[id.as_str()]);
-    change.commit(actor, &event).await?;
+    change.commit(actor, &started(&credential, &present, deadline, &[id.as_str()])).await?;
 
     let servers = store::server::list(&context.store).await?;
     let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
@@ -159,109 +150,95 @@ pub async fn key(
     draft: &KeysDraft,
     overlap: Overlap,
     expiry: Expiry,
-) -> Result<Vec<KeyId>, CredentialError> {
-    let checked = draft.check().map_err(CredentialError::Invalid)?;
+) -> Result<Vec<KeyId>> {
+    let checked = draft.check()?;
     let now = context.now();
     let deadline = overlap.deadline(now)?;
-    let expires_at = check_expiry(expiry, now)
-        .map_err(|message| CredentialError::Invalid(vec![FieldError::new("expiry", message)]))?;
-    let mut change = context.begin_change().await?;
-    let credential = find_changeable(&mut change, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Member).await?;
+    let expires_at = check_expiry(expiry, now).at("expiry")?;
+    let (mut change, credential) =
+        begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Member).await?;
     let present = live(&mut change, &credential).await?;
-    let added = keys::insert(context, &mut change, actor, client_id, checked, expires_at).await?;
+    let added = keys::insert(&mut change, actor, client_id, checked, expires_at).await?;
     retire(&mut change, &present, deadline).await?;
     update_ends(&mut change, &credential).await?;
     let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
-    let event = started(&credential, &present, deadline, &ids);
-    change.commit(actor, &event).await?;
+    change.commit(actor, &started(&credential, &present, deadline, &ids)).await?;
     Ok(added.into_iter().map(|key| key.id).collect())
 }
 
 fn started(credential: &Credential, old: &[Live], deadline: Option<Timestamp>, new: &[&str]) -> Event {
-    event(Action::CredentialRotationStarted, credential).with(json!({
+    credential.event(Action::CredentialRotationStarted).with(json!({
         "old": old.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(),
         "old_works_until": deadline.map_or_else(|| "now".to_owned(), Timestamp::rfc3339),
         "new": new,
     }))
 }
 
-fn event(action: Action, credential: &Credential) -> Event {
-    Event::new(action, Target::Credential, credential.client_id.as_str(), &credential.name)
+/// A rotation that is under way, in a change that has begun.
+struct UnderWay<'context> {
+    change: Change<'context>,
+    credential: Credential,
+    old: Vec<Live>,
+    new: Vec<Live>,
 }
 
-/// Begins a change of a rotation that is under way. Returns the credential, the old secrets or keys, and the new ones.
-async fn under_way(
-    change: &mut Change<'_>,
-    actor: &Actor,
-    client_id: &ClientId,
-) -> Result<Option<(Credential, Vec<Live>, Vec<Live>)>, CredentialError> {
-    let credential = find_for(change, actor, client_id, Role::Member).await?;
-    if credential.revoked_at.is_some() {
-        return Err(CredentialError::Revoked);
+impl<'context> UnderWay<'context> {
+    /// Begins the change. `None` when no rotation is under way.
+    async fn begin(context: &'context Context, actor: &Actor, client_id: &ClientId) -> Result<Option<Self>> {
+        let (mut change, credential) = begin_for(context, actor, client_id, Role::Member).await?;
+        let live = live(&mut change, &credential).await?.into_iter();
+        let (old, new): (Vec<_>, Vec<_>) = live.partition(|one| one.end.retires_at.is_some());
+        Ok((!old.is_empty()).then_some(Self { change, credential, old, new }))
     }
-    let (old, new): (Vec<_>, Vec<_>) =
-        live(change, &credential).await?.into_iter().partition(|one| one.end.retires_at.is_some());
-    Ok((!old.is_empty()).then_some((credential, old, new)))
+
+    /// Commits the change with the event of this action.
+    async fn commit(mut self, actor: &Actor, action: Action, details: Value) -> Result<Outcome> {
+        update_ends(&mut self.change, &self.credential).await?;
+        Outcome::committed(self.change, actor, self.credential.event(action).with(details)).await
+    }
 }
 
 /// Gives the old secret or key another deadline, earlier or later, but never past its own expiry.
-pub async fn extend(
-    context: &Context,
-    actor: &Actor,
-    client_id: &ClientId,
-    overlap: Overlap,
-) -> Result<Outcome, CredentialError> {
+pub async fn extend(context: &Context, actor: &Actor, client_id: &ClientId, overlap: Overlap) -> Result<Outcome> {
     let Some(deadline) = overlap.deadline(context.now())? else {
         return finish(context, actor, client_id).await;
     };
-    let mut change = context.begin_change().await?;
-    let Some((credential, old, _)) = under_way(&mut change, actor, client_id).await? else {
-        return Ok(Outcome::Unchanged);
-    };
-    for one in &old {
-        let retires_at = one.end.expires_at.map_or(deadline, |end| end.min(deadline));
-        store::credential::authenticators::retire(change.transaction(), &one.id, Some(retires_at)).await?;
+    let begun = UnderWay::begin(context, actor, client_id).await?;
+    let Some(mut rotation) = begun else { return Ok(Outcome::Unchanged) };
+    for one in &rotation.old {
+        retire_at(&mut rotation.change, one, deadline).await?;
     }
-    update_ends(&mut change, &credential).await?;
-    let event = event(Action::CredentialRotationExtended, &credential).with(json!({ "until": deadline.rfc3339() }));
-    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+    let details = json!({ "until": deadline.rfc3339() });
+    rotation.commit(actor, Action::CredentialRotationExtended, details).await
 }
 
 /// Ends the old secret or key now, and the tokens that it made.
-pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
-    let mut change = context.begin_change().await?;
-    let Some((credential, old, new)) = under_way(&mut change, actor, client_id).await? else {
-        return Ok(Outcome::Unchanged);
-    };
-    if new.is_empty() {
+pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome> {
+    let begun = UnderWay::begin(context, actor, client_id).await?;
+    let Some(mut rotation) = begun else { return Ok(Outcome::Unchanged) };
+    if rotation.new.is_empty() {
         let message = "The new one does not work any more: nothing would be left. Cancel, or rotate again.";
-        return Err(CredentialError::Invalid(vec![FieldError::new("step", message)]));
+        return Err(FieldError::new("step", message).into());
     }
-    let ended = end_all(&mut change, &old).await?;
-    update_ends(&mut change, &credential).await?;
-    let event = event(Action::CredentialRotationFinished, &credential).with(json!({ "ended": ended }));
-    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+    let ended = end_all(&mut rotation.change, &rotation.old).await?;
+    rotation.commit(actor, Action::CredentialRotationFinished, json!({ "ended": ended })).await
 }
 
 /// Ends the new secret or key, and the tokens that it made. The old one goes on as before.
-pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome, CredentialError> {
-    let mut change = context.begin_change().await?;
-    let Some((credential, old, new)) = under_way(&mut change, actor, client_id).await? else {
-        return Ok(Outcome::Unchanged);
-    };
-    let ended = end_all(&mut change, &new).await?;
-    for one in &old {
-        store::credential::authenticators::retire(change.transaction(), &one.id, None).await?;
+pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome> {
+    let begun = UnderWay::begin(context, actor, client_id).await?;
+    let Some(mut rotation) = begun else { return Ok(Outcome::Unchanged) };
+    let ended = end_all(&mut rotation.change, &rotation.new).await?;
+    for one in &rotation.old {
+        authenticators::retire(&mut rotation.change, &one.id, None).await?;
     }
-    update_ends(&mut change, &credential).await?;
-    let event = event(Action::CredentialRotationCancelled, &credential).with(json!({ "ended": ended }));
-    Ok(Outcome::Changed(change.commit(actor, &event).await?))
+    rotation.commit(actor, Action::CredentialRotationCancelled, json!({ "ended": ended })).await
 }
 
-async fn end_all(change: &mut Change<'_>, all: &[Live]) -> Result<Vec<String>, CredentialError> {
+async fn end_all(change: &mut Change<'_>, all: &[Live]) -> Result<Vec<String>> {
     let now = change.now();
     for one in all {
-        store::credential::authenticators::end(change.transaction(), &one.id, now).await?;
+        authenticators::end(change, &one.id, now).await?;
     }
     Ok(all.iter().map(|one| one.id.as_str().to_owned()).collect())
 }

@@ -2,9 +2,8 @@
 //! requests.
 
 use crate::base::id::ClientId;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::credential::usage::{Hour, RefusalHour, RefusalSummary, Whose};
+use crate::prelude::{Context, Fault};
 use crate::store;
 
 pub use crate::store::token::ledger::RecentExchange;
@@ -19,18 +18,14 @@ pub async fn hours(context: &Context, whose: Whose<'_>, hours: u16) -> Result<Ve
         Whose::All(authority) if store::credential::list::are_many(&context.store).await? => {
             let (store, authority) = (context.store.clone(), authority.clone());
             let name = format!("{} {hours}", authority.key().unwrap_or_default());
-            let count = async move {
-                store::token::usage::hours(&store, Whose::All(&authority), first).await.map_err(Fault::from)
-            };
+            let count =
+                async move { Ok::<_, Fault>(store::token::usage::hours(&store, Whose::All(&authority), first).await?) };
             context.hours.get(&name, context.now(), count).await?
         }
         whose => store::token::usage::hours(&context.store, whose, first).await?,
     };
-    Ok((first..=last)
-        .map(|hour| {
-            counted.iter().find(|counted| counted.hour == hour).copied().unwrap_or(Hour { hour, ..Hour::default() })
-        })
-        .collect())
+    let of_hour = |hour| counted.iter().find(|counted| counted.hour == hour).copied();
+    Ok((first..=last).map(|hour| of_hour(hour).unwrap_or(Hour { hour, ..Hour::default() })).collect())
 }
 
 /// The refusals of a credential in the last 30 days, by cause, latest first.

@@ -2,7 +2,6 @@
 //! system. At its first use its hash is replaced by our own MAC: from then on it costs as little to verify as a secret
 //! of ours.
 
-use std::fmt;
 use std::num::NonZeroU32;
 
 use argon2::password_hash::PasswordVerifier;
@@ -12,6 +11,7 @@ use aws_lc_rs::pbkdf2;
 use zeroize::Zeroizing;
 
 use crate::base::id::ClientId;
+use crate::base::text::debug_as;
 use crate::crypto::keys::MacKey;
 use crate::crypto::secret::SecretHash;
 
@@ -46,11 +46,7 @@ impl ImportedSecret {
     }
 }
 
-impl fmt::Debug for ImportedSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ImportedSecret(redacted)")
-    }
-}
+debug_as!(ImportedSecret, "ImportedSecret(redacted)");
 
 /// A hash in PHC form (or bcrypt's), as the other system stored it: Argon2, bcrypt or PBKDF2.
 #[derive(Clone)]
@@ -114,11 +110,7 @@ impl ImportedHash {
     }
 }
 
-impl fmt::Debug for ImportedHash {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ImportedHash(redacted)")
-    }
-}
+debug_as!(ImportedHash, "ImportedHash(redacted)");
 
 /// The parts of a PBKDF2 hash (RFC 8018 §5.2).
 struct Pbkdf2 {

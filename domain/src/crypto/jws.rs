@@ -33,12 +33,8 @@ impl<'token> UncheckedJws<'token> {
         if token.len() > LONGEST {
             return Err("longer than 8 KiB");
         }
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err("not a compact JWS");
-        };
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, claims, signature] = parts[..] else { return Err("not a compact JWS") };
         let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url");
         let object = |part| match strict_json::parse(&decode(part)?) {
@@ -49,20 +45,14 @@ impl<'token> UncheckedJws<'token> {
         if header.contains_key("crit") || header.contains_key("b64") {
             return Err("a critical extension");
         }
-        let typ = match header.get("typ") {
-            None => None,
-            Some(Value::String(typ)) => Some(typ.trim_start_matches("application/").to_ascii_lowercase()),
-            Some(_) => return Err("typ is not text"),
-        };
+        let optional = |name: &str, problem| header.get(name).map(|value| value.as_str().ok_or(problem)).transpose();
+        let typ = optional("typ", "typ is not text")?;
+        let typ = typ.map(|typ| typ.trim_start_matches("application/").to_ascii_lowercase());
         if !matches!(typ.as_deref(), None | Some("jwt" | "client-authentication+jwt")) {
             return Err("another kind of token by its typ");
         }
         let algorithm = header.get("alg").and_then(Value::as_str).and_then(KeyAlgorithm::parse).ok_or("alg")?;
-        let kid = match header.get("kid") {
-            None => None,
-            Some(Value::String(kid)) => Some(kid.clone()),
-            Some(_) => return Err("kid is not text"),
-        };
+        let kid = optional("kid", "kid is not text")?.map(str::to_owned);
         Ok(Self { signed, signature, algorithm, kid, claims })
     }
 
@@ -92,13 +82,8 @@ pub(crate) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> 
 
 /// A NumericDate (RFC 7519 §2) that is a whole, positive number of seconds; `Err` when it is anything else.
 pub(crate) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ()> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(value) => match value.as_i64() {
-            Some(seconds) if seconds >= 0 => Ok(Some(seconds)),
-            _ => Err(()),
-        },
-    }
+    let read = |value: &Value| value.as_i64().filter(|seconds| *seconds >= 0).ok_or(());
+    claims.get(name).map(read).transpose()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 use crate::crypto::fair_share::FairShare;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 
@@ -51,9 +52,8 @@ impl Password {
     /// more than the name of the person or of the product.
     pub fn check_choice(&self, name: &str, email: &str) -> Result<(), String> {
         if self.0.chars().count() < SHORTEST_PASSWORD {
-            return Err(format!(
-                "Passwords need at least {SHORTEST_PASSWORD} characters. A few unrelated words work well."
-            ));
+            let shortest = SHORTEST_PASSWORD;
+            return Err(format!("Passwords need at least {shortest} characters. A few unrelated words work well."));
         }
         if self.is_too_long() {
             return Err(format!("Passwords have at most {LONGEST_PASSWORD} characters."));
@@ -67,11 +67,7 @@ impl Password {
     }
 }
 
-impl std::fmt::Debug for Password {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Password(redacted)")
-    }
-}
+debug_as!(Password, "Password(redacted)");
 
 /// Runs of the alphabet and of keyboards that people use as passwords, forwards or backwards.
 const RUNS: [&str; 6] = [
@@ -84,38 +80,15 @@ const RUNS: [&str; 6] = [
 ];
 
 /// Parts that make a password hardly harder to guess. They are removed before the rest is measured.
-const COMMON_PARTS: [&str; 24] = [
-    "password",
-    "passwort",
-    "passw0rd",
-    "p@ssw0rd",
-    "admin",
-    "administrator",
-    "countersign",
-    "letmein",
-    "welcome",
-    "iloveyou",
-    "dragon",
-    "monkey",
-    "football",
-    "baseball",
-    "master",
-    "secret",
-    "changeme",
-    "qwerty",
-    "trustno1",
-    "sunshine",
-    "princess",
-    "superman",
-    "default",
-    "whatever",
-];
+const COMMON_PARTS: &str = "password passwort passw0rd p@ssw0rd admin administrator countersign letmein welcome \
+    iloveyou dragon monkey football baseball master secret changeme qwerty trustno1 sunshine princess superman default \
+    whatever";
 
 fn is_predictable(password: &str, name: &str, email: &str) -> bool {
     let mut rest: String = password.to_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
     let own_words = name.split_whitespace().chain(email.split(['@', '.', '+', '-', '_'])).map(str::to_lowercase);
     let own_words: Vec<String> = own_words.filter(|word| word.chars().count() >= 3).collect();
-    for part in COMMON_PARTS.iter().copied().chain(own_words.iter().map(String::as_str)) {
+    for part in COMMON_PARTS.split_whitespace().chain(own_words.iter().map(String::as_str)) {
         rest = rest.replace(part, "");
     }
     for run in RUNS {
@@ -160,14 +133,11 @@ impl StoredPassword {
     }
 }
 
-impl std::fmt::Debug for StoredPassword {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("StoredPassword(redacted)")
-    }
-}
+debug_as!(StoredPassword, "StoredPassword(redacted)");
 
 /// Hashes passwords on blocking threads. The passwords of people and the secrets of other systems have separate queues.
-/// A queue runs as many hashes at a time as there are cores but one, at least one.
+/// A queue runs as many hashes at a time as there are cores but one, at least one. When it is full or the wait is over,
+/// each method fails with [`HashError::Overloaded`].
 #[derive(Clone)]
 pub struct HashQueue {
     random: Arc<dyn Random>,
@@ -191,10 +161,6 @@ impl HashQueue {
     }
 
     /// The stored form of `password`.
-    ///
-    /// # Errors
-    ///
-    /// [`HashError::Overloaded`] when the queue is full or the wait is over.
     pub async fn hash(&self, password: Password) -> Result<StoredPassword, HashError> {
         let mut salt = [0u8; Salt::RECOMMENDED_LENGTH];
         self.random.fill(&mut salt);
@@ -211,10 +177,6 @@ impl HashQueue {
     /// Whether `password` is the one stored. With nothing stored (no such account) it does the same work and returns
     /// false, so that the time taken does not tell which accounts exist. A password longer than the longest that can be
     /// set is refused without work.
-    ///
-    /// # Errors
-    ///
-    /// [`HashError::Overloaded`] when the queue is full or the wait is over.
     pub async fn verify(&self, password: Password, stored: Option<StoredPassword>) -> Result<bool, HashError> {
         if password.is_too_long() {
             return Ok(false);
@@ -230,11 +192,7 @@ impl HashQueue {
     }
 
     /// Whether `secret` belongs to the hash of another system. Anyone can send such a request, so each network gets
-    /// only its share.
-    ///
-    /// # Errors
-    ///
-    /// [`HashError::Overloaded`] when the share is used up, the queue is full or the wait is over.
+    /// only its share. When the share is used up, this fails with [`HashError::Overloaded`] too.
     pub(crate) async fn verify_imported(
         &self,
         secret: Arc<ImportedSecret>,
@@ -252,10 +210,6 @@ impl HashQueue {
     }
 
     /// The stored form of a secret from another system. People of that system may have chosen it.
-    ///
-    /// # Errors
-    ///
-    /// [`HashError::Overloaded`] when the queue is full or the wait is over.
     pub(crate) async fn hash_imported(&self, secret: ImportedSecret) -> Result<ImportedHash, HashError> {
         let stored = self.hash(Password::new(secret.expose().to_owned())).await?;
         ImportedHash::parse(stored.as_str()).map_err(|_| HashError::Damaged)

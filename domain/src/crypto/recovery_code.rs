@@ -3,6 +3,7 @@
 use crate::base::encoding::base32;
 use crate::base::id::PersonId;
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 use crate::crypto::keys::MacKey;
 
 /// How many codes are made at a time.
@@ -45,11 +46,7 @@ impl RecoveryCode {
     }
 }
 
-impl std::fmt::Debug for RecoveryCode {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("RecoveryCode(redacted)")
-    }
-}
+debug_as!(RecoveryCode, "RecoveryCode(redacted)");
 
 #[cfg(test)]
 mod tests {

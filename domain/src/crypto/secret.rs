@@ -5,14 +5,13 @@
 //! database is useless without the master key that wraps the pepper. Argon2id would limit a core to forty exchanges a
 //! second, and anyone could exhaust it with wrong secrets.
 
-use std::fmt;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::base::encoding::base62;
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 use crate::crypto::keys::MacKey;
 
 const RANDOM_LENGTH: usize = 43;
@@ -111,11 +110,7 @@ impl PlainSecret {
     }
 }
 
-impl fmt::Debug for PlainSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("PlainSecret(redacted)")
-    }
-}
+debug_as!(PlainSecret, "PlainSecret(redacted)");
 
 /// The stored form of a secret: `h1$<pepper key id>$<base64url of HMAC-SHA-256(pepper, secret)>`.
 ///
@@ -135,11 +130,7 @@ impl SecretHash {
     }
 }
 
-impl fmt::Debug for SecretHash {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("SecretHash(redacted)")
-    }
-}
+debug_as!(SecretHash, "SecretHash(redacted)");
 
 fn checksum(text: &str) -> String {
     base62::fixed_width(u64::from(crc32(text.as_bytes())), CHECKSUM_LENGTH)

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::base::clock::Timestamp;
 use crate::base::encoding::base32;
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 use crate::crypto::keys::purpose::AUTHENTICATOR_APP;
 use crate::crypto::keys::{KeyError, MasterKey};
 
@@ -66,11 +67,7 @@ impl TotpSecret {
     }
 }
 
-impl std::fmt::Debug for TotpSecret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("TotpSecret(redacted)")
-    }
-}
+debug_as!(TotpSecret, "TotpSecret(redacted)");
 
 #[cfg(test)]
 mod tests {

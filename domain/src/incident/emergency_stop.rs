@@ -4,18 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::audit;
-use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use crate::context::Context;
-use crate::credential::CredentialError;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Filter, Target};
+use crate::credential::{CredentialError, Result};
+use crate::model::audit::Filter;
 use crate::model::credential::draft::check_reason;
-use crate::model::field_error::FieldError;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target, Timestamp};
 use crate::store;
 
 /// How many credentials are stopped in one transaction.
@@ -43,33 +39,30 @@ pub async fn stop(
     order: &StopRequest<'_>,
     batch_size: usize,
     mut progress: impl FnMut(u64),
-) -> Result<(u64, Timestamp), CredentialError> {
+) -> Result<(u64, Timestamp)> {
     let StopRequest { selection, means, reason } = order;
-    let reason =
-        check_reason(reason).map_err(|message| CredentialError::Invalid(vec![FieldError::new("reason", message)]))?;
+    let reason = check_reason(reason).at("reason")?;
     let now = context.now();
     let (mut total, mut last, mut is_first) = (0, None, true);
     loop {
         let mut change = context.begin_change().await?;
         change.authority(actor).await?.require_administrator()?;
         let part = store::incident::emergency_stop::Part { selection, means: *means, now, after: last.as_ref() };
-        let found = store::incident::emergency_stop::list(change.transaction(), &part, batch_size as i64 + 1).await?;
+        let found = store::incident::emergency_stop::list(&mut change, &part, batch_size as i64 + 1).await?;
         let (more, all_at_once) = (found.len() > batch_size, last.is_none() && found.len() <= batch_size);
         let stopped = &found[..found.len().min(batch_size)];
         if let Some((up_to, _)) = stopped.last() {
-            store::incident::emergency_stop::stop(change.transaction(), &part, up_to, reason.as_deref()).await?;
+            store::incident::emergency_stop::stop(&mut change, &part, up_to, reason.as_deref()).await?;
             last = Some(up_to.clone());
         }
         let mut events = Vec::new();
         let mut delegated = DelegatedCounts::default();
         if is_first {
-            for (id, name) in
-                store::incident::emergency_stop::made_clients(change.transaction(), selection, now).await?
-            {
+            for (id, name) in store::incident::emergency_stop::made_clients(&mut change, selection, now).await? {
                 let details = json!({ "reason": reason, "emergency": true });
                 events.push(Event::new(Action::ClientRemoved, Target::Client, &id, &name).with(details));
             }
-            delegated = store::incident::emergency_stop::end_delegated(change.transaction(), selection, now).await?;
+            delegated = store::incident::emergency_stop::end_delegated(&mut change, selection, now).await?;
         }
         is_first = false;
         total += stopped.len() as u64;
@@ -139,10 +132,10 @@ pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault>
 }
 
 /// Enables the credentials that the stop at this moment disabled. Returns how many.
-pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64, CredentialError> {
+pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    let count = store::incident::emergency_stop::undo(change.transaction(), stopped_at).await?;
+    let count = store::incident::emergency_stop::undo(&mut change, stopped_at).await?;
     if count == 0 {
         return Err(CredentialError::NotFound);
     }

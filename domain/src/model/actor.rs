@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::base::id::{ClientId, PersonId};
-use crate::model::origin;
+use crate::model::origin::{self, Origin};
+use crate::model::person::Person;
 
 /// Who acts, and from where. An actor is made only where the request is authenticated.
 #[derive(Debug, Clone)]
@@ -28,6 +29,11 @@ impl Actor {
     /// A signed-in person.
     pub fn person(id: PersonId, name: impl Into<String>) -> Self {
         Self::new(ActorKind::Person(id), name.into())
+    }
+
+    /// This person, who proved who they are.
+    pub(crate) fn of(person: &Person) -> Self {
+        Self::person(person.id.clone(), person.name.clone())
     }
 
     /// A credential that acts through the built-in MCP server.
@@ -55,6 +61,11 @@ impl Actor {
         self.address = address;
         self.agent = agent.map(origin::shown);
         self
+    }
+
+    /// Countersign itself, for a request from `origin` whose sender is no actor.
+    pub(crate) fn system_for(origin: &Origin) -> Self {
+        Self::system().at(origin.address, origin.agent.as_deref())
     }
 
     fn new(kind: ActorKind, name: String) -> Self {

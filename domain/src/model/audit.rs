@@ -1,11 +1,19 @@
 //! Entries of the audit log, before and after they are written.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, TeamId};
 use crate::base::word_enum::word_enum;
 use crate::crypto::keys::MacKey;
+use crate::model::client::AppClient;
+use crate::model::client::personal_token::PersonalToken;
+use crate::model::credential::Credential;
+use crate::model::person::Person;
+use crate::model::person::team::Team;
+use crate::model::server::McpServer;
+use crate::model::webhook::Webhook;
 
 /// What happened, before it is written.
 #[derive(Debug, Clone)]
@@ -54,6 +62,33 @@ impl Event {
     pub fn with(mut self, details: Value) -> Self {
         self.details = details;
         self
+    }
+}
+
+/// What an edit changes: the values before and after, by field.
+#[derive(Default)]
+pub(crate) struct Changes(Map<String, Value>);
+
+impl Changes {
+    /// Adds the field if its values differ.
+    pub(crate) fn note<T: Serialize + PartialEq>(&mut self, field: &str, before: T, after: T) {
+        if before != after {
+            self.add(field, json!({ "before": before, "after": after }));
+        }
+    }
+
+    pub(crate) fn add(&mut self, field: &str, value: Value) {
+        self.0.insert(field.to_owned(), value);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<Changes> for Value {
+    fn from(changes: Changes) -> Self {
+        Self::Object(changes.0)
     }
 }
 
@@ -151,6 +186,30 @@ word_enum! {
         /// Countersign itself: the event has no other target.
         Instance = "instance",
     }
+}
+
+/// Defines, for things that have a name, the event about them.
+macro_rules! targets {
+    ($($thing:ty, $target:ident, $id:ident;)+) => {
+        $(
+            impl $thing {
+                /// An event about it, without details.
+                pub(crate) fn event(&self, action: Action) -> Event {
+                    Event::new(action, Target::$target, self.$id.as_str(), &self.name)
+                }
+            }
+        )+
+    };
+}
+
+targets! {
+    Credential, Credential, client_id;
+    AppClient, Client, id;
+    PersonalToken, PersonalToken, id;
+    Person, Person, id;
+    Team, Team, id;
+    McpServer, McpServer, id;
+    Webhook, Webhook, id;
 }
 
 /// One written entry.

@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{McpServerId, PersonId, TeamId};
+use crate::base::word_enum::word_enum;
 
 /// The credentials that a stop selects. The empty selection selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,27 +18,13 @@ pub struct Selection {
     pub created_before: Option<Timestamp>,
 }
 
-/// What a stop does to them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
-    /// Reversible.
-    Disable,
-    /// Final.
-    Revoke,
-}
-
-impl Means {
-    /// The word on the wire and in the audit log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Revoke => "revoke",
-        }
-    }
-
-    /// Reads a word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Disable, Self::Revoke].into_iter().find(|means| means.as_str() == text)
+word_enum! {
+    /// What a stop does to them.
+    pub enum Means {
+        /// Reversible.
+        Disable = "disable",
+        /// Final.
+        Revoke = "revoke",
     }
 }
 

@@ -4,23 +4,19 @@ use std::pin::Pin;
 
 use zeroize::Zeroizing;
 
+/// The answer of another server, or why there is none, in words for the person or the log.
+pub type Answer<'call, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'call>>;
+
 /// Fetches a document. The implementation refuses everything that an administrator did not allow: plain http, private
 /// addresses, redirects, and answers that are too long or too slow.
 pub trait Fetch: Send + Sync {
     /// The body of a 200 answer. `issuer` is the issuer whose document it is: an address that is allowed for one issuer
     /// is not allowed for another.
-    fn get<'call>(
-        &'call self,
-        issuer: &'call str,
-        url: &'call str,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
+    fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> Answer<'call, Vec<u8>>;
 
     /// The document of the client whose identifier is `url`. Anyone can name such an address, so its limits of size and
     /// time are stricter.
-    fn document<'call>(
-        &'call self,
-        url: &'call str,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>>;
+    fn document<'call>(&'call self, url: &'call str) -> Answer<'call, Vec<u8>>;
 }
 
 /// Sends messages. The implementation refuses everything that the operator did not allow: plain http, private
@@ -31,10 +27,7 @@ pub trait Post: Send + Sync {
     fn check(&self, url: &str) -> Result<(), String>;
 
     /// The status of the answer. Every status is returned, error statuses too.
-    fn post<'call>(
-        &'call self,
-        message: &'call WebhookMessage,
-    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>>;
+    fn post<'call>(&'call self, message: &'call WebhookMessage) -> Answer<'call, u16>;
 }
 
 /// A signed message.
@@ -75,8 +68,5 @@ pub struct TokenAnswer {
 /// [`Fetch`] refuses.
 pub trait ProviderConnection: Fetch {
     /// Sends a token request.
-    fn redeem<'call>(
-        &'call self,
-        request: &'call TokenRequest,
-    ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, String>> + Send + 'call>>;
+    fn redeem<'call>(&'call self, request: &'call TokenRequest) -> Answer<'call, TokenAnswer>;
 }

@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::WebhookId;
+use crate::base::word_enum::word_enum;
 
 /// The destination of alerts. Its address and its secret are not here: they are opened only where they are used.
 #[derive(Debug, Clone)]
@@ -38,45 +39,25 @@ pub struct Webhook {
     pub failing_since: Option<Timestamp>,
 }
 
-/// The kinds of events that a webhook can report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    /// A credential was generated.
-    Generated,
-    /// A secret or key of it was replaced, at once or with an overlap.
-    Rotated,
-    /// It was revoked. An emergency stop belongs here too.
-    Revoked,
-    /// A secret or token of it was reported as leaked.
-    Leaked,
-    /// It ends in 14, 3 or 1 days.
-    Expiring,
-    /// A client presented a secret or key that was revoked, replaced or expired.
-    RetiredSecretTried,
+word_enum! {
+    /// The kinds of events that a webhook can report, by their names in messages.
+    pub enum EventKind {
+        /// A credential was generated.
+        Generated = "credential.generated",
+        /// A secret or key of it was replaced, at once or with an overlap.
+        Rotated = "credential.rotated",
+        /// It was revoked. An emergency stop belongs here too.
+        Revoked = "credential.revoked",
+        /// A secret or token of it was reported as leaked.
+        Leaked = "credential.leaked",
+        /// It ends in 14, 3 or 1 days.
+        Expiring = "credential.expiring",
+        /// A client presented a secret or key that was revoked, replaced or expired.
+        RetiredSecretTried = "credential.retired_secret_tried",
+    }
 }
 
 impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Generated, Self::Rotated, Self::Revoked, Self::Leaked, Self::Expiring, Self::RetiredSecretTried];
-
-    /// The name in messages and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Generated => "credential.generated",
-            Self::Rotated => "credential.rotated",
-            Self::Revoked => "credential.revoked",
-            Self::Leaked => "credential.leaked",
-            Self::Expiring => "credential.expiring",
-            Self::RetiredSecretTried => "credential.retired_secret_tried",
-        }
-    }
-
-    /// Reads a name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
     pub(crate) fn names(kinds: &[Self]) -> Vec<&'static str> {
         kinds.iter().map(|kind| kind.as_str()).collect()
     }

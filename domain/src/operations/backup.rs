@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use crate::audit::verify::{Verdict, verify_chain};
-use crate::context::Context;
 use crate::crypto::keys::KeyError;
-use crate::error::Fault;
+use crate::prelude::{Context, Fault};
 use crate::services::keyring::open_all;
 use crate::store::operations::copy::{CopyError, Counts, Progress};
 use crate::store::{DatabaseUrl, Store, StoreError, StoreOptions};

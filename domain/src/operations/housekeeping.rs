@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use crate::client::prune;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::operations::Retention;
+use crate::prelude::{Context, Fault};
 use crate::store;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

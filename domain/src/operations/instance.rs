@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::context::Context;
 use crate::crypto::keys::MasterKey;
-use crate::error::Fault;
 use crate::model::ports::{Fetch, Post};
 use crate::model::settings::Settings;
+use crate::prelude::{Context, Fault};
 use crate::server;
 use crate::store::Store;
 

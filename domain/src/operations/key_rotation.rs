@@ -1,19 +1,16 @@
-//! Replacing signing keys. In an ordered rotation the new key is published long before it signs, and the old key stays
-//! until its last token has ended. So no verifier ever sees a key that it does not know. In an emergency the old key is
-//! removed at once.
+//! Replacing signing keys, and the master key.
+//!
+//! In an ordered rotation the new key is published long before it signs, and the old key stays until its last token has
+//! ended. So no verifier ever sees a key that it does not know. In an emergency the old key is removed at once.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
-use crate::context::Context;
-use crate::crypto::keys::TokenAlgorithm;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::crypto::keys::{MasterKey, TokenAlgorithm};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
-use crate::store::{self, StoreError};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target, Timestamp, operation_error};
+use crate::store;
 
 pub use crate::store::operations::keys::SigningKeyState;
 
@@ -31,21 +28,17 @@ pub enum RotationMode {
     Emergency,
 }
 
-/// Why no key was replaced.
-#[derive(Debug, thiserror::Error)]
-pub enum RotationError {
-    /// No MCP server uses this algorithm, or the actor is no administrator.
-    #[error("there is no key of this algorithm")]
-    NoSuchKey,
-    /// A new key is published and does not sign yet.
-    #[error("a new key is published already and signs soon")]
-    UnderWay,
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why no key was replaced.
+    pub enum RotationError {
+        /// No MCP server uses this algorithm, or the actor is no administrator.
+        #[error("there is no key of this algorithm")]
+        NoSuchKey,
+        /// A new key is published and does not sign yet.
+        #[error("a new key is published already and signs soon")]
+        UnderWay,
+    }
 }
-
-through_fault!(RotationError: StoreError);
 
 /// The keys that are published now, and the keys that left the JWKS in the last 30 days.
 pub async fn list(context: &Context) -> Result<Vec<SigningKeyState>, Fault> {
@@ -64,7 +57,7 @@ pub async fn rotate(
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
     let now = change.now();
-    let mut present = store::operations::keys::signing_key_states(change.transaction(), now).await?;
+    let mut present = store::operations::keys::signing_key_states(&mut **change, now).await?;
     present.retain(|key| key.alg == algorithm.as_str());
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);
@@ -79,9 +72,9 @@ pub async fn rotate(
         }
         RotationMode::Emergency => (now, now),
     };
-    store::operations::keys::retire_signing_keys(change.transaction(), algorithm.as_str(), leave).await?;
+    store::operations::keys::retire_signing_keys(&mut change, algorithm.as_str(), leave).await?;
     let random = context.random.as_ref();
-    let kid = context.keys.signing.add(change.transaction(), algorithm, active_from, now, random).await?;
+    let kid = context.keys.signing.add(&mut change, algorithm, active_from, now, random).await?;
     let event = Event::new(Action::SigningKeyRotated, Target::SigningKey, &kid, algorithm.as_str()).with(json!({
         "emergency": haste == RotationMode::Emergency,
         "signs_from": active_from.rfc3339(),
@@ -91,4 +84,26 @@ pub async fn rotate(
     // This program uses the new key at once; others see it within seconds.
     context.keys.signing.reload(&context.store, now).await?;
     Ok(active_from)
+}
+
+/// Wraps all keys and secrets under `new` instead of the present master key, in one change. A running server still
+/// holds the old key: stop all servers before, and start them with the new key. Returns how many values were wrapped.
+///
+/// # Errors
+///
+/// [`KeyError::Damaged`](crate::crypto::keys::KeyError::Damaged) when a value cannot be unwrapped; then nothing is
+/// changed.
+pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result<usize, Fault> {
+    let old = &context.keys.master;
+    let mut change = context.begin_change().await?;
+    let values = store::operations::wrapped::all_in(&mut change).await?;
+    for value in &values {
+        let plain = old.unwrap(value.purpose, &value.wrapped)?;
+        let wrapped = new.wrap(value.purpose, &plain, context.random.as_ref())?;
+        store::operations::wrapped::replace(&mut change, value, &wrapped).await?;
+    }
+    let event =
+        Event::new(Action::MasterKeyReplaced, Target::MasterKey, new.id(), new.id()).with(json!({ "old": old.id() }));
+    change.commit(actor, &event).await?;
+    Ok(values.len())
 }

@@ -5,11 +5,10 @@
 //! | [`instance`] | opening the instance in a database |
 //! | [`backup`], [`restore`] | verified copies; replacing a database with one |
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
-//! | [`key_rotation`], [`master_key`] | replacing signing keys, and the master key |
+//! | [`key_rotation`] | replacing signing keys, and the master key |
 
 pub mod backup;
 pub mod housekeeping;
 pub mod instance;
 pub mod key_rotation;
-pub mod master_key;
 pub mod restore;

@@ -5,19 +5,14 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::operations::{Ended, How};
 use crate::model::person::authority::Role;
 use crate::operations::key_rotation::{self, RotationError, RotationMode};
-use crate::store::{self, Store, StoreError};
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target, Timestamp, through_fault};
+use crate::store::{self, Store};
 
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
@@ -51,10 +46,10 @@ pub enum RestoreError {
     Rotation(#[from] RotationError),
     /// A fault of ours.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Fault(Fault),
 }
 
-through_fault!(RestoreError: StoreError);
+through_fault!(RestoreError);
 
 /// What had ended in `former` and works in `backup`. The schema of both must be up to date.
 pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<Difference, Fault> {
@@ -76,8 +71,8 @@ pub async fn finish(
 ) -> Result<u64, RestoreError> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let sessions = store::operations::restore::begin_anew(change.transaction(), now, difference.taken_bits).await?;
-    store::operations::restore::remove_codes(change.transaction(), &difference.spent_codes).await?;
+    let sessions = store::operations::restore::begin_anew(&mut change, now, difference.taken_bits).await?;
+    store::operations::restore::remove_codes(&mut change, &difference.spent_codes).await?;
     let mut events = vec![Event::of_instance(Action::InstanceRestored).with(json!({
         "sessions_ended": sessions,
         "ended_since_the_backup": difference.ended.len() + difference.dropped.len(),
@@ -89,7 +84,7 @@ pub async fn finish(
     }
     if end_again {
         // Recovery codes are removed with the last second factor.
-        store::operations::restore::remove_codes_of_nothing(change.transaction()).await?;
+        store::operations::restore::remove_codes_of_nothing(&mut change).await?;
     }
     change.commit_all(actor, &events).await?;
     for algorithm in difference.dropped.iter().filter(|_| end_again) {
@@ -101,86 +96,71 @@ pub async fn finish(
 
 /// Ends one thing again that had ended before the restore. Returns the audit event.
 async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Event, RestoreError> {
-    let details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
-    let action = match (&one.how, &one.client_id) {
+    let mut details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
+    let mut id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str).to_owned();
+    let person = || PersonId::parse(&one.id).ok_or(Fault::Damaged);
+    let client = || AppClientId::parse(&one.id).ok_or(Fault::Damaged);
+    let (action, target) = match (&one.how, &one.client_id) {
         (How::Revoked, Some(id)) => {
-            store::credential::revoke(change.transaction(), id, now, Some("Revoked before the restore")).await?;
-            Action::CredentialRevoked
+            store::credential::revoke(change, id, now, Some("Revoked before the restore")).await?;
+            (Action::CredentialRevoked, Target::Credential)
         }
         (How::Disabled, Some(id)) => {
-            store::credential::set_disabled(change.transaction(), id, Some(now)).await?;
-            Action::CredentialDisabled
+            store::credential::set_disabled(change, id, Some(now)).await?;
+            (Action::CredentialDisabled, Target::Credential)
         }
         (How::AuthenticatorRevoked(table), Some(id)) => {
-            store::operations::restore::revoke_authenticator(change.transaction(), table, &one.id, now).await?;
+            store::operations::restore::revoke_authenticator(change, table, &one.id, now).await?;
             credential::update_ends_of(change, id).await?;
-            Action::CredentialEdited
+            (Action::CredentialEdited, Target::Credential)
         }
         (How::PersonDisabled, _) => {
-            let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::person::set_disabled(change.transaction(), &person, Some(now)).await?;
-            Action::PersonDisabled
+            store::operations::restore::disable_person(change, &person()?, now).await?;
+            (Action::PersonDisabled, Target::Person)
         }
         (How::ClientRemoved, _) => {
-            let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::client::remove(change.transaction(), &client, now).await?;
-            Action::ClientRemoved
+            store::client::remove(change, &client()?, now).await?;
+            (Action::ClientRemoved, Target::Client)
         }
         (How::DocumentRemoved, _) => {
-            let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::operations::restore::keep_document_out(change.transaction(), &client, &one.name, now).await?;
-            Action::ClientRemoved
+            store::operations::restore::keep_document_out(change, &client()?, &one.name, now).await?;
+            (Action::ClientRemoved, Target::Client)
         }
         (How::ClientSecretEnded, _) => {
-            let client = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::client::forget_secret(change.transaction(), &client).await?;
-            Action::ClientSecretEnded
+            store::client::forget_secret(change, &client()?).await?;
+            (Action::ClientSecretEnded, Target::Client)
         }
         (How::OpenIdDisconnected, _) => {
             let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
-            let person =
-                store::person::openid::remove(change.transaction(), &link, now).await?.ok_or(Fault::Damaged)?;
-            let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), &one.name);
-            return Ok(event.with(details));
+            let person = store::person::openid::remove(change, &link, now).await?.ok_or(Fault::Damaged)?;
+            id = person.as_str().to_owned();
+            (Action::PersonOpenIdDisconnected, Target::Person)
         }
         (How::PasskeyRemoved, _) => {
-            store::operations::restore::remove_passkey(change.transaction(), &one.id, now).await?;
-            Action::PasskeyRemoved
+            store::operations::restore::remove_passkey(change, &one.id, now).await?;
+            (Action::PasskeyRemoved, Target::Passkey)
         }
         (How::AppRemoved, _) => {
-            let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::person::second_factor::remove_app(change.transaction(), &person).await?;
-            Action::SecondFactorRemoved
+            store::person::second_factor::remove_app(change, &person()?).await?;
+            (Action::SecondFactorRemoved, Target::Person)
         }
         (How::AdministrationTaken, _) => {
-            let person = PersonId::parse(&one.id).ok_or(Fault::Damaged)?;
-            store::person::set_administrator(change.transaction(), &person, None).await?;
-            Action::PersonAdministratorChanged
+            store::person::set_administrator(change, &person()?, None).await?;
+            (Action::PersonAdministratorChanged, Target::Person)
         }
         (How::RoleTaken(role), _) => {
             let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
             let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
             let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
             match role {
-                Some(role) => store::person::team::set_role(change.transaction(), &team, &person, *role, now).await?,
-                None => store::person::team::remove_member(change.transaction(), &team, &person).await?,
+                Some(role) => store::person::team::set_role(change, &team, &person, *role, now).await?,
+                None => store::person::team::remove_member(change, &team, &person).await?,
             }
-            let details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
-            return Ok(Event::new(Action::TeamRoleChanged, Target::Team, team.as_str(), &one.name).with(details));
+            id = team.as_str().to_owned();
+            details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
+            (Action::TeamRoleChanged, Target::Team)
         }
         (_, None) => return Err(Fault::Damaged.into()),
     };
-    let id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str);
-    Ok(Event::new(action, target_of(&one.how), id, &one.name).with(details))
-}
-
-/// The target of the audit entry of an end.
-fn target_of(how: &How) -> Target {
-    match how {
-        How::Revoked | How::Disabled | How::AuthenticatorRevoked(_) => Target::Credential,
-        How::PersonDisabled | How::OpenIdDisconnected | How::AppRemoved | How::AdministrationTaken => Target::Person,
-        How::RoleTaken(_) => Target::Team,
-        How::PasskeyRemoved => Target::Passkey,
-        How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded => Target::Client,
-    }
+    Ok(Event::new(action, target, &id, &one.name).with(details))
 }

@@ -3,11 +3,8 @@
 //! Pages call [`of`] once a request. A change asks again inside its own transaction (`Change::authority`). So it sees a
 //! role that was taken away, or a person who was disabled, a moment before.
 
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::person::authority::{Authority, Denied};
+use crate::model::person::authority::Authority;
+use crate::prelude::{Actor, Change, Context, Fault};
 use crate::store::{self, StoreError};
 
 /// What `actor` may see and do now. This is nothing when the person is disabled or the credential is revoked.
@@ -18,7 +15,7 @@ pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
 impl Change<'_> {
     /// What `actor` may see and do at this point of the transaction.
     pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, StoreError> {
-        store::person::team::authority(self.transaction(), actor).await
+        store::person::team::authority(&mut ***self, actor).await
     }
 
     /// Succeeds for administrators. For all others it fails with `unseen`.
@@ -27,9 +24,6 @@ impl Change<'_> {
         actor: &Actor,
         unseen: Error,
     ) -> Result<(), Error> {
-        match self.authority(actor).await?.require_administrator() {
-            Ok(()) => Ok(()),
-            Err(Denied::Unseen | Denied::TooLittle) => Err(unseen),
-        }
+        self.authority(actor).await?.require_administrator().map_err(|_| unseen)
     }
 }

@@ -6,59 +6,50 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::base::digest;
 use crate::base::encoding::base62;
 use crate::base::id::{InvitationId, PersonId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::{Fault, through_denied, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
-use crate::model::field_error::FieldError;
 use crate::model::person::Person;
 use crate::model::person::authority::{Authority, Denied, Role};
 use crate::model::person::check_email;
 use crate::model::person::team::{Invitation, InvitedRole};
 use crate::person::{self, NewPerson, PersonError, team};
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, FieldError, operation_error, through_denied};
+use crate::store;
 use crate::store::person::invitation::Withdrawn;
-use crate::store::{self, StoreError};
 
 /// How long a link works.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most open invitations into one team, or to the administration.
 const MOST_OPEN: i64 = 100;
 
-/// Why an invitation was not made or not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum InvitationError {
-    /// The invitation or team does not exist, or the actor may not see it.
-    #[error("there is no such invitation or team")]
-    NotFound,
-    /// The actor does not have the role for this operation.
-    #[error("the role does not allow it")]
-    Forbidden,
-    /// The link was used, withdrawn or replaced, or has expired.
-    #[error("the invitation cannot be used any more")]
-    LinkUnusable,
-    /// The link is for another person than the one who is signed in.
-    #[error("the invitation is for somebody else")]
-    ForSomebodyElse,
-    /// An account with this address exists. Its owner has to sign in first.
-    #[error("the account exists already")]
-    AccountExists,
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why an invitation was not made or not accepted.
+    pub enum InvitationError: Invalid {
+        /// The invitation or team does not exist, or the actor may not see it.
+        #[error("there is no such invitation or team")]
+        NotFound,
+        /// The actor does not have the role for this operation.
+        #[error("the role does not allow it")]
+        Forbidden,
+        /// The link was used, withdrawn or replaced, or has expired.
+        #[error("the invitation cannot be used any more")]
+        LinkUnusable,
+        /// The link is for another person than the one who is signed in.
+        #[error("the invitation is for somebody else")]
+        ForSomebodyElse,
+        /// An account with this address exists. Its owner has to sign in first.
+        #[error("the account exists already")]
+        AccountExists,
+    }
 }
 
-through_fault!(InvitationError: StoreError);
 through_denied!(InvitationError);
+
+type Result<T, E = InvitationError> = std::result::Result<T, E>;
 
 impl From<PersonError> for InvitationError {
     fn from(error: PersonError) -> Self {
@@ -80,14 +71,8 @@ fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
 /// Invites a person. Managers invite into their own teams, administrators into every team and to the administration.
 /// Returns the token of the link, which is stored only as a hash. An earlier link for the same address and the same
 /// team, or for the administration, stops working.
-pub async fn invite(
-    context: &Context,
-    actor: &Actor,
-    email: &str,
-    grant: InvitedRole,
-) -> Result<(Invitation, String), InvitationError> {
-    let invalid = |message: &str| InvitationError::Invalid(vec![FieldError::new("email", message)]);
-    let email = check_email(email).map_err(|error| InvitationError::Invalid(vec![error]))?;
+pub async fn invite(context: &Context, actor: &Actor, email: &str, grant: InvitedRole) -> Result<(Invitation, String)> {
+    let email = check_email(email)?;
     let token = base62::random(context.random.as_ref(), 43);
     let mut change = context.begin_change().await?;
     permit(&change.authority(actor).await?, &grant)?;
@@ -100,22 +85,22 @@ pub async fn invite(
         created_at: now,
         expires_at: now.plus(LINK_LIFETIME),
     };
-    let invited = store::person::find_by_email(change.transaction(), &invitation.email).await?;
+    let invited = store::person::find_by_email_in(&mut change, &invitation.email).await?;
     if invited.is_some_and(|person| person.disabled_at.is_some()) {
-        return Err(invalid("This person is disabled. An administrator has to enable them first."));
+        let message = "This person is disabled. An administrator has to enable them first.";
+        return Err(FieldError::new("email", message).into());
     }
     let (team, replaced) = match &invitation.grant {
         InvitedRole::Administrator => (None, Withdrawn::Administration),
         InvitedRole::Team(team, _) => (Some(team), Withdrawn::Team(team)),
     };
-    let replaced =
-        store::person::invitation::withdraw_to(change.transaction(), &invitation.email, replaced, now).await?;
-    let event = event(&mut change, Action::InvitationCreated, &invitation, json!({ "replaced": replaced })).await?;
-    if store::person::invitation::count_open(change.transaction(), team, now).await? >= MOST_OPEN {
-        return Err(invalid("Too many invitations are open. Withdraw some first."));
+    let replaced = store::person::invitation::withdraw_to(&mut change, &invitation.email, replaced, now).await?;
+    let event = event(&mut change, Action::InvitationCreated, &invitation, Some(replaced)).await?;
+    if store::person::invitation::count_open(&mut change, team, now).await? >= MOST_OPEN {
+        return Err(FieldError::new("email", "Too many invitations are open. Withdraw some first.").into());
     }
     let hash = digest::sha256(token.as_bytes());
-    store::person::invitation::insert(change.transaction(), &invitation, &hash, actor.id()).await?;
+    store::person::invitation::insert(&mut change, &invitation, &hash, actor.id()).await?;
     change.commit(actor, &event).await?;
     Ok((invitation, token))
 }
@@ -125,26 +110,20 @@ async fn event(
     change: &mut Change<'_>,
     action: Action,
     invitation: &Invitation,
-    more: Value,
-) -> Result<Event, InvitationError> {
-    let details = merge(json!({ "invitation": invitation.id.as_str(), "email": invitation.email }), more);
-    Ok(match &invitation.grant {
-        InvitedRole::Administrator => {
-            Event::of_instance(action).with(merge(details, json!({ "role": "administrator" })))
-        }
+    replaced: Option<u64>,
+) -> Result<Event> {
+    let (event, role) = match &invitation.grant {
+        InvitedRole::Administrator => (Event::of_instance(action), "administrator"),
         InvitedRole::Team(id, role) => {
-            let team = store::person::team::find(change.transaction(), id).await?.ok_or(InvitationError::NotFound)?;
-            Event::new(action, Target::Team, id.as_str(), &team.name)
-                .with(merge(details, json!({ "role": role.as_str() })))
+            let team = store::person::team::find(&mut ***change, id).await?.ok_or(InvitationError::NotFound)?;
+            (team.event(action), role.as_str())
         }
-    })
-}
-
-fn merge(mut one: Value, other: Value) -> Value {
-    if let (Some(one), Value::Object(other)) = (one.as_object_mut(), other) {
-        one.extend(other);
+    };
+    let mut details = json!({ "invitation": invitation.id.as_str(), "email": invitation.email, "role": role });
+    if let Some(replaced) = replaced {
+        details["replaced"] = replaced.into();
     }
-    one
+    Ok(event.with(details))
 }
 
 /// Open invitations, newest first: into a team, or all of them.
@@ -153,14 +132,14 @@ pub async fn list(context: &Context, team: Option<&TeamId>) -> Result<Vec<Invita
 }
 
 /// Withdraws an invitation: its link stops working.
-pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Result<Invitation, InvitationError> {
+pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Result<Invitation> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let invitation =
-        store::person::invitation::find_in(change.transaction(), id, now).await?.ok_or(InvitationError::NotFound)?;
+    let found = store::person::invitation::find_in(&mut change, id, now).await?;
+    let invitation = found.ok_or(InvitationError::NotFound)?;
     permit(&change.authority(actor).await?, &invitation.grant)?;
-    store::person::invitation::withdraw(change.transaction(), id, now).await?;
-    let event = event(&mut change, Action::InvitationWithdrawn, &invitation, json!({})).await?;
+    store::person::invitation::withdraw(&mut change, id, now).await?;
+    let event = event(&mut change, Action::InvitationWithdrawn, &invitation, None).await?;
     change.commit(actor, &event).await?;
     Ok(invitation)
 }
@@ -186,7 +165,7 @@ pub async fn accept_as_new(
     name: &str,
     password: Password,
     origin: impl FnOnce(Actor) -> Actor,
-) -> Result<Person, InvitationError> {
+) -> Result<Person> {
     // Checked before the costly password hash; the guarded update below decides.
     let (invitation, exists) = open(context, token).await?.ok_or(InvitationError::LinkUnusable)?;
     if exists {
@@ -196,7 +175,7 @@ pub async fn accept_as_new(
     let person = person::prepare(context, new).await?;
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::person::invitation::accept(change.transaction(), &invitation.id, now).await? {
+    if !store::person::invitation::accept(&mut change, &invitation.id, now).await? {
         return Err(InvitationError::LinkUnusable);
     }
     person::insert(&mut change, &person).await.map_err(|error| match error {
@@ -212,22 +191,17 @@ pub async fn accept_as_new(
 }
 
 /// Gives the signed-in person the role of the invitation. A higher role that they have already stays.
-pub async fn accept(
-    context: &Context,
-    actor: &Actor,
-    person: &PersonId,
-    token: &str,
-) -> Result<Invitation, InvitationError> {
+pub async fn accept(context: &Context, actor: &Actor, person: &PersonId, token: &str) -> Result<Invitation> {
     let mut change = context.begin_change().await?;
     let (now, hash) = (change.now(), digest::sha256(token.as_bytes()));
-    let person = store::person::find(change.transaction(), person).await?;
+    let person = store::person::find_in(&mut change, person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(InvitationError::NotFound)?;
-    let found = store::person::invitation::find_open(change.transaction(), &hash, now).await?;
+    let found = store::person::invitation::find_open(&mut **change, &hash, now).await?;
     let invitation = found.ok_or(InvitationError::LinkUnusable)?;
     if invitation.email != person.email {
         return Err(InvitationError::ForSomebodyElse);
     }
-    if !store::person::invitation::accept(change.transaction(), &invitation.id, now).await? {
+    if !store::person::invitation::accept(&mut change, &invitation.id, now).await? {
         return Err(InvitationError::LinkUnusable);
     }
     let events = give(&mut change, &invitation, &person).await?;
@@ -236,24 +210,20 @@ pub async fn accept(
 }
 
 /// Gives the role of the invitation, unless the person has it already. Returns the audit events of the changes.
-async fn give(
-    change: &mut Change<'_>,
-    invitation: &Invitation,
-    person: &Person,
-) -> Result<Vec<Event>, InvitationError> {
+async fn give(change: &mut Change<'_>, invitation: &Invitation, person: &Person) -> Result<Vec<Event>> {
     let now = change.now();
-    let mut events = vec![event(change, Action::InvitationAccepted, invitation, json!({})).await?];
+    let mut events = vec![event(change, Action::InvitationAccepted, invitation, None).await?];
     match &invitation.grant {
         InvitedRole::Administrator if person.administrator_since.is_none() => {
-            store::person::set_administrator(change.transaction(), &person.id, Some(now)).await?;
+            store::person::set_administrator(change, &person.id, Some(now)).await?;
             events.push(person::manage::administrator_event(person, true));
         }
         InvitedRole::Administrator => {}
         InvitedRole::Team(id, role) => {
-            let held = store::person::team::role(change.transaction(), id, &person.id).await?;
+            let held = store::person::team::role(change, id, &person.id).await?;
             if held.is_none_or(|held| held < *role) {
-                store::person::team::set_role(change.transaction(), id, &person.id, *role, now).await?;
-                let team = store::person::team::find(change.transaction(), id).await?;
+                store::person::team::set_role(change, id, &person.id, *role, now).await?;
+                let team = store::person::team::find(&mut ***change, id).await?;
                 let team = team.ok_or(InvitationError::NotFound)?;
                 events.push(team::role_event(&team, person, held, Some(*role)));
             }

@@ -20,15 +20,15 @@ pub mod setup;
 pub mod sign_in;
 pub mod team;
 
+use serde_json::json;
+
 use crate::base::id::{PersonId, SessionId};
-use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
-use crate::model::field_error::FieldError;
 use crate::model::person::{Factors, Person, check_email, check_name};
 use crate::person::sign_in::{ConfirmationProof, SignInError};
+use crate::prelude::{
+    Action, Actor, AtField, Change, Context, Errors, Event, Fault, FieldError, Target, operation_error,
+};
 use crate::store::{self, StoreError};
 
 /// The form of a new person.
@@ -42,24 +42,20 @@ pub struct NewPerson {
     pub password: Password,
 }
 
-/// Why a person could not be made or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum PersonError {
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// The person does not exist, or the actor may not see them.
-    #[error("there is no such person")]
-    NotFound,
-    /// A fault that is not in the input.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a person could not be made or changed.
+    pub enum PersonError: Invalid {
+        /// The person does not exist, or the actor may not see them.
+        #[error("there is no such person")]
+        NotFound,
+    }
 }
 
-through_fault!(PersonError: StoreError);
+/// What operations on people return.
+pub type Result<T, E = PersonError> = std::result::Result<T, E>;
 
 /// Adds an administrator.
-pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person, PersonError> {
+pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person> {
     let mut person = prepare(context, new).await?;
     person.administrator_since = Some(context.now());
     let mut change = context.begin_change().await?;
@@ -69,26 +65,20 @@ pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPers
 }
 
 /// Checks the form and hashes the password: all steps that need no transaction. The person is no administrator yet.
-pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person, PersonError> {
+pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person> {
     let email = new.email.trim().to_lowercase();
     let name = if new.name.trim().is_empty() { email.clone() } else { new.name.trim().to_owned() };
-    let mut errors = Vec::new();
-    errors.extend(check_email(&email).err());
-    if let Err(message) = check_name(&name) {
-        errors.push(FieldError::new("name", message));
-    }
-    if let Err(message) = new.password.check_choice(&name, &email) {
-        errors.push(FieldError::new("password", message));
-    }
-    if !errors.is_empty() {
-        return Err(PersonError::Invalid(errors));
-    }
+    let mut errors = Errors::default();
+    errors.0.extend(check_email(&email).err());
+    errors.take("name", check_name(&name));
+    errors.take("password", new.password.check_choice(&name, &email));
+    errors.none()?;
     let now = context.now();
     Ok(Person {
         id: PersonId::generate(context.random.as_ref()),
         name,
         email,
-        password: context.hashing.hash(new.password).await.map_err(Fault::from)?,
+        password: context.hashing.hash(new.password).await?,
         password_changed_at: now,
         administrator_since: None,
         disabled_at: None,
@@ -96,18 +86,16 @@ pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person,
     })
 }
 
-pub(crate) async fn insert(change: &mut crate::change::Change<'_>, person: &Person) -> Result<(), PersonError> {
-    store::person::insert(change.transaction(), person).await.map_err(|error| match error {
-        StoreError::Conflict => {
-            PersonError::Invalid(vec![FieldError::new("email", "Somebody with this email address exists already.")])
-        }
+pub(crate) async fn insert(change: &mut Change<'_>, person: &Person) -> Result<()> {
+    store::person::insert(change, person).await.map_err(|error| match error {
+        StoreError::Conflict => FieldError::new("email", "Somebody with this email address exists already.").into(),
         error => error.into(),
     })
 }
 
 pub(crate) fn created_event(person: &Person) -> Event {
-    Event::new(Action::PersonCreated, Target::Person, person.id.as_str(), &person.name)
-        .with(serde_json::json!({ "email": person.email, "administrator": person.administrator_since.is_some() }))
+    let details = json!({ "email": person.email, "administrator": person.administrator_since.is_some() });
+    person.event(Action::PersonCreated).with(details)
 }
 
 /// The person with this identifier.
@@ -126,15 +114,14 @@ pub async fn has_administrator(context: &Context) -> Result<bool, Fault> {
 }
 
 /// Gives the person another name.
-pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &str) -> Result<(), PersonError> {
+pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &str) -> Result<()> {
     let name = name.trim();
-    check_name(name).map_err(|message| PersonError::Invalid(vec![FieldError::new("name", message)]))?;
+    check_name(name).at("name")?;
     let mut change = context.begin_change().await?;
-    store::person::set_name(change.transaction(), &person.id, name).await?;
+    store::person::set_name(&mut change, &person.id, name).await?;
     let event = Event::new(Action::PersonRenamed, Target::Person, person.id.as_str(), name)
-        .with(serde_json::json!({ "name": { "before": person.name, "after": name } }));
-    change.commit(actor, &event).await?;
-    Ok(())
+        .with(json!({ "name": { "before": person.name, "after": name } }));
+    Ok(change.commit(actor, &event).await?)
 }
 
 /// Sets a new password. First it checks a passkey, or the present password and, when the person has a second factor, a
@@ -151,25 +138,19 @@ pub async fn change_password(
     keep: &SessionId,
     present: ConfirmationProof,
     new: Password,
-) -> Result<(), PersonError> {
-    let invalid = |field, message: String| PersonError::Invalid(vec![FieldError::new(field, message)]);
-    new.check_choice(&person.name, &person.email).map_err(|message| invalid("new_password", message))?;
-    match sign_in::confirm(context, actor, person, present).await {
-        Ok(()) => {}
-        Err(SignInError::Fault(fault)) => return Err(fault.into()),
-        Err(error @ (SignInError::WrongCode | SignInError::TooManyCodes { .. })) => {
-            return Err(invalid("code", error.to_words()));
-        }
-        Err(error) => return Err(invalid("current_password", error.to_words())),
-    }
-    let stored = context.hashing.hash(new).await.map_err(Fault::from)?;
+) -> Result<()> {
+    new.check_choice(&person.name, &person.email).at("new_password")?;
+    sign_in::confirm(context, actor, person, present).await.map_err(|error| match error {
+        SignInError::Fault(fault) => fault.into(),
+        SignInError::WrongCode | SignInError::TooManyCodes { .. } => FieldError::new("code", error.to_words()).into(),
+        error => PersonError::from(FieldError::new("current_password", error.to_words())),
+    })?;
+    let stored = context.hashing.hash(new).await?;
     let now = context.now();
     let mut change = context.begin_change().await?;
-    store::person::set_password(change.transaction(), &person.id, &stored, now).await?;
-    let ended = store::person::session::end_all(change.transaction(), &person.id, Some(keep), now).await?;
-    store::person::second_factor::remove_pending(change.transaction(), &person.id).await?;
-    let event = Event::new(Action::PersonPasswordChanged, Target::Person, person.id.as_str(), &person.name)
-        .with(serde_json::json!({ "sessions_ended": ended }));
-    change.commit(actor, &event).await?;
-    Ok(())
+    store::person::set_password(&mut change, &person.id, &stored, now).await?;
+    let ended = store::person::session::end_all(&mut change, &person.id, Some(keep), now).await?;
+    store::person::second_factor::remove_pending(&mut change, &person.id).await?;
+    let event = person.event(Action::PersonPasswordChanged).with(json!({ "sessions_ended": ended }));
+    Ok(change.commit(actor, &event).await?)
 }

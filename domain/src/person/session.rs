@@ -4,11 +4,8 @@
 use std::time::Duration;
 
 use crate::base::id::{PersonId, SessionId};
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::person::session::{CookieHash, IDLE_LIMIT, Session};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
 use crate::store;
 
 /// A session's last use is written at most this often.
@@ -40,10 +37,8 @@ pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -
 /// The session of this cookie, unless it ended, was idle too long or is too old. Stores the use.
 pub async fn load(context: &Context, cookie: &CookieHash) -> Result<Option<Session>, Fault> {
     let now = context.now();
-    let Some(session) = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?
-    else {
-        return Ok(None);
-    };
+    let found = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?;
+    let Some(session) = found else { return Ok(None) };
     if now.since(session.seen_at) >= TOUCH_INTERVAL {
         store::person::session::touch(&context.store, cookie, now).await?;
     }
@@ -70,7 +65,7 @@ pub async fn list(context: &Context, person: &PersonId) -> Result<Vec<Session>, 
 /// Ends one of the person's sessions; false when there is no such live session.
 pub async fn end(context: &Context, actor: &Actor, person: &PersonId, id: &SessionId) -> Result<bool, Fault> {
     let mut change = context.begin_change().await?;
-    if !store::person::session::end(change.transaction(), person, id, context.now()).await? {
+    if !store::person::session::end(&mut change, person, id, context.now()).await? {
         return Ok(false);
     }
     change.commit(actor, &Event::new(Action::SessionEnded, Target::Session, id.as_str(), actor.name())).await?;

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use crate::base::digest;
 use crate::base::encoding::base62;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
 use crate::model::person::Person;
 use crate::person::{self, NewPerson, PersonError};
+use crate::prelude::{Actor, Context, Fault};
 use crate::store::{self, StoreError};
 
 /// How long a setup link works.
@@ -66,7 +64,7 @@ pub async fn create_first_administrator(
     person.administrator_since = Some(now);
     let mut change = context.begin_change().await?;
     let hash = digest::sha256(token.as_bytes());
-    if !store::person::consume_setup_link(change.transaction(), &hash, now).await? {
+    if !store::person::consume_setup_link(&mut change, &hash, now).await? {
         return Err(SetupError::LinkUnusable);
     }
     person::insert(&mut change, &person).await?;

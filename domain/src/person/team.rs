@@ -3,37 +3,28 @@
 use serde_json::json;
 
 use crate::base::id::{PersonId, TeamId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::{Fault, through_denied, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::FieldError;
 use crate::model::person::Person;
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::{Member, Summary, Team};
+use crate::prelude::{
+    Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Target, operation_error, through_denied,
+};
 use crate::store::person::invitation::Withdrawn;
 use crate::store::{self, StoreError};
 
-/// Why an operation on a team was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum TeamError {
-    /// The team or person does not exist, or the actor may not see it.
-    #[error("there is no such team or person")]
-    NotFound,
-    /// The actor does not have the role for this operation.
-    #[error("the role does not allow it")]
-    Forbidden,
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why an operation on a team was not done.
+    pub enum TeamError: Invalid {
+        /// The team or person does not exist, or the actor may not see it.
+        #[error("there is no such team or person")]
+        NotFound,
+        /// The actor does not have the role for this operation.
+        #[error("the role does not allow it")]
+        Forbidden,
+    }
 }
 
-through_fault!(TeamError: StoreError);
 through_denied!(TeamError);
 
 const MOST_TEAMS: usize = 500;
@@ -61,20 +52,13 @@ pub async fn members(context: &Context, id: &TeamId) -> Result<Vec<Member>, Faul
     Ok(store::person::team::members(&context.store, id).await?)
 }
 
-fn named(name: &str) -> Result<String, TeamError> {
-    check_name(name).map_err(|_| {
-        TeamError::Invalid(vec![FieldError::new(
-            "name",
-            "Enter a name of at most 100 letters, digits and punctuation.",
-        )])
-    })
+fn named(name: &str) -> Result<String, FieldError> {
+    check_name(name).map_err(|_| "Enter a name of at most 100 letters, digits and punctuation.").at("name")
 }
 
 fn taken(error: StoreError) -> TeamError {
     match error {
-        StoreError::Conflict => {
-            TeamError::Invalid(vec![FieldError::new("name", "There is a team of this name already.")])
-        }
+        StoreError::Conflict => FieldError::new("name", "There is a team of this name already.").into(),
         error => error.into(),
     }
 }
@@ -84,41 +68,38 @@ pub async fn create(context: &Context, actor: &Actor, name: &str) -> Result<Team
     let team = Team { id: TeamId::generate(context.random.as_ref()), name: named(name)? };
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    if store::person::team::list(change.transaction(), None).await?.len() >= MOST_TEAMS {
-        return Err(TeamError::Invalid(vec![FieldError::new(
-            "name",
-            format!("There are {MOST_TEAMS} teams already."),
-        )]));
+    if store::person::team::list(&mut **change, None).await?.len() >= MOST_TEAMS {
+        return Err(FieldError::new("name", format!("There are {MOST_TEAMS} teams already.")).into());
     }
     let now = change.now();
-    store::person::team::insert(change.transaction(), &team, now).await.map_err(taken)?;
-    change.commit(actor, &event(Action::TeamCreated, &team)).await?;
+    store::person::team::insert(&mut change, &team, now).await.map_err(taken)?;
+    change.commit(actor, &team.event(Action::TeamCreated)).await?;
     Ok(team)
 }
 
-fn event(action: Action, team: &Team) -> Event {
-    Event::new(action, Target::Team, team.id.as_str(), &team.name)
-}
-
-/// Reads the team inside a change by `actor`, who needs `role` in it.
-async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &TeamId, role: Role) -> Result<Team, TeamError> {
-    change.authority(actor).await?.require(id, role)?;
-    store::person::team::find(change.transaction(), id).await?.ok_or(TeamError::NotFound)
+/// Begins a change by a manager of the team, and reads the team.
+async fn begin_for<'context>(
+    context: &'context Context,
+    actor: &Actor,
+    id: &TeamId,
+) -> Result<(Change<'context>, Team), TeamError> {
+    let mut change = context.begin_change().await?;
+    change.authority(actor).await?.require(id, Role::Manager)?;
+    let team = store::person::team::find(&mut **change, id).await?.ok_or(TeamError::NotFound)?;
+    Ok((change, team))
 }
 
 /// Gives the team another name.
 pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -> Result<(), TeamError> {
     let name = named(name)?;
-    let mut change = context.begin_change().await?;
-    let before = find_for(&mut change, actor, id, Role::Manager).await?;
+    let (mut change, before) = begin_for(context, actor, id).await?;
     if before.name == name {
         return Ok(());
     }
-    store::person::team::set_name(change.transaction(), id, &name).await.map_err(taken)?;
+    store::person::team::set_name(&mut change, id, &name).await.map_err(taken)?;
     let event = Event::new(Action::TeamRenamed, Target::Team, id.as_str(), &name)
         .with(json!({ "name": { "before": before.name, "after": name } }));
-    change.commit(actor, &event).await?;
-    Ok(())
+    Ok(change.commit(actor, &event).await?)
 }
 
 /// Removes a team. Only administrators may do this. A team that owns a credential, even a revoked one, stays: without
@@ -126,19 +107,18 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    let team = store::person::team::find(change.transaction(), id).await?.ok_or(TeamError::NotFound)?;
-    let refused = |message: &str| Err(TeamError::Invalid(vec![FieldError::new("team", message)]));
+    let team = store::person::team::find(&mut **change, id).await?.ok_or(TeamError::NotFound)?;
+    let refused = |message: &str| Err(FieldError::new("team", message).into());
     if *id == TeamId::first() {
         return refused("The first team stays: the command line generates for it.");
     }
-    if store::person::team::owns_any(change.transaction(), id).await? {
+    if store::person::team::owns_any(&mut change, id).await? {
         return refused(
             "The team owns credentials, working or revoked: their history is the team’s. Rename it instead.",
         );
     }
-    store::person::team::remove(change.transaction(), id).await?;
-    change.commit(actor, &event(Action::TeamRemoved, &team)).await?;
-    Ok(())
+    store::person::team::remove(&mut change, id).await?;
+    Ok(change.commit(actor, &team.event(Action::TeamRemoved)).await?)
 }
 
 /// Gives a person another role in the team, or removes them from it. Managers may do this only for members. A person
@@ -150,36 +130,34 @@ pub async fn set_role(
     person: &PersonId,
     role: Option<Role>,
 ) -> Result<(), TeamError> {
-    let mut change = context.begin_change().await?;
-    let team = find_for(&mut change, actor, id, Role::Manager).await?;
-    let before = store::person::team::role(change.transaction(), id, person).await?;
+    let (mut change, team) = begin_for(context, actor, id).await?;
+    let before = store::person::team::role(&mut change, id, person).await?;
     if before.is_none() {
         change.authority(actor).await?.require_administrator()?;
     }
-    let who = store::person::find(change.transaction(), person).await?.ok_or(TeamError::NotFound)?;
+    let who = store::person::find_in(&mut change, person).await?.ok_or(TeamError::NotFound)?;
     if before == role {
         return Ok(());
     }
     let now = change.now();
     match role {
-        Some(role) => store::person::team::set_role(change.transaction(), id, person, role, now).await?,
-        None => store::person::team::remove_member(change.transaction(), id, person).await?,
+        Some(role) => store::person::team::set_role(&mut change, id, person, role, now).await?,
+        None => store::person::team::remove_member(&mut change, id, person).await?,
     }
     if role < before {
         // The open invitations of this person depended on the role. An open invitation for this person would give the
         // role back.
-        store::person::invitation::withdraw_to(change.transaction(), &who.email, Withdrawn::Team(id), now).await?;
+        store::person::invitation::withdraw_to(&mut change, &who.email, Withdrawn::Team(id), now).await?;
         if who.administrator_since.is_none() {
-            store::person::invitation::withdraw_of(change.transaction(), person, Some(id), now).await?;
+            store::person::invitation::withdraw_of(&mut change, person, Some(id), now).await?;
         }
     }
-    change.commit(actor, &role_event(&team, &who, before, role)).await?;
-    Ok(())
+    Ok(change.commit(actor, &role_event(&team, &who, before, role)).await?)
 }
 
 /// The audit event: a person has another role in a team.
 pub(crate) fn role_event(team: &Team, person: &Person, before: Option<Role>, after: Option<Role>) -> Event {
-    event(Action::TeamRoleChanged, team).with(json!({
+    team.event(Action::TeamRoleChanged).with(json!({
         "person": person.name,
         "person_id": person.id.as_str(),
         "role": { "before": before.map(Role::as_str), "after": after.map(Role::as_str) },

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
+use crate::base::text::debug_as;
 use crate::model::actor::Actor;
 use crate::model::ports::Fetch;
 
@@ -67,11 +68,7 @@ impl ClientDocuments {
     }
 }
 
-impl std::fmt::Debug for ClientDocuments {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("ClientDocuments")
-    }
-}
+debug_as!(ClientDocuments, "ClientDocuments");
 
 /// The host of an address of a document, with its port if it is not the usual one.
 pub fn host(url: &str) -> &str {

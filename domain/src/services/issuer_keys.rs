@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::base::clock::Timestamp;
 use crate::base::strict_json;
-use crate::base::text::printable;
+use crate::base::text::{debug_as, printable};
 use crate::crypto::jws::UncheckedJws;
 use crate::crypto::public_key::PublicKey;
 use crate::model::ports::Fetch;
@@ -199,11 +199,7 @@ async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value,
     strict_json::parse(&body).ok_or_else(|| IssuerKeysError::new(&format!("{url}: not JSON")))
 }
 
-impl std::fmt::Debug for IssuerKeys {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("IssuerKeys")
-    }
-}
+debug_as!(IssuerKeys, "IssuerKeys");
 
 /// Where an issuer's discovery document is.
 pub fn discovery_url(issuer: &str) -> String {

@@ -9,7 +9,7 @@ use crate::base::random::Random;
 use crate::crypto::keys::purpose::{AUDIT, FORMS, INSTANCE_KEYS, PEPPER};
 use crate::crypto::keys::signing::{self, TokenAlgorithm};
 use crate::crypto::keys::{KeyError, MacKey, MasterKey};
-use crate::error::Fault;
+use crate::error::{Fault, Result};
 use crate::services::signing_keys::SigningKeys;
 use crate::store::{self, Store, StoreError};
 
@@ -24,6 +24,7 @@ pub struct Keys {
     pub forms: MacKey,
     /// Signs access tokens.
     pub signing: SigningKeys,
+    /// Wraps the secrets that the database keeps for later use, such as the signing secret of a webhook.
     pub(crate) master: Arc<MasterKey>,
 }
 
@@ -37,7 +38,7 @@ pub async fn is_initialised(store: &Store) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// [`KeyError::WrongMasterKey`], [`KeyError::Damaged`] or [`KeyError::Missing`].
-pub async fn check_master_key(store: &Store, master: &MasterKey) -> Result<(), Fault> {
+pub async fn check_master_key(store: &Store, master: &MasterKey) -> Result<()> {
     let stored = store::operations::keys::instance_keys(store).await?;
     let row = stored.iter().find(|row| row.purpose == PEPPER).ok_or(KeyError::Missing(PEPPER))?;
     Ok(master.unwrap(PEPPER, &row.wrapped).map(drop)?)
@@ -50,12 +51,7 @@ impl Keys {
     ///
     /// [`KeyError::WrongMasterKey`], [`KeyError::Damaged`] or [`KeyError::Missing`] when an existing database
     /// cannot be opened; nothing is changed then.
-    pub async fn open(
-        store: &Store,
-        master: Arc<MasterKey>,
-        clock: &dyn Clock,
-        random: &dyn Random,
-    ) -> Result<Self, Fault> {
+    pub async fn open(store: &Store, master: Arc<MasterKey>, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
         if !is_initialised(store).await? {
             initialise(store, &master, clock.now(), random).await?;
         }
@@ -73,16 +69,6 @@ impl Keys {
         }
         Ok(Self { pepper, audit, forms, signing, master })
     }
-
-    /// Wraps a secret that the database keeps for later use, such as the signing secret of a webhook.
-    pub(crate) fn wrap(&self, purpose: &'static str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
-        self.master.wrap(purpose, plain, random)
-    }
-
-    /// Opens what [`Keys::wrap`] made for the same purpose.
-    pub(crate) fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.master.unwrap(purpose, wrapped)
-    }
 }
 
 /// Opens every wrapped value in `store`. This proves that the database can be used. Returns the number of values.
@@ -90,7 +76,7 @@ impl Keys {
 /// # Errors
 ///
 /// [`KeyError::WrongMasterKey`] or [`KeyError::Damaged`] at the first value that does not open.
-pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize, Fault> {
+pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize> {
     let wrapped = store::operations::wrapped::all(store).await?;
     for value in &wrapped {
         keys.master.unwrap(value.purpose, &value.wrapped)?;
@@ -100,12 +86,7 @@ pub(crate) async fn open_all(store: &Store, keys: &Keys) -> Result<usize, Fault>
 
 /// Makes every key of a new database in one transaction. Two programs that start at once both come here; the
 /// second finds the rows of the first and leaves them.
-pub(crate) async fn initialise(
-    store: &Store,
-    master: &MasterKey,
-    now: Timestamp,
-    random: &dyn Random,
-) -> Result<(), Fault> {
+pub(crate) async fn initialise(store: &Store, master: &MasterKey, now: Timestamp, random: &dyn Random) -> Result<()> {
     let mut transaction = store.begin().await?;
     if !store::operations::keys::instance_keys(&mut transaction).await?.is_empty() {
         return Ok(());

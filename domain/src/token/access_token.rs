@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::context::Context;
+use crate::base::text::debug_as;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::PlainSecret;
-use crate::error::Fault;
 use crate::model::token::{IssuedToken, StatusReference};
+use crate::prelude::{Context, Fault};
 
 /// The claims of an access token (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,11 +45,7 @@ pub struct AccessToken {
     pub refresh_token: Option<PlainSecret>,
 }
 
-impl std::fmt::Debug for AccessToken {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "AccessToken(redacted, {} s, {})", self.expires_in, self.scope)
-    }
-}
+debug_as!(AccessToken, |value| "AccessToken(redacted, {} s, {})", value.expires_in, value.scope);
 
 /// Signs the token of a ledger entry with the key that the issuing transaction chose.
 pub(crate) async fn sign(context: &Context, issued: &IssuedToken) -> Result<AccessToken, Fault> {

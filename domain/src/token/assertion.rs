@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId};
-use crate::context::Context;
 use crate::crypto::jws::{UncheckedJws, seconds, text};
 use crate::crypto::public_key::PublicKey;
-use crate::error::Fault;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
+use crate::prelude::{Context, Fault, Timestamp, through_fault};
 use crate::services::issuer_keys::IssuerKeysError;
 use crate::store;
 
@@ -72,11 +70,7 @@ pub enum AssertionError {
     Fault(Fault),
 }
 
-impl<Error: Into<Fault>> From<Error> for AssertionError {
-    fn from(error: Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
+through_fault!(AssertionError);
 
 fn rejected(client_id: Option<&ClientId>, detail: impl Into<String>) -> AssertionError {
     AssertionError::Rejected { client_id: client_id.cloned(), detail: detail.into() }

@@ -3,16 +3,15 @@
 
 use crate::base::form_body::TokenForm;
 use crate::client::personal_token;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
 use crate::model::client::personal_token::PersonalToken;
 use crate::model::origin::Origin;
-use crate::model::token::oauth_error::OAuthError;
+use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::prelude::{Context, Fault};
 use crate::store;
 use crate::token::access_token::Claims;
 use crate::token::client_authentication::Client;
-use crate::token::verify::{VerifyError, verify_for_any};
+use crate::token::verify::{VerifyError, if_valid, verify_for_any};
 
 /// The claims of `token` when it is valid, and is for an MCP server of the client that asks. `None` in all other cases:
 /// the client cannot distinguish unknown, expired, revoked and malformed tokens, and tokens for other servers.
@@ -27,13 +26,13 @@ pub async fn introspect(
     form: &TokenForm,
     token: &str,
     origin: &Origin,
-) -> Result<Option<Claims>, OAuthError> {
+) -> Result<Option<Claims>> {
     let Client::Credential(claim) = client else {
         return Err(OAuthError::invalid_client("an interactive client cannot ask about tokens"));
     };
     let caller = claim.check(context, form, origin).await?;
     caller.require_introspection()?;
-    let servers = store::server::list(&context.store).await.map_err(Fault::from)?;
+    let servers = store::server::list(&context.store).await?;
     let is_callers = |claims: &Claims| {
         servers.iter().any(|server| server.resource == claims.aud && caller.servers.contains(&server.id))
     };
@@ -46,15 +45,11 @@ pub async fn introspect(
         personal_token::note_use(context, &token, None).await;
         return Ok(Some(claims));
     }
-    let verified = match verify_for_any(context, token).await {
-        Ok(verified) => verified,
-        Err(VerifyError::Invalid(reason)) => {
-            tracing::debug!(reason, "a token was introspected that is not active");
-            return Ok(None);
-        }
-        Err(VerifyError::Fault(fault)) => return Err(fault.into()),
-    };
-    Ok(Some(verified.claims).filter(is_callers))
+    let verified = verify_for_any(context, token).await;
+    if let Err(VerifyError::Invalid(reason)) = &verified {
+        tracing::debug!(reason, "a token was introspected that is not active");
+    }
+    Ok(if_valid(verified)?.map(|verified| verified.claims).filter(is_callers))
 }
 
 /// The claims that a personal token would have if it were signed. Its identifier is also the client ID: nothing else is

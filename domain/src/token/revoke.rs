@@ -4,19 +4,16 @@ use serde_json::json;
 
 use crate::base::form_body::TokenForm;
 use crate::client::consent;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::AppClient;
 use crate::model::client::consent::EndCause;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::OAuthError;
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
 use crate::store;
 use crate::token::client_authentication::Client;
 use crate::token::client_authentication::credential::AuthenticatedCredential;
-use crate::token::verify::{Subject, VerifiedToken, VerifyError, verify_for_any};
+use crate::token::verify::{Subject, if_valid, verify_for_any};
 
 /// Ends `token` when it is a live token of the client that asks. An access token ends alone. A refresh token of a
 /// client that acts for people ends with the whole consent. Unknown tokens, ended tokens and tokens of other clients
@@ -49,20 +46,19 @@ async fn revoke_of_credential(
     token: &str,
     origin: &Origin,
 ) -> Result<(), Fault> {
-    let Some(verified) = valid(context, token).await? else { return Ok(()) };
+    let Some(verified) = if_valid(verify_for_any(context, token).await)? else { return Ok(()) };
     if verified.subject != Subject::Credential(caller.client_id.clone()) {
         return Ok(());
     }
     let actor = Actor::credential(caller.client_id.clone(), verified.client_name.clone()).at(origin.address, None);
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::token::ledger::revoke_token(change.transaction(), &verified.jti, now).await? {
+    if !store::token::ledger::revoke_token(&mut change, &verified.jti, now).await? {
         return Ok(());
     }
     let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &verified.client_name)
         .with(json!({ "jti": verified.jti.as_str() }));
-    change.commit(&actor, &event).await?;
-    Ok(())
+    Ok(change.commit(&actor, &event).await?)
 }
 
 async fn revoke_of_interactive(
@@ -74,14 +70,12 @@ async fn revoke_of_interactive(
     if let Some(token) = PlainSecret::parse_of(SecretKind::RefreshToken, token) {
         return give_up(context, client, &token, origin).await;
     }
-    let Some(verified) = valid(context, token).await? else { return Ok(()) };
+    let Some(verified) = if_valid(verify_for_any(context, token).await)? else { return Ok(()) };
     if !matches!(&verified.subject, Subject::Person { client_id, .. } if *client_id == client.id) {
         return Ok(());
     }
-    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
     // A token that has ended already counts as success (RFC 7009 §2.2).
-    consent::end_token(context, &actor, &verified.jti, None).await?;
-    Ok(())
+    consent::end_token(context, &Actor::system_for(origin), &verified.jti, None).await.map(drop)
 }
 
 /// Ends the consent of this refresh token for its client. A token of another client stays as it is.
@@ -91,21 +85,11 @@ async fn give_up(context: &Context, client: &AppClient, token: &PlainSecret, ori
         return Ok(());
     }
     let mut change = context.begin_change().await?;
-    let Some(stored) = store::client::consent::refresh_token(change.transaction(), hash.as_str()).await? else {
-        return Ok(());
-    };
-    let grant = store::client::consent::find_in(change.transaction(), &stored.grant).await?.ok_or(Fault::Damaged)?;
+    let stored = store::client::consent::refresh_token(&mut change, hash.as_str()).await?;
+    let Some(stored) = stored else { return Ok(()) };
+    let grant = store::client::consent::find_in(&mut change, &stored.grant).await?.ok_or(Fault::Damaged)?;
     if grant.client_id != client.id {
         return Ok(());
     }
-    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    consent::end_and_commit(change, &actor, &grant.id, EndCause::Client).await
-}
-
-async fn valid(context: &Context, token: &str) -> Result<Option<VerifiedToken>, Fault> {
-    match verify_for_any(context, token).await {
-        Ok(verified) => Ok(Some(verified)),
-        Err(VerifyError::Invalid(_)) => Ok(None),
-        Err(VerifyError::Fault(fault)) => Err(fault),
-    }
+    consent::end_and_commit(change, &Actor::system_for(origin), &grant.id, EndCause::Client).await
 }

@@ -5,15 +5,13 @@ use std::net::IpAddr;
 
 use jsonwebtoken::Validation;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, PersonId, PersonalTokenId, TokenId};
 use crate::client::personal_token;
-use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
 use crate::model::client::personal_token::ListedToken;
 use crate::model::server::scope::Scopes;
+use crate::prelude::{Context, Fault, Timestamp, operation_error};
 use crate::store;
 use crate::token::access_token::Claims;
 
@@ -58,30 +56,29 @@ pub struct Caller {
     pub expires_at: i64,
 }
 
-/// Why a token is not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// The token is not valid here and now. The detail is for the log.
-    #[error("the token is not valid: {0}")]
-    Invalid(&'static str),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a token is not accepted.
+    pub enum VerifyError {
+        /// The token is not valid here and now. The detail is for the log.
+        #[error("the token is not valid: {0}")]
+        Invalid(&'static str),
+    }
+}
+
+/// What was verified; `None` when the token is not valid.
+pub(crate) fn if_valid<T>(verified: Result<T, VerifyError>) -> Result<Option<T>, Fault> {
+    match verified {
+        Ok(verified) => Ok(Some(verified)),
+        Err(VerifyError::Invalid(_)) => Ok(None),
+        Err(VerifyError::Fault(fault)) => Err(fault),
+    }
 }
 
 /// The owner of this token, when the token ends, and whether it is accepted now. `None` when we did not issue it. Ended
 /// and revoked tokens are recognised too: their signature says who owned them.
 pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp, bool)>, Fault> {
-    let claims = match verify_signature(context, token).await {
-        Ok(claims) => claims,
-        Err(VerifyError::Invalid(_)) => return Ok(None),
-        Err(VerifyError::Fault(fault)) => return Err(fault),
-    };
-    let works = match verify_for_any(context, token).await {
-        Ok(_) => true,
-        Err(VerifyError::Invalid(_)) => false,
-        Err(VerifyError::Fault(fault)) => return Err(fault),
-    };
+    let Some(claims) = if_valid(verify_signature(context, token).await)? else { return Ok(None) };
+    let works = if_valid(verify_for_any(context, token).await)?.is_some();
     let ends_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
     Ok(SignedToken::of(&claims).map(|signed| (signed, ends_at, works)))
 }
@@ -106,12 +103,9 @@ impl SignedToken {
 
 /// The owner of this token, unless the token has expired. Revoked tokens count too.
 pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<SignedToken>, Fault> {
-    let claims = match verify_signature(context, token).await {
-        Ok(claims) if claims.exp > context.now().seconds() => claims,
-        Ok(_) | Err(VerifyError::Invalid(_)) => return Ok(None),
-        Err(VerifyError::Fault(fault)) => return Err(fault),
-    };
-    Ok(SignedToken::of(&claims))
+    let claims = if_valid(verify_signature(context, token).await)?;
+    let claims = claims.filter(|claims| claims.exp > context.now().seconds());
+    Ok(claims.as_ref().and_then(SignedToken::of))
 }
 
 fn is_of_person(claims: &Claims) -> bool {
@@ -191,34 +185,26 @@ pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
 
 /// The name of the credential of a token that is still live.
 async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<String, VerifyError> {
-    let state = store::token::ledger::token_state(&context.store, jti)
-        .await
-        .map_err(Fault::from)?
-        .ok_or(VerifyError::Invalid("not in the ledger"))?;
-    if state.credential_revoked_at.is_some()
-        || state.authenticator_revoked_at.is_some()
-        || state.token_revoked_at.is_some()
-    {
-        return Err(VerifyError::Invalid("revoked"));
+    let found = store::token::ledger::token_state(&context.store, jti).await?;
+    let state = found.ok_or(VerifyError::Invalid("not in the ledger"))?;
+    let revoked = [state.credential_revoked_at, state.authenticator_revoked_at, state.token_revoked_at];
+    let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+    let causes = [
+        (revoked.iter().any(Option::is_some), "revoked"),
+        (is_over(state.authenticator_retires_at), "its secret or key was replaced"),
+        (state.credential_disabled_at.is_some(), "the credential is disabled"),
+        (is_over(state.hard_end_at), "the credential has ended"),
+    ];
+    match causes.into_iter().find(|(applies, _)| *applies) {
+        Some((_, cause)) => Err(VerifyError::Invalid(cause)),
+        None => Ok(state.credential_name),
     }
-    if state.authenticator_retires_at.is_some_and(|end| end <= now) {
-        return Err(VerifyError::Invalid("its secret or key was replaced"));
-    }
-    if state.credential_disabled_at.is_some() {
-        return Err(VerifyError::Invalid("the credential is disabled"));
-    }
-    if state.hard_end_at.is_some_and(|end| end <= now) {
-        return Err(VerifyError::Invalid("the credential has ended"));
-    }
-    Ok(state.credential_name)
 }
 
 /// The person and the client of a consent's token that is still live.
 async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String), VerifyError> {
-    let state = store::client::consent::token_state(&context.store, jti)
-        .await
-        .map_err(Fault::from)?
-        .ok_or(VerifyError::Invalid("of no grant"))?;
+    let found = store::client::consent::token_state(&context.store, jti).await?;
+    let state = found.ok_or(VerifyError::Invalid("of no grant"))?;
     if state.token_revoked_at.is_some() || state.grant_ended_at.is_some() || state.client_removed_at.is_some() {
         return Err(VerifyError::Invalid("revoked"));
     }

@@ -5,14 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::Credential;
 use crate::model::token::Refusal;
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target, Timestamp};
 use crate::store::{self, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -58,7 +53,7 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
             let mut events = Vec::new();
             for (client_id, ends_at) in &found {
                 // The credential may have changed since it was read outside the transaction.
-                let credential = store::credential::find(change.transaction(), client_id).await?;
+                let credential = store::credential::find_in(&mut change, client_id).await?;
                 let works = |credential: &Credential| {
                     credential.ends_at == Some(*ends_at)
                         && *ends_at > now
@@ -68,16 +63,10 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
                 let Some(credential) = credential.filter(works) else { continue };
                 // Remembered even without an alert: if the end was near from the beginning, this stage need not be
                 // checked again.
-                let is_new =
-                    store::webhook::alert::remember(change.transaction(), client_id, kind, ends_at.millis(), now);
+                let is_new = store::webhook::alert::remember(&mut change, client_id, kind, ends_at.millis(), now);
                 if is_new.await? && made_at(&mut change, &credential).await? < ends_at.minus(DAY * days) {
-                    let event = Event::new(
-                        Action::CredentialExpiring,
-                        Target::Credential,
-                        client_id.as_str(),
-                        &credential.name,
-                    );
-                    events.push(event.with(json!({ "days": days, "ends_at": ends_at.rfc3339() })));
+                    let details = json!({ "days": days, "ends_at": ends_at.rfc3339() });
+                    events.push(credential.event(Action::CredentialExpiring).with(details));
                 }
             }
             announced += events.len();
@@ -95,10 +84,10 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
 /// knows that it ends within fourteen days.
 async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Timestamp, StoreError> {
     let id = &credential.client_id;
-    let secrets = store::credential::secrets(change.transaction(), id).await?;
+    let secrets = store::credential::secrets(&mut ***change, id).await?;
     let secrets = secrets.iter().filter(|secret| secret.revoked_at.is_none()).map(|secret| secret.created_at);
     let newest = secrets.max();
-    let keys = store::credential::authenticators::keys(change.transaction(), id).await?;
+    let keys = store::credential::authenticators::keys_in(change, id).await?;
     let keys = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.created_at).max();
     Ok([newest, keys].into_iter().flatten().fold(credential.created_at, Timestamp::max))
 }
@@ -118,7 +107,7 @@ pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
         for tried in &found {
             let cause = tried.cause.as_str();
             // Refusals in several hours of a day make one alert.
-            if store::webhook::alert::remember(change.transaction(), &tried.client_id, cause, tried.day, now).await? {
+            if store::webhook::alert::remember(&mut change, &tried.client_id, cause, tried.day, now).await? {
                 let id = tried.client_id.as_str();
                 let event = Event::new(Action::CredentialRetiredSecretTried, Target::Credential, id, &tried.name);
                 events.push(event.with(json!({

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use tokio::task::JoinHandle;
 
 use crate::base::id::WebhookId;
-use crate::context::Context;
-use crate::error::Fault;
+use crate::prelude::{Context, Fault};
 use crate::store;
 use crate::webhook::outbox::enqueue;
 use crate::webhook::sender::attempt_due;

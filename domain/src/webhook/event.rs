@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::clock::Timestamp;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, AuditEntry, Target};
+use crate::model::audit::AuditEntry;
 use crate::model::settings::Settings;
 use crate::model::webhook::EventKind;
 use crate::model::webhook::Webhook;
+use crate::prelude::{Action, Actor, Target, Timestamp};
 
 /// The type of a test message, which a person sends to see whether messages arrive.
 pub(crate) const TEST: &str = "webhook.test";
@@ -72,33 +71,23 @@ pub(crate) struct EventMessage {
 pub(crate) fn told(settings: &Settings, entry: &AuditEntry, team: Option<&str>) -> Option<EventMessage> {
     let Rule { kind, name, details } = rule(Action::parse(&entry.action)?)?;
     let all: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
-    let mut data = Map::new();
-    let url = if entry.target_kind == Target::Credential.as_str() {
-        data.insert("client_id".to_owned(), json!(entry.target_id));
-        data.insert("name".to_owned(), json!(entry.target_name));
-        data.insert("team".to_owned(), json!(team));
-        format!("{}/credentials/{}", settings.public_url, entry.target_id)
+    let (mut data, path) = if entry.target_kind == Target::Credential.as_str() {
+        let data = json!({ "client_id": entry.target_id, "name": entry.target_name, "team": team });
+        (data, format!("credentials/{}", entry.target_id))
     } else if entry.action == Action::LeakReported.as_str() {
-        data.insert("kind".to_owned(), json!(entry.target_kind));
-        data.insert("name".to_owned(), json!(entry.target_name));
-        format!("{}/apps", settings.public_url)
+        (json!({ "kind": entry.target_kind, "name": entry.target_name }), "apps".to_owned())
     } else {
-        format!("{}/activity", settings.public_url)
+        (json!({}), "activity".to_owned())
     };
-    data.insert("url".to_owned(), json!(url));
-    data.insert("actor".to_owned(), json!({ "kind": entry.actor_kind, "name": entry.actor_name }));
-    data.insert("entry".to_owned(), json!(entry.seq));
+    data["url"] = json!(format!("{}/{path}", settings.public_url));
+    data["actor"] = json!({ "kind": entry.actor_kind, "name": entry.actor_name });
+    data["entry"] = json!(entry.seq);
     for detail in details {
         if let Some(value) = all.get(*detail) {
-            data.insert((*detail).to_owned(), value.clone());
+            data[*detail] = value.clone();
         }
     }
-    Some(EventMessage {
-        kind,
-        name,
-        subject: entry.target_name.clone(),
-        body: body(name, entry.at, Value::Object(data)),
-    })
+    Some(EventMessage { kind, name, subject: entry.target_name.clone(), body: body(name, entry.at, data) })
 }
 
 /// The body of a test message.

@@ -18,22 +18,16 @@ pub mod sender;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 use crate::base::id::WebhookId;
-use crate::change::Change;
-use crate::context::Context;
-use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
-use crate::error::{Fault, through_fault};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::credential::draft::check_name;
-use crate::model::field_error::FieldError;
 use crate::model::webhook::{EventKind, Webhook};
-use crate::store::{self, StoreError};
+use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError, operation_error};
+use crate::store;
 use crate::webhook::secret::SigningSecret;
 
 pub use crate::store::webhook::Delivery;
@@ -56,27 +50,20 @@ pub struct WebhookDraft {
     pub events: Vec<EventKind>,
 }
 
-/// Why an operation on a webhook was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// The webhook does not exist, or the actor may not see it.
-    #[error("there is no such webhook")]
-    NotFound,
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// The webhook is paused, so nothing is sent.
-    #[error("the webhook is paused")]
-    Paused,
-    /// The form was sent before, and its secret was shown at that time.
-    #[error("the form was sent before")]
-    AlreadySubmitted(WebhookId),
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why an operation on a webhook was not done.
+    pub enum WebhookError: Invalid {
+        /// The webhook does not exist, or the actor may not see it.
+        #[error("there is no such webhook")]
+        NotFound,
+        /// The webhook is paused, so nothing is sent.
+        #[error("the webhook is paused")]
+        Paused,
+        /// The form was sent before, and its secret was shown at that time.
+        #[error("the form was sent before")]
+        AlreadySubmitted(WebhookId),
+    }
 }
-
-through_fault!(WebhookError: StoreError, KeyError);
 
 /// The checked values of a draft.
 struct Checked {
@@ -88,30 +75,22 @@ struct Checked {
 
 impl WebhookDraft {
     fn check(&self, context: &Context) -> Result<Checked, WebhookError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field, message| errors.push(FieldError::new(field, message));
+        let mut errors = Errors::default();
         let name = if self.name.trim().is_empty() {
             Err("Enter a name, such as the system that receives the alerts.".to_owned())
         } else {
             check_name(&self.name)
         };
-        if let Err(message) = &name {
-            refuse("name", message.clone());
-        }
+        let name = errors.take("name", name);
         let url = self.url.trim();
-        let host = check_url(url).and_then(|host| context.post.check(url).map(|()| host));
-        if let Err(message) = &host {
-            refuse("url", message.clone());
-        }
-        if self.events.is_empty() {
-            refuse("events", "Choose at least one event.".to_owned());
+        let host = errors.take("url", check_url(url).and_then(|host| context.post.check(url).map(|()| host)));
+        let events: Vec<_> = EventKind::ALL.into_iter().filter(|kind| self.events.contains(kind)).collect();
+        if events.is_empty() {
+            errors.push("events", "Choose at least one event.");
         }
         match (name, host) {
-            (Ok(name), Ok(host)) if errors.is_empty() => {
-                let events = EventKind::ALL.into_iter().filter(|kind| self.events.contains(kind)).collect();
-                Ok(Checked { name, url: url.to_owned(), host, events })
-            }
-            _ => Err(WebhookError::Invalid(errors)),
+            (Some(name), Some(host)) if errors.0.is_empty() => Ok(Checked { name, url: url.to_owned(), host, events }),
+            _ => Err(errors.0.into()),
         }
     }
 }
@@ -142,12 +121,9 @@ pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(WebhookId::parse))
 }
 
-/// Uses up the one-use token of a form that shows a secret.
-async fn use_form_token(change: &mut Change<'_>, form_token: Option<&str>, id: &WebhookId) -> Result<(), WebhookError> {
-    match change.use_form_token(form_token, id.as_str()).await? {
-        None => Ok(()),
-        Some(earlier) => Err(WebhookError::AlreadySubmitted(WebhookId::parse(&earlier).ok_or(Fault::Damaged)?)),
-    }
+/// Why a form that was sent before is refused: it made or changed this webhook.
+fn sent_before(id: &str) -> Option<WebhookError> {
+    WebhookId::parse(id).map(WebhookError::AlreadySubmitted)
 }
 
 /// Adds a webhook, which gets the events from now on. Its signing secret is in the answer and, wrapped, in the
@@ -170,7 +146,7 @@ pub async fn add(
         events: checked.events,
         secret_made_at: now,
         previous_until: None,
-        after_seq: store::audit::head_in(change.transaction()).await?.0,
+        after_seq: store::audit::head_in(&mut change).await?.0,
         created_by: actor.name().to_owned(),
         created_at: now,
         paused_at: None,
@@ -180,23 +156,18 @@ pub async fn add(
         last_problem: None,
         failing_since: None,
     };
-    use_form_token(&mut change, form_token, &webhook.id).await?;
-    if store::webhook::count(change.transaction()).await? >= MOST as i64 {
+    change.use_form_token(form_token, webhook.id.as_str(), sent_before).await?;
+    if store::webhook::count(&mut change).await? >= MOST as i64 {
         let message = format!("There are {MOST} webhooks already. Remove one first.");
-        return Err(WebhookError::Invalid(vec![FieldError::new("name", message)]));
+        return Err(FieldError::new("name", message).into());
     }
-    let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
-    let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
-    store::webhook::insert(change.transaction(), &webhook, &url, &wrapped).await?;
+    let url = context.keys.master.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let wrapped = secret.wrap(&context.keys.master, context.random.as_ref())?;
+    store::webhook::insert(&mut change, &webhook, &url, &wrapped).await?;
     // The event holds only the host: the rest of an address may be a secret that gives access.
-    let event = event(Action::WebhookAdded, &webhook)
-        .with(json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) }));
-    change.commit(actor, &event).await?;
+    let details = json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) });
+    change.commit(actor, &webhook.event(Action::WebhookAdded).with(details)).await?;
     Ok((webhook, secret))
-}
-
-fn event(action: Action, webhook: &Webhook) -> Event {
-    Event::new(action, Target::Webhook, webhook.id.as_str(), &webhook.name)
 }
 
 /// Every webhook, in the order in which they were added.
@@ -224,66 +195,61 @@ pub async fn waiting(context: &Context, id: &WebhookId) -> Result<i64, Fault> {
     Ok(store::webhook::waiting(&context.store, id).await?)
 }
 
-/// Reads the webhook inside a change by an administrator.
-async fn find_for(change: &mut Change<'_>, actor: &Actor, id: &WebhookId) -> Result<Webhook, WebhookError> {
+/// Begins a change by an administrator, and reads the webhook.
+async fn begin_for<'context>(
+    context: &'context Context,
+    actor: &Actor,
+    id: &WebhookId,
+) -> Result<(Change<'context>, Webhook), WebhookError> {
+    let mut change = context.begin_change().await?;
     change.require_administrator(actor, WebhookError::NotFound).await?;
-    store::webhook::find(change.transaction(), id).await?.ok_or(WebhookError::NotFound)
+    let webhook = store::webhook::find(&mut **change, id).await?.ok_or(WebhookError::NotFound)?;
+    Ok((change, webhook))
 }
 
 /// Changes the name, the address and the kinds of events.
 pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &WebhookDraft) -> Result<(), WebhookError> {
     let checked = draft.check(context)?;
     let url_before = address(context, id).await?;
-    let mut change = context.begin_change().await?;
-    let before = find_for(&mut change, actor, id).await?;
-    let url = context.keys.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let (mut change, before) = begin_for(context, actor, id).await?;
+    let url = context.keys.master.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
     let after = Webhook { name: checked.name, host: checked.host, events: checked.events, ..before.clone() };
-    let mut changes = serde_json::Map::new();
-    let mut note = |field: &str, before: Value, after: Value| {
-        if before != after {
-            changes.insert(field.to_owned(), json!({ "before": before, "after": after }));
-        }
-    };
-    note("name", json!(before.name), json!(after.name));
-    note("host", json!(before.host), json!(after.host));
-    note("events", json!(EventKind::names(&before.events)), json!(EventKind::names(&after.events)));
+    let mut changes = Changes::default();
+    changes.note("name", &before.name, &after.name);
+    changes.note("host", &before.host, &after.host);
+    changes.note("events", EventKind::names(&before.events), EventKind::names(&after.events));
     if url_before != checked.url && before.host == after.host {
-        changes.insert("address".to_owned(), json!("changed"));
+        changes.add("address", json!("changed"));
     }
     if changes.is_empty() {
         return Ok(());
     }
-    store::webhook::update(change.transaction(), &after, &url).await?;
-    change.commit(actor, &event(Action::WebhookEdited, &after).with(Value::Object(changes))).await?;
-    Ok(())
+    store::webhook::update(&mut change, &after, &url).await?;
+    Ok(change.commit(actor, &after.event(Action::WebhookEdited).with(changes.into())).await?)
 }
 
 /// Pauses a webhook: no new deliveries are made, and none are sent. Deliveries that wait already go on waiting. `gone`:
 /// the receiver asked for the pause, with the status 410.
 pub async fn pause(context: &Context, actor: &Actor, id: &WebhookId, gone: bool) -> Result<(), WebhookError> {
-    let mut change = context.begin_change().await?;
-    let webhook = find_for(&mut change, actor, id).await?;
+    let (mut change, webhook) = begin_for(context, actor, id).await?;
     if webhook.paused_at.is_some() {
         return Ok(());
     }
     let now = change.now();
-    store::webhook::pause(change.transaction(), id, now, gone).await?;
+    store::webhook::pause(&mut change, id, now, gone).await?;
     let reason = gone.then_some("the receiver answered 410 Gone");
-    change.commit(actor, &event(Action::WebhookPaused, &webhook).with(json!({ "reason": reason }))).await?;
-    Ok(())
+    Ok(change.commit(actor, &webhook.event(Action::WebhookPaused).with(json!({ "reason": reason }))).await?)
 }
 
 /// Resumes a webhook from the present moment. Events during the pause are not sent.
 pub async fn resume(context: &Context, actor: &Actor, id: &WebhookId) -> Result<(), WebhookError> {
-    let mut change = context.begin_change().await?;
-    let webhook = find_for(&mut change, actor, id).await?;
+    let (mut change, webhook) = begin_for(context, actor, id).await?;
     if webhook.paused_at.is_none() {
         return Ok(());
     }
-    let (head, _) = store::audit::head_in(change.transaction()).await?;
-    store::webhook::resume(change.transaction(), id, head).await?;
-    change.commit(actor, &event(Action::WebhookResumed, &webhook)).await?;
-    Ok(())
+    let (head, _) = store::audit::head_in(&mut change).await?;
+    store::webhook::resume(&mut change, id, head).await?;
+    Ok(change.commit(actor, &webhook.event(Action::WebhookResumed)).await?)
 }
 
 /// Makes a new signing secret. The old secret signs beside it for [`SECRET_OVERLAP`], so that the receiver can change
@@ -295,24 +261,21 @@ pub async fn replace_secret(
     form_token: Option<&str>,
 ) -> Result<(Webhook, SigningSecret), WebhookError> {
     let secret = SigningSecret::generate(context.random.as_ref());
-    let wrapped = secret.wrap(&context.keys, context.random.as_ref())?;
-    let mut change = context.begin_change().await?;
-    let mut webhook = find_for(&mut change, actor, id).await?;
-    use_form_token(&mut change, form_token, id).await?;
+    let wrapped = secret.wrap(&context.keys.master, context.random.as_ref())?;
+    let (mut change, mut webhook) = begin_for(context, actor, id).await?;
+    change.use_form_token(form_token, id.as_str(), sent_before).await?;
     let now = change.now();
     (webhook.secret_made_at, webhook.previous_until) = (now, Some(now.plus(SECRET_OVERLAP)));
-    store::webhook::replace_secret(change.transaction(), id, &wrapped, now, now.plus(SECRET_OVERLAP)).await?;
-    change.commit(actor, &event(Action::WebhookSecretReplaced, &webhook)).await?;
+    store::webhook::replace_secret(&mut change, id, &wrapped, now, now.plus(SECRET_OVERLAP)).await?;
+    change.commit(actor, &webhook.event(Action::WebhookSecretReplaced)).await?;
     Ok((webhook, secret))
 }
 
 /// Removes the webhook and its deliveries.
 pub async fn remove(context: &Context, actor: &Actor, id: &WebhookId) -> Result<(), WebhookError> {
-    let mut change = context.begin_change().await?;
-    let webhook = find_for(&mut change, actor, id).await?;
-    store::webhook::remove(change.transaction(), id).await?;
-    change.commit(actor, &event(Action::WebhookRemoved, &webhook).with(json!({ "host": webhook.host }))).await?;
-    Ok(())
+    let (mut change, webhook) = begin_for(context, actor, id).await?;
+    store::webhook::remove(&mut change, id).await?;
+    Ok(change.commit(actor, &webhook.event(Action::WebhookRemoved).with(json!({ "host": webhook.host }))).await?)
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! From the audit log to deliveries.
 
 use crate::base::id::DeliveryId;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::webhook::Webhook;
-use crate::store;
+use crate::prelude::{Context, Fault};
 use crate::store::webhook::NewDelivery;
 use crate::webhook::event;
 

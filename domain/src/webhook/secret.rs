@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::base::random::Random;
-use crate::crypto::keys::KeyError;
+use crate::base::text::debug_as;
 use crate::crypto::keys::purpose::WEBHOOK_SECRET;
-use crate::services::keyring::Keys;
+use crate::crypto::keys::{KeyError, MasterKey};
 
 const PREFIX: &str = "whsec_";
 const BYTES: usize = 32;
@@ -23,11 +23,11 @@ impl SigningSecret {
         Self(bytes)
     }
 
-    pub(crate) fn wrap(&self, keys: &Keys, random: &dyn Random) -> Result<String, KeyError> {
+    pub(crate) fn wrap(&self, keys: &MasterKey, random: &dyn Random) -> Result<String, KeyError> {
         keys.wrap(WEBHOOK_SECRET, &self.0, random)
     }
 
-    pub(crate) fn unwrap(keys: &Keys, wrapped: &str) -> Result<Self, KeyError> {
+    pub(crate) fn unwrap(keys: &MasterKey, wrapped: &str) -> Result<Self, KeyError> {
         Ok(Self(keys.unwrap(WEBHOOK_SECRET, wrapped)?))
     }
 
@@ -46,11 +46,7 @@ impl SigningSecret {
     }
 }
 
-impl std::fmt::Debug for SigningSecret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SigningSecret(redacted)")
-    }
-}
+debug_as!(SigningSecret, "SigningSecret(redacted)");
 
 #[cfg(test)]
 mod tests {

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{DeliveryId, WebhookId};
 use crate::base::random::Random;
 use crate::base::text::printable;
-use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
-use crate::error::Fault;
-use crate::model::actor::Actor;
 use crate::model::ports::WebhookMessage;
+use crate::prelude::{Actor, Context, Fault, Timestamp};
 use crate::store;
 use crate::store::webhook::{Attempt, Claimed, NewDelivery};
 use crate::webhook;
@@ -48,11 +45,11 @@ pub(crate) struct Route {
 impl Route {
     pub(crate) async fn open(context: &Context, id: &WebhookId) -> Result<Option<Self>, Fault> {
         let Some(wrapped) = store::webhook::route(&context.store, id).await? else { return Ok(None) };
-        let url = context.keys.unwrap(WEBHOOK_URL, &wrapped.url)?;
+        let url = context.keys.master.unwrap(WEBHOOK_URL, &wrapped.url)?;
         let url = std::str::from_utf8(&url).map_err(|_| KeyError::Damaged(WEBHOOK_URL))?.to_owned();
-        let mut secrets = vec![(SigningSecret::unwrap(&context.keys, &wrapped.secret)?, None)];
+        let mut secrets = vec![(SigningSecret::unwrap(&context.keys.master, &wrapped.secret)?, None)];
         if let Some((previous, until)) = &wrapped.previous {
-            secrets.push((SigningSecret::unwrap(&context.keys, previous)?, Some(*until)));
+            secrets.push((SigningSecret::unwrap(&context.keys.master, previous)?, Some(*until)));
         }
         Ok(Some(Self { url: Zeroizing::new(url), secrets }))
     }
@@ -162,11 +159,8 @@ pub async fn send_again(context: &Context, webhook: &WebhookId, delivery: &Deliv
     if found.paused_at.is_some() {
         return Err(WebhookError::Paused);
     }
-    if store::webhook::send_again(&context.store, webhook, delivery, context.now()).await? {
-        Ok(())
-    } else {
-        Err(WebhookError::NotFound)
-    }
+    let is_found = store::webhook::send_again(&context.store, webhook, delivery, context.now()).await?;
+    if is_found { Ok(()) } else { Err(WebhookError::NotFound) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::graph::{Arrow, Graph};
 use crate::source::{Source, line_of};
 
 /// The layers of `domain/src`, lowest first. A layer may import itself and those before it.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["base"],
     &["crypto"],
     &["model"],
@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 10] = [
     &["services"],
     &["context"],
     &["change", "idempotency"],
+    &["prelude"],
     &["credential", "client", "token", "server", "person", "incident", "audit", "webhook", "operations"],
     &["testing"],
 ];

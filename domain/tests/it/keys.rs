@@ -5,7 +5,7 @@ use domain::crypto::password::Password;
 use domain::error::Fault;
 use domain::model::webhook::EventKind;
 use domain::operations::backup;
-use domain::operations::master_key::rewrap;
+use domain::operations::key_rotation::rewrap;
 use domain::person::{NewPerson, create_administrator, second_factor};
 use domain::services::keyring::check_master_key;
 use domain::testing::Instance;

@@ -7,7 +7,6 @@ use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
-use domain::operations::master_key;
 
 use super::shared::arguments::token_algorithm;
 use super::shared::error::CliError;
@@ -72,7 +71,7 @@ async fn rewrap(config: &Config, context: &Context, to: Option<&Path>) -> Result
         Some(file) => NewMasterKey::at(file)?,
         None => NewMasterKey::beside_old(config)?,
     };
-    let wrapped = master_key::rewrap(context, &operator(), new.key()).await?;
+    let wrapped = key_rotation::rewrap(context, &operator(), new.key()).await?;
     let file = config.storage.master_key_file();
     match new.put_in_place(config)? {
         Some(old) => println!(

@@ -409,8 +409,8 @@ mod tests {
         let texts: HashSet<&str> = Action::ALL.iter().map(|action| text(*action)).collect();
         assert_eq!(texts.len(), Action::ALL.len());
         for action in Action::ALL {
-            assert!(text(*action).starts_with(char::is_uppercase), "{action:?}");
-            assert_eq!(Action::parse(action.as_str()), Some(*action));
+            assert!(text(action).starts_with(char::is_uppercase), "{action:?}");
+            assert_eq!(Action::parse(action.as_str()), Some(action));
         }
     }
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use crate::base::random::Random;
+use crate::base::text::debug_as;
 use crate::crypto::keys::KeyError;
 
 /// Length of the master key in bytes.
@@ -75,32 +76,21 @@ impl MasterKey {
     ///
     /// [`KeyError::WrongMasterKey`] when it names another key, [`KeyError::Damaged`] when it does not open.
     pub fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let mut fields = wrapped.split('$');
-        let (Some("w1"), Some(key_id), Some(sealed), None) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Err(KeyError::Damaged(purpose));
-        };
+        let damaged = || KeyError::Damaged(purpose);
+        let fields: Vec<&str> = wrapped.split('$').collect();
+        let ["w1", key_id, sealed] = fields[..] else { return Err(damaged()) };
         if key_id != self.id {
             return Err(KeyError::WrongMasterKey { expected: key_id.to_owned(), found: self.id.clone() });
         }
-        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::Damaged(purpose))?);
-        if bytes.len() < NONCE_BYTES {
-            return Err(KeyError::Damaged(purpose));
-        }
-        let (nonce, sealed) = bytes.split_at_mut(NONCE_BYTES);
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Damaged(purpose))?;
-        let plain =
-            self.wrapping.open_in_place(nonce, Aad::from(purpose), sealed).map_err(|_| KeyError::Damaged(purpose))?;
+        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).map_err(|_| damaged())?);
+        let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_BYTES).ok_or_else(damaged)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
+        let plain = self.wrapping.open_in_place(nonce, Aad::from(purpose), sealed).map_err(|_| damaged())?;
         Ok(Zeroizing::new(plain.to_vec()))
     }
 }
 
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "MasterKey({})", self.id)
-    }
-}
+debug_as!(MasterKey, |value| "MasterKey({})", value.id);
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,8 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::base::text::debug_as;
+
 pub use master::{MASTER_KEY_BYTES, MasterKey};
 pub use signing::{SigningKey, TokenAlgorithm};
 
@@ -76,8 +78,4 @@ impl MacKey {
     }
 }
 
-impl std::fmt::Debug for MacKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "MacKey({})", self.key_id)
-    }
-}
+debug_as!(MacKey, |value| "MacKey({})", value.key_id);

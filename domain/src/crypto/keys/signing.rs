@@ -18,43 +18,29 @@ use zeroize::Zeroizing;
 
 use crate::base::clock::Timestamp;
 use crate::base::random::Random;
+use crate::base::text::debug_as;
+use crate::base::word_enum::word_enum;
 use crate::crypto::keys::purpose::SIGNING_KEY;
 use crate::crypto::keys::{KeyError, MasterKey};
 use crate::crypto::public_key::PublicKey;
 
-/// An algorithm of access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TokenAlgorithm {
-    /// ECDSA on P-256: small, fast, understood everywhere.
-    #[default]
-    Es256,
-    /// Ed25519.
-    EdDsa,
-    /// RSASSA-PSS, for verifiers that know only RSA.
-    Ps256,
-    /// RSASSA-PKCS1-v1_5, for verifiers that know nothing else.
-    Rs256,
+word_enum! {
+    /// An algorithm of access tokens, by its name in `alg` (RFC 7518 §3.1, RFC 8037 §3.1).
+    #[derive(Default)]
+    pub enum TokenAlgorithm {
+        /// ECDSA on P-256: small, fast, understood everywhere.
+        #[default]
+        Es256 = "ES256",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+        /// RSASSA-PSS, for verifiers that know only RSA.
+        Ps256 = "PS256",
+        /// RSASSA-PKCS1-v1_5, for verifiers that know nothing else.
+        Rs256 = "RS256",
+    }
 }
 
 impl TokenAlgorithm {
-    /// Every algorithm.
-    pub const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Ps256, Self::Rs256];
-
-    /// The name in `alg`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-            Self::Ps256 => "PS256",
-            Self::Rs256 => "RS256",
-        }
-    }
-
-    /// Reads a name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
-    }
-
     /// The algorithm in the type of the library that verifies our own tokens.
     fn to_jsonwebtoken(self) -> Algorithm {
         match self {
@@ -126,22 +112,15 @@ pub struct SigningKey {
 
 impl SigningKey {
     pub(crate) fn open(master: &MasterKey, row: &SigningKeyRow) -> Result<Self, KeyError> {
-        let damaged = |_| KeyError::Damaged(SIGNING_KEY);
+        const DAMAGED: KeyError = KeyError::Damaged(SIGNING_KEY);
         let pkcs8 = master.unwrap(SIGNING_KEY, &row.wrapped)?;
-        let algorithm = TokenAlgorithm::parse(&row.alg).ok_or(KeyError::Damaged(SIGNING_KEY))?;
-        let pair = KeyPair::open(algorithm, &pkcs8).ok_or(KeyError::Damaged(SIGNING_KEY))?;
-        let public_jwk: Value = serde_json::from_str(&row.public_jwk).map_err(|_| KeyError::Damaged(SIGNING_KEY))?;
-        let jwk: Jwk = serde_json::from_value(public_jwk.clone()).map_err(|_| KeyError::Damaged(SIGNING_KEY))?;
-        let decoding = DecodingKey::from_jwk(&jwk).map_err(damaged)?;
-        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"at+jwt"}}"#, algorithm.as_str(), row.kid);
-        Ok(Self {
-            kid: row.kid.clone(),
-            algorithm,
-            pair,
-            decoding,
-            public_jwk,
-            access_token_header: format!("{}.", URL_SAFE_NO_PAD.encode(header)),
-        })
+        let algorithm = TokenAlgorithm::parse(&row.alg).ok_or(DAMAGED)?;
+        let pair = KeyPair::open(algorithm, &pkcs8).ok_or(DAMAGED)?;
+        let public_jwk: Value = serde_json::from_str(&row.public_jwk).map_err(|_| DAMAGED)?;
+        let jwk: Jwk = serde_json::from_value(public_jwk.clone()).map_err(|_| DAMAGED)?;
+        let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| DAMAGED)?;
+        let access_token_header = header(algorithm, &row.kid, "at+jwt");
+        Ok(Self { kid: row.kid.clone(), algorithm, pair, decoding, public_jwk, access_token_header })
     }
 
     /// The key's identifier: its RFC 7638 thumbprint.
@@ -169,8 +148,7 @@ impl SigningKey {
 
     /// Signs `claims` as a token of another kind (RFC 7515 §4.1.9).
     pub fn sign(&self, typ: &str, claims: &[u8]) -> Result<String, KeyError> {
-        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{typ}"}}"#, self.algorithm.as_str(), self.kid);
-        self.sign_after(&format!("{}.", URL_SAFE_NO_PAD.encode(header)), claims)
+        self.sign_after(&header(self.algorithm, &self.kid, typ), claims)
     }
 
     /// Signs `claims` after an encoded header and its dot.
@@ -185,10 +163,12 @@ impl SigningKey {
     }
 }
 
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "SigningKey({})", self.kid)
-    }
+debug_as!(SigningKey, |value| "SigningKey({})", value.kid);
+
+/// The encoded header of a token, and the dot behind it.
+fn header(algorithm: TokenAlgorithm, kid: &str, typ: &str) -> String {
+    let header = format!(r#"{{"alg":"{}","kid":"{kid}","typ":"{typ}"}}"#, algorithm.as_str());
+    URL_SAFE_NO_PAD.encode(header) + "."
 }
 
 /// A new key that signs from `now` on.
@@ -218,27 +198,24 @@ pub(crate) fn generate(
 
 fn generate_pair(algorithm: TokenAlgorithm) -> Option<(Zeroizing<Vec<u8>>, PublicKey)> {
     let random = CryptoRandom::new();
-    match algorithm {
+    let copy = |pkcs8: &[u8]| Zeroizing::new(pkcs8.to_vec());
+    let pkcs8 = match algorithm {
         TokenAlgorithm::Es256 => {
-            let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
-            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).ok()?;
-            let public = PublicKey::of_p256_point(pair.public_key().as_ref())?;
-            Some((Zeroizing::new(pkcs8.as_ref().to_vec()), public))
+            copy(EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?.as_ref())
         }
-        TokenAlgorithm::EdDsa => {
-            let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random).ok()?;
-            let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).ok()?;
-            let public = PublicKey::of_ed25519(pair.public_key().as_ref())?;
-            Some((Zeroizing::new(pkcs8.as_ref().to_vec()), public))
-        }
+        TokenAlgorithm::EdDsa => copy(Ed25519KeyPair::generate_pkcs8(&random).ok()?.as_ref()),
         // NIST SP 800-57 asks for 3072 bits beyond 2030; a signature then costs three times as much.
         TokenAlgorithm::Ps256 | TokenAlgorithm::Rs256 => {
-            let pair = RsaKeyPair::generate(KeySize::Rsa3072).ok()?;
-            let pkcs8: Pkcs8V1Der<'_> = pair.as_der().ok()?;
-            let public = PublicKey::of_rsa_der(pair.public_key().as_ref())?;
-            Some((Zeroizing::new(pkcs8.as_ref().to_vec()), public))
+            let pkcs8: Pkcs8V1Der<'_> = RsaKeyPair::generate(KeySize::Rsa3072).ok()?.as_der().ok()?;
+            copy(pkcs8.as_ref())
         }
-    }
+    };
+    let public = match KeyPair::open(algorithm, &pkcs8)? {
+        KeyPair::Ecdsa(pair) => PublicKey::of_p256_point(pair.public_key().as_ref()),
+        KeyPair::Ed25519(pair) => PublicKey::of_ed25519(pair.public_key().as_ref()),
+        KeyPair::Rsa(pair, _) => PublicKey::of_rsa_der(pair.public_key().as_ref()),
+    };
+    Some((pkcs8, public?))
 }
 
 #[cfg(test)]

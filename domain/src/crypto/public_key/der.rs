@@ -13,13 +13,13 @@ const P256: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2B, 0x81, 0x04, 0x00, 0x22];
 const ED25519: &[u8] = &[0x2B, 0x65, 0x70];
 
-/// A key as its envelope holds it, not checked yet.
-#[derive(Debug)]
-pub(crate) enum Unwrapped<'der> {
-    Rsa { n: &'der [u8], e: &'der [u8] },
-    P256(&'der [u8]),
-    P384(&'der [u8]),
-    Ed25519(&'der [u8]),
+/// The numbers or the point of a key, not checked yet.
+#[derive(Clone)]
+pub(crate) enum Material {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    P256(Vec<u8>),
+    P384(Vec<u8>),
+    Ed25519(Vec<u8>),
 }
 
 /// Reads one element after the other.
@@ -55,7 +55,7 @@ impl<'der> Reader<'der> {
 }
 
 /// The key in a SubjectPublicKeyInfo.
-pub(crate) fn public_key_info(der: &[u8]) -> Option<Unwrapped<'_>> {
+pub(crate) fn public_key_info(der: &[u8]) -> Option<Material> {
     let mut info = Reader(der).enter(SEQUENCE)?;
     let mut algorithm = info.enter(SEQUENCE)?;
     let kind = algorithm.take(OBJECT_IDENTIFIER)?;
@@ -64,28 +64,28 @@ pub(crate) fn public_key_info(der: &[u8]) -> Option<Unwrapped<'_>> {
     match kind {
         RSA => rsa_key(key),
         ELLIPTIC_CURVE => match algorithm.take(OBJECT_IDENTIFIER)? {
-            P256 => Some(Unwrapped::P256(key)),
-            P384 => Some(Unwrapped::P384(key)),
+            P256 => Some(Material::P256(key.to_vec())),
+            P384 => Some(Material::P384(key.to_vec())),
             _ => None,
         },
-        ED25519 => Some(Unwrapped::Ed25519(key)),
+        ED25519 => Some(Material::Ed25519(key.to_vec())),
         _ => None,
     }
 }
 
 /// The key in an RSAPublicKey (RFC 8017 A.1.1).
-pub(crate) fn rsa_key(der: &[u8]) -> Option<Unwrapped<'_>> {
+pub(crate) fn rsa_key(der: &[u8]) -> Option<Material> {
     let mut key = Reader(der).enter(SEQUENCE)?;
     let mut number = || {
         let bytes = key.take(INTEGER)?;
         // A leading zero keeps the number positive.
-        Some(bytes.strip_prefix(&[0]).unwrap_or(bytes))
+        Some(bytes.strip_prefix(&[0]).unwrap_or(bytes).to_vec())
     };
-    Some(Unwrapped::Rsa { n: number()?, e: number()? })
+    Some(Material::Rsa { n: number()?, e: number()? })
 }
 
 /// The SubjectPublicKeyInfo in a certificate (RFC 5280 §4.1).
-pub(crate) fn certificate(der: &[u8]) -> Option<Unwrapped<'_>> {
+pub(crate) fn certificate(der: &[u8]) -> Option<Material> {
     let mut body = Reader(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
     if body.0.first() == Some(&VERSION) {
         body.take(VERSION)?;

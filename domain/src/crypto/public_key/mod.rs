@@ -7,14 +7,17 @@
 
 pub mod der;
 
-use aws_lc_rs::digest;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
+use crate::base::digest;
 use crate::base::strict_json;
+use crate::base::text::debug_as;
+use crate::base::word_enum::word_enum;
+use crate::crypto::public_key::der::Material;
 
 /// Most keys that a credential may hold, and that one paste may add.
 pub const MOST_KEYS: usize = 5;
@@ -24,55 +27,24 @@ const LONGEST_TEXT: usize = 64 * 1024;
 const LONGEST_KID: usize = 128;
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// A JWS algorithm that a key can be registered for (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: what client libraries default to.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// ECDSA on P-256.
-    Es256,
-    /// ECDSA on P-384.
-    Es384,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl KeyAlgorithm {
-    /// Every algorithm, as the metadata lists them.
-    pub const ALL: [Self; 7] =
-        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Es256, Self::Es384, Self::EdDsa];
-
-    /// The name in `alg`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::EdDsa => "EdDSA",
-        }
+word_enum! {
+    /// A JWS algorithm that a key can be registered for, by its name in `alg` (RFC 7518 §3.1, RFC 8037 §3.1).
+    pub enum KeyAlgorithm {
+        /// RSASSA-PKCS1-v1_5 with SHA-256: what client libraries default to.
+        Rs256 = "RS256",
+        /// RSASSA-PKCS1-v1_5 with SHA-384.
+        Rs384 = "RS384",
+        /// RSASSA-PKCS1-v1_5 with SHA-512.
+        Rs512 = "RS512",
+        /// RSASSA-PSS with SHA-256.
+        Ps256 = "PS256",
+        /// ECDSA on P-256.
+        Es256 = "ES256",
+        /// ECDSA on P-384.
+        Es384 = "ES384",
+        /// Ed25519.
+        EdDsa = "EdDSA",
     }
-
-    /// Reads a name, exactly.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
-    }
-}
-
-#[derive(Clone)]
-enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    P256(Vec<u8>),
-    P384(Vec<u8>),
-    Ed25519(Vec<u8>),
 }
 
 /// A checked public key.
@@ -126,10 +98,7 @@ impl PublicKey {
     }
 
     pub(crate) fn of_rsa_der(der: &[u8]) -> Option<Self> {
-        match der::rsa_key(der)? {
-            der::Unwrapped::Rsa { n, e } => checked(Material::Rsa { n: n.to_vec(), e: e.to_vec() }, None, None).ok(),
-            _ => None,
-        }
+        checked(der::rsa_key(der)?, None, None).ok()
     }
 
     /// The keys of an issuer's JWKS that we can use. An issuer may also publish keys of other kinds, which are ignored.
@@ -188,8 +157,7 @@ impl PublicKey {
     /// Its RFC 7638 thumbprint. It is the same for every way to write the key down.
     pub fn thumbprint(&self) -> String {
         // The RFC demands the members in lexicographic order and without spaces. `serde_json` writes our maps so.
-        let members = self.required_members().to_string();
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, members.as_bytes()))
+        digest::sha256(self.required_members().to_string().as_bytes())
     }
 
     fn required_members(&self) -> Value {
@@ -207,9 +175,7 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
     }
-}
 
-impl PublicKey {
     /// Whether this key made the ECDSA signature on P-256 in DER, the form that protocols other than JOSE use. Always
     /// false for other keys.
     pub fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -227,11 +193,7 @@ pub fn holds_private_key(text: &str) -> bool {
     text.contains("PRIVATE KEY-----") || (text.contains("\"kty\"") && PRIVATE_MEMBERS.iter().any(in_jwk))
 }
 
-impl std::fmt::Debug for PublicKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "PublicKey({}, {})", self.kind(), self.thumbprint())
-    }
-}
+debug_as!(PublicKey, |value| "PublicKey({}, {})", value.kind(), value.thumbprint());
 
 fn point_members(curve: &str, point: &[u8]) -> Value {
     let (x, y) = point[1..].split_at(point.len() / 2);
@@ -240,6 +202,8 @@ fn point_members(curve: &str, point: &[u8]) -> Value {
 
 pub(crate) const PRIVATE_KEY: &str = "This is a private key. Nothing of it was kept. It belongs to the program alone: paste its public half, \
      and make a new pair if you sent this one anywhere.";
+
+const OTHER_KIND: &str = "Use an RSA key, an EC key on P-256 or P-384, or an Ed25519 key.";
 
 fn read_json(text: &str) -> Result<Vec<PublicKey>, String> {
     let value = strict_json::parse(text.as_bytes()).ok_or("This is not JSON, or a member is in it twice.")?;
@@ -263,14 +227,11 @@ fn read_jwk(jwk: &Value) -> Result<PublicKey, String> {
         (Some("EC"), Some("P-384")) => Material::P384(point(object, 48)?),
         (Some("OKP"), Some("Ed25519")) => Material::Ed25519(bytes(object, "x")?),
         (Some("oct"), _) => return Err("A shared key cannot be used. Make an RSA, EC or Ed25519 pair.".to_owned()),
-        _ => return Err("Use an RSA key, an EC key on P-256 or P-384, or an Ed25519 key.".to_owned()),
+        _ => return Err(OTHER_KIND.to_owned()),
     };
-    let algorithm = match object.get("alg") {
-        None => None,
-        Some(alg) => {
-            Some(alg.as_str().and_then(KeyAlgorithm::parse).ok_or("The key’s “alg” is none that is accepted.")?)
-        }
-    };
+    let read_alg = |alg: &Value| alg.as_str().and_then(KeyAlgorithm::parse);
+    let algorithm = object.get("alg").map(|alg| read_alg(alg).ok_or("The key’s “alg” is none that is accepted."));
+    let algorithm = algorithm.transpose()?;
     let kid = text(object, "kid").filter(|kid| kid.len() <= LONGEST_KID).map(str::to_owned);
     checked(material, algorithm, kid)
 }
@@ -302,19 +263,13 @@ fn read_pem(text: &str) -> Result<Vec<PublicKey>, String> {
         let (body, after) = body.split_once("-----END ").ok_or("The PEM text is cut off.")?;
         let body: String = body.chars().filter(|character| !character.is_whitespace()).collect();
         let der = STANDARD.decode(body).map_err(|_| "The PEM text is damaged.")?;
-        let unwrapped = match label {
+        let material = match label {
             "PUBLIC KEY" => der::public_key_info(&der),
             "RSA PUBLIC KEY" => der::rsa_key(&der),
             "CERTIFICATE" => der::certificate(&der),
             _ => return Err("Paste a PUBLIC KEY or a CERTIFICATE.".to_owned()),
         };
-        let material = match unwrapped.ok_or("Use an RSA key, an EC key on P-256 or P-384, or an Ed25519 key.")? {
-            der::Unwrapped::Rsa { n, e } => Material::Rsa { n: n.to_vec(), e: e.to_vec() },
-            der::Unwrapped::P256(point) => Material::P256(point.to_vec()),
-            der::Unwrapped::P384(point) => Material::P384(point.to_vec()),
-            der::Unwrapped::Ed25519(key) => Material::Ed25519(key.to_vec()),
-        };
-        keys.push(checked(material, None, None)?);
+        keys.push(checked(material.ok_or(OTHER_KIND)?, None, None)?);
         rest = after;
     }
     Ok(keys)
@@ -346,12 +301,8 @@ fn checked(material: Material, algorithm: Option<KeyAlgorithm>, kid: Option<Stri
     };
     let parsed = parse(&material, natural).ok_or("This is not a valid key: its point is not on the curve.")?;
     let key = PublicKey { material, parsed, algorithm: natural, kid };
-    match algorithm {
-        None => Ok(key),
-        Some(algorithm) => {
-            key.with_algorithm(algorithm).ok_or_else(|| "The key’s “alg” does not fit its type.".to_owned())
-        }
-    }
+    let Some(algorithm) = algorithm else { return Ok(key) };
+    key.with_algorithm(algorithm).ok_or_else(|| "The key’s “alg” does not fit its type.".to_owned())
 }
 
 /// The encodings of the points of small order on edwards25519, without the sign bit. A signature by such a point can

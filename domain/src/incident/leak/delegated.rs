@@ -3,21 +3,17 @@
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, TokenId};
 use crate::client;
 use crate::client::consent;
 use crate::client::personal_token;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::client::AppClient;
 use crate::model::client::consent::ListedConsent;
 use crate::model::client::personal_token::ListedToken;
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
+use crate::prelude::{Action, Actor, Context, Event, Fault, Target, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::incident::leak::Table;
@@ -56,15 +52,15 @@ impl DelegatedLeak {
     /// Whether `authority` may see and end it. Administrators may do so for everything, a person only for what acts for
     /// them.
     pub(crate) fn is_seen_by(&self, authority: &Authority) -> bool {
-        let person = match &self.found {
+        authority.person().is_ok_and(|seen| seen.is_none() || seen == self.person())
+    }
+
+    /// For whom it acts.
+    fn person(&self) -> Option<&PersonId> {
+        match &self.found {
             LeakSubject::PersonalToken(listed) => Some(&listed.token.person),
             LeakSubject::Consent(listed) => Some(&listed.consent.person),
             LeakSubject::Client(_) => None,
-        };
-        match authority {
-            Authority::Everything => true,
-            Authority::Person { id, .. } => person == Some(id),
-            Authority::Team(_) => false,
         }
     }
 }
@@ -78,9 +74,10 @@ pub(crate) async fn find(
 ) -> Result<Option<DelegatedLeak>, Fault> {
     let hash = secret.hash(&context.keys.pepper);
     Ok(match kind {
-        SecretKind::Client => client::find_by_secret(context, &hash)
-            .await?
-            .map(|client| DelegatedLeak { found: LeakSubject::Client(client), works: true }),
+        SecretKind::Client => {
+            let found = client::find_by_secret(context, &hash).await?;
+            found.map(|client| DelegatedLeak { found: LeakSubject::Client(client), works: true })
+        }
         SecretKind::PersonalToken => {
             store::client::personal_token::find_by_hash(&context.store, &hash).await?.map(|listed| DelegatedLeak {
                 works: listed.token.is_live(now) && !listed.is_person_disabled,
@@ -117,22 +114,29 @@ pub(crate) async fn of_consent(
     }))
 }
 
+/// A report of a leak.
+#[derive(Clone, Copy)]
+pub(crate) struct Report<'report> {
+    pub context: &'report Context,
+    /// Who reports it.
+    pub actor: &'report Actor,
+    /// Where the text was found, as the reporter says.
+    pub place: Option<&'report str>,
+    /// What happens to what works.
+    pub policy: Policy,
+}
+
 /// Takes a report of an access token of a consent; the token has not expired. Only this token ends; the app can get
 /// another.
-pub(crate) async fn report_token(
-    context: &Context,
-    actor: &Actor,
-    jti: &TokenId,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<(), Fault> {
+pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<(), Fault> {
+    let Report { context, actor, place, policy } = report;
     let leak = of_consent(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
     let says_something = match policy {
         Policy::Revoke => consent::end_token(context, actor, jti, place).await?,
         Policy::Alert => true,
     };
     if let Some(leak) = leak.filter(|_| says_something) {
-        note(context, actor, &leak, place, policy).await?;
+        note(report, &leak).await?;
     }
     tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
     Ok(())
@@ -140,29 +144,20 @@ pub(crate) async fn report_token(
 
 /// Takes a report of `secret`, which is not the secret of a credential. Returns whether it is ours, even if nothing was
 /// changed.
-pub(crate) async fn report(
-    context: &Context,
-    actor: &Actor,
-    kind: SecretKind,
-    secret: &PlainSecret,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool, Fault> {
+pub(crate) async fn report(report: Report<'_>, kind: SecretKind, secret: &PlainSecret) -> Result<bool, Fault> {
+    let Report { context, actor, place, policy } = report;
     let Some(leak) = find(context, kind, secret, context.now()).await? else {
         return is_code(context, kind, secret).await;
     };
     if !leak.works {
         return Ok(true);
     }
-    note(context, actor, &leak, place, policy).await?;
-    if policy == Policy::Revoke {
+    note(report, &leak).await?;
+    let revoked = policy == Policy::Revoke;
+    if revoked {
         end(context, actor, &leak, place).await?;
     }
-    tracing::warn!(
-        id = leak.id(),
-        revoked = policy == Policy::Revoke,
-        "something that acts for people was reported as leaked"
-    );
+    tracing::warn!(id = leak.id(), revoked, "something that acts for people was reported as leaked");
     Ok(true)
 }
 
@@ -178,25 +173,17 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
 /// Records that a working secret or token leaked. With [`Policy::Alert`] people decide what to do: the thing is marked
 /// as leaked, and a second report adds no entry. With [`Policy::Revoke`] the thing ends, so a second report finds that
 /// it does not work.
-async fn note(
-    context: &Context,
-    actor: &Actor,
-    leak: &DelegatedLeak,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<(), Fault> {
-    let (target, name, person, table): (_, _, Option<&PersonId>, _) = match &leak.found {
-        LeakSubject::PersonalToken(listed) => {
-            (Target::PersonalToken, &listed.token.name, Some(&listed.token.person), Table::PersonalTokens)
-        }
-        LeakSubject::Consent(listed) => {
-            (Target::Consent, &listed.client_name, Some(&listed.consent.person), Table::Consents)
-        }
-        LeakSubject::Client(client) => (Target::Client, &client.name, None, Table::Clients),
+async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
+    let Report { context, actor, place, policy } = report;
+    let person = leak.person();
+    let (target, name, table) = match &leak.found {
+        LeakSubject::PersonalToken(listed) => (Target::PersonalToken, &listed.token.name, Table::PersonalTokens),
+        LeakSubject::Consent(listed) => (Target::Consent, &listed.client_name, Table::Consents),
+        LeakSubject::Client(client) => (Target::Client, &client.name, Table::Clients),
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if policy == Policy::Alert && !store::incident::leak::mark(change.transaction(), table, leak.id(), now).await? {
+    if policy == Policy::Alert && !store::incident::leak::mark(&mut change, table, leak.id(), now).await? {
         return Ok(());
     }
     let mut event = Event::new(Action::LeakReported, target, leak.id(), name).with(json!({
@@ -204,9 +191,6 @@ async fn note(
         "found_at": place,
         "revoked": policy == Policy::Revoke,
     }));
-    if let Some(person) = person {
-        event = event.about(person);
-    }
-    change.commit(actor, &event).await?;
-    Ok(())
+    event.person = person.cloned();
+    Ok(change.commit(actor, &event).await?)
 }

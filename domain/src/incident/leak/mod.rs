@@ -15,19 +15,15 @@ use serde_json::json;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId};
 use crate::base::text::printable;
-use crate::context::Context;
-use crate::credential::inspect;
-use crate::credential::{CredentialError, update_ends};
+use crate::credential::{CredentialError, Result, inspect, update_ends};
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
+use crate::incident::leak::delegated::Report;
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
+use crate::prelude::{Action, Actor, Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::token::ledger::Reach;
@@ -301,36 +297,25 @@ impl Evidence {
 /// whether the text holds anything of this instance, even if nothing was changed.
 ///
 /// `place` is where the text was found, as the reporter says.
-pub async fn report(
-    context: &Context,
-    actor: &Actor,
-    text: &str,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool, CredentialError> {
+pub async fn report(context: &Context, actor: &Actor, text: &str, place: Option<&str>, policy: Policy) -> Result<bool> {
     let place = place.and_then(self::place);
+    let report = Report { context, actor, place: place.as_deref(), policy };
     let found = scan(text);
     let mut known = false;
     for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
-        known |= report_secret(context, actor, *kind, secret, place.as_deref(), policy).await?;
+        known |= report_secret(report, *kind, secret).await?;
     }
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
-        known |= report_token(context, actor, token, place.as_deref(), policy).await?;
+        known |= report_token(report, token).await?;
     }
     Ok(known)
 }
 
-async fn report_secret(
-    context: &Context,
-    actor: &Actor,
-    kind: SecretKind,
-    secret: &PlainSecret,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool, CredentialError> {
+async fn report_secret(report: Report<'_>, kind: SecretKind, secret: &PlainSecret) -> Result<bool> {
+    let Report { context, actor, place, policy } = report;
     // Most reports hold nothing of ours: they must not wait for a write permit.
     let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
-        return Ok(delegated::report(context, actor, kind, secret, place, policy).await?);
+        return Ok(delegated::report(report, kind, secret).await?);
     };
     let hash = secret.hash(&context.keys.pepper);
     let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
@@ -340,55 +325,42 @@ async fn report_secret(
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let found = store::credential::secret_by_hash(change.transaction(), &hash).await?;
+    let found = store::credential::secret_by_hash(&mut **change, &hash).await?;
     let Some((_, secret)) = found else { return Ok(false) };
-    let credential =
-        store::credential::find(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
-    store::credential::mark_leaked(change.transaction(), &secret.id, place, now).await?;
+    let credential = store::credential::find_in(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
+    store::credential::mark_leaked(&mut change, &secret.id, place, now).await?;
     let ends = policy == Policy::Revoke && secret.revoked_at.is_none();
     if ends {
         let id = AuthenticatorId::Secret(secret.id.clone());
-        store::credential::authenticators::end(change.transaction(), &id, now).await?;
+        store::credential::authenticators::end(&mut change, &id, now).await?;
         update_ends(&mut change, &credential).await?;
     }
-    let event =
-        Event::new(Action::CredentialLeaked, Target::Credential, client_id.as_str(), &credential.name).with(json!({
-            "secret": secret.id.as_str(),
-            "found_at": place,
-            "revoked": ends,
-        }));
-    change.commit(actor, &event).await?;
+    let details = json!({ "secret": secret.id.as_str(), "found_at": place, "revoked": ends });
+    change.commit(actor, &credential.event(Action::CredentialLeaked).with(details)).await?;
     tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
     Ok(true)
 }
 
 /// Handles one reported token. Its entry in the ledger ends, also while its credential is disabled.
-async fn report_token(
-    context: &Context,
-    actor: &Actor,
-    token: &str,
-    place: Option<&str>,
-    policy: Policy,
-) -> Result<bool, CredentialError> {
+async fn report_token(report: Report<'_>, token: &str) -> Result<bool> {
+    let Report { context, actor, place, policy } = report;
     let (client_id, jti) = match verify::signed(context, token).await? {
         None => return Ok(false),
         Some(SignedToken::OfCredential(client_id, jti)) => (client_id, jti),
         Some(SignedToken::OfGrant(jti)) => {
-            delegated::report_token(context, actor, &jti, place, policy).await?;
+            delegated::report_token(report, &jti).await?;
             return Ok(true);
         }
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let credential =
-        store::credential::find(change.transaction(), &client_id).await?.ok_or(CredentialError::NotFound)?;
-    let ends = policy == Policy::Revoke && store::token::ledger::revoke_token(change.transaction(), &jti, now).await?;
+    let credential = store::credential::find_in(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
+    let ends = policy == Policy::Revoke && store::token::ledger::revoke_token(&mut change, &jti, now).await?;
     if policy == Policy::Revoke && !ends {
         return Ok(true);
     }
-    let event = Event::new(Action::CredentialLeaked, Target::Credential, client_id.as_str(), &credential.name)
-        .with(json!({ "token": jti.as_str(), "found_at": place, "revoked": ends }));
-    change.commit(actor, &event).await?;
+    let details = json!({ "token": jti.as_str(), "found_at": place, "revoked": ends });
+    change.commit(actor, &credential.event(Action::CredentialLeaked).with(details)).await?;
     tracing::warn!(%client_id, revoked = ends, "a token was reported as leaked");
     Ok(true)
 }

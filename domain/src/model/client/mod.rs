@@ -4,41 +4,29 @@ pub mod consent;
 pub mod personal_token;
 pub mod redirect_uri;
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::constant_time;
 use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
+use crate::base::digest;
 use crate::base::id::{AppClientId, PersonId};
+use crate::base::text::debug_as;
+use crate::base::word_enum::word_enum;
 use crate::model::client::redirect_uri::RedirectUri;
 
 /// Most redirect URIs of a client.
 pub const MOST_REDIRECT_URIS: usize = 10;
 
-/// Who made a client, and so how far its statements are trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientKind {
-    /// An administrator.
-    Registered,
-    /// The client itself (RFC 7591). No person has checked its name.
-    Dynamic,
-    /// The owner of the host that its identifier names, by a document there.
-    Document,
-}
-
-impl ClientKind {
-    /// The kind as stored.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::Dynamic => "dynamic",
-            Self::Document => "document",
-        }
-    }
-
-    /// Reads what [`ClientKind::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Registered, Self::Dynamic, Self::Document].into_iter().find(|kind| kind.as_str() == text)
+word_enum! {
+    /// Who made a client, and so how far its statements are trusted.
+    pub enum ClientKind {
+        /// An administrator.
+        Registered = "registered",
+        /// The client itself (RFC 7591). No person has checked its name.
+        Dynamic = "dynamic",
+        /// The owner of the host that its identifier names, by a document there.
+        Document = "document",
     }
 }
 
@@ -76,14 +64,46 @@ pub struct AppClient {
 }
 
 impl AppClient {
+    /// A client that was made now and was never used. It has no secret.
+    pub(crate) fn new(
+        id: AppClientId,
+        kind: ClientKind,
+        name: String,
+        redirect_uris: Vec<RedirectUri>,
+        created_by: &str,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            name,
+            redirect_uris,
+            metadata: Map::new(),
+            secret_hint: None,
+            secret_ended: false,
+            leaked_at: None,
+            created_by: created_by.to_owned(),
+            made_by: None,
+            created_at,
+            last_used_at: None,
+            removed_at: None,
+            described_at: None,
+        }
+    }
+
     /// Whether it proves itself with a secret (RFC 6749 §2.1).
     pub fn is_confidential(&self) -> bool {
         self.secret_hint.is_some()
     }
 
+    /// Whether it was not removed.
+    pub(crate) fn is_present(&self) -> bool {
+        self.removed_at.is_none()
+    }
+
     /// Whether administrators may edit it: they may if an administrator added it.
     pub fn is_editable(&self) -> bool {
-        self.kind == ClientKind::Registered && self.removed_at.is_none()
+        self.kind == ClientKind::Registered && self.is_present()
     }
 
     /// Whether an administrator may replace its secret: they may if it is confidential and an administrator added it.
@@ -114,37 +134,26 @@ pub struct ClientQuery {
     pub after: Option<Cursor>,
 }
 
-/// Which clients may register themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DynamicRegistration {
-    /// None.
-    Off,
-    /// Clients on the person's own computer: their codes never leave it.
-    #[default]
-    Loopback,
-    /// Every client with a safe redirect URI.
-    On,
-    /// Clients that present the operator's [`InitialAccessToken`], with any safe redirect URI.
-    Token,
-}
-
-impl DynamicRegistration {
-    /// Reads the setting.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "off" => Some(Self::Off),
-            "loopback" => Some(Self::Loopback),
-            "on" => Some(Self::On),
-            "token" => Some(Self::Token),
-            _ => None,
-        }
+word_enum! {
+    /// The setting: which clients may register themselves.
+    #[derive(Default)]
+    pub enum DynamicRegistration {
+        /// None.
+        Off = "off",
+        /// Clients on the person's own computer: their codes never leave it.
+        #[default]
+        Loopback = "loopback",
+        /// Every client with a safe redirect URI.
+        On = "on",
+        /// Clients that present the operator's [`InitialAccessToken`], with any safe redirect URI.
+        Token = "token",
     }
 }
 
 /// The token that a client must present to register itself, if the operator asks for one (RFC 7591 §1.2). Only its hash
 /// is kept.
 #[derive(Clone)]
-pub struct InitialAccessToken(Vec<u8>);
+pub struct InitialAccessToken(String);
 
 impl InitialAccessToken {
     /// Fewest characters.
@@ -154,20 +163,13 @@ impl InitialAccessToken {
     /// header.
     pub fn parse(text: &str) -> Option<Self> {
         let can_be_sent = text.len() >= Self::SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
-        can_be_sent.then(|| Self(sha256(text)))
+        can_be_sent.then(|| Self(digest::sha256(text.as_bytes())))
     }
 
     pub(crate) fn is(&self, presented: &str) -> bool {
-        constant_time::verify_slices_are_equal(&self.0, &sha256(presented)).is_ok()
+        let presented = digest::sha256(presented.as_bytes());
+        constant_time::verify_slices_are_equal(self.0.as_bytes(), presented.as_bytes()).is_ok()
     }
 }
 
-impl std::fmt::Debug for InitialAccessToken {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("InitialAccessToken(redacted)")
-    }
-}
-
-pub(crate) fn sha256(text: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
-}
+debug_as!(InitialAccessToken, "InitialAccessToken(redacted)");

@@ -6,13 +6,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::TeamId;
-use crate::base::text::{is_unprintable, printable};
+use crate::base::id::{ClientId, TeamId};
+use crate::base::text::{check_length, check_printable, printable};
 use crate::crypto::public_key::PublicKey;
-use crate::model::credential::AssertionRules;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
 use crate::model::credential::key::KeysDraft;
-use crate::model::field_error::FieldError;
+use crate::model::credential::{AssertionRules, AuthMethod, Credential};
+use crate::model::field_error::{Errors, FieldError};
 use crate::model::server::scope::Scopes;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer, SCOPE_INTROSPECT, SHORTEST_TOKEN_LIFETIME};
 use crate::model::settings::Settings;
@@ -93,6 +93,36 @@ pub(crate) struct Checked {
     pub ip_ranges: Vec<IpNet>,
 }
 
+impl Checked {
+    /// The credential of the draft, which proves itself by a secret and was never used.
+    pub(crate) fn credential(&self, client_id: ClientId, team: TeamId, created_by: &str, now: Timestamp) -> Credential {
+        Credential {
+            client_id,
+            team,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            auth_method: AuthMethod::ClientSecret,
+            assertions: AssertionRules::default(),
+            scopes: self.scopes.clone(),
+            servers: self.servers.iter().map(|server| server.id.clone()).collect(),
+            token_lifetime: self.token_lifetime,
+            ip_ranges: self.ip_ranges.clone(),
+            created_by: created_by.to_owned(),
+            created_at: now,
+            expires_at: None,
+            ends_at: self.expires_at,
+            disabled_at: None,
+            revoked_at: None,
+            revoke_reason: None,
+            verified_at: None,
+            last_used_at: None,
+            last_used_from: None,
+            last_used_agent: None,
+            rotation_ends_at: None,
+        }
+    }
+}
+
 /// How the credential proves itself, checked.
 pub(crate) enum CheckedProof {
     Secret,
@@ -111,9 +141,7 @@ impl Draft {
         let proof = match &self.proof {
             DraftProof::Secret => Ok(CheckedProof::Secret),
             DraftProof::Keys(keys) => keys.check().map(CheckedProof::Keys),
-            DraftProof::Federated(identity) => {
-                identity.check(settings).map(|identity| CheckedProof::Federated(Box::new(identity)))
-            }
+            DraftProof::Federated(identity) => identity.check(settings).map(Box::new).map(CheckedProof::Federated),
         };
         let proof = proof.map_err(|wrong| errors.0.extend(wrong)).ok();
         let name = errors.take("name", check_name(&self.name));
@@ -139,16 +167,6 @@ impl Draft {
     }
 }
 
-/// Collects all errors, so that a form shows them at once.
-#[derive(Default)]
-pub(crate) struct Errors(pub Vec<FieldError>);
-
-impl Errors {
-    pub(crate) fn take<T>(&mut self, field: &'static str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|message| self.0.push(FieldError { field, message })).ok()
-    }
-}
-
 /// A name that may be empty.
 pub(crate) fn check_label(label: &str) -> Result<String, String> {
     if label.trim().is_empty() { Ok(String::new()) } else { check_name(label) }
@@ -159,43 +177,26 @@ pub(crate) fn check_name(name: &str) -> Result<String, String> {
     if name.is_empty() {
         return Err("Enter a name, such as the job or service that will use it.".to_owned());
     }
-    if name.chars().count() > LONGEST_NAME {
-        return Err(format!("Use at most {LONGEST_NAME} characters."));
-    }
-    if name.chars().any(is_unprintable) {
-        return Err("Use letters, digits and punctuation only.".to_owned());
-    }
-    Ok(name.to_owned())
+    check_printable(name, LONGEST_NAME).map(|()| name.to_owned())
 }
 
 pub(crate) fn check_description(description: &str) -> Result<String, String> {
     let description = description.trim().replace("\r\n", "\n");
-    if description.chars().count() > LONGEST_DESCRIPTION {
-        return Err(format!("Use at most {LONGEST_DESCRIPTION} characters."));
-    }
-    if description.chars().any(|character| character != '\n' && is_unprintable(character)) {
-        return Err("Use letters, digits and punctuation only.".to_owned());
-    }
+    check_length(&description, LONGEST_DESCRIPTION)?;
+    description.split('\n').try_for_each(|line| check_printable(line, LONGEST_DESCRIPTION))?;
     Ok(description)
 }
 
 fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
     if asked.is_empty() {
-        return match known.iter().find(|server| server.built_in) {
-            Some(server) => Ok(vec![server.clone()]),
-            None => Err("Choose an MCP server.".to_owned()),
-        };
+        let built_in = known.iter().find(|server| server.built_in).ok_or("Choose an MCP server.")?;
+        return Ok(vec![built_in.clone()]);
     }
-    asked
-        .iter()
-        .map(|resource| {
-            known
-                .iter()
-                .find(|server| server.resource == *resource)
-                .cloned()
-                .ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
-        })
-        .collect()
+    let find = |resource: &String| {
+        let found = known.iter().find(|server| server.resource == *resource).cloned();
+        found.ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
+    };
+    asked.iter().map(find).collect()
 }
 
 pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Scopes, String> {
@@ -258,9 +259,7 @@ pub(crate) fn check_ip_ranges(ranges: &[String]) -> Result<Vec<IpNet>, String> {
 
 pub(crate) fn check_reason(reason: &str) -> Result<Option<String>, String> {
     let reason = reason.trim();
-    if reason.chars().count() > LONGEST_REASON {
-        return Err(format!("Use at most {LONGEST_REASON} characters."));
-    }
+    check_length(reason, LONGEST_REASON)?;
     Ok((!reason.is_empty()).then(|| printable(reason)))
 }
 

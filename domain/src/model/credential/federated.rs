@@ -11,7 +11,7 @@ use crate::base::random::Random;
 use crate::base::strict_json;
 use crate::base::text::is_pasteable;
 use crate::crypto::public_key::{PRIVATE_KEY, PublicKey, holds_private_key};
-use crate::model::field_error::FieldError;
+use crate::model::field_error::{Errors, FieldError};
 use crate::model::settings::Settings;
 
 pub(crate) const LONGEST_TEXT: usize = 500;
@@ -154,8 +154,8 @@ impl FederatedDraft {
     }
 
     pub(crate) fn check(&self, settings: &Settings) -> Result<CheckedIdentity, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let mut wrong = |field, message: &str| errors.push(FieldError::new(field, message));
+        let mut errors = Errors::default();
+        let mut wrong = |field, message: &str| errors.push(field, message);
         let (issuer, subject) = (self.issuer.trim(), self.subject.trim());
         let is_url = Url::parse(issuer).is_ok_and(|url| {
             matches!(url.scheme(), "https" | "http")
@@ -166,10 +166,9 @@ impl FederatedDraft {
                 && url.fragment().is_none()
         });
         if !is_url || issuer.len() > LONGEST_TEXT || issuer == settings.public_url {
-            wrong(
-                "issuer",
-                "Enter the issuer as its tokens name it, such as https://token.actions.githubusercontent.com.",
-            );
+            let message =
+                "Enter the issuer as its tokens name it, such as https://token.actions.githubusercontent.com.";
+            wrong("issuer", message);
         }
         if subject.is_empty() || subject.len() > LONGEST_TEXT || subject.chars().any(char::is_control) {
             wrong("subject", "Enter the subject of the tokens, such as repo:example/app:ref:refs/heads/main.");
@@ -210,12 +209,11 @@ impl FederatedDraft {
                     wrong("jwks", "Paste the issuer’s JWKS: {\"keys\":[…]} with its public keys.");
                 }
                 // Keys with which nothing can be verified are not kept.
-                jwks.map(|jwks| json!({ "keys": PublicKey::read_jwks(&jwks).iter().map(PublicKey::to_jwk).collect::<Vec<_>>() }))
+                let public = |jwks| PublicKey::read_jwks(&jwks).iter().map(PublicKey::to_jwk).collect::<Vec<_>>();
+                jwks.map(|jwks| json!({ "keys": public(jwks) }))
             }
         };
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        errors.none()?;
         Ok(CheckedIdentity { issuer: issuer.to_owned(), subject: subject.to_owned(), audience, claims, jwks })
     }
 }

@@ -8,7 +8,7 @@ use crate::base::id::{ClientId, KeyId};
 use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
 use crate::model::credential::AuthenticatorEnd;
 use crate::model::credential::draft::check_label;
-use crate::model::field_error::FieldError;
+use crate::model::field_error::{AtField, FieldError};
 
 /// A registered key.
 #[derive(Debug, Clone)]
@@ -59,23 +59,21 @@ pub struct KeysDraft {
 
 impl KeysDraft {
     pub(crate) fn check(&self) -> Result<Vec<(String, PublicKey)>, Vec<FieldError>> {
-        let field = |field, message| vec![FieldError::new(field, message)];
-        let label = check_label(&self.label).map_err(|message| field("label", message))?;
-        let mut keys = PublicKey::read_all(&self.text).map_err(|message| field("public_key", message))?;
+        let label = check_label(&self.label).at("label")?;
+        let mut keys = PublicKey::read_all(&self.text).at("public_key")?;
         // A key that is registered twice would still work after one copy of it was removed.
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.thumbprint()));
-        keys.into_iter()
-            .map(|key| {
-                let key = match self.algorithm {
-                    Some(algorithm) => key.with_algorithm(algorithm).ok_or_else(|| {
-                        field("algorithm", format!("The key cannot be used with {}.", algorithm.as_str()))
-                    })?,
-                    None => key,
-                };
-                let label = if label.is_empty() { key.kind() } else { label.clone() };
-                Ok((label, key))
-            })
-            .collect()
+        let mut checked = Vec::with_capacity(keys.len());
+        for mut key in keys {
+            if let Some(algorithm) = self.algorithm {
+                let fitting = key.with_algorithm(algorithm);
+                key = fitting
+                    .ok_or_else(|| format!("The key cannot be used with {}.", algorithm.as_str()))
+                    .at("algorithm")?;
+            }
+            checked.push((if label.is_empty() { key.kind() } else { label.clone() }, key));
+        }
+        Ok(checked)
     }
 }

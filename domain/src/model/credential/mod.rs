@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
+use crate::base::word_enum::word_enum;
 use crate::model::server::scope::Scopes;
 
 /// A credential that ends within this time counts as expiring.
@@ -21,34 +22,17 @@ pub const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 /// A credential that was not used for this long counts as idle.
 pub const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How a credential proves itself. Chosen when it is generated; a client of one method cannot use another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuthMethod {
-    /// A generated secret (`client_secret_basic`, `client_secret_post`).
-    #[default]
-    ClientSecret,
-    /// An assertion signed with its own key (`private_key_jwt`, RFC 7523).
-    PrivateKeyJwt,
-    /// A token of another issuer.
-    Federated,
-}
-
-impl AuthMethod {
-    /// Every method.
-    pub const ALL: [Self; 3] = [Self::ClientSecret, Self::PrivateKeyJwt, Self::Federated];
-
-    /// The method as stored and as forms name it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientSecret => "client_secret",
-            Self::PrivateKeyJwt => "private_key_jwt",
-            Self::Federated => "federated",
-        }
-    }
-
-    /// Reads what [`AuthMethod::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.as_str() == text)
+word_enum! {
+    /// How a credential proves itself. Chosen when it is generated; a client of one method cannot use another.
+    #[derive(Default)]
+    pub enum AuthMethod {
+        /// A generated secret (`client_secret_basic`, `client_secret_post`).
+        #[default]
+        ClientSecret = "client_secret",
+        /// An assertion signed with its own key (RFC 7523).
+        PrivateKeyJwt = "private_key_jwt",
+        /// A token of another issuer.
+        Federated = "federated",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::TeamId;
+use crate::base::word_enum::word_enum;
 use crate::model::credential::{EXPIRING_WITHIN, IDLE_AFTER};
 
 /// A filter of the list.
@@ -30,28 +31,19 @@ pub enum Show {
     Revoked,
 }
 
-/// The order of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// Newest first.
-    #[default]
-    Created,
-    /// By name, A to Z.
-    Name,
-    /// Last used first; credentials that were never used come last.
-    LastUsed,
-    /// The next to end first; credentials without an end come last.
-    Ends,
-}
-
-impl Sort {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Name => "name",
-            Self::LastUsed => "last_used",
-            Self::Ends => "ends",
-        }
+word_enum! {
+    /// The order of the list.
+    #[derive(Default)]
+    pub enum Sort {
+        /// Newest first.
+        #[default]
+        Created = "created",
+        /// By name, A to Z.
+        Name = "name",
+        /// Last used first; credentials that were never used come last.
+        LastUsed = "last_used",
+        /// The next to end first; credentials without an end come last.
+        Ends = "ends",
     }
 }
 

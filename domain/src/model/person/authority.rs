@@ -3,34 +3,21 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{PersonId, TeamId};
+use crate::base::word_enum::word_enum;
+use crate::model::actor::Actor;
+use crate::model::client::consent::EndCause;
 
-/// What a person may do in a team. Each role may do what the one before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Reads the team's credentials.
-    Viewer,
-    /// Generates, rotates, disables, enables and revokes the team's credentials.
-    Member,
-    /// May do everything in the team: decide what its credentials may do, and manage its keys, identities and people.
-    Manager,
-}
-
-impl Role {
-    /// Every role, the least first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Member, Self::Manager];
-
-    /// The role as stored and as forms name it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Member => "member",
-            Self::Manager => "manager",
-        }
-    }
-
-    /// Reads what [`Role::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text)
+word_enum! {
+    /// What a person may do in a team. Each role may do what the one before it may.
+    #[derive(PartialOrd, Ord)]
+    pub enum Role {
+        /// Reads the team's credentials.
+        Viewer = "viewer",
+        /// Generates, rotates, disables, enables and revokes the team's credentials.
+        Member = "member",
+        /// May do everything in the team: decide what its credentials may do, and manage its keys, identities and
+        /// people.
+        Manager = "manager",
     }
 }
 
@@ -72,6 +59,24 @@ impl Authority {
     /// Whether this actor is an instance administrator, or has the same authority.
     pub fn is_administrator(&self) -> bool {
         matches!(self, Self::Everything)
+    }
+
+    /// Whose consents and personal tokens are seen: those of one person, or of all. A credential sees none.
+    pub(crate) fn person(&self) -> Result<Option<&PersonId>, Denied> {
+        match self {
+            Self::Everything => Ok(None),
+            Self::Person { id, .. } => Ok(Some(id)),
+            Self::Team(_) => Err(Denied::Unseen),
+        }
+    }
+
+    /// What ends a thing that acts for `person`, when `actor` with this authority ends it; `None` when that is not
+    /// allowed.
+    pub(crate) fn end_cause(&self, actor: &Actor, person: &PersonId) -> Option<EndCause> {
+        match actor.person_id() {
+            Some(own) if own == person => Some(EndCause::Person),
+            _ => self.is_administrator().then_some(EndCause::Administrator),
+        }
     }
 
     /// Whether the role is held in any team.

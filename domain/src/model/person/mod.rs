@@ -6,9 +6,9 @@ pub mod team;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{OpenIdLinkId, PasskeyId, PersonId};
-use crate::base::text::is_unprintable;
+use crate::base::text::check_printable;
 use crate::crypto::password::StoredPassword;
-use crate::model::field_error::FieldError;
+use crate::model::field_error::{AtField, FieldError};
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -95,23 +95,12 @@ const LONGEST_EMAIL: usize = 254;
 /// An e-mail address as it is stored.
 pub(crate) fn check_email(email: &str) -> Result<String, FieldError> {
     let email = email.trim().to_lowercase();
-    if is_email(&email) {
-        return Ok(email);
-    }
-    Err(FieldError::new("email", "Enter an email address, such as ada@example.com."))
+    let is_email = is_email(&email);
+    is_email.then_some(email).ok_or("Enter an email address, such as ada@example.com.").at("email")
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    if name.is_empty() {
-        return Err("Enter a name.".to_owned());
-    }
-    if name.chars().count() > LONGEST_NAME {
-        return Err(format!("Use at most {LONGEST_NAME} characters."));
-    }
-    if name.chars().any(is_unprintable) {
-        return Err("Use letters, digits and punctuation only.".to_owned());
-    }
-    Ok(())
+    if name.is_empty() { Err("Enter a name.".to_owned()) } else { check_printable(name, LONGEST_NAME) }
 }
 
 /// Catches typing mistakes only: some text, one `@`, some text with a dot or `localhost`, no spaces or control

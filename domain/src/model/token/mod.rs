@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
+use crate::base::word_enum::word_enum;
 use crate::crypto::secret::SecretHash;
 use crate::model::origin::Origin;
 use crate::model::server::scope::Scopes;
@@ -69,81 +70,37 @@ pub enum RequestedResource {
     This(String),
 }
 
-/// Why an exchange is refused. The operator sees this cause; the client learns less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// No secret has this hash, or the secret is of another client.
-    WrongSecret,
-    /// The assertion is not acceptable; the detail says why.
-    AssertionRejected,
-    /// The assertion was used before.
-    AssertionReplayed,
-    /// The credential may not use this grant.
-    GrantNotAllowed,
-    /// The secret, key or identity was revoked.
-    SecretRevoked,
-    /// The secret or key has expired.
-    SecretExpired,
-    /// The secret or key was replaced, and its overlap is over.
-    SecretRetired,
-    /// The credential was revoked.
-    CredentialRevoked,
-    /// The credential is disabled.
-    CredentialDisabled,
-    /// The credential has expired.
-    CredentialEnded,
-    /// The address is in none of the credential's ranges.
-    AddressNotAllowed,
-    /// The scope is not readable.
-    ScopeMalformed,
-    /// None of the scopes may be granted.
-    ScopeNotAllowed,
-    /// The MCP server is unknown, or the credential may not call it.
-    TargetNotAllowed,
-}
-
-impl Refusal {
-    /// Every cause.
-    pub const ALL: [Self; 14] = [
-        Self::WrongSecret,
-        Self::AssertionRejected,
-        Self::AssertionReplayed,
-        Self::GrantNotAllowed,
-        Self::SecretRevoked,
-        Self::SecretExpired,
-        Self::SecretRetired,
-        Self::CredentialRevoked,
-        Self::CredentialDisabled,
-        Self::CredentialEnded,
-        Self::AddressNotAllowed,
-        Self::ScopeMalformed,
-        Self::ScopeNotAllowed,
-        Self::TargetNotAllowed,
-    ];
-
-    /// The cause as stored and logged.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::WrongSecret => "wrong_secret",
-            Self::AssertionRejected => "assertion_rejected",
-            Self::AssertionReplayed => "assertion_replayed",
-            Self::GrantNotAllowed => "grant_not_allowed",
-            Self::SecretRevoked => "secret_revoked",
-            Self::SecretExpired => "secret_expired",
-            Self::SecretRetired => "secret_retired",
-            Self::CredentialRevoked => "credential_revoked",
-            Self::CredentialDisabled => "credential_disabled",
-            Self::CredentialEnded => "credential_ended",
-            Self::AddressNotAllowed => "address_not_allowed",
-            Self::ScopeMalformed => "scope_malformed",
-            Self::ScopeNotAllowed => "scope_not_allowed",
-            Self::TargetNotAllowed => "target_not_allowed",
-        }
-    }
-
-    /// Reads what [`Refusal::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|refusal| refusal.as_str() == text)
+word_enum! {
+    /// Why an exchange is refused. The operator sees this cause; the client learns less.
+    pub enum Refusal {
+        /// No secret has this hash, or the secret is of another client.
+        WrongSecret = "wrong_secret",
+        /// The assertion is not acceptable; the detail says why.
+        AssertionRejected = "assertion_rejected",
+        /// The assertion was used before.
+        AssertionReplayed = "assertion_replayed",
+        /// The credential may not use this grant.
+        GrantNotAllowed = "grant_not_allowed",
+        /// The secret, key or identity was revoked.
+        SecretRevoked = "secret_revoked",
+        /// The secret or key has expired.
+        SecretExpired = "secret_expired",
+        /// The secret or key was replaced, and its overlap is over.
+        SecretRetired = "secret_retired",
+        /// The credential was revoked.
+        CredentialRevoked = "credential_revoked",
+        /// The credential is disabled.
+        CredentialDisabled = "credential_disabled",
+        /// The credential has expired.
+        CredentialEnded = "credential_ended",
+        /// The address is in none of the credential's ranges.
+        AddressNotAllowed = "address_not_allowed",
+        /// The scope is not readable.
+        ScopeMalformed = "scope_malformed",
+        /// None of the scopes may be granted.
+        ScopeNotAllowed = "scope_not_allowed",
+        /// The MCP server is unknown, or the credential may not call it.
+        TargetNotAllowed = "target_not_allowed",
     }
 }
 
@@ -196,28 +153,20 @@ pub(crate) struct AuthenticatorState {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// Checks what can end a credential or its authenticator, and the address. The first cause in this order is the answer.
 pub(crate) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
-    if state.revoked_at.is_some() {
-        return Err(Refusal::CredentialRevoked);
-    }
-    if state.authenticator_revoked_at.is_some() {
-        return Err(Refusal::SecretRevoked);
-    }
-    if state.disabled_at.is_some() {
-        return Err(Refusal::CredentialDisabled);
-    }
-    if state.hard_end_at.is_some_and(|end| end <= now) {
-        return Err(Refusal::CredentialEnded);
-    }
-    if state.expires_at.is_some_and(|end| end <= now) {
-        return Err(Refusal::SecretExpired);
-    }
-    if state.retires_at.is_some_and(|end| end <= now) {
-        return Err(Refusal::SecretRetired);
-    }
-    let allowed = state.ip_ranges.is_empty()
-        || address.is_some_and(|address| state.ip_ranges.iter().any(|range| range.contains(&address)));
-    if allowed { Ok(()) } else { Err(Refusal::AddressNotAllowed) }
+    let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+    let is_inside = |address: IpAddr| state.ip_ranges.iter().any(|range| range.contains(&address));
+    let causes = [
+        (state.revoked_at.is_some(), Refusal::CredentialRevoked),
+        (state.authenticator_revoked_at.is_some(), Refusal::SecretRevoked),
+        (state.disabled_at.is_some(), Refusal::CredentialDisabled),
+        (is_over(state.hard_end_at), Refusal::CredentialEnded),
+        (is_over(state.expires_at), Refusal::SecretExpired),
+        (is_over(state.retires_at), Refusal::SecretRetired),
+        (!state.ip_ranges.is_empty() && !address.is_some_and(is_inside), Refusal::AddressNotAllowed),
+    ];
+    causes.into_iter().find(|(applies, _)| *applies).map_or(Ok(()), |(_, refusal)| Err(refusal))
 }
 
 /// An assertion that may be used once. Its use is remembered until the assertion has expired everywhere.

@@ -68,6 +68,9 @@ pub struct OAuthError {
     pub detail: Cow<'static, str>,
 }
 
+/// What the steps of an answer to a client return.
+pub type Result<T, E = OAuthError> = std::result::Result<T, E>;
+
 const UNAVAILABLE: &str = "The server cannot answer now. Try again soon.";
 
 impl OAuthError {
@@ -102,6 +105,11 @@ impl OAuthError {
             detail: detail.into(),
         }
     }
+
+    /// A fault after which the client may try again. `detail` is for the log.
+    pub(crate) fn unavailable(detail: String) -> Self {
+        Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE, detail: detail.into() }
+    }
 }
 
 impl From<FormError> for OAuthError {
@@ -110,12 +118,5 @@ impl From<FormError> for OAuthError {
             FormError::Malformed => "The body must be form-urlencoded UTF-8 without control characters.",
             FormError::Repeated => "A parameter is repeated.",
         })
-    }
-}
-
-impl OAuthError {
-    /// A fault after which the client may try again. `detail` is for the log.
-    pub(crate) fn unavailable(detail: String) -> Self {
-        Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE, detail: detail.into() }
     }
 }

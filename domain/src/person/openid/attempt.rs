@@ -16,15 +16,13 @@ use zeroize::Zeroizing;
 use crate::base::encoding::base62;
 use crate::base::id::SessionId;
 use crate::base::{digest, strict_json};
-use crate::context::Context;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::origin::Origin;
 use crate::model::ports::TokenRequest;
 use crate::person::openid::discovery::{self, Endpoints};
 use crate::person::openid::id_token::{self, Identity};
-use crate::person::openid::{OpenIdError, RETURN_PATH};
+use crate::person::openid::{OpenIdError, RETURN_PATH, Result};
 use crate::person::sign_in;
+use crate::prelude::{Action, Actor, Context, Event, Target};
 use crate::services::relying_party::{Provider, RelyingParty};
 use crate::store::person::openid::StoredAttempt;
 use crate::store::{self, StoreError};
@@ -78,7 +76,7 @@ pub struct Finished {
     /// The purpose of the attempt.
     pub purpose: AttemptPurpose,
     /// The account that the provider proved.
-    pub proved: Result<Identity, OpenIdError>,
+    pub proved: Result<Identity>,
 }
 
 /// Begins an attempt from `address`.
@@ -91,7 +89,7 @@ pub async fn begin(
     relying_party: &RelyingParty,
     purpose: AttemptPurpose,
     address: Option<IpAddr>,
-) -> Result<StartedAttempt, OpenIdError> {
+) -> Result<StartedAttempt> {
     let endpoints = discovery::endpoints(relying_party, context.now()).await?;
     let (session, return_to) = match purpose {
         AttemptPurpose::SignIn { return_to } => {
@@ -133,7 +131,7 @@ pub async fn finish(
     browser: Option<&str>,
     session: Option<&SessionId>,
     origin: &Origin,
-) -> Result<Finished, OpenIdError> {
+) -> Result<Finished> {
     let browser = browser.ok_or(OpenIdError::NoAttempt)?;
     let (state_hash, browser_hash) = (hash(&returned.state), hash(browser));
     // An invented value must not wait for a write permit.
@@ -163,7 +161,7 @@ async fn prove(
     relying_party: &RelyingParty,
     returned: &Returned,
     browser: &str,
-) -> Result<Identity, OpenIdError> {
+) -> Result<Identity> {
     let endpoints = discovery::endpoints(relying_party, context.now()).await?;
     match &returned.issuer {
         Some(issuer) if *issuer != relying_party.provider.issuer => {
@@ -190,7 +188,7 @@ async fn redeem(
     endpoints: &Endpoints,
     code: &str,
     verifier: &str,
-) -> Result<Zeroizing<String>, OpenIdError> {
+) -> Result<Zeroizing<String>> {
     let request = token_request(&relying_party.provider, endpoints, &redirect_uri(context), code, verifier);
     let answer = relying_party.connection.redeem(&request).await.map_err(OpenIdError::Unavailable)?;
     let body = strict_json::parse(&answer.body);
@@ -262,24 +260,18 @@ fn error_code(error: &str) -> String {
 }
 
 /// Records a sign-in that failed. A failure of the provider does not count against the source address.
-async fn record(
-    context: &Context,
-    relying_party: &RelyingParty,
-    error: &OpenIdError,
-    origin: &Origin,
-) -> Result<(), StoreError> {
+async fn record(context: &Context, relying_party: &RelyingParty, error: &OpenIdError, origin: &Origin) -> Result<()> {
     match error {
         OpenIdError::Unavailable(_) => {
             let mut transaction = context.store.begin().await?;
             sign_in::uncount_source(&mut transaction, origin.address).await?;
-            Ok(transaction.commit().await?)
+            Ok(transaction.commit().await.map_err(StoreError::from)?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
-            let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(
-                json!({ "method": "OpenID", "issuer": relying_party.provider.issuer, "reason": error.to_string() }),
-            );
-            let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-            context.begin_change().await?.commit(&actor, &event).await.map(drop)
+            let issuer = &relying_party.provider.issuer;
+            let details = json!({ "method": "OpenID", "issuer": issuer, "reason": error.to_string() });
+            let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(details);
+            Ok(context.begin_change().await?.commit(&Actor::system_for(origin), &event).await?)
         }
         _ => Ok(()),
     }

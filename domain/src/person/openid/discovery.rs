@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::clock::Timestamp;
-use crate::person::openid::OpenIdError;
+use crate::person::openid::{OpenIdError, Result};
 use crate::services::relying_party::RelyingParty;
 
 /// The parts of the document that we use.
@@ -19,13 +19,13 @@ pub(crate) struct Endpoints {
     pub names_itself: bool,
 }
 
-pub(crate) async fn endpoints(relying_party: &RelyingParty, now: Timestamp) -> Result<Endpoints, OpenIdError> {
+pub(crate) async fn endpoints(relying_party: &RelyingParty, now: Timestamp) -> Result<Endpoints> {
     let issuer = &relying_party.provider.issuer;
     let document = relying_party.keys.document(issuer, now).await;
     read(issuer, &*document.map_err(|error| OpenIdError::Unavailable(error.to_string()))?)
 }
 
-fn read(issuer: &str, document: &Value) -> Result<Endpoints, OpenIdError> {
+fn read(issuer: &str, document: &Value) -> Result<Endpoints> {
     let endpoint = |name: &str| {
         let url = document.get(name).and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
         // Plain http is allowed only when the operator chose it for the issuer itself.

@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::text::printable;
 use crate::crypto::jws::{UncheckedJws, seconds, text};
 use crate::model::person::check_email;
-use crate::person::openid::OpenIdError;
+use crate::person::openid::{OpenIdError, Result};
 use crate::services::relying_party::RelyingParty;
 use crate::token::assertion::check_times;
 
@@ -31,12 +31,7 @@ pub struct Identity {
 ///
 /// The algorithm must be one for which a public key can be registered. So it is neither `none` nor an algorithm whose
 /// key is our client secret.
-pub(crate) async fn verify(
-    relying_party: &RelyingParty,
-    token: &str,
-    nonce: &str,
-    now: Timestamp,
-) -> Result<Identity, OpenIdError> {
+pub(crate) async fn verify(relying_party: &RelyingParty, token: &str, nonce: &str, now: Timestamp) -> Result<Identity> {
     let issuer = &relying_party.provider.issuer;
     let wrong = |detail: &str| OpenIdError::NotProved(format!("ID token: {detail}"));
     let jws = UncheckedJws::parse(token).map_err(wrong)?;

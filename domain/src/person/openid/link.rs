@@ -3,15 +3,11 @@
 use serde_json::json;
 
 use crate::base::id::{OpenIdLinkId, PersonId, SessionId};
-use crate::change::Change;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::origin::Origin;
 use crate::model::person::{Link, Person};
-use crate::person::openid::{Identity, OpenIdError};
+use crate::person::openid::{Identity, OpenIdError, Result};
 use crate::person::sign_in;
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target};
 use crate::services::relying_party::{Provider, RelyingParty};
 use crate::store::{self, StoreError};
 
@@ -31,22 +27,22 @@ pub async fn sign_in(
     relying_party: &RelyingParty,
     identity: &Identity,
     origin: &Origin,
-) -> Result<Person, OpenIdError> {
+) -> Result<Person> {
     let provider = relying_party.provider();
     let mut change = context.begin_change().await?;
     let (person, connected) = match person_of(&mut change, provider, identity).await? {
         Some((_, person)) if person.disabled_at.is_some() => {
-            refuse(change, provider, about(Action::SessionRefused, &person), "the person is disabled", origin).await?;
+            refuse(change, provider, person.event(Action::SessionRefused), "the person is disabled", origin).await?;
             return Err(OpenIdError::Disabled);
         }
         Some((link, person)) => {
             let now = change.now();
-            store::person::openid::note_use(change.transaction(), &link, now).await?;
+            store::person::openid::note_use(&mut change, &link, now).await?;
             (person, None)
         }
         None => match person_by_email(&mut change, provider, identity).await? {
             Some(person) => {
-                let event = insert(context, &mut change, provider, identity, &person, "verified email address").await?;
+                let event = insert(&mut change, provider, identity, &person, "verified email address").await?;
                 (person, Some(event))
             }
             None => {
@@ -56,9 +52,10 @@ pub async fn sign_in(
             }
         },
     };
-    sign_in::uncount_source(change.transaction(), origin.address).await?;
-    let actor = Actor::person(person.id.clone(), person.name.clone()).at(origin.address, origin.agent.as_deref());
-    let started = about(Action::SessionStarted, &person).with(json!({ "method": "OpenID", "issuer": provider.issuer }));
+    sign_in::uncount_source(&mut change, origin.address).await?;
+    let actor = Actor::of(&person).at(origin.address, origin.agent.as_deref());
+    let details = json!({ "method": "OpenID", "issuer": provider.issuer });
+    let started = person.event(Action::SessionStarted).with(details);
     let events: Vec<Event> = connected.into_iter().chain([started]).collect();
     change.commit_all(&actor, &events).await?;
     Ok(person)
@@ -75,7 +72,7 @@ pub async fn connect(
     actor: &Actor,
     person: &PersonId,
     identity: &Identity,
-) -> Result<(), OpenIdError> {
+) -> Result<()> {
     let provider = relying_party.provider();
     let mut change = context.begin_change().await?;
     match person_of(&mut change, provider, identity).await? {
@@ -83,14 +80,13 @@ pub async fn connect(
         Some(_) => return Err(OpenIdError::Taken),
         None => {}
     }
-    if store::person::openid::find(change.transaction(), &provider.issuer, person).await?.is_some() {
+    if store::person::openid::find_in(&mut change, &provider.issuer, person).await?.is_some() {
         return Err(OpenIdError::OtherAccount);
     }
-    let person = store::person::find(change.transaction(), person).await?;
+    let person = store::person::find_in(&mut change, person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(OpenIdError::NoAttempt)?;
-    let event = insert(context, &mut change, provider, identity, &person, "the person").await?;
-    change.commit(actor, &event).await?;
-    Ok(())
+    let event = insert(&mut change, provider, identity, &person, "the person").await?;
+    Ok(change.commit(actor, &event).await?)
 }
 
 /// Disconnects the person's account; false when there is none. The person can still sign in with the password, and
@@ -107,7 +103,7 @@ pub async fn disconnect(
     let mut change = context.begin_change().await?;
     let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
     let now = change.now();
-    let sessions = store::person::session::end_all(change.transaction(), person, Some(keep), now).await?;
+    let sessions = store::person::session::end_all(&mut change, person, Some(keep), now).await?;
     let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), actor.name())
         .with(json!({ "issuer": provider.issuer, "account": account, "sessions_ended": sessions }));
     change.commit(actor, &event).await?;
@@ -121,11 +117,11 @@ pub(crate) async fn remove(
     provider: &Provider,
     person: &PersonId,
 ) -> Result<Option<String>, StoreError> {
-    let Some(link) = store::person::openid::find(change.transaction(), &provider.issuer, person).await? else {
+    let Some(link) = store::person::openid::find_in(change, &provider.issuer, person).await? else {
         return Ok(None);
     };
     let now = change.now();
-    store::person::openid::remove(change.transaction(), &link.id, now).await?;
+    store::person::openid::remove(change, &link.id, now).await?;
     Ok(Some(link.account))
 }
 
@@ -133,11 +129,10 @@ async fn person_of(
     change: &mut Change<'_>,
     provider: &Provider,
     identity: &Identity,
-) -> Result<Option<(OpenIdLinkId, Person)>, OpenIdError> {
-    let link =
-        store::person::openid::find_by_subject(change.transaction(), &provider.issuer, &identity.subject).await?;
+) -> Result<Option<(OpenIdLinkId, Person)>> {
+    let link = store::person::openid::find_by_subject(change, &provider.issuer, &identity.subject).await?;
     let Some(link) = link else { return Ok(None) };
-    let person = store::person::find(change.transaction(), &link.person).await?.ok_or(Fault::Damaged)?;
+    let person = store::person::find_in(change, &link.person).await?.ok_or(Fault::Damaged)?;
     Ok(Some((link.id, person)))
 }
 
@@ -149,54 +144,36 @@ async fn person_of(
 ///   decided;
 /// - people with a second factor, which an address at the provider must not bypass. They connect the account
 ///   themselves.
-async fn person_by_email(
-    change: &mut Change<'_>,
-    provider: &Provider,
-    identity: &Identity,
-) -> Result<Option<Person>, OpenIdError> {
+async fn person_by_email(change: &mut Change<'_>, provider: &Provider, identity: &Identity) -> Result<Option<Person>> {
     let Some(email) = identity.verified_email.as_deref().filter(|_| provider.link_by_email) else { return Ok(None) };
-    let person = store::person::find_by_email(change.transaction(), email).await?;
+    let person = store::person::find_by_email_in(change, email).await?;
     let eligible = |person: &Person| person.disabled_at.is_none() && !person.factors.any();
     let Some(person) = person.filter(eligible) else { return Ok(None) };
-    let was_connected =
-        store::person::openid::was_connected(change.transaction(), &provider.issuer, &person.id).await?;
+    let was_connected = store::person::openid::was_connected(change, &provider.issuer, &person.id).await?;
     Ok((!was_connected).then_some(person))
 }
 
 async fn insert(
-    context: &Context,
     change: &mut Change<'_>,
     provider: &Provider,
     identity: &Identity,
     person: &Person,
     by: &str,
-) -> Result<Event, OpenIdError> {
+) -> Result<Event> {
     let link = Link {
-        id: OpenIdLinkId::generate(context.random.as_ref()),
+        id: OpenIdLinkId::generate(change.context().random.as_ref()),
         person: person.id.clone(),
         subject: identity.subject.clone(),
         account: identity.account.clone(),
         connected_at: change.now(),
         last_used_at: None,
     };
-    store::person::openid::insert(change.transaction(), &provider.issuer, &link).await?;
+    store::person::openid::insert(change, &provider.issuer, &link).await?;
     let details = json!({ "issuer": provider.issuer, "account": link.account, "by": by });
-    Ok(about(Action::PersonOpenIdConnected, person).with(details))
+    Ok(person.event(Action::PersonOpenIdConnected).with(details))
 }
 
-fn about(action: Action, person: &Person) -> Event {
-    Event::new(action, Target::Person, person.id.as_str(), &person.name)
-}
-
-async fn refuse(
-    change: Change<'_>,
-    provider: &Provider,
-    event: Event,
-    reason: &str,
-    origin: &Origin,
-) -> Result<(), OpenIdError> {
+async fn refuse(change: Change<'_>, provider: &Provider, event: Event, reason: &str, origin: &Origin) -> Result<()> {
     let event = event.with(json!({ "method": "OpenID", "issuer": provider.issuer, "reason": reason }));
-    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    change.commit(&actor, &event).await?;
-    Ok(())
+    Ok(change.commit(&Actor::system_for(origin), &event).await?)
 }

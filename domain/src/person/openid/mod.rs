@@ -23,58 +23,56 @@ pub mod link;
 
 use std::time::Duration;
 
-use crate::error::{Fault, through_fault};
+use crate::error::operation_error;
 use crate::person::sign_in::SignInError;
-use crate::store::StoreError;
 
 pub use id_token::Identity;
 
 /// The path of our redirect URI, to which the provider sends browsers back.
 pub const RETURN_PATH: &str = "/login/openid/return";
 
-/// Why no person was signed in or connected.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenIdError {
-    /// The provider does not answer, or its answer does not follow OpenID Connect.
-    #[error("the provider is not available: {0}")]
-    Unavailable(String),
-    /// The attempt was not begun in this browser and session, has expired, or came back before.
-    #[error("there is no such attempt")]
-    NoAttempt,
-    /// The person cancelled at the provider.
-    #[error("it was cancelled at the provider")]
-    Cancelled,
-    /// The provider refused: its error code (RFC 6749 §4.1.2.1), or an empty text when the code is not valid.
-    #[error("the provider refused it: {0}")]
-    Refused(String),
-    /// The answer proves nothing. The text has names of claims and the expected values, but nothing of the answer
-    /// itself.
-    #[error("what the provider sent is not accepted: {0}")]
-    NotProved(String),
-    /// No person here is connected to the account.
-    #[error("nobody is connected to the account")]
-    NotConnected,
-    /// The person who is connected to the account is disabled.
-    #[error("the person is disabled")]
-    Disabled,
-    /// Another person is connected to the account.
-    #[error("another person is connected to the account")]
-    Taken,
-    /// The person is connected to another account at the provider.
-    #[error("the person is connected to another account")]
-    OtherAccount,
-    /// Too many attempts; nothing was begun.
-    #[error("too many attempts")]
-    Throttled {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why no person was signed in or connected.
+    pub enum OpenIdError {
+        /// The provider does not answer, or its answer does not follow OpenID Connect.
+        #[error("the provider is not available: {0}")]
+        Unavailable(String),
+        /// The attempt was not begun in this browser and session, has expired, or came back before.
+        #[error("there is no such attempt")]
+        NoAttempt,
+        /// The person cancelled at the provider.
+        #[error("it was cancelled at the provider")]
+        Cancelled,
+        /// The provider refused: its error code (RFC 6749 §4.1.2.1), or an empty text when the code is not valid.
+        #[error("the provider refused it: {0}")]
+        Refused(String),
+        /// The answer proves nothing. The text has names of claims and the expected values, but nothing of the answer
+        /// itself.
+        #[error("what the provider sent is not accepted: {0}")]
+        NotProved(String),
+        /// No person here is connected to the account.
+        #[error("nobody is connected to the account")]
+        NotConnected,
+        /// The person who is connected to the account is disabled.
+        #[error("the person is disabled")]
+        Disabled,
+        /// Another person is connected to the account.
+        #[error("another person is connected to the account")]
+        Taken,
+        /// The person is connected to another account at the provider.
+        #[error("the person is connected to another account")]
+        OtherAccount,
+        /// Too many attempts; nothing was begun.
+        #[error("too many attempts")]
+        Throttled {
+            /// When to try again.
+            retry_after: Duration,
+        },
+    }
 }
 
-through_fault!(OpenIdError: StoreError);
+/// What the steps of such a sign-in return.
+pub type Result<T, E = OpenIdError> = std::result::Result<T, E>;
 
 impl From<SignInError> for OpenIdError {
     fn from(error: SignInError) -> Self {

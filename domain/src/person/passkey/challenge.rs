@@ -45,20 +45,21 @@ pub(crate) enum State {
     Proving(Box<DiscoverableAuthentication>),
 }
 
+/// What the browser carries.
 #[derive(Serialize, Deserialize)]
-struct Carried {
+pub(crate) struct CarriedChallenge {
     purpose: ChallengePurpose,
     person: Option<String>,
     expires_at: i64,
-    nonce: String,
-    state: State,
-}
-
-/// A state that we made for this purpose, in time.
-pub(crate) struct OpenedChallenge {
-    /// The value that is used up with the answer.
+    /// The value that is used up with the answer, even when the answer is late.
     pub nonce: String,
     pub state: State,
+}
+
+impl CarriedChallenge {
+    pub(crate) fn is_in_time(&self, context: &Context) -> bool {
+        context.now().millis() < self.expires_at
+    }
 }
 
 pub(crate) fn seal(
@@ -68,7 +69,7 @@ pub(crate) fn seal(
     state: State,
     options: Value,
 ) -> Challenge {
-    let carried = Carried {
+    let carried = CarriedChallenge {
         purpose,
         person: person.map(ToString::to_string),
         expires_at: context.now().plus(LIFETIME).millis(),
@@ -80,35 +81,19 @@ pub(crate) fn seal(
     Challenge { options, state: format!("{}.{mac}", URL_SAFE_NO_PAD.encode(text)) }
 }
 
-pub(crate) fn open(
-    context: &Context,
-    purpose: ChallengePurpose,
-    person: Option<&PersonId>,
-    state: &str,
-) -> Option<OpenedChallenge> {
-    let carried = read(context, purpose, person, state)?;
-    (context.now().millis() < carried.expires_at)
-        .then_some(OpenedChallenge { nonce: carried.nonce, state: carried.state })
-}
-
-/// The value that is used up with the answer, even when the answer is late.
-pub(crate) fn nonce_of(
-    context: &Context,
-    purpose: ChallengePurpose,
-    person: Option<&PersonId>,
-    state: &str,
-) -> Option<String> {
-    read(context, purpose, person, state).map(|carried| carried.nonce)
-}
-
 /// A state that we made for this purpose, in time or not.
-fn read(context: &Context, purpose: ChallengePurpose, person: Option<&PersonId>, state: &str) -> Option<Carried> {
+pub(crate) fn read(
+    context: &Context,
+    purpose: ChallengePurpose,
+    person: Option<&PersonId>,
+    state: &str,
+) -> Option<CarriedChallenge> {
     let (text, mac) = state.split_once('.')?;
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     if !context.keys.forms.verify_parts(&["passkey challenge", &text], mac) {
         return None;
     }
-    let carried: Carried = serde_json::from_str(&text).ok()?;
+    let carried: CarriedChallenge = serde_json::from_str(&text).ok()?;
     let is_for_this = carried.purpose == purpose && carried.person.as_deref() == person.map(PersonId::as_str);
     is_for_this.then_some(carried)
 }

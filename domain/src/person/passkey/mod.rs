@@ -14,18 +14,14 @@ use serde_json::json;
 use webauthn_rs::prelude::{self as webauthn, Url, Uuid, Webauthn, WebauthnBuilder};
 
 use crate::base::id::{PasskeyId, PersonId};
-use crate::change::Change;
-use crate::context::Context;
+use crate::base::text::debug_as;
 use crate::crypto::recovery_code::RecoveryCode;
-use crate::error::{Fault, through_fault};
 use crate::idempotency;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
-use crate::model::field_error::FieldError;
 use crate::model::person::{Passkey, Person, check_name};
 use crate::model::settings::Settings;
-use crate::person::passkey::challenge::{OpenedChallenge, State};
+use crate::person::passkey::challenge::{CarriedChallenge, State};
 use crate::person::second_factor;
+use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, operation_error};
 use crate::store::person::passkey::StoredPasskey;
 use crate::store::{self, StoreError};
 
@@ -43,30 +39,19 @@ pub struct PasskeyAnswer {
     pub credential: String,
 }
 
-impl std::fmt::Debug for PasskeyAnswer {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("PasskeyAnswer(redacted)")
+debug_as!(PasskeyAnswer, "PasskeyAnswer(redacted)");
+
+operation_error! {
+    /// Why no passkey was added or removed.
+    pub enum PasskeyError: Invalid {
+        /// The form was sent before, and the passkey was added at that time.
+        #[error("the form was sent before")]
+        AlreadySubmitted,
+        /// There is no such passkey, or passkeys are not possible here.
+        #[error("there is no such passkey")]
+        NotFound,
     }
 }
-
-/// Why no passkey was added or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum PasskeyError {
-    /// The input is wrong; nothing was changed.
-    #[error("the input is not valid")]
-    Invalid(Vec<FieldError>),
-    /// The form was sent before, and the passkey was added at that time.
-    #[error("the form was sent before")]
-    AlreadySubmitted,
-    /// There is no such passkey, or passkeys are not possible here.
-    #[error("there is no such passkey")]
-    NotFound,
-    /// A fault that is not in the input.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-through_fault!(PasskeyError: StoreError);
 
 /// The relying party, named after the public address. [`None`]: browsers have no passkeys for bare IP addresses.
 fn relying_party(settings: &Settings) -> Option<Webauthn> {
@@ -127,8 +112,8 @@ pub async fn begin_proof(
 
 /// Whether this answer added a passkey before. The age of its challenge does not matter.
 pub async fn was_added(context: &Context, person: &PersonId, answer: &PasskeyAnswer) -> Result<bool, Fault> {
-    match challenge::nonce_of(context, ChallengePurpose::Add, Some(person), &answer.state) {
-        Some(nonce) => Ok(idempotency::result_of(context, &nonce).await?.is_some()),
+    match challenge::read(context, ChallengePurpose::Add, Some(person), &answer.state) {
+        Some(carried) => Ok(idempotency::result_of(context, &carried.nonce).await?.is_some()),
         None => Ok(false),
     }
 }
@@ -142,16 +127,14 @@ pub async fn add(
     name: &str,
     answer: &PasskeyAnswer,
 ) -> Result<Vec<RecoveryCode>, PasskeyError> {
-    let invalid = |field, message: String| PasskeyError::Invalid(vec![FieldError::new(field, message)]);
     let name = name.trim();
-    check_name(name).map_err(|message| invalid("name", message))?;
-    let refused =
-        || invalid("passkey", "No passkey was added. Press “Add a passkey” and follow your browser.".to_owned());
+    check_name(name).at("name")?;
+    let refused = || FieldError::new("passkey", "No passkey was added. Press “Add a passkey” and follow your browser.");
     let party = relying_party(&context.settings).ok_or(PasskeyError::NotFound)?;
-    let Some(OpenedChallenge { nonce, state: State::Adding(state) }) =
-        challenge::open(context, ChallengePurpose::Add, Some(&person.id), &answer.state)
-    else {
-        return Err(refused());
+    let carried = challenge::read(context, ChallengePurpose::Add, Some(&person.id), &answer.state);
+    let carried = carried.filter(|carried| carried.is_in_time(context));
+    let Some(CarriedChallenge { nonce, state: State::Adding(state), .. }) = carried else {
+        return Err(refused().into());
     };
     let credential = serde_json::from_str(&answer.credential).map_err(|_| refused())?;
     let made = party.finish_passkey_registration(&credential, &state).map_err(|_| refused())?;
@@ -166,35 +149,31 @@ pub async fn add(
         credential: json!(made).to_string(),
     };
     let mut change = context.begin_change().await?;
-    if change.use_form_token(Some(&nonce), stored.passkey.id.as_str()).await?.is_some() {
-        return Err(PasskeyError::AlreadySubmitted);
-    }
-    if store::person::passkey::of_person(change.transaction(), &person.id).await?.len() >= MOST_PASSKEYS {
+    let sent_before = |_: &str| Some(PasskeyError::AlreadySubmitted);
+    change.use_form_token(Some(&nonce), stored.passkey.id.as_str(), sent_before).await?;
+    if store::person::passkey::of_person(&mut **change, &person.id).await?.len() >= MOST_PASSKEYS {
         let message = format!("You have {MOST_PASSKEYS} passkeys. Remove one that you do not use.");
-        return Err(invalid("passkey", message));
+        return Err(FieldError::new("passkey", message).into());
     }
     let credential_id = URL_SAFE_NO_PAD.encode(made.cred_id());
-    store::person::passkey::insert(change.transaction(), &stored, &credential_id).await.map_err(
-        |error| match error {
-            StoreError::Conflict => invalid("passkey", "This passkey is here already.".to_owned()),
-            error => error.into(),
-        },
-    )?;
-    let codes = second_factor::first_codes(context, &mut change, person).await?;
-    change.commit(actor, &event(Action::PasskeyAdded, person, name)).await?;
+    match store::person::passkey::insert(&mut change, &stored, &credential_id).await {
+        Err(StoreError::Conflict) => return Err(FieldError::new("passkey", "This passkey is here already.").into()),
+        result => result?,
+    }
+    let codes = second_factor::first_codes(&mut change, person).await?;
+    change.commit(actor, &person.event(Action::PasskeyAdded).with(json!({ "name": name }))).await?;
     Ok(codes)
 }
 
 /// Removes a passkey of the person. With the last second factor the recovery codes are removed too.
 pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &PasskeyId) -> Result<(), PasskeyError> {
     let mut change = context.begin_change().await?;
-    let own = store::person::passkey::of_person(change.transaction(), &person.id).await?;
+    let own = store::person::passkey::of_person(&mut **change, &person.id).await?;
     let name = own.into_iter().find(|stored| stored.passkey.id == *id).ok_or(PasskeyError::NotFound)?.passkey.name;
     let now = change.now();
-    store::person::passkey::remove(change.transaction(), &person.id, Some(id), now).await?;
+    store::person::passkey::remove(&mut change, &person.id, Some(id), now).await?;
     second_factor::forget_codes_of_nothing(&mut change, person).await?;
-    change.commit(actor, &event(Action::PasskeyRemoved, person, &name)).await?;
-    Ok(())
+    Ok(change.commit(actor, &person.event(Action::PasskeyRemoved).with(json!({ "name": name }))).await?)
 }
 
 /// An answer whose signature is right.
@@ -238,12 +217,13 @@ pub(crate) async fn verify(
     answer: &PasskeyAnswer,
 ) -> Result<Verdict, Fault> {
     let Some(party) = relying_party(&context.settings) else { return Ok(Verdict::Refused(None)) };
-    let opened = challenge::open(context, purpose, person, &answer.state);
+    let carried = challenge::read(context, purpose, person, &answer.state);
+    let opened = carried.filter(|carried| carried.is_in_time(context));
     let Some((answer, stored)) = named(context, answer).await? else { return Ok(Verdict::Refused(None)) };
     let Some(owner) = store::person::find(&context.store, &stored.passkey.person).await? else {
         return Ok(Verdict::Refused(None));
     };
-    let Some(OpenedChallenge { nonce, state: State::Proving(state) }) = opened else {
+    let Some(CarriedChallenge { nonce, state: State::Proving(state), .. }) = opened else {
         return Ok(Verdict::Refused(Some(Box::new(owner))));
     };
     // When the person is not known beforehand, the answer must name its owner. When the person is known, the owner must
@@ -280,11 +260,11 @@ pub(crate) async fn begin_proved<'context>(
 /// Uses up the challenge and stores the use of the passkey, in the transaction of the action that it allows. Returns
 /// false when another request used the challenge before.
 pub(crate) async fn use_proof(change: &mut Change<'_>, proved: &Proved) -> Result<bool, StoreError> {
-    if change.use_form_token(Some(&proved.nonce), proved.stored.passkey.id.as_str()).await?.is_some() {
+    if change.use_once(&proved.nonce, proved.stored.passkey.id.as_str()).await?.is_some() {
         return Ok(false);
     }
     let now = change.now();
-    store::person::passkey::note_use(change.transaction(), &proved.stored, &proved.credential, now).await
+    store::person::passkey::note_use(change, &proved.stored, &proved.credential, now).await
 }
 
 fn read(stored: &StoredPasskey) -> Result<webauthn::Passkey, Fault> {
@@ -303,8 +283,4 @@ fn handle_of(person: &PersonId) -> Uuid {
     let mut handle = [0; 16];
     handle.copy_from_slice(&hash.as_ref()[..16]);
     Uuid::from_bytes(handle)
-}
-
-fn event(action: Action, person: &Person, name: &str) -> Event {
-    Event::new(action, Target::Person, person.id.as_str(), &person.name).with(json!({ "name": name }))
 }

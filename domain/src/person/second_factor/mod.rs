@@ -12,40 +12,29 @@ pub use self::enrolment::{
 };
 pub(crate) use self::enrolment::{first_codes, forget_codes_of_nothing, remove_everything};
 
-use crate::change::Change;
-use crate::context::Context;
+use crate::base::word_enum::word_enum;
 use crate::crypto::recovery_code::RecoveryCode;
 use crate::crypto::totp::{self, TotpSecret};
-use crate::error::Fault;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
+use crate::prelude::{Action, Change, Event, Fault};
 use crate::store;
 
-/// The second factor that a person used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
-    /// A code of the authenticator app.
-    App,
-    /// A recovery code, used up now.
-    RecoveryCode,
-    /// A passkey.
-    Passkey,
+word_enum! {
+    /// The second factor that a person used.
+    pub enum Means {
+        /// A code of the authenticator app.
+        App = "authenticator_app",
+        /// A recovery code, used up now.
+        RecoveryCode = "recovery_code",
+        /// A passkey.
+        Passkey = "passkey",
+    }
 }
 
 impl Means {
-    /// The word in the audit log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::App => "authenticator_app",
-            Self::RecoveryCode => "recovery_code",
-            Self::Passkey => "passkey",
-        }
-    }
-
     /// The audit event for the use itself, in addition to the event of the action.
     pub(crate) fn event(self, person: &Person) -> Option<Event> {
-        (self == Self::RecoveryCode)
-            .then(|| Event::new(Action::RecoveryCodeUsed, Target::Person, person.id.as_str(), &person.name))
+        (self == Self::RecoveryCode).then(|| person.event(Action::RecoveryCodeUsed))
     }
 }
 
@@ -56,25 +45,20 @@ pub(crate) fn is_recovery_code(typed: &str) -> bool {
 
 /// Uses up the code that a person typed: a code of the app or a recovery code. [`None`]: the code is neither, or was
 /// used before.
-pub(crate) async fn use_code(
-    context: &Context,
-    change: &mut Change<'_>,
-    person: &Person,
-    typed: &str,
-) -> Result<Option<Means>, Fault> {
-    let now = change.now();
+pub(crate) async fn use_code(change: &mut Change<'_>, person: &Person, typed: &str) -> Result<Option<Means>, Fault> {
+    let (context, now) = (change.context(), change.now());
     // Apps show codes in two groups.
     let digits: String = typed.chars().filter(|character| !character.is_whitespace()).collect();
     if digits.len() == totp::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let stored = store::person::second_factor::app(change.transaction(), &person.id).await?;
+        let stored = store::person::second_factor::app(&mut ***change, &person.id).await?;
         let Some(stored) = stored.filter(|app| app.confirmed_at.is_some()) else { return Ok(None) };
         let secret = TotpSecret::unwrap(&context.keys.master, &stored.wrapped)?;
         let Some(step) = secret.step_of(&digits, now) else { return Ok(None) };
-        let used = store::person::second_factor::use_step(change.transaction(), &person.id, step).await?;
+        let used = store::person::second_factor::use_step(change, &person.id, step).await?;
         return Ok(used.then_some(Means::App));
     }
     let Some(code) = RecoveryCode::parse(typed) else { return Ok(None) };
     let hash = code.hash(&context.keys.forms, &person.id);
-    let used = store::person::second_factor::use_recovery_code(change.transaction(), &person.id, &hash, now).await?;
+    let used = store::person::second_factor::use_recovery_code(change, &person.id, &hash, now).await?;
     Ok(used.then_some(Means::RecoveryCode))
 }

@@ -17,18 +17,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::base::clock::Timestamp;
 use crate::base::encoding::base62;
 use crate::base::id::PersonId;
 use crate::base::network::network_of;
-use crate::context::Context;
 use crate::crypto::password::Password;
-use crate::error::{Fault, through_fault};
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor;
+use crate::prelude::{Action, Actor, Context, Event, Target, Timestamp, operation_error};
 use crate::store::{self, StoreError, Transaction};
 
 /// A count starts again at zero after this time.
@@ -99,37 +95,39 @@ pub enum ConfirmationProof {
     Passkey(PasskeyAnswer),
 }
 
-/// Why a person is not signed in.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// There is no such account, or the password is wrong. The caller never learns which.
-    #[error("the email address or the password is wrong")]
-    Refused,
-    /// The password was right. The code was wrong, or was used before.
-    #[error("the code is wrong")]
-    WrongCode,
-    /// The passkey was not accepted.
-    #[error("the passkey was not accepted")]
-    WrongPasskey,
-    /// The second step came too late, or the password was changed since the first.
-    #[error("the sign-in took too long")]
-    TooLate,
-    /// Too many failures. Nothing was checked.
-    #[error("too many failed sign-ins")]
-    Throttled {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still accepted.
-    #[error("too many wrong codes")]
-    TooManyCodes {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// A fault of ours.
-    #[error(transparent)]
-    Fault(#[from] Fault),
+operation_error! {
+    /// Why a person is not signed in.
+    pub enum SignInError {
+        /// There is no such account, or the password is wrong. The caller never learns which.
+        #[error("the email address or the password is wrong")]
+        Refused,
+        /// The password was right. The code was wrong, or was used before.
+        #[error("the code is wrong")]
+        WrongCode,
+        /// The passkey was not accepted.
+        #[error("the passkey was not accepted")]
+        WrongPasskey,
+        /// The second step came too late, or the password was changed since the first.
+        #[error("the sign-in took too long")]
+        TooLate,
+        /// Too many failures. Nothing was checked.
+        #[error("too many failed sign-ins")]
+        Throttled {
+            /// When to try again.
+            retry_after: Duration,
+        },
+        /// Too many wrong codes of the app, so the code was not checked. A recovery code or a passkey is still
+        /// accepted.
+        #[error("too many wrong codes")]
+        TooManyCodes {
+            /// When to try again.
+            retry_after: Duration,
+        },
+    }
 }
+
+/// What the steps of a sign-in return.
+pub type Result<T, E = SignInError> = std::result::Result<T, E>;
 
 impl SignInError {
     /// The text for a person who was asked for their password again.
@@ -160,10 +158,8 @@ pub fn wait_words(wait: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-through_fault!(SignInError: StoreError);
-
 /// Checks an attempt. Returns the person, or says that a second step is needed.
-pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome, SignInError> {
+pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcome> {
     let email = attempt.email.trim().to_lowercase();
     let person = store::person::find_by_email(&context.store, &email).await?;
     let known_device = person.as_ref().is_some_and(|person| {
@@ -173,7 +169,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
     count(context, &buckets).await?;
 
     let stored = person.as_ref().map(|person| person.password.clone());
-    let proved = context.hashing.verify(attempt.password, stored).await.map_err(Fault::from)?;
+    let proved = context.hashing.verify(attempt.password, stored).await?;
     match person {
         Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {
             // The actor is not the person yet: so far only the password is known to be right.
@@ -181,10 +177,9 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
             second_step::begin(context, &buckets, &person, &actor, attempt.next).await.map(SignInOutcome::SecondStep)
         }
         Some(person) if proved && person.disabled_at.is_none() => {
-            let actor =
-                Actor::person(person.id.clone(), person.name.clone()).at(attempt.address, attempt.agent.as_deref());
+            let actor = Actor::of(&person).at(attempt.address, attempt.agent.as_deref());
             let mut change = context.begin_change().await?;
-            forgive(change.transaction(), &buckets).await?;
+            forgive(&mut change, &buckets).await?;
             change.commit(&actor, &started(&person)).await?;
             Ok(SignInOutcome::Whole(person))
         }
@@ -202,12 +197,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
 ///
 /// Attempts are counted like a sign-in from a known browser. Codes are counted together with the codes of all known
 /// browsers, so an attacker who took over a session gets no additional guesses a day.
-pub async fn confirm(
-    context: &Context,
-    actor: &Actor,
-    person: &Person,
-    proof: ConfirmationProof,
-) -> Result<(), SignInError> {
+pub async fn confirm(context: &Context, actor: &Actor, person: &Person, proof: ConfirmationProof) -> Result<()> {
     let buckets = [Bucket::new(BucketKind::Attempts, format!("confirm:{}", person.id), DEVICE_LIMIT)];
     count(context, &buckets).await?;
     let (password, code) = match proof {
@@ -218,12 +208,11 @@ pub async fn confirm(
                 record_refusal(context, actor, Some(person), "wrong passkey").await?;
                 return Err(SignInError::WrongPasskey);
             };
-            forgive(change.transaction(), &buckets).await?;
-            change.commit_all(actor, &[]).await?;
-            return Ok(());
+            forgive(&mut change, &buckets).await?;
+            return Ok(change.commit_all(actor, &[]).await.map(drop)?);
         }
     };
-    if !context.hashing.verify(password, Some(person.password.clone())).await.map_err(Fault::from)? {
+    if !context.hashing.verify(password, Some(person.password.clone())).await? {
         record_refusal(context, actor, Some(person), "wrong email address or password").await?;
         return Err(SignInError::Refused);
     }
@@ -234,22 +223,21 @@ pub async fn confirm(
     let mut change = context.begin_change().await?;
     let mut events = Vec::new();
     if person.factors.any() {
-        let Some(means) = second_factor::use_code(context, &mut change, person, &code).await? else {
+        let Some(means) = second_factor::use_code(&mut change, person, &code).await? else {
             drop(change);
             record_refusal(context, actor, Some(person), "wrong code").await?;
             return Err(SignInError::WrongCode);
         };
         events.extend(means.event(person));
     }
-    forgive(change.transaction(), &buckets).await?;
-    forgive(change.transaction(), &codes).await?;
-    change.commit_all(actor, &events).await?;
-    Ok(())
+    forgive(&mut change, &buckets).await?;
+    forgive(&mut change, &codes).await?;
+    Ok(change.commit_all(actor, &events).await.map(drop)?)
 }
 
 /// Counts an attempt that another server will decide about, before that decision. The person is not known yet, so the
 /// attempt counts only for its source address.
-pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<(), SignInError> {
+pub(crate) async fn count_source(context: &Context, address: Option<IpAddr>) -> Result<()> {
     count(context, address.map(of_address).as_slice()).await
 }
 
@@ -357,7 +345,7 @@ fn of_address(address: IpAddr) -> Bucket {
 
 /// Counts the attempt in each bucket, in their order. The first full bucket refuses the attempt, and nothing is
 /// written.
-async fn count(context: &Context, buckets: &[Bucket]) -> Result<(), SignInError> {
+async fn count(context: &Context, buckets: &[Bucket]) -> Result<()> {
     if buckets.is_empty() {
         return Ok(());
     }
@@ -406,21 +394,15 @@ async fn forgive(transaction: &mut Transaction, buckets: &[Bucket]) -> Result<()
 }
 
 fn started(person: &Person) -> Event {
-    Event::new(Action::SessionStarted, Target::Person, person.id.as_str(), &person.name)
+    person.event(Action::SessionStarted)
 }
 
 /// Records the refusal. The entry names the account when it exists. It never holds the typed text, which may be a
 /// password in the wrong field.
-async fn record_refusal(
-    context: &Context,
-    actor: &Actor,
-    person: Option<&Person>,
-    reason: &str,
-) -> Result<(), StoreError> {
+async fn record_refusal(context: &Context, actor: &Actor, person: Option<&Person>, reason: &str) -> Result<()> {
     let event = match person {
-        Some(person) => Event::new(Action::SessionRefused, Target::Person, person.id.as_str(), &person.name),
+        Some(person) => person.event(Action::SessionRefused),
         None => Event::new(Action::SessionRefused, Target::Session, "", "Unknown account"),
     };
-    let event = event.with(json!({ "reason": reason }));
-    context.begin_change().await?.commit(actor, &event).await.map(drop)
+    Ok(context.begin_change().await?.commit(actor, &event.with(json!({ "reason": reason }))).await?)
 }

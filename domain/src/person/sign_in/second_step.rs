@@ -17,17 +17,14 @@ use serde_json::json;
 
 use crate::base::digest;
 use crate::base::encoding::base62;
-use crate::context::Context;
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::audit::{Action, Event, Target};
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer};
 use crate::person::second_factor::{self, Means};
 use crate::person::sign_in::{
-    Bucket, BucketKind, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown, of_address,
-    of_device, started,
+    Bucket, BucketKind, Result, ShownFactor, SignInError, buckets_of_the_unguessable, count, forgive, has_shown,
+    of_address, of_device, started,
 };
+use crate::prelude::{Action, Actor, Context, Fault};
 use crate::store;
 use crate::store::person::second_factor::PendingSignIn;
 
@@ -82,26 +79,23 @@ pub(crate) async fn begin(
     person: &Person,
     actor: &Actor,
     next: String,
-) -> Result<String, SignInError> {
+) -> Result<String> {
     let token = base62::random(context.random.as_ref(), 43);
     let pending = PendingSignIn { person: person.id.clone(), next };
     let mut change = context.begin_change().await?;
     let (hash, expires_at) = (digest::sha256(token.as_bytes()), change.now().plus(LIFETIME));
-    let transaction = change.transaction();
-    forgive(transaction, buckets).await?;
-    store::person::second_factor::insert_pending(transaction, &hash, &pending, person.password_changed_at, expires_at)
-        .await?;
-    let event = Event::new(Action::SessionSecondStepAsked, Target::Person, person.id.as_str(), &person.name);
-    change.commit(actor, &event).await?;
+    let password_of = person.password_changed_at;
+    forgive(&mut change, buckets).await?;
+    store::person::second_factor::insert_pending(&mut change, &hash, &pending, password_of, expires_at).await?;
+    change.commit(actor, &person.event(Action::SessionSecondStepAsked)).await?;
     Ok(token)
 }
 
 /// The sign-in that waits for this browser. [`None`]: there is none, or it has expired.
 pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fault> {
     let hash = digest::sha256(token.as_bytes());
-    let Some(pending) = store::person::second_factor::find_pending(&context.store, &hash, context.now()).await? else {
-        return Ok(None);
-    };
+    let found = store::person::second_factor::find_pending(context.store.reads(), &hash, context.now()).await?;
+    let Some(pending) = found else { return Ok(None) };
     let person = store::person::find(&context.store, &pending.person).await?;
     Ok(person.map(|person| Waiting { person, next: pending.next }))
 }
@@ -112,7 +106,7 @@ pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fau
 ///
 /// [`SignInError::TooLate`] when the sign-in has to begin again, [`SignInError::WrongCode`] or
 /// [`SignInError::WrongPasskey`] when the person may try again.
-pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting, SignInError> {
+pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waiting> {
     let waiting = find(context, &step.token).await?.ok_or(SignInError::TooLate)?;
     let person = &waiting.person;
     let buckets = buckets(context, &step, person);
@@ -121,7 +115,7 @@ pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waitin
     let proved = match &step.proof {
         SecondStepProof::Code(code) => {
             let mut change = context.begin_change().await?;
-            second_factor::use_code(context, &mut change, person, code).await?.map(|means| (change, means))
+            second_factor::use_code(&mut change, person, code).await?.map(|means| (change, means))
         }
         SecondStepProof::Passkey(answer) => {
             passkey::begin_proved(context, ChallengePurpose::SecondStep, &person.id, answer)
@@ -140,11 +134,11 @@ pub async fn finish(context: &Context, step: SecondStepAttempt) -> Result<Waitin
     };
     // When two requests finish the same sign-in with two different codes, only one succeeds.
     let hash = digest::sha256(step.token.as_bytes());
-    if !store::person::second_factor::use_pending(change.transaction(), &hash).await? {
+    if !store::person::second_factor::use_pending(&mut change, &hash).await? {
         return Err(SignInError::TooLate);
     }
-    forgive(change.transaction(), &buckets).await?;
-    let actor = Actor::person(person.id.clone(), person.name.clone()).at(step.address, step.agent.as_deref());
+    forgive(&mut change, &buckets).await?;
+    let actor = Actor::of(person).at(step.address, step.agent.as_deref());
     let started = started(person).with(json!({ "second_factor": means.as_str() }));
     let events: Vec<_> = means.event(person).into_iter().chain([started]).collect();
     change.commit_all(&actor, &events).await?;

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::context::Context;
-use crate::model::actor::Actor;
 use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
-use crate::person::sign_in::{SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started};
+use crate::person::sign_in::{
+    Result, SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started,
+};
+use crate::prelude::{Actor, Context};
 
 /// Checks an answer to a challenge of [`ChallengePurpose::SignIn`] and returns the person. The answer is the same for
 /// unknown passkeys, wrong signatures and disabled people.
@@ -22,7 +23,7 @@ pub async fn sign_in_with_passkey(
     address: Option<IpAddr>,
     agent: Option<&str>,
     device: Option<&str>,
-) -> Result<Person, SignInError> {
+) -> Result<Person> {
     let claimed = passkey::owner(context, answer).await?;
     let buckets = buckets_of_the_unguessable(context, claimed.as_ref(), address, device);
     count(context, &buckets).await?;
@@ -30,9 +31,9 @@ pub async fn sign_in_with_passkey(
         Verdict::Proved(proved) => {
             let mut change = context.begin_change().await?;
             if passkey::use_proof(&mut change, &proved).await? {
-                forgive(change.transaction(), &buckets).await?;
+                forgive(&mut change, &buckets).await?;
                 let person = proved.person;
-                let actor = Actor::person(person.id.clone(), person.name.clone()).at(address, agent);
+                let actor = Actor::of(&person).at(address, agent);
                 let event = started(&person).with(json!({ "second_factor": Means::Passkey.as_str() }));
                 change.commit(&actor, &event).await?;
                 return Ok(person);

@@ -14,13 +14,11 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `queue` | holds the requests that wait, and hands them out as batches |
+//! | `queue` | holds the requests that wait, and hands them out as batches; looks up the keys of assertions |
 //! | `writer` | serves a batch |
 //! | [`rules`] | decides: who, whether at all, what, for which server |
-//! | `key_lookup` | looks up the keys that assertions are verified with |
 //! | [`rollup`] | later sums up what was recorded, for the pages |
 
-mod key_lookup;
 mod queue;
 pub mod rollup;
 pub mod rules;
@@ -36,8 +34,7 @@ use crate::base::id::ClientId;
 use crate::base::random::Random;
 use crate::error::Fault;
 use crate::model::token::{IssuedToken, TokenRequest};
-use crate::services::ledger::key_lookup::KeyLookup;
-use crate::services::ledger::queue::{Inbox, LedgerMessage, PendingRequest};
+use crate::services::ledger::queue::{Inbox, KeyLookup, LedgerMessage, PendingRequest};
 use crate::services::ledger::rules::LedgerError;
 use crate::services::ledger::writer::{Writer, WriterShared};
 use crate::services::metrics::Metrics;
@@ -79,7 +76,7 @@ impl Ledger {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             // The task ends with the runtime.
-            runtime.spawn(key_lookup::serve(asked, KeyLookups::new(store.clone()), Arc::clone(&shared.metrics)));
+            runtime.spawn(queue::answer_lookups(asked, KeyLookups::new(store.clone()), Arc::clone(&shared.metrics)));
             let mut running = tokio::task::JoinSet::new();
             for _ in 0..store.ledger_writers() {
                 let writer = Writer::new(BatchConnection::new(store.clone()), Arc::clone(&shared));
@@ -104,8 +101,8 @@ impl Ledger {
     pub async fn issue(&self, request: TokenRequest) -> Result<IssuedToken, LedgerError> {
         let (answer, decided) = oneshot::channel();
         let message = LedgerMessage::Request(PendingRequest { request, answer });
-        self.queue.try_send(message).map_err(|_| LedgerError::Fault(FULL))?;
-        decided.await.map_err(|_| LedgerError::Fault(CLOSING))?
+        self.queue.try_send(message).map_err(|_| FULL)?;
+        decided.await.map_err(|_| CLOSING)?
     }
 
     /// The rules for the client's assertions, and its keys that work or stopped working after `since`; `None` when

@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, TokenId};
 use crate::base::random::Random;
 use crate::crypto::keys::KeyError;
-use crate::error::Fault;
+use crate::error::{Fault, through_fault};
 use crate::model::server::McpServer;
 use crate::model::server::resource;
 use crate::model::token::{
@@ -29,6 +29,8 @@ pub enum LedgerError {
     /// A fault of ours.
     Fault(Fault),
 }
+
+through_fault!(LedgerError);
 
 /// The result for one request.
 pub(super) type Decision = Result<IssuedToken, LedgerError>;
@@ -89,8 +91,7 @@ impl Rules {
         if scope.is_empty() {
             return Err(refused(Refusal::ScopeNotAllowed));
         }
-        let missing = || LedgerError::Fault(Fault::Keys(KeyError::Missing("signing key")));
-        let kid = self.signing.get(server.alg.as_str()).cloned().ok_or_else(missing)?;
+        let kid = self.signing.get(server.alg.as_str()).cloned().ok_or(KeyError::Missing("signing key"))?;
 
         let lifetime = state.token_lifetime.unwrap_or(server.token_lifetime);
         let ends = [Some(now.plus(lifetime)), state.expires_at, state.retires_at, state.hard_end_at];

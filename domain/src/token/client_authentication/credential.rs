@@ -4,18 +4,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{ClientId, McpServerId};
-use crate::context::Context;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::SecretHash;
-use crate::error::Fault;
 use crate::model::origin::Origin;
 use crate::model::server::SCOPE_INTROSPECT;
 use crate::model::server::scope::Scopes;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{AuthenticatorState, ClientProof, LAST_USE_INTERVAL, Refusal, check_alive};
+use crate::prelude::{Context, Fault, Timestamp};
+use crate::services::ledger::rules::LedgerError;
 use crate::store::{self, StoreError};
 use crate::token::assertion::{self, AssertionPurpose};
 use crate::token::client_authentication::presented::{PresentedSecret, SecretValue};
@@ -52,7 +51,7 @@ impl CredentialClaim {
         context: &Context,
         form: &TokenForm,
         origin: &Origin,
-    ) -> Result<(ClientProof, Option<ClientId>), OAuthError> {
+    ) -> Result<(ClientProof, Option<ClientId>)> {
         let PresentedSecret { client_id, names_client, value } = match self {
             Self::Secret(secret) => secret,
             Self::Assertion => return proof_of_assertion(context, form, origin).await,
@@ -81,11 +80,12 @@ impl CredentialClaim {
         context: &Context,
         form: &TokenForm,
         origin: &Origin,
-    ) -> Result<AuthenticatedCredential, OAuthError> {
+    ) -> Result<AuthenticatedCredential> {
         let (proof, named) = self.proof(context, form, origin).await?;
-        check(context, &proof, named.as_ref(), origin)
-            .await?
-            .map_err(|(refusal, client_id)| refused(context, refusal, client_id.as_ref(), origin))
+        check(context, &proof, named.as_ref(), origin).await.map_err(|error| match error {
+            LedgerError::Refused { refusal, client_id } => refused(context, refusal, client_id.as_ref(), origin),
+            LedgerError::Fault(fault) => fault.into(),
+        })
     }
 
     /// Whether this is a live secret of the credential that the request names, if it names one.
@@ -110,7 +110,7 @@ async fn proof_of_assertion(
     context: &Context,
     form: &TokenForm,
     origin: &Origin,
-) -> Result<(ClientProof, Option<ClientId>), OAuthError> {
+) -> Result<(ClientProof, Option<ClientId>)> {
     let (assertion, named) = (form.get("client_assertion").unwrap_or_default(), form.get("client_id"));
     let verified = assertion::verify(context, assertion, named, AssertionPurpose::ClientAuthentication).await;
     let verified = verified.map_err(|error| refuse_assertion(context, GrantType::ClientCredentials, error, origin))?;
@@ -150,7 +150,7 @@ async fn check(
     proof: &ClientProof,
     named: Option<&ClientId>,
     origin: &Origin,
-) -> Result<Result<AuthenticatedCredential, (Refusal, Option<ClientId>)>, Fault> {
+) -> Result<AuthenticatedCredential, LedgerError> {
     let engine = context.store.engine();
     let single_use = match proof {
         ClientProof::Assertion { single_use, .. } => single_use.as_ref(),
@@ -164,16 +164,14 @@ async fn check(
     let state = match store::token::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
         Some(Err(damage)) => return Err(damage.into()),
-        _ => return Ok(Err((Refusal::WrongSecret, named.cloned()))),
+        _ => return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: named.cloned() }),
     };
-    let refused = |refusal| Ok(Err((refusal, Some(state.client_id.clone()))));
-    if let Err(refusal) = check_alive(&state, origin.address, context.now()) {
-        return refused(refusal);
-    }
+    let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+    check_alive(&state, origin.address, context.now()).map_err(refused)?;
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
         && !store::token::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
     {
-        return refused(Refusal::AssertionReplayed);
+        return Err(refused(Refusal::AssertionReplayed));
     }
     let now = context.now();
     let writes = single_use.is_some();
@@ -186,7 +184,7 @@ async fn check(
         store::token::ledger::mark_authenticated(&mut transaction, &state, origin, now).await?;
         transaction.commit().await?;
     }
-    Ok(Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers }))
+    Ok(AuthenticatedCredential { client_id: state.client_id, scopes: state.scopes, servers: state.servers })
 }
 
 /// Whether a use is worth storing: the last stored use is long ago or came from another address, or the secret is being
@@ -199,7 +197,7 @@ fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) 
 
 impl AuthenticatedCredential {
     /// Checks that the credential may ask about tokens.
-    pub(crate) fn require_introspection(&self) -> Result<(), OAuthError> {
+    pub(crate) fn require_introspection(&self) -> Result<()> {
         if self.scopes.contains(SCOPE_INTROSPECT) {
             return Ok(());
         }

@@ -12,10 +12,9 @@ pub mod presented;
 use crate::base::form_body::TokenForm;
 use crate::base::id::AppClientId;
 use crate::client;
-use crate::context::Context;
-use crate::error::Fault;
 use crate::model::client::AppClient;
-use crate::model::token::oauth_error::OAuthError;
+use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::prelude::{Context, Fault};
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 
@@ -53,7 +52,7 @@ pub async fn authenticate(
     presented: Presented,
     form: &TokenForm,
     served: ServedClients,
-) -> Result<Client, OAuthError> {
+) -> Result<Client> {
     match presented {
         Presented::Nothing => Ok(Client::Interactive(public_client(context, form).await?)),
         Presented::Malformed(detail) => Err(OAuthError::invalid_client(detail)),
@@ -69,7 +68,7 @@ pub async fn authenticate(
 }
 
 /// The public client that the form names.
-async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient, OAuthError> {
+async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient> {
     let id = form.get("client_id").and_then(AppClientId::parse);
     let id = id.ok_or_else(|| OAuthError::invalid_client("no client authentication"))?;
     if id.document().is_some() && !context.settings.client_id_metadata_documents {
@@ -94,7 +93,7 @@ impl Client {
     /// # Errors
     ///
     /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` in all other cases.
-    pub(crate) async fn interactive(self, context: &Context) -> Result<AppClient, OAuthError> {
+    pub(crate) async fn interactive(self, context: &Context) -> Result<AppClient> {
         match self {
             Self::Interactive(client) => Ok(client),
             Self::Credential(claim) if claim.has_live_secret(context).await? => Err(OAuthError::unauthorized_client()),

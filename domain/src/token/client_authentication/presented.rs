@@ -16,7 +16,7 @@ use crate::base::form_body::{TokenForm, decode};
 use crate::base::id::ClientId;
 use crate::crypto::imported_secret::ImportedSecret;
 use crate::crypto::secret::PlainSecret;
-use crate::model::token::oauth_error::OAuthError;
+use crate::model::token::oauth_error::{OAuthError, Result};
 
 /// What a request presents.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Presented {
     /// # Errors
     ///
     /// `invalid_request` for two mechanisms, or for client identifiers that contradict each other.
-    pub fn read(authorization: &[&[u8]], form: &TokenForm) -> Result<Self, OAuthError> {
+    pub fn read(authorization: &[&[u8]], form: &TokenForm) -> Result<Self> {
         let body_id = form.get("client_id");
         let body_secret = form.get("client_secret");
         let assertion = has_assertion(form)?;
@@ -120,7 +120,7 @@ impl PresentedSecret {
 }
 
 /// Whether the form holds a client assertion (RFC 7521 §4.2). Its two parameters must be sent together.
-fn has_assertion(form: &TokenForm) -> Result<bool, OAuthError> {
+fn has_assertion(form: &TokenForm) -> Result<bool> {
     match (form.get("client_assertion"), form.get("client_assertion_type")) {
         (None, None) => Ok(false),
         (Some(_), Some(_)) => Ok(true),

@@ -1,24 +1,19 @@
 //! The authorization code grant (OAuth 2.1 §4.1.3): the client redeems a person's consent for an access token and a
 //! refresh token.
 
-use aws_lc_rs::{constant_time, digest};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::constant_time;
 
-use crate::base::clock::Timestamp;
+use crate::base::digest;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, ConsentId};
-use crate::change::Change;
 use crate::client::consent;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::model::actor::Actor;
-use crate::model::client::consent::EndCause;
-use crate::model::client::consent::{ABSOLUTE_LIMIT, Consent};
+use crate::model::client::consent::{ABSOLUTE_LIMIT, Consent, EndCause};
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
-use crate::model::token::oauth_error::OAuthError;
+use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::prelude::{Actor, Change, Context};
 use crate::store;
 use crate::store::client::consent::Code;
 use crate::token::access_token::AccessToken;
@@ -36,12 +31,7 @@ const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
 ///   case the consent that the code made ends.
 /// - `invalid_target`: `resource` is not the server that the person was asked about.
 /// - `unauthorized_client`: a credential asks.
-pub async fn exchange(
-    context: &Context,
-    client: Client,
-    form: &TokenForm,
-    origin: &Origin,
-) -> Result<AccessToken, OAuthError> {
+pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
     let code = form.get("code").ok_or(OAuthError::invalid_request("code is missing."))?;
     let code = PlainSecret::parse_of(SecretKind::AuthorizationCode, code).ok_or(invalid_grant("malformed code"))?;
@@ -49,7 +39,7 @@ pub async fn exchange(
     redemption::check_known(context, &hash).await?;
     let mut change = context.begin_change().await?;
     redemption::check_client(&mut change, &client.id).await?;
-    let stored = store::client::consent::code(change.transaction(), &hash).await?;
+    let stored = store::client::consent::code(&mut change, &hash).await?;
     let stored = stored.ok_or(invalid_grant("unknown code"))?;
     check_parameters(&stored, &client.id, form)?;
     let server = redemption::server(&mut change, &stored.server_id).await?;
@@ -57,8 +47,7 @@ pub async fn exchange(
     // A client with all these parameters owns the code, or has stolen everything. If the code was used before, the
     // owner or the thief has used it.
     if let Some(grant) = &stored.grant {
-        let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-        consent::end_and_commit(change, &actor, grant, EndCause::CodeReused).await?;
+        consent::end_and_commit(change, &Actor::system_for(origin), grant, EndCause::CodeReused).await?;
         return Err(invalid_grant("the code was used before"));
     }
     let now = change.now();
@@ -66,15 +55,15 @@ pub async fn exchange(
         return Err(invalid_grant("the code has expired"));
     }
     redemption::check_person(&mut change, &stored.person).await?;
-    let grant = consent_of(context, &mut change, stored, &server, origin, now).await?;
-    store::client::consent::insert(change.transaction(), &grant).await?;
-    store::client::consent::use_code(change.transaction(), &hash, &grant.id).await?;
+    let grant = consent_of(&mut change, stored, &server, origin).await?;
+    store::client::consent::insert(&mut change, &grant).await?;
+    store::client::consent::use_code(&mut change, &hash, &grant.id).await?;
     let scopes = grant.scopes.intersection(&server.scope_names());
-    Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(context, change).await
+    Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(change).await
 }
 
 /// Checks that the code is this client's, and that the request has the parameters that the code was issued for.
-fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Result<(), OAuthError> {
+fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Result<()> {
     if stored.client_id != *client {
         return Err(invalid_grant("the code of another client"));
     }
@@ -92,27 +81,21 @@ fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Re
 fn answers(verifier: &str, challenge: &str) -> bool {
     let is_verifier = VERIFIER_LENGTHS.contains(&verifier.len())
         && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-    let hash = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
+    let hash = digest::sha256(verifier.as_bytes());
     is_verifier && constant_time::verify_slices_are_equal(hash.as_bytes(), challenge.as_bytes()).is_ok()
 }
 
 /// The consent that the code creates.
-async fn consent_of(
-    context: &Context,
-    change: &mut Change<'_>,
-    code: Code,
-    server: &McpServer,
-    origin: &Origin,
-    now: Timestamp,
-) -> Result<Consent, OAuthError> {
+async fn consent_of(change: &mut Change<'_>, code: Code, server: &McpServer, origin: &Origin) -> Result<Consent> {
+    let now = change.now();
     Ok(Consent {
-        id: ConsentId::generate(context.random.as_ref()),
+        id: ConsentId::generate(change.context().random.as_ref()),
         redirect_host: RedirectUri::parse(&code.redirect_uri).map(|uri| uri.host()).unwrap_or_default(),
         person: code.person,
         client_id: code.client_id,
         server_id: server.id.clone(),
         scopes: code.scopes,
-        status_index: store::token::status_list::take(change.transaction(), 1).await?,
+        status_index: store::token::status_list::next_index(change).await?,
         created_at: now,
         expires_at: now.plus(ABSOLUTE_LIMIT),
         last_used_at: now,

@@ -5,7 +5,7 @@ use crate::client;
 use crate::context::Context;
 use crate::model::origin::Origin;
 use crate::model::token::ClientProof;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::Client;
 use crate::token::grants::{GrantType, issue};
@@ -17,12 +17,7 @@ const GRANT: GrantType = GrantType::ClientCredentials;
 /// # Errors
 ///
 /// `unauthorized_client` for a client that acts for people, whether it proves itself or is a public client.
-pub async fn exchange(
-    context: &Context,
-    client: Client,
-    form: &TokenForm,
-    origin: &Origin,
-) -> Result<AccessToken, OAuthError> {
+pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     context.ledger.check_room()?;
     let Client::Credential(claim) = client else { return Err(OAuthError::unauthorized_client()) };
     let (proof, client_id) = claim.proof(context, form, origin).await?;

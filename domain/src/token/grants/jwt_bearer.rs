@@ -5,7 +5,7 @@ use crate::base::form_body::TokenForm;
 use crate::context::Context;
 use crate::model::origin::Origin;
 use crate::model::token::ClientProof;
-use crate::model::token::oauth_error::OAuthError;
+use crate::model::token::oauth_error::{OAuthError, Result};
 use crate::token::access_token::AccessToken;
 use crate::token::assertion::{self, AssertionPurpose};
 use crate::token::client_authentication::presented::Presented;
@@ -23,7 +23,7 @@ pub async fn exchange(
     presented: &Presented,
     form: &TokenForm,
     origin: &Origin,
-) -> Result<AccessToken, OAuthError> {
+) -> Result<AccessToken> {
     if !matches!(presented, Presented::Nothing) {
         let problem = "This grant takes no client authentication beside the assertion.";
         return Err(OAuthError::invalid_request(problem));

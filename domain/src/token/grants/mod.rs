@@ -9,53 +9,40 @@ pub mod refresh_token;
 
 use crate::base::form_body::TokenForm;
 use crate::base::id::ClientId;
+use crate::base::word_enum::word_enum;
 use crate::context::Context;
 use crate::model::origin::Origin;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{ClientProof, Refusal, RequestedResource, RequestedScope, TokenRequest};
 use crate::services::ledger::rules::LedgerError;
 use crate::token::access_token::{self, AccessToken};
 use crate::token::assertion::AssertionError;
 
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-/// The grants that the token endpoint offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantType {
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// The grant types that the token endpoint offers.
-    JwtBearer,
-    /// OAuth 2.1 §4.1.
-    AuthorizationCode,
-    /// OAuth 2.1 §4.3.
-    RefreshToken,
+word_enum! {
+    /// The grants that the token endpoint offers, in the order of the metadata.
+    pub enum GrantType {
+        /// RFC 6749 §4.4.
+        ClientCredentials = "client_credentials",
+        /// OAuth 2.1 §4.1.
+        AuthorizationCode = "authorization_code",
+        /// OAuth 2.1 §4.3.
+        RefreshToken = "refresh_token",
+        /// RFC 7523 §2.1.
+        JwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    }
 }
 
 impl GrantType {
-    /// Every grant type, as the metadata lists them.
-    pub const ALL: [Self; 4] = [Self::ClientCredentials, Self::AuthorizationCode, Self::RefreshToken, Self::JwtBearer];
-
-    /// The value of `grant_type`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientCredentials => "client_credentials",
-            Self::JwtBearer => JWT_BEARER,
-            Self::AuthorizationCode => "authorization_code",
-            Self::RefreshToken => "refresh_token",
-        }
-    }
-
     /// Reads `grant_type`.
     ///
     /// # Errors
     ///
     /// `invalid_request` when it is absent, `unsupported_grant_type` when we do not offer it.
-    pub fn of(form: &TokenForm) -> Result<Self, OAuthError> {
+    pub fn of(form: &TokenForm) -> Result<Self> {
         let asked = form.get("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing."))?;
-        Self::ALL.into_iter().find(|grant| grant.as_str() == asked).ok_or(OAuthError::new(
+        Self::parse(asked).ok_or(OAuthError::new(
             OAuthErrorCode::UnsupportedGrantType,
             "This server offers client_credentials, authorization_code, refresh_token and \
              urn:ietf:params:oauth:grant-type:jwt-bearer.",
@@ -71,7 +58,7 @@ async fn issue(
     client_id: Option<ClientId>,
     form: &TokenForm,
     origin: &Origin,
-) -> Result<AccessToken, OAuthError> {
+) -> Result<AccessToken> {
     let request = TokenRequest {
         proof,
         client_id,

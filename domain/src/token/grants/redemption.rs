@@ -1,21 +1,18 @@
 //! What the authorization code grant and the refresh token grant have in common. Both redeem in a [`Change`]: one
 //! request at a time, and the change is on disk before the answer leaves. So a used code or token stays used.
 
-use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, McpServerId, PersonId, TokenId};
-use crate::change::Change;
-use crate::context::Context;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
-use crate::error::Fault;
 use crate::model::client::consent::{Consent, IDLE_LIMIT};
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::token::StatusReference;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
+use crate::prelude::{Change, Context, Fault};
 use crate::store;
 use crate::store::client::consent::ConsentToken;
 use crate::token::access_token::{self, AccessToken, Claims};
@@ -29,7 +26,7 @@ pub(super) fn invalid_grant(detail: &'static str) -> OAuthError {
 }
 
 /// Refuses a code or token that was never issued, before the request waits for a write permit.
-pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<(), OAuthError> {
+pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<()> {
     match store::client::consent::is_known(&context.store, hash).await? {
         true => Ok(()),
         false => Err(invalid_grant("unknown")),
@@ -37,29 +34,29 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
 }
 
 /// The client may have been removed, or its secret ended, since it was authenticated.
-pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<(), OAuthError> {
-    let client = store::client::find(change.transaction(), id).await?;
+pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
+    let client = store::client::find_in(change, id).await?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
         None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
     }
 }
 
-pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<(), OAuthError> {
-    let person = store::person::find(change.transaction(), id).await?.ok_or(Fault::Damaged)?;
+pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<()> {
+    let person = store::person::find_in(change, id).await?.ok_or(Fault::Damaged)?;
     if person.disabled_at.is_some() {
         return Err(invalid_grant("the person is disabled"));
     }
     Ok(())
 }
 
-pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer, OAuthError> {
-    let servers = store::server::list(change.transaction()).await?;
+pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer> {
+    let servers = store::server::list_in(change).await?;
     Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
 }
 
 /// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).
-pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<(), OAuthError> {
+pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()> {
     let own = resource::canonical(&server.resource);
     if form.resources().all(|asked| resource::canonical(asked) == own) {
         return Ok(());
@@ -80,70 +77,52 @@ pub(super) struct Redemption<'redeemed> {
 }
 
 impl Redemption<'_> {
-    /// The end of the access token.
-    fn expires_at(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.server.token_lifetime).min(self.grant.expires_at)
-    }
-
     /// Records an access token and the next refresh token, commits, and signs.
-    pub(super) async fn issue(self, context: &Context, change: Change<'_>) -> Result<AccessToken, OAuthError> {
-        if self.scopes.is_empty() {
+    pub(super) async fn issue(self, mut change: Change<'_>) -> Result<AccessToken> {
+        let Self { grant, server, scopes, used, origin } = self;
+        if scopes.is_empty() {
             return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
         }
-        let (grant, server) = (self.grant, self.server);
-        let now = change.now();
+        let (context, now) = (change.context(), change.now());
         let next = PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref());
         let jti = TokenId::generate(context.random.as_ref(), now);
+        let expires_at = now.plus(server.token_lifetime).min(grant.expires_at);
+        let address = origin.address.map(|address| address.to_string());
+        let token = ConsentToken {
+            jti: &jti,
+            grant: &grant.id,
+            scope: &scopes,
+            issued_at: now,
+            expires_at,
+            address: address.as_deref(),
+        };
+        let next_hash = next.hash(&context.keys.pepper);
+        if let Some(used) = used {
+            store::client::consent::use_refresh_token(&mut change, used, &next_hash, now).await?;
+        }
+        let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
+        store::client::consent::insert_refresh_token(&mut change, &next_hash, &grant.id, next_ends).await?;
+        store::client::consent::insert_token(&mut change, &token).await?;
+        store::client::consent::mark_used(&mut change, &grant.id, now, address.as_deref()).await?;
+        store::client::mark_used(&mut change, &grant.client_id, now).await?;
+        let mut signing = store::operations::keys::active_signing_keys(&mut **change, now).await?;
+        // The key is taken before the commit: if signing is not possible, the code or token is not used up.
+        let missing = || Fault::from(KeyError::Missing("signing key"));
+        let kid = signing.remove(server.alg.as_str()).ok_or_else(missing)?;
+        context.keys.signing.get(&context.store, &kid, now).await?;
+        change.commit_without_event().await?;
         let claims = Claims {
             iss: context.settings.public_url.clone(),
             sub: grant.person.to_string(),
             aud: server.resource.clone(),
             client_id: grant.client_id.to_string(),
-            scope: self.scopes.to_string(),
+            scope: scopes.to_string(),
             jti: jti.as_str().to_owned(),
             iat: now.seconds(),
-            exp: self.expires_at(now).seconds(),
+            exp: expires_at.seconds(),
             status: Some(StatusReference::of(&context.settings, grant.status_index)),
         };
-        let kid = self.record(context, change, &jti, &next.hash(&context.keys.pepper), now).await?;
-        let mut token = access_token::sign_claims(context, &kid, claims).await?;
-        token.refresh_token = Some(next);
-        Ok(token)
-    }
-
-    /// Records both tokens and commits. Returns the key that signs the access token.
-    async fn record(
-        &self,
-        context: &Context,
-        mut change: Change<'_>,
-        jti: &TokenId,
-        next: &SecretHash,
-        now: Timestamp,
-    ) -> Result<String, Fault> {
-        let grant = self.grant;
-        let address = self.origin.address.map(|address| address.to_string());
-        let token = ConsentToken {
-            jti,
-            grant: &grant.id,
-            scope: &self.scopes,
-            issued_at: now,
-            expires_at: self.expires_at(now),
-            address: address.as_deref(),
-        };
-        let transaction = change.transaction();
-        if let Some(used) = self.used {
-            store::client::consent::use_refresh_token(transaction, used, next, now).await?;
-        }
-        let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
-        store::client::consent::insert_refresh_token(transaction, next, &grant.id, next_ends).await?;
-        store::client::consent::insert_token(transaction, &token).await?;
-        store::client::consent::mark_used(transaction, &grant.id, now, address.as_deref()).await?;
-        store::client::mark_used(transaction, &grant.client_id, now).await?;
-        let mut signing = store::operations::keys::active_signing_keys(&mut *transaction, now).await?;
-        // The key is taken before the commit: if signing is not possible, the code or token is not used up.
-        let kid = signing.remove(self.server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
-        context.keys.signing.get(&context.store, &kid, now).await?;
-        change.commit_without_event().await?;
-        Ok(kid)
+        let token = access_token::sign_claims(context, &kid, claims).await?;
+        Ok(AccessToken { refresh_token: Some(next), ..token })
     }
 }

@@ -3,19 +3,14 @@
 
 use std::time::Duration;
 
-use crate::base::clock::Timestamp;
 use crate::base::form_body::TokenForm;
-use crate::change::Change;
 use crate::client::consent;
-use crate::context::Context;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::error::Fault;
-use crate::model::actor::Actor;
-use crate::model::client::consent::Consent;
-use crate::model::client::consent::EndCause;
+use crate::model::client::consent::{Consent, EndCause};
 use crate::model::origin::Origin;
 use crate::model::server::scope::Scopes;
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
+use crate::prelude::{Actor, Change, Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::RefreshToken;
 use crate::token::access_token::AccessToken;
@@ -37,12 +32,7 @@ const LOST_ANSWER: Duration = Duration::from_secs(30);
 ///   unless the client may only have lost the answer.
 /// - `invalid_scope`, `invalid_target`: the request asks for more than the person allowed.
 /// - `unauthorized_client`: a credential asks.
-pub async fn exchange(
-    context: &Context,
-    client: Client,
-    form: &TokenForm,
-    origin: &Origin,
-) -> Result<AccessToken, OAuthError> {
+pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
     let token = form.get("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing."))?;
     let token = PlainSecret::parse_of(SecretKind::RefreshToken, token).ok_or(invalid_grant("malformed token"))?;
@@ -52,9 +42,9 @@ pub async fn exchange(
     let mut change = context.begin_change().await?;
     let now = change.now();
     redemption::check_client(&mut change, &client.id).await?;
-    let stored = store::client::consent::refresh_token(change.transaction(), hash.as_str()).await?;
+    let stored = store::client::consent::refresh_token(&mut change, hash.as_str()).await?;
     let stored = stored.ok_or(invalid_grant("unknown token"))?;
-    let grant = store::client::consent::find_in(change.transaction(), &stored.grant).await?.ok_or(Fault::Damaged)?;
+    let grant = store::client::consent::find_in(&mut change, &stored.grant).await?.ok_or(Fault::Damaged)?;
     if grant.client_id != client.id {
         return Err(invalid_grant("the token of another client"));
     }
@@ -62,8 +52,7 @@ pub async fn exchange(
         return Err(invalid_grant("the grant is over"));
     }
     if let Some(reuse) = check_unused(&mut change, &stored, arrived, now).await? {
-        let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-        consent::end_and_commit(change, &actor, &grant.id, EndCause::TokenReused).await?;
+        consent::end_and_commit(change, &Actor::system_for(origin), &grant.id, EndCause::TokenReused).await?;
         return Err(reuse);
     }
     if stored.expires_at <= now {
@@ -75,9 +64,9 @@ pub async fn exchange(
     let scopes = requested_scopes(form, &grant)?.intersection(&server.scope_names());
     // The lost answer also held a next refresh token.
     if let Some(successor) = stored.successor.as_deref() {
-        store::client::consent::revoke_refresh_token(change.transaction(), successor, now).await?;
+        store::client::consent::revoke_refresh_token(&mut change, successor, now).await?;
     }
-    Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(context, change).await
+    Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(change).await
 }
 
 /// `None` when the token was not used before, or its client may only have lost the answer. Otherwise the refusal of a
@@ -91,7 +80,7 @@ async fn check_unused(
     stored: &RefreshToken,
     arrived: Timestamp,
     now: Timestamp,
-) -> Result<Option<OAuthError>, OAuthError> {
+) -> Result<Option<OAuthError>> {
     let Some(used_at) = stored.used_at else {
         return Ok(stored.revoked_at.map(|_| invalid_grant("the token was given up")));
     };
@@ -104,14 +93,14 @@ async fn check_unused(
     Ok((now.since(used_at) > LOST_ANSWER).then(|| invalid_grant("the token was used before")))
 }
 
-async fn is_successor_used(change: &mut Change<'_>, successor: Option<&str>) -> Result<bool, OAuthError> {
+async fn is_successor_used(change: &mut Change<'_>, successor: Option<&str>) -> Result<bool> {
     let Some(successor) = successor else { return Ok(true) };
-    let next = store::client::consent::refresh_token(change.transaction(), successor).await?;
+    let next = store::client::consent::refresh_token(change, successor).await?;
     Ok(next.is_none_or(|next| next.used_at.is_some()))
 }
 
 /// The scopes that the request asks for; by default all scopes of the consent. The request may not ask for more.
-fn requested_scopes(form: &TokenForm, grant: &Consent) -> Result<Scopes, OAuthError> {
+fn requested_scopes(form: &TokenForm, grant: &Consent) -> Result<Scopes> {
     match form.get("scope").map(Scopes::parse) {
         Some(None) => Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
         Some(Some(asked)) if !asked.is_empty() => {
