@@ -4,6 +4,8 @@ use domain::base::clock::Timestamp;
 use domain::model::credential::usage::Hour;
 use leptos::prelude::*;
 
+use crate::html::html;
+
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 96.0;
 
@@ -48,7 +50,7 @@ pub fn HourChart(
             }
         })
         .collect_view();
-    view! {
+    html! {
         <figure class="chart">
             <svg viewBox="0 0 720 96" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>
             <div class="axis" aria-hidden="true">
@@ -69,7 +71,6 @@ pub fn HourChart(
             </div>
         </figure>
     }
-    .into_any()
 }
 
 /// The height of a bar. Any count above zero gets a visible height.
@@ -78,7 +79,8 @@ fn height(count: i64, highest: f64) -> f64 {
 }
 
 /// `4120` as `4,120`.
-pub fn grouped(number: i64) -> String {
+pub fn grouped(number: impl TryInto<i64>) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
@@ -91,7 +93,8 @@ pub fn grouped(number: i64) -> String {
 }
 
 /// "1 live token", "17 live tokens".
-pub fn counted(number: i64, one: &str, many: &str) -> String {
+pub fn counted(number: impl TryInto<i64>, one: &str, many: &str) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 

@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
+use crate::components::parts::{copy_button, head, notice};
+use crate::html::html;
 use crate::page::{Frame, Page};
 
 /// A page that shows a secret. The browser warns before the person leaves the page, and sends no referrer from it.
@@ -22,7 +24,7 @@ pub struct Reveal {
 
 /// A sentence that names what the secret is for, and says that it is not shown again.
 pub fn shown_once(name: &str) -> AnyView {
-    view! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }.into_any()
+    html! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }
 }
 
 impl Reveal {
@@ -58,13 +60,7 @@ impl Reveal {
 
     /// Adds a warning: a word and a sentence.
     pub fn warning(mut self, word: &'static str, sentence: impl IntoView + 'static) -> Self {
-        self.warning = view! {
-            <div class="notice" data-tone="warn">
-                <Drawing icon=Icon::Warning/>
-                <div><p><b>{word}</b>{sentence}</p></div>
-            </div>
-        }
-        .into_any();
+        self.warning = notice("warn", view! { <p><b>{word}</b>{sentence}</p> });
         self
     }
 
@@ -75,9 +71,7 @@ impl Reveal {
                 <label for=id>{label}</label>
                 <div class="copy">
                     <input id=id type="text" readonly=true value=value/>
-                    <button type="button" class="button needs-script" data-copy=id>
-                        <Drawing icon=Icon::Copy/><span>{format!("Copy {}", label.replacen("Client", "client", 1))}</span>
-                    </button>
+                    {copy_button(id, format!("Copy {}", label.replacen("Client", "client", 1)))}
                 </div>
             </div>
         })
@@ -147,12 +141,12 @@ impl Reveal {
             </div>
         };
         let shown = match self.label {
-            Some(label) => view! { <section class="panel body" aria-label=label>{shown}</section> }.into_any(),
+            Some(label) => html! { <section class="panel body" aria-label=label>{shown}</section> },
             None => shown.into_any(),
         };
         let body = view! {
             {self.above}
-            <div class="head"><div><h1>{self.title}</h1><p>{self.lead}</p></div></div>
+            {head((), self.title, self.lead, ())}
             {self.warning}
             {shown}
             {self.below}

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
+use crate::html::html;
 use crate::links;
 use crate::snippets::{Connection, Snippet};
 
@@ -12,7 +13,7 @@ use crate::snippets::{Connection, Snippet};
 #[component]
 pub fn Snippets(connection: Connection, about: &'static str) -> AnyView {
     let secret = connection.secret.clone();
-    view! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }.into_any()
+    html! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }
 }
 
 /// Tabs of texts.
@@ -28,13 +29,12 @@ pub fn Texts(
         .enumerate()
         .map(|(position, snippet)| tab(snippet, position == 0, secret.as_deref()))
         .collect_view();
-    view! {
+    html! {
         <section class="panel" aria-labelledby="connect">
             <header><h2 id="connect">{title}</h2><span class="muted">{about}</span></header>
             <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs}</fieldset>
         </section>
     }
-    .into_any()
 }
 
 fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + use<> {
@@ -81,7 +81,7 @@ fn marked(text: &str, secret: Option<&str>) -> AnyView {
 #[component]
 pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
     let poll = links::with_query(links::FIRST_EXCHANGE, &[("client_id", &connection.client_id)]);
-    view! {
+    html! {
         <section class="panel" aria-labelledby="try">
             <header>
                 <h2 id="try">"Try it"</h2>
@@ -103,5 +103,4 @@ pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
             </div>
         </section>
     }
-    .into_any()
 }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::form::field::ConfirmPassword;
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::components::parts::{head, hidden};
 use crate::form::Errors;
 use crate::page::{Frame, Page};
 
@@ -95,8 +96,7 @@ impl FormPage {
 
     /// Adds a hidden field.
     pub fn hidden(self, name: &'static str, value: impl Into<String>) -> Self {
-        let value: String = value.into();
-        self.fields(view! { <input type="hidden" name=name value=value/> })
+        self.fields(hidden(name, value))
     }
 
     /// Adds a panel to the form, with its title.
@@ -138,13 +138,7 @@ impl FormPage {
         });
         let body = view! {
             <ErrorSummary errors/>
-            <div class="head">
-                <div>
-                    {self.back.map(|(href, words)| view! { <a href=href>{words}</a> })}
-                    <h1>{self.heading}</h1>
-                    {self.lead.map(|lead| view! { <p>{lead}</p> })}
-                </div>
-            </div>
+            {head(self.back, self.heading, self.lead, ())}
             {self.above}
             <form method="post" action=self.action class="stack">
                 <FormToken/>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::assets;
+use crate::html::html;
 
 /// The button, and the hidden fields that carry the passkey's answer, inside a form. The script is a module, so a page
 /// runs it once even when it has two such buttons. The script gets the challenge to sign from the address `challenge`.
@@ -12,7 +13,7 @@ pub fn PasskeyButton(
     words: &'static str,
     #[prop(default = None)] kind: Option<&'static str>,
 ) -> AnyView {
-    view! {
+    html! {
         <script type="module" src=assets::PASSKEY.path.as_str()></script>
         <input type="hidden" name="passkey_state"/>
         <input type="hidden" name="passkey_answer"/>
@@ -21,5 +22,4 @@ pub fn PasskeyButton(
             <span class="muted" role="status"></span>
         </div>
     }
-    .into_any()
 }

@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 
 use crate::components::layout::FormToken;
+use crate::components::parts::hidden;
+use crate::html::html;
 
 /// A form that consists of one button. It sends these fields to `action`.
 pub fn post_button(
@@ -12,20 +14,18 @@ pub fn post_button(
     small: bool,
     words: impl IntoAny,
 ) -> AnyView {
-    let fields =
-        fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect_view();
-    view! {
+    let fields = fields.into_iter().map(|(name, value)| hidden(name, value)).collect_view();
+    html! {
         <form method="post" action=action>
             <FormToken/>
             {fields}
             <button class="button" data-kind=kind data-size=small.then_some("small")>{words.into_any()}</button>
         </form>
     }
-    .into_any()
 }
 
 /// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the
 /// table.
 pub fn one_of_many(words: &'static str, of: String) -> AnyView {
-    view! { {words}<span class="vh">{of}</span> }.into_any()
+    html! { {words}<span class="vh">{of}</span> }
 }

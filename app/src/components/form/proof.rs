@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::assets;
 use crate::components::form::field::{Select, TextArea, TextField};
 use crate::form::Errors;
+use crate::html::html;
 
 /// The key fields as the person typed them.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +53,7 @@ pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     let typed = typed.without_private_key();
     let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
     let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
-    view! {
+    html! {
         <script src=assets::KEYS.path.as_str()></script>
         <TextField id="label" label="Key label" value=typed.label error=errors.at("label")
             hint="What you call this key, such as runner 2026."/>
@@ -79,7 +80,6 @@ pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
             </pre>
         </details>
     }
-    .into_any()
 }
 
 /// A kind of issuer, with an example that fills the fields.
@@ -161,7 +161,7 @@ pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> 
         .iter()
         .map(|preset| view! { <a class="button" data-size="small" href=format!("{example}{}", preset.word)>{preset.label}</a> })
         .collect_view();
-    view! {
+    html! {
         <div class="row" role="group" aria-label="Examples"><span class="muted">"Start from an example:"</span>{presets}</div>
         <TextField id="issuer" label="Issuer" value=typed.issuer error=errors.at("issuer")
             hint="The iss of the tokens, exactly."/>
@@ -174,5 +174,4 @@ pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> 
         <TextArea id="jwks" label="Issuer’s keys" value=typed.jwks error=errors.at("jwks") placeholder="{\"keys\":[…]}"
             hint="Empty: fetched from the issuer’s discovery document. Paste the JWKS when this server cannot reach it."/>
     }
-    .into_any()
 }
