@@ -3,12 +3,11 @@
 pub(crate) use leptos::prelude::*;
 
 pub(crate) use crate::components::chart::{counted, grouped};
+pub(crate) use crate::components::form::button::{PasskeyButton, one_of_many, post_button};
 pub(crate) use crate::components::form::field::{
     ConfirmPassword, Select, TextArea, TextField, choice, choices, options, options_after,
 };
 pub(crate) use crate::components::form::form_page::FormPage;
-pub(crate) use crate::components::form::passkey::PasskeyButton;
-pub(crate) use crate::components::form::post_button::{one_of_many, post_button};
 pub(crate) use crate::components::icon::{Drawing, Icon};
 pub(crate) use crate::components::layout::FormToken;
 pub(crate) use crate::components::notice::{Alert, DoneNotice, ErrorSummary, Receipt};

@@ -7,6 +7,7 @@ use crate::components::layout::FormToken;
 use crate::html::html;
 
 /// A part of a page that may be absent: nothing, a text, or a view.
+#[derive(Default)]
 pub struct Part(Option<AnyView>);
 
 impl From<()> for Part {
@@ -27,19 +28,14 @@ impl From<String> for Part {
     }
 }
 
-impl From<Option<String>> for Part {
-    fn from(text: Option<String>) -> Self {
-        Self(text.map(IntoAny::into_any))
-    }
-}
-
 impl From<AnyView> for Part {
     fn from(view: AnyView) -> Self {
         Self(Some(view))
     }
 }
 
-/// A link back: its address and its words. `()` is none.
+/// A link to another page: its address and its words. `()` is none.
+#[derive(Default)]
 pub struct Back(pub Option<(String, String)>);
 
 impl From<()> for Back {
@@ -51,12 +47,6 @@ impl From<()> for Back {
 impl<Address: Into<String>, Words: Into<String>> From<(Address, Words)> for Back {
     fn from((address, words): (Address, Words)) -> Self {
         Self(Some((address.into(), words.into())))
-    }
-}
-
-impl From<Option<(String, String)>> for Back {
-    fn from(back: Option<(String, String)>) -> Self {
-        Self(back)
     }
 }
 

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
 use crate::components::parts::{copy_button, head, notice};
-use crate::html::html;
+use crate::html::{html, setters};
 use crate::page::{Frame, Page};
 
 /// A page that shows a secret. The browser warns before the person leaves the page, and sends no referrer from it.
@@ -46,16 +46,20 @@ impl Reveal {
         }
     }
 
-    /// Adds content above the heading.
-    pub fn above(mut self, view: impl IntoAny) -> Self {
-        self.above = view.into_any();
-        self
-    }
-
-    /// Adds a sentence below the heading.
-    pub fn lead(mut self, lead: impl IntoAny) -> Self {
-        self.lead = lead.into_any();
-        self
+    setters! {
+        /// Adds content above the heading.
+        above(view: impl IntoAny) = view.into_any();
+        /// Adds a sentence below the heading.
+        lead(lead: impl IntoAny) = lead.into_any();
+        /// Sets the accessible name of the button that unmasks the secret, for when the label of the secret is not
+        /// clear enough.
+        unmask(label: &'static str) = Some(label);
+        /// Adds content beside the button that leads on.
+        facts(facts: impl IntoAny) = Some(facts.into_any());
+        /// Sets the text of the button that leads on.
+        stored(words: &'static str) = words;
+        /// Adds content below the panel.
+        below(view: impl IntoAny) = view.into_any();
     }
 
     /// Adds a warning: a word and a sentence.
@@ -75,13 +79,6 @@ impl Reveal {
                 </div>
             </div>
         })
-    }
-
-    /// Sets the accessible name of the button that unmasks the secret, for when the label of the secret is not clear
-    /// enough.
-    pub fn unmask(mut self, label: &'static str) -> Self {
-        self.unmask = Some(label);
-        self
     }
 
     /// Adds the secret. It is masked until the person asks to see it, and password managers do not get it.
@@ -109,24 +106,6 @@ impl Reveal {
     /// Adds other content inside the panel.
     pub fn inside(mut self, view: impl IntoAny) -> Self {
         self.inside.push(view.into_any());
-        self
-    }
-
-    /// Adds content beside the button that leads on.
-    pub fn facts(mut self, facts: impl IntoAny) -> Self {
-        self.facts = Some(facts.into_any());
-        self
-    }
-
-    /// Sets the text of the button that leads on.
-    pub fn stored(mut self, words: &'static str) -> Self {
-        self.stored = words;
-        self
-    }
-
-    /// Adds content below the panel.
-    pub fn below(mut self, view: impl IntoAny) -> Self {
-        self.below = view.into_any();
         self
     }
 

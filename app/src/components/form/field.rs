@@ -3,7 +3,7 @@
 use domain::model::person::Factors;
 use leptos::prelude::*;
 
-use crate::components::form::passkey::PasskeyButton;
+use crate::components::form::button::PasskeyButton;
 use crate::components::icon::{Drawing, Icon};
 use crate::form::Errors;
 use crate::html::html;

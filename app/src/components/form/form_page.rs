@@ -5,16 +5,17 @@ use leptos::prelude::*;
 use crate::components::form::field::ConfirmPassword;
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
-use crate::components::parts::{head, hidden};
+use crate::components::parts::{Back, Part, head, hidden};
 use crate::form::Errors;
+use crate::html::setters;
 use crate::page::{Frame, Page};
 
 /// A page that consists of one form.
 pub struct FormPage {
     title: String,
     heading: String,
-    lead: Option<String>,
-    back: Option<(String, String)>,
+    lead: Part,
+    back: Back,
     above: AnyView,
     action: String,
     fields: Vec<AnyView>,
@@ -32,8 +33,8 @@ impl FormPage {
         Self {
             heading: title.clone(),
             title,
-            lead: None,
-            back: None,
+            lead: Part::default(),
+            back: Back::default(),
             above: ().into_any(),
             action: action.into(),
             fields: Vec::new(),
@@ -45,29 +46,26 @@ impl FormPage {
         }
     }
 
-    /// Sets a heading that differs from the title in the browser's tab.
-    pub fn heading(mut self, heading: impl Into<String>) -> Self {
-        self.heading = heading.into();
-        self
-    }
-
-    /// Adds a sentence below the heading.
-    pub fn lead(mut self, lead: impl Into<String>) -> Self {
-        self.lead = Some(lead.into());
-        self
+    setters! {
+        /// Sets a heading that differs from the title in the browser's tab.
+        heading(heading: impl Into<String>) = heading.into();
+        /// Adds a sentence below the heading.
+        lead(lead: impl Into<Part>) = lead.into();
+        /// Sets where "Cancel" leads.
+        cancel(address: impl Into<String>) = Some(address.into());
+        /// Adds content between the heading and the form.
+        above(view: impl IntoAny) = view.into_any();
+        /// Adds content below the form.
+        below(view: impl IntoAny) = view.into_any();
+        /// Sets whether the form asks the person to prove again who they are.
+        confirm(asked: bool) = asked;
     }
 
     /// Adds a link back above the heading. "Cancel" leads to the same address.
     pub fn back(mut self, address: impl Into<String>, words: impl Into<String>) -> Self {
         let address = address.into();
-        self.back = Some((address.clone(), words.into()));
+        self.back = (address.clone(), words).into();
         self.cancel(address)
-    }
-
-    /// Sets where "Cancel" leads.
-    pub fn cancel(mut self, address: impl Into<String>) -> Self {
-        self.cancel = Some(address.into());
-        self
     }
 
     /// Removes "Cancel".
@@ -79,18 +77,6 @@ impl FormPage {
     /// Removes the page's button, because the form has a button of its own.
     pub fn without_button(mut self) -> Self {
         self.verb = None;
-        self
-    }
-
-    /// Adds content between the heading and the form.
-    pub fn above(mut self, view: impl IntoAny) -> Self {
-        self.above = view.into_any();
-        self
-    }
-
-    /// Adds content below the form.
-    pub fn below(mut self, view: impl IntoAny) -> Self {
-        self.below = view.into_any();
         self
     }
 
@@ -113,12 +99,6 @@ impl FormPage {
     /// Adds content to the form without a panel around it.
     pub fn fields(mut self, fields: impl IntoAny) -> Self {
         self.fields.push(fields.into_any());
-        self
-    }
-
-    /// Sets whether the form asks the person to prove again who they are.
-    pub fn confirm(mut self, asked: bool) -> Self {
-        self.confirm = asked;
         self
     }
 

@@ -4,7 +4,8 @@ use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
 use crate::assets;
-use crate::components::form::field::{Select, TextArea, TextField};
+use crate::components::form::field::{Select, TextArea, TextField, options};
+use crate::components::parts::small_link;
 use crate::form::Errors;
 use crate::html::html;
 
@@ -52,7 +53,7 @@ pub struct TypedIdentity {
 pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     let typed = typed.without_private_key();
     let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
-    let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+    let options = options(kinds);
     html! {
         <script src=assets::KEYS.path.as_str()></script>
         <TextField id="label" label="Key label" value=typed.label error=errors.at("label")
@@ -157,10 +158,7 @@ impl TypedIdentity {
 #[component]
 pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
     let typed = typed.without_private_key();
-    let presets = PRESETS
-        .iter()
-        .map(|preset| view! { <a class="button" data-size="small" href=format!("{example}{}", preset.word)>{preset.label}</a> })
-        .collect_view();
+    let presets = PRESETS.map(|preset| small_link(format!("{example}{}", preset.word), preset.label)).collect_view();
     html! {
         <div class="row" role="group" aria-label="Examples"><span class="muted">"Start from an example:"</span>{presets}</div>
         <TextField id="issuer" label="Issuer" value=typed.issuer error=errors.at("issuer")

@@ -33,6 +33,14 @@ pub fn read_optional<T>(
     }
 }
 
+/// The value that was read. The default after an error, which is added to `errors`.
+pub(super) fn or_note<T: Default>(errors: &mut Vec<FieldError>, read: Result<T, FieldError>) -> T {
+    read.unwrap_or_else(|error| {
+        errors.push(error);
+        T::default()
+    })
+}
+
 /// Reads the choice of an expiry: `7`, `30`, `90`, `365`, `never`, or `date` with a day.
 pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
     match choice {

@@ -5,7 +5,7 @@
 
 use domain::base::id::McpServerId;
 use domain::model::credential::AuthMethod;
-use domain::model::credential::draft::{Draft, DraftProof, Expiry};
+use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
@@ -14,8 +14,8 @@ use domain::server;
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
-    ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, read_expiry, read_lifetime, read_optional, read_rules,
-    read_team, rule_words, team_choice,
+    ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, or_note, read_expiry, read_lifetime, read_optional,
+    read_rules, read_team, rule_words, team_choice,
 };
 use crate::pages::credential::find;
 use crate::pages::credential::list::short_resource;
@@ -56,14 +56,11 @@ impl Typed {
     /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let expiry = read_expiry(&self.expiry, &self.expires_on).unwrap_or_else(|error| {
-            errors.push(error);
-            Expiry::default()
-        });
+        let expiry = or_note(&mut errors, read_expiry(&self.expiry, &self.expires_on));
         let method = read_optional(&self.method, AuthMethod::parse, "method", "Choose one of the ways.");
-        let method = method.map_err(|error| errors.push(error)).ok().flatten().unwrap_or_default();
-        let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
-        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
+        let method = or_note(&mut errors, method).unwrap_or_default();
+        let token_lifetime = or_note(&mut errors, read_lifetime(&self.token_lifetime));
+        let team = or_note(&mut errors, read_team(&self.team));
         if !errors.is_empty() {
             return Err(errors);
         }

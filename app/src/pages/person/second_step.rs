@@ -35,18 +35,15 @@ pub enum Problem {
 pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Problem>) -> Page {
     let recovery = recovery || !factors.app;
     let say = |status: u16, title: &'static str, text: &str| (status, title, text.to_owned());
+    let refused = |text: &str| say(422, "Not signed in", text);
     let problem = problem.map(|problem| match problem {
         Problem::WrongCode if recovery => {
-            say(422, "Not signed in", "This is none of your unused recovery codes. Check it and try again.")
+            refused("This is none of your unused recovery codes. Check it and try again.")
         }
-        Problem::WrongCode => {
-            say(422, "Not signed in", "This code is wrong, or was used before. Wait for the next one and try again.")
+        Problem::WrongCode => refused("This code is wrong, or was used before. Wait for the next one and try again."),
+        Problem::WrongPasskey => {
+            refused("This passkey is none of yours, or took too long. Try again, or use a recovery code.")
         }
-        Problem::WrongPasskey => say(
-            422,
-            "Not signed in",
-            "This passkey is none of yours, or took too long. Try again, or use a recovery code.",
-        ),
         Problem::Throttled { retry_after } => {
             say(429, "Too many failed sign-ins", &format!("Wait {}, then try again.", wait_words(retry_after)))
         }

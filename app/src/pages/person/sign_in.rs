@@ -29,20 +29,15 @@ pub enum Problem {
 /// with a passkey.
 pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: bool) -> Page {
     let say = |status: u16, title: &'static str, text: &str| (status, title, text.to_owned());
+    let refused = |text: &str| say(422, "Not signed in", text);
     let problem = problem.map(|problem| match problem {
-        Problem::Refused => say(
-            422,
-            "Not signed in",
-            "The email address and the password do not match an account. Check both and try again.",
-        ),
-        Problem::WrongPasskey => say(
-            422,
-            "Not signed in",
-            "This passkey does not match an account here, or took too long. Try again, or use your password.",
-        ),
-        Problem::TooLate => say(
-            422,
-            "Not signed in",
+        Problem::Refused => {
+            refused("The email address and the password do not match an account. Check both and try again.")
+        }
+        Problem::WrongPasskey => {
+            refused("This passkey does not match an account here, or took too long. Try again, or use your password.")
+        }
+        Problem::TooLate => refused(
             "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password.",
         ),
         Problem::Throttled { retry_after } => {
