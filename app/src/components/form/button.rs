@@ -31,9 +31,9 @@ pub fn one_of_many(words: &'static str, of: String) -> AnyView {
     html! { {words}<span class="vh">{of}</span> }
 }
 
-/// The button that asks for a passkey, and the hidden fields that carry its answer, inside a form. It stays hidden until
-/// its script finds that the browser supports passkeys. The script is a module, so a page runs it once even when it has
-/// two such buttons. It gets the challenge to sign from the address `challenge`.
+/// The button that asks for a passkey, and the hidden fields that carry its answer, inside a form. It stays hidden
+/// until its script finds that the browser supports passkeys. The script is a module, so a page runs it once even when
+/// it has two such buttons. It gets the challenge to sign from the address `challenge`.
 #[component]
 pub fn PasskeyButton(
     #[prop(into)] challenge: String,
