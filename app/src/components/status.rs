@@ -5,7 +5,7 @@ use domain::model::credential::Status;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::components::parts::{chip, sub};
+use crate::components::parts::chip;
 use crate::components::time::moment;
 
 macro_rules! statuses {
@@ -50,5 +50,6 @@ pub fn scope_tags(scopes: impl IntoIterator<Item = impl Into<String>>) -> AnyVie
 
 /// Says that a token or client that acts for a person was reported as leaked and still works.
 pub fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
-    leaked_at.map(|at| sub(view! { {chip("Leaked", "danger")}" reported "{moment(at)} })).into_any()
+    let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "{moment(at)}</div> };
+    leaked_at.map(chip).into_any()
 }

@@ -41,7 +41,8 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
         let content = view! {
             <p class="muted">"It cannot ask anybody any more, and all access that people gave it ends now. This is final."</p>
             <form method="post" action=links::REMOVE_CLIENT>
-                <FormToken/>{hidden("client", client.id.to_string())}{submit(Some("danger"), "Remove client")}
+                <FormToken/>{hidden("client", client.id.to_string())}
+                <div class="row"><button class="button" data-kind="danger">"Remove client"</button></div>
             </form>
         };
         body_panel("remove", "Remove this client", content)

@@ -60,38 +60,32 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let lead = "You can enable it again at any time, with the same secret.";
     let words = view! {
         <p>"From now on exchanges are refused, and the built-in MCP server refuses its live tokens. Settings and secrets are kept."</p>
+        <div class="row"><button class="button" data-kind="primary">"Disable credential"</button>{cancel(&credential)}</div>
     };
-    Ok(question(credential, "Disable", lead, facts, links::DISABLE_CREDENTIAL, words.into_any()))
+    let form = post_form(links::DISABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{words} });
+    Ok(question(credential, "Disable", lead, view! { {facts}{form} }))
 }
 
 /// The page that asks before a disabled credential is enabled. The row menu leads here.
 pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
     let credential = find(&signed_in()?, &client_id).await?;
-    let (nothing, lead) = (|| ().into_any(), "Its secrets work again at once.");
-    Ok(question(credential, "Enable", lead, nothing(), links::ENABLE_CREDENTIAL, nothing()))
+    let button = view! {
+        <div class="row"><button class="button" data-kind="primary">"Enable credential"</button>{cancel(&credential)}</div>
+    };
+    let form = post_form(links::ENABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{button} });
+    Ok(question(credential, "Enable", "Its secrets work again at once.", form))
 }
 
-fn question(
-    credential: Credential,
-    verb: &'static str,
-    lead: &'static str,
-    facts: AnyView,
-    action: &'static str,
-    words: AnyView,
-) -> Page {
+fn cancel(credential: &Credential) -> AnyView {
+    html! { <a class="button" data-kind="quiet" href=links::credential(&credential.client_id)>"Cancel"</a> }
+}
+
+fn question(credential: Credential, verb: &'static str, lead: &'static str, content: impl IntoAny) -> Page {
     let Credential { client_id, name, .. } = credential;
-    let address = links::credential(&client_id);
-    let fields = view! {
-        {hidden("client_id", client_id.to_string())}
-        {words}
-        <div class="row">
-            <button class="button" data-kind="primary">{format!("{verb} credential")}</button>
-            <a class="button" data-kind="quiet" href=address.clone()>"Cancel"</a>
-        </div>
-    };
+    let back = (links::credential(&client_id), format!("Back to {name}"));
     let body = view! {
-        {head((address, format!("Back to {name}")), format!("{verb} {name}?"), lead, ())}
-        <section class="panel" aria-label="What happens">{facts}{post_form(action, "body", fields)}</section>
+        {head(back, format!("{verb} {name}?"), lead, ())}
+        <section class="panel" aria-label="What happens">{content.into_any()}</section>
     };
     Page::new(format!("{verb} {name}"), body).framed(Frame::Narrow)
 }

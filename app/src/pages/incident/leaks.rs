@@ -57,7 +57,7 @@ fn fields(days: u32) -> AnyView {
             <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
                 hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 20 kB. For more: countersign leak FILE."/>
             <Select id="days" label="Show its use of the last" options chosen=days.to_string()/>
-            {submit(Some("primary"), "Find credential")}
+            <div class="row"><button class="button" data-kind="primary">"Find credential"</button></div>
         </form>
     }
 }

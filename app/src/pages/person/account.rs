@@ -57,7 +57,7 @@ pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page
             <CodeField id="code" factors=viewer.factors error=errors.at("code")/>
             {confirming_passkey(viewer.factors)}
         </div>
-        {submit(Some("primary"), "Change password")}
+        <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
     };
     let generate = view! { <a href=links::PERSONAL_TOKENS>"Generate a token"</a> };
     let tokens = view! {

@@ -52,29 +52,32 @@ pub async fn account_page(invitation: Invitation, token: String, form: Form<Stri
     let gives = gives(&Visit::current(), &invitation).await?;
     let Form { typed: name, errors, .. } = form;
     let status = errors.status();
-    let fields = view! {
-        {hidden("token", token)}
-        <input type="hidden" name="username" value=invitation.email.clone() autocomplete="username"/>
-        <TextField id="name" label="Name" value=name autocomplete="name" error=errors.at("name")/>
-        <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
-            hint=PASSWORD_HINT error=errors.at("password")/>
-        <button class="button" data-kind="primary">"Create account"</button>
+    let form = html! {
+        <form method="post" action=links::INVITATION class="stack">
+            <FormToken/>{hidden("token", token)}
+            <input type="hidden" name="username" value=invitation.email.clone() autocomplete="username"/>
+            <TextField id="name" label="Name" value=name autocomplete="name" error=errors.at("name")/>
+            <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
+                hint=PASSWORD_HINT error=errors.at("password")/>
+            <button class="button" data-kind="primary">"Create account"</button>
+        </form>
     };
     let words = format!("By {}, for {}. {gives}", invitation.invited_by, invitation.email);
-    let page = invited(errors, words, post_form(links::INVITATION, "stack", fields));
-    Ok(page.answering(status))
+    Ok(invited(errors, words, form).answering(status))
 }
 
 /// The page for the invited person when they are signed in.
 pub async fn join_page(invitation: Invitation, token: String) -> Result<Page, ActionError> {
     let gives = gives(&Visit::current(), &invitation).await?;
-    let fields = view! {
-        {hidden("token", token)}
-        <button class="button" data-kind="primary">"Accept invitation"</button>
-        <a class="button" data-kind="quiet" href=links::OVERVIEW>"Not now"</a>
+    let form = html! {
+        <form method="post" action=links::INVITATION class="row">
+            <FormToken/>{hidden("token", token)}
+            <button class="button" data-kind="primary">"Accept invitation"</button>
+            <a class="button" data-kind="quiet" href=links::OVERVIEW>"Not now"</a>
+        </form>
     };
     let words = format!("By {}. {gives}", invitation.invited_by);
-    Ok(invited(Errors::default(), words, post_form(links::INVITATION, "row", fields)))
+    Ok(invited(Errors::default(), words, form))
 }
 
 fn invited(errors: Errors, words: String, form: AnyView) -> Page {

@@ -67,17 +67,20 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
     let other = factors.app.then(|| view! { <p><a href=other>{words}</a></p> });
     let challenge = format!("{}?for=second-step", links::SIGN_IN_WITH_PASSKEY);
     let passkey = factors.passkeys.then(|| passkey_form(links::SECOND_STEP, next, challenge));
-    let fields = view! {
-        <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
-        {hidden("next", next)}
-        <TextField id="code" label autocomplete required=true hint/>
-        <button class="button" data-kind="primary">"Sign in"</button>
+    let form = view! {
+        <form method="post" action=links::SECOND_STEP class="stack">
+            <FormToken/>
+            <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
+            {hidden("next", next)}
+            <TextField id="code" label autocomplete required=true hint/>
+            <button class="button" data-kind="primary">"Sign in"</button>
+        </form>
     };
     let body = view! {
         {problem.map(|(_, title, text)| view! { <Alert title text/> })}
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Second factor"</h1>
-            {post_form(links::SECOND_STEP, "stack", fields)}
+            {form}
             {passkey}
             {other}
         </section>

@@ -23,17 +23,18 @@ const _: () = assert!(SHORTEST_PASSWORD == 15, "the hint names the length");
 pub fn page(token: String, form: Form<Typed>) -> Page {
     let Form { typed, errors, .. } = form;
     let status = errors.status();
-    let fields = view! {
-        {hidden("token", token)}
-        <TextField id="name" label="Name" value=typed.name autocomplete="name" error=errors.at("name")/>
-        <TextField id="email" label="Email" kind="email" value=typed.email autocomplete="username" required=true
-            error=errors.at("email")/>
-        <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
-            hint=PASSWORD_HINT error=errors.at("password")/>
-        <button class="button" data-kind="primary">"Create administrator"</button>
+    let form = html! {
+        <form method="post" action=links::SETUP class="stack">
+            <FormToken/>{hidden("token", token)}
+            <TextField id="name" label="Name" value=typed.name autocomplete="name" error=errors.at("name")/>
+            <TextField id="email" label="Email" kind="email" value=typed.email autocomplete="username" required=true
+                error=errors.at("email")/>
+            <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
+                hint=PASSWORD_HINT error=errors.at("password")/>
+            <button class="button" data-kind="primary">"Create administrator"</button>
+        </form>
     };
     let words = "This link works once. You are signed in afterwards and can generate your first credential.";
-    let form = post_form(links::SETUP, "stack", fields);
     let body = view! { <ErrorSummary errors/>{gate_panel("Create the first administrator", words, form)} };
     Page::new("Set up", body).framed(Frame::Gate).answering(status).with_secret()
 }

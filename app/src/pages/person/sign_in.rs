@@ -50,17 +50,19 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
     let status = problem.as_ref().map_or(200, |(status, ..)| *status);
     // Not “Sign in with…”, because the password button has that name.
     let passkey = passkeys.then(|| passkey_form(links::SIGN_IN_WITH_PASSKEY, &next, links::SIGN_IN_WITH_PASSKEY));
-    let fields = view! {
-        {hidden("next", next.clone())}
-        <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
-        <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
-        <button class="button" data-kind="primary">"Sign in"</button>
+    let form = view! {
+        <form method="post" action=links::SIGN_IN class="stack">
+            <FormToken/>{hidden("next", next.clone())}
+            <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
+            <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
+            <button class="button" data-kind="primary">"Sign in"</button>
+        </form>
     };
     let body = view! {
         {problem.map(|(_, title, text)| view! { <Alert title text/> })}
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Sign in"</h1>
-            {post_form(links::SIGN_IN, "stack", fields)}
+            {form}
             {passkey}
             <SignInWithProvider next/>
         </section>

@@ -31,7 +31,7 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
     let remove = view! {
         {hidden("team", team.id.to_string())}{hidden("person", person.to_string())}
         <p class="muted">"They see nothing of it any more. The credentials they made stay the team’s and go on."</p>
-        {submit(Some("danger"), "Take out of the team")}
+        <div class="row"><button class="button" data-kind="danger">"Take out of the team"</button></div>
     };
     let remove = danger_panel("out", "Take out of the team", post_form(links::REMOVE_MEMBER, "body", remove));
     let title = format!("{} in {}", member.name, team.name);
