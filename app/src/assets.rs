@@ -22,39 +22,39 @@ impl Asset {
     }
 }
 
-/// The style sheet.
-pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    const SHEET: &str = concat!(
+/// Builds a static for each asset, and the function that finds one.
+macro_rules! assets {
+    ($($(#[$doc:meta])* $asset:ident = $name:literal $extension:literal $media_type:literal: $content:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub static $asset: LazyLock<Asset> =
+                LazyLock::new(|| Asset::new($name, $extension, $media_type, $content));
+        )*
+
+        /// The asset at `path`.
+        pub fn find(path: &str) -> Option<&'static Asset> {
+            [$(&*$asset),*].into_iter().find(|asset| asset.path == path)
+        }
+    };
+}
+
+assets! {
+    /// The style sheet.
+    STYLE = "style" "css" "text/css; charset=utf-8": concat!(
         include_str!("../../style/tokens.css"),
         include_str!("../../style/base.css"),
         include_str!("../../style/layout.css"),
         include_str!("../../style/components.css"),
     );
-    Asset::new("style", "css", "text/css; charset=utf-8", SHEET)
-});
-
-/// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so the
-/// page does not flicker when the person chose a theme.
-pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("enhance", "js", "text/javascript; charset=utf-8", include_str!("../../style/enhance.js"))
-});
-
-/// The script of the pages that take public keys.
-pub static KEYS: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("keys", "js", "text/javascript; charset=utf-8", include_str!("../../style/keys.js")));
-
-/// The script of the pages that ask for a passkey.
-pub static PASSKEY: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("passkey", "js", "text/javascript; charset=utf-8", include_str!("../../style/passkey.js"))
-});
-
-/// The icon.
-pub static ICON: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../style/favicon.svg")));
-
-/// The asset at `path`.
-pub fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT, &*KEYS, &*PASSKEY, &*ICON].into_iter().find(|asset| asset.path == path)
+    /// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so
+    /// the page does not flicker when the person chose a theme.
+    SCRIPT = "enhance" "js" "text/javascript; charset=utf-8": include_str!("../../style/enhance.js");
+    /// The script of the pages that take public keys.
+    KEYS = "keys" "js" "text/javascript; charset=utf-8": include_str!("../../style/keys.js");
+    /// The script of the pages that ask for a passkey.
+    PASSKEY = "passkey" "js" "text/javascript; charset=utf-8": include_str!("../../style/passkey.js");
+    /// The icon.
+    ICON = "icon" "svg" "image/svg+xml": include_str!("../../style/favicon.svg");
 }
 
 #[cfg(test)]

@@ -1,40 +1,13 @@
 //! What was done: a word in the address of the page that is shown afterwards, and the receipt that the page shows.
 
-/// The page that shows a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
-    /// The account of the signed-in person.
-    Account,
-    /// Connected apps.
-    Apps,
-    /// A client.
-    Client,
-    /// The list of clients.
-    Clients,
-    /// A credential.
-    Credential,
-    /// The list of people.
-    People,
-    /// A person.
-    Person,
-    /// A rotation.
-    Rotation,
-    /// An MCP server.
-    Server,
-    /// The settings.
-    Settings,
-    /// A team.
-    Team,
-    /// The list of teams.
-    Teams,
-    /// A webhook.
-    Webhook,
-    /// The list of webhooks.
-    Webhooks,
-}
-
 macro_rules! receipts {
-    ($($on:ident { $($done:ident = $word:literal: $receipt:literal;)* })*) => {
+    ($($on:ident $page:literal { $($done:ident = $word:literal: $receipt:literal;)* })*) => {
+        /// The page that shows a receipt.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum On {
+            $(#[doc = $page] $on,)*
+        }
+
         /// What was done. The name begins with the page that says it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Done {
@@ -47,7 +20,7 @@ macro_rules! receipts {
 
 // A page completes a receipt that contains numbers. The text here is the beginning of that receipt.
 receipts! {
-    Account {
+    Account "The account of the signed-in person." {
         AccountName = "name": "Name saved.";
         AccountPassword = "password": "Password changed. Your other sessions have ended.";
         AccountSessionEnded = "ended": "Session ended.";
@@ -58,18 +31,18 @@ receipts! {
         AccountPasskeyAdded = "passkey-added": "Passkey added.";
         AccountPasskeyRemoved = "passkey-removed": "Passkey removed. Remove it from your device too.";
     }
-    Apps {
+    Apps "Connected apps." {
         AppsAccessEnded = "ended": "Access ended. What it had is refused from now on.";
         AppsTokenRevoked = "revoked": "Token revoked. It is refused from now on.";
     }
-    Client {
+    Client "A client." {
         ClientAdded = "added": "Client added.";
         ClientEdited = "edited": "Changes saved.";
     }
-    Clients {
+    Clients "The list of clients." {
         ClientsRemoved = "removed": "Client removed. The access that people gave it ended with it.";
     }
-    Credential {
+    Credential "A credential." {
         CredentialEnabled = "enabled": "The credential works again.";
         CredentialDisabled = "disabled": "Disabled. Exchanges and live tokens are refused until you enable it again.";
         CredentialRevoked = "revoked": "Revoked. Exchanges are refused and its live tokens have ended.";
@@ -81,10 +54,10 @@ receipts! {
         CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
         CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
     }
-    People {
+    People "The list of people." {
         PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
     }
-    Person {
+    Person "A person." {
         PersonDisabled = "disabled":
             "Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused.";
         PersonEnabled = "enabled": "Enabled. They can sign in again.";
@@ -97,13 +70,13 @@ receipts! {
         PersonDisconnected = "openid-disconnected":
             "OpenID account disconnected. Their sessions have ended; their password signs them in.";
     }
-    Rotation {
+    Rotation "A rotation." {
         RotationExtended = "extended": "The deadline is changed.";
     }
-    Server {
+    Server "An MCP server." {
         ServerAdded = "added": "Added. Credentials can be limited to it from now on.";
     }
-    Settings {
+    Settings "The settings." {
         SettingsKeyRotated = "rotated":
             "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended.";
         SettingsKeyReplaced = "replaced":
@@ -112,7 +85,7 @@ receipts! {
         SettingsRevoked = "revoked": "Revoked: ";
         SettingsUndone = "undone": "Enabled again: ";
     }
-    Team {
+    Team "A team." {
         TeamCreated = "created": "Team created. Invite people, or generate its first credential.";
         TeamName = "name": "Name saved.";
         TeamRole = "role": "Role saved. It holds from the next click on.";
@@ -120,17 +93,17 @@ receipts! {
         TeamWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
         TeamJoined = "joined": "You are in the team.";
     }
-    Teams {
+    Teams "The list of teams." {
         TeamsRemoved = "removed": "Team removed.";
     }
-    Webhook {
+    Webhook "A webhook." {
         WebhookTested = "tested": "The test arrived. The receiver answered ";
         WebhookSaved = "saved": "Saved. It applies to what is sent from now on.";
         WebhookPaused = "paused": "Paused. Nothing is sent until it is resumed.";
         WebhookResumed = "resumed": "Resumed. What happens from now on is sent.";
         WebhookSentAgain = "again": "It is sent again in a moment. Reload the page to see what becomes of it.";
     }
-    Webhooks {
+    Webhooks "The list of webhooks." {
         WebhooksRemoved = "removed": "The webhook is removed, with its deliveries.";
     }
 }

@@ -3,19 +3,9 @@
 //!
 //! This module maps the errors of operations once: to [`Refused`] for the forms, and from there to [`ActionError`].
 
-use domain::client::ClientError;
-use domain::client::consent::ConsentError;
-use domain::client::personal_token::PersonalTokenError;
-use domain::credential::CredentialError;
 use domain::credential::list::ListError;
 use domain::error::Fault;
 use domain::operations::key_rotation::RotationError;
-use domain::person::PersonError;
-use domain::person::invitation::InvitationError;
-use domain::person::passkey::PasskeyError;
-use domain::person::team::TeamError;
-use domain::server::McpServerError;
-use domain::webhook::WebhookError;
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
@@ -56,7 +46,7 @@ impl FromServerFnError for ActionError {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
-                Self::Invalid("The request is not complete. Go back, reload the page and try again.".to_owned())
+                instead("The request is not complete. Go back, reload the page and try again.")
             }
             _ => Self::Unavailable,
         }
@@ -73,7 +63,7 @@ impl From<Fault> for ActionError {
 impl From<ListError> for ActionError {
     fn from(error: ListError) -> Self {
         match error {
-            ListError::BadCursor => Self::Invalid("This link to a page of the list is not valid any more.".to_owned()),
+            ListError::BadCursor => instead("This link to a page of the list is not valid any more."),
             ListError::Fault(fault) => fault.into(),
         }
     }
@@ -85,22 +75,23 @@ impl From<Refused> for ActionError {
             Refused::Invalid(errors) | Refused::Unconfirmed(errors) => {
                 Self::Invalid(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
             }
-            Refused::AlreadySubmitted(_) => Self::Invalid("This form was sent before.".to_owned()),
+            Refused::AlreadySubmitted(_) => instead("This form was sent before."),
             Refused::Action(error) => error,
         }
     }
 }
 
-/// Maps an error of operations to [`Refused`]. Every such error has the variants `NotFound` and `Fault`, which the
-/// macro maps itself. The caller gives the other variants.
+/// Maps errors of operations to [`Refused`]. Every such error has the variants `NotFound` and `Fault`, which the macro
+/// maps itself. A row gives the other variants.
 macro_rules! refused {
-    ($error:ident $(, $variant:ident $(($detail:pat))? => $refused:expr)* $(,)?) => {
+    ($($error:ty { $($variant:ident $(($detail:pat))? => $refused:expr),* $(,)? })*) => {$(
         impl From<$error> for Refused {
             fn from(error: $error) -> Self {
+                type Error = $error;
                 match error {
-                    $error::NotFound => ActionError::NotFound.into(),
-                    $error::Fault(fault) => fault.into(),
-                    $($error::$variant $(($detail))? => $refused,)*
+                    Error::NotFound => ActionError::NotFound.into(),
+                    Error::Fault(fault) => fault.into(),
+                    $(Error::$variant $(($detail))? => $refused.into(),)*
                 }
             }
         }
@@ -110,56 +101,58 @@ macro_rules! refused {
                 Refused::from(error).into()
             }
         }
-    };
+    )*};
 }
 
 /// Says what cannot be done, and what to do instead.
-fn instead(words: &str) -> Refused {
-    ActionError::Invalid(words.to_owned()).into()
+fn instead(words: &str) -> ActionError {
+    ActionError::Invalid(words.to_owned())
 }
 
-refused!(ConsentError);
-refused!(PersonError, Invalid(errors) => errors.into());
-refused!(McpServerError, Invalid(errors) => errors.into());
-refused!(TeamError, Forbidden => ActionError::Forbidden.into(), Invalid(errors) => errors.into());
-refused!(ClientError, Invalid(errors) => errors.into(), AlreadySubmitted(id) => Refused::AlreadySubmitted(id.to_string()));
-refused!(
-    PersonalTokenError,
-    Invalid(errors) => errors.into(),
-    AlreadySubmitted => Refused::AlreadySubmitted(String::new()),
-);
-refused!(PasskeyError, Invalid(errors) => errors.into(), AlreadySubmitted => Refused::AlreadySubmitted(String::new()));
-refused!(
-    WebhookError,
-    Invalid(errors) => errors.into(),
-    AlreadySubmitted(id) => Refused::AlreadySubmitted(id.to_string()),
-    Paused => instead("This webhook is paused, so nothing is sent. Resume it first."),
-);
-refused!(
-    InvitationError,
-    Forbidden => ActionError::Forbidden.into(),
-    Invalid(errors) => errors.into(),
-    LinkUnusable => instead("This invitation does not work any more."),
-    ForSomebodyElse => instead("This invitation is for somebody else."),
-    AccountExists => instead("Sign in first, then open the link again."),
-);
-refused!(
-    CredentialError,
-    Forbidden => ActionError::Forbidden.into(),
-    Invalid(errors) => errors.into(),
-    AlreadySubmitted(id) => Refused::AlreadySubmitted(id.to_string()),
-    Revoked => instead("This credential is revoked. Revoking is final; generate another one."),
-    RotationUnderWay => instead("A rotation is under way. Finish or cancel it before you start another."),
-    OtherMethod => instead("This credential proves itself in another way. Generate one of the kind you need."),
-);
+/// The form was sent before and made `earlier` that time.
+fn sent_before(earlier: impl ToString) -> Refused {
+    Refused::AlreadySubmitted(earlier.to_string())
+}
+
+refused! {
+    domain::client::consent::ConsentError {}
+    domain::person::PersonError { Invalid(errors) => errors }
+    domain::server::McpServerError { Invalid(errors) => errors }
+    domain::person::team::TeamError { Forbidden => ActionError::Forbidden, Invalid(errors) => errors }
+    domain::client::ClientError { Invalid(errors) => errors, AlreadySubmitted(id) => sent_before(id) }
+    domain::client::personal_token::PersonalTokenError {
+        Invalid(errors) => errors,
+        AlreadySubmitted => sent_before(""),
+    }
+    domain::person::passkey::PasskeyError { Invalid(errors) => errors, AlreadySubmitted => sent_before("") }
+    domain::webhook::WebhookError {
+        Invalid(errors) => errors,
+        AlreadySubmitted(id) => sent_before(id),
+        Paused => instead("This webhook is paused, so nothing is sent. Resume it first."),
+    }
+    domain::person::invitation::InvitationError {
+        Forbidden => ActionError::Forbidden,
+        Invalid(errors) => errors,
+        LinkUnusable => instead("This invitation does not work any more."),
+        ForSomebodyElse => instead("This invitation is for somebody else."),
+        AccountExists => instead("Sign in first, then open the link again."),
+    }
+    domain::credential::CredentialError {
+        Forbidden => ActionError::Forbidden,
+        Invalid(errors) => errors,
+        AlreadySubmitted(id) => sent_before(id),
+        Revoked => instead("This credential is revoked. Revoking is final; generate another one."),
+        RotationUnderWay => instead("A rotation is under way. Finish or cancel it before you start another."),
+        OtherMethod => instead("This credential proves itself in another way. Generate one of the kind you need."),
+    }
+}
 
 impl From<RotationError> for ActionError {
     fn from(error: RotationError) -> Self {
         match error {
             RotationError::NoSuchKey => Self::NotFound,
-            RotationError::UnderWay => Self::Invalid(
-                "A new key is published already and signs within a day. In an emergency, replace the key instead."
-                    .to_owned(),
+            RotationError::UnderWay => instead(
+                "A new key is published already and signs within a day. In an emergency, replace the key instead.",
             ),
             RotationError::Fault(fault) => fault.into(),
         }

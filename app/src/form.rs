@@ -59,10 +59,7 @@ impl Refused {
     ///
     /// [`Refused::AlreadySubmitted`] when there is something earlier.
     pub fn if_sent_before(earlier: Option<impl ToString>) -> Result<(), Self> {
-        match earlier {
-            Some(earlier) => Err(Self::AlreadySubmitted(earlier.to_string())),
-            None => Ok(()),
-        }
+        earlier.map_or(Ok(()), |earlier| Err(Self::AlreadySubmitted(earlier.to_string())))
     }
 }
 

@@ -12,7 +12,8 @@
 //! | [`links`] | addresses of pages |
 //! | [`done`] | what the address of a page says was done, and its receipt |
 //! | [`pages`] | a room for each thing, a module for each page: its component, its server functions, its view types |
-//! | [`components`] | layout, fields, notices, tables' cells, charts, snippets |
+//! | [`components`] | layout, fields, panels, notices, tables, charts, snippets |
+//! | `prelude` | what most pages use, in one import |
 //! | [`snippets`] | the texts that connect a program, with or without the secret |
 //! | [`assets`] | style sheet, script and icon, embedded and named by their content |
 //!
@@ -28,9 +29,11 @@ pub mod components;
 pub mod done;
 pub mod error;
 pub mod form;
+mod html;
 pub mod links;
 pub mod page;
 pub mod pages;
+mod prelude;
 pub mod render;
 pub mod snippets;
 pub mod visit;

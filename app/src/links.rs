@@ -7,13 +7,13 @@ use std::fmt::Display;
 /// all addresses.
 macro_rules! links {
     (
-        pages { $($(#[$page_doc:meta])* $page:ident = $page_path:literal;)* }
-        things { $($(#[$doc:meta])* $name:ident($($parameter:ident),+) = $path:literal;)* }
+        pages { $($page:ident = $page_path:literal: $page_doc:literal;)* }
+        things { $($name:ident($($parameter:ident),+) = $path:literal: $doc:literal;)* }
     ) => {
-        $($(#[$page_doc])* pub const $page: &str = $page_path;)*
+        $(#[doc = $page_doc] pub const $page: &str = $page_path;)*
 
         $(
-            $(#[$doc])*
+            #[doc = $doc]
             pub fn $name($($parameter: impl Display),+) -> String {
                 format!($path, $($parameter = percent_encoded(&$parameter.to_string())),+)
             }
@@ -26,185 +26,98 @@ macro_rules! links {
 
 links! {
     pages {
-        /// The overview.
-        OVERVIEW = "/";
-        /// Creating the first administrator.
-        SETUP = "/setup";
-        /// What an invitation's link opens.
-        INVITATION = "/invitation";
-        /// Signing in.
-        SIGN_IN = "/login";
-        /// Signing in with an OpenID provider.
-        SIGN_IN_WITH_OPENID = "/login/openid";
-        /// Signing in with a passkey, and what it is to sign.
-        SIGN_IN_WITH_PASSKEY = "/login/passkey";
-        /// The second step of a sign-in.
-        SECOND_STEP = "/login/second-factor";
-        /// Signing out.
-        SIGN_OUT = "/logout";
-        /// The list of credentials.
-        CREDENTIALS = "/credentials";
-        /// Generating a credential.
-        NEW_CREDENTIAL = "/credentials/new";
-        /// Revoking several credentials.
-        REVOKE_CREDENTIALS = "/credentials/revoke";
-        /// The list of MCP servers.
-        SERVERS = "/servers";
-        /// Registering an MCP server.
-        NEW_SERVER = "/servers/new";
-        /// Responding to a leak.
-        LEAKS = "/leaks";
-        /// New secrets for several credentials.
-        RENEW = "/leaks/renew";
-        /// The audit log.
-        ACTIVITY = "/activity";
-        /// The audit log as a file.
-        EXPORT_ACTIVITY = "/activity/export";
-        /// The list of teams.
-        TEAMS = "/teams";
-        /// Making a team.
-        NEW_TEAM = "/teams/new";
-        /// The list of people.
-        PEOPLE = "/people";
-        /// Inviting a person, into any team.
-        INVITE = "/people/invite";
-        /// The settings.
-        SETTINGS = "/settings";
-        /// Replacing a signing key.
-        SIGNING_KEYS = "/settings/keys";
-        /// The emergency stop.
-        STOP = "/settings/stop";
-        /// The list of webhooks.
-        WEBHOOKS = "/settings/webhooks";
-        /// Adding a webhook.
-        NEW_WEBHOOK = "/settings/webhooks/new";
-        /// Connected apps.
-        APPS = "/apps";
-        /// The list of clients.
-        CLIENTS = "/apps/clients";
-        /// The account of the signed-in person.
-        NEW_CLIENT = "/apps/clients/new";
-        /// Changing the name of that account.
-        ACCOUNT = "/account";
-        /// Changing the password of that account.
-        ACCOUNT_NAME = "/account/name";
-        /// The personal tokens of the signed-in person.
-        ACCOUNT_PASSWORD = "/account/password";
-        /// One's personal tokens.
-        PERSONAL_TOKENS = "/account/tokens";
-        /// Connecting an OpenID account.
-        CONNECT_OPENID = "/account/openid";
-        /// Disconnecting it.
-        DISCONNECT_OPENID = "/account/openid/disconnect";
-        /// Setting up an authenticator app.
-        AUTHENTICATOR = "/account/authenticator";
-        /// Its first code.
-        CONFIRM_AUTHENTICATOR = "/account/authenticator/confirm";
-        /// Removing it.
-        REMOVE_AUTHENTICATOR = "/account/authenticator/remove";
-        /// New recovery codes.
-        RECOVERY_CODES = "/account/recovery-codes";
-        /// The challenge for a passkey of the signed-in person.
-        NEW_PASSKEY = "/account/passkeys/new";
-        /// A client's request for a person's consent.
-        PASSKEY_CHALLENGE = "/account/passkeys/challenge";
-        /// A client's request of a person.
-        AUTHORIZE = "/mcp/oauth/authorize";
-        /// The public keys.
-        JWKS = "/mcp/oauth/jwks";
+        OVERVIEW = "/": "The overview.";
+        SETUP = "/setup": "Creating the first administrator.";
+        INVITATION = "/invitation": "What an invitation's link opens.";
+        SIGN_IN = "/login": "Signing in.";
+        SIGN_IN_WITH_OPENID = "/login/openid": "Signing in with an OpenID provider.";
+        SIGN_IN_WITH_PASSKEY = "/login/passkey": "Signing in with a passkey, and the challenge for it.";
+        SECOND_STEP = "/login/second-factor": "The second step of a sign-in.";
+        SIGN_OUT = "/logout": "Signing out.";
+        CREDENTIALS = "/credentials": "The list of credentials.";
+        NEW_CREDENTIAL = "/credentials/new": "Generating a credential.";
+        REVOKE_CREDENTIALS = "/credentials/revoke": "Revoking several credentials.";
+        SERVERS = "/servers": "The list of MCP servers.";
+        NEW_SERVER = "/servers/new": "Registering an MCP server.";
+        LEAKS = "/leaks": "Responding to a leak.";
+        RENEW = "/leaks/renew": "New secrets for several credentials.";
+        ACTIVITY = "/activity": "The audit log.";
+        EXPORT_ACTIVITY = "/activity/export": "The audit log as a file.";
+        TEAMS = "/teams": "The list of teams.";
+        NEW_TEAM = "/teams/new": "Making a team.";
+        PEOPLE = "/people": "The list of people.";
+        INVITE = "/people/invite": "Inviting a person, into any team.";
+        SETTINGS = "/settings": "The settings.";
+        SIGNING_KEYS = "/settings/keys": "Replacing a signing key.";
+        STOP = "/settings/stop": "The emergency stop.";
+        WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
+        NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
+        APPS = "/apps": "Connected apps.";
+        CLIENTS = "/apps/clients": "The list of clients.";
+        NEW_CLIENT = "/apps/clients/new": "Adding a client.";
+        ACCOUNT = "/account": "The account of the signed-in person.";
+        ACCOUNT_NAME = "/account/name": "Changing the name of that account.";
+        ACCOUNT_PASSWORD = "/account/password": "Changing the password of that account.";
+        PERSONAL_TOKENS = "/account/tokens": "The personal tokens of the signed-in person.";
+        CONNECT_OPENID = "/account/openid": "Connecting an OpenID account.";
+        DISCONNECT_OPENID = "/account/openid/disconnect": "Disconnecting it.";
+        AUTHENTICATOR = "/account/authenticator": "Setting up an authenticator app.";
+        CONFIRM_AUTHENTICATOR = "/account/authenticator/confirm": "Its first code.";
+        REMOVE_AUTHENTICATOR = "/account/authenticator/remove": "Removing it.";
+        RECOVERY_CODES = "/account/recovery-codes": "New recovery codes.";
+        NEW_PASSKEY = "/account/passkeys/new": "Adding a passkey.";
+        PASSKEY_CHALLENGE = "/account/passkeys/challenge": "The challenge for a passkey of the signed-in person.";
+        AUTHORIZE = "/mcp/oauth/authorize": "A client's request for a person's consent.";
+        JWKS = "/mcp/oauth/jwks": "The public keys.";
 
-        /// See [`crate::pages::credential::show::first_exchange`].
-        FIRST_EXCHANGE = "/fn/first_exchange";
-        /// See [`crate::pages::credential::stop::enable_credential`].
-        ENABLE_CREDENTIAL = "/fn/enable_credential";
-        /// See [`crate::pages::credential::stop::disable_credential`].
-        DISABLE_CREDENTIAL = "/fn/disable_credential";
-        /// See [`crate::pages::credential::stop::revoke_credentials`].
-        REVOKE_CREDENTIALS_NOW = "/fn/revoke_credentials";
-        /// See [`crate::pages::credential::authenticators::remove_key`].
-        REMOVE_KEY = "/fn/remove_key";
-        /// See [`crate::pages::credential::authenticators::remove_identity`].
-        REMOVE_IDENTITY = "/fn/remove_identity";
-        /// See [`crate::pages::team::invite::withdraw_invitation`].
-        WITHDRAW_INVITATION = "/fn/withdraw_invitation";
-        /// See [`crate::pages::team::member::remove_member`].
-        REMOVE_MEMBER = "/fn/remove_member";
-        /// See [`crate::pages::team::show::remove_team`].
-        REMOVE_TEAM = "/fn/remove_team";
-        /// See [`crate::pages::person::people::end_sessions_of`].
-        END_SESSIONS_OF = "/fn/end_sessions_of";
-        /// See [`crate::pages::incident::emergency_stop::undo_emergency_stop`].
-        UNDO_STOP = "/fn/undo_emergency_stop";
-        /// See [`crate::pages::webhook::show::test_webhook`].
-        TEST_WEBHOOK = "/fn/test_webhook";
-        /// See [`crate::pages::webhook::show::pause_webhook`].
-        PAUSE_WEBHOOK = "/fn/pause_webhook";
-        /// See [`crate::pages::webhook::show::resume_webhook`].
-        RESUME_WEBHOOK = "/fn/resume_webhook";
-        /// See [`crate::pages::webhook::show::remove_webhook`].
-        REMOVE_WEBHOOK = "/fn/remove_webhook";
-        /// See [`crate::pages::webhook::show::send_delivery_again`].
-        SEND_DELIVERY_AGAIN = "/fn/send_delivery_again";
-        /// See [`crate::pages::client::show::remove_client`].
-        REMOVE_CLIENT = "/fn/remove_client";
-        /// See [`crate::pages::person::account::end_session`].
-        END_SESSION = "/fn/end_session";
-        /// See [`crate::pages::client::connected_apps::end_grant`].
-        END_ACCESS = "/fn/end_grant";
-        /// See [`crate::pages::client::personal_tokens::revoke_personal_token`].
-        REVOKE_PERSONAL_TOKEN = "/fn/revoke_personal_token";
+        // Server functions.
+        FIRST_EXCHANGE = "/fn/first_exchange": "Whether a credential was exchanged yet.";
+        ENABLE_CREDENTIAL = "/fn/enable_credential": "Enables a credential.";
+        DISABLE_CREDENTIAL = "/fn/disable_credential": "Disables a credential.";
+        REVOKE_CREDENTIALS_NOW = "/fn/revoke_credentials": "Revokes one or several credentials.";
+        REMOVE_KEY = "/fn/remove_key": "Removes a key of a credential.";
+        REMOVE_IDENTITY = "/fn/remove_identity": "Removes an identity of a credential.";
+        WITHDRAW_INVITATION = "/fn/withdraw_invitation": "Withdraws an invitation.";
+        REMOVE_MEMBER = "/fn/remove_member": "Takes a person out of a team.";
+        REMOVE_TEAM = "/fn/remove_team": "Removes a team.";
+        END_SESSIONS_OF = "/fn/end_sessions_of": "Ends sessions of a person.";
+        UNDO_STOP = "/fn/undo_emergency_stop": "Undoes an emergency stop.";
+        TEST_WEBHOOK = "/fn/test_webhook": "Sends a test message to a webhook.";
+        PAUSE_WEBHOOK = "/fn/pause_webhook": "Pauses a webhook.";
+        RESUME_WEBHOOK = "/fn/resume_webhook": "Resumes a webhook.";
+        REMOVE_WEBHOOK = "/fn/remove_webhook": "Removes a webhook.";
+        SEND_DELIVERY_AGAIN = "/fn/send_delivery_again": "Sends a delivery of a webhook again.";
+        REMOVE_CLIENT = "/fn/remove_client": "Removes a client.";
+        END_SESSION = "/fn/end_session": "Ends a session of the signed-in person.";
+        END_ACCESS = "/fn/end_grant": "Ends the access of a connected app.";
+        REVOKE_PERSONAL_TOKEN = "/fn/revoke_personal_token": "Revokes a personal token.";
     }
     things {
-        /// A credential.
-        credential(client_id) = "/credentials/{client_id}";
-        /// Editing it.
-        edit_credential(client_id) = "/credentials/{client_id}/edit";
-        /// Rotating its secret or key.
-        rotate_credential(client_id) = "/credentials/{client_id}/rotate";
-        /// Finishing, extending or cancelling the rotation.
-        rotation(client_id) = "/credentials/{client_id}/rotation";
-        /// Disabling it.
-        disable_credential(client_id) = "/credentials/{client_id}/disable";
-        /// Enabling it.
-        enable_credential(client_id) = "/credentials/{client_id}/enable";
-        /// Revoking it.
-        revoke_credential(client_id) = "/credentials/{client_id}/revoke";
-        /// Adding a key to it.
-        new_key(client_id) = "/credentials/{client_id}/keys/new";
-        /// Adding an identity to it.
-        new_identity(client_id) = "/credentials/{client_id}/identities/new";
-        /// An MCP server.
-        server(id) = "/servers/{id}";
-        /// A team.
-        team(team_id) = "/teams/{team_id}";
-        /// Inviting a person into it.
-        rename_team(team_id) = "/teams/{team_id}/name";
-        /// A person's role in it.
-        invite_to_team(team_id) = "/teams/{team_id}/invite";
-        /// Somebody's role in it.
-        team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}";
-        /// A person.
-        person(person_id) = "/people/{person_id}";
-        /// Changing them.
-        change_person(person_id) = "/people/{person_id}/change";
-        /// Putting them into a team.
-        person_teams(person_id) = "/people/{person_id}/teams";
-        /// A webhook.
-        webhook(id) = "/settings/webhooks/{id}";
-        /// Editing it.
-        edit_webhook(id) = "/settings/webhooks/{id}/edit";
-        /// Replacing its signing secret.
-        webhook_secret(id) = "/settings/webhooks/{id}/secret";
-        /// Asking before it is removed.
-        remove_webhook(id) = "/settings/webhooks/{id}/remove";
-        /// A client. The identifier of one may be an address.
-        client(id) = "/apps/clients/{id}";
-        /// Editing it.
-        edit_client(id) = "/apps/clients/{id}/edit";
-        /// Replacing its secret.
-        client_secret(id) = "/apps/clients/{id}/secret";
-        /// Removing a passkey.
-        remove_passkey(id) = "/account/passkeys/{id}/remove";
+        credential(client_id) = "/credentials/{client_id}": "A credential.";
+        edit_credential(client_id) = "/credentials/{client_id}/edit": "Editing it.";
+        rotate_credential(client_id) = "/credentials/{client_id}/rotate": "Rotating its secret or key.";
+        rotation(client_id) = "/credentials/{client_id}/rotation": "Finishing, extending or cancelling the rotation.";
+        disable_credential(client_id) = "/credentials/{client_id}/disable": "Disabling it.";
+        enable_credential(client_id) = "/credentials/{client_id}/enable": "Enabling it.";
+        revoke_credential(client_id) = "/credentials/{client_id}/revoke": "Revoking it.";
+        new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
+        new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
+        server(id) = "/servers/{id}": "An MCP server.";
+        team(team_id) = "/teams/{team_id}": "A team.";
+        rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";
+        invite_to_team(team_id) = "/teams/{team_id}/invite": "Inviting a person into it.";
+        team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}": "A person's role in it.";
+        person(person_id) = "/people/{person_id}": "A person.";
+        change_person(person_id) = "/people/{person_id}/change": "Changing them.";
+        person_teams(person_id) = "/people/{person_id}/teams": "Putting them into a team.";
+        webhook(id) = "/settings/webhooks/{id}": "A webhook.";
+        edit_webhook(id) = "/settings/webhooks/{id}/edit": "Editing it.";
+        webhook_secret(id) = "/settings/webhooks/{id}/secret": "Replacing its signing secret.";
+        remove_webhook(id) = "/settings/webhooks/{id}/remove": "Asking before it is removed.";
+        client(id) = "/apps/clients/{id}": "A client. The identifier of one may be an address.";
+        edit_client(id) = "/apps/clients/{id}/edit": "Editing it.";
+        client_secret(id) = "/apps/clients/{id}/secret": "Replacing its secret.";
+        remove_passkey(id) = "/account/passkeys/{id}/remove": "Removing a passkey.";
     }
 }
 

@@ -1,5 +1,5 @@
 //! The texts that connect a program to an MCP server, ready to paste. The programs are the same as in the README, word
-//! for word. The tests run them.
+//! for word. The tests run them. The files of `app/snippets` hold the texts, with marks such as `__CLIENT_ID__`.
 
 use domain::model::credential::AuthMethod;
 use domain::model::server::McpServer;
@@ -66,220 +66,150 @@ impl Connection {
 
     /// The command that proves that the credential works. It reads the secret, assertion or token from the environment.
     pub fn try_it(&self) -> String {
-        let Self { token_endpoint, client_id, .. } = self;
-        match self.method {
-            AuthMethod::ClientSecret => format!(
-                "curl {token_endpoint} \\\n  -u \"{client_id}:$MCP_CLIENT_SECRET\" \\\n  -d grant_type=client_credentials"
-            ),
-            AuthMethod::PrivateKeyJwt => self.curl("ASSERTION"),
-            AuthMethod::Federated => self.curl("IDENTITY_TOKEN"),
-        }
-    }
-
-    fn curl(&self, variable: &str) -> String {
-        format!(
-            "curl {} \\\n  -d grant_type=client_credentials \\\n  -d client_id={} \\\n  \
-             -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  \
-             -d \"client_assertion=${variable}\"",
-            self.token_endpoint, self.client_id
-        )
+        let text = match self.method {
+            AuthMethod::ClientSecret => {
+                "curl __TOKEN_URL__ \\\n  -u \"__CLIENT_ID__:$MCP_CLIENT_SECRET\" \\\n  -d grant_type=client_credentials"
+            }
+            AuthMethod::PrivateKeyJwt => include_str!("../snippets/connect/key.sh").trim_end(),
+            AuthMethod::Federated => include_str!("../snippets/connect/federated.sh").trim_end(),
+        };
+        self.filled(text)
     }
 
     /// Every text, in the order of the tabs.
     pub fn snippets(&self) -> Vec<Snippet> {
-        match self.method {
-            AuthMethod::ClientSecret => self.secret_snippets(),
-            AuthMethod::PrivateKeyJwt => self.key_snippets(),
-            AuthMethod::Federated => self.federated_snippets(),
-        }
+        let texts = match self.method {
+            AuthMethod::ClientSecret => SECRET_TEXTS,
+            AuthMethod::PrivateKeyJwt => KEY_TEXTS,
+            AuthMethod::Federated => FEDERATED_TEXTS,
+        };
+        texts.iter().map(|text| text.snippet(|text| self.filled(text))).collect()
     }
 
-    fn key_snippets(&self) -> Vec<Snippet> {
-        let Self { client_id, token_endpoint, mcp_server, algorithm, .. } = self;
-        let env = format!(
-            "MCP_CLIENT_ID={client_id}\nMCP_PRIVATE_KEY_FILE=private-key.pem\nMCP_KEY_ALGORITHM={algorithm}\n\
-             MCP_TOKEN_URL={token_endpoint}\nMCP_SERVER_URL={mcp_server}\n"
-        );
-        let mut all = vec![snippet("env", ".env", "Environment file", "countersign.env", env)];
-        all.extend(KEY_PROGRAMS.snippets());
-        all.push(snippet("curl", "curl", "Exchange a signed assertion", "exchange.sh", self.curl("ASSERTION") + "\n"));
-        all
-    }
-
-    fn federated_snippets(&self) -> Vec<Snippet> {
-        let Self { client_id, token_endpoint, mcp_server, audience, .. } = self;
-        let env = format!(
-            "MCP_CLIENT_ID={client_id}\nMCP_IDENTITY_TOKEN_FILE=identity-token\nMCP_TOKEN_URL={token_endpoint}\n\
-             MCP_SERVER_URL={mcp_server}\n"
-        );
-        let actions = format!(
-            "permissions:\n  id-token: write\nsteps:\n  - name: Get an access token\n    run: |\n      \
-             IDENTITY_TOKEN=$(curl -sS -H \"Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \\\n        \
-             \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience={audience}\" | sed 's/.*\"value\" *: *\"\\([^\"]*\\)\".*/\\1/')\n      {}\n",
-            self.curl("IDENTITY_TOKEN").replace('\n', "\n      ")
-        );
-        let kubernetes = format!(
-            "volumes:\n  - name: identity\n    projected:\n      sources:\n        - serviceAccountToken:\n            \
-             audience: {audience}\n            expirationSeconds: 3600\n            path: identity-token\n"
-        );
-        let mut all = vec![
-            snippet("env", ".env", "Environment file", "countersign.env", env),
-            snippet("curl", "curl", "Exchange the issuer’s token", "exchange.sh", self.curl("IDENTITY_TOKEN") + "\n"),
-            snippet("actions", "GitHub Actions", "In the job that needs the token", "countersign.yml", actions),
-            snippet("kubernetes", "Kubernetes", "In the pod’s specification", "identity.yaml", kubernetes),
+    fn filled(&self, text: &str) -> String {
+        let values = [
+            ("__CLIENT_ID__", self.client_id.as_str()),
+            ("__SECRET__", self.secret_or_placeholder()),
+            ("__TOKEN_URL__", &self.token_endpoint),
+            ("__SERVER_URL__", &self.mcp_server),
+            ("__ISSUER__", &self.issuer),
+            ("__SCOPE__", &self.scope),
+            ("__OBJECT__", &object_name(&self.name)),
+            ("__ALGORITHM__", self.algorithm),
+            ("__AUDIENCE__", &self.audience),
         ];
-        all.splice(2..2, FEDERATED_PROGRAMS.snippets());
-        all
-    }
-
-    fn secret_snippets(&self) -> Vec<Snippet> {
-        let Self { client_id, token_endpoint, mcp_server, issuer, scope, .. } = self;
-        let secret = self.secret_or_placeholder();
-        let object = object_name(&self.name);
-        let mut all = vec![
-            snippet(
-                "env",
-                ".env",
-                "Environment file",
-                "countersign.env",
-                format!(
-                    "MCP_CLIENT_ID={client_id}\nMCP_CLIENT_SECRET={secret}\nMCP_TOKEN_URL={token_endpoint}\n\
-                     MCP_SERVER_URL={mcp_server}\n"
-                ),
-            ),
-            snippet(
-                "json",
-                "JSON",
-                "JSON",
-                "countersign.json",
-                format!(
-                    "{{\n  \"client_id\": \"{client_id}\",\n  \"client_secret\": \"{secret}\",\n  \
-                     \"token_endpoint\": \"{token_endpoint}\",\n  \"issuer\": \"{issuer}\",\n  \
-                     \"mcp_server\": \"{mcp_server}\",\n  \"scope\": \"{scope}\"\n}}\n"
-                ),
-            ),
-            snippet(
-                "curl",
-                "curl",
-                "Exchange the secret for a token",
-                "exchange.sh",
-                format!(
-                    "curl {token_endpoint} \\\n  -u \"{client_id}:{secret}\" \\\n  \
-                     -d grant_type=client_credentials \\\n  \
-                     --data-urlencode \"resource={mcp_server}\"\n"
-                ),
-            ),
-            snippet(
-                "actions",
-                "GitHub Actions",
-                "Store the secret as MCP_CLIENT_SECRET in the repository's settings",
-                "countersign.yml",
-                format!(
-                    "env:\n  MCP_CLIENT_ID: {client_id}\n  MCP_CLIENT_SECRET: ${{{{ secrets.MCP_CLIENT_SECRET }}}}\n  \
-                     MCP_TOKEN_URL: {token_endpoint}\n  MCP_SERVER_URL: {mcp_server}\n"
-                ),
-            ),
-            snippet(
-                "kubernetes",
-                "Kubernetes",
-                "kubectl apply -f secret.yaml",
-                "secret.yaml",
-                format!(
-                    "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {object}\nstringData:\n  \
-                     MCP_CLIENT_ID: {client_id}\n  MCP_CLIENT_SECRET: {secret}\n  MCP_TOKEN_URL: {token_endpoint}\n  \
-                     MCP_SERVER_URL: {mcp_server}\n"
-                ),
-            ),
-            snippet(
-                "desktop",
-                "Claude, Cursor, VS Code",
-                "Desktop clients, through mcp-remote, which exchanges the secret itself",
-                "mcp.json",
-                format!(
-                    "{{\n  \"mcpServers\": {{\n    \"{object}\": {{\n      \"command\": \"npx\",\n      \
-                     \"args\": [\"-y\", \"mcp-remote\", \"{mcp_server}\", \"--client-credentials\",\n        \
-                     \"--static-oauth-client-info\",\n        \
-                     \"{{\\\"client_id\\\":\\\"{client_id}\\\",\\\"client_secret\\\":\\\"${{MCP_CLIENT_SECRET}}\\\"}}\"],\n      \
-                     \"env\": {{ \"MCP_CLIENT_SECRET\": \"{secret}\" }}\n    }}\n  }}\n}}\n"
-                ),
-            ),
-        ];
-        all.splice(3..3, SECRET_PROGRAMS.snippets());
-        all
+        fill(text, &values)
     }
 }
 
-/// The programs of one way to authenticate, for the two maintained versions of the official SDKs.
-struct Programs {
-    python: &'static str,
-    typescript: &'static str,
-    python_v1: &'static str,
-    typescript_v1: &'static str,
+/// A text before it is filled.
+struct Text {
+    id: &'static str,
+    tab: &'static str,
+    file: &'static str,
+    about: &'static str,
+    text: &'static str,
 }
 
-const SECRET_PROGRAMS: Programs = Programs {
-    python: include_str!("../snippets/client.py"),
-    typescript: include_str!("../snippets/client.mjs"),
-    python_v1: include_str!("../snippets/client_v1.py"),
-    typescript_v1: include_str!("../snippets/client_v1.mjs"),
-};
-
-const KEY_PROGRAMS: Programs = Programs {
-    python: include_str!("../snippets/client_key.py"),
-    typescript: include_str!("../snippets/client_key.mjs"),
-    python_v1: include_str!("../snippets/client_key_v1.py"),
-    typescript_v1: include_str!("../snippets/client_key_v1.mjs"),
-};
-
-const FEDERATED_PROGRAMS: Programs = Programs {
-    python: include_str!("../snippets/client_federated.py"),
-    typescript: include_str!("../snippets/client_federated.mjs"),
-    python_v1: include_str!("../snippets/client_federated_v1.py"),
-    typescript_v1: include_str!("../snippets/client_federated_v1.mjs"),
-};
-
-impl Programs {
-    fn snippets(&self) -> [Snippet; 4] {
-        let program = |id, tab, about, file, text: &str| snippet(id, tab, about, file, text.to_owned());
-        [
-            program(
-                "python",
-                "Python",
-                "pip install mcp, with the variables of the .env tab",
-                "client.py",
-                self.python,
-            ),
-            program(
-                "typescript",
-                "TypeScript",
-                "npm install @modelcontextprotocol/client, with the variables of the .env tab",
-                "client.mjs",
-                self.typescript,
-            ),
-            program(
-                "python-v1",
-                "Python SDK 1",
-                "pip install 'mcp<2', with the variables of the .env tab",
-                "client.py",
-                self.python_v1,
-            ),
-            program(
-                "typescript-v1",
-                "TypeScript SDK 1",
-                "npm install @modelcontextprotocol/sdk, with the variables of the .env tab",
-                "client.mjs",
-                self.typescript_v1,
-            ),
-        ]
+impl Text {
+    fn snippet(&self, fill: impl FnOnce(&str) -> String) -> Snippet {
+        Snippet { id: self.id, tab: self.tab, about: self.about, file: self.file, text: fill(self.text) }
     }
 }
 
-fn snippet(id: &'static str, tab: &'static str, about: &'static str, file: &'static str, text: String) -> Snippet {
-    Snippet { id, tab, about, file, text }
+/// Puts each value in place of its mark, in one pass: a value that looks like a mark stays as it is.
+fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    let first = |rest: &str| {
+        let found = values.iter().filter_map(|(mark, value)| Some((rest.find(mark)?, mark.len(), *value)));
+        found.min_by_key(|(start, ..)| *start)
+    };
+    while let Some((start, length, value)) = first(rest) {
+        filled += &rest[..start];
+        filled += value;
+        rest = &rest[start + length..];
+    }
+    filled + rest
 }
 
-/// The RFC 9728 document that `server` publishes, so that clients find `issuer`.
-pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
+/// Texts: the identifier, tab and file name of each, the file here that holds it, and what it is.
+macro_rules! texts {
+    ($($id:literal $tab:literal $file:literal $source:literal: $about:literal;)*) => {
+        &[$(Text { id: $id, tab: $tab, file: $file, about: $about, text: include_str!(concat!("../snippets/", $source)) }),*]
+    };
+}
+
+const SECRET_TEXTS: &[Text] = texts! {
+    "env" ".env" "countersign.env" "connect/secret.env": "Environment file";
+    "json" "JSON" "countersign.json" "connect/secret.json": "JSON";
+    "curl" "curl" "exchange.sh" "connect/secret.sh": "Exchange the secret for a token";
+    "python" "Python" "client.py" "client.py": "pip install mcp, with the variables of the .env tab";
+    "typescript" "TypeScript" "client.mjs" "client.mjs":
+        "npm install @modelcontextprotocol/client, with the variables of the .env tab";
+    "python-v1" "Python SDK 1" "client.py" "client_v1.py": "pip install 'mcp<2', with the variables of the .env tab";
+    "typescript-v1" "TypeScript SDK 1" "client.mjs" "client_v1.mjs":
+        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
+    "actions" "GitHub Actions" "countersign.yml" "connect/secret.yml":
+        "Store the secret as MCP_CLIENT_SECRET in the repository's settings";
+    "kubernetes" "Kubernetes" "secret.yaml" "connect/secret.yaml": "kubectl apply -f secret.yaml";
+    "desktop" "Claude, Cursor, VS Code" "mcp.json" "connect/desktop.json":
+        "Desktop clients, through mcp-remote, which exchanges the secret itself";
+};
+
+const KEY_TEXTS: &[Text] = texts! {
+    "env" ".env" "countersign.env" "connect/key.env": "Environment file";
+    "python" "Python" "client.py" "client_key.py": "pip install mcp, with the variables of the .env tab";
+    "typescript" "TypeScript" "client.mjs" "client_key.mjs":
+        "npm install @modelcontextprotocol/client, with the variables of the .env tab";
+    "python-v1" "Python SDK 1" "client.py" "client_key_v1.py": "pip install 'mcp<2', with the variables of the .env tab";
+    "typescript-v1" "TypeScript SDK 1" "client.mjs" "client_key_v1.mjs":
+        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
+    "curl" "curl" "exchange.sh" "connect/key.sh": "Exchange a signed assertion";
+};
+
+const FEDERATED_TEXTS: &[Text] = texts! {
+    "env" ".env" "countersign.env" "connect/federated.env": "Environment file";
+    "curl" "curl" "exchange.sh" "connect/federated.sh": "Exchange the issuer’s token";
+    "python" "Python" "client.py" "client_federated.py": "pip install mcp, with the variables of the .env tab";
+    "typescript" "TypeScript" "client.mjs" "client_federated.mjs":
+        "npm install @modelcontextprotocol/client, with the variables of the .env tab";
+    "python-v1" "Python SDK 1" "client.py" "client_federated_v1.py":
+        "pip install 'mcp<2', with the variables of the .env tab";
+    "typescript-v1" "TypeScript SDK 1" "client.mjs" "client_federated_v1.mjs":
+        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
+    "actions" "GitHub Actions" "countersign.yml" "connect/federated.yml": "In the job that needs the token";
+    "kubernetes" "Kubernetes" "identity.yaml" "connect/federated.yaml": "In the pod’s specification";
+};
+
+const PERSONAL_TOKEN_TEXTS: &[Text] = texts! {
+    "curl" "curl" "tools.sh" "connect/token.sh": "Lists the tools.";
+    "mcp-use" "mcp-use, Python" "client.py" "connect/token.py": "A client with this server.";
+    "servers" "mcp command line" "servers.json" "connect/token.json": "Its file of servers, which reads the variable.";
+};
+
+const VALIDATORS: &[Text] = texts! {
+    "python" "Python" "verify.py" "server/verify.py": "The official SDK, version 1 or 2 (pip install mcp)";
+    "typescript" "TypeScript" "verify.mjs" "server/verify.mjs": "npm install @modelcontextprotocol/sdk jose express";
+    "rust" "Rust" "verify.rs" "server/verify.rs":
+        "axum and rmcp, with base64, flate2, jsonwebtoken (aws_lc_rs), reqwest (json), serde (derive), serde_json, tokio (sync)";
+};
+
+const WEBHOOK_CHECKS: &[Text] = texts! {
+    "python" "Python" "webhook.py" "server/webhook.py": "Standard library only";
+    "typescript" "TypeScript" "webhook.mjs" "server/webhook.mjs": "Node, without packages";
+};
+
+/// The texts for programs that call the MCP server `resource` with a personal token.
+pub fn personal_token(resource: &str) -> Vec<Snippet> {
+    let filled = |text: &str| fill(text, &[("__SERVER_URL__", resource)]);
+    PERSONAL_TOKEN_TEXTS.iter().map(|text| text.snippet(filled)).collect()
+}
+
+/// What the operator of `server` installs: the RFC 9728 document that leads clients to `issuer`, and a token check for
+/// each SDK.
+pub fn validators(server: &McpServer, issuer: &str) -> Vec<Snippet> {
+    let metadata = server.metadata_url();
+    let path = metadata.find("/.well-known/").map_or("", |start| &metadata[start..]);
     let scopes: Vec<&str> = server.default_scope_names().collect();
     let document = serde_json::json!({
         "resource": server.resource,
@@ -288,58 +218,28 @@ pub fn resource_metadata(server: &McpServer, issuer: &str) -> String {
         "bearer_methods_supported": ["header"],
         "resource_name": server.name,
     });
-    format!("{document:#}\n")
-}
-
-/// What the operator of `server` installs: the document, and a token check for each SDK.
-pub fn validators(server: &McpServer, issuer: &str, document: String) -> Vec<Snippet> {
-    let metadata = server.metadata_url();
-    let path = metadata.find("/.well-known/").map_or("", |start| &metadata[start..]);
-    let scopes: Vec<&str> = server.default_scope_names().collect();
-    let check = |id, tab, about, file, text: &str| {
-        let filled = text
-            .replace("__ISSUER__", issuer)
-            .replace("__RESOURCE__", &server.resource)
-            .replace("__METADATA__", &metadata)
-            .replace("__METADATA_PATH__", path)
-            .replace("__SCOPE__", &scopes.join(" "))
-            .replace("__ALG__", server.alg.as_str());
-        snippet(id, tab, about, file, filled)
+    let document = Snippet {
+        id: "metadata",
+        tab: "Metadata",
+        about: "What leads clients here (RFC 9728)",
+        file: "metadata.json",
+        text: format!("{document:#}\n"),
     };
-    vec![
-        snippet("metadata", "Metadata", "What leads clients here (RFC 9728)", "metadata.json", document),
-        check(
-            "python",
-            "Python",
-            "The official SDK, version 1 or 2 (pip install mcp)",
-            "verify.py",
-            include_str!("../snippets/server/verify.py"),
-        ),
-        check(
-            "typescript",
-            "TypeScript",
-            "npm install @modelcontextprotocol/sdk jose express",
-            "verify.mjs",
-            include_str!("../snippets/server/verify.mjs"),
-        ),
-        check(
-            "rust",
-            "Rust",
-            "axum and rmcp, with base64, flate2, jsonwebtoken (aws_lc_rs), reqwest (json), serde (derive), serde_json, tokio (sync)",
-            "verify.rs",
-            include_str!("../snippets/server/verify.rs"),
-        ),
-    ]
+    let values = [
+        ("__ISSUER__", issuer),
+        ("__RESOURCE__", &server.resource),
+        ("__METADATA__", &metadata),
+        ("__METADATA_PATH__", path),
+        ("__SCOPE__", &scopes.join(" ")),
+        ("__ALG__", server.alg.as_str()),
+    ];
+    let checks = VALIDATORS.iter().map(|text| text.snippet(|text| fill(text, &values)));
+    [document].into_iter().chain(checks).collect()
 }
 
 /// The check that the receiver of a webhook makes.
 pub fn webhook_verification() -> Vec<Snippet> {
-    let (python, node) =
-        (include_str!("../snippets/server/webhook.py"), include_str!("../snippets/server/webhook.mjs"));
-    vec![
-        snippet("python", "Python", "Standard library only", "webhook.py", python.to_owned()),
-        snippet("typescript", "TypeScript", "Node, without packages", "webhook.mjs", node.to_owned()),
-    ]
+    WEBHOOK_CHECKS.iter().map(|text| text.snippet(str::to_owned)).collect()
 }
 
 /// A name that Kubernetes and configuration files accept: lower-case letters, digits and single dashes.

@@ -93,14 +93,9 @@ impl Visit {
         self.viewer.as_ref().is_some_and(|viewer| viewer.authority.require(team, role).is_ok())
     }
 
-    /// Whether the person proved who they are recently enough for a sensitive action.
-    pub fn is_fresh(&self) -> bool {
-        self.viewer.as_ref().is_some_and(|viewer| self.now().since(viewer.proved_at) < PROOF_LIFETIME)
-    }
-
-    /// Whether a sensitive action asks the person to prove again who they are.
+    /// Whether a sensitive action asks the person to prove again who they are: the last proof is too old.
     pub fn must_confirm(&self) -> bool {
-        !self.is_fresh()
+        self.viewer.as_ref().is_none_or(|viewer| self.now().since(viewer.proved_at) >= PROOF_LIFETIME)
     }
 
     /// The signed-in person as the actor of a change.

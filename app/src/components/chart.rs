@@ -4,6 +4,8 @@ use domain::base::clock::Timestamp;
 use domain::model::credential::usage::Hour;
 use leptos::prelude::*;
 
+use crate::html::html;
+
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 96.0;
 
@@ -17,38 +19,26 @@ pub fn HourChart(
 ) -> AnyView {
     let highest = hours.iter().map(|hour| hour.exchanges + hour.refusals).max().unwrap_or(0).max(1) as f64;
     let step = WIDTH / hours.len().max(1) as f64;
-    let bars = hours
-        .iter()
-        .enumerate()
-        .map(|(position, hour)| {
-            let x = format!("{:.1}", position as f64 * step + step * 0.14);
-            let width = format!("{:.1}", step * 0.72);
-            let good = height(hour.exchanges, highest);
-            let bad = height(hour.refusals, highest);
-            view! {
-                {(good > 0.0).then(|| view! {
-                    <rect class="bar" x=x.clone() y=format!("{:.1}", HEIGHT - good) width=width.clone()
-                        height=format!("{good:.1}")/>
-                })}
-                {(bad > 0.0).then(|| view! {
-                    <rect class="bar" data-tone="danger" x=x.clone() y=format!("{:.1}", (HEIGHT - good - bad - 1.0).max(0.0))
-                        width=width.clone() height=format!("{bad:.1}")/>
-                })}
-            }
-        })
-        .collect_view();
+    let bar = |(position, hour): (usize, &Hour)| {
+        let x = position as f64 * step + step * 0.14;
+        let (good, bad) = (height(hour.exchanges, highest), height(hour.refusals, highest));
+        let bar = |tone: Option<&'static str>, y: f64, height: f64| {
+            let [x, y, width, height] = [x, y, step * 0.72, height].map(|number| format!("{number:.1}"));
+            view! { <rect class="bar" data-tone=tone x=x y=y width=width height=height/> }
+        };
+        view! {
+            {(good > 0.0).then(|| bar(None, HEIGHT - good, good))}
+            {(bad > 0.0).then(|| bar(Some("danger"), (HEIGHT - good - bad - 1.0).max(0.0), bad))}
+        }
+    };
+    let bars = hours.iter().enumerate().map(bar).collect_view();
     let total_issued: i64 = hours.iter().map(|hour| hour.exchanges).sum();
     let total_refused: i64 = hours.iter().map(|hour| hour.refusals).sum();
-    let rows = hours
-        .iter()
-        .map(|hour| {
-            let moment = Timestamp::from_millis(hour.hour * 3_600_000).rfc3339();
-            view! {
-                <tr><th scope="row">{moment[..16].replace('T', " ")}</th><td>{hour.exchanges}</td><td>{hour.refusals}</td></tr>
-            }
-        })
-        .collect_view();
-    view! {
+    let row = |hour: &Hour| {
+        let moment = Timestamp::from_millis(hour.hour * 3_600_000).rfc3339()[..16].replace('T', " ");
+        view! { <tr><th scope="row">{moment}</th><td>{hour.exchanges}</td><td>{hour.refusals}</td></tr> }
+    };
+    html! {
         <figure class="chart">
             <svg viewBox="0 0 720 96" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>
             <div class="axis" aria-hidden="true">
@@ -64,12 +54,11 @@ pub fn HourChart(
                     <thead>
                         <tr><th scope="col">"Hour (UTC)"</th><th scope="col">{issued[1]}</th><th scope="col">{refused[1]}</th></tr>
                     </thead>
-                    <tbody>{rows}</tbody>
+                    <tbody>{hours.iter().map(row).collect_view()}</tbody>
                 </table>
             </div>
         </figure>
     }
-    .into_any()
 }
 
 /// The height of a bar. Any count above zero gets a visible height.
@@ -78,7 +67,8 @@ fn height(count: i64, highest: f64) -> f64 {
 }
 
 /// `4120` as `4,120`.
-pub fn grouped(number: i64) -> String {
+pub fn grouped(number: impl TryInto<i64>) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
@@ -91,7 +81,8 @@ pub fn grouped(number: i64) -> String {
 }
 
 /// "1 live token", "17 live tokens".
-pub fn counted(number: i64, one: &str, many: &str) -> String {
+pub fn counted(number: impl TryInto<i64>, one: &str, many: &str) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 

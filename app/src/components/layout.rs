@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::assets;
 use crate::components::icon::{Brand, Drawing, Icon};
+use crate::html::html;
 use crate::links;
 use crate::page::{Frame, Page};
 use crate::visit::{Viewer, Visit};
@@ -17,18 +18,16 @@ pub fn Document(page: Page) -> impl IntoView {
         Some(viewer) if frame != Frame::Gate => {
             let width = (frame != Frame::Wide).then_some("narrow");
             let guard = (frame == Frame::Guarded).then_some("");
-            view! {
+            html! {
                 <div class="frame">
                     <Rail viewer/>
                     <main id="main" tabindex="-1" data-width=width data-guard=guard>{body}</main>
                 </div>
             }
-            .into_any()
         }
-        _ => view! {
+        _ => html! {
             <main id="main" class="gate" tabindex="-1"><p class="brand"><Brand/></p>{body}</main>
-        }
-        .into_any(),
+        },
     };
     view! {
         <html lang="en">
@@ -61,7 +60,7 @@ fn Rail(viewer: Viewer) -> AnyView {
         let current = if page == href { Some("page") } else { below.then_some("true") };
         view! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span></a> }
     };
-    view! {
+    html! {
         <header class="rail">
             <a class="brand" href=links::OVERVIEW><Brand/></a>
             <nav aria-label="Main">
@@ -89,12 +88,11 @@ fn Rail(viewer: Viewer) -> AnyView {
             </div>
         </header>
     }
-    .into_any()
 }
 
 /// The hidden field with the form token. It proves that a page of this session sent the form. Where a form may be sent
 /// only once, the token also identifies the form.
 #[component]
 pub fn FormToken() -> AnyView {
-    view! { <input type="hidden" name="form_token" value=Visit::current().form_token/> }.into_any()
+    html! { <input type="hidden" name="form_token" value=Visit::current().form_token/> }
 }

@@ -6,6 +6,7 @@ pub mod icon;
 pub mod layout;
 pub mod notice;
 pub mod pager;
+pub mod parts;
 pub mod qr_code;
 pub mod reveal;
 pub mod sessions;

@@ -1,10 +1,12 @@
 //! Notices: what happened, what needs attention, what is wrong.
 
+use domain::model::field_error::FieldError;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
 use crate::done::{Done, On};
 use crate::form::Errors;
+use crate::html::html;
 
 /// The receipt: what was done, as the address of the page says it.
 #[component]
@@ -15,40 +17,33 @@ pub fn Receipt<'a>(on: On, done: Option<&'a str>) -> AnyView {
 /// A line that says what was done.
 #[component]
 pub fn DoneNotice(text: String) -> AnyView {
-    view! {
+    html! {
         <div class="notice" data-tone="ok" role="status"><Drawing icon=Icon::Check/><div><p>{text}</p></div></div>
     }
-    .into_any()
 }
 
 /// The errors of a form, above its fields. The notice takes the focus and links to each field.
 #[component]
 pub fn ErrorSummary(errors: Errors) -> AnyView {
-    (!errors.0.is_empty())
-        .then(|| {
-            let lines = errors
-                .0
-                .into_iter()
-                .map(|error| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> })
-                .collect_view();
-            view! {
-                <div class="notice" data-tone="danger" tabindex="-1" role="alert" autofocus=true>
-                    <Drawing icon=Icon::Warning/>
-                    <div><h2>"Some things need your attention"</h2><ul>{lines}</ul></div>
-                </div>
-            }
-        })
-        .into_any()
+    if errors.0.is_empty() {
+        return ().into_any();
+    }
+    let line = |error: FieldError| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> };
+    let lines = errors.0.into_iter().map(line).collect_view();
+    alert("Some things need your attention", view! { <ul>{lines}</ul> })
 }
 
 /// An error of the form as a whole, not of one field.
 #[component]
 pub fn Alert(title: &'static str, text: String) -> AnyView {
-    view! {
+    alert(title, view! { <p>{text}</p> })
+}
+
+fn alert(title: &'static str, content: impl IntoAny) -> AnyView {
+    html! {
         <div class="notice" data-tone="danger" tabindex="-1" role="alert" autofocus=true>
             <Drawing icon=Icon::Warning/>
-            <div><h2>{title}</h2><p>{text}</p></div>
+            <div><h2>{title}</h2>{content.into_any()}</div>
         </div>
     }
-    .into_any()
 }

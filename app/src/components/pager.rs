@@ -3,6 +3,7 @@
 use domain::base::cursor::Cursor;
 use leptos::prelude::*;
 
+use crate::components::parts::page_links;
 use crate::links::query_string;
 
 /// Maximum number of rows (consents, clients) on one page of a list.
@@ -27,16 +28,6 @@ pub fn pager(path: &'static str, parameters: &[(&str, Option<String>)], is_later
         let rest = given.get(..parameters.len() - 1).unwrap_or_default();
         format!("{path}?{}", query_string(rest))
     });
-    (next.is_some() || first.is_some())
-        .then(|| {
-            view! {
-                <div class="pager">
-                    <nav class="row" aria-label="Pages">
-                        {first.map(|href| view! { <a class="button" href=href>"First page"</a> })}
-                        {next.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
-                    </nav>
-                </div>
-            }
-        })
-        .into_any()
+    let is_needed = next.is_some() || first.is_some();
+    is_needed.then(|| view! { <div class="pager">{page_links(first, next)}</div> }).into_any()
 }

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::html::html;
+
 /// Width of the light margin around a code, in modules (ISO/IEC 18004 §5.3.8).
 const QUIET: i32 = 4;
 /// Maximum width of a code in pixels. It fits the narrowest screens.
@@ -16,13 +18,12 @@ pub fn QrCode(text: String, label: &'static str) -> AnyView {
     let modules = code.size() + 2 * QUIET;
     // A whole number of pixels per module keeps the edges sharp.
     let pixels = modules * (WIDEST / modules).max(1);
-    view! {
+    html! {
         <svg width=pixels height=pixels viewBox=format!("0 0 {modules} {modules}") role="img" aria-label=label>
             <rect width=modules height=modules fill="#fff"/>
             <path d=dark_modules(&code) fill="#000"/>
         </svg>
     }
-    .into_any()
 }
 
 /// The dark modules as one path, row by row. Neighbours in a row become one piece.

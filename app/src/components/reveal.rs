@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
+use crate::components::parts::{copy_button, head, notice};
+use crate::html::{html, setters};
 use crate::page::{Frame, Page};
 
 /// A page that shows a secret. The browser warns before the person leaves the page, and sends no referrer from it.
@@ -22,7 +24,7 @@ pub struct Reveal {
 
 /// A sentence that names what the secret is for, and says that it is not shown again.
 pub fn shown_once(name: &str) -> AnyView {
-    view! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }.into_any()
+    html! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }
 }
 
 impl Reveal {
@@ -44,27 +46,25 @@ impl Reveal {
         }
     }
 
-    /// Adds content above the heading.
-    pub fn above(mut self, view: impl IntoAny) -> Self {
-        self.above = view.into_any();
-        self
-    }
-
-    /// Adds a sentence below the heading.
-    pub fn lead(mut self, lead: impl IntoAny) -> Self {
-        self.lead = lead.into_any();
-        self
+    setters! {
+        /// Adds content above the heading.
+        above(view: impl IntoAny) = view.into_any();
+        /// Adds a sentence below the heading.
+        lead(lead: impl IntoAny) = lead.into_any();
+        /// Sets the accessible name of the button that unmasks the secret, for when the label of the secret is not
+        /// clear enough.
+        unmask(label: &'static str) = Some(label);
+        /// Adds content beside the button that leads on.
+        facts(facts: impl IntoAny) = Some(facts.into_any());
+        /// Sets the text of the button that leads on.
+        stored(words: &'static str) = words;
+        /// Adds content below the panel.
+        below(view: impl IntoAny) = view.into_any();
     }
 
     /// Adds a warning: a word and a sentence.
     pub fn warning(mut self, word: &'static str, sentence: impl IntoView + 'static) -> Self {
-        self.warning = view! {
-            <div class="notice" data-tone="warn">
-                <Drawing icon=Icon::Warning/>
-                <div><p><b>{word}</b>{sentence}</p></div>
-            </div>
-        }
-        .into_any();
+        self.warning = notice("warn", view! { <p><b>{word}</b>{sentence}</p> });
         self
     }
 
@@ -75,19 +75,10 @@ impl Reveal {
                 <label for=id>{label}</label>
                 <div class="copy">
                     <input id=id type="text" readonly=true value=value/>
-                    <button type="button" class="button needs-script" data-copy=id>
-                        <Drawing icon=Icon::Copy/><span>{format!("Copy {}", label.replacen("Client", "client", 1))}</span>
-                    </button>
+                    {copy_button(id, format!("Copy {}", label.replacen("Client", "client", 1)))}
                 </div>
             </div>
         })
-    }
-
-    /// Sets the accessible name of the button that unmasks the secret, for when the label of the secret is not clear
-    /// enough.
-    pub fn unmask(mut self, label: &'static str) -> Self {
-        self.unmask = Some(label);
-        self
     }
 
     /// Adds the secret. It is masked until the person asks to see it, and password managers do not get it.
@@ -118,24 +109,6 @@ impl Reveal {
         self
     }
 
-    /// Adds content beside the button that leads on.
-    pub fn facts(mut self, facts: impl IntoAny) -> Self {
-        self.facts = Some(facts.into_any());
-        self
-    }
-
-    /// Sets the text of the button that leads on.
-    pub fn stored(mut self, words: &'static str) -> Self {
-        self.stored = words;
-        self
-    }
-
-    /// Adds content below the panel.
-    pub fn below(mut self, view: impl IntoAny) -> Self {
-        self.below = view.into_any();
-        self
-    }
-
     /// The page.
     pub fn page(self) -> Page {
         let spread = self.facts.is_some().then_some("");
@@ -147,12 +120,12 @@ impl Reveal {
             </div>
         };
         let shown = match self.label {
-            Some(label) => view! { <section class="panel body" aria-label=label>{shown}</section> }.into_any(),
+            Some(label) => html! { <section class="panel body" aria-label=label>{shown}</section> },
             None => shown.into_any(),
         };
         let body = view! {
             {self.above}
-            <div class="head"><div><h1>{self.title}</h1><p>{self.lead}</p></div></div>
+            {head((), self.title, self.lead, ())}
             {self.warning}
             {shown}
             {self.below}

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use leptos::prelude::*;
 
 use crate::components::icon::{Drawing, Icon};
+use crate::components::parts::{muted, panel};
+use crate::html::html;
 use crate::links;
 use crate::snippets::{Connection, Snippet};
 
@@ -12,7 +14,7 @@ use crate::snippets::{Connection, Snippet};
 #[component]
 pub fn Snippets(connection: Connection, about: &'static str) -> AnyView {
     let secret = connection.secret.clone();
-    view! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }.into_any()
+    html! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }
 }
 
 /// Tabs of texts.
@@ -23,18 +25,10 @@ pub fn Texts(
     texts: Vec<Snippet>,
     #[prop(default = None)] secret: Option<String>,
 ) -> AnyView {
-    let tabs = texts
-        .into_iter()
-        .enumerate()
-        .map(|(position, snippet)| tab(snippet, position == 0, secret.as_deref()))
-        .collect_view();
-    view! {
-        <section class="panel" aria-labelledby="connect">
-            <header><h2 id="connect">{title}</h2><span class="muted">{about}</span></header>
-            <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs}</fieldset>
-        </section>
-    }
-    .into_any()
+    let tabs = texts.into_iter().enumerate();
+    let tabs = tabs.map(|(position, snippet)| tab(snippet, position == 0, secret.as_deref())).collect_view();
+    let tabs = view! { <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs}</fieldset> };
+    panel("connect", title, muted(about), tabs)
 }
 
 fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + use<> {
@@ -47,9 +41,7 @@ fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + u
         <div>
             <div class="row">
                 <span class="muted">{snippet.about}</span>
-                <button type="button" class="button needs-script" data-size="small" data-copy=code_id.clone()>
-                    <Drawing icon=Icon::Copy/><span>{format!("Copy {}", snippet.tab)}</span>
-                </button>
+                {small_copy_button(code_id.clone(), format!("Copy {}", snippet.tab))}
                 <a class="button" data-size="small" download=snippet.file href=href>
                     <Drawing icon=Icon::Download/>{format!("Download {}", snippet.file)}
                 </a>
@@ -62,18 +54,12 @@ fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + u
 /// The text, with each occurrence of the secret in an element of its own. The script masks these elements.
 fn marked(text: &str, secret: Option<&str>) -> AnyView {
     let text = text.trim_end();
-    match secret {
-        None => text.to_owned().into_any(),
-        Some(secret) => text
-            .split(secret)
-            .enumerate()
-            .map(|(position, part)| {
-                let before = (position > 0).then(|| view! { <span data-secret="">{secret.to_owned()}</span> });
-                view! { {before}{part.to_owned()} }
-            })
-            .collect_view()
-            .into_any(),
-    }
+    let Some(secret) = secret else { return text.to_owned().into_any() };
+    let part = |(position, part): (usize, &str)| {
+        let before = (position > 0).then(|| view! { <span data-secret="">{secret.to_owned()}</span> });
+        view! { {before}{part.to_owned()} }
+    };
+    text.split(secret).enumerate().map(part).collect_view().into_any()
 }
 
 /// Waits for the first exchange. With script the page notices it without help; without script the person follows a link
@@ -81,27 +67,28 @@ fn marked(text: &str, secret: Option<&str>) -> AnyView {
 #[component]
 pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
     let poll = links::with_query(links::FIRST_EXCHANGE, &[("client_id", &connection.client_id)]);
-    view! {
-        <section class="panel" aria-labelledby="try">
-            <header>
-                <h2 id="try">"Try it"</h2>
-                {reload.map(|href| view! {
-                    <a class="button" data-kind="quiet" data-size="small" href=href>"Check again"</a>
-                })}
-            </header>
-            <div class="body">
-                <p class="wait" data-poll=poll data-done="It works. The first exchange arrived.">
-                    "Waiting for the first exchange…"
-                </p>
-                <div class="row" data-spread="">
-                    <p class="muted">{connection.try_it_needs()}</p>
-                    <button type="button" class="button needs-script" data-size="small" data-copy="try-line">
-                        <Drawing icon=Icon::Copy/><span>"Copy command"</span>
-                    </button>
-                </div>
-                <pre id="try-line" tabindex="0" role="region" aria-label="Command">{connection.try_it()}</pre>
+    let again =
+        reload.map(|href| view! { <a class="button" data-kind="quiet" data-size="small" href=href>"Check again"</a> });
+    let content = view! {
+        <div class="body">
+            <p class="wait" data-poll=poll data-done="It works. The first exchange arrived.">
+                "Waiting for the first exchange…"
+            </p>
+            <div class="row" data-spread="">
+                <p class="muted">{connection.try_it_needs()}</p>
+                {small_copy_button("try-line", "Copy command")}
             </div>
-        </section>
+            <pre id="try-line" tabindex="0" role="region" aria-label="Command">{connection.try_it()}</pre>
+        </div>
+    };
+    panel("try", "Try it", again, content)
+}
+
+fn small_copy_button(id: impl Into<String>, words: impl IntoAny) -> AnyView {
+    let id: String = id.into();
+    html! {
+        <button type="button" class="button needs-script" data-size="small" data-copy=id>
+            <Drawing icon=Icon::Copy/><span>{words.into_any()}</span>
+        </button>
     }
-    .into_any()
 }

@@ -3,24 +3,20 @@
 use domain::base::clock::Timestamp;
 use leptos::prelude::*;
 
+use crate::components::parts::muted;
+use crate::html::html;
 use crate::visit::Visit;
 
 /// One time.
-#[component]
-pub fn Moment(at: Timestamp) -> AnyView {
+pub fn moment(at: Timestamp) -> AnyView {
     let exact = at.rfc3339();
     let title = format!("{} UTC", exact.trim_end_matches('Z').replace('T', " "));
-    view! { <time datetime=exact title=title>{relative(at, Visit::current().now())}</time> }.into_any()
+    html! { <time datetime=exact title=title>{relative(at, Visit::current().now())}</time> }
 }
 
-/// One time, or `word` when there is none.
-#[component]
-pub fn MomentOr(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
-    match at {
-        Some(at) => view! { <Moment at/> }.into_any(),
-        None => view! { <span class="muted">{otherwise}</span> }.into_any(),
-    }
-    .into_any()
+/// One time, or a word when there is none.
+pub fn moment_or(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
+    at.map_or_else(|| muted(otherwise), moment)
 }
 
 /// Units in seconds, and the number of seconds from which each unit is used. Days are used for a long range, because a

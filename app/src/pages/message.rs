@@ -1,21 +1,12 @@
 //! Pages with one message: not found, refused, not available, already done.
 
-use leptos::prelude::*;
-
-use crate::error::ActionError;
-use crate::links;
-use crate::page::{Frame, Page};
+use crate::components::parts::Back;
+use crate::prelude::*;
 
 /// A page with a heading, a sentence, and a link to go on.
-pub fn message(
-    status: u16,
-    title: &'static str,
-    text: impl Into<String>,
-    way_on: Option<(String, &'static str)>,
-) -> Page {
+pub fn message(status: u16, title: &'static str, text: impl Into<String>, onward: impl Into<Back>) -> Page {
     let text: String = text.into();
-    let link = way_on
-        .map(|(href, label)| view! { <p class="row"><a class="button" data-kind="primary" href=href>{label}</a></p> });
+    let link = onward.into().0.map(|(href, words)| view! { <p class="row">{primary_link(href, words)}</p> });
     let body = view! {
         <section class="panel body" aria-labelledby="message">
             <h1 id="message">{title}</h1>
@@ -26,76 +17,56 @@ pub fn message(
     Page::new(title, body).framed(Frame::Narrow).with_status(status)
 }
 
+const TO_OVERVIEW: (&str, &str) = (links::OVERVIEW, "Go to the overview");
+
 /// The page of an error.
 pub fn of_error(error: ActionError) -> Page {
     let status = error.status();
-    let overview = || Some((links::OVERVIEW.to_owned(), "Go to the overview"));
     match error {
         ActionError::SignedOut => {
-            let sign_in = Some((links::SIGN_IN.to_owned(), "Sign in"));
-            message(status, "Not signed in", "Your session has ended.", sign_in)
+            message(status, "Not signed in", "Your session has ended.", (links::SIGN_IN, "Sign in"))
         }
         ActionError::NotFound => {
-            message(status, "Not found", "There is nothing at this address, or it is not yours to see.", overview())
+            message(status, "Not found", "There is nothing at this address, or it is not yours to see.", TO_OVERVIEW)
         }
-        ActionError::Forbidden => message(
-            status,
-            "Your role does not allow this",
-            "Nothing was changed. Ask a manager of the team, or an administrator.",
-            Some((links::TEAMS.to_owned(), "See your teams")),
-        ),
-        ActionError::Invalid(text) => message(status, "That did not work", text, overview()),
-        ActionError::Unavailable => message(
-            status,
-            "Not available right now",
-            "The database does not answer. Nothing was changed. Try again in a moment.",
-            None,
-        ),
+        ActionError::Forbidden => {
+            let text = "Nothing was changed. Ask a manager of the team, or an administrator.";
+            message(status, "Your role does not allow this", text, (links::TEAMS, "See your teams"))
+        }
+        ActionError::Invalid(text) => message(status, "That did not work", text, TO_OVERVIEW),
+        ActionError::Unavailable => {
+            let text = "The database does not answer. Nothing was changed. Try again in a moment.";
+            message(status, "Not available right now", text, ())
+        }
     }
 }
 
 /// The page for a form that is larger than the limit.
 pub fn too_large() -> Page {
-    message(
-        413,
-        "Too much at once",
-        "The form is larger than is read here, and nothing was changed. To search a whole file for leaked secrets, use the \
-         command line: countersign leak FILE.",
-        Some((links::LEAKS.to_owned(), "Search a shorter text")),
-    )
+    let text = "The form is larger than is read here, and nothing was changed. To search a whole file for leaked secrets, use \
+                the command line: countersign leak FILE.";
+    message(413, "Too much at once", text, (links::LEAKS, "Search a shorter text"))
 }
 
 /// The page for a form that no page of this session sent.
 pub fn form_refused() -> Page {
-    message(
-        403,
-        "Form not accepted",
-        "The form did not come from a current page of this site, so nothing was changed. Go back, reload the page and \
-         try again.",
-        Some((links::OVERVIEW.to_owned(), "Go to the overview")),
-    )
+    let text = "The form did not come from a current page of this site, so nothing was changed. Go back, reload the page and \
+                try again.";
+    message(403, "Form not accepted", text, TO_OVERVIEW)
 }
 
 /// The page for a rotation form that was sent again.
 pub fn already_rotated(client_id: &str) -> Page {
-    message(
-        409,
-        "Already rotated",
-        "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
-         was made. If it is lost, cancel the rotation and start another.",
-        Some((links::credential(client_id), "Open the credential")),
-    )
+    let text = "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
+                was made. If it is lost, cancel the rotation and start another.";
+    message(409, "Already rotated", text, (links::credential(client_id), "Open the credential"))
 }
 
 /// The page for a form that made a webhook's signing secret and was sent again.
 pub fn already_signed(webhook_id: &str) -> Page {
-    message(
-        409,
-        "Already done",
-        "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
-         second time. If the secret is lost, replace it.",
-        Some((links::webhook(webhook_id), "Open the webhook")),
-    )
+    let text = "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
+                second time. If the secret is lost, replace it.";
+    message(409, "Already done", text, (links::webhook(webhook_id), "Open the webhook"))
 }
 
 /// The page for a form that was sent again, when nothing more is known about it.
@@ -105,11 +76,7 @@ pub fn sent_before() -> Page {
 
 /// The page for a form that may be sent only once and was sent again.
 pub fn already_generated(client_id: &str) -> Page {
-    message(
-        409,
-        "Already generated",
-        "This form was sent before. Its credential exists, its secret was shown once and cannot be shown again, and no \
-         second credential was made. If the secret is lost, revoke this credential and generate another.",
-        Some((links::credential(client_id), "Open the credential")),
-    )
+    let text = "This form was sent before. Its credential exists, its secret was shown once and cannot be shown again, and no \
+                second credential was made. If the secret is lost, revoke this credential and generate another.";
+    message(409, "Already generated", text, (links::credential(client_id), "Open the credential"))
 }

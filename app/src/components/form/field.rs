@@ -3,36 +3,46 @@
 use domain::model::person::Factors;
 use leptos::prelude::*;
 
-use crate::components::form::passkey::PasskeyButton;
+use crate::components::form::button::PasskeyButton;
 use crate::components::icon::{Drawing, Icon};
 use crate::form::Errors;
+use crate::html::html;
 use crate::links;
 use crate::visit::Visit;
 
 /// The options of a [`Select`]: value and text of each.
-pub fn options(words: &[(&str, &str)]) -> Vec<(String, String)> {
-    words.iter().map(|(value, word)| ((*value).to_owned(), (*word).to_owned())).collect()
+pub fn options<Value: Into<String>, Word: Into<String>>(
+    words: impl IntoIterator<Item = (Value, Word)>,
+) -> Vec<(String, String)> {
+    words.into_iter().map(|(value, word)| (value.into(), word.into())).collect()
 }
 
-/// `aria-describedby` for a field that has a hint, and may have an error.
-fn described_by(id: &str, hint: bool, error: bool) -> Option<String> {
-    let ids: Vec<String> = [(hint, "hint"), (error, "error")]
-        .iter()
-        .filter(|(there, _)| *there)
-        .map(|(_, what)| format!("{id}-{what}"))
-        .collect();
-    (!ids.is_empty()).then(|| ids.join(" "))
+/// The same after a first option whose value is empty.
+pub fn options_after(first: &str, rest: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    [(String::new(), first.to_owned())].into_iter().chain(rest).collect()
 }
 
-#[component]
-fn Notes(id: &'static str, hint: &'static str, error: Option<String>) -> AnyView {
-    view! {
-        {(!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> })}
-        {error.map(|error| view! {
-            <p class="error" id=format!("{id}-error")><Drawing icon=Icon::Warning/>{error}</p>
-        })}
+/// Label, control, hint and error. `control` gets the values of `aria-invalid` and `aria-describedby`.
+fn labelled<Control: IntoView + 'static>(
+    id: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    error: Option<String>,
+    control: impl FnOnce(Option<&'static str>, Option<String>) -> Control,
+) -> AnyView {
+    let notes = [(!hint.is_empty(), "hint"), (error.is_some(), "error")];
+    let notes: Vec<String> = notes.iter().filter(|(there, _)| *there).map(|(_, note)| format!("{id}-{note}")).collect();
+    let control = control(error.is_some().then_some("true"), (!notes.is_empty()).then(|| notes.join(" ")));
+    html! {
+        <div class="field">
+            <label for=id>{label}</label>
+            {control}
+            {(!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> })}
+            {error.map(|error| view! {
+                <p class="error" id=format!("{id}-error")><Drawing icon=Icon::Warning/>{error}</p>
+            })}
+        </div>
     }
-    .into_any()
 }
 
 /// One line of text. `id` is also the field's name on the wire, unless `name` sets another one. Use `name` when two
@@ -49,18 +59,12 @@ pub fn TextField(
     #[prop(default = None)] error: Option<String>,
     #[prop(default = None)] name: Option<&'static str>,
 ) -> AnyView {
-    let name = name.unwrap_or(id);
-    let described = described_by(id, !hint.is_empty(), error.is_some());
-    let invalid = error.is_some().then_some("true");
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <input id=id name=name type=kind value=value autocomplete=autocomplete required=required
+    labelled(id, label, hint, error, |invalid, described| {
+        view! {
+            <input id=id name=name.unwrap_or(id) type=kind value=value autocomplete=autocomplete required=required
                 aria-invalid=invalid aria-describedby=described/>
-            <Notes id hint error/>
-        </div>
-    }
-    .into_any()
+        }
+    })
 }
 
 /// Several lines of text.
@@ -73,18 +77,13 @@ pub fn TextArea(
     #[prop(default = "")] placeholder: &'static str,
     #[prop(default = None)] error: Option<String>,
 ) -> AnyView {
-    let described = described_by(id, !hint.is_empty(), error.is_some());
-    let invalid = error.is_some().then_some("true");
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
+    labelled(id, label, hint, error, |invalid, described| {
+        view! {
             <textarea id=id name=id rows="3" placeholder=placeholder aria-invalid=invalid aria-describedby=described>
                 {text_area_content(&value)}
             </textarea>
-            <Notes id hint error/>
-        </div>
-    }
-    .into_any()
+        }
+    })
 }
 
 /// Escapes the content of a `<textarea>`, because Leptos does not escape the text of that element. A line break is put
@@ -93,33 +92,58 @@ fn text_area_content(value: &str) -> String {
     format!("\n{}", value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
 }
 
-/// A choice of one of a few options.
+/// A choice of one of a few options. `otherwise` is chosen where `chosen` is empty.
 #[component]
 pub fn Select(
     id: &'static str,
     label: &'static str,
     options: Vec<(String, String)>,
     #[prop(into)] chosen: String,
+    #[prop(default = "")] otherwise: &'static str,
     #[prop(default = "")] hint: &'static str,
     #[prop(default = None)] error: Option<String>,
 ) -> AnyView {
-    let described = described_by(id, !hint.is_empty(), error.is_some());
-    let invalid = error.is_some().then_some("true");
-    let options = options
-        .into_iter()
-        .map(|(value, word)| {
-            let selected = value == chosen;
-            view! { <option value=value selected=selected>{word}</option> }
-        })
-        .collect_view();
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <select id=id name=id aria-invalid=invalid aria-describedby=described>{options}</select>
-            <Notes id hint error/>
-        </div>
+    let chosen = if chosen.is_empty() { otherwise.to_owned() } else { chosen };
+    let option = |(value, word): (String, String)| {
+        let selected = value == chosen;
+        view! { <option value=value selected=selected>{word}</option> }
+    };
+    let options = options.into_iter().map(option).collect_view();
+    labelled(id, label, hint, error, |invalid, described| {
+        view! { <select id=id name=id aria-invalid=invalid aria-describedby=described>{options}</select> }
+    })
+}
+
+/// One box or button of several: `kind` is `checkbox` or `radio`.
+pub fn choice(
+    kind: &'static str,
+    name: &'static str,
+    value: impl Into<String>,
+    checked: bool,
+    content: impl IntoAny,
+) -> AnyView {
+    let value: String = value.into();
+    html! {
+        <label class="choice"><input type=kind name=name value=value checked=checked/>{content.into_any()}</label>
     }
-    .into_any()
+}
+
+/// A group of [`choice`]s.
+pub fn choices(
+    id: &'static str,
+    legend: &'static str,
+    hint: Option<&'static str>,
+    choices: impl IntoIterator<Item = AnyView>,
+    error: Option<String>,
+) -> AnyView {
+    html! {
+        <fieldset class="stack" id=id>
+            <legend>{legend}</legend>
+            {hint.map(|hint| view! { <p class="hint">{hint}</p> })}
+            <div>{choices.into_iter().collect_view()}</div>
+            {error.map(|error| view! { <p class="error">{error}</p> })}
+        </fieldset>
+    }
 }
 
 /// Asks for the password, and for a code when the person has a second factor. It appears before a sensitive action when
@@ -132,14 +156,13 @@ pub fn ConfirmPassword(errors: Errors) -> AnyView {
         Factors { app: true, .. } => "Enter your password and a code to go on.",
         _ => "Enter your password to go on.",
     };
-    view! {
+    html! {
         <section class="panel body" aria-labelledby="confirm-title">
             <h2 id="confirm-title">"Confirm it is you"</h2>
             <p class="muted">{format!("This needs a confirmation from the last 5 minutes. {what}")}</p>
             <ProofFields errors/>
         </section>
     }
-    .into_any()
 }
 
 /// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are the IDs of the password field
@@ -152,18 +175,20 @@ pub fn ProofFields(
 ) -> AnyView {
     let (password, code) = ids;
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
-    let passkey = factors.passkeys.then(|| {
-        view! { <PasskeyButton challenge=format!("{}?for=confirm", links::PASSKEY_CHALLENGE) words="Use a passkey"/> }
-    });
-    view! {
+    html! {
         <div class="stack" data-proof="">
             <TextField id=password name=Some("your_password") label="Your password" kind="password"
                 autocomplete="current-password" required=true hint error=errors.at("your_password")/>
             <CodeField id=code name=Some("your_code") factors error=errors.at("your_code")/>
-            {passkey}
+            {confirming_passkey(factors)}
         </div>
     }
-    .into_any()
+}
+
+/// The button that proves with a passkey who the person is, when they have one.
+pub fn confirming_passkey(factors: Factors) -> AnyView {
+    let challenge = format!("{}?for=confirm", links::PASSKEY_CHALLENGE);
+    factors.passkeys.then(|| view! { <PasskeyButton challenge words="Use a passkey"/> }).into_any()
 }
 
 /// The field for a code, beside the password, when the person has a second factor.
@@ -175,11 +200,10 @@ pub fn CodeField(
     #[prop(default = None)] name: Option<&'static str>,
 ) -> AnyView {
     if factors.app {
-        return view! {
+        return html! {
             <TextField id name label="Code from your authenticator app" autocomplete="one-time-code" required=true
                 hint="Or one of your recovery codes." error/>
-        }
-        .into_any();
+        };
     }
     factors
         .any()

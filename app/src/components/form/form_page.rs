@@ -5,15 +5,17 @@ use leptos::prelude::*;
 use crate::components::form::field::ConfirmPassword;
 use crate::components::layout::FormToken;
 use crate::components::notice::ErrorSummary;
+use crate::components::parts::{Back, Part, head, hidden};
 use crate::form::Errors;
+use crate::html::setters;
 use crate::page::{Frame, Page};
 
 /// A page that consists of one form.
 pub struct FormPage {
     title: String,
     heading: String,
-    lead: Option<String>,
-    back: Option<(String, String)>,
+    lead: Part,
+    back: Back,
     above: AnyView,
     action: String,
     fields: Vec<AnyView>,
@@ -31,8 +33,8 @@ impl FormPage {
         Self {
             heading: title.clone(),
             title,
-            lead: None,
-            back: None,
+            lead: Part::default(),
+            back: Back::default(),
             above: ().into_any(),
             action: action.into(),
             fields: Vec::new(),
@@ -44,29 +46,26 @@ impl FormPage {
         }
     }
 
-    /// Sets a heading that differs from the title in the browser's tab.
-    pub fn heading(mut self, heading: impl Into<String>) -> Self {
-        self.heading = heading.into();
-        self
-    }
-
-    /// Adds a sentence below the heading.
-    pub fn lead(mut self, lead: impl Into<String>) -> Self {
-        self.lead = Some(lead.into());
-        self
+    setters! {
+        /// Sets a heading that differs from the title in the browser's tab.
+        heading(heading: impl Into<String>) = heading.into();
+        /// Adds a sentence below the heading.
+        lead(lead: impl Into<Part>) = lead.into();
+        /// Sets where "Cancel" leads.
+        cancel(address: impl Into<String>) = Some(address.into());
+        /// Adds content between the heading and the form.
+        above(view: impl IntoAny) = view.into_any();
+        /// Adds content below the form.
+        below(view: impl IntoAny) = view.into_any();
+        /// Sets whether the form asks the person to prove again who they are.
+        confirm(asked: bool) = asked;
     }
 
     /// Adds a link back above the heading. "Cancel" leads to the same address.
     pub fn back(mut self, address: impl Into<String>, words: impl Into<String>) -> Self {
         let address = address.into();
-        self.back = Some((address.clone(), words.into()));
+        self.back = (address.clone(), words).into();
         self.cancel(address)
-    }
-
-    /// Sets where "Cancel" leads.
-    pub fn cancel(mut self, address: impl Into<String>) -> Self {
-        self.cancel = Some(address.into());
-        self
     }
 
     /// Removes "Cancel".
@@ -81,22 +80,9 @@ impl FormPage {
         self
     }
 
-    /// Adds content between the heading and the form.
-    pub fn above(mut self, view: impl IntoAny) -> Self {
-        self.above = view.into_any();
-        self
-    }
-
-    /// Adds content below the form.
-    pub fn below(mut self, view: impl IntoAny) -> Self {
-        self.below = view.into_any();
-        self
-    }
-
     /// Adds a hidden field.
     pub fn hidden(self, name: &'static str, value: impl Into<String>) -> Self {
-        let value: String = value.into();
-        self.fields(view! { <input type="hidden" name=name value=value/> })
+        self.fields(hidden(name, value))
     }
 
     /// Adds a panel to the form, with its title.
@@ -116,12 +102,6 @@ impl FormPage {
         self
     }
 
-    /// Sets whether the form asks the person to prove again who they are.
-    pub fn confirm(mut self, asked: bool) -> Self {
-        self.confirm = asked;
-        self
-    }
-
     /// Marks the button as one whose action cannot be undone.
     pub fn danger(mut self) -> Self {
         self.kind = "danger";
@@ -138,13 +118,7 @@ impl FormPage {
         });
         let body = view! {
             <ErrorSummary errors/>
-            <div class="head">
-                <div>
-                    {self.back.map(|(href, words)| view! { <a href=href>{words}</a> })}
-                    <h1>{self.heading}</h1>
-                    {self.lead.map(|lead| view! { <p>{lead}</p> })}
-                </div>
-            </div>
+            {head(self.back, self.heading, self.lead, ())}
             {self.above}
             <form method="post" action=self.action class="stack">
                 <FormToken/>

@@ -1,7 +1,6 @@
 //! Parts of forms: fields, buttons, the page around a form, and the proof of who sends it.
 
+pub mod button;
 pub mod field;
 pub mod form_page;
-pub mod passkey;
-pub mod post_button;
 pub mod proof;

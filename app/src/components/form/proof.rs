@@ -4,8 +4,10 @@ use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
 use crate::assets;
-use crate::components::form::field::{Select, TextArea, TextField};
+use crate::components::form::field::{Select, TextArea, TextField, options};
+use crate::components::parts::small_link;
 use crate::form::Errors;
+use crate::html::html;
 
 /// The key fields as the person typed them.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +53,8 @@ pub struct TypedIdentity {
 pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     let typed = typed.without_private_key();
     let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
-    let options = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
-    view! {
+    let options = options(kinds);
+    html! {
         <script src=assets::KEYS.path.as_str()></script>
         <TextField id="label" label="Key label" value=typed.label error=errors.at("label")
             hint="What you call this key, such as runner 2026."/>
@@ -79,7 +81,6 @@ pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
             </pre>
         </details>
     }
-    .into_any()
 }
 
 /// A kind of issuer, with an example that fills the fields.
@@ -157,11 +158,8 @@ impl TypedIdentity {
 #[component]
 pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
     let typed = typed.without_private_key();
-    let presets = PRESETS
-        .iter()
-        .map(|preset| view! { <a class="button" data-size="small" href=format!("{example}{}", preset.word)>{preset.label}</a> })
-        .collect_view();
-    view! {
+    let presets = PRESETS.map(|preset| small_link(format!("{example}{}", preset.word), preset.label)).collect_view();
+    html! {
         <div class="row" role="group" aria-label="Examples"><span class="muted">"Start from an example:"</span>{presets}</div>
         <TextField id="issuer" label="Issuer" value=typed.issuer error=errors.at("issuer")
             hint="The iss of the tokens, exactly."/>
@@ -174,5 +172,4 @@ pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> 
         <TextArea id="jwks" label="Issuer’s keys" value=typed.jwks error=errors.at("jwks") placeholder="{\"keys\":[…]}"
             hint="Empty: fetched from the issuer’s discovery document. Paste the JWKS when this server cannot reach it."/>
     }
-    .into_any()
 }

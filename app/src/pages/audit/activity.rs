@@ -5,20 +5,11 @@ use std::collections::BTreeMap;
 use domain::audit::{self, Verdict};
 use domain::base::clock::Timestamp;
 use domain::model::audit::{Action, AuditEntry, Filter};
-use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::components::chart::grouped;
-use crate::components::form::field::{Select, TextField, options};
-use crate::components::form::form_page::FormPage;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::time::Moment;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
-use crate::visit::signed_in;
+use crate::components::parts::{page_links, toolbar};
+use crate::prelude::*;
 
 const PAGE_SIZE: u16 = 50;
 
@@ -245,45 +236,39 @@ pub async fn page(query: ActivityQuery, verify: bool) -> Result<Page, ActionErro
     let verdict = if verify && administers { Some(audit::verify(&visit.context).await?) } else { None };
     let first = ActivityQuery { before: String::new(), ..query.clone() };
     let export = first.link(links::EXPORT_ACTIVITY);
-    let mut actions = vec![(String::new(), "All".to_owned())];
-    actions.extend(Action::ALL.iter().map(|action| (action.as_str().to_owned(), text(*action).to_owned())));
+    let actions = Action::ALL.iter().map(|action| (action.as_str().to_owned(), text(*action).to_owned()));
+    let actions = options_after("All", actions);
     let next_link = next.map(|next| ActivityQuery { before: next.to_string(), ..query.clone() }.link(links::ACTIVITY));
     let first_link = (!query.before.is_empty()).then(|| first.link(links::ACTIVITY));
     let list = if entries.is_empty() {
-        view! { <div class="body"><p>"No entry matches. "<a href=links::ACTIVITY>"Show all entries"</a></p></div> }
-            .into_any()
+        empty(view! { "No entry matches. "<a href=links::ACTIVITY>"Show all entries"</a> })
     } else {
-        view! { <ol class="list">{entries.into_iter().map(|entry| view! { <li><EntryDetails entry/></li> }).collect_view()}</ol> }
-            .into_any()
+        let entries = entries.into_iter().map(|entry| view! { <li>{entry_details(entry)}</li> }).collect_view();
+        html! { <ol class="list">{entries}</ol> }
+    };
+    let lead = match administers {
+        true => "Every change and who made it. Entries cannot be edited or removed.",
+        false => "Every change in your teams and who made it, and what you did. Entries cannot be edited or removed.",
+    };
+    let filters = view! {
+        <TextField id="actor" label="Actor" kind="search" value=query.actor/>
+        <Select id="action" label="Action" options=actions chosen=query.action/>
+        <TextField id="target" label="Target" kind="search" value=query.target/>
+        <TextField id="from" label="From" kind="date" value=query.from/>
+        <TextField id="to" label="To" kind="date" value=query.to/>
     };
     let body = view! {
-        <div class="head">
-            <div><h1>"Activity"</h1><p>{if administers {
-                "Every change and who made it. Entries cannot be edited or removed."
-            } else {
-                "Every change in your teams and who made it, and what you did. Entries cannot be edited or removed."
-            }}</p></div>
-        </div>
+        {head((), "Activity", lead, ())}
         <section class="panel" aria-label="Entries">
-            <form class="toolbar" method="get" action=links::ACTIVITY role="search" aria-label="Filter entries">
-                <TextField id="actor" label="Actor" kind="search" value=query.actor.clone()/>
-                <Select id="action" label="Action" options=actions chosen=query.action.clone()/>
-                <TextField id="target" label="Target" kind="search" value=query.target.clone()/>
-                <TextField id="from" label="From" kind="date" value=query.from.clone()/>
-                <TextField id="to" label="To" kind="date" value=query.to.clone()/>
-                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
-            </form>
+            {toolbar(links::ACTIVITY, "Filter entries", filters)}
             {list}
         </section>
         <div class="pager">
             <span class="row">
-                {administers.then(|| view! { <ChainState verdict/> })}
+                {administers.then(|| chain_state(verdict))}
                 <a class="button" href=export><Drawing icon=Icon::Download/>"Export"</a>
             </span>
-            <nav class="row" aria-label="Pages">
-                {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}
-                {next_link.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
-            </nav>
+            {page_links(first_link, next_link)}
         </div>
     };
     Ok(Page::new("Activity", body))
@@ -297,7 +282,7 @@ pub async fn export_page(form: Form<ActivityQuery>) -> Result<Page, ActionError>
         [&query.actor, &query.action, &query.target, &query.from, &query.to].iter().any(|part| !part.trim().is_empty());
     let lead =
         if is_filtered { "The entries that the filter shows, newest first." } else { "Every entry, newest first." };
-    let options = options(&[("csv", "CSV, for spreadsheets"), ("jsonl", "JSON lines, for programs")]);
+    let options = options([("csv", "CSV, for spreadsheets"), ("jsonl", "JSON lines, for programs")]);
     let page = FormPage::new("Export the audit log", links::EXPORT_ACTIVITY, "Export")
         .back(links::ACTIVITY, "Back to the activity")
         .lead(lead)
@@ -311,77 +296,60 @@ pub async fn export_page(form: Form<ActivityQuery>) -> Result<Page, ActionError>
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// Checks that the chain of entries is unchanged. A long chain takes some time, so the page checks only on request.
-#[component]
-fn ChainState(verdict: Option<Verdict>) -> AnyView {
+/// Says whether the chain of entries is unchanged. A long chain takes some time, so the page checks only on request.
+fn chain_state(verdict: Option<Verdict>) -> AnyView {
     match verdict {
-        None => view! { <a class="button" href=links::with_query(links::ACTIVITY, &[("verify", "yes")])>"Verify the chain"</a> }.into_any(),
-        Some(Verdict::Intact { entries }) => view! {
-            <span class="chip" data-tone="ok" role="status">
-                {format!("Chain intact: {}", crate::components::chart::counted(entries, "entry", "entries"))}
-            </span>
+        None => button_link(links::with_query(links::ACTIVITY, &[("verify", "yes")]), "Verify the chain"),
+        Some(Verdict::Intact { entries }) => {
+            let words = format!("Chain intact: {}", counted(entries, "entry", "entries"));
+            html! { <span class="chip" data-tone="ok" role="status">{words}</span> }
         }
-        .into_any(),
-        Some(Verdict::Broken { seq, reason }) => view! {
-            <span class="chip" data-tone="danger" role="alert">{format!("Chain broken at entry {seq}: {reason}")}</span>
+        Some(Verdict::Broken { seq, reason }) => {
+            let words = format!("Chain broken at entry {seq}: {reason}");
+            html! { <span class="chip" data-tone="danger" role="alert">{words}</span> }
         }
-        .into_any(),
     }
-    .into_any()
 }
 
-/// Time, action and actor in one line.
-#[component]
-pub fn EntryLine(entry: EntryView) -> AnyView {
-    let target = (!entry.target_name.is_empty()).then(|| {
-        let name = entry.target_name.clone();
-        let name = match entry.target_kind.as_str() {
-            "credential" => view! { <a href=links::credential(&entry.target_id)>{name}</a> }.into_any(),
-            _ => name.into_any(),
-        };
-        view! { ": "{name} }
-    });
-    view! {
-        <Moment at=Timestamp::from_millis(entry.at)/>
-        <span>{entry.what}{target}</span>
-        <span class="muted">{entry.actor}</span>
+/// The name of what an entry is about, with a link to a credential.
+fn target(entry: &EntryView) -> AnyView {
+    let name = entry.target_name.clone();
+    match entry.target_kind.as_str() {
+        "credential" => html! { <a href=links::credential(&entry.target_id)>{name}</a> },
+        _ => name.into_any(),
     }
-    .into_any()
 }
 
-#[component]
-fn EntryDetails(entry: EntryView) -> AnyView {
-    let edited = entry.details.iter().any(|(_, before, _)| before.is_some());
-    let target = match entry.target_kind.as_str() {
-        "credential" => {
-            let href = links::credential(&entry.target_id);
-            view! { <a href=href>{entry.target_name.clone()}</a> }.into_any()
-        }
-        _ => entry.target_name.clone().into_any(),
-    };
-    let rows = entry
-        .details
-        .into_iter()
-        .map(|(label, before, after)| {
-            let before = edited.then(|| view! { <td data-label="Before">{before.unwrap_or_default()}</td> });
-            view! { <tr><th scope="row">{label}</th>{before}<td data-label={if edited { "After" } else { "Value" }}>{after}</td></tr> }
-        })
-        .collect::<Vec<_>>();
-    let table = (!rows.is_empty()).then(|| {
-        let before = edited.then(|| view! { <th scope="col">"Before"</th> });
+/// Entries with time, action and actor, a line each.
+pub fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyView {
+    let line = |entry: EntryView| {
+        let target = (!entry.target_name.is_empty()).then(|| view! { ": "{target(&entry)} });
         view! {
-            <table>
-                <thead><tr><th scope="col">"Detail"</th>{before}<th scope="col">{if edited { "After" } else { "Value" }}</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
+            <li class="entry">
+                {moment(Timestamp::from_millis(entry.at))}
+                <span>{entry.what}{target}</span>
+                {muted(entry.actor)}
+            </li>
         }
-    });
-    let title =
-        if entry.target_name.is_empty() { entry.what } else { format!("{}: {}", entry.what, entry.target_name) };
-    view! {
+    };
+    html! { <ol class="list">{entries.into_iter().map(line).collect_view()}</ol> }
+}
+
+fn entry_details(entry: EntryView) -> AnyView {
+    let target = target(&entry);
+    let edited = entry.details.iter().any(|(_, before, _)| before.is_some());
+    let columns = ["Detail".into(), Column::when("Before", edited), if edited { "After" } else { "Value" }.into()];
+    let has_details = !entry.details.is_empty();
+    let rows = entry.details.into_iter().map(|(label, before, after)| cells![label, before.unwrap_or_default(), after]);
+    let details = has_details.then(|| table(columns, rows));
+    let title = match entry.target_name.as_str() {
+        "" => entry.what,
+        name => format!("{}: {name}", entry.what),
+    };
+    html! {
         <details>
             <summary class="entry">
-                <Moment at=Timestamp::from_millis(entry.at)/><span>{title}</span><span class="muted">{entry.actor}</span>
+                {moment(Timestamp::from_millis(entry.at))}<span>{title}</span>{muted(entry.actor)}
             </summary>
             <div class="body">
                 <dl class="panel facts">
@@ -391,11 +359,10 @@ fn EntryDetails(entry: EntryView) -> AnyView {
                     <div><dt>"From"</dt><dd>{entry.address.unwrap_or_else(|| "the server itself".to_owned())}</dd></div>
                     {entry.agent.map(|agent| view! { <div><dt>"Browser"</dt><dd>{agent}</dd></div> })}
                 </dl>
-                {table}
+                {details}
             </div>
         </details>
     }
-    .into_any()
 }
 
 #[cfg(test)]

@@ -8,20 +8,11 @@ use domain::model::client::ClientKind;
 use domain::model::client::consent::{Consent, ListedConsent};
 use domain::model::client::personal_token::ListedToken;
 use domain::server;
-use leptos::prelude::*;
 
-use crate::components::form::post_button::{one_of_many, post_button};
-use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
-use crate::components::status::{ScopeTags, leaked_chip};
-use crate::components::table::{table, used_from};
-use crate::components::time::Moment;
-use crate::done::{Done, On};
-use crate::error::ActionError;
-use crate::links;
-use crate::page::Page;
+use crate::components::table::used_from;
 use crate::pages::client::personal_tokens::token_table;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// Ends a consent.
 #[server(prefix = "/fn", endpoint = "end_grant")]
@@ -53,63 +44,55 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
     let (tokens, next_tokens) = page_of(tokens, ListedToken::cursor);
     let client_of = |grant: &Consent, name: &str| match administers {
-        true => view! { <a class="name" href=links::client(&grant.client_id)>{name.to_owned()}</a> }.into_any(),
+        true => html! { <a class="name" href=links::client(&grant.client_id)>{name.to_owned()}</a> },
         false => name.to_owned().into_any(),
     };
     let servers = server::list(&visit.context).await?;
     let is_empty = grants.is_empty();
-    let rows = grants
-        .into_iter()
-        .map(|ListedConsent { consent, person_name, client_name, client_kind }| {
-            let server = servers.iter().find(|server| server.id == consent.server_id).map(|server| server.name.clone());
-            let scopes = consent.scopes.iter().map(str::to_owned).collect();
-            let name = client_of(&consent, &client_name);
-            let from = used_from(consent.last_used_from);
-            let leaked = leaked_chip(consent.leaked_at);
-            let unchecked =
-                (client_kind != ClientKind::Registered).then(|| view! { <div class="sub">"name not checked"</div> });
-            let words = one_of_many("End access", format!(" of {client_name} for {person_name}"));
-            let end = post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, words);
-            view! {
-                <tr>
-                    <th scope="row">{name}{leaked}</th>
-                    <td data-label="Access goes to">{consent.redirect_host}{unchecked}</td>
-                    {administers.then(|| view! { <td data-label="Person">{person_name.clone()}</td> })}
-                    <td data-label="MCP server">{server}<div class="sub"><ScopeTags scopes/></div></td>
-                    <td data-label="Allowed"><Moment at=consent.created_at/></td>
-                    <td data-label="Last token"><Moment at=consent.last_used_at/>{from}</td>
-                    <td class="corner">
-                        {end}
-                    </td>
-                </tr>
-            }
-        })
-        .collect_view();
-    let person = administers.then_some("Person");
-    let columns = ["App", "Access goes to"].into_iter().chain(person);
-    let columns = columns.chain(["MCP server and scopes", "Allowed", "Last token", ""]);
+    let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind }| {
+        let server = servers.iter().find(|server| server.id == consent.server_id).map(|server| server.name.clone());
+        let words = one_of_many("End access", format!(" of {client_name} for {person_name}"));
+        cells![
+            html! { {client_of(&consent, &client_name)}{leaked_chip(consent.leaked_at)} },
+            html! {
+                {consent.redirect_host}
+                {(client_kind != ClientKind::Registered).then(|| sub("name not checked"))}
+            },
+            person_name,
+            html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
+            moment(consent.created_at),
+            html! { {moment(consent.last_used_at)}{used_from(consent.last_used_from)} },
+            post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, words),
+        ]
+    });
+    let columns = [
+        "App".into(),
+        "Access goes to".into(),
+        Column::when("Person", administers),
+        Column::labelled("MCP server and scopes", "MCP server"),
+        "Allowed".into(),
+        "Last token".into(),
+        "".into(),
+    ];
     let list = if is_empty {
-        view! { <div class="body"><p>"No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it appears here."</p></div> }
-            .into_any()
+        empty(
+            "No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it \
+             appears here.",
+        )
     } else {
         table(columns, rows)
     };
+    let lead = match administers {
+        true => "Programs that act for people, by their consent.",
+        false => "Programs that act for you, by your consent.",
+    };
+    let generate = view! { <a href=links::PERSONAL_TOKENS>"Generate a token"</a> };
     let body = view! {
         <Receipt on=On::Apps done/>
-        <div class="head">
-            <div><h1>"Connected apps"</h1><p>{if administers {
-                "Programs that act for people, by their consent."
-            } else {
-                "Programs that act for you, by your consent."
-            }}</p></div>
-            {administers.then(|| view! { <a class="button" href=links::CLIENTS>"Clients"</a> })}
-        </div>
+        {head((), "Connected apps", lead, administers.then(|| button_link(links::CLIENTS, "Clients")))}
         <section class="panel" aria-label="Connected apps">{list}</section>
         {pager(links::APPS, &[("after", next)], !query.after.is_empty())}
-        <section class="panel" aria-labelledby="tokens">
-            <header><h2 id="tokens">"Personal tokens"</h2><a href=links::PERSONAL_TOKENS>"Generate a token"</a></header>
-            {token_table(tokens, &servers, administers)}
-        </section>
+        {panel("tokens", "Personal tokens", generate, token_table(tokens, &servers, administers))}
         {pager(links::APPS, &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))

@@ -5,16 +5,9 @@ use domain::model::client::ClientKind;
 use domain::model::client::redirect_uri::Destination;
 use domain::model::server::allows_for_person;
 use domain::services::client_documents::host;
-use leptos::prelude::*;
 
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::time::duration;
-use crate::error::ActionError;
-use crate::links;
-use crate::page::{Frame, Page};
 use crate::pages::message::message;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The page. `query` is the request as it arrived. The form sends it back with the decision, and the server reads it
 /// again.
@@ -28,18 +21,15 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         }
         _ => "It registered itself under this name; nobody has checked it".to_owned(),
     };
-    let (lead, host) = match redirect_uri.destination() {
-        Destination::Loopback => ("A program on this computer", redirect_uri.host()),
-        Destination::Website(_) => ("The website", redirect_uri.host()),
-        Destination::Scheme(_) => ("The program that has claimed", redirect_uri.host()),
+    let lead = match redirect_uri.destination() {
+        Destination::Loopback => "A program on this computer",
+        Destination::Website(_) => "The website",
+        Destination::Scheme(_) => "The program that has claimed",
     };
     let warning = (redirect_uri.destination() == Destination::Loopback).then(|| {
-        view! {
-            <div class="notice" data-tone="warn">
-                <Drawing icon=Icon::Warning/>
-                <div><p>"A program on this computer gets the access. Allow it only if you have just started that program yourself."</p></div>
-            </div>
-        }
+        let words =
+            "A program on this computer gets the access. Allow it only if you have just started that program yourself.";
+        notice("warn", view! { <p>{words}</p> })
     });
     let rows = server
         .scopes
@@ -61,15 +51,14 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             <dl class="stack">
                 {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
                 <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
-                <div><dt class="sub">"Access goes to"</dt><dd>{lead}" "<b>{host}</b></dd></div>
+                <div><dt class="sub">"Access goes to"</dt><dd>{lead}" "<b>{redirect_uri.host()}</b></dd></div>
                 <div><dt class="sub">"For"</dt><dd>
                     "90 days at most, or until 30 days without use; each token "{duration(server.token_lifetime)}
                 </dd></div>
             </dl>
             {warning}
             <form method="post" action=links::AUTHORIZE>
-                <FormToken/>
-                <input type="hidden" name="request" value=query/>
+                <FormToken/>{hidden("request", query)}
                 <div class="row">
                     <button class="button" data-kind="primary" name="decision" value="allow">"Allow"</button>
                     <button class="button" name="decision" value="deny">"Deny"</button>
@@ -87,6 +76,5 @@ pub fn refused(problem: &str) -> Page {
         "{problem} You were not sent back, because whoever sent you here could not be recognised. Start again in the \
          program; if it happens again, tell its developer."
     );
-    message(400, "This request cannot be answered", text, Some((links::OVERVIEW.to_owned(), "Open the dashboard")))
-        .framed(Frame::Gate)
+    message(400, "This request cannot be answered", text, (links::OVERVIEW, "Open the dashboard")).framed(Frame::Gate)
 }

@@ -3,15 +3,9 @@
 use domain::base::id::AppClientId;
 use domain::client;
 use domain::model::client::AppClient;
-use leptos::prelude::*;
 
-use crate::components::form::form_page::FormPage;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::client::new::{TypedClient, description_fields};
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The form that changes a client, with the typed values if it was sent before.
 pub async fn form(id: String, form: Form<Option<TypedClient>>) -> Result<Page, ActionError> {

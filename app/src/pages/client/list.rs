@@ -6,19 +6,10 @@ use domain::base::cursor::Cursor;
 use domain::client::{self, prune};
 use domain::model::client::redirect_uri::RedirectUri;
 use domain::model::client::{AppClient, ClientKind, ClientQuery};
-use leptos::prelude::*;
 
-use crate::components::form::field::Select;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::notice::Receipt;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
-use crate::components::table::table;
-use crate::components::time::{Moment, MomentOr};
-use crate::done::On;
-use crate::error::ActionError;
-use crate::links;
-use crate::page::Page;
-use crate::visit::signed_in;
+use crate::components::parts::toolbar;
+use crate::prelude::*;
 
 /// The filter in the list's address.
 #[derive(Debug, Clone, Default)]
@@ -41,24 +32,21 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
     let (clients, next) = page_of(clients, place);
     let is_empty = clients.is_empty();
     let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
-    let kinds = [
+    let kinds = options([
         ("", "Every kind"),
         (ClientKind::Registered.as_str(), "Added by an administrator"),
         (ClientKind::Dynamic.as_str(), "Registered themselves"),
         (ClientKind::Document.as_str(), "Described by their host"),
-    ];
-    let kinds = kinds.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
-    let toolbar = (is_filtered || !is_empty).then(|| {
-        view! {
-            <form class="toolbar" method="get" action=links::CLIENTS role="search" aria-label="Clients">
-                <div class="field">
-                    <label for="q">"Search"</label>
-                    <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off" value=query.q.clone()/>
-                </div>
-                <Select id="kind" label="Kind" options=kinds chosen=query.kind.clone()/>
-                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
-            </form>
-        }
+    ]);
+    let filters = (is_filtered || !is_empty).then(|| {
+        let filters = view! {
+            <div class="field">
+                <label for="q">"Search"</label>
+                <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off" value=query.q.clone()/>
+            </div>
+            <Select id="kind" label="Kind" options=kinds chosen=query.kind.clone()/>
+        };
+        toolbar(links::CLIENTS, "Clients", filters)
     });
     let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
     let pages = pager(
@@ -66,41 +54,38 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
         &[("q", given(&query.q)), ("kind", given(&query.kind)), ("after", next)],
         !query.after.is_empty(),
     );
-    let rows = clients
-        .into_iter()
-        .map(|client| {
-            let path = links::client(&client.id);
-            let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
-            view! {
-                <tr>
-                    <th scope="row"><a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code></th>
-                    <td data-label="Kind">{kind_words(&client)}</td>
-                    <td data-label="Answers go to">{hosts.join(", ")}</td>
-                    <td data-label="Made"><Moment at=client.created_at/></td>
-                    <td data-label="Last token"><MomentOr at=client.last_used_at otherwise="Never"/></td>
-                </tr>
-            }
-        })
-        .collect_view();
     let list = if is_empty && is_filtered {
-        view! { <div class="body"><p>"No client matches. "<a href=links::CLIENTS>"Show all"</a></p></div> }.into_any()
+        empty(view! { "No client matches. "<a href=links::CLIENTS>"Show all"</a> })
     } else if is_empty {
-        view! { <div class="body"><p>"There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add one."</p></div> }
-            .into_any()
+        empty(
+            "There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add \
+             one.",
+        )
     } else {
+        let rows = clients.into_iter().map(|client| {
+            let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
+            let path = links::client(&client.id);
+            cells![
+                html! { <a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code> },
+                kind_words(&client),
+                hosts.join(", "),
+                moment(client.created_at),
+                moment_or(client.last_used_at, "Never"),
+            ]
+        });
         table(["Name and client ID", "Kind", "Answers go to", "Made", "Last token"], rows)
     };
+    let lead = format!(
+        "Programs that may ask people for access. Countersign removes clients that registered themselves: after {} days if nobody \
+         allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
+        days(prune::NEVER_USED),
+        days(prune::IDLE)
+    );
+    let add = primary_link(links::NEW_CLIENT, "Add a client");
     let body = view! {
         <Receipt on=On::Clients done/>
-        <div class="head">
-            <div><a href=links::APPS>"Back to connected apps"</a><h1>"Clients"</h1><p>{format!(
-                "Programs that may ask people for access. Countersign removes clients that registered themselves: after {} days if nobody \
-                 allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
-                days(prune::NEVER_USED), days(prune::IDLE)
-            )}</p></div>
-            <a class="button" data-kind="primary" href=links::NEW_CLIENT>"Add a client"</a>
-        </div>
-        <section class="panel" aria-label="List">{toolbar}{list}</section>
+        {head((links::APPS, "Back to connected apps"), "Clients", lead, add)}
+        <section class="panel" aria-label="List">{filters}{list}</section>
         {pages}
     };
     Ok(Page::new("Clients", body))

@@ -3,15 +3,8 @@
 use domain::client::ClientDraft;
 use domain::model::client::AppClient;
 use domain::model::client::redirect_uri::RedirectUri;
-use leptos::prelude::*;
 
-use crate::components::form::field::{Select, TextArea, TextField, options};
-use crate::components::form::form_page::FormPage;
-use crate::error::ActionError;
-use crate::form::{Errors, Form};
-use crate::links;
-use crate::page::Page;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// What was typed.
 #[derive(Debug, Clone, Default)]
@@ -45,14 +38,14 @@ impl TypedClient {
 pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
-    let options = options(&[
+    let options = options([
         ("public", "Public: runs on people’s computers, has no secret"),
         ("confidential", "Confidential: runs on a server, keeps a secret"),
     ]);
-    let chosen = if typed.kind.is_empty() { "public".to_owned() } else { typed.kind };
     let fields = view! {
         {description_fields(typed.name, typed.redirect_uris, &errors)}
-        <Select id="kind" label="Kind" options chosen hint="People who allowed a confidential client once are not asked again."/>
+        <Select id="kind" label="Kind" options chosen=typed.kind otherwise="public"
+            hint="People who allowed a confidential client once are not asked again."/>
     };
     let page = FormPage::new("New client", links::NEW_CLIENT, "Add client").back(links::CLIENTS, "Back to the list");
     Ok(page.panel("Settings", fields).confirm(visit.must_confirm()).page(errors))
@@ -60,12 +53,11 @@ pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
 
 /// The fields that describe a client.
 pub(super) fn description_fields(name: String, redirect_uris: String, errors: &Errors) -> AnyView {
-    view! {
+    html! {
         <TextField id="name" label="Name" value=name required=true error=errors.at("name")
             hint="People see it when the client asks them."/>
         <TextArea id="redirect_uris" label="Redirect URIs" value=redirect_uris error=errors.at("redirect_uris")
             placeholder="https://app.example.com/oauth/callback"
             hint="One a line. On localhost and 127.0.0.1 any port is allowed."/>
     }
-    .into_any()
 }

@@ -5,14 +5,8 @@ use domain::client;
 use domain::crypto::secret::PlainSecret;
 use domain::model::client::AppClient;
 
-use crate::components::form::form_page::FormPage;
-use crate::components::reveal::{Reveal, shown_once};
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::message::message;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The answer to the form of a confidential client. It is the only page that shows the secret.
 pub fn reveal(client: &AppClient, secret: &PlainSecret) -> Page {
@@ -40,11 +34,7 @@ pub async fn form(id: String, form: Form) -> Result<Page, ActionError> {
 
 /// The page for a client's form that was sent again.
 pub fn already_added(id: &str) -> Page {
-    message(
-        409,
-        "Already done",
-        "This form was sent before, and nothing was made a second time. The client’s secret was shown once and cannot be shown \
-         again: if it is lost, replace it on the client’s page.",
-        Some((links::client(id), "Open the client")),
-    )
+    let text = "This form was sent before, and nothing was made a second time. The client’s secret was shown once and cannot be \
+                shown again: if it is lost, replace it on the client’s page.";
+    message(409, "Already done", text, (links::client(id), "Open the client"))
 }

@@ -7,19 +7,13 @@ use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::server;
-use leptos::prelude::*;
 
-use crate::components::form::field::{TextArea, TextField};
-use crate::components::form::form_page::FormPage;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::credential::fields::{
-    LifetimeChoice, RuleChoice, ScopeChoice, read_lifetime, read_rules, read_team, rule_words, team_choice,
+    LifetimeChoice, RuleChoice, ScopeChoice, or_note, read_lifetime, read_optional, read_rules, read_team, rule_words,
+    team_choice,
 };
 use crate::pages::credential::find;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The fields, as they are on the wire.
 #[derive(Debug, Clone, Default)]
@@ -59,18 +53,11 @@ impl Typed {
     /// Converts the fields to the input of the domain rules.
     pub fn edit(&self) -> Result<Edit, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
-        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
-        let hard_end_at = match self.hard_end_at.trim() {
-            "" => None,
-            day => {
-                let end = Timestamp::end_of_day(day);
-                if end.is_none() {
-                    errors.push(FieldError::new("hard_end_at", "Write the day as 2026-11-21."));
-                }
-                end
-            }
-        };
+        let token_lifetime = or_note(&mut errors, read_lifetime(&self.token_lifetime));
+        let team = or_note(&mut errors, read_team(&self.team));
+        let day = self.hard_end_at.trim();
+        let expires_at = read_optional(day, Timestamp::end_of_day, "hard_end_at", "Write the day as 2026-11-21.");
+        let expires_at = or_note(&mut errors, expires_at);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -81,7 +68,7 @@ impl Typed {
             scopes: self.scopes.clone(),
             token_lifetime,
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
-            expires_at: hard_end_at,
+            expires_at,
             assertions: read_rules(&self.assertions),
         })
     }

@@ -10,13 +10,36 @@ use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::model::server::{McpServer, ScopeDescription};
 use domain::person::team;
-use leptos::prelude::*;
 
-use crate::components::form::field::{Select, TextField};
-use crate::error::ActionError;
-use crate::visit::Visit;
+use crate::components::form::proof::{KeyFields, TypedKeys};
+use crate::prelude::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads a field that may be empty.
+///
+/// # Errors
+///
+/// An error at `field` that says `problem`, when `read` does not know the text.
+pub fn read_optional<T>(
+    text: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+    field: &'static str,
+    problem: &'static str,
+) -> Result<Option<T>, FieldError> {
+    match text {
+        "" => Ok(None),
+        text => read(text).map(Some).ok_or_else(|| FieldError::new(field, problem)),
+    }
+}
+
+/// The value that was read. The default after an error, which is added to `errors`.
+pub(super) fn or_note<T: Default>(errors: &mut Vec<FieldError>, read: Result<T, FieldError>) -> T {
+    read.unwrap_or_else(|error| {
+        errors.push(error);
+        T::default()
+    })
+}
 
 /// Reads the choice of an expiry: `7`, `30`, `90`, `365`, `never`, or `date` with a day.
 pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
@@ -35,10 +58,13 @@ pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
 
 /// Reads the choice of a team.
 pub fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
-    match id {
-        "" => Ok(None),
-        id => TeamId::parse(id).map(Some).ok_or_else(|| FieldError::new("team", "Choose one of the list.")),
-    }
+    read_optional(id, TeamId::parse, "team", "Choose one of the list.")
+}
+
+/// Reads the token lifetime field: seconds, or nothing.
+pub fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
+    let read = |text: &str| text.parse().ok().map(Duration::from_secs);
+    read_optional(text.trim(), read, "token_lifetime", "Choose one of the times.")
 }
 
 /// The teams to choose from: those in which the person has `role`. Nothing when there is no choice.
@@ -59,23 +85,12 @@ pub async fn team_choice(
     }
     let chosen = if chosen.is_empty() { TeamId::first().to_string() } else { chosen };
     if !teams.iter().any(|(id, _)| *id == chosen) {
-        teams.insert(0, (String::new(), "Choose a team".to_owned()));
+        teams = options_after("Choose a team", teams);
     }
-    Ok(view! {
-        <Select id="team" label="Team" options=teams chosen error hint="It owns the credential: its people see it, its members can stop it."/>
-    }
-    .into_any())
-}
-
-/// Reads the token lifetime field: seconds, or nothing.
-pub fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
-    match text.trim() {
-        "" => Ok(None),
-        text => text
-            .parse()
-            .map(|seconds| Some(Duration::from_secs(seconds)))
-            .map_err(|_| FieldError::new("token_lifetime", "Choose one of the times.")),
-    }
+    Ok(html! {
+        <Select id="team" label="Team" options=teams chosen error
+            hint="It owns the credential: its people see it, its members can stop it."/>
+    })
 }
 
 /// Converts the ticks of a form to the rules of assertions.
@@ -117,22 +132,13 @@ pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
         ),
         ("jwt_bearer", "Allow the JWT bearer grant", "For programs that send the assertion as the grant itself."),
     ];
-    let choices = rules
-        .into_iter()
-        .map(|(value, word, hint)| {
-            let checked = ticked.iter().any(|ticked| ticked == value);
-            view! {
-                <label class="choice">
-                    <input type="checkbox" name="assertions" value=value checked=checked/>{word}
-                    <span class="hint">{hint}</span>
-                </label>
-            }
-        })
-        .collect_view();
-    view! {
-        <fieldset class="stack for-assertion"><legend>"Assertions"</legend><div>{choices}</div></fieldset>
+    let choices = rules.map(|(value, word, hint)| {
+        let checked = ticked.iter().any(|ticked| ticked == value);
+        choice("checkbox", "assertions", value, checked, view! { {word}<span class="hint">{hint}</span> })
+    });
+    html! {
+        <fieldset class="stack for-assertion"><legend>"Assertions"</legend><div>{choices.collect_view()}</div></fieldset>
     }
-    .into_any()
 }
 
 /// The scopes, with what they allow. No tick means the default scopes. `hint` explains the default where there are
@@ -161,32 +167,17 @@ pub fn ScopeChoice(
             }
         }
     }
-    let choices = scopes
-        .into_iter()
-        .map(|scope| {
-            let checked = chosen.contains(&scope.name);
-            view! {
-                <label class="choice">
-                    <input type="checkbox" name="scope" value=scope.name.clone() checked=checked/>
-                    <code>{scope.name}</code><span class="hint">{scope.description}</span>
-                </label>
-            }
-        })
-        .collect_view();
-    view! {
-        <fieldset class="stack" id="scopes">
-            <legend>"Scopes"</legend>
-            {several.then(|| view! { <p class="hint">{hint}</p> })}
-            <div>{choices}</div>
-            {error.map(|error| view! { <p class="error">{error}</p> })}
-        </fieldset>
-    }
-    .into_any()
+    let items = scopes.into_iter().map(|scope| {
+        let checked = chosen.contains(&scope.name);
+        let words = view! { <code>{scope.name.clone()}</code><span class="hint">{scope.description}</span> };
+        choice("checkbox", "scope", scope.name, checked, words)
+    });
+    choices("scopes", "Scopes", several.then_some(hint), items, error)
 }
 
 /// The expiry of the secret or key.
 #[component]
-pub fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_error: Option<String>) -> AnyView {
+pub fn ExpiryChoice(chosen: String, day: String, errors: Errors) -> AnyView {
     let chosen = if chosen.is_empty() { "90".to_owned() } else { chosen };
     let presets = [
         ("7", "In 7 days"),
@@ -196,26 +187,23 @@ pub fn ExpiryChoice(chosen: String, day: String, error: Option<String>, day_erro
         ("date", "On a date"),
         ("never", "Never"),
     ];
-    let choices = presets
-        .into_iter()
-        .map(|(value, word)| {
-            let checked = value == chosen;
-            view! {
-                <label class="choice"><input type="radio" name="expiry" value=value checked=checked/>{word}</label>
-            }
-        })
-        .collect_view();
-    view! {
+    let choices = presets.map(|(value, word)| choice("radio", "expiry", value, value == chosen, word));
+    html! {
         <fieldset class="stack" id="expiry">
             <legend>"Expires"</legend>
-            <div class="options">{choices}</div>
-            {error.map(|error| view! { <p class="error">{error}</p> })}
-            <TextField id="expires_on" label="Date" kind="date" value=day error=day_error
+            <div class="options">{choices.collect_view()}</div>
+            {errors.at("expiry").map(|error| view! { <p class="error">{error}</p> })}
+            <TextField id="expires_on" label="Date" kind="date" value=day error=errors.at("expires_on")
                 hint="Used with “On a date”. It works until the end of that day, UTC."/>
             <p class="hint">"“Never” leaves a secret or key that works until somebody revokes it. Prefer an end, and a new one in time."</p>
         </fieldset>
     }
-    .into_any()
+}
+
+/// A key, and when it expires.
+pub fn key_with_expiry(typed: TypedKeys, errors: &Errors) -> AnyView {
+    let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
+    html! { <KeyFields typed errors=errors.clone()/><ExpiryChoice chosen day errors=errors.clone()/> }
 }
 
 /// The lifetime of tokens.
@@ -225,23 +213,20 @@ pub fn LifetimeChoice(
     error: Option<String>,
     #[prop(default = "The MCP server’s rule")] default: &'static str,
 ) -> AnyView {
-    let mut options: Vec<(String, String)> = [
+    let mut options = options([
         ("", default),
         ("60", "1 minute"),
         ("300", "5 minutes"),
         ("600", "10 minutes"),
         ("1800", "30 minutes"),
         ("3600", "1 hour"),
-    ]
-    .map(|(value, word)| (value.to_owned(), word.to_owned()))
-    .into();
+    ]);
     // The command line may have set a lifetime that is not in this list.
     if !options.iter().any(|(value, _)| *value == chosen) {
         options.push((chosen.clone(), format!("{chosen} seconds")));
     }
-    view! {
+    html! {
         <Select id="token_lifetime" label="Token lifetime" options chosen error
             hint="How long a token works after the exchange. Shorter limits what a leaked token can do."/>
     }
-    .into_any()
 }

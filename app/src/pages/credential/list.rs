@@ -9,19 +9,12 @@ use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::person::team;
 use domain::server;
-use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::components::form::field::Select;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::status::{ScopeTags, StatusChip, StatusView};
-use crate::components::table::used_from;
-use crate::components::time::MomentOr;
-use crate::error::ActionError;
-use crate::links;
-use crate::page::Page;
-use crate::visit::signed_in;
+use crate::components::parts::{page_links, toolbar};
+use crate::components::status::StatusView;
+use crate::prelude::*;
 
 const PAGE_SIZE: u16 = 50;
 
@@ -153,7 +146,7 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
         && query == CredentialsQuery::default()
         && counts(&visit.context, visit.authority()?).await?.all == 0
     {
-        return Ok(Page::new("Credentials", view! { <Empty can_generate/> }));
+        return Ok(Page::new("Credentials", no_credentials(can_generate)));
     }
     let address = |after: &str| {
         let parameters = [
@@ -167,79 +160,57 @@ pub async fn page(query: CredentialsQuery) -> Result<Page, ActionError> {
     };
     let next_link = next.as_deref().map(address);
     let first_link = (!query.after.is_empty()).then(|| address(""));
-    let shown = crate::components::chart::counted(rows.len() as i64, "credential", "credentials");
+    let shown = counted(rows.len(), "credential", "credentials");
     let list = if rows.is_empty() {
-        view! {
-            <div class="body"><p>"No credential matches. Check the spelling, or "<a href=links::CREDENTIALS>"show all"</a>"."</p></div>
-        }
-        .into_any()
+        let all = view! { <a href=links::CREDENTIALS>"show all"</a> };
+        empty(view! { "No credential matches. Check the spelling, or "{all}"." })
     } else {
         // One template serves all rows, so it offers only the actions that all rows allow. The other actions are on the
         // credential's own page.
         let edit = rows.iter().filter(|row| row.can_stop).all(|row| row.can_edit);
-        let tools = RowTools { stop: can_generate, edit };
-        view! { <Table rows tools/> }.into_any()
+        list_table(rows, RowTools { stop: can_generate, edit })
     };
     let teams = team::list(&visit.context, visit.authority()?).await?;
     let team = (teams.len() > 1).then(|| {
-        let all = [(String::new(), "All".to_owned())];
-        let options = all.into_iter().chain(teams.into_iter().map(|team| (team.id.to_string(), team.name))).collect();
+        let options = options_after("All", teams.into_iter().map(|team| (team.id.to_string(), team.name)));
         view! { <Select id="team" label="Team" options chosen=query.team.clone()/> }
     });
-    let words = |table: Vec<(&str, &str)>| table.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
-    let body = view! {
-        <Head can_generate/>
-        <section class="panel" aria-label="List">
-            <form class="toolbar" method="get" action=links::CREDENTIALS role="search" aria-label="List">
-                <div class="field">
-                    <label for="q">"Search"</label>
-                    <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off"
-                        value=query.q.clone() data-filter="list"/>
-                </div>
-                <Select id="status" label="Status" chosen=query.status.clone()
-                    options=words(STATUSES.iter().map(|(word, label, _)| (*word, *label)).collect())/>
-                {team}
-                <Select id="sort" label="Sort" chosen=query.sort.clone()
-                    options=words(SORTS.iter().map(|(word, label, _)| (*word, *label)).collect())/>
-                <button class="button"><Drawing icon=Icon::Search/>"Apply"</button>
-            </form>
-            {list}
-        </section>
-        <div class="pager">
-            <span class="muted">{shown}" on this page"</span>
-            <nav class="row" aria-label="Pages">
-                {first_link.map(|href| view! { <a class="button" href=href>"First page"</a> })}
-                {next_link.map(|href| view! { <a class="button" href=href>"Next page"</a> })}
-            </nav>
+    let filters = view! {
+        <div class="field">
+            <label for="q">"Search"</label>
+            <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off"
+                value=query.q.clone() data-filter="list"/>
         </div>
+        <Select id="status" label="Status" chosen=query.status.clone()
+            options=options(STATUSES.map(|(word, label, _)| (word, label)))/>
+        {team}
+        <Select id="sort" label="Sort" chosen=query.sort.clone()
+            options=options(SORTS.map(|(word, label, _)| (word, label)))/>
+    };
+    let body = view! {
+        {list_head(can_generate)}
+        <section class="panel" aria-label="List">{toolbar(links::CREDENTIALS, "List", filters)}{list}</section>
+        <div class="pager"><span class="muted">{shown}" on this page"</span>{page_links(first_link, next_link)}</div>
     };
     Ok(Page::new("Credentials", body))
 }
 
-#[component]
-fn Head(can_generate: bool) -> AnyView {
-    view! {
-        <div class="head">
-            <div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div>
-            {can_generate.then(generate)}
-        </div>
-    }
-    .into_any()
+fn list_head(can_generate: bool) -> AnyView {
+    head((), "Credentials", "Machines that may call your MCP servers.", can_generate.then(generate))
 }
 
 fn generate() -> AnyView {
-    view! { <a class="button" data-kind="primary" href=links::NEW_CREDENTIAL>"Generate credentials"</a> }.into_any()
+    primary_link(links::NEW_CREDENTIAL, "Generate credentials")
 }
 
 /// The table. Ticked rows are stopped together: the form leads to the page that shows the facts first.
 ///
 /// A row holds only its own data, and nothing that repeats: fifty rows with buttons and icons weighed 90 kB. The script
 /// adds the actions of a row from the template. Without script, the name links to the page that has all actions.
-#[component]
-fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
+fn list_table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
     let server = if rows.iter().any(|row| row.team.is_some()) { "MCP server and team" } else { "MCP server" };
-    let rows = rows.into_iter().map(table_row).collect_view();
-    view! {
+    let columns = ["Name and client ID", server, "Scopes", "Status", "Last used"];
+    html! {
         <form method="get" action=links::REVOKE_CREDENTIALS id="bulk">
             <table id="list">
                 <thead>
@@ -249,15 +220,11 @@ fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
                                 <span class="vh">"Select all"</span><input type="checkbox" data-all="bulk"/>
                             </label>
                         </td>
-                        <th scope="col">"Name and client ID"</th>
-                        <th scope="col">{server}</th>
-                        <th scope="col">"Scopes"</th>
-                        <th scope="col">"Status"</th>
-                        <th scope="col">"Last used"</th>
+                        {columns.map(|column| view! { <th scope="col">{column}</th> }).collect_view()}
                         <td class="needs-script"><span class="vh">"Actions"</span></td>
                     </tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody>{rows.into_iter().map(table_row).collect_view()}</tbody>
             </table>
             {row_tools(tools)}
             {tools.stop.then(|| view! {
@@ -267,7 +234,6 @@ fn Table(rows: Vec<CredentialRow>, tools: RowTools) -> AnyView {
             })}
         </form>
     }
-    .into_any()
 }
 
 /// The actions in a row's menu. Only rows with a tick box get the menu.
@@ -280,7 +246,7 @@ struct RowTools {
 /// The template that the script copies into each row: the copy button beside the client ID, and the menu. The script
 /// adds the credential's name to the labels and its address to the links.
 fn row_tools(tools: RowTools) -> AnyView {
-    view! {
+    html! {
         <template id="row-tools">
             <button type="button" class="button" data-kind="quiet" data-size="icon" data-copy="" aria-label="Copy client ID of ">
                 <Drawing icon=Icon::Copy/>
@@ -298,7 +264,6 @@ fn row_tools(tools: RowTools) -> AnyView {
             </details>
         </template>
     }
-    .into_any()
 }
 
 fn table_row(row: CredentialRow) -> AnyView {
@@ -306,41 +271,36 @@ fn table_row(row: CredentialRow) -> AnyView {
         let label = format!("Select {}", row.name);
         view! { <input type="checkbox" name="client_id" value=row.client_id.clone() aria-label=label/> }
     });
-    let from = used_from(row.last_used_from);
     let disabled = (row.status == StatusView::Disabled).then_some("");
-    view! {
+    html! {
         <tr data-disabled=disabled>
             <td>{pick}</td>
             <th scope="row">
                 <a class="name" href=links::credential(&row.client_id)>{row.name}</a><code>{row.client_id}</code>
             </th>
-            <td>{row.servers.join(", ")}{row.team.map(|team| view! { <div class="sub">{team}</div> })}</td>
-            <td><ScopeTags scopes=row.scopes/></td>
-            <td><StatusChip status=row.status/></td>
-            <td>
-                <MomentOr at=row.last_used_at.map(Timestamp::from_millis) otherwise="Never"/>{from}
-            </td>
+            <td>{row.servers.join(", ")}{row.team.map(sub)}</td>
+            <td>{scope_tags(row.scopes)}</td>
+            <td>{status_chip(row.status)}</td>
+            <td>{last_use(row.last_used_at.map(Timestamp::from_millis), row.last_used_from)}</td>
             <td></td>
         </tr>
     }
-    .into_any()
 }
 
 /// The empty list: one sentence, one button, the three steps.
-#[component]
-fn Empty(can_generate: bool) -> AnyView {
+fn no_credentials(can_generate: bool) -> AnyView {
     let step = |icon: Icon, title: &'static str, text: &'static str| {
         view! { <li><Drawing icon/><h2>{title}</h2><p class="muted">{text}</p></li> }
     };
-    view! {
-        <div class="head"><div><h1>"Credentials"</h1><p>"Machines that may call your MCP servers."</p></div></div>
+    let start = match can_generate {
+        true => generate(),
+        false => html! { <p class="muted">"You can look at what your teams own. There is nothing yet."</p> },
+    };
+    html! {
+        {list_head(false)}
         <section class="panel empty" aria-label="Get started">
             <p>"A credential lets one program exchange its secret for short-lived access tokens."</p>
-            {if can_generate {
-                generate()
-            } else {
-                view! { <p class="muted">"You can look at what your teams own. There is nothing yet."</p> }.into_any()
-            }}
+            {start}
             <ol class="flow">
                 {step(Icon::Credentials, "1. Generate", "Name the program. You get a client ID and a secret, shown once.")}
                 {step(Icon::Activity, "2. Exchange", "The program trades the secret for a token that lasts 10 minutes.")}
@@ -348,5 +308,4 @@ fn Empty(can_generate: bool) -> AnyView {
             </ol>
         </section>
     }
-    .into_any()
 }

@@ -16,8 +16,7 @@ use domain::base::id::ClientId;
 use domain::credential::inspect;
 use domain::model::credential::Credential;
 
-use crate::error::ActionError;
-use crate::visit::Visit;
+use crate::prelude::*;
 
 /// The credential with this client ID.
 pub(crate) async fn find(visit: &Visit, client_id: &str) -> Result<Credential, ActionError> {

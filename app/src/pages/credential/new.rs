@@ -3,30 +3,23 @@
 //! A handler of the server answers the form, beside this page's route. A server function cannot: it answers a plain
 //! form with a redirect, and the redirect's body or address would have to carry the secret.
 
-use domain::base::id::{ClientId, McpServerId};
-use domain::credential;
+use domain::base::id::McpServerId;
 use domain::model::credential::AuthMethod;
-use domain::model::credential::draft::{Draft, DraftProof, Expiry};
+use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
 use domain::server;
-use leptos::prelude::*;
 
-use crate::components::form::field::{TextArea, TextField};
-use crate::components::form::form_page::FormPage;
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
-use crate::error::ActionError;
-use crate::form::{Errors, Form};
-use crate::links;
-use crate::page::Page;
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
-    ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, read_expiry, read_lifetime, read_rules, read_team,
-    rule_words, team_choice,
+    ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, or_note, read_expiry, read_lifetime, read_optional,
+    read_rules, read_team, rule_words, team_choice,
 };
+use crate::pages::credential::find;
 use crate::pages::credential::list::short_resource;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The fields, as they are on the wire.
 #[derive(Debug, Clone, Default)]
@@ -63,19 +56,11 @@ impl Typed {
     /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let expiry = read_expiry(&self.expiry, &self.expires_on).unwrap_or_else(|error| {
-            errors.push(error);
-            Expiry::default()
-        });
-        let method = match self.method.as_str() {
-            "" => AuthMethod::default(),
-            method => AuthMethod::parse(method).unwrap_or_else(|| {
-                errors.push(FieldError::new("method", "Choose one of the ways."));
-                AuthMethod::default()
-            }),
-        };
-        let token_lifetime = read_lifetime(&self.token_lifetime).map_err(|error| errors.push(error)).ok().flatten();
-        let team = read_team(&self.team).map_err(|error| errors.push(error)).ok().flatten();
+        let expiry = or_note(&mut errors, read_expiry(&self.expiry, &self.expires_on));
+        let method = read_optional(&self.method, AuthMethod::parse, "method", "Choose one of the ways.");
+        let method = or_note(&mut errors, method).unwrap_or_default();
+        let token_lifetime = or_note(&mut errors, read_lifetime(&self.token_lifetime));
+        let team = or_note(&mut errors, read_team(&self.team));
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -98,11 +83,9 @@ impl Typed {
     }
 
     /// The settings of an existing credential, to generate a similar one.
-    async fn like(client_id: &ClientId) -> Result<Self, ActionError> {
+    async fn like(client_id: &str) -> Result<Self, ActionError> {
         let visit = signed_in()?;
-        let found = credential::inspect::find(&visit.context, visit.authority()?, client_id)
-            .await?
-            .ok_or(ActionError::NotFound)?;
+        let found = find(&visit, client_id).await?;
         let servers = server::list(&visit.context).await?;
         let resource =
             |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
@@ -112,8 +95,6 @@ impl Typed {
             description: found.description,
             servers: found.servers.iter().filter_map(resource).collect(),
             scopes: found.scopes.iter().map(str::to_owned).collect(),
-            expiry: String::new(),
-            expires_on: String::new(),
             token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
             ip_ranges: found.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             method: found.auth_method.as_str().to_owned(),
@@ -126,7 +107,7 @@ impl Typed {
 /// The form: empty, filled with the settings of the credential `from`, or filled with the example of a kind of issuer.
 pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, ActionError> {
     let typed = match (from, example) {
-        (Some(from), _) => Typed::like(&ClientId::parse(from).ok_or(ActionError::NotFound)?).await?,
+        (Some(from), _) => Typed::like(from).await?,
         (None, Some(word)) => Typed {
             method: AuthMethod::Federated.as_str().to_owned(),
             identity: TypedIdentity::example(word),
@@ -147,10 +128,8 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
         servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&[]));
         let asked: Vec<_> =
             PRIVILEGED_SCOPES.into_iter().filter(|scope| typed.scopes.iter().any(|own| own == scope)).collect();
-        left_out = (!asked.is_empty()).then(|| {
-            let words = format!("Without {}: only an administrator grants that.", asked.join(" and "));
-            view! { <p class="muted">{words}</p> }
-        });
+        let words = format!("Without {}: only an administrator grants that.", asked.join(" and "));
+        left_out = (!asked.is_empty()).then(|| view! { <p class="muted">{words}</p> });
     }
     let team = team_choice(&visit, Role::Member, typed.team.clone(), errors.at("team")).await?;
     let options_open =
@@ -184,7 +163,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
 /// Settings that most credentials do not need.
 fn more_options(typed: Typed, servers: Vec<McpServer>, errors: &Errors) -> AnyView {
     let example = format!("{}?example=", links::NEW_CREDENTIAL);
-    view! {
+    html! {
         <MethodChoice chosen=typed.method error=errors.at("method")/>
         <div class="stack for-key"><KeyFields typed=typed.keys errors=errors.clone()/></div>
         <div class="stack for-identity"><IdentityFields typed=typed.identity errors=errors.clone() example/></div>
@@ -193,12 +172,11 @@ fn more_options(typed: Typed, servers: Vec<McpServer>, errors: &Errors) -> AnyVi
             hint="What runs with it and whom to ask."/>
         <ServerChoice servers=servers.clone() chosen=typed.servers error=errors.at("server")/>
         <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")/>
-        <ExpiryChoice chosen=typed.expiry day=typed.expires_on error=errors.at("expiry") day_error=errors.at("expires_on")/>
+        <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone()/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
             hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
     }
-    .into_any()
 }
 
 #[component]
@@ -217,49 +195,20 @@ fn MethodChoice(chosen: String, error: Option<String>) -> AnyView {
             "A CI job, cluster or cloud proves itself with its own token. There is no secret at all.",
         ),
     ];
-    let choices = methods
-        .into_iter()
-        .map(|(method, word, hint)| {
-            let checked = method.as_str() == chosen;
-            view! {
-                <label class="choice">
-                    <input type="radio" name="method" value=method.as_str() checked=checked/>{word}
-                    <span class="hint">{hint}</span>
-                </label>
-            }
-        })
-        .collect_view();
-    view! {
-        <fieldset class="stack" id="method">
-            <legend>"Authentication"</legend>
-            <div>{choices}</div>
-            {error.map(|error| view! { <p class="error">{error}</p> })}
-        </fieldset>
-    }
-    .into_any()
+    let items = methods.map(|(method, word, hint)| {
+        let words = view! { {word}<span class="hint">{hint}</span> };
+        choice("radio", "method", method.as_str(), method.as_str() == chosen, words)
+    });
+    choices("method", "Authentication", None, items, error)
 }
 
 #[component]
 fn ServerChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
-    let choices = servers
-        .into_iter()
-        .map(|server| {
-            let checked = chosen.contains(&server.resource) || (chosen.is_empty() && server.built_in);
-            view! {
-                <label class="choice">
-                    <input type="checkbox" name="server" value=server.resource.clone() checked=checked/>
-                    {format!("{} ({})", server.name, short_resource(&server.resource))}
-                </label>
-            }
-        })
-        .collect_view();
-    view! {
-        <fieldset class="stack" id="server">
-            <legend>"MCP servers"</legend>
-            <p class="hint">"A token is for one of them: the first, unless the program asks for another."</p>
-            <div>{choices}</div>
-            {error.map(|error| view! { <p class="error">{error}</p> })}
-        </fieldset>
-    }
-    .into_any()
+    let items = servers.into_iter().map(|server| {
+        let checked = chosen.contains(&server.resource) || (chosen.is_empty() && server.built_in);
+        let words = format!("{} ({})", server.name, short_resource(&server.resource));
+        choice("checkbox", "server", server.resource, checked, words)
+    });
+    let hint = "A token is for one of them: the first, unless the program asks for another.";
+    choices("server", "MCP servers", Some(hint), items, error)
 }

@@ -4,21 +4,11 @@ use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
 use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
-use leptos::prelude::*;
 
-use crate::components::chart::counted;
-use crate::components::form::field::{Select, TextField};
-use crate::components::form::form_page::FormPage;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::reveal::Reveal;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::credential::find;
 use crate::pages::credential::rotate::{deadlines, read_overlap};
 use crate::pages::credential::stop::read_ids;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// What was chosen.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +52,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "None of these credentials has a secret. Change their keys or identities one by one.".to_owned(),
         ));
     }
-    let count = counted(i64::try_from(possible.len()).unwrap_or(i64::MAX), "secret", "secrets");
+    let count = counted(possible.len(), "secret", "secrets");
     let (title, words, verb) = if typed.replaces() {
         (
             format!("Generate {count} for new credentials?"),
@@ -77,10 +67,9 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         )
     };
     let overlap = (!typed.replaces()).then(|| {
-        let chosen = if typed.overlap.is_empty() { "900".to_owned() } else { typed.overlap.clone() };
         let options = deadlines(Some(("0", "None: the old ones stop now")));
         view! {
-            <Select id="overlap" label="Overlap" options chosen error=errors.at("overlap")
+            <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone() otherwise="900" error=errors.at("overlap")
                 hint="Whoever has the text can use the old secrets that long."/>
             <TextField id="overlap_until" label="Date" kind="date" value=typed.overlap_until.clone()
                 error=errors.at("overlap_until") hint="Used with “Until the date below”."/>
@@ -104,10 +93,9 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 /// The new secrets. The answer to the form that made them is the only place where they appear.
 pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
-    let (made, all) = (i64::try_from(made).unwrap_or(i64::MAX), renewed.len());
-    let lead =
-        format!("{} of {all}. This is the only time they are shown.", counted(made, "new secret", "new secrets"));
-    let panels = renewed.into_iter().enumerate().map(|(number, one)| panel(number, one)).collect_view();
+    let made = counted(made, "new secret", "new secrets");
+    let lead = format!("{made} of {}. This is the only time they are shown.", renewed.len());
+    let panels = renewed.into_iter().enumerate().map(|(number, one)| secret_panel(number, one)).collect_view();
     Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
         .lead(lead)
         .warning("Shown once. ", "Only fingerprints are kept here.")
@@ -116,33 +104,31 @@ pub fn reveal(renewed: Vec<Renewed>) -> Page {
         .page()
 }
 
-fn panel(number: usize, one: Renewed) -> AnyView {
+fn secret_panel(number: usize, one: Renewed) -> AnyView {
     let name = one.credential.name;
+    let of = |what: &str| view! { <span class="vh">{format!("{what} of {name}")}</span> };
     let fields = match one.result {
         Ok(generated) => {
             let id = format!("id-{number}");
             let secret = format!("secret-{number}");
             let plain = generated.secret.map(|secret| secret.expose().to_owned());
-            view! {
+            html! {
                 <div class="field">
-                    <label for=id.clone()>"Client ID"<span class="vh">{format!(" of {name}")}</span></label>
+                    <label for=id.clone()>"Client ID"{of("")}</label>
                     <input id=id type="text" readonly=true value=generated.credential.client_id.to_string()/>
                 </div>
                 <div class="field">
-                    <label for=secret.clone()>"Client secret"<span class="vh">{format!(" of {name}")}</span></label>
+                    <label for=secret.clone()>"Client secret"{of("")}</label>
                     <div class="copy">
                         <input id=secret.clone() type="text" readonly=true autocomplete="off" spellcheck="false" value=plain/>
-                        <button type="button" class="button needs-script" data-copy=secret>
-                            <Drawing icon=Icon::Copy/><span>"Copy"<span class="vh">{format!(" client secret of {name}")}</span></span>
-                        </button>
+                        {copy_button(secret, view! { "Copy"{of(" client secret")} })}
                     </div>
                 </div>
             }
-            .into_any()
         }
-        Err(error) => view! { <p>{why(error)}</p> }.into_any(),
+        Err(error) => html! { <p>{why(error)}</p> },
     };
-    view! { <section class="panel body" aria-label=name.clone()><h2>{name.clone()}</h2>{fields}</section> }.into_any()
+    html! { <section class="panel body" aria-label=name.clone()><h2>{name.clone()}</h2>{fields}</section> }
 }
 
 /// Why a credential got no new secret.

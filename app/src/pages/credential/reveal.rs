@@ -2,18 +2,12 @@
 
 use domain::base::clock::Timestamp;
 use domain::credential::generate::Generated;
-use leptos::prelude::*;
 
-use crate::components::reveal::{Reveal, shown_once};
 use crate::components::snippet::{Snippets, TryIt};
-use crate::components::status::ScopeTags;
-use crate::components::time::Moment;
-use crate::links;
-use crate::page::Page;
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::show::connection;
+use crate::prelude::*;
 use crate::snippets::Connection;
-use crate::visit::Visit;
 
 /// The content of the page. The secret in `connection` is in this answer and nowhere else.
 pub struct NewSecret {
@@ -44,27 +38,26 @@ impl NewSecret {
     pub fn page(self) -> Page {
         let Self { connection, expires_at, occasion } = self;
         let expiry = match expires_at {
-            Some(at) => view! { "Expires "<Moment at/> }.into_any(),
+            Some(at) => html! { "Expires "{moment(at)} },
             None => "Never expires".into_any(),
         };
-        let scopes = connection.scope.split(' ').map(str::to_owned).collect();
-        let (title, steps, old) = match occasion {
+        let (title, [first, second, third], old) = match occasion {
             Occasion::Generated => {
                 ("Save your client secret", ["Generate", "Store the secret", "Connect"], ().into_any())
             }
             Occasion::Rotated(until) => {
                 let old = match until {
-                    Some(at) => view! { " The old one works until "<Moment at/>"." }.into_any(),
+                    Some(at) => html! { " The old one works until "{moment(at)}"." },
                     None => " The old one stopped working.".into_any(),
                 };
                 ("Save your new client secret", ["Rotate", "Store the new secret", "Move the program to it"], old)
             }
         };
-        let [first, second, third] = steps;
         let is_new = matches!(occasion, Occasion::Generated);
         let facts = view! {
             <div class="row muted">
-                <span>{expiry}</span><ScopeTags scopes/><span>{short_resource(&connection.mcp_server).clone()}</span>
+                <span>{expiry}</span>{scope_tags(connection.scope.split(' '))}
+                <span>{short_resource(&connection.mcp_server)}</span>
             </div>
         };
         Reveal::new(title, "Client ID and secret", links::credential(&connection.client_id))

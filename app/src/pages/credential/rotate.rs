@@ -10,24 +10,12 @@ use domain::credential::rotate::Overlap;
 use domain::credential::{CredentialError, inspect, keys};
 use domain::model::credential::{AuthMethod, AuthenticatorEnd, Credential};
 use domain::model::field_error::FieldError;
-use leptos::prelude::*;
 
-use crate::components::form::field::{ProofFields, Select, TextField};
-use crate::components::form::form_page::FormPage;
-use crate::components::form::proof::{KeyFields, TypedKeys};
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::{ErrorSummary, Receipt};
-use crate::components::table::{table, used_from};
-use crate::components::time::{Moment, MomentOr};
-use crate::done::On;
-use crate::error::ActionError;
-use crate::form::{Errors, Form};
-use crate::links;
-use crate::page::{Frame, Page};
-use crate::pages::credential::fields::ExpiryChoice;
+use crate::components::form::field::ProofFields;
+use crate::components::form::proof::TypedKeys;
+use crate::pages::credential::fields::key_with_expiry;
 use crate::pages::credential::find;
-use crate::visit::{Visit, signed_in};
+use crate::prelude::*;
 
 /// What was typed.
 #[derive(Debug, Clone, Default)]
@@ -97,7 +85,7 @@ pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(Str
         ("604800", "7 days"),
         ("date", "Until the date below"),
     ];
-    first.into_iter().chain(times).map(|(value, word)| (value.to_owned(), word.to_owned())).collect()
+    options(first.into_iter().chain(times))
 }
 
 /// The form, with the typed values and the errors.
@@ -117,18 +105,12 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         AuthMethod::Federated => return Err(CredentialError::OtherMethod.into()),
     };
     let Form { typed, errors, .. } = form;
-    let key_fields = (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| {
-        let (chosen, day) = (typed.keys.expiry.clone(), typed.keys.expires_on.clone());
-        view! {
-            <KeyFields typed=typed.keys errors=errors.clone()/>
-            <ExpiryChoice chosen day error=errors.at("expiry") day_error=errors.at("expires_on")/>
-        }
-    });
-    let chosen = if typed.overlap.is_empty() { "86400".to_owned() } else { typed.overlap };
+    let key_fields =
+        (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
     let options = deadlines(Some(("0", "None: the old one stops now")));
     let fields = view! {
         {key_fields}
-        <Select id="overlap" label="Overlap" options chosen error=errors.at("overlap")
+        <Select id="overlap" label="Overlap" options chosen=typed.overlap otherwise="86400" error=errors.at("overlap")
             hint="How long the old secret or key still works, at most until its own expiry. “None” also ends its tokens."/>
         <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
             error=errors.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
@@ -193,41 +175,13 @@ fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
     }
 }
 
-fn side_rows(sides: &[Side], place: &'static str) -> AnyView {
-    sides
-        .iter()
-        .map(|side| {
-            let from = used_from(side.last_used_from);
-            view! {
-                <tr>
-                    <th scope="row">{side.name.clone()}<div class="sub">{place}</div></th>
-                    <td data-label="Generated"><Moment at=side.created_at/></td>
-                    <td data-label="Last used"><MomentOr at=side.last_used_at otherwise="Never"/>{from}</td>
-                    <td data-label="Ends"><MomentOr at=side.end.moment() otherwise="Never"/></td>
-                </tr>
-            }
-        })
-        .collect_view()
-        .into_any()
-}
-
-/// A form that consists of one button.
-fn step(
-    client_id: &str,
-    word: &'static str,
-    fields: AnyView,
-    kind: Option<&'static str>,
-    verb: &'static str,
-) -> AnyView {
-    view! {
-        <form method="post" action=links::rotation(client_id) class="stack">
-            <FormToken/>
-            <input type="hidden" name="step" value=word/>
-            {fields}
-            <div class="row"><button class="button" data-kind=kind>{verb}</button></div>
-        </form>
-    }
-    .into_any()
+fn side_row(side: Side, place: &'static str) -> Vec<AnyView> {
+    cells![
+        html! { {side.name}{sub(place)} },
+        moment(side.created_at),
+        last_use(side.last_used_at, side.last_used_from),
+        moment_or(side.end.moment(), "Never"),
+    ]
 }
 
 /// A rotation in progress, with the errors of the typed values.
@@ -236,25 +190,25 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
     let credential = find(&visit, &client_id).await?;
     let (old, new) = sides(&visit, &credential).await?;
     let (tone, advice) = advice(&old, &new);
-    let icon = if tone == "ok" { Icon::Check } else { Icon::Warning };
-    let again = new.is_empty().then(|| {
+    let works = !new.is_empty();
+    let again = (!works).then(|| {
         let href = format!("{}?again=yes", links::rotate_credential(&client_id));
-        view! { <p><a class="button" data-kind="primary" href=href>"Rotate again"</a></p> }
+        view! { <p>{primary_link(href, "Rotate again")}</p> }
     });
-    let lead = if new.is_empty() { "Only the old one works." } else { "The old one and the new one both work." };
+    let lead = if works { "The old one and the new one both work." } else { "Only the old one works." };
+    let back = (links::credential(&client_id), format!("Back to {}", credential.name));
+    let rows = old.into_iter().map(|side| side_row(side, "old"));
+    let rows = rows.chain(new.into_iter().map(|side| side_row(side, "new")));
     let status = errors.status();
     let body = view! {
         <Receipt on=On::Rotation done/>
         <ErrorSummary errors=errors.clone()/>
-        <div class="head"><div>
-            <a href=links::credential(&client_id)>{format!("Back to {}", credential.name)}</a>
-            <h1>"Rotation in progress"</h1><p>{lead}</p>
-        </div></div>
-        <div class="notice" data-tone=tone><Drawing icon/><div><p>{advice}</p>{again}</div></div>
+        {head(back, "Rotation in progress", lead, ())}
+        {notice(tone, view! { <p>{advice}</p>{again} })}
         <section class="panel" aria-label="What is replaced, and by what">
-            {table(["Which", "Generated", "Last used", "Ends"], view! { {side_rows(&old, "old")}{side_rows(&new, "new")} })}
+            {table(["Which", "Generated", "Last used", "Ends"], rows)}
         </section>
-        {steps(&client_id, !new.is_empty(), visit.must_confirm(), &errors)}
+        {steps(&client_id, works, visit.must_confirm(), &errors)}
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }
@@ -262,42 +216,33 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
 /// The actions on a rotation. `works` says whether the new secret or key works. `asked` says whether two of the forms
 /// ask the person to prove who they are.
 fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView {
+    let step = |word: &'static str, fields: AnyView, kind: Option<&'static str>, verb: &'static str| {
+        let content = view! { {hidden("step", word)}{fields}{submit(kind, verb)} };
+        post_form(links::rotation(client_id), "stack", content)
+    };
     let proof = |ids: (&'static str, &'static str)| {
         // Each form has its own password field, because a browser does not send the fields of other forms.
-        asked.then(|| {
-            let hint = "This needs a confirmation from the last 5 minutes.";
-            view! { <ProofFields errors=errors.clone() hint ids/> }
-        })
+        let hint = "This needs a confirmation from the last 5 minutes.";
+        asked.then(|| view! { <ProofFields errors=errors.clone() hint ids/> })
     };
     let finish = works.then(|| {
-        view! {
-            <section class="panel body" aria-labelledby="finish">
-                <h2 id="finish">"Finish"</h2>
-                <p class="muted">"The old one and the tokens that it made stop working at once."</p>
-                {step(client_id, "finish", ().into_any(), Some("primary"), "Finish now")}
-            </section>
-        }
+        let form = step("finish", ().into_any(), Some("primary"), "Finish now");
+        let words = "The old one and the tokens that it made stop working at once.";
+        body_panel("finish", "Finish", view! { <p class="muted">{words}</p>{form} })
     });
-    let extend = view! {
+    let extend = html! {
         <Select id="deadline" label="From now" options=deadlines(None) chosen="86400" error=errors.at("overlap")
             hint="Never past the old one’s own expiry."/>
         <TextField id="overlap_until" label="Last day" kind="date" error=errors.at("overlap_until")
             hint="For “Until the date below”: until the end of that day, UTC."/>
         {proof(("your_password", "your_code"))}
-    }
-    .into_any();
+    };
     let cancel = proof(("your_password_to_cancel", "your_code_to_cancel")).into_any();
-    view! {
+    let cancel = step("cancel", cancel, Some("danger"), "Cancel rotation");
+    let words = "The new one and the tokens that it made stop working at once; the old one goes on as before.";
+    html! {
         {finish}
-        <section class="panel body" aria-labelledby="extend">
-            <h2 id="extend">"Another deadline"</h2>
-            {step(client_id, "extend", extend, None, "Change deadline")}
-        </section>
-        <section class="panel body" aria-labelledby="cancel">
-            <h2 id="cancel">"Cancel"</h2>
-            <p class="muted">"The new one and the tokens that it made stop working at once; the old one goes on as before."</p>
-            {step(client_id, "cancel", cancel, Some("danger"), "Cancel rotation")}
-        </section>
+        {body_panel("extend", "Another deadline", step("extend", extend, None, "Change deadline"))}
+        {body_panel("cancel", "Cancel", view! { <p class="muted">{words}</p>{cancel} })}
     }
-    .into_any()
 }

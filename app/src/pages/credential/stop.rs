@@ -5,20 +5,10 @@ use domain::base::id::ClientId;
 use domain::credential::inspect;
 use domain::credential::{self, disable, revoke};
 use domain::model::credential::{Credential, Impact};
-use leptos::prelude::*;
 
-use crate::components::chart::counted;
-use crate::components::form::field::TextField;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::time::MomentOr;
-use crate::done::Done;
-use crate::error::ActionError;
-use crate::links;
-use crate::page::{Frame, Page};
 use crate::pages::credential::find;
 use crate::pages::credential::usage::impact_facts;
-use crate::visit::{Visit, signed_in};
+use crate::prelude::*;
 
 /// Enables a disabled credential.
 #[server(prefix = "/fn", endpoint = "enable_credential")]
@@ -66,57 +56,38 @@ pub fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId
 pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let impact = inspect::impact(&visit.context, &credential).await?;
-    let address = links::credential(&client_id);
-    let body = view! {
-        <div class="head">
-            <div>
-                <a href=address.clone()>{format!("Back to {}", credential.name)}</a>
-                <h1>{format!("Disable {}?", credential.name)}</h1>
-                <p>"You can enable it again at any time, with the same secret."</p>
-            </div>
-        </div>
-        <section class="panel" aria-label="What happens">
-            {impact_facts(&impact)}
-            <form method="post" action=links::DISABLE_CREDENTIAL class="body">
-                <FormToken/>
-                <input type="hidden" name="client_id" value=client_id/>
-                <p>"From now on exchanges are refused, and the built-in MCP server refuses its live tokens. Settings and secrets are kept."</p>
-                <div class="row">
-                    <button class="button" data-kind="primary">"Disable credential"</button>
-                    <a class="button" data-kind="quiet" href=address>"Cancel"</a>
-                </div>
-            </form>
-        </section>
+    let facts = impact_facts(&inspect::impact(&visit.context, &credential).await?);
+    let lead = "You can enable it again at any time, with the same secret.";
+    let words = view! {
+        <p>"From now on exchanges are refused, and the built-in MCP server refuses its live tokens. Settings and secrets are kept."</p>
+        <div class="row"><button class="button" data-kind="primary">"Disable credential"</button>{cancel(&credential)}</div>
     };
-    Ok(Page::new(format!("Disable {}", credential.name), body).framed(Frame::Narrow))
+    let form = post_form(links::DISABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{words} });
+    Ok(question(credential, "Disable", lead, view! { {facts}{form} }))
 }
 
 /// The page that asks before a disabled credential is enabled. The row menu leads here.
 pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
-    let visit = signed_in()?;
-    let credential = find(&visit, &client_id).await?;
-    let address = links::credential(&client_id);
-    let body = view! {
-        <div class="head">
-            <div>
-                <a href=address.clone()>{format!("Back to {}", credential.name)}</a>
-                <h1>{format!("Enable {}?", credential.name)}</h1>
-                <p>"Its secrets work again at once."</p>
-            </div>
-        </div>
-        <section class="panel" aria-label="What happens">
-            <form method="post" action=links::ENABLE_CREDENTIAL class="body">
-                <FormToken/>
-                <input type="hidden" name="client_id" value=client_id/>
-                <div class="row">
-                    <button class="button" data-kind="primary">"Enable credential"</button>
-                    <a class="button" data-kind="quiet" href=address>"Cancel"</a>
-                </div>
-            </form>
-        </section>
+    let credential = find(&signed_in()?, &client_id).await?;
+    let button = view! {
+        <div class="row"><button class="button" data-kind="primary">"Enable credential"</button>{cancel(&credential)}</div>
     };
-    Ok(Page::new(format!("Enable {}", credential.name), body).framed(Frame::Narrow))
+    let form = post_form(links::ENABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{button} });
+    Ok(question(credential, "Enable", "Its secrets work again at once.", form))
+}
+
+fn cancel(credential: &Credential) -> AnyView {
+    html! { <a class="button" data-kind="quiet" href=links::credential(&credential.client_id)>"Cancel"</a> }
+}
+
+fn question(credential: Credential, verb: &'static str, lead: &'static str, content: impl IntoAny) -> Page {
+    let Credential { client_id, name, .. } = credential;
+    let back = (links::credential(&client_id), format!("Back to {name}"));
+    let body = view! {
+        {head(back, format!("{verb} {name}?"), lead, ())}
+        <section class="panel" aria-label="What happens">{content.into_any()}</section>
+    };
+    Page::new(format!("{verb} {name}"), body).framed(Frame::Narrow)
 }
 
 /// The page that asks before one credential, or the ticked credentials of the list, are revoked.
@@ -129,16 +100,11 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
     }
     let ids = read_ids(client_ids.iter().map(String::as_str))?;
     let (credentials, impact) = read(&visit, &ids).await?;
-    let joined = client_ids.join(" ");
     let (title, back, address, disable) = match credentials.as_slice() {
         [one] => {
-            let address = links::credential(&one.client_id);
-            (
-                one.name.clone(),
-                format!("Back to {}", one.name),
-                address.clone(),
-                Some(links::disable_credential(&one.client_id)),
-            )
+            let id = &one.client_id;
+            let back = format!("Back to {}", one.name);
+            (one.name.clone(), back, links::credential(id), Some(links::disable_credential(id)))
         }
         many => {
             (format!("{} credentials", many.len()), "Back to the list".to_owned(), links::CREDENTIALS.to_owned(), None)
@@ -149,50 +115,47 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
         [one] => one.last_used_from.map(|address| format!(" from {address}")),
         _ => None,
     };
-    let names = (credentials.len() > 1).then(|| {
-        let names = credentials.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
-        view! { <ul>{names}</ul> }
-    });
+    let (these, verb) = match credentials.len() {
+        1 => ("this credential", "Revoke credential"),
+        _ => ("these credentials", "Revoke credentials"),
+    };
+    let names = credentials.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
+    let names = (credentials.len() > 1).then(|| view! { <ul>{names}</ul> });
+    let (times, addresses) =
+        (counted(impact.exchanges, "time", "times"), counted(impact.addresses, "address", "addresses"));
     let sentence = format!(
-        "Used {} in the last 24 hours from {}; {} {} now. Every secret of {} stops working.",
-        counted(impact.exchanges, "time", "times"),
-        counted(impact.addresses, "address", "addresses"),
+        "Used {times} in the last 24 hours from {addresses}; {} {} now. Every secret of {these} stops working.",
         counted(impact.live_tokens, "live token", "live tokens"),
         if impact.live_tokens == 1 { "ends" } else { "end" },
-        if credentials.len() == 1 { "this credential" } else { "these credentials" },
     );
-    let body = view! {
-        <div class="head">
-            <div><a href=address.clone()>{back}</a><h1>{format!("Revoke {title}?")}</h1></div>
+    let fields = view! {
+        {hidden("client_ids", client_ids.join(" "))}
+        <p>
+            {sentence}
+            {disable.map(|href| view! { " To pause it instead, "<a href=href>"stop it for now"</a>"." })}
+        </p>
+        {names}
+        <p class="muted">
+            "The built-in MCP server refuses the live tokens at once, a server that reads the status list within seconds. "
+            "One that only checks signatures accepts them until they end, within an hour at the latest."
+        </p>
+        <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log."/>
+        <div class="row">
+            <button class="button" data-kind="danger">{verb}</button>
+            <a class="button" data-kind="quiet" href=address.clone()>"Keep it"</a>
         </div>
+    };
+    let body = view! {
+        {head((address, back), format!("Revoke {title}?"), (), ())}
         <section class="panel" data-tone="danger" aria-labelledby="final">
             <header><h2 id="final" class="row"><Drawing icon=Icon::Warning/>"Final. There is no way back."</h2></header>
             <dl class="facts">
-                <div><dt>"Used in the last 24 hours"</dt><dd>{counted(impact.exchanges, "time", "times")}</dd></div>
-                <div><dt>"From"</dt><dd>{counted(impact.addresses, "address", "addresses")}</dd></div>
+                <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
+                <div><dt>"From"</dt><dd>{addresses}</dd></div>
                 <div><dt>"Live tokens that end now"</dt><dd>{impact.live_tokens}</dd></div>
-                <div><dt>"Last used"</dt><dd><MomentOr at=last_used otherwise="Never"/><span class="muted">{from}</span></dd></div>
+                <div><dt>"Last used"</dt><dd>{moment_or(last_used, "Never")}<span class="muted">{from}</span></dd></div>
             </dl>
-            <form method="post" action=links::REVOKE_CREDENTIALS_NOW class="body">
-                <FormToken/>
-                <input type="hidden" name="client_ids" value=joined/>
-                <p>
-                    {sentence}
-                    {disable.map(|href| view! { " To pause it instead, "<a href=href>"stop it for now"</a>"." })}
-                </p>
-                {names}
-                <p class="muted">
-                    "The built-in MCP server refuses the live tokens at once, a server that reads the status list within seconds. "
-                    "One that only checks signatures accepts them until they end, within an hour at the latest."
-                </p>
-                <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log."/>
-                <div class="row">
-                    <button class="button" data-kind="danger">
-                        {if credentials.len() == 1 { "Revoke credential" } else { "Revoke credentials" }}
-                    </button>
-                    <a class="button" data-kind="quiet" href=address>"Keep it"</a>
-                </div>
-            </form>
+            {post_form(links::REVOKE_CREDENTIALS_NOW, "body", fields)}
         </section>
     };
     Ok(Page::new(format!("Revoke {title}"), body).framed(Frame::Narrow))
@@ -203,7 +166,7 @@ async fn read(visit: &Visit, ids: &[ClientId]) -> Result<(Vec<Credential>, Impac
     let mut credentials = Vec::with_capacity(ids.len());
     let mut sum = Impact::default();
     for id in ids {
-        let credential = inspect::find(&visit.context, visit.authority()?, id).await?.ok_or(ActionError::NotFound)?;
+        let credential = find(visit, id.as_str()).await?;
         let impact = inspect::impact(&visit.context, &credential).await?;
         sum.exchanges += impact.exchanges;
         sum.addresses += impact.addresses;

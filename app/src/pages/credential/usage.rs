@@ -5,39 +5,29 @@ use domain::model::credential::Impact;
 use domain::model::credential::usage::{RefusalHour, RefusalSummary};
 use domain::model::server::McpServer;
 use domain::model::token::Refusal;
-use leptos::prelude::*;
 
-use crate::components::chart::{counted, grouped};
-use crate::components::time::Moment;
 use crate::pages::credential::list::short_resource;
+use crate::prelude::*;
 
-#[component]
-pub fn Recent(exchanges: Vec<RecentExchange>, servers: Vec<McpServer>) -> AnyView {
-    let list = if exchanges.is_empty() {
-        view! { <div class="body"><p class="muted">"No exchange yet."</p></div> }.into_any()
-    } else {
-        let rows = exchanges
-            .into_iter()
-            .map(|exchange| {
-                let server = servers.iter().find(|server| exchange.server == server.id);
-                let server = server.map(|server| short_resource(&server.resource)).unwrap_or_default();
-                view! {
-                    <li class="entry">
-                        <Moment at=exchange.issued_at/>
-                        <span><code>{exchange.scope}</code>" "{server}</span>
-                        <span class="muted">{exchange.address.unwrap_or_default()}</span>
-                    </li>
-                }
-            })
-            .collect_view();
-        view! { <ol class="list">{rows}</ol> }.into_any()
+/// The latest exchanges.
+pub fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView {
+    let row = |exchange: RecentExchange| {
+        let server = servers.iter().find(|server| exchange.server == server.id);
+        let server = server.map(|server| short_resource(&server.resource)).unwrap_or_default();
+        view! {
+            <li class="entry">
+                {moment(exchange.issued_at)}
+                <span><code>{exchange.scope}</code>" "{server}</span>
+                {muted(exchange.address.unwrap_or_default())}
+            </li>
+        }
     };
-    view! {
-        <section class="panel" aria-labelledby="recent-exchanges">
-            <header><h2 id="recent-exchanges">"Recent exchanges"</h2></header>{list}
-        </section>
-    }
-    .into_any()
+    let list = if exchanges.is_empty() {
+        html! { <div class="body"><p class="muted">"No exchange yet."</p></div> }
+    } else {
+        html! { <ol class="list">{exchanges.into_iter().map(row).collect_view()}</ol> }
+    };
+    panel("recent-exchanges", "Recent exchanges", (), list)
 }
 
 /// The text for a cause of refusal.
@@ -60,87 +50,42 @@ fn cause_words(cause: Refusal) -> &'static str {
     }
 }
 
-#[component]
-pub fn Refused(refusals: Vec<RefusalSummary>, hours: Vec<RefusalHour>) -> AnyView {
-    let by_hour = (!hours.is_empty()).then(|| by_hour(hours));
-    (!refusals.is_empty()).then(|| {
-        let rows = refusals
-            .into_iter()
-            .map(|refusal| {
-                let from = refusal.last_address.map(|address| view! { <div class="sub">{format!("from {address}")}</div> });
-                let with = refusal.last_agent.map(|agent| view! { <div class="sub">{agent}</div> });
-                view! {
-                    <tr>
-                        <th scope="row">
-                            {cause_words(refusal.cause)}
-                            {refusal.last_detail.map(|detail| view! { <div class="sub">{detail}</div> })}
-                        </th>
-                        <td class="number" data-label="Times">{grouped(refusal.count)}</td>
-                        <td data-label="Latest"><Moment at=refusal.last_at/>{from}{with}</td>
-                    </tr>
-                }
-            })
-            .collect_view();
-        view! {
-            <section class="panel" aria-labelledby="refused">
-                <header><h2 id="refused">"Refused exchanges"</h2><span class="muted">"last 30 days"</span></header>
-                <table>
-                    <thead><tr>
-                        <th scope="col">"Cause"</th><th scope="col" class="number">"Times"</th><th scope="col">"Latest"</th>
-                    </tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-                {by_hour}
-            </section>
-        }
-    })
-    .into_any()
+/// The refusals of the last 30 days by cause, and those of the last days hour by hour. Nothing when there are none.
+pub fn refused(refusals: Vec<RefusalSummary>, hours: Vec<RefusalHour>) -> Option<AnyView> {
+    if refusals.is_empty() {
+        return None;
+    }
+    let rows = refusals.into_iter().map(|refusal| {
+        let from = refusal.last_address.map(|address| sub(format!("from {address}")));
+        cells![
+            html! { {cause_words(refusal.cause)}{refusal.last_detail.map(sub)} },
+            grouped(refusal.count),
+            html! { {moment(refusal.last_at)}{from}{refusal.last_agent.map(sub)} },
+        ]
+    });
+    let rows = table(["Cause".into(), Column::number("Times"), "Latest".into()], rows);
+    let content = view! { {rows}{(!hours.is_empty()).then(|| by_hour(hours))} };
+    Some(panel("refused", "Refused exchanges", muted("last 30 days"), content))
 }
 
 /// Refusals hour by hour, behind a summary.
 fn by_hour(hours: Vec<RefusalHour>) -> AnyView {
-    let rows = hours
-        .into_iter()
-        .map(|hour| {
-            view! {
-                <tr>
-                    <th scope="row">{cause_words(hour.cause)}</th>
-                    <td class="number" data-label="Times">{grouped(hour.count)}</td>
-                    <td data-label="In the hour from"><Moment at=hour.hour/></td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <details class="more">
-            <summary>"By hour, last 72 hours"</summary>
-            <table>
-                <thead><tr>
-                    <th scope="col">"Cause"</th><th scope="col" class="number">"Times"</th>
-                    <th scope="col">"In the hour from"</th>
-                </tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </details>
-    }
-    .into_any()
+    let rows = hours.into_iter().map(|hour| cells![cause_words(hour.cause), grouped(hour.count), moment(hour.hour)]);
+    let rows = table(["Cause".into(), Column::number("Times"), "In the hour from".into()], rows);
+    html! { <details class="more"><summary>"By hour, last 72 hours"</summary>{rows}</details> }
 }
 
 /// The facts that the pages show before they stop a credential.
-pub fn impact_facts(impact: &Impact) -> impl IntoView + use<> {
-    let times = if impact.exchanges == 0 { "Never".to_owned() } else { counted(impact.exchanges, "time", "times") };
-    let from =
-        if impact.addresses == 0 { "No address".to_owned() } else { counted(impact.addresses, "address", "addresses") };
-    let live = if impact.live_tokens == 0 {
-        "None".to_owned()
-    } else {
-        counted(impact.live_tokens, "live token", "live tokens")
+pub fn impact_facts(impact: &Impact) -> AnyView {
+    let words = |number: i64, none: &str, one: &str, many: &str| match number {
+        0 => none.to_owned(),
+        number => counted(number, one, many),
     };
-    view! {
+    html! {
         <dl class="facts">
-            <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
-            <div><dt>"From"</dt><dd>{from}</dd></div>
-            <div><dt>"Tokens that would end"</dt><dd>{live}</dd></div>
+            <div><dt>"Used in the last 24 hours"</dt><dd>{words(impact.exchanges, "Never", "time", "times")}</dd></div>
+            <div><dt>"From"</dt><dd>{words(impact.addresses, "No address", "address", "addresses")}</dd></div>
+            <div><dt>"Tokens that would end"</dt><dd>{words(impact.live_tokens, "None", "live token", "live tokens")}</dd></div>
         </dl>
     }
 }

@@ -7,22 +7,9 @@ use domain::model::field_error::FieldError;
 use domain::model::incident::{Means, Preview, Selection};
 use domain::person::{manage, team};
 use domain::server;
-use leptos::prelude::*;
 
-use crate::components::chart::{counted, grouped};
-use crate::components::form::field::{Select, TextField};
-use crate::components::form::post_button::post_button;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
-use crate::components::time::Moment;
-use crate::done::Done;
-use crate::error::ActionError;
-use crate::form::{Errors, Form};
-use crate::links;
-use crate::page::{Frame, Page};
-use crate::pages::credential::fields::read_team;
-use crate::visit::{Visit, signed_in};
+use crate::pages::credential::fields::{read_optional, read_team};
+use crate::prelude::*;
 
 /// The word that the person types before many credentials are stopped.
 pub const CONFIRMATION: &str = "STOP";
@@ -37,22 +24,16 @@ pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError>
 
 /// Stops that can be undone.
 pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
-    stops
-        .into_iter()
-        .map(|(at, count)| {
-            let credentials = counted(count, "credential is", "credentials are");
-            view! {
-                <div class="notice" data-tone="warn">
-                    <Drawing icon=Icon::Warning/>
-                    <div>
-                        <p><b>"Emergency stop "<Moment at/>". "</b>{credentials}" still disabled by it."</p>
-                        {post_button(links::UNDO_STOP, [("stopped_at", at.millis().to_string())], None, true, "Undo: enable them again")}
-                    </div>
-                </div>
-            }
-        })
-        .collect_view()
-        .into_any()
+    let stop = |(at, count): (Timestamp, i64)| {
+        let credentials = counted(count, "credential is", "credentials are");
+        let fields = [("stopped_at", at.millis().to_string())];
+        let words = view! {
+            <p><b>"Emergency stop "{moment(at)}". "</b>{credentials}" still disabled by it."</p>
+            {post_button(links::UNDO_STOP, fields, None, true, "Undo: enable them again")}
+        };
+        notice("warn", words)
+    };
+    stops.into_iter().map(stop).collect_view().into_any()
 }
 
 /// What was chosen and typed.
@@ -77,26 +58,13 @@ pub struct Typed {
 impl Typed {
     /// Converts the fields to the input of the domain rules.
     pub fn selection(&self) -> Result<(Selection, Means), FieldError> {
-        let server = match self.server.as_str() {
-            "" => None,
-            id => Some(McpServerId::parse(id).ok_or_else(|| FieldError::new("server", "Choose one of the list."))?),
-        };
-        let created_before = match self.created_before.trim() {
-            "" => None,
-            day => Some(
-                Timestamp::start_of_day(day)
-                    .ok_or_else(|| FieldError::new("created_before", "Write the day as 2026-11-21."))?,
-            ),
-        };
-        let means = match self.means.as_str() {
-            "" => Means::Disable,
-            word => Means::parse(word).ok_or_else(|| FieldError::new("means", "Choose one of the list."))?,
-        };
+        let listed = "Choose one of the list.";
+        let server = read_optional(&self.server, McpServerId::parse, "server", listed)?;
+        let (day, problem) = (self.created_before.trim(), "Write the day as 2026-11-21.");
+        let created_before = read_optional(day, Timestamp::start_of_day, "created_before", problem)?;
+        let means = read_optional(&self.means, Means::parse, "means", listed)?.unwrap_or(Means::Disable);
         let team = read_team(&self.team)?;
-        let made_by = match self.made_by.as_str() {
-            "" => None,
-            id => Some(PersonId::parse(id).ok_or_else(|| FieldError::new("made_by", "Choose one of the list."))?),
-        };
+        let made_by = read_optional(&self.made_by, PersonId::parse, "made_by", listed)?;
         Ok((Selection { team, made_by, server, created_before }, means))
     }
 }
@@ -110,27 +78,22 @@ struct Choices {
 
 impl Choices {
     async fn read(visit: &Visit) -> Result<Self, ActionError> {
-        let with = |all: &str, rest: Vec<(String, String)>| {
-            [(String::new(), all.to_owned())].into_iter().chain(rest).collect::<Vec<_>>()
-        };
         let teams = team::list(&visit.context, visit.authority()?).await?;
-        let people = manage::list(&visit.context).await?;
+        let people = manage::list(&visit.context).await?.into_iter().map(|listed| listed.person);
         let servers = server::list(&visit.context).await?;
-        let person = |listed: manage::Listed| {
-            (listed.person.id.to_string(), format!("{} ({})", listed.person.name, listed.person.email))
-        };
         Ok(Self {
-            teams: with("All teams", teams.into_iter().map(|team| (team.id.to_string(), team.name)).collect()),
-            people: with("Anybody", people.into_iter().map(person).collect()),
-            servers: with(
+            teams: options_after("All teams", teams.into_iter().map(|team| (team.id.to_string(), team.name))),
+            people: options_after(
+                "Anybody",
+                people.map(|person| (person.id.to_string(), format!("{} ({})", person.name, person.email))),
+            ),
+            servers: options_after(
                 "All MCP servers",
-                servers.into_iter().map(|server| (server.id.to_string(), server.name)).collect(),
+                servers.into_iter().map(|server| (server.id.to_string(), server.name)),
             ),
         })
     }
-}
 
-impl Choices {
     /// The limits of the stop, in words.
     fn limits(self, typed: &Typed) -> Vec<(&'static str, String)> {
         let word = |options: Vec<(String, String)>, chosen: &str| {
@@ -151,10 +114,11 @@ impl Choices {
 
 fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView {
     let Choices { teams, people, servers } = choices;
-    let means =
-        [("disable", "Disable: they can be enabled again"), ("revoke", "Revoke: final, with every secret they have")];
-    let means = means.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
-    view! {
+    let means = options([
+        ("disable", "Disable: they can be enabled again"),
+        ("revoke", "Revoke: final, with every secret they have"),
+    ]);
+    html! {
         <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=errors.at("team")/>
         <Select id="made_by" label="Made by" options=people chosen=typed.made_by.clone() error=errors.at("made_by")
             hint="Credentials that they generated, or whose present secret, key or identity they made."/>
@@ -164,26 +128,22 @@ fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView
             error=errors.at("created_before") hint="Empty: whenever they were generated."/>
         <Select id="means" label="How" options=means chosen=typed.means.clone() error=errors.at("means")/>
     }
-    .into_any()
 }
 
 /// The part of the settings page where a person limits a stop.
-pub async fn panel(visit: &Visit) -> Result<AnyView, ActionError> {
+pub async fn stop_panel(visit: &Visit) -> Result<AnyView, ActionError> {
     let choices = Choices::read(visit).await?;
-    Ok(view! {
-        <section class="panel" data-tone="danger" aria-labelledby="stop">
-            <header><h2 id="stop">"Emergency stop"</h2></header>
-            <form method="get" action=links::STOP class="body">
-                <p class="muted">
-                    "Stops many credentials at once and, unless you choose a team, ends connected apps and personal tokens for good. "
-                    "The next page counts what it ends before anything happens."
-                </p>
-                {selection_fields(choices, &Typed::default(), &Errors::default())}
-                <div class="row"><button class="button">"Count what it ends"</button></div>
-            </form>
-        </section>
-    }
-    .into_any())
+    let form = view! {
+        <form method="get" action=links::STOP class="body">
+            <p class="muted">
+                "Stops many credentials at once and, unless you choose a team, ends connected apps and personal tokens for good. "
+                "The next page counts what it ends before anything happens."
+            </p>
+            {selection_fields(choices, &Typed::default(), &Errors::default())}
+            {submit(None, "Count what it ends")}
+        </form>
+    };
+    Ok(danger_panel("stop", "Emergency stop", form))
 }
 
 /// Counts what a stop would end, and asks for confirmation.
@@ -191,56 +151,46 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
     let status = errors.status();
-    let (selection, means) = match typed.selection() {
-        Ok(chosen) => chosen,
-        Err(error) => return Err(ActionError::Invalid(error.message)),
-    };
+    let (selection, means) = typed.selection().map_err(|error| ActionError::Invalid(error.message))?;
     let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
     let count = counted(credentials, "credential", "credentials");
     let tokens = counted(live_tokens, "live token", "live tokens");
     let all = everything(&preview);
-    let (title, verb, consequence) = match means {
+    let (verb, consequence) = match means {
         Means::Disable => (
-            format!("Stop {all}?"),
             format!("Stop {all}"),
             "Exchanges and live tokens are refused until the credentials are enabled again, which can be done at once.",
         ),
         Means::Revoke => (
-            format!("Revoke {all}?"),
             format!("Revoke {all}"),
             "Final. Every secret of them stops working for ever, and each program needs a new credential.",
         ),
     };
+    let title = format!("{verb}?");
     let of_people = grants + personal_tokens + clients;
     let form = if credentials + of_people == 0 {
-        view! { <p>"There is nothing to stop. "<a href=links::SETTINGS>"Choose differently"</a></p> }.into_any()
+        html! { <p>"There is nothing to stop. "<a href=links::SETTINGS>"Choose differently"</a></p> }
     } else {
-        view! {
-            <form method="post" action=links::STOP class="stack">
-                <FormToken/>
-                <input type="hidden" name="team" value=typed.team.clone()/>
-                <input type="hidden" name="made_by" value=typed.made_by.clone()/>
-                <input type="hidden" name="server" value=typed.server.clone()/>
-                <input type="hidden" name="created_before" value=typed.created_before.clone()/>
-                <input type="hidden" name="means" value=means.as_str()/>
-                {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
-                <TextField id="reason" label="Reason" value=typed.reason.clone() error=errors.at("reason")
-                    hint="Optional. Kept in the audit log."/>
-                <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation.clone() required=true
-                    error=errors.at("confirmation")/>
-                <div class="row">
-                    <button class="button" data-kind="danger">{verb}</button>
-                    <a class="button" data-kind="quiet" href=links::SETTINGS>"Cancel"</a>
-                </div>
-            </form>
-        }
-        .into_any()
+        let fields = view! {
+            {hidden("team", typed.team)}{hidden("made_by", typed.made_by)}{hidden("server", typed.server)}
+            {hidden("created_before", typed.created_before)}{hidden("means", means.as_str())}
+            {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
+            <TextField id="reason" label="Reason" value=typed.reason error=errors.at("reason")
+                hint="Optional. Kept in the audit log."/>
+            <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation required=true
+                error=errors.at("confirmation")/>
+            <div class="row">
+                <button class="button" data-kind="danger">{verb}</button>
+                <a class="button" data-kind="quiet" href=links::SETTINGS>"Cancel"</a>
+            </div>
+        };
+        post_form(links::STOP, "stack", fields)
     };
     let body = view! {
-        <ErrorSummary errors=errors.clone()/>
-        <div class="head"><div><a href=links::SETTINGS>"Back to the settings"</a><h1>{title.clone()}</h1></div></div>
+        <ErrorSummary errors/>
+        {head((links::SETTINGS, "Back to the settings"), title.clone(), (), ())}
         <section class="panel" data-tone="danger" aria-labelledby="counted">
             <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What it ends"</h2></header>
             <dl class="facts">
@@ -267,18 +217,17 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 
 /// What a stop would end, in words: the credentials, and what acts for people if there is any.
 fn everything(counts: &Preview) -> String {
+    let nothing_else = counts.grants + counts.personal_tokens + counts.clients == 0;
     let mut parts = Vec::new();
-    if counts.credentials > 0 || counts.grants + counts.personal_tokens + counts.clients == 0 {
-        parts.push(counted(counts.credentials, "credential", "credentials"));
-    }
-    if counts.grants > 0 {
-        parts.push(counted(counts.grants, "connected app", "connected apps"));
-    }
-    if counts.personal_tokens > 0 {
-        parts.push(counted(counts.personal_tokens, "personal token", "personal tokens"));
-    }
-    if counts.clients > 0 {
-        parts.push(counted(counts.clients, "client", "clients"));
+    for (count, one, many) in [
+        (counts.credentials, "credential", "credentials"),
+        (counts.grants, "connected app", "connected apps"),
+        (counts.personal_tokens, "personal token", "personal tokens"),
+        (counts.clients, "client", "clients"),
+    ] {
+        if count > 0 || (one == "credential" && nothing_else) {
+            parts.push(counted(count, one, many));
+        }
     }
     let last = parts.pop().unwrap_or_default();
     if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
@@ -315,7 +264,7 @@ pub fn progress_page(means: Means, preview: &Preview) -> Page {
         Means::Revoke => format!("Revoking {all}"),
     };
     let body = view! {
-        <div class="head"><div><h1>{title.clone()}</h1><p>"It goes on if you leave this page."</p></div></div>
+        {head((), title.clone(), "It goes on if you leave this page.", ())}
         <section class="panel" aria-label="Progress"><ol class="list" role="status">{PROGRESS_MARK}</ol></section>
     };
     Page::new(title, body).framed(Frame::Narrow)
@@ -323,20 +272,15 @@ pub fn progress_page(means: Means, preview: &Preview) -> Page {
 
 /// A line of the progress.
 pub fn progress_line(stopped: u64, of: i64) -> String {
-    let (stopped, of) = (grouped(i64::try_from(stopped).unwrap_or(i64::MAX)), grouped(of));
-    view! { <li class="body"><p>{format!("{stopped} of {of}")}</p></li> }.to_html()
+    view! { <li class="body"><p>{format!("{} of {}", grouped(stopped), grouped(of))}</p></li> }.to_html()
 }
 
 /// The last line.
 pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
-    let credentials = counted(i64::try_from(count).unwrap_or(i64::MAX), "credential", "credentials");
-    let of_people = ended_of_people(of);
-    let words = match means {
-        Means::Disable => format!("Done. Stopped: {credentials}.{of_people} "),
-        Means::Revoke => format!("Done. Revoked: {credentials}.{of_people} "),
-    };
-    view! { <li class="body"><p>{words}<a href=done_address(means, count, of)>"Back to the settings"</a></p></li> }
-        .to_html()
+    let done = if means == Means::Disable { "Stopped" } else { "Revoked" };
+    let words = format!("Done. {done}: {}.{} ", counted(count, "credential", "credentials"), ended_of_people(of));
+    let address = done_address(means, count, of);
+    view! { <li class="body"><p>{words}<a href=address>"Back to the settings"</a></p></li> }.to_html()
 }
 
 /// The last line when the stop failed before its end.

@@ -10,24 +10,19 @@ use domain::model::credential::AuthMethod;
 use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::server;
-use leptos::prelude::*;
 
-use crate::components::chart::{counted, grouped};
-use crate::components::form::field::{Select, TextArea};
-use crate::components::form::post_button::post_button;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::status::{ScopeTags, StatusChip};
-use crate::components::time::Moment;
-use crate::error::ActionError;
-use crate::links;
-use crate::page::Page;
-use crate::visit::{Visit, signed_in};
+use crate::pages::credential::show::rotate_link;
+use crate::prelude::*;
 
 /// The form.
 pub async fn page() -> Result<Page, ActionError> {
     signed_in()?;
-    Ok(Page::new("Respond to a leak", form(7)))
+    let lead = "Paste what was found. It is searched for secrets, tokens and client IDs, and not kept.";
+    let body = view! {
+        {head((), "Respond to a leak", lead, ())}
+        <section class="panel" aria-label="Search">{fields(7)}</section>
+    };
+    Ok(Page::new("Respond to a leak", body))
 }
 
 /// Finds the secrets in `text`, with their use in the last `days`.
@@ -43,7 +38,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     let findings = leak::find(&visit.context, visit.authority()?, &text, since).await?;
     let servers = server::list(&visit.context).await?;
     let body = view! {
-        <div class="head"><div><h1>"Respond to a leak"</h1><p>{summary(&findings)}</p></div></div>
+        {head((), "Respond to a leak", summary(&findings), ())}
         {all_at_once(&visit, &findings)}
         {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
@@ -54,23 +49,9 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     Ok(Page::new("Leak", body))
 }
 
-fn form(days: u32) -> AnyView {
-    view! {
-        <div class="head">
-            <div>
-                <h1>"Respond to a leak"</h1>
-                <p>"Paste what was found. It is searched for secrets, tokens and client IDs, and not kept."</p>
-            </div>
-        </div>
-        <section class="panel" aria-label="Search">{fields(days)}</section>
-    }
-    .into_any()
-}
-
 fn fields(days: u32) -> AnyView {
-    let options = [("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
-    let options = options.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
-    view! {
+    let options = options([("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")]);
+    html! {
         <form method="post" action=links::LEAKS class="body" autocomplete="off">
             <FormToken/>
             <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
@@ -79,35 +60,28 @@ fn fields(days: u32) -> AnyView {
             <div class="row"><button class="button" data-kind="primary">"Find credential"</button></div>
         </form>
     }
-    .into_any()
 }
 
 /// What was found, in a sentence.
 fn summary(findings: &Findings) -> String {
-    let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-    let credentials = || counted(length(findings.leaks.len()), "credential", "credentials");
-    let delegated = || counted(length(findings.delegated.len()), "app or personal token", "apps and personal tokens");
+    let credentials = counted(findings.leaks.len(), "credential", "credentials");
+    let delegated = counted(findings.delegated.len(), "app or personal token", "apps and personal tokens");
     let mut words = match (findings.leaks.is_empty(), findings.delegated.is_empty()) {
         (true, true) if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
         (true, true) => "Nothing in the text belongs to this Countersign.".to_owned(),
-        (false, true) => format!("The text is about {}.", credentials()),
-        (true, false) => format!("The text is about {}.", delegated()),
-        (false, false) => format!("The text is about {} and {}.", credentials(), delegated()),
+        (false, true) => format!("The text is about {credentials}."),
+        (true, false) => format!("The text is about {delegated}."),
+        (false, false) => format!("The text is about {credentials} and {delegated}."),
     };
     if findings.unknown > 0 {
-        let unknown = i64::try_from(findings.unknown).unwrap_or(i64::MAX);
-        words += &format!(
-            " {} of the right form {} not known here: of another instance, perhaps.",
-            counted(unknown, "secret", "secrets"),
-            if unknown == 1 { "is" } else { "are" }
-        );
+        let secrets = counted(findings.unknown, "secret of the right form is", "secrets of the right form are");
+        words += &format!(" {secrets} not known here: of another instance, perhaps.");
     }
     if findings.elsewhere > 0 {
-        let elsewhere = i64::try_from(findings.elsewhere).unwrap_or(i64::MAX);
         words += &format!(
             " It also gives away {} of teams or people that you do not answer for: tell an administrator, or send it to \
              /leaks/report, which takes it from anybody.",
-            counted(elsewhere, "secret or token", "secrets and tokens")
+            counted(findings.elsewhere, "secret or token", "secrets and tokens")
         );
     }
     if findings.more {
@@ -151,40 +125,29 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
             {renew("replace", format!("Generate {} replacements", secrets.len()))}
         }
     });
-    (ids.len() > 1)
-        .then(|| {
-            let verb = format!("Revoke all {}", ids.len());
-            view! {
-                <div class="notice" data-tone="danger">
-                    <Drawing icon=Icon::Warning/>
-                    <div>
-                        <p>"Several credentials can be used by whoever has the text."</p>
-                        <div class="row">{revoke_form(ids.join(" "), verb)}{renewals}</div>
-                    </div>
-                </div>
-            }
-        })
-        .into_any()
+    let words = view! {
+        <p>"Several credentials can be used by whoever has the text."</p>
+        <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
+    };
+    (ids.len() > 1).then(|| notice("danger", words)).into_any()
 }
 
 fn evidence_words(evidence: &Evidence) -> AnyView {
     match evidence {
         Evidence::Secret { hint, works: true } => {
-            view! { <p><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</p> }.into_any()
+            html! { <p><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</p> }
         }
         Evidence::Secret { hint, works: false } => {
-            view! { <p>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</p> }.into_any()
+            html! { <p>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</p> }
         }
         Evidence::Token { ends_at, works: true } => {
-            view! { <p><b>"An access token of it"</b>" is in the text, and works until "<Moment at=*ends_at/>"."</p> }
-                .into_any()
+            html! { <p><b>"An access token of it"</b>" is in the text, and works until "{moment(*ends_at)}"."</p> }
         }
         Evidence::Token { ends_at, works: false } => {
-            view! { <p>"An access token of it is in the text; it does not work any more (its end: "<Moment at=*ends_at/>")."</p> }
-                .into_any()
+            html! { <p>"An access token of it is in the text; it does not work any more (its end: "{moment(*ends_at)}")."</p> }
         }
         Evidence::ClientId => {
-            view! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }.into_any()
+            html! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }
         }
     }
 }
@@ -206,28 +169,26 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
         post_button(action, [(field, value)], Some("danger"), false, verb)
     };
     let action = match found {
-        _ if !works => view! { <p class="muted">"Nothing is left to do."</p> }.into_any(),
+        _ if !works => html! { <p class="muted">"Nothing is left to do."</p> },
         LeakSubject::PersonalToken(listed) => {
             let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
             let verb = if own { "Revoke token" } else { "Revoke their token" };
             button(links::REVOKE_PERSONAL_TOKEN, "token", listed.token.id.to_string(), verb)
         }
         LeakSubject::Consent(listed) => button(links::END_ACCESS, "grant", listed.consent.id.to_string(), "End access"),
-        LeakSubject::Client(client) => view! {
+        LeakSubject::Client(client) => html! {
             <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">
                 "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."
             </p>
-        }
-        .into_any(),
+        },
     };
-    view! {
+    html! {
         <section class="panel" aria-label=name.clone()>
             <header><h2>{name.clone()}</h2></header>
             <div class="body"><p><b>{what}</b>" "{state}</p><div class="row">{action}</div></div>
         </section>
     }
-    .into_any()
 }
 
 /// One credential: what was found of it, what it reaches, and the actions.
@@ -237,42 +198,28 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
     let address = links::credential(&credential.client_id);
     let revoked = credential.revoked_at.is_some();
     let name_of = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
-    let used: Vec<String> = reach
-        .servers
-        .into_iter()
-        .filter_map(|(id, count)| Some(format!("{} ({})", name_of(id)?, grouped(count))))
-        .collect();
-    let used = if used.is_empty() { "None".to_owned() } else { used.join(", ") };
-    let addresses: Vec<String> =
-        reach.addresses.iter().map(|(address, count)| format!("{address} ({})", grouped(*count))).collect();
-    let addresses = if addresses.is_empty() { "None".to_owned() } else { addresses.join(", ") };
-    let period = counted(i64::from(days), "day", "days");
+    let or_none = |words: Vec<String>| if words.is_empty() { "None".to_owned() } else { words.join(", ") };
+    let used =
+        reach.servers.into_iter().filter_map(|(id, count)| Some(format!("{} ({})", name_of(id)?, grouped(count))));
+    let addresses = reach.addresses.iter().map(|(address, count)| format!("{address} ({})", grouped(*count)));
+    let (used, addresses) = (or_none(used.collect()), or_none(addresses.collect()));
+    let period = counted(days, "day", "days");
+    let like = links::credential_like(&credential.client_id);
     let actions = if !visit.may(&credential.team, Role::Member) {
-        view! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
-            .into_any()
+        html! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
     } else if revoked {
-        view! { <a class="button" data-kind="primary" href=links::credential_like(&credential.client_id)>
-        "Generate a replacement"</a> }
-        .into_any()
+        primary_link(like, "Generate a replacement")
     } else {
-        let rotate = match credential.auth_method {
-            AuthMethod::ClientSecret => Some("Rotate secret"),
-            AuthMethod::PrivateKeyJwt => Some("Rotate key"),
-            AuthMethod::Federated => None,
-        };
-        let rotate = rotate
-            .map(|word| view! { <a class="button" href=links::rotate_credential(&credential.client_id)>{word}</a> });
-        view! {
+        html! {
             {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
-            {rotate}
-            <a class="button" href=links::credential_like(&credential.client_id)>"Generate a replacement"</a>
+            {rotate_link(&credential)}
+            {button_link(like, "Generate a replacement")}
         }
-        .into_any()
     };
-    view! {
+    html! {
         <section class="panel" aria-label=credential.name.clone()>
             <header>
-                <h2 class="row"><a href=address>{credential.name.clone()}</a><StatusChip status=status.into()/></h2>
+                <h2 class="row"><a href=address>{credential.name.clone()}</a>{status_chip(status)}</h2>
                 <code>{credential.client_id.to_string()}</code>
             </header>
             <div class="body">{evidence.iter().map(evidence_words).collect_view()}</div>
@@ -282,10 +229,9 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
                 <div><dt>"MCP servers used"</dt><dd>{used}</dd></div>
                 <div><dt>"From"</dt><dd>{addresses}</dd></div>
                 <div><dt>"May ask for"</dt>
-                    <dd><ScopeTags scopes=credential.scopes.iter().map(str::to_owned).collect()/></dd></div>
+                    <dd>{scope_tags(credential.scopes.iter())}</dd></div>
             </dl>
             <div class="body"><div class="row">{actions}</div></div>
         </section>
     }
-    .into_any()
 }

@@ -3,22 +3,16 @@
 use domain::audit;
 use domain::credential::list::counts;
 use domain::credential::usage;
-use domain::error::Fault;
 use domain::model::audit::Filter;
 use domain::model::credential::query::Counts;
-use domain::model::credential::usage::{Hour, Whose};
+use domain::model::credential::usage::Whose;
 use domain::model::person::authority::Role;
-use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::components::chart::{HourChart, grouped};
-use crate::components::icon::{Drawing, Icon};
-use crate::error::ActionError;
-use crate::links;
-use crate::page::Page;
-use crate::pages::audit::activity::{EntryLine, EntryView};
-use crate::visit::signed_in;
+use crate::components::chart::HourChart;
+use crate::pages::audit::activity::{EntryView, entry_list};
+use crate::prelude::*;
 
 /// Numbers of credentials, by what needs attention.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -51,11 +45,10 @@ pub async fn page() -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let counts = read_overview().await?;
     let hours = usage::hours(&visit.context, Whose::All(visit.authority()?), 24).await?;
-    let latest: Result<Vec<EntryView>, Fault> = audit::list(&visit.context, visit.authority()?, &Filter::default(), 6)
-        .await
-        .map(|entries| entries.iter().map(EntryView::of).collect());
-    let used = counts.all > counts.unverified;
     let authority = visit.authority()?;
+    let latest = audit::list(&visit.context, authority, &Filter::default(), 6).await?;
+    let latest: Vec<_> = latest.iter().map(EntryView::of).collect();
+    let used = counts.all > counts.unverified;
     // Only administrators see the steps, because the last step is about the master key.
     let begins = !used && authority.is_administrator();
     let lead = if begins {
@@ -63,32 +56,24 @@ pub async fn page() -> Result<Page, ActionError> {
     } else {
         "What needs attention, and what happened in the last 24 hours."
     };
-    let alone = (!authority.has_anywhere(Role::Viewer)).then(|| {
-        view! {
-            <div class="notice" data-tone="warn">
-                <Drawing icon=Icon::Warning/>
-                <div><p>"You are in no team yet. Ask an administrator or a manager for an invitation."</p></div>
-            </div>
-        }
-    });
+    let alone = view! { <p>"You are in no team yet. Ask an administrator or a manager for an invitation."</p> };
+    let all = view! { <a href=links::ACTIVITY>"See all entries"</a> };
+    let chart = view! {
+        <HourChart hours caption="Tokens by hour" issued=["token issued", "tokens issued"]
+            refused=["exchange refused", "exchanges refused"]/>
+    };
     let body = view! {
-        <div class="head"><div><h1>"Overview"</h1><p>{lead}</p></div></div>
-        {alone}
-        <Risks counts/>
-        {begins.then(|| view! { <NextSteps generated={counts.all > 0}/> })}
-        <Tokens hours/>
-        <section class="panel" aria-labelledby="latest">
-            <header><h2 id="latest">"Latest changes"</h2><a href=links::ACTIVITY>"See all entries"</a></header>
-            <ol class="list">
-                {latest?.into_iter().map(|entry| view! { <li class="entry"><EntryLine entry/></li> }).collect_view()}
-            </ol>
-        </section>
+        {head((), "Overview", lead, ())}
+        {(!authority.has_anywhere(Role::Viewer)).then(|| notice("warn", alone))}
+        {risks(counts)}
+        {begins.then(|| next_steps(counts.all > 0))}
+        {panel("tokens", "Tokens", muted("last 24 hours, by hour"), chart)}
+        {panel("latest", "Latest changes", all, entry_list(latest))}
     };
     Ok(Page::new("Overview", body))
 }
 
-#[component]
-fn Risks(counts: OverviewCounts) -> AnyView {
+fn risks(counts: OverviewCounts) -> AnyView {
     let card = |number: i64, one: &'static str, many: &'static str, filter: &'static str, tone: &'static str| {
         let tone = (number > 0 && !tone.is_empty()).then_some(tone);
         view! {
@@ -99,7 +84,7 @@ fn Risks(counts: OverviewCounts) -> AnyView {
             </li>
         }
     };
-    view! {
+    html! {
         <section aria-labelledby="risk" class="stack">
             <h2 id="risk" class="vh">"Risks"</h2>
             <ul class="cards">
@@ -110,51 +95,32 @@ fn Risks(counts: OverviewCounts) -> AnyView {
             </ul>
         </section>
     }
-    .into_any()
 }
 
-#[component]
-fn NextSteps(generated: bool) -> AnyView {
+fn next_steps(generated: bool) -> AnyView {
     let step = |done: bool, what: AnyView, how: AnyView| {
         view! {
             <li data-done=done.then_some("")>
-                <Drawing icon={if done { Icon::Check } else { Icon::Circle }}/><span>{what}</span><span class="muted">{how}</span>
+                <Drawing icon={if done { Icon::Check } else { Icon::Circle }}/><span>{what}</span>{muted(how)}
             </li>
         }
     };
-    let generate = if generated {
-        "Generate a credential".into_any()
+    let exchange = "Exchange its secret for a token";
+    let (generate, state, exchange) = if generated {
+        let exchange = view! { <a href=links::credentials_with_status("unverified")>{exchange}</a> };
+        ("Generate a credential".into_any(), "Done".into_any(), exchange.into_any())
     } else {
-        view! { <a href=links::NEW_CREDENTIAL>"Generate your first credential"</a> }.into_any()
+        let generate = view! { <a href=links::NEW_CREDENTIAL>"Generate your first credential"</a> };
+        (generate.into_any(), ().into_any(), exchange.into_any())
     };
-    let exchange = if generated {
-        view! { <a href=links::credentials_with_status("unverified")>"Exchange its secret for a token"</a> }.into_any()
-    } else {
-        "Exchange its secret for a token".into_any()
+    let list = view! {
+        <ol class="list todo">
+            {step(true, "Create the first administrator".into_any(), "Done".into_any())}
+            {step(generated, generate, state)}
+            {step(false, exchange, "The credential’s page shows the exact line.".into_any())}
+            {step(false, "Keep the master key and a backup elsewhere".into_any(),
+                html! { <code>"countersign backup FILE"</code> })}
+        </ol>
     };
-    view! {
-        <section class="panel" aria-labelledby="next">
-            <header><h2 id="next">"Next steps"</h2></header>
-            <ol class="list todo">
-                {step(true, "Create the first administrator".into_any(), "Done".into_any())}
-                {step(generated, generate, if generated { "Done".into_any() } else { ().into_any() })}
-                {step(false, exchange, "The credential’s page shows the exact line.".into_any())}
-                {step(false, "Keep the master key and a backup elsewhere".into_any(),
-                    view! { <code>"countersign backup FILE"</code> }.into_any())}
-            </ol>
-        </section>
-    }
-    .into_any()
-}
-
-#[component]
-fn Tokens(hours: Vec<Hour>) -> AnyView {
-    view! {
-        <section class="panel" aria-labelledby="tokens">
-            <header><h2 id="tokens">"Tokens"</h2><span class="muted">"last 24 hours, by hour"</span></header>
-            <HourChart hours caption="Tokens by hour" issued=["token issued", "tokens issued"]
-                refused=["exchange refused", "exchanges refused"]/>
-        </section>
-    }
-    .into_any()
+    panel("next", "Next steps", (), list)
 }

@@ -3,17 +3,10 @@
 use domain::incident::emergency_stop;
 use domain::model::incident::Preview;
 use domain::operations::key_rotation;
-use leptos::prelude::*;
 
-use crate::components::chart::counted;
-use crate::components::notice::DoneNotice;
-use crate::done::{Done, On};
-use crate::error::ActionError;
-use crate::links;
-use crate::page::Page;
-use crate::pages::incident::emergency_stop::{ended_of_people, panel, undoable};
-use crate::pages::operations::signing_keys::SigningKeys;
-use crate::visit::signed_in;
+use crate::pages::incident::emergency_stop::{ended_of_people, stop_panel, undoable};
+use crate::pages::operations::signing_keys::keys_panel;
+use crate::prelude::*;
 
 /// The receipt in the address.
 #[derive(Debug, Clone, Default)]
@@ -34,14 +27,15 @@ pub struct Outcome {
 pub async fn page(outcome: Outcome) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let keys = key_rotation::list(&visit.context).await?;
+    let stops = emergency_stop::undoable(&visit.context).await?;
+    let emergency_stop_panel = stop_panel(&visit).await?;
+    let webhooks = button_link(links::WEBHOOKS, "Webhooks");
     let body = view! {
         {Done::read(On::Settings, outcome.done.as_deref()).map(|done| receipt(done, &outcome))}
-        {undoable(emergency_stop::undoable(&visit.context).await?)}
-        <div class="head"><div><h1>"Settings"</h1><p>"Signing keys, and what to do when everything has to stop."</p></div>
-            <a class="button" href=links::WEBHOOKS>"Webhooks"</a>
-        </div>
-        <SigningKeys keys now=visit.now()/>
-        {panel(&visit).await?}
+        {undoable(stops)}
+        {head((), "Settings", "Signing keys, and what to do when everything has to stop.", webhooks)}
+        {keys_panel(&keys, visit.now())}
+        {emergency_stop_panel}
     };
     Ok(Page::new("Settings", body))
 }
@@ -62,5 +56,5 @@ fn receipt(done: Done, outcome: &Outcome) -> AnyView {
         Done::SettingsUndone => format!("{credentials}."),
         _ => String::new(),
     };
-    view! { <DoneNotice text=format!("{}{numbers}", done.receipt())/> }.into_any()
+    html! { <DoneNotice text=format!("{}{numbers}", done.receipt())/> }
 }

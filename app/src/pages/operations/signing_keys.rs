@@ -3,68 +3,52 @@
 use domain::base::clock::Timestamp;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{RotationMode, SigningKeyState};
-use leptos::prelude::*;
 
-use crate::components::form::form_page::FormPage;
-use crate::components::table::table;
-use crate::components::time::{Moment, MomentOr};
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The table of the signing keys, with their actions.
-#[component]
-pub fn SigningKeys(keys: Vec<SigningKeyState>, now: Timestamp) -> AnyView {
-    let mut algorithms: Vec<String> = keys.iter().map(|key| key.alg.clone()).collect();
+pub fn keys_panel(keys: &[SigningKeyState], now: Timestamp) -> AnyView {
+    let mut algorithms: Vec<&str> = keys.iter().map(|key| key.alg.as_str()).collect();
     algorithms.dedup();
-    let rows = keys
-        .iter()
-        .map(|key| {
-            let newer = |other: &&SigningKeyState| {
-                other.alg == key.alg && other.active_from <= now && other.active_from > key.active_from
-            };
-            let (word, tone) = if key.retired_at.is_some_and(|at| at <= now) {
-                ("Gone", "danger")
-            } else if key.active_from > now {
-                ("Next", "idle")
-            } else if keys.iter().any(|other| newer(&other)) {
-                ("Leaving", "warn")
-            } else {
-                ("Signs", "ok")
-            };
-            let print: String = key.kid.chars().take(12).collect();
-            view! {
-                <tr>
-                    <th scope="row"><code>{format!("{print}…")}</code><div class="sub">{key.alg.clone()}</div></th>
-                    <td data-label="Made"><Moment at=key.created_at/></td>
-                    <td data-label="Signs from"><Moment at=key.active_from/></td>
-                    <td data-label="Leaves the JWKS"><MomentOr at=key.retired_at otherwise="Not planned"/></td>
-                    <td data-label="State"><span class="chip" data-tone=tone>{word}</span></td>
-                </tr>
-            }
-        })
-        .collect_view();
-    let link = |algorithm: &str, haste: &'static str, word: String| {
-        let href = links::with_query(links::SIGNING_KEYS, &[("algorithm", algorithm), ("haste", haste)]);
-        view! { <a class="button" href=href>{word}</a> }
+    let rows = keys.iter().map(|key| {
+        let newer = |other: &SigningKeyState| {
+            other.alg == key.alg && other.active_from <= now && other.active_from > key.active_from
+        };
+        let (word, tone) = if key.retired_at.is_some_and(|at| at <= now) {
+            ("Gone", "danger")
+        } else if key.active_from > now {
+            ("Next", "idle")
+        } else if keys.iter().any(newer) {
+            ("Leaving", "warn")
+        } else {
+            ("Signs", "ok")
+        };
+        let print: String = key.kid.chars().take(12).collect();
+        cells![
+            html! { <code>{format!("{print}…")}</code>{sub(key.alg.clone())} },
+            moment(key.created_at),
+            moment(key.active_from),
+            moment_or(key.retired_at, "Not planned"),
+            chip(word, tone),
+        ]
+    });
+    let links_for = |haste: &'static str, verb: &'static str| {
+        let link = |algorithm: &&str| {
+            let href = links::with_query(links::SIGNING_KEYS, &[("algorithm", algorithm), ("haste", haste)]);
+            button_link(href, format!("{verb} {algorithm}"))
+        };
+        view! { <div class="row">{algorithms.iter().map(link).collect_view()}</div> }
     };
-    let ordered = algorithms.iter().map(|alg| link(alg, "ordered", format!("Rotate {alg}"))).collect_view();
-    let emergency = algorithms.iter().map(|alg| link(alg, "emergency", format!("Replace {alg}"))).collect_view();
-    view! {
-        <section class="panel" aria-labelledby="keys">
-            <header><h2 id="keys">"Signing keys"</h2><a href=links::JWKS>"JWKS"</a></header>
-            {table(["Key", "Made", "Signs from", "Leaves the JWKS", "State"], rows)}
-            <div class="body">
-                <p class="muted">"In good order: a new key is published now and signs in 24 hours. Nobody notices."</p>
-                <div class="row">{ordered}</div>
-                <p class="muted">"When a key has leaked: the old key leaves the JWKS at once."</p>
-                <div class="row">{emergency}</div>
-            </div>
-        </section>
-    }
-    .into_any()
+    let content = view! {
+        {table(["Key", "Made", "Signs from", "Leaves the JWKS", "State"], rows)}
+        <div class="body">
+            <p class="muted">"In good order: a new key is published now and signs in 24 hours. Nobody notices."</p>
+            {links_for("ordered", "Rotate")}
+            <p class="muted">"When a key has leaked: the old key leaves the JWKS at once."</p>
+            {links_for("emergency", "Replace")}
+        </div>
+    };
+    panel("keys", "Signing keys", view! { <a href=links::JWKS>"JWKS"</a> }, content)
 }
 
 /// Reads how the key is replaced.

@@ -2,24 +2,14 @@
 
 use domain::base::id::SessionId;
 use domain::person::{passkey, second_factor, session};
-use leptos::prelude::*;
 
-use crate::components::form::field::{CodeField, TextField};
-use crate::components::form::passkey::PasskeyButton;
-use crate::components::form::post_button::{one_of_many, post_button};
-use crate::components::layout::FormToken;
-use crate::components::notice::{ErrorSummary, Receipt};
+use crate::components::form::field::{CodeField, confirming_passkey};
 use crate::components::sessions::session_table;
-use crate::done::{Done, On};
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::person::openid;
 use crate::pages::person::passkeys::section as passkeys_section;
 use crate::pages::person::second_factor::section as second_factor_section;
 use crate::pages::team::role::membership_words;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// Ends another session of the signed-in person.
 #[server(prefix = "/fn", endpoint = "end_session")]
@@ -44,66 +34,52 @@ pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page
     let Form { typed: name, errors, .. } = form;
     let status = errors.status();
     let openid = openid::section(&visit, errors.clone()).await?;
-    let table = session_table(sessions, |session, browser| {
+    let sessions = session_table(sessions, |session, browser| {
         if session.id == viewer.session {
-            return view! { <span class="chip" data-tone="ok">"This session"</span> }.into_any();
+            return chip("This session", "ok");
         }
-        post_button(
-            links::END_SESSION,
-            [("session", session.id.to_string())],
-            None,
-            true,
-            one_of_many("End session", format!(" on {browser}")),
-        )
+        let words = one_of_many("End session", format!(" on {browser}"));
+        post_button(links::END_SESSION, [("session", session.id.to_string())], None, true, words)
     });
-    let passkey = viewer.factors.passkeys.then(|| {
-        view! { <PasskeyButton challenge=format!("{}?for=confirm", links::PASSKEY_CHALLENGE) words="Use a passkey"/> }
-    });
-    let body = view! {
-        <ErrorSummary errors=errors.clone()/>
-        <Receipt on=On::Account done/>
-        <div class="head"><div><h1>"Account"</h1><p>{format!("{} · {}", viewer.email, membership_words(&viewer.authority))}</p></div></div>
-        <div class="split">
-            <section class="panel" aria-labelledby="you">
-                <header><h2 id="you">"Your name"</h2></header>
-                <form method="post" action=links::ACCOUNT_NAME class="body">
-                    <FormToken/>
-                    <TextField id="name" label="Name" value=name.unwrap_or(viewer.name) autocomplete="name" required=true
-                        error=errors.at("name")/>
-                    <div class="row"><button class="button">"Save name"</button></div>
-                </form>
-            </section>
-            <section class="panel" aria-labelledby="pw">
-                <header><h2 id="pw">"Password"</h2></header>
-                <form method="post" action=links::ACCOUNT_PASSWORD class="body">
-                    <FormToken/>
-                    <input type="hidden" name="username" value=viewer.email autocomplete="username"/>
-                    <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
-                        required=true hint="At least 15 characters. Your other sessions end." error=errors.at("new_password")/>
-                    <div class="stack" data-proof="">
-                        <TextField id="current_password" label="Current password" kind="password"
-                            autocomplete="current-password" required=true error=errors.at("current_password")/>
-                        <CodeField id="code" factors=viewer.factors error=errors.at("code")/>
-                        {passkey}
-                    </div>
-                    <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
-                </form>
-            </section>
+    let lead = format!("{} · {}", viewer.email, membership_words(&viewer.authority));
+    let name = view! {
+        <TextField id="name" label="Name" value=name.unwrap_or(viewer.name) autocomplete="name" required=true
+            error=errors.at("name")/>
+        {submit(None, "Save name")}
+    };
+    let password = view! {
+        <input type="hidden" name="username" value=viewer.email autocomplete="username"/>
+        <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
+            required=true hint="At least 15 characters. Your other sessions end." error=errors.at("new_password")/>
+        <div class="stack" data-proof="">
+            <TextField id="current_password" label="Current password" kind="password"
+                autocomplete="current-password" required=true error=errors.at("current_password")/>
+            <CodeField id="code" factors=viewer.factors error=errors.at("code")/>
+            {confirming_passkey(viewer.factors)}
         </div>
-        <section class="panel" aria-labelledby="tokens">
-            <header><h2 id="tokens">"Personal tokens"</h2><a href=links::PERSONAL_TOKENS>"Generate a token"</a></header>
-            <div class="body"><p class="muted">
-                "For programs into which you paste a token. Programs that can sign you in need none: they are under "
-                <a href=links::APPS>"Connected apps"</a>"."
-            </p></div>
-        </section>
+        <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
+    };
+    let generate = view! { <a href=links::PERSONAL_TOKENS>"Generate a token"</a> };
+    let tokens = view! {
+        <div class="body"><p class="muted">
+            "For programs into which you paste a token. Programs that can sign you in need none: they are under "
+            <a href=links::APPS>"Connected apps"</a>"."
+        </p></div>
+    };
+    let end = muted("They end after 30 minutes without use, and 12 hours after sign-in.");
+    let body = view! {
+        <ErrorSummary errors/>
+        <Receipt on=On::Account done/>
+        {head((), "Account", lead, ())}
+        <div class="split">
+            {panel("you", "Your name", (), post_form(links::ACCOUNT_NAME, "body", name))}
+            {panel("pw", "Password", (), post_form(links::ACCOUNT_PASSWORD, "body", password))}
+        </div>
+        {panel("tokens", "Personal tokens", generate, tokens)}
         {second_factor_section(viewer.factors, recovery)}
         {passkeys_section(passkeys, possible)}
         {openid}
-        <section class="panel" aria-labelledby="sessions">
-            <header><h2 id="sessions">"Sessions"</h2><span class="muted">"They end after 30 minutes without use, and 12 hours after sign-in."</span></header>
-            {table}
-        </section>
+        {panel("sessions", "Sessions", end, sessions)}
     };
     Ok(Page::new("Account", body).answering(status))
 }

@@ -1,29 +1,20 @@
 //! Invitations: the only page that shows an invitation's link, and the page that the link opens.
 
-use domain::model::person::team::{Invitation, InvitedRole, Team};
+use domain::model::person::authority::Authority;
+use domain::model::person::team::{Invitation, InvitedRole};
 use domain::person::team;
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
-use crate::components::reveal::{Reveal, shown_once};
-use crate::components::time::Moment;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::{Frame, Page};
+use crate::components::parts::gate_panel;
 use crate::pages::message::message;
 use crate::pages::person::setup::PASSWORD_HINT;
 use crate::pages::team::role::role_word;
-use crate::visit::Visit;
+use crate::prelude::*;
 
 /// The link. The answer to the form that made it is the only place where it appears.
 pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     let link = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::INVITATION);
     let warning = view! {
-        "Countersign sends no email. The link works once, until "<Moment at=invitation.expires_at/>"; whoever has it first comes in."
+        "Countersign sends no email. The link works once, until "{moment(invitation.expires_at)}"; whoever has it first comes in."
     };
     let field = view! {
         <div class="field">
@@ -49,8 +40,8 @@ async fn gives(visit: &Visit, invitation: &Invitation) -> Result<String, ActionE
     Ok(match &invitation.grant {
         InvitedRole::Administrator => "You will be an administrator of this Countersign.".to_owned(),
         InvitedRole::Team(id, role) => {
-            let teams = team::list(&visit.context, &domain::model::person::authority::Authority::Everything).await?;
-            let name = teams.into_iter().find(|team: &Team| team.id == *id).map(|team| team.name).unwrap_or_default();
+            let teams = team::list(&visit.context, &Authority::Everything).await?;
+            let name = teams.into_iter().find(|team| team.id == *id).map(|team| team.name).unwrap_or_default();
             format!("You will be in the team {name}, as a {}.", role_word(*role).to_lowercase())
         }
     })
@@ -61,66 +52,55 @@ pub async fn account_page(invitation: Invitation, token: String, form: Form<Stri
     let gives = gives(&Visit::current(), &invitation).await?;
     let Form { typed: name, errors, .. } = form;
     let status = errors.status();
-    let body = view! {
-        <ErrorSummary errors=errors.clone()/>
-        <section class="panel body" aria-labelledby="title">
-            <div class="stack">
-                <h1 id="title">"You are invited"</h1>
-                <p class="muted">{format!("By {}, for {}. {gives}", invitation.invited_by, invitation.email)}</p>
-            </div>
-            <form method="post" action=links::INVITATION class="stack">
-                <FormToken/>
-                <input type="hidden" name="token" value=token/>
-                <input type="hidden" name="username" value=invitation.email autocomplete="username"/>
-                <TextField id="name" label="Name" value=name autocomplete="name" error=errors.at("name")/>
-                <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
-                    hint=PASSWORD_HINT error=errors.at("password")/>
-                <button class="button" data-kind="primary">"Create account"</button>
-            </form>
-        </section>
+    let form = html! {
+        <form method="post" action=links::INVITATION class="stack">
+            <FormToken/>{hidden("token", token)}
+            <input type="hidden" name="username" value=invitation.email.clone() autocomplete="username"/>
+            <TextField id="name" label="Name" value=name autocomplete="name" error=errors.at("name")/>
+            <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
+                hint=PASSWORD_HINT error=errors.at("password")/>
+            <button class="button" data-kind="primary">"Create account"</button>
+        </form>
     };
-    Ok(Page::new("You are invited", body).framed(Frame::Gate).answering(status).with_secret())
+    let words = format!("By {}, for {}. {gives}", invitation.invited_by, invitation.email);
+    Ok(invited(errors, words, form).answering(status))
 }
 
 /// The page for the invited person when they are signed in.
 pub async fn join_page(invitation: Invitation, token: String) -> Result<Page, ActionError> {
     let gives = gives(&Visit::current(), &invitation).await?;
-    let body = view! {
-        <section class="panel body" aria-labelledby="title">
-            <div class="stack">
-                <h1 id="title">"You are invited"</h1>
-                <p class="muted">{format!("By {}. {gives}", invitation.invited_by)}</p>
-            </div>
-            <form method="post" action=links::INVITATION class="row">
-                <FormToken/>
-                <input type="hidden" name="token" value=token/>
-                <button class="button" data-kind="primary">"Accept invitation"</button>
-                <a class="button" data-kind="quiet" href=links::OVERVIEW>"Not now"</a>
-            </form>
-        </section>
+    let form = html! {
+        <form method="post" action=links::INVITATION class="row">
+            <FormToken/>{hidden("token", token)}
+            <button class="button" data-kind="primary">"Accept invitation"</button>
+            <a class="button" data-kind="quiet" href=links::OVERVIEW>"Not now"</a>
+        </form>
     };
-    Ok(Page::new("You are invited", body).framed(Frame::Gate).with_secret())
+    let words = format!("By {}. {gives}", invitation.invited_by);
+    Ok(invited(Errors::default(), words, form))
+}
+
+fn invited(errors: Errors, words: String, form: AnyView) -> Page {
+    let title = "You are invited";
+    let body = view! { <ErrorSummary errors/>{gate_panel(title, words, form)} };
+    Page::new(title, body).framed(Frame::Gate).with_secret()
 }
 
 /// The page when the invited address has an account and the visitor is not signed in.
 pub fn sign_in_first(email: &str) -> Page {
     let text = format!("{email} has an account here. Sign in with it, then open the link again.");
-    message(200, "Sign in first", text, Some((links::SIGN_IN.to_owned(), "Sign in"))).framed(Frame::Gate).with_secret()
+    message(200, "Sign in first", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate).with_secret()
 }
 
 /// The page when another person is signed in.
 pub fn for_somebody_else(email: &str) -> Page {
     let text = format!("This invitation is for {email}. Sign out, then open the link again.");
-    message(403, "For somebody else", text, Some((links::OVERVIEW.to_owned(), "Go to the overview"))).with_secret()
+    message(403, "For somebody else", text, (links::OVERVIEW, "Go to the overview")).with_secret()
 }
 
 /// The page for a link that does not work.
 pub fn unusable() -> Page {
-    message(
-        410,
-        "This invitation does not work any more",
-        "It was used or withdrawn, it is older than seven days, or a newer one replaced it. Ask for another one.",
-        Some((links::SIGN_IN.to_owned(), "Sign in")),
-    )
-    .framed(Frame::Gate)
+    let text =
+        "It was used or withdrawn, it is older than seven days, or a newer one replaced it. Ask for another one.";
+    message(410, "This invitation does not work any more", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
 }

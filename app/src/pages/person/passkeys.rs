@@ -3,19 +3,9 @@
 use domain::base::id::PasskeyId;
 use domain::model::person::Passkey;
 use domain::person::passkey;
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::form::form_page::FormPage;
-use crate::components::form::passkey::PasskeyButton;
-use crate::components::table::table;
-use crate::components::time::{Moment, MomentOr};
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::message::message;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The field that keeps the passkey's name while the page asks the person to prove who they are.
 pub const KEPT_NAME: &str = "kept_name";
@@ -25,40 +15,27 @@ pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
     if !possible && passkeys.is_empty() {
         return ().into_any();
     }
-    let rows = passkeys
-        .into_iter()
-        .map(|passkey| {
-            let remove = links::remove_passkey(&passkey.id);
-            view! {
-                <tr>
-                    <th scope="row">{passkey.name.clone()}</th>
-                    <td data-label="Added"><Moment at=passkey.created_at/></td>
-                    <td data-label="Last used"><MomentOr at=passkey.last_used_at otherwise="Never"/></td>
-                    <td class="corner"><a class="button" data-size="small" href=remove>
-                        "Remove"<span class="vh">{format!(" passkey {}", passkey.name)}</span></a></td>
-                </tr>
-            }
-        })
-        .collect_view();
-    let table = (!rows.is_empty()).then(|| table(["Name", "Added", "Last used", ""], rows));
-    let about = table.is_none().then(|| {
-        view! {
+    let is_empty = passkeys.is_empty();
+    let rows = passkeys.into_iter().map(|passkey| {
+        let words = one_of_many("Remove", format!(" passkey {}", passkey.name));
+        cells![
+            passkey.name,
+            moment(passkey.created_at),
+            moment_or(passkey.last_used_at, "Never"),
+            small_link(links::remove_passkey(&passkey.id), words),
+        ]
+    });
+    let content = if is_empty {
+        html! {
             <div class="body"><p class="muted">
                 "A passkey signs you in with a finger, a face or a PIN instead of password and code. It works here only, so no \
                  forged page can take it."
             </p></div>
         }
-    });
-    view! {
-        <section class="panel" aria-labelledby="passkeys">
-            <header>
-                <h2 id="passkeys">"Passkeys"</h2>
-                {possible.then(|| view! { <a class="button" data-size="small" href=links::NEW_PASSKEY>"Add a passkey"</a> })}
-            </header>
-            {about}{table}
-        </section>
-    }
-    .into_any()
+    } else {
+        table(["Name", "Added", "Last used", ""], rows)
+    };
+    panel("passkeys", "Passkeys", possible.then(|| small_link(links::NEW_PASSKEY, "Add a passkey")), content)
 }
 
 /// The form that adds a passkey. If a new proof of the person is due, it asks for that first. Then it shows the name
@@ -87,13 +64,9 @@ pub async fn new(form: Form<String>) -> Result<Page, ActionError> {
 
 /// The page for a form that was sent again after it added a passkey.
 pub fn already_added(_: &str) -> Page {
-    message(
-        409,
-        "Already added",
-        "The passkey was added when this form was sent before. If recovery codes came with it, they were shown once and cannot be \
-         shown again: if you did not store them, make new ones.",
-        Some((links::ACCOUNT.to_owned(), "Go to your account")),
-    )
+    let text = "The passkey was added when this form was sent before. If recovery codes came with it, they were shown once and \
+                cannot be shown again: if you did not store them, make new ones.";
+    message(409, "Already added", text, (links::ACCOUNT, "Go to your account"))
 }
 
 /// The page that asks before a passkey is removed.

@@ -5,75 +5,48 @@ use domain::crypto::totp::TotpSecret;
 use domain::model::field_error::FieldError;
 use domain::model::person::{Factors, Recovery};
 use domain::person::second_factor;
-use leptos::prelude::*;
 
-use crate::components::chart::counted;
-use crate::components::form::field::TextField;
-use crate::components::form::form_page::FormPage;
-use crate::components::icon::{Drawing, Icon};
 use crate::components::qr_code::QrCode;
-use crate::components::reveal::Reveal;
-use crate::components::time::Moment;
-use crate::error::ActionError;
-use crate::form::{Errors, Form};
-use crate::links;
 use crate::links::percent_encoded;
-use crate::page::Page;
 use crate::pages::message::message;
-use crate::visit::{Visit, signed_in};
+use crate::prelude::*;
 
 /// Below this number of unused recovery codes the page warns.
 const FEW: i64 = 3;
 
 /// The second-factor part of the account page.
 pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
-    let state = match recovery.app_since {
-        Some(at) => view! {
-            <p>"Signing in asks for your password and a code of your authenticator app, since "<Moment at/>"."</p>
-        }
-        .into_any(),
-        None if factors.any() => view! {
+    let about = match recovery.app_since {
+        Some(at) => html! {
+            <p>"Signing in asks for your password and a code of your authenticator app, since "{moment(at)}"."</p>
+        },
+        None if factors.any() => html! {
             <p>"Signing in with your password asks for a passkey as well, or for a recovery code."</p>
-        }
-        .into_any(),
-        None => view! {
+        },
+        None => html! {
             <p class="muted">"A person who learns your password can sign in as you. A code from your telephone prevents this."</p>
-        }
-        .into_any(),
+        },
     };
-    let left = factors.any().then(|| {
-        let few = recovery.codes_left < FEW;
-        let left = counted(recovery.codes_left, "recovery code is left.", "recovery codes are left.");
-        let advice = few.then_some(" Make new ones before you need them.");
-        view! { <p>{left}{advice}</p> }
-    });
-    let actions = match recovery.app_since {
-        Some(_) => {
-            view! { <a class="button" href=links::REMOVE_AUTHENTICATOR>"Remove authenticator app"</a> }.into_any()
-        }
-        None => view! {
-            <a class="button" data-kind="primary" href=links::AUTHENTICATOR>"Set up an authenticator app"</a>
-        }
-        .into_any(),
+    let action = match recovery.app_since {
+        Some(_) => button_link(links::REMOVE_AUTHENTICATOR, "Remove authenticator app"),
+        None => primary_link(links::AUTHENTICATOR, "Set up an authenticator app"),
     };
-    let codes =
-        factors.any().then(|| view! { <a class="button" href=links::RECOVERY_CODES>"Make new recovery codes"</a> });
-    let chip = if factors.any() {
-        view! { <span class="chip" data-tone="ok">"On"</span> }.into_any()
+    let left = counted(recovery.codes_left, "recovery code is left.", "recovery codes are left.");
+    let advice = (recovery.codes_left < FEW).then_some(" Make new ones before you need them.");
+    let (chip, left, codes) = if factors.any() {
+        let codes = button_link(links::RECOVERY_CODES, "Make new recovery codes");
+        (chip("On", "ok"), Some(view! { <p>{left}{advice}</p> }), Some(codes))
     } else {
-        view! { <span class="chip">"Off"</span> }.into_any()
+        (html! { <span class="chip">"Off"</span> }, None, None)
     };
-    view! {
-        <section class="panel" aria-labelledby="second-factor">
-            <header><h2 id="second-factor">"Second factor"</h2>{chip}</header>
-            <div class="body">
-                {state}{left}
-                <p class="muted">"Adding or removing a factor ends none of your sessions: end the others below."</p>
-                <div class="row">{codes}{actions}</div>
-            </div>
-        </section>
-    }
-    .into_any()
+    let content = view! {
+        <div class="body">
+            {about}{left}
+            <p class="muted">"Adding or removing a factor ends none of your sessions: end the others below."</p>
+            <div class="row">{codes}{action}</div>
+        </div>
+    };
+    panel("second-factor", "Second factor", chip, content)
 }
 
 /// The frame of a page that asks before a factor of the signed-in person changes.
@@ -107,9 +80,7 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
                 <label for="secret">"Or type this secret"</label>
                 <div class="copy">
                     <input id="secret" type="text" readonly=true autocomplete="off" spellcheck="false" value=grouped.join(" ")/>
-                    <button type="button" class="button needs-script" data-copy="secret">
-                        <Drawing icon=Icon::Copy/><span>"Copy secret"</span>
-                    </button>
+                    {copy_button("secret", "Copy secret")}
                 </div>
             </div>
             <p><a href=link>"Open it in an app on this device"</a></p>
@@ -191,33 +162,22 @@ fn having(enough: impl Fn(Factors) -> bool) -> Result<(), ActionError> {
 
 /// The page for a form that was sent again after its answer showed a secret once.
 pub fn already_shown() -> Page {
-    message(
-        409,
-        "Already done",
-        "This form was sent before. What it showed was shown once and cannot be shown again. If you did not store your recovery \
-         codes, make new ones.",
-        Some((links::ACCOUNT.to_owned(), "Go to your account")),
-    )
+    let text = "This form was sent before. What it showed was shown once and cannot be shown again. If you did not store your \
+                recovery codes, make new ones.";
+    message(409, "Already done", text, (links::ACCOUNT, "Go to your account"))
 }
 
 /// The page for a form that does not come from the page that showed the app's secret.
 pub fn not_shown() -> Page {
-    message(
-        422,
-        "Not confirmed",
-        "This form does not come from the page that showed the secret of the app. Nothing was changed. Set the app up again.",
-        Some((links::AUTHENTICATOR.to_owned(), "Set up an authenticator app")),
-    )
+    let text = "This form does not come from the page that showed the secret of the app. Nothing was changed. Set the app up again.";
+    message(422, "Not confirmed", text, (links::AUTHENTICATOR, "Set up an authenticator app"))
 }
 
 /// The page for a setup that was started too long ago or is complete already.
 pub fn begin_again() -> Page {
-    message(
-        409,
-        "Nothing to confirm",
-        "An authenticator app is set up already, or setting it up took longer than 15 minutes. Nothing was changed.",
-        Some((links::ACCOUNT.to_owned(), "Go to your account")),
-    )
+    let text =
+        "An authenticator app is set up already, or setting it up took longer than 15 minutes. Nothing was changed.";
+    message(409, "Nothing to confirm", text, (links::ACCOUNT, "Go to your account"))
 }
 
 #[cfg(test)]

@@ -4,14 +4,9 @@ use std::time::Duration;
 
 use domain::model::person::Factors;
 use domain::person::sign_in::wait_words;
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::form::passkey::PasskeyButton;
-use crate::components::layout::FormToken;
-use crate::components::notice::Alert;
-use crate::links;
-use crate::page::{Frame, Page};
+use crate::pages::person::sign_in::passkey_form;
+use crate::prelude::*;
 
 /// Why the second step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,67 +34,53 @@ pub enum Problem {
 /// long.
 pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Problem>) -> Page {
     let recovery = recovery || !factors.app;
-    let status = match problem {
-        None => 200,
-        Some(Problem::WrongCode | Problem::WrongPasskey) => 422,
-        Some(Problem::Throttled { .. } | Problem::TooManyCodes { .. }) => 429,
-        Some(Problem::Unavailable) => 503,
-    };
-    let alert = problem.map(|problem| match problem {
+    let say = |status: u16, title: &'static str, text: &str| (status, title, text.to_owned());
+    let refused = |text: &str| say(422, "Not signed in", text);
+    let problem = problem.map(|problem| match problem {
         Problem::WrongCode if recovery => {
-            ("Not signed in", "This is none of your unused recovery codes. Check it and try again.".to_owned())
+            refused("This is none of your unused recovery codes. Check it and try again.")
         }
-        Problem::WrongCode => {
-            ("Not signed in", "This code is wrong, or was used before. Wait for the next one and try again.".to_owned())
+        Problem::WrongCode => refused("This code is wrong, or was used before. Wait for the next one and try again."),
+        Problem::WrongPasskey => {
+            refused("This passkey is none of yours, or took too long. Try again, or use a recovery code.")
         }
-        Problem::WrongPasskey => (
-            "Not signed in",
-            "This passkey is none of yours, or took too long. Try again, or use a recovery code.".to_owned(),
-        ),
         Problem::Throttled { retry_after } => {
-            ("Too many failed sign-ins", format!("Wait {}, then try again.", wait_words(retry_after)))
+            say(429, "Too many failed sign-ins", &format!("Wait {}, then try again.", wait_words(retry_after)))
         }
         Problem::TooManyCodes { retry_after } => {
-            ("Too many wrong codes", format!("Wait {}, or use a recovery code.", wait_words(retry_after)))
+            say(429, "Too many wrong codes", &format!("Wait {}, or use a recovery code.", wait_words(retry_after)))
         }
         Problem::Unavailable => {
-            ("Not available right now", "The code could not be checked. Try again in a moment.".to_owned())
+            say(503, "Not available right now", "The code could not be checked. Try again in a moment.")
         }
     });
-    let (field, other) = if recovery {
-        let field = view! { <TextField id="code" label="Recovery code" required=true hint="Each works once."/> };
-        let other = factors.app.then(|| {
-            let href = links::with_query(links::SECOND_STEP, &[("next", next)]);
-            view! { <p><a href=href>"Use your authenticator app"</a></p> }.into_any()
-        });
-        (field.into_any(), other)
-    } else {
-        let field = view! {
-            <TextField id="code" label="Code from your authenticator app" autocomplete="one-time-code" required=true/>
-        };
-        let href = links::with_query(links::SECOND_STEP, &[("with", "recovery-code"), ("next", next)]);
-        (field.into_any(), Some(view! { <p><a href=href>"Use a recovery code"</a></p> }.into_any()))
+    let status = problem.as_ref().map_or(200, |(status, ..)| *status);
+    let (label, hint, autocomplete) = match recovery {
+        true => ("Recovery code", "Each works once.", "off"),
+        false => ("Code from your authenticator app", "", "one-time-code"),
     };
-    let passkey = factors.passkeys.then(|| {
-        view! {
-            <form method="post" action=links::SECOND_STEP>
-                <FormToken/>
-                <input type="hidden" name="next" value=next.to_owned()/>
-                <PasskeyButton challenge=format!("{}?for=second-step", links::SIGN_IN_WITH_PASSKEY) words="Use a passkey"/>
-            </form>
-        }
-    });
+    let (words, with) = match recovery {
+        true => ("Use your authenticator app", ""),
+        false => ("Use a recovery code", "recovery-code"),
+    };
+    let other = links::with_query(links::SECOND_STEP, &[("with", with), ("next", next)]);
+    let other = factors.app.then(|| view! { <p><a href=other>{words}</a></p> });
+    let challenge = format!("{}?for=second-step", links::SIGN_IN_WITH_PASSKEY);
+    let passkey = factors.passkeys.then(|| passkey_form(links::SECOND_STEP, next, challenge));
+    let form = view! {
+        <form method="post" action=links::SECOND_STEP class="stack">
+            <FormToken/>
+            <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
+            {hidden("next", next)}
+            <TextField id="code" label autocomplete required=true hint/>
+            <button class="button" data-kind="primary">"Sign in"</button>
+        </form>
+    };
     let body = view! {
-        {alert.map(|(title, text)| view! { <Alert title text/> })}
+        {problem.map(|(_, title, text)| view! { <Alert title text/> })}
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Second factor"</h1>
-            <form method="post" action=links::SECOND_STEP class="stack">
-                <FormToken/>
-                <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
-                <input type="hidden" name="next" value=next.to_owned()/>
-                {field}
-                <button class="button" data-kind="primary">"Sign in"</button>
-            </form>
+            {form}
             {passkey}
             {other}
         </section>

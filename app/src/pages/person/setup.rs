@@ -1,15 +1,10 @@
 //! The first run: the one-time link makes the first administrator.
 
 use domain::crypto::password::SHORTEST_PASSWORD;
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::layout::FormToken;
-use crate::components::notice::ErrorSummary;
-use crate::form::Form;
-use crate::links;
-use crate::page::{Frame, Page};
+use crate::components::parts::gate_panel;
 use crate::pages::message::message;
+use crate::prelude::*;
 
 /// The fields to show again. The password is never shown again.
 #[derive(Debug, Clone, Default)]
@@ -28,36 +23,25 @@ const _: () = assert!(SHORTEST_PASSWORD == 15, "the hint names the length");
 pub fn page(token: String, form: Form<Typed>) -> Page {
     let Form { typed, errors, .. } = form;
     let status = errors.status();
-    let body = view! {
-        <ErrorSummary errors=errors.clone()/>
-        <section class="panel body" aria-labelledby="title">
-            <div class="stack">
-                <h1 id="title">"Create the first administrator"</h1>
-                <p class="muted">"This link works once. You are signed in afterwards and can generate your first credential."</p>
-            </div>
-            <form method="post" action=links::SETUP class="stack">
-                <FormToken/>
-                <input type="hidden" name="token" value=token/>
-                <TextField id="name" label="Name" value=typed.name autocomplete="name" error=errors.at("name")/>
-                <TextField id="email" label="Email" kind="email" value=typed.email autocomplete="username" required=true
-                    error=errors.at("email")/>
-                <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
-                    hint=PASSWORD_HINT error=errors.at("password")/>
-                <button class="button" data-kind="primary">"Create administrator"</button>
-            </form>
-        </section>
+    let form = html! {
+        <form method="post" action=links::SETUP class="stack">
+            <FormToken/>{hidden("token", token)}
+            <TextField id="name" label="Name" value=typed.name autocomplete="name" error=errors.at("name")/>
+            <TextField id="email" label="Email" kind="email" value=typed.email autocomplete="username" required=true
+                error=errors.at("email")/>
+            <TextField id="password" label="Password" kind="password" autocomplete="new-password" required=true
+                hint=PASSWORD_HINT error=errors.at("password")/>
+            <button class="button" data-kind="primary">"Create administrator"</button>
+        </form>
     };
+    let words = "This link works once. You are signed in afterwards and can generate your first credential.";
+    let body = view! { <ErrorSummary errors/>{gate_panel("Create the first administrator", words, form)} };
     Page::new("Set up", body).framed(Frame::Gate).answering(status).with_secret()
 }
 
 /// The page for a link that does not work.
 pub fn unusable() -> Page {
-    message(
-        410,
-        "This setup link does not work any more",
-        "It was used, it is older than 30 minutes, or a restart replaced it. If you have an account, sign in. If not, \
-         restart the server and open the link it prints.",
-        Some((links::SIGN_IN.to_owned(), "Sign in")),
-    )
-    .framed(Frame::Gate)
+    let text = "It was used, it is older than 30 minutes, or a restart replaced it. If you have an account, sign in. If not, \
+                restart the server and open the link it prints.";
+    message(410, "This setup link does not work any more", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
 }

@@ -3,15 +3,9 @@
 use std::time::Duration;
 
 use domain::person::sign_in::wait_words;
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::form::passkey::PasskeyButton;
-use crate::components::layout::FormToken;
-use crate::components::notice::Alert;
-use crate::links;
-use crate::page::{Frame, Page};
 use crate::pages::person::openid::SignInWithProvider;
+use crate::prelude::*;
 
 /// Why a sign-in failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,59 +28,55 @@ pub enum Problem {
 /// The form. `next` is the address after the sign-in. `email` is what the person typed. `passkeys` adds the sign-in
 /// with a passkey.
 pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: bool) -> Page {
-    let status = match problem {
-        None => 200,
-        Some(Problem::Refused | Problem::WrongPasskey | Problem::TooLate) => 422,
-        Some(Problem::Throttled { .. }) => 429,
-        Some(Problem::Unavailable) => 503,
-    };
-    let alert = problem.map(|problem| match problem {
-        Problem::Refused => (
-            "Not signed in",
-            "The email address and the password do not match an account. Check both and try again.".to_owned(),
-        ),
-        Problem::WrongPasskey => (
-            "Not signed in",
-            "This passkey does not match an account here, or took too long. Try again, or use your password."
-                .to_owned(),
-        ),
-        Problem::TooLate => (
-            "Not signed in",
-            "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password."
-                .to_owned(),
+    let say = |status: u16, title: &'static str, text: &str| (status, title, text.to_owned());
+    let refused = |text: &str| say(422, "Not signed in", text);
+    let problem = problem.map(|problem| match problem {
+        Problem::Refused => {
+            refused("The email address and the password do not match an account. Check both and try again.")
+        }
+        Problem::WrongPasskey => {
+            refused("This passkey does not match an account here, or took too long. Try again, or use your password.")
+        }
+        Problem::TooLate => refused(
+            "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password.",
         ),
         Problem::Throttled { retry_after } => {
-            ("Too many failed sign-ins", format!("Wait {}, then try again.", wait_words(retry_after)))
+            say(429, "Too many failed sign-ins", &format!("Wait {}, then try again.", wait_words(retry_after)))
         }
         Problem::Unavailable => {
-            ("Not available right now", "The sign-in could not be checked. Try again in a moment.".to_owned())
+            say(503, "Not available right now", "The sign-in could not be checked. Try again in a moment.")
         }
     });
+    let status = problem.as_ref().map_or(200, |(status, ..)| *status);
     // Not “Sign in with…”, because the password button has that name.
-    let passkey = passkeys.then(|| {
-        view! {
-            <form method="post" action=links::SIGN_IN_WITH_PASSKEY>
-                <FormToken/>
-                <input type="hidden" name="next" value=next.clone()/>
-                <PasskeyButton challenge=links::SIGN_IN_WITH_PASSKEY words="Use a passkey"/>
-            </form>
-        }
-    });
+    let passkey = passkeys.then(|| passkey_form(links::SIGN_IN_WITH_PASSKEY, &next, links::SIGN_IN_WITH_PASSKEY));
+    let form = view! {
+        <form method="post" action=links::SIGN_IN class="stack">
+            <FormToken/>{hidden("next", next.clone())}
+            <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
+            <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
+            <button class="button" data-kind="primary">"Sign in"</button>
+        </form>
+    };
     let body = view! {
-        {alert.map(|(title, text)| view! { <Alert title text/> })}
+        {problem.map(|(_, title, text)| view! { <Alert title text/> })}
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Sign in"</h1>
-            <form method="post" action=links::SIGN_IN class="stack">
-                <FormToken/>
-                <input type="hidden" name="next" value=next.clone()/>
-                <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
-                <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
-                <button class="button" data-kind="primary">"Sign in"</button>
-            </form>
+            {form}
             {passkey}
             <SignInWithProvider next/>
         </section>
         <p class="sub">"Lost access? Run "<code>"countersign admin create"</code>" on the server."</p>
     };
     Page::new("Sign in", body).framed(Frame::Gate).answering(status)
+}
+
+/// The form that signs in with a passkey. Its script gets the challenge from the address `challenge`.
+pub(super) fn passkey_form(action: &'static str, next: &str, challenge: impl Into<String>) -> AnyView {
+    let challenge: String = challenge.into();
+    html! {
+        <form method="post" action=action>
+            <FormToken/>{hidden("next", next)}<PasskeyButton challenge words="Use a passkey"/>
+        </form>
+    }
 }

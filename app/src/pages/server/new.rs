@@ -6,16 +6,9 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::field_error::FieldError;
 use domain::model::server::ScopeDescription;
 use domain::server::ServerDraft;
-use leptos::prelude::*;
 
-use crate::components::form::field::{Select, TextArea, TextField, options};
-use crate::components::form::form_page::FormPage;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::credential::fields::{LifetimeChoice, read_lifetime};
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// What was typed.
 #[derive(Debug, Clone, Default)]
@@ -58,13 +51,12 @@ impl Typed {
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     signed_in()?;
     let Form { typed, errors, .. } = form;
-    let options = options(&[
+    let options = options([
         ("ES256", "ES256 (recommended)"),
         ("EdDSA", "EdDSA"),
         ("PS256", "PS256, for verifiers that know only RSA"),
         ("RS256", "RS256, for verifiers that know nothing else"),
     ]);
-    let alg = if typed.alg.is_empty() { "ES256".to_owned() } else { typed.alg };
     let fields = view! {
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")/>
         <TextField id="resource" label="Resource" value=typed.resource required=true error=errors.at("resource")
@@ -72,7 +64,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
         <TextArea id="scopes" label="Scopes" value=typed.scopes error=errors.at("scopes") placeholder="docs:read Read the documents."
             hint="One a line, followed by what it allows. The first is what a new credential gets."/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="10 minutes (default)"/>
-        <Select id="alg" label="Signature" options chosen=alg error=errors.at("alg")
+        <Select id="alg" label="Signature" options chosen=typed.alg otherwise="ES256" error=errors.at("alg")
             hint="How its tokens are signed. Its verifier must accept this."/>
     };
     let page =

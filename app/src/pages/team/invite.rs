@@ -2,25 +2,13 @@
 
 use domain::base::id::{InvitationId, TeamId};
 use domain::model::field_error::FieldError;
-use domain::model::person::authority::Role;
 use domain::model::person::team::{Invitation, InvitedRole, Team};
 use domain::person::invitation;
 use domain::person::team;
-use leptos::prelude::*;
 
-use crate::components::form::field::{Select, TextField};
-use crate::components::form::form_page::FormPage;
-use crate::components::form::post_button::{one_of_many, post_button};
-use crate::components::table::table;
-use crate::components::time::Moment;
-use crate::done::Done;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::team::find;
-use crate::pages::team::role::{read_role, role_options, role_word};
-use crate::visit::signed_in;
+use crate::pages::team::role::{read_role, role_choice, role_word};
+use crate::prelude::*;
 
 /// Withdraws an invitation.
 #[server(prefix = "/fn", endpoint = "withdraw_invitation")]
@@ -36,38 +24,23 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
 
 /// Invitations that can still be used. `teams` gives the names of the teams, for a list of several teams.
 pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyView {
-    let rows = invitations
-        .into_iter()
-        .map(|invitation| {
-            let gives = match &invitation.grant {
-                InvitedRole::Administrator => "Administrator".to_owned(),
-                InvitedRole::Team(id, role) => match teams.iter().find(|team| team.id == *id) {
-                    Some(team) => format!("{} of {}", role_word(*role), team.name),
-                    None => role_word(*role).to_owned(),
-                },
-            };
-            let words = one_of_many("Withdraw", format!(" the invitation of {}", invitation.email));
-            let id = invitation.id.to_string();
-            let withdraw = post_button(links::WITHDRAW_INVITATION, [("id", id)], None, true, words);
-            view! {
-                <tr>
-                    <th scope="row">{invitation.email.clone()}<div class="sub">{format!("by {}", invitation.invited_by)}</div></th>
-                    <td data-label="Gives">{gives}</td>
-                    <td data-label="Link works until"><Moment at=invitation.expires_at/></td>
-                    <td class="corner">
-                        {withdraw}
-                    </td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <section class="panel" aria-labelledby="invited">
-            <header><h2 id="invited">"Open invitations"</h2></header>
-            {table(["For", "Gives", "Link works until", ""], rows)}
-        </section>
-    }
-    .into_any()
+    let rows = invitations.into_iter().map(|invitation| {
+        let gives = match &invitation.grant {
+            InvitedRole::Administrator => "Administrator".to_owned(),
+            InvitedRole::Team(id, role) => match teams.iter().find(|team| team.id == *id) {
+                Some(team) => format!("{} of {}", role_word(*role), team.name),
+                None => role_word(*role).to_owned(),
+            },
+        };
+        let words = one_of_many("Withdraw", format!(" the invitation of {}", invitation.email));
+        cells![
+            html! { {invitation.email}{sub(format!("by {}", invitation.invited_by))} },
+            gives,
+            moment(invitation.expires_at),
+            post_button(links::WITHDRAW_INVITATION, [("id", invitation.id.to_string())], None, true, words),
+        ]
+    });
+    panel("invited", "Open invitations", (), table(["For", "Gives", "Link works until", ""], rows))
 }
 
 /// The fields of an invitation, as typed.
@@ -99,7 +72,6 @@ impl Typed {
 pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
-    let chosen = if typed.role.is_empty() { Role::Member.as_str().to_owned() } else { typed.role };
     let verb = "Create invitation";
     let (page, team) = match into {
         Some(id) => {
@@ -109,9 +81,9 @@ pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, Actio
         }
         None => {
             let teams = team::list(&visit.context, visit.authority()?).await?;
-            let mut options = vec![(String::new(), "Choose a team".to_owned())];
-            options.extend(teams.into_iter().map(|team| (team.id.to_string(), team.name)));
-            options.push((ADMINISTRATION.to_owned(), "Everything: an administrator".to_owned()));
+            let teams = teams.into_iter().map(|team| (team.id.to_string(), team.name));
+            let everything = (ADMINISTRATION.to_owned(), "Everything: an administrator".to_owned());
+            let options = options_after("Choose a team", teams.chain([everything]));
             let select = view! {
                 <Select id="team" label="Team" options chosen=typed.team error=errors.at("team")
                     hint="For an administrator the role below means nothing."/>
@@ -123,7 +95,7 @@ pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, Actio
     let fields = view! {
         <TextField id="email" label="Email" kind="email" value=typed.email required=true error=errors.at("email")/>
         {team}
-        <Select id="role" label="Role" options=role_options() chosen error=errors.at("role")/>
+        {role_choice(typed.role, &errors)}
     };
     let page = page.lead("You get a link to hand over. It works once, for seven days, for this address only.");
     Ok(page.panel("Invitation", fields).confirm(visit.must_confirm()).page(errors))

@@ -2,27 +2,17 @@
 
 use domain::base::id::{PersonId, TeamId};
 use domain::person::team::{self, TeamError};
-use leptos::prelude::*;
 
-use crate::components::form::field::Select;
-use crate::components::form::form_page::FormPage;
-use crate::components::layout::FormToken;
-use crate::done::Done;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::team::find;
 use crate::pages::team::role::role_options;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// Removes a person from a team.
 #[server(prefix = "/fn", endpoint = "remove_member")]
 pub async fn remove_member(team: String, person: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
-    let (Some(id), Some(person)) = (TeamId::parse(&team), PersonId::parse(&person)) else {
-        return Err(ActionError::NotFound);
-    };
+    let id = TeamId::parse(&team).ok_or(ActionError::NotFound)?;
+    let person = PersonId::parse(&person).ok_or(ActionError::NotFound)?;
     team::set_role(&visit.context, &visit.actor()?, &id, &person, None).await?;
     // A person who leaves a team can no longer see its page.
     let is_self = visit.viewer()?.id == person && !visit.authority()?.is_administrator();
@@ -39,17 +29,11 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
     let Form { typed: role, errors, .. } = form;
     let chosen = role.unwrap_or_else(|| member.role.as_str().to_owned());
     let remove = view! {
-        <section class="panel" data-tone="danger" aria-labelledby="out">
-            <header><h2 id="out">"Take out of the team"</h2></header>
-            <form method="post" action=links::REMOVE_MEMBER class="body">
-                <FormToken/>
-                <input type="hidden" name="team" value=team.id.to_string()/>
-                <input type="hidden" name="person" value=person.to_string()/>
-                <p class="muted">"They see nothing of it any more. The credentials they made stay the team’s and go on."</p>
-                <div class="row"><button class="button" data-kind="danger">"Take out of the team"</button></div>
-            </form>
-        </section>
+        {hidden("team", team.id.to_string())}{hidden("person", person.to_string())}
+        <p class="muted">"They see nothing of it any more. The credentials they made stay the team’s and go on."</p>
+        <div class="row"><button class="button" data-kind="danger">"Take out of the team"</button></div>
     };
+    let remove = danger_panel("out", "Take out of the team", post_form(links::REMOVE_MEMBER, "body", remove));
     let title = format!("{} in {}", member.name, team.name);
     let page = FormPage::new(title, links::team_member(&team.id, &person), "Save role")
         .back(links::team(&team.id), format!("Back to {}", team.name))

@@ -11,8 +11,7 @@ use domain::base::id::TeamId;
 use domain::model::person::team::Team;
 use domain::person::team;
 
-use crate::error::ActionError;
-use crate::visit::Visit;
+use crate::prelude::*;
 
 /// The team at this address.
 pub(crate) async fn find(visit: &Visit, id: &str) -> Result<Team, ActionError> {

@@ -1,14 +1,6 @@
 //! The form that makes a team.
 
-use leptos::prelude::*;
-
-use crate::components::form::field::TextField;
-use crate::components::form::form_page::FormPage;
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// The form that makes a team.
 pub async fn page(form: Form<String>) -> Result<Page, ActionError> {

@@ -3,7 +3,7 @@
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::{Authority, Role};
 
-use crate::components::chart::counted;
+use crate::prelude::*;
 
 /// The name of a role for people.
 pub fn role_word(role: Role) -> &'static str {
@@ -16,13 +16,17 @@ pub fn role_word(role: Role) -> &'static str {
 
 /// The roles to choose from, the weakest first.
 pub fn role_options() -> Vec<(String, String)> {
-    [
-        (Role::Viewer, "Viewer: looks"),
-        (Role::Member, "Member: generates, rotates, revokes"),
-        (Role::Manager, "Manager: everything in the team"),
-    ]
-    .map(|(role, words)| (role.as_str().to_owned(), words.to_owned()))
-    .into()
+    options([
+        (Role::Viewer.as_str(), "Viewer: looks"),
+        (Role::Member.as_str(), "Member: generates, rotates, revokes"),
+        (Role::Manager.as_str(), "Manager: everything in the team"),
+    ])
+}
+
+/// The choice of a role for a person who has none yet.
+pub fn role_choice(chosen: String, errors: &Errors) -> AnyView {
+    let otherwise = Role::Member.as_str();
+    html! { <Select id="role" label="Role" options=role_options() chosen otherwise error=errors.at("role")/> }
 }
 
 /// Reads the choice of a role.
@@ -33,7 +37,7 @@ pub fn read_role(word: &str) -> Result<Role, FieldError> {
 /// A person in a few words: "administrator", or the number of their teams.
 pub fn membership_words(authority: &Authority) -> String {
     match authority {
-        Authority::Person { roles, .. } => counted(i64::try_from(roles.len()).unwrap_or(i64::MAX), "team", "teams"),
+        Authority::Person { roles, .. } => counted(roles.len(), "team", "teams"),
         Authority::Everything | Authority::Team(_) => "Administrator".to_owned(),
     }
 }

@@ -5,21 +5,11 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::layout::FormToken;
-use crate::components::notice::{ErrorSummary, Receipt};
-use crate::components::table::table;
-use crate::done::{Done, On};
-use crate::error::ActionError;
-use crate::form::Form;
-use crate::links;
-use crate::page::Page;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
-use crate::visit::{Visit, signed_in};
+use crate::prelude::*;
 
 /// Removes a team. The team must own nothing.
 #[server(prefix = "/fn", endpoint = "remove_team")]
@@ -42,50 +32,28 @@ pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) ->
     let status = errors.status();
     let title = team.name.clone();
     let rename = manages.then(|| {
-        let action = links::rename_team(&team.id);
-        view! {
-            <section class="panel" aria-labelledby="rename">
-                <header><h2 id="rename">"Name of the team"</h2></header>
-                <form method="post" action=action class="body">
-                    <FormToken/>
-                    <TextField id="name" label="Name" value=name.unwrap_or_else(|| team.name.clone()) required=true
-                        error=errors.at("name")/>
-                    <div class="row"><button class="button">"Save name"</button></div>
-                </form>
-            </section>
-        }
+        let value = name.unwrap_or_else(|| team.name.clone());
+        let fields = view! {
+            <TextField id="name" label="Name" value required=true error=errors.at("name")/>
+            {submit(None, "Save name")}
+        };
+        panel("rename", "Name of the team", (), post_form(links::rename_team(&team.id), "body", fields))
     });
     let remove = (administers && team.id != TeamId::first()).then(|| {
-        view! {
-            <section class="panel" aria-labelledby="remove">
-                <header><h2 id="remove">"Remove the team"</h2></header>
-                <form method="post" action=links::REMOVE_TEAM class="body">
-                    <FormToken/>
-                    <input type="hidden" name="team" value=team.id.to_string()/>
-                    <p class="muted">"Only while it owns no credential: revoked ones count too, their history is the team’s."</p>
-                    <div class="row"><button class="button">"Remove team"</button></div>
-                </form>
-            </section>
-        }
+        let fields = view! {
+            {hidden("team", team.id.to_string())}
+            <p class="muted">"Only while it owns no credential: revoked ones count too, their history is the team’s."</p>
+            {submit(None, "Remove team")}
+        };
+        panel("remove", "Remove the team", (), post_form(links::REMOVE_TEAM, "body", fields))
     });
-    let invite = manages.then(|| {
-        view! { <a class="button" data-kind="primary" href=links::invite_to_team(&team.id)>"Invite a person"</a> }
-    });
+    let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Invite a person"));
+    let credentials = html! { <a href=links::credentials_of_team(&team.id)>"See its credentials"</a> };
     let body = view! {
         <ErrorSummary errors=errors.clone()/>
         <Receipt on=On::Team done/>
-        <div class="head">
-            <div>
-                <a href=links::TEAMS>"Back to the teams"</a>
-                <h1>{team.name.clone()}</h1>
-                <p><a href=links::credentials_of_team(&team.id)>"See its credentials"</a></p>
-            </div>
-            {invite}
-        </div>
-        <section class="panel" aria-labelledby="people">
-            <header><h2 id="people">"People"</h2></header>
-            {people(&visit, &team, members, manages)}
-        </section>
+        {head((links::TEAMS, "Back to the teams"), title.clone(), credentials, invite)}
+        {panel("people", "People", (), people(&visit, &team, members, manages))}
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
         <div class="split">{rename}{remove}</div>
     };
@@ -94,29 +62,17 @@ pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) ->
 
 fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> AnyView {
     if members.is_empty() {
-        return view! {
-            <div class="body"><p>"Nobody is in this team yet. Administrators see its credentials all the same."</p></div>
-        }
-        .into_any();
+        return empty("Nobody is in this team yet. Administrators see its credentials all the same.");
     }
     let own = visit.viewer.as_ref().map(|viewer| viewer.id.clone());
-    let rows = members
-        .into_iter()
-        .map(|member| {
-            let change = manages.then(|| {
-                let href = links::team_member(&team.id, &member.person);
-                view! { <a class="button" data-size="small" href=href>"Change"<span class="vh">{format!(" {}", member.name)}</span></a> }
-            });
-            let you = (own.as_ref() == Some(&member.person)).then_some(" (you)");
-            let disabled = member.disabled.then(|| view! { " "<span class="chip" data-tone="warn">"Disabled"</span> });
-            view! {
-                <tr>
-                    <th scope="row">{member.name}{you}<div class="sub">{member.email}</div></th>
-                    <td data-label="Role">{role_word(member.role)}{disabled}</td>
-                    <td class="corner">{change}</td>
-                </tr>
-            }
-        })
-        .collect_view();
+    let rows = members.into_iter().map(|member| {
+        let change = manages.then(|| {
+            let words = one_of_many("Change", format!(" {}", member.name));
+            small_link(links::team_member(&team.id, &member.person), words)
+        });
+        let you = (own.as_ref() == Some(&member.person)).then_some(" (you)");
+        let disabled = member.disabled.then(|| view! { " "{chip("Disabled", "warn")} });
+        cells![html! { {member.name}{you}{sub(member.email)} }, html! { {role_word(member.role)}{disabled} }, change,]
+    });
     table(["Name", "Role", ""], rows)
 }

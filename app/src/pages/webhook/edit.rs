@@ -3,19 +3,10 @@
 use domain::model::webhook::{EventKind, Webhook};
 use domain::webhook::secret::SigningSecret;
 use domain::webhook::{self, WebhookDraft};
-use leptos::prelude::*;
 
-use crate::components::form::field::TextField;
-use crate::components::form::form_page::FormPage;
-use crate::components::reveal::{Reveal, shown_once};
-use crate::components::time::Moment;
-use crate::error::ActionError;
-use crate::form::{Errors, Form};
-use crate::links;
-use crate::page::Page;
 use crate::pages::webhook::list::words;
 use crate::pages::webhook::show::{find, read_id};
-use crate::visit::signed_in;
+use crate::prelude::*;
 
 /// What was typed.
 #[derive(Debug, Clone)]
@@ -47,31 +38,19 @@ impl Typed {
 }
 
 fn fields(typed: Typed, errors: &Errors) -> AnyView {
-    let choices = EventKind::ALL
-        .into_iter()
-        .map(|kind| {
-            let (word, when) = words(kind);
-            let checked = typed.events.iter().any(|name| name == kind.as_str());
-            view! {
-                <label class="choice">
-                    <input type="checkbox" name="event" value=kind.as_str() checked=checked/>
-                    <span>{word}</span><span class="hint">{when}</span>
-                </label>
-            }
-        })
-        .collect_view();
-    view! {
+    let events = EventKind::ALL.map(|kind| {
+        let (word, when) = words(kind);
+        let checked = typed.events.iter().any(|name| name == kind.as_str());
+        let words = view! { <span>{word}</span><span class="hint">{when}</span> };
+        choice("checkbox", "event", kind.as_str(), checked, words)
+    });
+    html! {
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")
             hint="What receives the messages, such as the on-call channel."/>
         <TextField id="url" label="Address" value=typed.url required=true error=errors.at("url")
             hint="Messages are sent there by POST: https://alerts.example.com/hook. It is kept encrypted."/>
-        <fieldset class="stack" id="events">
-            <legend>"Events"</legend>
-            <div>{choices}</div>
-            {errors.at("events").map(|error| view! { <p class="error">{error}</p> })}
-        </fieldset>
+        {choices("events", "Events", None, events, errors.at("events"))}
     }
-    .into_any()
 }
 
 /// The form that adds a webhook.
@@ -125,7 +104,7 @@ pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
 /// Shows the signing secret. This answer is the only place where it appears.
 pub fn reveal(webhook: &Webhook, secret: &SigningSecret) -> Page {
     let (title, old) = match webhook.previous_until {
-        Some(at) => ("Save your new signing secret", Some(view! { " The one before signs too until "<Moment at/>"." })),
+        Some(at) => ("Save your new signing secret", Some(view! { " The one before signs too until "{moment(at)}"." })),
         None => ("Save your signing secret", None),
     };
     let checks = view! { <p class="muted">"The receiver checks each message with it; the webhook’s page has programs for that."</p> };

@@ -4,24 +4,10 @@ use domain::base::clock::Timestamp;
 use domain::base::id::{DeliveryId, WebhookId};
 use domain::model::webhook::Webhook;
 use domain::webhook::{self, Delivery, sender};
-use leptos::prelude::*;
 
-use crate::components::chart::counted;
-use crate::components::form::form_page::FormPage;
-use crate::components::form::post_button::post_button;
-use crate::components::icon::{Drawing, Icon};
-use crate::components::notice::{Alert, DoneNotice};
-use crate::components::snippet::Texts;
-use crate::components::table::table;
-use crate::components::time::{Moment, MomentOr};
-use crate::done::{Done, On};
-use crate::error::ActionError;
-use crate::form::Errors;
-use crate::links;
-use crate::page::Page;
-use crate::pages::webhook::list::{State, summary};
+use crate::pages::webhook::list::{state, summary};
+use crate::prelude::*;
 use crate::snippets;
-use crate::visit::{Visit, signed_in};
 
 /// Maximum number of deliveries on the page.
 const SHOWN: u16 = 50;
@@ -93,22 +79,17 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
     let body = view! {
         {Done::read(On::Webhook, done).map(|done| receipt(done, test))}
         {condition(&webhook, waiting)}
-        <div class="head">
-            <div>
-                <a href=links::WEBHOOKS>"Back to the list"</a><h1>{webhook.name.clone()}</h1>
-            </div>
-            {actions(&webhook)}
-        </div>
+        {head((links::WEBHOOKS, "Back to the list"), webhook.name.clone(), (), actions(&webhook))}
         <dl class="panel facts">
-            <div><dt>"State"</dt><dd><State webhook=webhook.clone()/></dd></div>
+            <div><dt>"State"</dt><dd>{state(&webhook)}</dd></div>
             <div><dt>"Sends to"</dt><dd>{webhook.host.clone()}</dd></div>
             <div><dt>"Events"</dt><dd>{summary(&webhook.events)}</dd></div>
-            <div><dt>"Added"</dt><dd><Moment at=webhook.created_at/>{format!(" by {}", webhook.created_by)}</dd></div>
-            <div><dt>"Signing secret made"</dt><dd><Moment at=webhook.secret_made_at/></dd></div>
-            {old_secret.map(|at| view! { <div><dt>"The one before signs too"</dt><dd>"until "<Moment at/></dd></div> })}
+            <div><dt>"Added"</dt><dd>{moment(webhook.created_at)}{format!(" by {}", webhook.created_by)}</dd></div>
+            <div><dt>"Signing secret made"</dt><dd>{moment(webhook.secret_made_at)}</dd></div>
+            {old_secret.map(|at| view! { <div><dt>"The one before signs too"</dt><dd>"until "{moment(at)}</dd></div> })}
             <div><dt>"Waiting"</dt><dd>{counted(waiting, "delivery", "deliveries")}</dd></div>
         </dl>
-        <Deliveries id deliveries paused={webhook.paused_at.is_some()} now=visit.now()/>
+        {deliveries_panel(&id, deliveries, webhook.paused_at.is_some(), visit.now())}
         <Texts title="Verify the signature" about="With the signing secret, before anything is believed.".to_owned()
             texts=snippets::webhook_verification()/>
     };
@@ -125,12 +106,12 @@ fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
             }
             Some(test) => {
                 let text = test.last_problem.clone().unwrap_or_else(|| "There is no answer yet.".to_owned());
-                return view! { <Alert title="The test did not arrive" text/> }.into_any();
+                return html! { <Alert title="The test did not arrive" text/> };
             }
             None => return ().into_any(),
         }
     }
-    view! { <DoneNotice text/> }.into_any()
+    html! { <DoneNotice text/> }
 }
 
 /// The problem of the webhook, if any.
@@ -138,30 +119,20 @@ fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
     if let Some(at) = webhook.paused_at {
         let why =
             if webhook.gone_at.is_some() { "The receiver answered 410 Gone: it wants nothing more. " } else { "" };
-        return view! {
-            <div class="notice" data-tone="warn">
-                <Drawing icon=Icon::Warning/>
-                <div><p>
-                    <b>"Paused "<Moment at/>". "</b>{why}
-                    "What happens meanwhile is not sent, also not after it is resumed. What waited before is sent then."
-                </p></div>
-            </div>
-        }
-        .into_any();
+        let words = view! {
+            <p>
+                <b>"Paused "{moment(at)}". "</b>{why}
+                "What happens meanwhile is not sent, also not after it is resumed. What waited before is sent then."
+            </p>
+        };
+        return notice("warn", words);
     }
     let Some(since) = webhook.failing_since else { return ().into_any() };
     let problem = webhook.last_problem.clone().unwrap_or_default();
-    let waiting = (waiting > 0).then(|| {
-        let deliveries = counted(waiting, "delivery waits", "deliveries wait");
-        format!(" {deliveries} for the next attempt.")
-    });
-    view! {
-        <div class="notice" data-tone="danger">
-            <Drawing icon=Icon::Warning/>
-            <div><p><b>"Nothing has arrived since "<Moment at=since/>". "</b>"Last problem: "{problem}{waiting}</p></div>
-        </div>
-    }
-    .into_any()
+    let waiting = (waiting > 0)
+        .then(|| format!(" {} for the next attempt.", counted(waiting, "delivery waits", "deliveries wait")));
+    let since = view! { <b>"Nothing has arrived since "{moment(since)}". "</b> };
+    notice("danger", view! { <p>{since}"Last problem: "{problem}{waiting}</p> })
 }
 
 fn actions(webhook: &Webhook) -> AnyView {
@@ -172,36 +143,29 @@ fn actions(webhook: &Webhook) -> AnyView {
     let button = |action: &'static str, word: &'static str, kind: Option<&'static str>| {
         post_button(action, [("id", webhook.id.to_string())], kind, false, word)
     };
-    view! {
+    html! {
         <div class="row">
             {button(links::TEST_WEBHOOK, "Send test", Some("primary"))}
-            <a class="button" href=links::edit_webhook(&webhook.id)>"Edit"</a>
+            {button_link(links::edit_webhook(&webhook.id), "Edit")}
             {button(function, word, None)}
-            <a class="button" href=links::webhook_secret(&webhook.id)>"Replace signing secret"</a>
-            <a class="button" href=links::remove_webhook(&webhook.id)>"Remove"</a>
+            {button_link(links::webhook_secret(&webhook.id), "Replace signing secret")}
+            {button_link(links::remove_webhook(&webhook.id), "Remove")}
         </div>
     }
-    .into_any()
 }
 
-#[component]
-fn Deliveries(id: WebhookId, deliveries: Vec<Delivery>, paused: bool, now: Timestamp) -> AnyView {
-    let rows = deliveries.into_iter().map(|delivery| row(&id, delivery, paused, now)).collect_view();
-    let table = if rows.is_empty() {
-        view! { <div class="body"><p class="muted">"Nothing was sent yet."</p></div> }.into_any()
+fn deliveries_panel(id: &WebhookId, deliveries: Vec<Delivery>, paused: bool, now: Timestamp) -> AnyView {
+    let list = if deliveries.is_empty() {
+        html! { <div class="body"><p class="muted">"Nothing was sent yet."</p></div> }
     } else {
-        table(["Event", "When", "Attempts", "Outcome", "Next attempt", ""], rows)
+        let columns = ["Event", "When", "Attempts", "Outcome", "Next attempt"].map(Column::from);
+        let rows = deliveries.into_iter().map(|delivery| row(id, delivery, paused, now));
+        table(columns.into_iter().chain([Column::buttons_inline()]), rows)
     };
-    view! {
-        <section class="panel" aria-labelledby="deliveries">
-            <header><h2 id="deliveries">"Deliveries"</h2><span class="muted">"The newest 50; kept for 30 days"</span></header>
-            {table}
-        </section>
-    }
-    .into_any()
+    panel("deliveries", "Deliveries", muted("The newest 50; kept for 30 days"), list)
 }
 
-fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> AnyView {
+fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> Vec<AnyView> {
     let (word, tone) = match (delivery.delivered_at, delivery.next_attempt_at) {
         (Some(_), _) => ("Delivered", "ok"),
         (None, Some(_)) if delivery.last_attempt_at.is_some() => ("Failed, waiting", "warn"),
@@ -210,33 +174,20 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> AnyV
     };
     let detail = delivery.last_problem.or_else(|| delivery.last_status.map(|status| format!("It answered {status}.")));
     let next = match delivery.next_attempt_at {
-        Some(_) if paused => view! { <span class="muted">"When resumed"</span> }.into_any(),
-        Some(at) if at <= now => view! { <span>"Now"</span> }.into_any(),
-        at => view! { <MomentOr at otherwise="None"/> }.into_any(),
+        Some(_) if paused => muted("When resumed"),
+        Some(at) if at <= now => html! { <span>"Now"</span> },
+        at => moment_or(at, "None"),
     };
     let again = if delivery.next_attempt_at.is_some() { "Send now" } else { "Send again" };
-    let form = (!paused).then(|| {
-        post_button(
-            links::SEND_DELIVERY_AGAIN,
-            [("id", id.to_string()), ("delivery", delivery.id.to_string())],
-            None,
-            true,
-            again,
-        )
-    });
-    view! {
-        <tr>
-            <th scope="row">{delivery.event}<div class="sub">{delivery.subject}</div></th>
-            <td data-label="When"><Moment at=delivery.created_at/></td>
-            <td data-label="Attempts"><span>{delivery.attempts}</span></td>
-            <td data-label="Outcome">
-                <span class="chip" data-tone=tone>{word}</span>{detail.map(|text| view! { <div class="sub">{text}</div> })}
-            </td>
-            <td data-label="Next attempt">{next}</td>
-            <td>{form}</td>
-        </tr>
-    }
-    .into_any()
+    let ids = [("id", id.to_string()), ("delivery", delivery.id.to_string())];
+    cells![
+        html! { {delivery.event}{sub(delivery.subject)} },
+        moment(delivery.created_at),
+        html! { <span>{delivery.attempts}</span> },
+        html! { {chip(word, tone)}{detail.map(sub)} },
+        next,
+        (!paused).then(|| post_button(links::SEND_DELIVERY_AGAIN, ids, None, true, again)),
+    ]
 }
 
 /// The page that asks before a webhook is removed.

@@ -19,7 +19,7 @@ use crate::http::fields::Fields;
 /// When the last proof is too old, asks for a passkey, or for the password. With the password, a person who has a
 /// second factor also types a code.
 pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
-    if visit.is_fresh() {
+    if !visit.must_confirm() {
         return Ok(());
     }
     let (person, actor) = viewer(visit).await?;
