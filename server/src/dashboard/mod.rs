@@ -1,6 +1,6 @@
-//! The HTTP side of the dashboard: who is signed in, which forms are valid, and one folder per topic with its pages and
-//! forms. A module has the name of the page that it answers with. The handler of a form is in the module of the form's
-//! page.
+//! The HTTP side of the dashboard: who is signed in, which forms are valid, and one module per room with its pages and
+//! forms. `routes.rs` turns the functions of the rooms into handlers. The page of a form that was not sent yet has no
+//! function here if it needs no fields.
 
 pub mod assets;
 pub mod audit;

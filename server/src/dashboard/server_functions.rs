@@ -41,7 +41,7 @@ pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> R
     match (failed, from_form) {
         (true, true) => {
             let error = ActionError::de(body);
-            respond(visit, async || Ok(message::of_error(error))).await
+            respond(visit, async { Ok(message::of_error(error)) }).await
         }
         (true, false) => {
             let status = error::action_status(&ActionError::de(body.clone()));

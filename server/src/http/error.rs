@@ -13,10 +13,20 @@ use crate::http::body::BodyError;
 pub fn plain(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or("Error");
     let mut response = (status, Json(json!({ "error": reason }))).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
+    retry_if_unavailable(&mut response);
     response
+}
+
+/// Tells the client to wait this number of seconds before the next request.
+pub fn retry_after(response: &mut Response, seconds: u64) {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+}
+
+/// Tells the client to come back soon, if the answer is 503.
+pub fn retry_if_unavailable(response: &mut Response) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        retry_after(response, 1);
+    }
 }
 
 impl BodyError {
@@ -69,8 +79,6 @@ pub fn oauth_with_status(status: StatusCode, error: &OAuthError, basic: bool) ->
     if basic && status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mcp-oauth\""));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
+    retry_if_unavailable(&mut response);
     response
 }

@@ -8,11 +8,11 @@ use domain::crypto::password::Password;
 use domain::model::actor::Actor;
 use domain::model::field_error::FieldError;
 use domain::model::person::Person;
-use domain::person;
-use domain::person::sign_in::{self, ConfirmationProof, SignInError};
+use domain::person::passkey::PasskeyAnswer;
+use domain::person::sign_in::{ConfirmationProof, SignInError};
+use domain::person::{self, sign_in};
 use tower_sessions::Session;
 
-use crate::dashboard::auth::passkey_answer;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::http::fields::Fields;
 
@@ -23,7 +23,7 @@ pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fie
         return Ok(());
     }
     let (person, actor) = viewer(visit).await?;
-    let proof = match passkey_answer::read(fields) {
+    let proof = match passkey_answer(fields) {
         Some(answer) => ConfirmationProof::Passkey(answer),
         None => typed(&person, fields).map_err(Refused::Unconfirmed)?,
     };
@@ -64,4 +64,10 @@ pub async fn viewer(visit: &Visit) -> Result<(Person, Actor), ActionError> {
     let actor = visit.actor()?;
     let found = person::find(&visit.context, &visit.viewer()?.id).await?;
     Ok((found.ok_or(ActionError::SignedOut)?, actor))
+}
+
+/// The passkey's answer that the browser sent, if any.
+pub fn passkey_answer(fields: &Fields) -> Option<PasskeyAnswer> {
+    let credential = fields.get("passkey_answer");
+    (!credential.is_empty()).then(|| PasskeyAnswer { state: fields.get("passkey_state"), credential })
 }

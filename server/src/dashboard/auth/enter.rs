@@ -94,7 +94,7 @@ async fn check(
 ) -> Result<Request, Response> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
-        return Err(respond(visit.clone(), async || Ok(message::form_refused())).await);
+        return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await);
     }
     if permission != Permission::Anybody && visit.viewer.is_none() {
         return Err(to_sign_in(request.method(), request.headers(), request.uri()));
@@ -109,7 +109,7 @@ async fn check(
     let (mut head, body) = request.into_parts();
     let body = match body::read(body, LIMIT).await {
         Ok(body) => body,
-        Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async || Ok(message::too_large())).await),
+        Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async { Ok(message::too_large()) }).await),
         Err(error) => return Err(error.into_response()),
     };
     let fields = Fields::parse(&body);
@@ -118,7 +118,7 @@ async fn check(
         if head.uri.path() == AUTHORIZE_PATH && visit.viewer.is_none() {
             return Err(sign_in_for_request(&fields.get("request")));
         }
-        return Err(respond(visit.clone(), async || Ok(message::form_refused())).await);
+        return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await);
     }
     head.extensions.insert(fields);
     Ok(Request::from_parts(head, Body::from(body)))

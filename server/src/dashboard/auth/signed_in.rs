@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use app::visit::Viewer;
+use app::visit::{Viewer, Visit};
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId};
 use domain::context::Context;
@@ -34,27 +34,22 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// A person who just proved who they are.
-    pub fn new(context: &Context, person: &Person, address: Option<IpAddr>, agent: Option<String>) -> Self {
-        let now = context.now().millis();
+    pub fn new(visit: &Visit, person: &Person) -> Self {
+        let now = visit.now().millis();
         Self {
-            session: SessionId::generate(context.random.as_ref()).to_string(),
+            session: SessionId::generate(visit.context.random.as_ref()).to_string(),
             person: person.id.to_string(),
             started_at: now,
             proved_at: now,
             password_of: person.password_changed_at.millis(),
-            address,
-            agent: agent.map(|agent| agent.chars().take(256).collect()),
+            address: visit.address,
+            agent: visit.agent.as_ref().map(|agent| agent.chars().take(256).collect()),
         }
     }
 
     /// A person whom an OpenID provider identified. The first sensitive action asks for their password.
-    pub fn without_password(
-        context: &Context,
-        person: &Person,
-        address: Option<IpAddr>,
-        agent: Option<String>,
-    ) -> Self {
-        Self { proved_at: 0, ..Self::new(context, person, address, agent) }
+    pub fn without_password(visit: &Visit, person: &Person) -> Self {
+        Self { proved_at: 0, ..Self::new(visit, person) }
     }
 
     /// Reads the content of a session.

@@ -1,12 +1,10 @@
-//! The audit log as a file. It is written while it is read. So a long log needs no memory, and the download begins at
-//! once.
+//! The audit log, and the audit log as a file. The file is written while it is read. So a long log needs no memory, and
+//! the download begins at once.
 
 use app::error::ActionError;
 use app::form::{Form, Refused};
 use app::pages::audit::activity::{self, ActivityQuery};
-use app::visit::Visit;
 use axum::body::{Body, Bytes};
-use axum::extract::Extension;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::audit;
@@ -17,33 +15,34 @@ use domain::person::authority;
 use futures::stream;
 
 use crate::audit_export::Format;
-use crate::dashboard::respond::{Query, refuse, respond};
+use crate::dashboard::respond::{PageResult, refuse};
 use crate::dashboard::submit::Submission;
-use crate::http::fields::Fields;
+use crate::http::fields::{Fields, read};
 
 const PAGE: u16 = 500;
 
+/// `GET /activity`
+pub async fn activity(fields: Fields) -> PageResult {
+    activity::page(query_of(&fields), fields.find("verify").is_some()).await
+}
+
 /// `GET /activity/export`: the form of the export.
-pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    let query = query_of(&fields);
-    respond(visit, || activity::export_page(Form::new(query))).await
+pub async fn export_form(fields: Fields) -> PageResult {
+    activity::export_page(Form::new(of_all_pages(&fields))).await
 }
 
 /// The filter in the fields.
 fn query_of(fields: &Fields) -> ActivityQuery {
-    ActivityQuery {
-        actor: fields.get("actor"),
-        action: fields.get("action"),
-        target: fields.get("target"),
-        from: fields.get("from"),
-        to: fields.get("to"),
-        before: String::new(),
-    }
+    read!(fields => ActivityQuery { actor, action, target, from, to, before })
+}
+
+fn of_all_pages(fields: &Fields) -> ActivityQuery {
+    ActivityQuery { before: String::new(), ..query_of(fields) }
 }
 
 /// `POST /activity/export`: the entries that the filter of the page shows, newest first.
 pub async fn export(form: Submission) -> Response {
-    let query = query_of(&form.fields);
+    let query = of_all_pages(&form.fields);
     let Some(format) = Format::parse(&form.get("format")) else {
         return refuse(form.visit, ActionError::NotFound).await;
     };

@@ -1,16 +1,14 @@
-//! The forms of the emergency stop. It asks for a confirmation word and not for the password, because an incident must
-//! not wait for a password.
+//! Responding to an incident: leaks, and the emergency stop.
 
 use std::convert::Infallible;
 
 use app::error::ActionError;
 use app::form::{Form, Refused};
-use app::pages::incident::emergency_stop as page;
-use app::pages::incident::emergency_stop::{CONFIRMATION, Typed};
+use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Typed};
+use app::pages::incident::leaks;
 use app::render;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use domain::base::clock::Timestamp;
@@ -23,34 +21,35 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::dashboard::respond::{Query, respond};
+use crate::dashboard::respond::{PageResult, respond};
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::error;
-use crate::http::fields::Fields;
-use crate::state::AppState;
+use crate::http::fields::{Fields, read};
 
-/// `GET /settings/stop`
-pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    let typed = typed(&fields);
-    respond(visit, || page::page(Form::new(typed))).await
+/// `GET /leaks`
+pub async fn leaks(_: Fields) -> PageResult {
+    leaks::page().await
 }
 
-/// Reads the fields of a stop.
+/// `POST /leaks`: the pasted text is answered and not stored.
+pub async fn find_leaks(form: Submission) -> Response {
+    let (text, days) = (form.get("text"), form.get("days"));
+    respond(form.visit, async { leaks::result(text, &days).await }).await
+}
+
+/// `GET /settings/stop`
+pub async fn stop_form(fields: Fields) -> PageResult {
+    page::page(Form::new(typed(&fields))).await
+}
+
 fn typed(fields: &Fields) -> Typed {
-    Typed {
-        team: fields.get("team"),
-        made_by: fields.get("made_by"),
-        server: fields.get("server"),
-        created_before: fields.get("created_before"),
-        means: fields.get("means"),
-        reason: fields.get("reason"),
-        confirmation: fields.get("confirmation"),
-    }
+    read!(fields => Typed { team, made_by, server, created_before, means, reason, confirmation })
 }
 
 /// `POST /settings/stop`: a small stop leads back to the settings. A large stop is answered with a page that grows
-/// while the stop runs.
-pub async fn stop(State(state): State<AppState>, form: Submission) -> Response {
+/// while the stop runs. It asks for a confirmation word and not for the password, because an incident must not wait for
+/// a password.
+pub async fn stop(form: Submission) -> Response {
     let typed = typed(&form.fields);
     let (selection, means, actor, preview) = match prepared(&form, &typed).await {
         Ok(prepared) => prepared,
@@ -58,7 +57,7 @@ pub async fn stop(State(state): State<AppState>, form: Submission) -> Response {
     };
     // The stop reports its progress to the page. It goes on when the page is closed.
     let (told, progress) = mpsc::unbounded_channel();
-    let (context, reason, bite) = (form.context().clone(), typed.reason.clone(), state.stop_bite);
+    let (context, reason, bite) = (form.context().clone(), typed.reason.clone(), form.state.stop_bite);
     let work = tokio::spawn(async move {
         let order = StopRequest { selection: &selection, means, reason: &reason };
         emergency_stop::stop(&context, &actor, &order, bite, |count| {
