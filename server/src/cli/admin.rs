@@ -9,7 +9,7 @@ use domain::person::{self, NewPerson, PersonError, manage};
 
 use super::shared::error::CliError;
 use super::shared::instance;
-use super::shared::operator::operator;
+use super::shared::output::operator;
 use crate::config::Config;
 
 #[derive(Subcommand)]

@@ -8,7 +8,7 @@ use domain::context::Context;
 
 use super::shared::error::CliError;
 use super::shared::instance;
-use super::shared::progress::Progress;
+use super::shared::output::Progress;
 use crate::audit_export::Format;
 use crate::config::Config;
 

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use super::shared::error::CliError;
 use super::shared::instance;
-use super::shared::operator::operator;
-use super::shared::output::{Format, SHOWN_ONCE, line};
+use super::shared::output::{Format, SHOWN_ONCE, line, operator};
 use crate::config::Config;
 
 #[derive(Subcommand)]

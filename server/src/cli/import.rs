@@ -12,8 +12,7 @@ use domain::model::actor::Actor;
 use super::shared::error::CliError;
 use super::shared::files::in_file;
 use super::shared::instance;
-use super::shared::operator::operator;
-use super::shared::progress::Progress;
+use super::shared::output::{Progress, operator};
 use crate::config::Config;
 
 /// Maximum length of a line in bytes. A name, a description and fifty ranges need only a small part of it.
@@ -64,7 +63,7 @@ async fn read_through(
     write: Option<bool>,
     mut progress: impl FnMut(i64),
 ) -> Result<Imported, CliError> {
-    let mut import = Import::begin(context, actor).await.map_err(CliError::failed)?;
+    let mut import = Import::begin(context, actor).await?;
     let mut lines = Lines::open(file)?;
     let (mut total, mut problems) = (Imported::default(), Vec::new());
     loop {

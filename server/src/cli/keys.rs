@@ -13,7 +13,7 @@ use super::shared::arguments::token_algorithm;
 use super::shared::error::CliError;
 use super::shared::instance;
 use super::shared::master_key::NewMasterKey;
-use super::shared::operator::operator;
+use super::shared::output::operator;
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -61,7 +61,7 @@ async fn list(context: &Context) -> Result<(), CliError> {
 
 async fn rotate(context: &Context, algorithm: TokenAlgorithm, emergency: bool) -> Result<(), CliError> {
     let mode = if emergency { RotationMode::Emergency } else { RotationMode::Ordered };
-    let from = key_rotation::rotate(context, &operator(), algorithm, mode).await.map_err(CliError::failed)?;
+    let from = key_rotation::rotate(context, &operator(), algorithm, mode).await?;
     println!("The new {} key signs from {}", algorithm.as_str(), from.rfc3339());
     Ok(())
 }

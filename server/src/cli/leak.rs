@@ -17,7 +17,7 @@ use super::shared::arguments::duration;
 use super::shared::error::CliError;
 use super::shared::files::in_file;
 use super::shared::instance;
-use super::shared::operator::operator;
+use super::shared::output::operator;
 use crate::config::Config;
 use crate::mcp::status_word;
 

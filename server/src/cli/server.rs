@@ -11,7 +11,7 @@ use domain::server::{self, ServerDraft};
 use super::shared::arguments::{duration, token_algorithm};
 use super::shared::error::CliError;
 use super::shared::instance;
-use super::shared::operator::operator;
+use super::shared::output::operator;
 use crate::config::Config;
 
 #[derive(Subcommand)]

@@ -108,7 +108,7 @@ pub async fn add_to_team(form: Submission, person_id: String) -> Response {
     let page = |person_id, form| people::one(person_id, None, form);
     form.run_of(person_id, typed, page, async |form, person_id, typed| {
         role_set(form, &typed.team, person_id).await?;
-        Ok(Answer::Next(Done::PersonRole.at(links::person(&person_id))))
+        Ok(Answer::Next(Done::PersonRole.at(links::person(person_id))))
     })
     .await
 }

@@ -15,12 +15,11 @@ use domain::model::person::authority::Authority;
 use domain::model::person::team::Team;
 use domain::person::team;
 
-use super::new;
+use super::print_new;
 use crate::cli::shared::arguments::{duration, expiry};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::files::read_text;
-use crate::cli::shared::operator::operator;
-use crate::cli::shared::output::NewFormat;
+use crate::cli::shared::output::{NewFormat, operator};
 use crate::config::error::ConfigError;
 
 #[derive(Args)]
@@ -104,7 +103,7 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
         ip_ranges: arguments.allow_ip,
     };
     let generated = generate(context, &operator(), &draft, None).await?;
-    new::print(context, &generated, arguments.format);
+    print_new(context, &generated, arguments.format);
     Ok(())
 }
 
@@ -135,7 +134,7 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
 }
 
 async fn team_named(context: &Context, name: &str) -> Result<TeamId, CliError> {
-    let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;
+    let teams = team::list(context, &Authority::Everything).await?;
     let is_meant = |team: &&Team| team.name.to_lowercase() == name.to_lowercase();
     let found = teams.iter().find(is_meant).map(|team| team.id.clone());
     found.ok_or_else(|| {

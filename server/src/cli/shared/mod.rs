@@ -6,6 +6,4 @@ pub(super) mod files;
 pub(super) mod instance;
 pub(super) mod log;
 pub(super) mod master_key;
-pub(super) mod operator;
 pub(super) mod output;
-pub(super) mod progress;

@@ -12,11 +12,10 @@ use domain::operations::restore::{self, Difference};
 use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use crate::cli::shared::error::CliError;
-use crate::cli::shared::files::{in_file, make_data_folder, make_private, unused_name};
-use crate::cli::shared::instance;
-use crate::cli::shared::operator::operator;
-use crate::cli::shared::progress::Progress;
+use super::shared::error::CliError;
+use super::shared::files::{in_file, make_data_folder, make_private, unused_name};
+use super::shared::instance;
+use super::shared::output::{Progress, operator};
 use crate::config::Config;
 use crate::config::error::ConfigError;
 
@@ -24,7 +23,7 @@ use crate::config::error::ConfigError;
 const MOST_LINES: usize = 50;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     /// The backup
     file: PathBuf,
     /// End again what had ended since the backup
@@ -38,7 +37,7 @@ pub(crate) struct Arguments {
     former: Option<String>,
 }
 
-pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     if !arguments.file.is_file() {
         return Err(ConfigError::new("FILE", format!("{} is not there", arguments.file.display())).into());
     }
@@ -190,8 +189,7 @@ impl Prepared {
     /// Makes the restored database ready to serve. Returns a summary for people.
     async fn finish(self, context: &Context, arguments: &Arguments) -> Result<String, CliError> {
         let Self { proof, difference, was_compared } = self;
-        let sessions = restore::finish(context, &operator(), &difference, arguments.end_again).await;
-        let sessions = sessions.map_err(CliError::failed)?;
+        let sessions = restore::finish(context, &operator(), &difference, arguments.end_again).await?;
         let ended = match (difference.is_empty(), arguments.end_again) {
             (true, _) if !was_compared => {
                 "There was no database to compare with: check what was revoked since the backup."

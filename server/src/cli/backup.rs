@@ -1,24 +1,53 @@
-//! `countersign migrate-to`
+//! `countersign backup` and `migrate-to`
+
+use std::path::PathBuf;
 
 use clap::Args;
 use domain::operations::backup::{self, BackupError};
 use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use crate::cli::shared::error::CliError;
-use crate::cli::shared::instance;
-use crate::cli::shared::progress::Progress;
+use super::shared::error::CliError;
+use super::shared::files::refuse_existing;
+use super::shared::instance;
+use super::shared::output::Progress;
 use crate::config::Config;
 use crate::config::error::ConfigError;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(super) struct Backup {
+    /// The file to write; it must not exist yet
+    file: PathBuf,
+}
+
+pub(super) async fn backup(config: &Config, arguments: &Backup) -> Result<(), CliError> {
+    let file = &arguments.file;
+    refuse_existing("FILE", file)?;
+    let proof = instance::with(config, async |context| {
+        let mut progress = Progress::new();
+        Ok(backup::write(context, file, &mut |table, rows| progress.show(table, rows)).await?)
+    })
+    .await?;
+    println!(
+        "Wrote {} and proved it: the file is whole, {} rows, {} wrapped keys open, {} audit entries are unbroken.\n\
+         Without the master key ({}) it opens nothing: keep both, apart from each other.",
+        file.display(),
+        proof.rows(),
+        proof.opened,
+        proof.entries,
+        config.storage.master_key_file().display()
+    );
+    Ok(())
+}
+
+#[derive(Args)]
+pub(super) struct MigrateTo {
     /// The empty PostgreSQL database: postgres://USER@HOST/DATABASE
     #[arg(env = "COUNTERSIGN_MIGRATE_TO", hide_env_values = true)]
     url: String,
 }
 
-pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(super) async fn migrate_to(config: &Config, arguments: &MigrateTo) -> Result<(), CliError> {
     let url = DatabaseUrl::parse(&arguments.url).map_err(wrong)?;
     if url.file().is_some() {
         return Err(wrong("must be of the form postgres://USER@HOST/DATABASE"));
