@@ -80,10 +80,7 @@ fn file(context: Context, actor: Actor, filter: Filter, format: Format) -> Respo
         }
     });
     let body = Body::from_stream(stream::StreamExt::chain(head, pages));
-    let headers = [
-        (header::CONTENT_TYPE, format.media_type()),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_DISPOSITION, format.disposition()),
-    ];
-    (headers, body).into_response()
+    let (media_type, disposition) = format.headers();
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, disposition)];
+    ([(header::CACHE_CONTROL, "no-store")], headers, body).into_response()
 }

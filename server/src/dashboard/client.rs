@@ -17,6 +17,11 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
+/// Forms that were not sent yet.
+pub use app::pages::client::{
+    edit::form as edit_form, new::form as new_form, personal_tokens::page as tokens, secret::form as secret_form,
+};
+
 /// `GET /apps`
 pub async fn connected_apps(fields: Fields) -> PageResult {
     let query = read!(fields => AppsQuery { after, tokens_after });

@@ -21,6 +21,9 @@ use crate::dashboard::respond::{PageResult, respond};
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, FromFields, read};
 
+/// Forms that were not sent yet.
+pub use app::pages::credential::authenticators::new_key;
+
 /// `GET /credentials`
 pub async fn list(fields: Fields) -> PageResult {
     list::page(read!(fields => CredentialsQuery { q, status, team, sort, after })).await
@@ -128,7 +131,7 @@ pub async fn renew(form: Submission) -> Response {
 }
 
 /// `GET /credentials/{client_id}/rotate`
-pub async fn rotate_form(client_id: String, fields: Fields) -> PageResult {
+pub async fn rotation(client_id: String, fields: Fields) -> PageResult {
     rotate::page(client_id, fields.find("done"), fields.find("again").is_some()).await
 }
 

@@ -1,6 +1,5 @@
 //! The HTTP side of the dashboard: who is signed in, which forms are valid, and one module per room with its pages and
-//! forms. `routes.rs` turns the functions of the rooms into handlers. The page of a form that was not sent yet has no
-//! function here if it needs no fields.
+//! forms. `routes.rs` turns the functions of the rooms into handlers.
 
 pub mod assets;
 pub mod audit;

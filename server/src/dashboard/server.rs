@@ -11,6 +11,9 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
+/// Forms that were not sent yet.
+pub use app::pages::server::new::form as new_form;
+
 /// `GET /servers`
 pub async fn list(_: Fields) -> PageResult {
     list::page().await

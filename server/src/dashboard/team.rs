@@ -17,6 +17,9 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
+/// Forms that were not sent yet.
+pub use app::pages::team::new::page as new_form;
+
 /// `GET /teams`
 pub async fn list(fields: Fields) -> PageResult {
     list::page(fields.find("done")).await

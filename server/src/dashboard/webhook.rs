@@ -11,6 +11,9 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
+/// Forms that were not sent yet.
+pub use app::pages::webhook::edit::{edit as edit_form, new as new_form, secret as secret_form};
+
 /// `GET /settings/webhooks`
 pub async fn list(fields: Fields) -> PageResult {
     list::page(fields.find("done")).await

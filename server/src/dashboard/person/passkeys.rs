@@ -27,6 +27,9 @@ use crate::dashboard::submit::{Answer, Submission};
 use crate::http::error;
 use crate::http::fields::Fields;
 
+/// Forms that were not sent yet.
+pub use app::pages::person::passkeys::remove as remove_form;
+
 /// `GET /login/passkey`: the challenge for a passkey. It is for any person, or for the person at the second step. It
 /// writes nothing.
 pub async fn sign_in_challenge(asked: Submission) -> Response {

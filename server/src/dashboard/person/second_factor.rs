@@ -16,6 +16,9 @@ use crate::dashboard::auth::start_session::Device;
 use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 
+/// Forms that were not sent yet.
+pub use app::pages::person::second_factor::{begin, new_codes as codes_form, remove_app as remove_form};
+
 /// `POST /account/authenticator`: the answer is the only page that shows the secret.
 pub async fn begin_app(form: Submission) -> Response {
     form.run((), page::begin, async |form, ()| {
