@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, any_service};
 use domain::base::id::ClientId;
 use domain::context::Context;
@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::{cors, error};
+use crate::http::{cors, error, text};
 use crate::state::AppState;
 
 /// The extension with which a server announces that machine clients may call it.
@@ -69,7 +69,7 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
     let mut response = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
-        authorized(state, request, next).await
+        authorized(state, request, next).await.unwrap_or_else(|refusal| refusal)
     };
     if let Some(origin) = origin {
         cors::allow(&mut response, origin);
@@ -77,22 +77,15 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
     response
 }
 
-async fn authorized(state: AppState, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ClientAddress>().and_then(|address| address.0);
-    let caller = match authenticate(&state, request.headers(), address).await {
-        Ok(caller) => caller,
-        Err(response) => return response,
-    };
-    let (mut head, body) = request.into_parts();
-    let body = match body::read(body, LIMIT).await {
-        Ok(body) => body,
-        Err(error) => return error.into_response(),
-    };
+async fn authorized(state: AppState, request: Request, next: Next) -> Result<Response, Response> {
+    let address = ClientAddress::found(request.extensions());
+    let caller = authenticate(&state, request.headers(), address.0).await?;
+    let (mut head, body) = body::split(request, LIMIT).await?;
     if let Some(scope) = missing_scope(&body, &caller.scopes) {
-        return insufficient_scope(&state, scope, &caller.scopes);
+        return Err(insufficient_scope(&state, scope, &caller.scopes));
     }
     head.extensions.insert(caller);
-    next.run(Request::from_parts(head, Body::from(body))).await
+    Ok(next.run(Request::from_parts(head, Body::from(body))).await)
 }
 
 /// The caller, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
@@ -246,8 +239,8 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
         .and_then(|head| head.extensions.get::<Caller>())
         .cloned()
         .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))?;
-    let address = head.and_then(|head| head.extensions.get::<ClientAddress>()).and_then(|address| address.0);
-    let agent = head.and_then(|head| head.headers.get(header::USER_AGENT)).and_then(|agent| agent.to_str().ok());
+    let address = head.and_then(|head| ClientAddress::found(&head.extensions).0);
+    let agent = head.and_then(|head| text(&head.headers, header::USER_AGENT));
     let actor = match &caller.subject {
         Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
         // The audit log must not look as if the person made the change themselves.

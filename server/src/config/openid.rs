@@ -29,7 +29,8 @@ pub(crate) struct OpenIdConnect {
     #[arg(long, value_name = "NAME")]
     openid_name: Option<String>,
     /// Whether a first sign-in with OpenID may be connected by a verified email address: true or false
-    #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set, value_parser = boolean)]
+    #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set,
+        value_parser = choice(&[("true", true), ("false", false)]))]
     openid_link_by_email: bool,
     /// The provider that these settings describe, if any.
     #[arg(skip)]
@@ -101,8 +102,4 @@ fn check_issuer(issuer: &str, private_issuers: &[String]) -> Result<(String, Vec
         _ => return Err("must be https"),
     }
     Ok((host.to_owned(), private_hosts))
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    choice(text, &[("true", true), ("false", false)])
 }

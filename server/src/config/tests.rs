@@ -9,7 +9,7 @@ use domain::store::{LedgerDurability, StoreOptions};
 
 use super::Config;
 use super::layers::{Defaults, parse};
-use super::log::LogFormat;
+use super::sections::LogFormat;
 
 /// The defaults, with these values replaced.
 fn with(values: &[(&str, &str)]) -> Result<Config, String> {

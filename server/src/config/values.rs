@@ -43,15 +43,17 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Infallible> {
     Ok(PathBuf::from(text))
 }
 
-/// One of a few words.
-pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        match words.as_slice() {
-            [first @ .., last] if !first.is_empty() => format!("must be {} or {last}", first.join(", ")),
-            _ => format!("must be {}", words.concat()),
-        }
-    })
+/// A parser for one of a few words.
+pub(super) fn choice<T: Copy>(choices: &'static [(&str, T)]) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            match words.as_slice() {
+                [first @ .., last] if !first.is_empty() => format!("must be {} or {last}", first.join(", ")),
+                _ => format!("must be {}", words.concat()),
+            }
+        })
+    }
 }
 
 /// A whole number.

@@ -17,16 +17,12 @@ use server_fn::axum::get_server_fn_service;
 use server_fn::error::FromServerFnError;
 
 use crate::dashboard::respond::respond;
-use crate::http::error;
+use crate::http::{error, text};
 
 /// `GET` or `POST /fn/{name}`
 pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> Response {
     let from_form = request.method() == Method::POST
-        && request
-            .headers()
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.contains("text/html"));
+        && text(request.headers(), header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request.headers_mut().remove(header::REFERER);
     let Some(mut function) = get_server_fn_service(request.uri().path(), request.method().clone()) else {

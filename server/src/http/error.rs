@@ -40,6 +40,12 @@ impl BodyError {
     }
 }
 
+impl From<BodyError> for Response {
+    fn from(error: BodyError) -> Self {
+        plain(error.status())
+    }
+}
+
 /// The status of a server function's error.
 pub fn action_status(error: &ActionError) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::model::token::oauth_error::OAuthError;
 use futures::FutureExt;
 
@@ -166,11 +166,5 @@ fn secure(headers: &mut HeaderMap, https: bool) {
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HeaderValue::from_static("max-age=63072000; includeSubDomains"));
-    }
-}
-
-impl IntoResponse for super::body::BodyError {
-    fn into_response(self) -> Response {
-        error::plain(self.status())
     }
 }

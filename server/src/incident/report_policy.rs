@@ -7,6 +7,8 @@ use domain::crypto::public_key::PublicKey;
 use domain::model::incident::Policy;
 use serde::Deserialize;
 
+use crate::http::text;
+
 /// The policy for reports.
 #[derive(Debug, Clone, Default)]
 pub struct LeakReports {
@@ -46,9 +48,8 @@ pub fn read_github_keys(text: &str) -> Result<Vec<(String, PublicKey)>, String> 
 
 /// Whether GitHub signed this body.
 pub(super) fn is_signed(reports: &LeakReports, headers: &HeaderMap, body: &[u8]) -> bool {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let identifier = header("github-public-key-identifier");
-    let signature = header("github-public-key-signature").and_then(|signature| STANDARD.decode(signature).ok());
+    let identifier = text(headers, "github-public-key-identifier");
+    let signature = text(headers, "github-public-key-signature").and_then(|signature| STANDARD.decode(signature).ok());
     let (Some(identifier), Some(signature)) = (identifier, signature) else { return false };
     reports.github_keys.iter().any(|(name, key)| name == identifier && key.verify_der(body, &signature))
 }

@@ -1,8 +1,8 @@
 //! `POST /mcp/oauth/register`: a client makes itself known (RFC 7591).
 
 use axum::Json;
-use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::client::registration::{RegistrationError, register};
 use domain::error::Fault;
@@ -12,18 +12,14 @@ use serde_json::json;
 
 use crate::http::body::{self, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::error;
+use crate::http::{error, text};
 use crate::state::AppState;
 
 /// Path of the endpoint.
 pub const PATH: &str = "/mcp/oauth/register";
 
 /// The endpoint. It needs no authentication, so the number of registrations per source is limited.
-pub async fn endpoint(
-    State(state): State<AppState>,
-    Extension(address): Extension<ClientAddress>,
-    request: Request,
-) -> Response {
+pub async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
     if request.method() != Method::POST {
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use POST.");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -34,17 +30,15 @@ pub async fn endpoint(
     if let Some(wait) = limits.into_iter().find_map(|limit| limit.count(address.0, now)) {
         let code = "temporarily_unavailable";
         let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, code, "Too many registrations. Wait a little.");
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        error::retry_after(&mut response, wait.as_secs().max(1));
         return response;
     }
-    let (head, body) = request.into_parts();
-    let metadata = match body::read(body, TOKEN_LIMIT).await {
-        Ok(metadata) => metadata,
+    let (head, metadata) = match body::split(request, TOKEN_LIMIT).await {
+        Ok(parts) => parts,
         Err(error) => return refuse(error.status(), "invalid_client_metadata", "The body did not arrive."),
     };
-    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = Origin::new(address.0, text(header::USER_AGENT));
-    let bearer = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+    let origin = Origin::new(address.0, text(&head.headers, header::USER_AGENT));
+    let bearer = text(&head.headers, header::AUTHORIZATION).and_then(|value| value.split_once(' '));
     let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     match register(&state.context, &metadata, bearer, &origin).await {
         Ok(client) => {

@@ -9,7 +9,7 @@ use tracing_subscriber::prelude::*;
 use super::error::CliError;
 use crate::config::Config;
 use crate::config::error::ConfigError;
-use crate::config::log::LogFormat;
+use crate::config::sections::LogFormat;
 use crate::http::request_id::{Line, WithRequestId};
 
 /// Starts the log on standard error. Standard output is for the command's result.

@@ -23,8 +23,8 @@ use crate::dashboard::respond::{refuse, respond};
 use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::cross_site::is_same_origin;
-use crate::http::error;
 use crate::http::fields::Fields;
+use crate::http::{error, text};
 use crate::oauth::AUTHORIZE_PATH;
 use crate::state::AppState;
 
@@ -79,8 +79,8 @@ fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, request: &
         viewer,
         form_token: binding.token(&state.context),
         path: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        address: request.extensions().get::<ClientAddress>().and_then(|address| address.0),
-        agent: headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+        address: ClientAddress::found(request.extensions()).0,
+        agent: text(headers, header::USER_AGENT).map(str::to_owned),
     }
 }
 
@@ -106,11 +106,10 @@ async fn check(
     if safe {
         return Ok(request);
     }
-    let (mut head, body) = request.into_parts();
-    let body = match body::read(body, LIMIT).await {
-        Ok(body) => body,
+    let (mut head, body) = match body::split(request, LIMIT).await {
+        Ok(parts) => parts,
         Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async { Ok(message::too_large()) }).await),
-        Err(error) => return Err(error.into_response()),
+        Err(error) => return Err(error.into()),
     };
     let fields = Fields::parse(&body);
     if !binding.accepts(&state.context, &fields.get("form_token")) {
@@ -154,8 +153,7 @@ async fn permitted(visit: &Visit, permission: Permission, request: &mut Request)
 
 /// Sends people to the sign-in, which leads back. Programs get the status.
 fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
-    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accepts.starts_with("application/json") {
+    if text(headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json")) {
         return error::plain(StatusCode::UNAUTHORIZED);
     }
     let back = uri.path_and_query().map_or(links::OVERVIEW, |target| target.as_str());
