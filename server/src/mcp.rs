@@ -34,7 +34,8 @@ use serde_json::{Value, json};
 
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::{cors, error, text};
+use crate::http::error::{self, unavailable};
+use crate::http::{cors, text};
 use crate::state::AppState;
 
 /// The extension with which a server announces that machine clients may call it.
@@ -103,10 +104,7 @@ async fn authenticate(state: &AppState, headers: &HeaderMap, address: Option<IpA
             tracing::debug!(reason, "a token was refused");
             Err(challenge(state, true))
         }
-        Err(VerifyError::Fault(fault)) => {
-            tracing::error!(%fault, "a token could not be checked");
-            Err(error::plain(StatusCode::SERVICE_UNAVAILABLE))
-        }
+        Err(VerifyError::Fault(fault)) => Err(unavailable!(%fault, "a token could not be checked")),
     }
 }
 

@@ -3,6 +3,7 @@
 mod handler;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use axum::Router;
@@ -24,10 +25,11 @@ use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
 };
+use crate::http::accept::Answers;
 use crate::http::client_address::ClientAddress;
 use crate::http::{error, middleware};
 use crate::incident::leak_reports;
-use crate::oauth::{self, authorize, introspect, jwks, metadata, register, revoke, status, token};
+use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
 use handler::{form, form_of, fresh, fresh_of, page, page_of};
@@ -66,8 +68,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row(token::PATH, Access::OAuth, MethodRouter::new()),
         row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
         row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
-        row("/mcp/oauth/status/{number}", Access::OAuth, get(status::endpoint)),
-        row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
+        row("/mcp/oauth/status/{number}", Access::OAuth, get(metadata::status_list)),
+        row("/mcp/oauth/jwks", Access::OAuth, get(metadata::jwks)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
         // People come here from a client, and may still have to sign in. Pages of other origins never call it.
         row(oauth::AUTHORIZE_PATH, anybody, get(form(authorize::form)).post(form(authorize::decide))),
@@ -209,6 +211,19 @@ impl Service {
         let routes = routes(&state);
         Self { state, routes }
     }
+
+    fn answer(&self, request: Request) -> BoxFuture<'static, Result<Response, Infallible>> {
+        let Self { state, routes } = self.clone();
+        Box::pin(async move {
+            Ok(middleware::wrap(&state, request, |request, address| answer(&state, routes, address, request)).await)
+        })
+    }
+}
+
+impl From<Service> for Answers {
+    fn from(service: Service) -> Self {
+        Self(Arc::new(move |request| service.answer(request)))
+    }
 }
 
 impl tower::Service<Request> for Service {
@@ -221,10 +236,7 @@ impl tower::Service<Request> for Service {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self { state, routes } = self.clone();
-        Box::pin(async move {
-            Ok(middleware::wrap(&state, request, |request, address| answer(&state, routes, address, request)).await)
-        })
+        self.answer(request)
     }
 }
 

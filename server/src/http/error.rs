@@ -17,6 +17,15 @@ pub fn plain(status: StatusCode) -> Response {
     response
 }
 
+/// Logs an internal error, as `tracing::error!` does, and makes the answer: 503, which says nothing about it.
+macro_rules! unavailable {
+    ($($event:tt)*) => {{
+        tracing::error!($($event)*);
+        $crate::http::error::plain(axum::http::StatusCode::SERVICE_UNAVAILABLE)
+    }};
+}
+pub(crate) use unavailable;
+
 /// Tells the client to wait this number of seconds before the next request.
 pub fn retry_after(response: &mut Response, seconds: u64) {
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
+use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
-use crate::http::{error, text};
+use crate::http::text;
 use crate::incident::report_policy::is_signed;
 use crate::state::AppState;
 
@@ -44,10 +45,8 @@ async fn is_known(
     place: Option<&str>,
 ) -> Result<bool, Response> {
     let actor = Actor::system().at(address.0, text(headers, header::USER_AGENT));
-    leak::report(&state.context, &actor, token, place, state.leak_reports.policy).await.map_err(|fault| {
-        tracing::error!(%fault, "a report of a leak could not be served");
-        error::plain(StatusCode::SERVICE_UNAVAILABLE)
-    })
+    let reported = leak::report(&state.context, &actor, token, place, state.leak_reports.policy).await;
+    reported.map_err(|fault| unavailable!(%fault, "a report of a leak could not be served"))
 }
 
 fn wrong(problem: &'static str) -> Response {

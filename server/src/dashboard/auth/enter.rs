@@ -23,8 +23,9 @@ use crate::dashboard::respond::{refuse, respond};
 use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::cross_site::is_same_origin;
+use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
-use crate::http::{error, text};
+use crate::http::text;
 use crate::oauth::AUTHORIZE_PATH;
 use crate::state::AppState;
 
@@ -51,10 +52,7 @@ pub async fn enter(
 ) -> Response {
     let viewer = match SignedIn::viewer(&state.context, &session).await {
         Ok(viewer) => viewer,
-        Err(error) => {
-            tracing::error!(%error, "a session could not be read");
-            return error::plain(StatusCode::SERVICE_UNAVAILABLE);
-        }
+        Err(error) => return unavailable!(%error, "a session could not be read"),
     };
     let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), request.headers(), state.is_https());
     let visit = visit(&state, viewer, &binding, &request);

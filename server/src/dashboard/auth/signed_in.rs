@@ -7,7 +7,6 @@ use app::visit::{Viewer, Visit};
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId};
 use domain::context::Context;
-use domain::error::Fault;
 use domain::model::actor::Actor;
 use domain::model::person::Person;
 use domain::model::person::session::{CookieHash, Session};
@@ -99,8 +98,8 @@ impl SignedIn {
         }
     }
 
-    /// The signed-in person of this session.
-    pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, ViewerError> {
+    /// The signed-in person of this session. An error must never be treated as "not signed in".
+    pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, Error> {
         let Some(signed_in) = session.get::<Self>(KEY).await? else {
             return Ok(None);
         };
@@ -108,10 +107,10 @@ impl SignedIn {
         else {
             return Ok(None);
         };
-        let Some(person) = person::find(context, &id).await?.filter(|person| person.disabled_at.is_none()) else {
-            return Ok(None);
-        };
-        let authority = authority::of(context, &Actor::person(person.id.clone(), person.name.clone())).await?;
+        let person = person::find(context, &id).await.map_err(backend)?;
+        let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
+        let actor = Actor::person(person.id.clone(), person.name.clone());
+        let authority = authority::of(context, &actor).await.map_err(backend)?;
         Ok(Some(Viewer {
             id: person.id,
             name: person.name,
@@ -122,17 +121,6 @@ impl SignedIn {
             factors: person.factors,
         }))
     }
-}
-
-/// Why the signed-in person is not known. This is an internal error. It must never be treated as "not signed in".
-#[derive(Debug, thiserror::Error)]
-pub enum ViewerError {
-    /// The session could not be read.
-    #[error(transparent)]
-    Session(#[from] Error),
-    /// The person could not be read.
-    #[error(transparent)]
-    Fault(#[from] Fault),
 }
 
 /// The hash by which the database finds a cookie.

@@ -1,6 +1,5 @@
 //! Signing a person in: a session under a new cookie, and the token that identifies the browser later.
 
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::base::id::PersonId;
 use domain::model::person::Person;
@@ -9,7 +8,7 @@ use domain::person::sign_in::{self, ShownFactor};
 use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::submit::Submission;
-use crate::http::error;
+use crate::http::error::unavailable;
 
 /// Signs the person in under a new cookie, remembers the browser with the factor that they have just shown, and
 /// redirects to `next`.
@@ -21,8 +20,7 @@ pub async fn enter_as(form: &Submission, person: &Person, shown: ShownFactor, ne
 /// The same for a session that already says how the person proved who they are.
 pub async fn enter_with(form: &Submission, signed_in: &SignedIn, device: Option<Device>, next: &str) -> Response {
     if let Err(error) = signed_in.store(form.context(), &form.session).await {
-        tracing::error!(%error, "a session could not be stored");
-        return error::plain(StatusCode::SERVICE_UNAVAILABLE);
+        return unavailable!(%error, "a session could not be stored");
     }
     let mut response = Redirect::to(next).into_response();
     if let Some(device) = device {

@@ -13,7 +13,7 @@ use domain::base::id::{PasskeyId, PersonId};
 use domain::error::Fault;
 use domain::model::field_error::FieldError;
 use domain::person::passkey::{self, Challenge, ChallengePurpose};
-use domain::person::sign_in::{ShownFactor, SignInError, second_step, sign_in_with_passkey};
+use domain::person::sign_in::{ShownFactor, second_step, sign_in_with_passkey};
 use url::form_urlencoded::Serializer;
 
 use crate::dashboard::auth::confirm::{passkey_answer, viewer};
@@ -21,10 +21,10 @@ use crate::dashboard::auth::return_address::safe_return;
 use crate::dashboard::auth::start_session::{Device, enter_as};
 use crate::dashboard::person::second_factor;
 use crate::dashboard::person::second_step::token;
-use crate::dashboard::person::sign_in::refuse;
+use crate::dashboard::person::sign_in::{problem_of, show};
 use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
-use crate::http::error;
+use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
 
 /// Forms that were not sent yet.
@@ -59,10 +59,7 @@ fn hand_out(challenge: Result<Option<Challenge>, Fault>) -> Response {
     match challenge {
         Ok(Some(challenge)) => Json(challenge).into_response(),
         Ok(None) => error::plain(StatusCode::NOT_FOUND),
-        Err(fault) => {
-            tracing::error!(%fault, "no challenge could be made");
-            error::plain(StatusCode::SERVICE_UNAVAILABLE)
-        }
+        Err(fault) => unavailable!(%fault, "no challenge could be made"),
     }
 }
 
@@ -73,16 +70,9 @@ pub async fn sign_in(form: Submission) -> Response {
     let (address, agent) = (form.visit.address, form.visit.agent.as_deref());
     let problem = match sign_in_with_passkey(form.context(), &answer, address, agent, known.as_deref()).await {
         Ok(person) => return enter_as(&form, &person, ShownFactor::SecondFactor, &next).await,
-        Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
-            Problem::Throttled { retry_after }
-        }
-        Err(SignInError::Fault(fault)) => {
-            tracing::error!(%fault, "a passkey could not be checked");
-            Problem::Unavailable
-        }
-        Err(_) => Problem::WrongPasskey,
+        Err(error) => problem_of(error, Problem::WrongPasskey),
     };
-    refuse(form.visit, next, String::new(), problem).await
+    show(form.visit, next, String::new(), Some(problem)).await
 }
 
 /// `GET /account/passkeys/new`

@@ -13,7 +13,7 @@ use crate::dashboard::auth::confirm::passkey_answer;
 use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{Device, enter_as};
-use crate::dashboard::person::sign_in::refuse;
+use crate::dashboard::person::sign_in::show as page_of_sign_in;
 use crate::dashboard::respond::{self, respond};
 use crate::dashboard::submit::Submission;
 use crate::http::error;
@@ -41,7 +41,7 @@ async fn too_late(visit: Visit, next: &str) -> Response {
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
-    refuse(visit, next, String::new(), sign_in::Problem::TooLate).await
+    page_of_sign_in(visit, next, String::new(), Some(sign_in::Problem::TooLate)).await
 }
 
 /// `POST /login/second-factor`

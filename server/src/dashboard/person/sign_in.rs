@@ -3,7 +3,6 @@
 use app::links;
 use app::pages::person::sign_in::{self as page, Problem};
 use app::visit::Visit;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::crypto::password::Password;
 use domain::person::sign_in::second_step::LIFETIME;
@@ -16,7 +15,7 @@ use crate::dashboard::auth::start_session::{Device, enter_as};
 use crate::dashboard::person::openid;
 use crate::dashboard::respond::{self, respond};
 use crate::dashboard::submit::Submission;
-use crate::http::error;
+use crate::http::error::{self, unavailable};
 
 /// `GET /login`
 pub async fn form(asked: Submission) -> Response {
@@ -46,39 +45,39 @@ pub async fn sign_in(form: Submission) -> Response {
             return response;
         }
         // On this page the form has a password only, no code and no passkey.
-        Err(SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate) => {
-            Problem::Refused
-        }
-        Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
+        Err(error) => problem_of(error, Problem::Refused),
+    };
+    show(form.visit, next, email, Some(problem)).await
+}
+
+/// The problem that the page shows: `refused` for everything that is wrong with the proof.
+pub fn problem_of(error: SignInError, refused: Problem) -> Problem {
+    match error {
+        SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after } => {
             Problem::Throttled { retry_after }
         }
-        Err(SignInError::Fault(fault)) => {
+        SignInError::Fault(fault) => {
             tracing::error!(%fault, "a sign-in could not be checked");
             Problem::Unavailable
         }
-    };
-    refuse(form.visit, next, email, problem).await
+        SignInError::Refused | SignInError::WrongCode | SignInError::WrongPasskey | SignInError::TooLate => refused,
+    }
 }
 
-/// The form again, with its errors.
-pub async fn refuse(visit: Visit, next: String, email: String, problem: Problem) -> Response {
-    let wait = match problem {
-        Problem::Throttled { retry_after } => Some(retry_after.as_secs()),
+/// The form, again with its problem.
+pub async fn show(visit: Visit, next: String, email: String, problem: Option<Problem>) -> Response {
+    let (target, context) = (next.clone(), visit.context.clone());
+    let wait = match &problem {
+        Some(Problem::Throttled { retry_after }) => Some(retry_after.as_secs()),
         _ => None,
     };
-    let mut response = show(visit, next, email, Some(problem)).await;
-    if let Some(seconds) = wait {
-        error::retry_after(&mut response, seconds);
-    }
-    response
-}
-
-async fn show(visit: Visit, next: String, email: String, problem: Option<Problem>) -> Response {
-    let (target, context) = (next.clone(), visit.context.clone());
     let passkeys = passkey::is_possible(&context.settings);
     let mut response = respond(visit, async move { Ok(page::page(next, email, problem, passkeys)) }).await;
     let_sign_in_lead_to(&target, &mut response);
     openid::let_forms_lead_there(&context, &mut response);
+    if let Some(seconds) = wait {
+        error::retry_after(&mut response, seconds);
+    }
     response
 }
 
@@ -90,8 +89,7 @@ pub async fn sign_out(form: Submission) -> Response {
         return respond::refuse(form.visit, fault).await;
     }
     if let Err(error) = form.session.flush().await {
-        tracing::error!(%error, "a session could not be ended");
-        return error::plain(StatusCode::SERVICE_UNAVAILABLE);
+        return unavailable!(%error, "a session could not be ended");
     }
     Redirect::to(links::SIGN_IN).into_response()
 }
