@@ -17,7 +17,7 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
-/// Forms that were not sent yet.
+/// Pages that need no more than the parameters of their path.
 pub use app::pages::client::{
     edit::form as edit_form, new::form as new_form, personal_tokens::page as tokens, secret::form as secret_form,
 };

@@ -21,8 +21,11 @@ use crate::dashboard::respond::{PageResult, respond};
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, FromFields, read};
 
-/// Forms that were not sent yet.
-pub use app::pages::credential::authenticators::new_key;
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::credential::{
+    authenticators::new_key, edit::page as edit_form, stop::disable_page as disable_form,
+    stop::enable_page as enable_form,
+};
 
 /// `GET /credentials`
 pub async fn list(fields: Fields) -> PageResult {
@@ -56,11 +59,6 @@ pub async fn generate(form: Submission) -> Response {
         })
     })
     .await
-}
-
-/// `GET /credentials/{client_id}/edit`
-pub async fn edit_form(client_id: String, _: Fields) -> PageResult {
-    edit::page(client_id).await
 }
 
 /// `POST /credentials/{client_id}/edit`
@@ -187,16 +185,6 @@ async fn rotation_changed(form: &Submission, client_id: &str) -> Result<Answer, 
             Done::CredentialRotationCancelled.at(links::credential(&id))
         }
     }))
-}
-
-/// `GET /credentials/{client_id}/disable`
-pub async fn disable_form(client_id: String, _: Fields) -> PageResult {
-    stop::disable_page(client_id).await
-}
-
-/// `GET /credentials/{client_id}/enable`
-pub async fn enable_form(client_id: String, _: Fields) -> PageResult {
-    stop::enable_page(client_id).await
 }
 
 /// `GET /credentials/{client_id}/revoke`

@@ -26,10 +26,8 @@ use crate::dashboard::submit::{Answer, Submission};
 use crate::http::error;
 use crate::http::fields::{Fields, read};
 
-/// `GET /leaks`
-pub async fn leaks(_: Fields) -> PageResult {
-    leaks::page().await
-}
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::incident::leaks::page as leaks;
 
 /// `POST /leaks`: the pasted text is answered and not stored.
 pub async fn find_leaks(form: Submission) -> Response {

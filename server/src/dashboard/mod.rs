@@ -1,5 +1,6 @@
 //! The HTTP side of the dashboard: who is signed in, which forms are valid, and one module per room with its pages and
-//! forms. `routes.rs` turns the functions of the rooms into handlers.
+//! forms. `routes/handler.rs` turns the functions of the rooms
+//! into handlers.
 
 pub mod assets;
 pub mod audit;

@@ -4,7 +4,6 @@ use app::done::Done;
 use app::error::ActionError;
 use app::form::Form;
 use app::links;
-use app::pages::operations::overview;
 use app::pages::operations::settings::{self, Outcome};
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use axum::response::Response;
@@ -15,10 +14,8 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
-/// `GET /`
-pub async fn overview(_: Fields) -> PageResult {
-    overview::page().await
-}
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::operations::overview::page as overview;
 
 /// `GET /settings`
 pub async fn settings(fields: Fields) -> PageResult {

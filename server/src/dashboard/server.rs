@@ -3,7 +3,7 @@
 use app::done::Done;
 use app::form::Refused;
 use app::links;
-use app::pages::server::{list, new, show};
+use app::pages::server::{new, show};
 use axum::response::Response;
 use domain::server;
 
@@ -11,13 +11,8 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
-/// Forms that were not sent yet.
-pub use app::pages::server::new::form as new_form;
-
-/// `GET /servers`
-pub async fn list(_: Fields) -> PageResult {
-    list::page().await
-}
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::server::{list::page as list, new::form as new_form};
 
 /// `GET /servers/{id}`
 pub async fn show(id: String, fields: Fields) -> PageResult {

@@ -17,8 +17,8 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
-/// Forms that were not sent yet.
-pub use app::pages::team::new::page as new_form;
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::team::{member::page as member, new::page as new_form};
 
 /// `GET /teams`
 pub async fn list(fields: Fields) -> PageResult {
@@ -93,13 +93,8 @@ async fn invited(form: Submission, into: Option<String>) -> Response {
     .await
 }
 
-/// `GET /teams/{team_id}/members/{person_id}`
-pub async fn member((team_id, person_id): (String, String), _: Fields) -> PageResult {
-    member::page(team_id, person_id, Form::default()).await
-}
-
 /// `POST /teams/{team_id}/members/{person_id}`: changes the role.
-pub async fn set_role(form: Submission, (team_id, person_id): (String, String)) -> Response {
+pub async fn set_role(form: Submission, team_id: String, person_id: String) -> Response {
     let outcome = role_set(&form, &team_id, &person_id).await;
     let (outcome, role) = (outcome.map(|()| Done::TeamRole.at(links::team(&team_id))), form.get("role"));
     form.answer(outcome.map(Answer::Next), Some(role), |form| member::page(team_id, person_id, form)).await

@@ -11,8 +11,9 @@ use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 use crate::http::fields::{Fields, read};
 
-/// Forms that were not sent yet.
+/// Pages that need no more than the parameters of their path.
 pub use app::pages::webhook::edit::{edit as edit_form, new as new_form, secret as secret_form};
+pub use app::pages::webhook::show::remove_page as remove_form;
 
 /// `GET /settings/webhooks`
 pub async fn list(fields: Fields) -> PageResult {
@@ -22,11 +23,6 @@ pub async fn list(fields: Fields) -> PageResult {
 /// `GET /settings/webhooks/{id}`
 pub async fn show(id: String, fields: Fields) -> PageResult {
     show::page(id, fields.find("done"), &fields.get("delivery")).await
-}
-
-/// `GET /settings/webhooks/{id}/remove`: asks before the webhook is removed.
-pub async fn remove_form(id: String, _: Fields) -> PageResult {
-    show::remove_page(id).await
 }
 
 fn typed(form: &Submission) -> edit::Typed {

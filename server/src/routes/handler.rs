@@ -1,9 +1,10 @@
-//! Turns the functions of the rooms into handlers of the router. They read what they need from the request, so that a
-//! function gets only the fields, the parameters of the path, and the sender.
+//! Turns the functions of the rooms into handlers of the router. The types of a function's parameters say what it takes
+//! of the request.
 //!
-//! All handlers have one type. The router's code for a handler, and the code that reads a request, are compiled once.
+//! All handlers have one type. So the router's code for a handler, and the code that reads a request, are compiled once.
 
 use std::sync::Arc;
+use std::{mem, vec};
 
 use app::form::Form;
 use axum::RequestExt;
@@ -12,7 +13,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use futures::future::BoxFuture;
-use serde::de::DeserializeOwned;
 
 use crate::dashboard::respond::{PageResult, respond};
 use crate::dashboard::submit::Submission;
@@ -32,19 +32,83 @@ impl axum::handler::Handler<(), AppState> for Handler {
     }
 }
 
-/// What a handler does with the request and with the parameters of its path.
-type Work<P> = dyn Fn(Submission, P) -> BoxFuture<'static, Response> + Send + Sync;
+/// The parts of a request that no parameter has taken yet.
+pub(super) struct Parts {
+    submission: Option<Submission>,
+    path: vec::IntoIter<String>,
+}
 
-fn handler<P: DeserializeOwned + Send + 'static>(work: Arc<Work<P>>) -> Handler {
+/// A type of parameters. None when the request has no such part.
+pub(super) trait Parameter: Sized {
+    fn take(parts: &mut Parts) -> Option<Self>;
+}
+
+/// The next parameter of the path.
+impl Parameter for String {
+    fn take(parts: &mut Parts) -> Option<Self> {
+        parts.path.next()
+    }
+}
+
+/// The fields of the address.
+impl Parameter for Fields {
+    fn take(parts: &mut Parts) -> Option<Self> {
+        Some(mem::take(&mut parts.submission.as_mut()?.fields))
+    }
+}
+
+/// A form that was not sent yet.
+impl<T: Default> Parameter for Form<T> {
+    fn take(_: &mut Parts) -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// Everything except the parameters of the path.
+impl Parameter for Submission {
+    fn take(parts: &mut Parts) -> Option<Self> {
+        parts.submission.take()
+    }
+}
+
+/// A function whose parameters can be taken from a request.
+pub(super) trait Function<Parameters>: Send + Sync + 'static {
+    type Output;
+
+    fn call(&self, parts: &mut Parts) -> Option<BoxFuture<'static, Self::Output>>;
+}
+
+macro_rules! functions {
+    ($(($($parameter:ident)*))*) => {
+        $(impl<F, Work, $($parameter: Parameter),*> Function<($($parameter,)*)> for F
+        where
+            F: Fn($($parameter),*) -> Work + Send + Sync + 'static,
+            Work: Future + Send + 'static,
+        {
+            type Output = Work::Output;
+
+            fn call(&self, _parts: &mut Parts) -> Option<BoxFuture<'static, Work::Output>> {
+                Some(Box::pin(self($($parameter::take(_parts)?),*)))
+            }
+        })*
+    };
+}
+functions! { () (A) (A B) (A B C) }
+
+fn handler(call: impl Fn(&mut Parts) -> Option<BoxFuture<'static, Response>> + Send + Sync + 'static) -> Handler {
+    boxed(Arc::new(call))
+}
+
+fn boxed(call: Arc<dyn Fn(&mut Parts) -> Option<BoxFuture<'static, Response>> + Send + Sync>) -> Handler {
     Handler(Arc::new(move |mut request, state| {
-        let work = Arc::clone(&work);
+        let call = Arc::clone(&call);
         Box::pin(async move {
-            let parameters = match request.extract_parts::<Path<P>>().await {
-                Ok(Path(parameters)) => parameters,
+            let path = match request.extract_parts::<Path<Vec<String>>>().await {
+                Ok(Path(path)) => path.into_iter(),
                 Err(rejection) => return rejection.into_response(),
             };
-            match Submission::of(request, state) {
-                Some(submission) => work(submission, parameters).await,
+            match call(&mut Parts { submission: Submission::of(request, state), path }) {
+                Some(work) => work.await,
                 None => error::plain(StatusCode::INTERNAL_SERVER_ERROR),
             }
         })
@@ -52,47 +116,14 @@ fn handler<P: DeserializeOwned + Send + 'static>(work: Arc<Work<P>>) -> Handler 
 }
 
 /// The handler of a form, or of a page that reads more than its address.
-pub(super) fn form<W: Future<Output = Response> + Send + 'static>(work: fn(Submission) -> W) -> Handler {
-    handler::<()>(Arc::new(move |form, ()| Box::pin(work(form))))
+pub(super) fn form<Parameters>(work: impl Function<Parameters, Output = Response>) -> Handler {
+    handler(move |parts| work.call(parts))
 }
 
-/// The same with the parameters of the path.
-pub(super) fn form_of<P, W>(work: fn(Submission, P) -> W) -> Handler
-where
-    P: DeserializeOwned + Send + 'static,
-    W: Future<Output = Response> + Send + 'static,
-{
-    handler(Arc::new(move |form, parameters| Box::pin(work(form, parameters))))
-}
-
-/// A page, from the fields of its address.
-pub(super) fn page<W: Future<Output = PageResult> + Send + 'static>(page: fn(Fields) -> W) -> MethodRouter<AppState> {
-    get(handler::<()>(Arc::new(move |asked, ()| respond(asked.visit, page(asked.fields)))))
-}
-
-/// The same with the parameters of the path.
-pub(super) fn page_of<P, W>(page: fn(P, Fields) -> W) -> MethodRouter<AppState>
-where
-    P: DeserializeOwned + Send + 'static,
-    W: Future<Output = PageResult> + Send + 'static,
-{
-    get(handler(Arc::new(move |asked, parameters| respond(asked.visit, page(parameters, asked.fields)))))
-}
-
-/// A page with a form that was not sent yet.
-pub(super) fn fresh<T, W>(page: fn(Form<T>) -> W) -> MethodRouter<AppState>
-where
-    T: Default + 'static,
-    W: Future<Output = PageResult> + Send + 'static,
-{
-    get(handler::<()>(Arc::new(move |asked, ()| respond(asked.visit, page(Form::default())))))
-}
-
-/// The same with the parameter of the path.
-pub(super) fn fresh_of<T, W>(page: fn(String, Form<T>) -> W) -> MethodRouter<AppState>
-where
-    T: Default + 'static,
-    W: Future<Output = PageResult> + Send + 'static,
-{
-    get(handler::<String>(Arc::new(move |asked, id| respond(asked.visit, page(id, Form::default())))))
+/// A page.
+pub(super) fn page<Parameters>(page: impl Function<Parameters, Output = PageResult>) -> MethodRouter<AppState> {
+    get(handler(move |parts| {
+        let visit = parts.submission.as_ref()?.visit.clone();
+        Some(respond(visit, page.call(parts)?))
+    }))
 }

@@ -27,7 +27,7 @@ use crate::dashboard::submit::{Answer, Submission};
 use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
 
-/// Forms that were not sent yet.
+/// Pages that need no more than the parameters of their path.
 pub use app::pages::person::passkeys::remove as remove_form;
 
 /// `GET /login/passkey`: the challenge for a passkey. It is for any person, or for the person at the second step. It

@@ -16,7 +16,7 @@ use crate::dashboard::auth::start_session::Device;
 use crate::dashboard::respond::PageResult;
 use crate::dashboard::submit::{Answer, Submission};
 
-/// Forms that were not sent yet.
+/// Pages that need no more than the parameters of their path.
 pub use app::pages::person::second_factor::{begin, new_codes as codes_form, remove_app as remove_form};
 
 /// `POST /account/authenticator`: the answer is the only page that shows the secret.
