@@ -1,12 +1,10 @@
 //! The audit log, and the audit log as a file. The file is written while it is read. So a long log needs no memory, and
 //! the download begins at once.
 
-use app::error::ActionError;
-use app::form::{Form, Refused};
 use app::pages::audit::activity::{self, ActivityQuery};
 use axum::body::{Body, Bytes};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use domain::audit;
 use domain::context::Context;
 use domain::model::actor::Actor;
@@ -15,9 +13,8 @@ use domain::person::authority;
 use futures::stream;
 
 use crate::audit_export::Format;
-use crate::dashboard::respond::{PageResult, refuse};
-use crate::dashboard::submit::Submission;
-use crate::http::fields::{Fields, read};
+use crate::dashboard::prelude::{ActionError, Fields, Form, PageResult, Refused, Response, Submission, read};
+use crate::dashboard::respond::refuse;
 
 const PAGE: u16 = 500;
 

@@ -1,21 +1,15 @@
 //! Clients that act for people, and personal tokens.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::links;
 use app::pages::client::connected_apps::{self, AppsQuery};
 use app::pages::client::list::{self, ClientsQuery};
 use app::pages::client::new::{self, TypedClient};
 use app::pages::client::personal_tokens::{self, TypedToken};
 use app::pages::client::{edit, secret, show};
-use axum::response::Response;
 use domain::base::id::AppClientId;
 use domain::client::{self, personal_token};
 use domain::server;
 
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::{Fields, read};
+use crate::dashboard::prelude::{ActionError, Answer, Done, Fields, PageResult, Response, Submission, links, read};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::client::{

@@ -1,25 +1,21 @@
 //! Credentials.
 
 use app::components::form::proof::{TypedIdentity, TypedKeys};
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::credential::list::{self, CredentialsQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
 use app::pages::credential::{authenticators, edit, fields, new, renew, show, stop};
 use app::pages::message;
-use axum::response::Response;
 use domain::base::id::ClientId;
 use domain::credential::renew::renew_all;
 use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
 use domain::error::Fault;
 use domain::model::credential::AuthMethod;
 
-use crate::dashboard::respond::{PageResult, respond};
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::{Fields, FromFields, read};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, respond,
+};
+use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::credential::{

@@ -2,15 +2,13 @@
 
 use std::convert::Infallible;
 
-use app::error::ActionError;
-use app::form::{Form, Refused};
 use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Typed};
 use app::pages::incident::leaks;
 use app::render;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse};
 use domain::base::clock::Timestamp;
 use domain::credential::CredentialError;
 use domain::incident::emergency_stop;
@@ -21,10 +19,10 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::dashboard::respond::{PageResult, respond};
-use crate::dashboard::submit::{Answer, Submission};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Fields, Form, PageResult, Refused, Response, Submission, read, respond,
+};
 use crate::http::error;
-use crate::http::fields::{Fields, read};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::incident::leaks::page as leaks;

@@ -16,3 +16,16 @@ pub mod server_functions;
 pub mod submit;
 pub mod team;
 pub mod webhook;
+
+/// What most rooms need.
+pub(crate) mod prelude {
+    pub(crate) use app::done::Done;
+    pub(crate) use app::error::ActionError;
+    pub(crate) use app::form::{Form, Refused};
+    pub(crate) use app::links;
+    pub(crate) use axum::response::Response;
+
+    pub(crate) use super::respond::{PageResult, respond};
+    pub(crate) use super::submit::{Answer, Submission};
+    pub(crate) use crate::http::fields::{Fields, read};
+}

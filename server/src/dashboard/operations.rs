@@ -1,18 +1,13 @@
 //! The instance: overview, settings, signing keys.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::Form;
-use app::links;
 use app::pages::operations::settings::{self, Outcome};
 use app::pages::operations::signing_keys::{self, TypedRotation};
-use axum::response::Response;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
 
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::{Fields, read};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
+};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::operations::overview::page as overview;

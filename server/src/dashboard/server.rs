@@ -1,15 +1,9 @@
 //! MCP servers.
 
-use app::done::Done;
-use app::form::Refused;
-use app::links;
 use app::pages::server::{new, show};
-use axum::response::Response;
 use domain::server;
 
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::{Fields, read};
+use crate::dashboard::prelude::{Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::server::{list::page as list, new::form as new_form};

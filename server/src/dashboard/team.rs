@@ -1,21 +1,16 @@
 //! Teams, their members, and invitations.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::{invitation as invitation_page, people};
 use app::pages::team::role::read_role;
 use app::pages::team::{invite, list, member, new, show};
-use axum::response::Response;
 use domain::base::id::{PersonId, TeamId};
 use domain::model::field_error::FieldError;
 use domain::model::person::team::InvitedRole;
 use domain::person::{invitation, team};
 
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::{Fields, read};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read,
+};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::team::{member::page as member, new::page as new_form};

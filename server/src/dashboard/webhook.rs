@@ -1,15 +1,10 @@
 //! Webhooks.
 
-use app::done::Done;
-use app::links;
 use app::pages::message;
 use app::pages::webhook::{edit, list, show};
-use axum::response::Response;
 use domain::webhook;
 
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::{Fields, read};
+use crate::dashboard::prelude::{Answer, Done, Fields, PageResult, Response, Submission, links, read};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::webhook::edit::{edit as edit_form, new as new_form, secret as secret_form};

@@ -1,10 +1,6 @@
 //! The forms for the account of the signed-in person.
 
-use app::done::Done;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::account as page;
-use axum::response::Response;
 use domain::crypto::password::Password;
 use domain::person;
 use domain::person::sign_in::ConfirmationProof;
@@ -12,8 +8,7 @@ use domain::person::sign_in::ConfirmationProof;
 use crate::dashboard::auth::confirm::{passkey_answer, viewer};
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::person::openid::let_forms_lead_there;
-use crate::dashboard::respond::respond;
-use crate::dashboard::submit::{Answer, Submission};
+use crate::dashboard::prelude::{Answer, Done, Form, Refused, Response, Submission, links, respond};
 
 /// `GET /account`
 pub async fn page(asked: Submission) -> Response {

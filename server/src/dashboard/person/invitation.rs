@@ -1,20 +1,16 @@
 //! The page that an invitation's link opens.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Errors, Form};
-use app::links;
+use app::form::Errors;
 use app::pages::person::invitation as page;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use domain::crypto::password::Password;
 use domain::model::person::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
 use domain::person::sign_in::ShownFactor;
 
 use crate::dashboard::auth::start_session::enter_as;
-use crate::dashboard::respond::respond;
-use crate::dashboard::submit::Submission;
+use crate::dashboard::prelude::{ActionError, Done, Form, Response, Submission, links, respond};
 
 /// `GET /invitation?token=…`
 pub async fn form(asked: Submission) -> Response {

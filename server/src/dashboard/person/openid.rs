@@ -1,12 +1,9 @@
 //! Signing in with an OpenID provider, and connecting a provider's account to the signed-in person.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::links;
 use app::pages::person::openid as page;
 use app::visit::Visit;
 use axum::http::header;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use domain::context::Context;
 use domain::model::origin::Origin;
 use domain::person::openid::attempt::{self, AttemptPurpose, Finished, LIFETIME, Returned, StartedAttempt};
@@ -18,10 +15,9 @@ use crate::dashboard::auth::return_address::safe_return;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::auth::start_session::enter_with;
 use crate::dashboard::person::account;
-use crate::dashboard::respond::{self, respond};
-use crate::dashboard::submit::{Answer, Submission};
+use crate::dashboard::prelude::{ActionError, Answer, Done, Response, Submission, links, read, respond};
+use crate::dashboard::respond;
 use crate::http::error;
-use crate::http::fields::read;
 use crate::http::middleware::POLICY_OF_LEADING_ON;
 
 /// `POST /login/openid`: sends the browser to the provider.

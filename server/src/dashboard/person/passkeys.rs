@@ -1,14 +1,10 @@
 //! Passkeys: their challenges, signing in with one, and adding and removing those of the signed-in person.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::passkeys as page;
 use app::pages::person::sign_in::Problem;
 use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use domain::base::id::{PasskeyId, PersonId};
 use domain::error::Fault;
 use domain::model::field_error::FieldError;
@@ -22,10 +18,10 @@ use crate::dashboard::auth::start_session::{Device, enter_as};
 use crate::dashboard::person::second_factor;
 use crate::dashboard::person::second_step::token;
 use crate::dashboard::person::sign_in::{problem_of, show};
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links,
+};
 use crate::http::error::{self, unavailable};
-use crate::http::fields::Fields;
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::person::passkeys::remove as remove_form;

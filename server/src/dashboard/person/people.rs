@@ -1,16 +1,10 @@
 //! The pages of people, and the form that changes one.
 
-use app::error::ActionError;
-use app::form::Form;
-use app::links;
 use app::pages::person::people::{self as page, Change, TypedChange};
-use axum::response::Response;
 use domain::base::id::PersonId;
 use domain::person::manage;
 
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::fields::Fields;
+use crate::dashboard::prelude::{ActionError, Answer, Fields, Form, PageResult, Response, Submission, links};
 
 /// `GET /people`
 pub async fn list(fields: Fields) -> PageResult {

@@ -1,11 +1,6 @@
 //! The forms for the second factor of the signed-in person.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::second_factor as page;
-use axum::response::Response;
 use domain::base::id::PersonId;
 use domain::crypto::recovery_code::RecoveryCode;
 use domain::person::second_factor::{self, SecondFactorError};
@@ -13,8 +8,7 @@ use domain::person::sign_in::ShownFactor;
 
 use crate::dashboard::auth::confirm::viewer;
 use crate::dashboard::auth::start_session::Device;
-use crate::dashboard::respond::PageResult;
-use crate::dashboard::submit::{Answer, Submission};
+use crate::dashboard::prelude::{ActionError, Answer, Done, Form, PageResult, Refused, Response, Submission, links};
 
 /// Pages that need no more than the parameters of their path.
 pub use app::pages::person::second_factor::{begin, new_codes as codes_form, remove_app as remove_form};

@@ -1,11 +1,10 @@
 //! The second step of a sign-in: a code or a passkey, after the right password. Until then the browser has a cookie
 //! that gives access only to this page.
 
-use app::links;
 use app::pages::person::second_step::{self as page, Problem};
 use app::pages::person::sign_in;
 use app::visit::Visit;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use domain::person::sign_in::second_step::{self, SecondStepAttempt, SecondStepProof, Waiting};
 use domain::person::sign_in::{ShownFactor, SignInError};
 
@@ -14,8 +13,8 @@ use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{Device, enter_as};
 use crate::dashboard::person::sign_in::show as page_of_sign_in;
-use crate::dashboard::respond::{self, respond};
-use crate::dashboard::submit::Submission;
+use crate::dashboard::prelude::{Response, Submission, links, respond};
+use crate::dashboard::respond;
 use crate::http::error;
 
 /// The value for a recovery code, on the wire.

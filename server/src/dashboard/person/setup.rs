@@ -1,10 +1,8 @@
 //! Setting up: the one-time link makes the first administrator.
 
-use app::form::{Errors, Form};
-use app::links;
+use app::form::Errors;
 use app::pages::person::setup::{self as page, Typed};
 use axum::http::{HeaderValue, header};
-use axum::response::Response;
 use domain::crypto::password::Password;
 use domain::model::actor::Actor;
 use domain::person::setup::{self, SetupError};
@@ -12,9 +10,8 @@ use domain::person::sign_in::ShownFactor;
 use domain::person::{NewPerson, PersonError};
 
 use crate::dashboard::auth::start_session::enter_as;
-use crate::dashboard::respond::{refuse, respond};
-use crate::dashboard::submit::Submission;
-use crate::http::fields::read;
+use crate::dashboard::prelude::{Form, Response, Submission, links, read, respond};
+use crate::dashboard::respond::refuse;
 
 /// `GET /setup?token=…`
 pub async fn form(asked: Submission) -> Response {

@@ -1,9 +1,8 @@
 //! Signing in and signing out.
 
-use app::links;
 use app::pages::person::sign_in::{self as page, Problem};
 use app::visit::Visit;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use domain::crypto::password::Password;
 use domain::person::sign_in::second_step::LIFETIME;
 use domain::person::sign_in::{self, Attempt, ShownFactor, SignInError, SignInOutcome};
@@ -13,8 +12,8 @@ use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
 use crate::dashboard::auth::start_session::{Device, enter_as};
 use crate::dashboard::person::openid;
-use crate::dashboard::respond::{self, respond};
-use crate::dashboard::submit::Submission;
+use crate::dashboard::prelude::{Response, Submission, links, respond};
+use crate::dashboard::respond;
 use crate::http::error::{self, unavailable};
 
 /// `GET /login`
