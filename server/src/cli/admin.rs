@@ -7,9 +7,7 @@ use domain::context::Context;
 use domain::crypto::password::Password;
 use domain::person::{self, NewPerson, PersonError, manage};
 
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::output::operator;
+use super::shared::{CliError, instance, operator};
 use crate::config::Config;
 
 #[derive(Subcommand)]

@@ -6,9 +6,7 @@ use clap::Subcommand;
 use domain::audit::{self, Verdict};
 use domain::context::Context;
 
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::output::Progress;
+use super::shared::{CliError, Progress, instance};
 use crate::audit_export::Format;
 use crate::config::Config;
 

@@ -7,12 +7,8 @@ use domain::operations::backup::{self, BackupError};
 use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use super::shared::error::CliError;
-use super::shared::files::refuse_existing;
-use super::shared::instance;
-use super::shared::output::Progress;
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use super::shared::{CliError, Progress, instance, refuse_existing};
+use crate::config::{Config, ConfigError};
 
 #[derive(Args)]
 pub(super) struct Backup {

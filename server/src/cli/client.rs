@@ -5,9 +5,7 @@ use domain::client::{self, ClientDraft};
 use domain::context::Context;
 use serde_json::json;
 
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::output::{Format, SHOWN_ONCE, line, operator};
+use super::shared::{CliError, Format, SHOWN_ONCE, instance, line, operator};
 use crate::config::Config;
 
 #[derive(Subcommand)]

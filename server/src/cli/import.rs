@@ -9,10 +9,7 @@ use domain::context::Context;
 use domain::credential::import::{BATCH, Import, ImportError, Imported, Problem};
 use domain::model::actor::Actor;
 
-use super::shared::error::CliError;
-use super::shared::files::in_file;
-use super::shared::instance;
-use super::shared::output::{Progress, operator};
+use super::shared::{CliError, Progress, in_file, instance, operator};
 use crate::config::Config;
 
 /// Maximum length of a line in bytes. A name, a description and fifty ranges need only a small part of it.

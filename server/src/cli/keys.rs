@@ -9,11 +9,7 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::master_key;
 
-use super::shared::arguments::token_algorithm;
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::master_key::NewMasterKey;
-use super::shared::output::operator;
+use super::shared::{CliError, instance, master_key::NewMasterKey, operator, token_algorithm};
 use crate::config::Config;
 
 #[derive(Subcommand)]

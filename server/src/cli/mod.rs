@@ -19,10 +19,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::shared::error::CliError;
-use self::shared::log;
-use crate::config::error::ConfigError;
-use crate::config::{Config, layers};
+use self::shared::{CliError, log};
+use crate::config::{Config, ConfigError, layers};
 
 /// Self-hosted machine credentials for MCP servers.
 #[derive(Parser)]

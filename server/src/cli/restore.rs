@@ -12,12 +12,8 @@ use domain::operations::restore::{self, Difference};
 use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use super::shared::error::CliError;
-use super::shared::files::{in_file, make_data_folder, make_private, unused_name};
-use super::shared::instance;
-use super::shared::output::{Progress, operator};
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use super::shared::{CliError, Progress, in_file, instance, make_data_folder, make_private, operator, unused_name};
+use crate::config::{Config, ConfigError};
 
 /// Maximum number of lines in the message that lists what would work again.
 const MOST_LINES: usize = 50;

@@ -17,11 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::shared::error::CliError;
-use super::shared::files::make_data_folder;
-use super::shared::instance;
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use super::shared::{CliError, instance, make_data_folder};
+use crate::config::{Config, ConfigError};
 use crate::http::accept;
 use crate::http::middleware::log_panics;
 use crate::state::AppState;

@@ -8,10 +8,7 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::server::{DEFAULT_SCOPE, ScopeDescription};
 use domain::server::{self, ServerDraft};
 
-use super::shared::arguments::{duration, token_algorithm};
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::output::operator;
+use super::shared::{CliError, duration, instance, operator, token_algorithm};
 use crate::config::Config;
 
 #[derive(Subcommand)]

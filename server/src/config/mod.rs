@@ -7,7 +7,7 @@
 //! 2. Add the default to `countersign.default.toml`.
 //! 3. Add a row to the table of settings in the documentation.
 
-pub(crate) mod error;
+mod error;
 pub(crate) mod layers;
 pub(crate) mod openid;
 pub(crate) mod sections;
@@ -17,7 +17,7 @@ mod values;
 
 use clap::Args;
 
-use error::ConfigError;
+pub(crate) use error::ConfigError;
 use openid::OpenIdConnect;
 use sections::{Client, Egress, Incident, Log, Network, Storage, Token};
 

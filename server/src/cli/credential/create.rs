@@ -16,11 +16,8 @@ use domain::model::person::team::Team;
 use domain::person::team;
 
 use super::print_new;
-use crate::cli::shared::arguments::{duration, expiry};
-use crate::cli::shared::error::CliError;
-use crate::cli::shared::files::read_text;
-use crate::cli::shared::output::{NewFormat, operator};
-use crate::config::error::ConfigError;
+use crate::cli::shared::{CliError, NewFormat, duration, expiry, operator, read_text};
+use crate::config::ConfigError;
 
 #[derive(Args)]
 pub(crate) struct Create {

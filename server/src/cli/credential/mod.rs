@@ -19,11 +19,10 @@ use domain::model::credential::draft::Expiry;
 use domain::model::credential::key::KeysDraft;
 use serde_json::json;
 
-use super::shared::arguments::{OneCredential, duration, expiry, key_algorithm};
-use super::shared::error::CliError;
-use super::shared::files::read_text;
-use super::shared::instance;
-use super::shared::output::{Format, NewFormat, SHOWN_ONCE, line, operator};
+use super::shared::{
+    CliError, Format, NewFormat, OneCredential, SHOWN_ONCE, duration, expiry, instance, key_algorithm, line, operator,
+    read_text,
+};
 use crate::config::Config;
 
 #[derive(Subcommand)]

@@ -11,8 +11,7 @@ use domain::person::team;
 use domain::server;
 use serde_json::{Value, json};
 
-use crate::cli::shared::error::CliError;
-use crate::cli::shared::output::{Format, line};
+use crate::cli::shared::{CliError, Format, line};
 use crate::mcp::status_word;
 
 /// Number of credentials that are read at a time.

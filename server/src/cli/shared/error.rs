@@ -14,7 +14,7 @@ use domain::person::PersonError;
 use domain::server::McpServerError;
 use domain::store::StoreError;
 
-use crate::config::error::ConfigError;
+use crate::config::ConfigError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -18,8 +18,7 @@ use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
 use super::error::CliError;
 use super::files::make_data_folder;
 use super::master_key;
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use crate::config::{Config, ConfigError};
 use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
 

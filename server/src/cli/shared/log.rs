@@ -7,9 +7,8 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use super::error::CliError;
-use crate::config::Config;
-use crate::config::error::ConfigError;
 use crate::config::sections::LogFormat;
+use crate::config::{Config, ConfigError};
 use crate::http::request_id::{Line, WithRequestId};
 
 /// Starts the log on standard error. Standard output is for the command's result.

@@ -13,8 +13,7 @@ use domain::store::Store;
 
 use super::error::CliError;
 use super::files::{in_file, make_private, refuse_existing, unused_name};
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use crate::config::{Config, ConfigError};
 
 /// The environment variable that holds the key itself, in place of the file.
 const VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
