@@ -28,7 +28,6 @@ use crate::dashboard::{
 use crate::http::accept::Answers;
 use crate::http::client_address::ClientAddress;
 use crate::http::{error, middleware};
-use crate::incident::leak_reports;
 use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
@@ -78,8 +77,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),
         row("/mcp", Access::Mcp, mcp::service(&state.context)),
-        row("/leaks/report", Access::OAuth, post(leak_reports::report)),
-        row("/leaks/github", Access::OAuth, post(leak_reports::github)),
+        row("/leaks/report", Access::OAuth, post(crate::incident::report)),
+        row("/leaks/github", Access::OAuth, post(crate::incident::github)),
         row("/healthz", Access::Open, get(health::healthz)),
         row("/readyz", Access::Open, get(health::readyz)),
         row("/assets/{name}", Access::Open, get(assets::asset)),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use domain::context::Context;
+use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
+use domain::model::incident::Policy;
 use ipnet::IpNet;
 
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
-use crate::incident::report_policy::LeakReports;
 
 /// The state of the running server. Each layer that a request passes has a clone. A clone counts one reference, not one
 /// reference per part.
@@ -113,4 +114,13 @@ impl Shared {
     pub fn is_https(&self) -> bool {
         self.context.settings.public_url.starts_with("https://")
     }
+}
+
+/// The policy for reports.
+#[derive(Debug, Clone, Default)]
+pub struct LeakReports {
+    /// What happens to a reported secret.
+    pub policy: Policy,
+    /// The public keys that verify GitHub's reports, by identifier. Without keys, GitHub's reports are not accepted.
+    pub github_keys: Vec<(String, PublicKey)>,
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use domain::operations::backup::{self, BackupError};
+use domain::context::Context;
+use domain::operations::backup::{self, BackupError, BackupProof};
 use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
@@ -54,16 +55,8 @@ pub(super) async fn migrate_to(config: &Config, arguments: &MigrateTo) -> Result
     let proof = instance::with(config, async |context| {
         let _no_server = instance::refuse_beside_servers(config, &context.store).await?;
         let target = Store::open(&url, &config.storage.options()).await.map_err(wrong)?;
-        let mut progress = Progress::new();
-        let result = match target.migrate().await {
-            Ok(()) => backup::copy(context, &target, &mut |table, rows| progress.show(table, rows)).await,
-            Err(error) => Err(error.into()),
-        };
-        target.close().await;
-        result.map_err(|error| match error {
-            BackupError::Copy(CopyError::NotEmpty) => wrong(format!("{url} is not empty")),
-            error => error.into(),
-        })
+        target.migrate().await.map_err(BackupError::from)?;
+        copy(context, target, ConfigError::new("URL", format!("{url} is not empty"))).await
     })
     .await?;
     println!("Copied everything to {url} and proved it:");
@@ -78,6 +71,17 @@ pub(super) async fn migrate_to(config: &Config, arguments: &MigrateTo) -> Result
         config.storage.master_key_file().display()
     );
     Ok(())
+}
+
+/// Copies everything into the target, which must be empty, and closes it.
+pub(super) async fn copy(source: &Context, target: Store, not_empty: ConfigError) -> Result<BackupProof, CliError> {
+    let mut progress = Progress::new();
+    let copied = backup::copy(source, &target, &mut |table, rows| progress.show(table, rows)).await;
+    target.close().await;
+    copied.map_err(|error| match error {
+        BackupError::Copy(CopyError::NotEmpty) => not_empty.into(),
+        error => error.into(),
+    })
 }
 
 fn wrong(problem: impl std::fmt::Display) -> CliError {

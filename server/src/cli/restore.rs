@@ -9,10 +9,10 @@ use domain::context::Context;
 use domain::model::operations::{Ended, How};
 use domain::operations::backup::{self, BackupError};
 use domain::operations::restore::{self, Difference};
-use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use super::shared::{CliError, Progress, in_file, instance, make_data_folder, make_private, operator, unused_name};
+use super::backup::copy as copy_into;
+use super::shared::{CliError, in_file, instance, make_data_folder, make_private, operator, unused_name};
 use crate::config::{Config, ConfigError};
 
 /// Maximum number of lines in the message that lists what would work again.
@@ -90,10 +90,7 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
     context.close().await;
     let summary = result?;
     let kept = present.exists().then(|| unused_name(present, "replaced"));
-    let moved = match &kept {
-        Some(kept) => fs::rename(present, kept),
-        None => Ok(()),
-    };
+    let moved = kept.as_ref().map_or(Ok(()), |kept| fs::rename(present, kept));
     for stale in ["-wal", "-shm"] {
         // These belong to the file that was replaced. SQLite would use them with the new file.
         let _ = fs::remove_file(suffixed(present, stale));
@@ -124,17 +121,9 @@ async fn copy_to_postgres(config: &Config, arguments: &Arguments, source: &Conte
     let prepared = prepared?;
     let url = config.storage.database_url();
     let target = open_store(config, &url).await?;
-    let mut progress = Progress::new();
-    let copied = backup::copy(source, &target, &mut |table, rows| progress.show(table, rows)).await;
-    target.close().await;
-    match copied {
-        Ok(_) => Ok(prepared),
-        Err(BackupError::Copy(CopyError::NotEmpty)) => {
-            let problem = format!("{url} is not empty: restore into a new database");
-            Err(ConfigError::new("database_url", problem).into())
-        }
-        Err(error) => Err(error.into()),
-    }
+    let problem = format!("{url} is not empty: restore into a new database");
+    copy_into(source, target, ConfigError::new("database_url", problem)).await?;
+    Ok(prepared)
 }
 
 /// Opens the database that the backup replaces, when `--former` names it.

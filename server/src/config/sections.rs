@@ -16,7 +16,8 @@ use url::Url;
 use super::error::ConfigError;
 use super::values::{List, address, choice, hosts, is_loopback, list, number, path, secret};
 use crate::egress::policy::PrivateHosts;
-use crate::incident::report_policy::{LeakReports, read_github_keys};
+use crate::incident::read_github_keys;
+use crate::state::LeakReports;
 
 /// Where the server listens, and who may reach it how.
 #[derive(Args, Debug, Clone)]

@@ -65,11 +65,7 @@ pub async fn stop(form: Submission) -> Response {
     if preview.credentials > bite as i64 {
         return progress_page(form.visit, means, preview, progress, work).await;
     }
-    let outcome = match work.await {
-        Ok(Ok((count, _))) => Ok(Answer::Next(page::done_address(means, count, &preview))),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(ActionError::Unavailable.into()),
-    };
+    let outcome = finished(work).await.map(|count| Answer::Next(page::done_address(means, count, &preview)));
     form.answer(outcome, typed, page::page).await
 }
 
@@ -85,6 +81,12 @@ async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means,
 }
 
 type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
+
+/// The number of ended credentials. The conversion of an internal error logs it.
+async fn finished(work: Work) -> Result<u64, Refused> {
+    let (count, _) = work.await.map_err(|_| ActionError::Unavailable)??;
+    Ok(count)
+}
 
 /// The answer: the page up to the progress lines, then the lines as they come, then the rest of the page. It needs no
 /// script.
@@ -105,13 +107,8 @@ async fn progress_page(
         Some((Bytes::from(page::progress_line(stopped, preview.credentials)), progress))
     });
     let end = stream::once(async move {
-        Bytes::from(match work.await {
-            Ok(Ok((count, _))) => page::progress_end(means, count, &preview),
-            Ok(Err(error)) => {
-                // The conversion logs internal errors.
-                let _ = ActionError::from(error);
-                page::progress_broken()
-            }
+        Bytes::from(match finished(work).await {
+            Ok(count) => page::progress_end(means, count, &preview),
             Err(_) => page::progress_broken(),
         })
     });

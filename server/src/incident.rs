@@ -4,6 +4,9 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::crypto::public_key::PublicKey;
 use domain::incident::leak;
 use domain::model::actor::Actor;
 use serde::{Deserialize, Serialize};
@@ -14,8 +17,44 @@ use crate::http::client_address::ClientAddress;
 use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
 use crate::http::text;
-use crate::incident::report_policy::is_signed;
 use crate::state::AppState;
+pub use crate::state::LeakReports;
+
+/// A file of keys, in the format that GitHub publishes.
+#[derive(Deserialize)]
+struct KeyFile {
+    public_keys: Vec<KeyEntry>,
+}
+
+#[derive(Deserialize)]
+struct KeyEntry {
+    key_identifier: String,
+    key: String,
+}
+
+/// Reads a file of keys, in the format of <https://api.github.com/meta/public_keys/secret_scanning>.
+///
+/// # Errors
+///
+/// The error says what is wrong with the file.
+pub fn read_github_keys(text: &str) -> Result<Vec<(String, PublicKey)>, String> {
+    let file: KeyFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    file.public_keys
+        .into_iter()
+        .map(|entry| match PublicKey::read_all(&entry.key)?.into_iter().next() {
+            Some(key) => Ok((entry.key_identifier, key)),
+            None => Err("a key is missing".to_owned()),
+        })
+        .collect()
+}
+
+/// Whether GitHub signed this body.
+fn is_signed(reports: &LeakReports, headers: &HeaderMap, body: &[u8]) -> bool {
+    let identifier = text(headers, "github-public-key-identifier");
+    let signature = text(headers, "github-public-key-signature").and_then(|signature| STANDARD.decode(signature).ok());
+    let (Some(identifier), Some(signature)) = (identifier, signature) else { return false };
+    reports.github_keys.iter().any(|(name, key)| name == identifier && key.verify_der(body, &signature))
+}
 
 /// `POST /leaks/report`: a caller who has a secret may end it. The answer does not say what the secret was for.
 pub async fn report(
