@@ -98,7 +98,6 @@ struct Report {
     url: Option<String>,
 }
 
-/// The reported secret, and where it was found.
 fn reported(headers: &HeaderMap, body: &[u8]) -> Option<(Zeroizing<String>, Option<String>)> {
     let is_json =
         text(headers, header::CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/json"));

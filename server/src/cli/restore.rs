@@ -53,7 +53,6 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
     result
 }
 
-/// The path of `file` with `suffix` appended to its name.
 fn suffixed(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);

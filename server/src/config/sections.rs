@@ -231,7 +231,6 @@ impl Incident {
     }
 }
 
-/// Reads the keys from the file.
 fn github_keys(file: &str) -> Result<List<(String, PublicKey)>, String> {
     if file.is_empty() {
         return Ok(Vec::new());

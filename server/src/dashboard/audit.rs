@@ -28,7 +28,6 @@ pub async fn export_form(fields: Fields) -> PageResult {
     activity::export_page(Form::new(of_all_pages(&fields))).await
 }
 
-/// The filter in the fields.
 fn query_of(fields: &Fields) -> ActivityQuery {
     read!(fields => ActivityQuery { actor, action, target, from, to, before })
 }

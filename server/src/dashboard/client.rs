@@ -77,7 +77,6 @@ pub async fn replace_secret(form: Submission, id: String) -> Response {
     .await
 }
 
-/// Reads the typed fields of a client.
 fn typed(form: &Submission) -> TypedClient {
     read!(form.fields => TypedClient { name, redirect_uris, kind })
 }

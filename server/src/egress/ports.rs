@@ -72,7 +72,6 @@ impl Outbound {
         EgressPermission { is_private, exceptions: &self.issuers }
     }
 
-    /// Sends a token request to an OpenID provider.
     async fn send_token_request(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
         let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
         let mut headers = HeaderMap::from_iter([

@@ -16,7 +16,6 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 pub const TOKEN_LIMIT: usize = 16 * 1024;
 /// Maximum body size elsewhere, in bytes.
 pub const LIMIT: usize = 64 * 1024;
-/// Deadline for a body to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a body could not be read.
@@ -30,7 +29,6 @@ pub enum BodyError {
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes.
 async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge);

@@ -4,7 +4,6 @@ pub mod accept;
 pub mod body;
 pub mod client_address;
 pub mod cors;
-pub mod cross_site;
 pub mod error;
 pub mod fields;
 pub mod middleware;

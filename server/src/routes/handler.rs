@@ -95,11 +95,9 @@ macro_rules! functions {
 }
 functions! { () (A) (A B) (A B C) }
 
-fn handler(call: impl Fn(&mut Parts) -> Option<BoxFuture<'static, Response>> + Send + Sync + 'static) -> Handler {
-    boxed(Arc::new(call))
-}
+type Call = dyn Fn(&mut Parts) -> Option<BoxFuture<'static, Response>> + Send + Sync;
 
-fn boxed(call: Arc<dyn Fn(&mut Parts) -> Option<BoxFuture<'static, Response>> + Send + Sync>) -> Handler {
+fn handler(call: Arc<Call>) -> Handler {
     Handler(Arc::new(move |mut request, state| {
         let call = Arc::clone(&call);
         Box::pin(async move {
@@ -117,13 +115,13 @@ fn boxed(call: Arc<dyn Fn(&mut Parts) -> Option<BoxFuture<'static, Response>> + 
 
 /// The handler of a form, or of a page that reads more than its address.
 pub(super) fn form<Parameters>(work: impl Function<Parameters, Output = Response>) -> Handler {
-    handler(move |parts| work.call(parts))
+    handler(Arc::new(move |parts: &mut Parts| work.call(parts)))
 }
 
 /// A page.
 pub(super) fn page<Parameters>(page: impl Function<Parameters, Output = PageResult>) -> MethodRouter<AppState> {
-    get(handler(move |parts| {
+    get(handler(Arc::new(move |parts: &mut Parts| {
         let visit = parts.submission.as_ref()?.visit.clone();
         Some(respond(visit, page.call(parts)?))
-    }))
+    })))
 }

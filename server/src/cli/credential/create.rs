@@ -104,7 +104,6 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
     Ok(())
 }
 
-/// The authentication method of the new credential.
 fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     if let Some(path) = &arguments.public_key {
         let text = read_text("--public-key", path)?;
@@ -113,10 +112,7 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
         return Ok(DraftProof::Secret);
     };
-    let jwks = match &arguments.federated_jwks {
-        Some(path) => read_text("--federated-jwks", path)?,
-        None => String::new(),
-    };
+    let jwks = arguments.federated_jwks.as_ref().map(|path| read_text("--federated-jwks", path)).transpose()?;
     let split = |claim: &String| {
         let (name, value) = claim.split_once('=').unwrap_or((claim, ""));
         (name.to_owned(), value.to_owned())
@@ -126,7 +122,7 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
         subject: subject.clone(),
         audience: arguments.federated_audience.clone().unwrap_or_default(),
         claims: arguments.federated_claims.iter().map(split).collect(),
-        jwks,
+        jwks: jwks.unwrap_or_default(),
     }))
 }
 

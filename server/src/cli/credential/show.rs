@@ -51,7 +51,6 @@ pub(super) async fn list(context: &Context, format: Format) -> Result<(), CliErr
     Ok(())
 }
 
-/// The fields of a credential in a list.
 fn summary(credential: &Credential, now: Timestamp) -> Value {
     json!({
         "client_id": credential.client_id.as_str(),

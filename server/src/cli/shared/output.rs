@@ -62,7 +62,6 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Erases the line.
     fn drop(&mut self) {
         if self.was_shown {
             eprint!("\r\x1b[K");

@@ -16,13 +16,12 @@ use domain::credential::inspect;
 use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
-use crate::dashboard::auth::form_token::Binding;
+use crate::dashboard::auth::form_token::{Binding, is_same_origin};
 use crate::dashboard::auth::return_address::sign_in_for_request;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::respond::{refuse, respond};
 use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::cross_site::is_same_origin;
 use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
 use crate::http::text;
@@ -88,7 +87,7 @@ async fn check(
     visit: &Visit,
     permission: Permission,
     binding: &Binding,
-    request: Request,
+    mut request: Request,
 ) -> Result<Request, Response> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
@@ -97,7 +96,6 @@ async fn check(
     if permission != Permission::Anybody && visit.viewer.is_none() {
         return Err(to_sign_in(request.method(), request.headers(), request.uri()));
     }
-    let mut request = request;
     if let Err(error) = permitted(visit, permission, &mut request).await {
         return Err(refuse(visit.clone(), error).await);
     }
