@@ -122,7 +122,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/teams/{team_id}/invite", manager, page(team::invite_form).post(form(team::invite))),
         row("/teams/{team_id}/members/{person_id}", manager, page(team::member).post(form(team::set_role))),
         row("/people", admin, page(people::list)),
-        row("/people/invite", admin, page(team::invite_anywhere_form).post(form(team::invite_anywhere))),
+        row("/people/invite", admin, page(team::invite_form).post(form(team::invite))),
         row("/people/{person_id}", admin, page(people::one)),
         row("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
         row("/people/{person_id}/teams", admin, post(form(team::add_to_team))),

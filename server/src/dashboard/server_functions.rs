@@ -40,7 +40,8 @@ pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> R
             respond(visit, async { Ok(message::of_error(error)) }).await
         }
         (true, false) => {
-            let status = error::action_status(&ActionError::de(body.clone()));
+            let status = StatusCode::from_u16(ActionError::de(body.clone()).status());
+            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
         }
         (false, true) => match serde_json::from_slice::<String>(&body) {

@@ -13,7 +13,7 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::team::{member::page as member, new::page as new_form};
+pub use app::pages::team::{invite::page as invite_form, member::page as member, new::page as new_form};
 
 /// `GET /teams`
 pub async fn list(fields: Fields) -> PageResult {
@@ -47,29 +47,9 @@ pub async fn rename(form: Submission, team_id: String) -> Response {
     .await
 }
 
-/// `GET /teams/{team_id}/invite`
-pub async fn invite_form(team_id: String, _: Fields) -> PageResult {
-    invite::page(Some(team_id), Form::default()).await
-}
-
-/// `GET /people/invite`
-pub async fn invite_anywhere_form(_: Fields) -> PageResult {
-    invite::page(None, Form::default()).await
-}
-
-/// `POST /teams/{team_id}/invite`
-pub async fn invite(form: Submission, team_id: String) -> Response {
-    invited(form, Some(team_id)).await
-}
-
-/// `POST /people/invite`
-pub async fn invite_anywhere(form: Submission) -> Response {
-    invited(form, None).await
-}
-
-/// Invites a person. The answer is the only page that shows the link. A reload makes another link, and the link before
-/// it stops working. So no invitation exists twice.
-async fn invited(form: Submission, into: Option<String>) -> Response {
+/// `POST /teams/{team_id}/invite` and `POST /people/invite`: invites a person. The answer is the only page that shows the
+/// link. A reload makes another link, and the link before it stops working. So no invitation exists twice.
+pub async fn invite(form: Submission, into: Option<String>) -> Response {
     let mut typed = read!(form.fields => invite::Typed { email, team, role });
     let is_in_team = into.is_some();
     typed.team = into.clone().unwrap_or(typed.team);

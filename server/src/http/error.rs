@@ -1,6 +1,5 @@
 //! Errors as answers, for everything except pages.
 
-use app::error::ActionError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -53,11 +52,6 @@ impl From<BodyError> for Response {
     fn from(error: BodyError) -> Self {
         plain(error.status())
     }
-}
-
-/// The status of a server function's error.
-pub fn action_status(error: &ActionError) -> StatusCode {
-    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The status of an OAuth error (RFC 6749 §5.2). `access_denied` has no status there, because an authorization endpoint

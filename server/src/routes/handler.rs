@@ -50,6 +50,13 @@ impl Parameter for String {
     }
 }
 
+/// The same for routes of which some have no parameter.
+impl Parameter for Option<String> {
+    fn take(parts: &mut Parts) -> Option<Self> {
+        Some(parts.path.next())
+    }
+}
+
 /// The fields of the address.
 impl Parameter for Fields {
     fn take(parts: &mut Parts) -> Option<Self> {

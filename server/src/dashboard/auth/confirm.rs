@@ -27,35 +27,26 @@ pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fie
         Some(answer) => ConfirmationProof::Passkey(answer),
         None => typed(&person, fields).map_err(Refused::Unconfirmed)?,
     };
-    match sign_in::confirm(&visit.context, &actor, &person, proof).await {
-        Ok(()) => {
-            SignedIn::renew(session, visit.now()).await;
-            Ok(())
-        }
-        Err(SignInError::Fault(fault)) => Err(fault.into()),
-        Err(error) => {
-            let field = match error {
-                SignInError::WrongCode | SignInError::TooManyCodes { .. } => "your_code",
-                _ => "your_password",
-            };
-            Err(Refused::Unconfirmed(vec![FieldError::new(field, error.to_words())]))
-        }
-    }
+    sign_in::confirm(&visit.context, &actor, &person, proof).await.map_err(|error| {
+        let field = match error {
+            SignInError::Fault(fault) => return fault.into(),
+            SignInError::WrongCode | SignInError::TooManyCodes { .. } => "your_code",
+            _ => "your_password",
+        };
+        Refused::Unconfirmed(vec![FieldError::new(field, error.to_words())])
+    })?;
+    SignedIn::renew(session, visit.now()).await;
+    Ok(())
 }
 
 fn typed(person: &Person, fields: &Fields) -> Result<ConfirmationProof, Vec<FieldError>> {
     let (password, code) = (fields.get("your_password"), fields.get("your_code"));
-    let mut missing = Vec::new();
-    if password.is_empty() {
-        missing.push(FieldError::new("your_password", "Enter your password to go on."));
-    }
-    if person.factors.any() && code.is_empty() {
-        missing.push(FieldError::new("your_code", "Enter a code to go on."));
-    }
-    if missing.is_empty() {
-        Ok(ConfirmationProof::Password { password: Password::new(password), code })
-    } else {
-        Err(missing)
+    let no_password = password.is_empty().then(|| FieldError::new("your_password", "Enter your password to go on."));
+    let no_code = person.factors.any() && code.is_empty();
+    let no_code = no_code.then(|| FieldError::new("your_code", "Enter a code to go on."));
+    match no_password.into_iter().chain(no_code).collect::<Vec<_>>() {
+        missing if missing.is_empty() => Ok(ConfirmationProof::Password { password: Password::new(password), code }),
+        missing => Err(missing),
     }
 }
 
