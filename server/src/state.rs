@@ -41,7 +41,7 @@ pub struct Shared {
     pub leak_reports_by_source: Arc<RateLimit>,
     /// Counts client registrations per source.
     pub registrations_by_source: Arc<RateLimit>,
-    /// Counts client registrations per source and day.
+    /// Counts client registrations per source and day: each leaves a permanent entry in the audit log.
     pub registrations_of_a_day: Arc<RateLimit>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
@@ -63,10 +63,10 @@ impl AppState {
             context,
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
-            failures: Arc::new(RateLimit::of_failures()),
-            leak_reports_by_source: Arc::new(RateLimit::of_reports()),
-            registrations_by_source: Arc::new(RateLimit::of_registrations()),
-            registrations_of_a_day: Arc::new(RateLimit::of_registrations_of_a_day()),
+            failures: Arc::new(RateLimit::a_minute(1200)),
+            leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
+            registrations_by_source: Arc::new(RateLimit::a_minute(30)),
+            registrations_of_a_day: Arc::new(RateLimit::a_day(1000)),
             leak_reports: Arc::default(),
             stop_bite: emergency_stop::BATCH_SIZE,
             draining: Arc::new(AtomicBool::new(false)),

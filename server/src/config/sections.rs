@@ -169,10 +169,10 @@ pub(crate) struct Client {
 impl Client {
     pub(super) fn check(&mut self) -> Result<(), ConfigError> {
         const SETTING: &str = "initial_access_token_file";
-        if let Some(secret) = secret(SETTING, self.initial_access_token_file.as_deref())? {
+        if let Some((text, place)) = secret(SETTING, self.initial_access_token_file.as_deref())? {
             let problem = format!("needs at least {} characters, without spaces", InitialAccessToken::SHORTEST);
-            let token = InitialAccessToken::parse(&secret.text);
-            self.initial_access_token = Some(token.ok_or_else(|| ConfigError::new(secret.place, problem))?);
+            let token = InitialAccessToken::parse(&text);
+            self.initial_access_token = Some(token.ok_or_else(|| ConfigError::new(place, problem))?);
         }
         if self.dynamic_registration == DynamicRegistration::Token && self.initial_access_token.is_none() {
             let problem =

@@ -10,7 +10,6 @@ use std::time::Duration;
 use domain::base::clock::Timestamp;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Number of counters. Sources that share a counter are limited together. A million sources use no more memory than one
 /// source.
 const COUNTERS: usize = 4096;
@@ -23,24 +22,14 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Allows 1200 failed client authentications a minute.
-    pub fn of_failures() -> Self {
-        Self::new(1200, MINUTE)
+    /// Allows this number of requests per source and minute.
+    pub fn a_minute(limit: u32) -> Self {
+        Self::new(limit, MINUTE)
     }
 
-    /// Allows 60 reports of leaks a minute.
-    pub fn of_reports() -> Self {
-        Self::new(60, MINUTE)
-    }
-
-    /// Allows 30 registrations of clients a minute.
-    pub fn of_registrations() -> Self {
-        Self::new(30, MINUTE)
-    }
-
-    /// Allows 1000 registrations of clients a day. Each leaves a permanent entry in the audit log.
-    pub fn of_registrations_of_a_day() -> Self {
-        Self::new(1000, DAY)
+    /// Allows this number of requests per source and day.
+    pub fn a_day(limit: u32) -> Self {
+        Self::new(limit, Duration::from_secs(24 * 3600))
     }
 
     fn new(limit: u32, window: Duration) -> Self {
@@ -79,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_source_is_limited_within_its_window_and_others_are_not() {
-        let limit = RateLimit::of_failures();
+        let limit = RateLimit::a_minute(1200);
         let now = Timestamp::from_millis(1_800_000_000_000);
         let source = "192.0.2.1".parse().ok();
         for number in 0..limit.limit {

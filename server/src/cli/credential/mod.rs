@@ -6,7 +6,7 @@ mod show;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use domain::base::clock::Timestamp;
 use domain::base::id::KeyId;
 use domain::context::Context;
@@ -44,7 +44,22 @@ pub(super) enum Command {
         format: Format,
     },
     /// Generate a second secret, print it once, and let the old one work for a while
-    Rotate(Rotate),
+    Rotate {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// The new public key (PEM, JWK or JWKS), for a credential that has keys
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+        /// How long the old secret still works: 15m, 24h, 7d; 0s ends it now
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+        overlap: Duration,
+        /// How long the new secret works: 12h, 90d, never; as long as the old one when not given
+        #[arg(long, value_name = "TIME", value_parser = expiry)]
+        expires_in: Option<Expiry>,
+        /// text, json or env
+        #[arg(long, value_enum, default_value_t = NewFormat::Text)]
+        format: NewFormat,
+    },
     /// Give the old secret of a rotation another deadline
     ExtendRotation {
         #[command(flatten)]
@@ -58,7 +73,22 @@ pub(super) enum Command {
     /// End the new secret of a rotation, and let the old one work as before
     CancelRotation(OneCredential),
     /// Add a public key to a credential that has keys
-    AddKey(AddKey),
+    AddKey {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// The key: PEM, JWK or JWKS
+        #[arg(long, value_name = "FILE")]
+        public_key: PathBuf,
+        /// What to call it
+        #[arg(long, default_value = "", hide_default_value = true)]
+        label: String,
+        /// The algorithm to pin an RSA key to: RS256 (default), RS384, RS512 or PS256
+        #[arg(long, value_name = "ALG", value_parser = key_algorithm)]
+        alg: Option<KeyAlgorithm>,
+        /// How long the key works: 12h, 90d, never
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = expiry)]
+        expires_in: Expiry,
+    },
     /// Remove a public key from a credential
     RemoveKey {
         #[command(flatten)]
@@ -81,42 +111,6 @@ pub(super) enum Command {
     },
 }
 
-#[derive(Args)]
-pub(crate) struct Rotate {
-    #[command(flatten)]
-    credential: OneCredential,
-    /// The new public key (PEM, JWK or JWKS), for a credential that has keys
-    #[arg(long, value_name = "FILE")]
-    public_key: Option<PathBuf>,
-    /// How long the old secret still works: 15m, 24h, 7d; 0s ends it now
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
-    overlap: Duration,
-    /// How long the new secret works: 12h, 90d, never; as long as the old one when not given
-    #[arg(long, value_name = "TIME", value_parser = expiry)]
-    expires_in: Option<Expiry>,
-    /// text, json or env
-    #[arg(long, value_enum, default_value_t = NewFormat::Text)]
-    format: NewFormat,
-}
-
-#[derive(Args)]
-pub(crate) struct AddKey {
-    #[command(flatten)]
-    credential: OneCredential,
-    /// The key: PEM, JWK or JWKS
-    #[arg(long, value_name = "FILE")]
-    public_key: PathBuf,
-    /// What to call it
-    #[arg(long, default_value = "", hide_default_value = true)]
-    label: String,
-    /// The algorithm to pin an RSA key to: RS256 (default), RS384, RS512 or PS256
-    #[arg(long, value_name = "ALG", value_parser = key_algorithm)]
-    alg: Option<KeyAlgorithm>,
-    /// How long the key works: 12h, 90d, never
-    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = expiry)]
-    expires_in: Expiry,
-}
-
 fn key_id(text: &str) -> Result<KeyId, String> {
     KeyId::parse(text).ok_or_else(|| format!("“{text}” is not key_ and 22 characters"))
 }
@@ -131,7 +125,20 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Create(arguments) => create::run(context, *arguments).await,
         Command::List { format } => show::list(context, format).await,
         Command::Show { credential, format } => show::show(context, &credential.client_id, format).await,
-        Command::Rotate(arguments) => rotate(context, arguments).await,
+        Command::Rotate { credential: OneCredential { client_id }, public_key: None, overlap, expires_in, format } => {
+            let overlap = Overlap::For(overlap);
+            let generated = rotate::secret(context, actor, &client_id, overlap, expires_in, None).await?;
+            print_new(context, &generated, format);
+            Ok(())
+        }
+        Command::Rotate { credential: one, public_key: Some(file), overlap, expires_in, .. } => {
+            let draft = KeysDraft { text: read_text("--public-key", &file)?, ..KeysDraft::default() };
+            let (overlap, expiry) = (Overlap::For(overlap), expires_in.unwrap_or_default());
+            for key in rotate::key(context, actor, &one.client_id, &draft, overlap, expiry).await? {
+                println!("Added {key} to {}; the others retire", one.client_id);
+            }
+            Ok(())
+        }
         Command::ExtendRotation { credential: one, overlap } => {
             let result = rotate::extend(context, actor, &one.client_id, Overlap::For(overlap)).await;
             report(&one, "Changed the deadline of", result)
@@ -142,7 +149,13 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
         Command::CancelRotation(one) => {
             report(&one, "Cancelled the rotation of", rotate::cancel(context, actor, &one.client_id).await)
         }
-        Command::AddKey(arguments) => add_key(context, arguments).await,
+        Command::AddKey { credential: OneCredential { client_id }, public_key, label, alg, expires_in } => {
+            let draft = KeysDraft { text: read_text("--public-key", &public_key)?, label, algorithm: alg };
+            for key in keys::add(context, actor, &client_id, &draft, expires_in).await? {
+                println!("Added {key} to {client_id}");
+            }
+            Ok(())
+        }
         Command::RemoveKey { credential: OneCredential { client_id }, key_id } => {
             keys::remove(context, actor, &client_id, &key_id).await?;
             println!("Removed {key_id} from {client_id}");
@@ -162,30 +175,6 @@ fn report(one: &OneCredential, done: &str, result: Result<Outcome, CredentialErr
     match result? {
         Outcome::Changed(seq) => println!("{done} {id} (audit entry {seq})"),
         Outcome::Unchanged => println!("{id} was so already; nothing was changed"),
-    }
-    Ok(())
-}
-
-async fn rotate(context: &Context, arguments: Rotate) -> Result<(), CliError> {
-    let Rotate { credential: OneCredential { client_id }, public_key, overlap, expires_in, format } = arguments;
-    let (actor, overlap) = (operator(), Overlap::For(overlap));
-    let Some(file) = public_key else {
-        let generated = rotate::secret(context, &actor, &client_id, overlap, expires_in, None).await?;
-        print_new(context, &generated, format);
-        return Ok(());
-    };
-    let draft = KeysDraft { text: read_text("--public-key", &file)?, ..KeysDraft::default() };
-    for key in rotate::key(context, &actor, &client_id, &draft, overlap, expires_in.unwrap_or_default()).await? {
-        println!("Added {key} to {client_id}; the others retire");
-    }
-    Ok(())
-}
-
-async fn add_key(context: &Context, arguments: AddKey) -> Result<(), CliError> {
-    let AddKey { credential: OneCredential { client_id }, public_key, label, alg, expires_in } = arguments;
-    let draft = KeysDraft { text: read_text("--public-key", &public_key)?, label, algorithm: alg };
-    for key in keys::add(context, &operator(), &client_id, &draft, expires_in).await? {
-        println!("Added {key} to {client_id}");
     }
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use app::pages::person::openid as page;
 use app::visit::Visit;
-use axum::http::header;
 use axum::response::{IntoResponse, Redirect};
 use domain::context::Context;
 use domain::model::origin::Origin;
@@ -11,14 +10,13 @@ use domain::person::openid::{OpenIdError, link};
 use domain::services::relying_party::RelyingParty;
 
 use crate::dashboard::auth::cookies::Cookie;
-use crate::dashboard::auth::return_address::safe_return;
+use crate::dashboard::auth::return_address::{let_form_lead_on, safe_return};
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::auth::start_session::enter_with;
 use crate::dashboard::person::account;
 use crate::dashboard::prelude::{ActionError, Answer, Done, Response, Submission, links, read, respond};
 use crate::dashboard::respond;
 use crate::http::error;
-use crate::http::middleware::POLICY_OF_LEADING_ON;
 
 /// `POST /login/openid`: sends the browser to the provider.
 pub async fn sign_in(form: Submission) -> Response {
@@ -115,7 +113,7 @@ async fn enter(
 /// after a form.
 pub fn let_forms_lead_there(context: &Context, response: &mut Response) {
     if context.openid.is_some() {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
+        let_form_lead_on(response);
     }
 }
 
