@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use domain::model::person::authority::Role;
 use domain::person::openid::RETURN_PATH;
-use futures::future::BoxFuture;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, SessionManagerLayer};
@@ -25,7 +24,7 @@ use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
 };
-use crate::http::accept::Answers;
+use crate::http::accept::{Answered, Answers};
 use crate::http::client_address::ClientAddress;
 use crate::http::{error, middleware};
 use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
@@ -203,7 +202,7 @@ impl Service {
         Self { state, routes }
     }
 
-    fn answer(&self, request: Request) -> BoxFuture<'static, Result<Response, Infallible>> {
+    fn answer(&self, request: Request) -> Answered {
         let Self { state, routes } = self.clone();
         Box::pin(async move {
             Ok(middleware::wrap(&state, request, |request, address| answer(&state, routes, address, request)).await)
@@ -220,7 +219,7 @@ impl From<Service> for Answers {
 impl tower::Service<Request> for Service {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

@@ -55,7 +55,10 @@ pub struct Peer(pub SocketAddr);
 /// What answers requests: a router, or a layer in front of one. It is one type, so that the code of a connection is
 /// compiled once.
 #[derive(Clone)]
-pub struct Answers(pub Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>);
+pub struct Answers(pub Arc<dyn Fn(Request<Body>) -> Answered + Send + Sync>);
+
+/// An answer that is being made.
+pub type Answered = BoxFuture<'static, Result<Response, Infallible>>;
 
 impl From<Router> for Answers {
     fn from(router: Router) -> Self {
