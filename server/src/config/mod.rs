@@ -1,11 +1,5 @@
-//! Settings in typed sections. [`layers`] says where values come from.
-//!
-//! To add a setting:
-//!
-//! 1. Add a field to a section. Its name makes the flag, the environment variable and the key in the file. Its comment
-//!    is the help. Its parser is the check; what needs several settings is checked in the section's `check`.
-//! 2. Add the default to `countersign.default.toml`.
-//! 3. Add a row to the table of settings in the documentation.
+//! Settings in typed sections. [`layers`] says where values come from. `CONTRIBUTING.md` says how to
+//! add a setting.
 
 mod error;
 pub(crate) mod layers;

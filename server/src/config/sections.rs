@@ -16,6 +16,7 @@ use url::Url;
 use super::error::ConfigError;
 use super::values::{List, address, choice, hosts, is_loopback, list, number, path, secret};
 use crate::egress::policy::PrivateHosts;
+use crate::http::request_id::Line;
 use crate::incident::read_github_keys;
 use crate::state::LeakReports;
 
@@ -246,17 +247,8 @@ pub(crate) struct Log {
     #[arg(long, value_name = "FILTER", value_parser = filter)]
     pub(crate) log: String,
     /// How log lines look: text or json
-    #[arg(long, value_name = "FORMAT", value_parser = choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]))]
-    pub(crate) log_format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs: one object a line.
-    Json,
+    #[arg(long, value_name = "FORMAT", value_parser = choice(&[("text", Line::Text), ("json", Line::Json)]))]
+    pub(crate) log_format: Line,
 }
 
 fn filter(text: &str) -> Result<String, String> {

@@ -17,12 +17,9 @@ pub use app::pages::person::second_factor::{begin, new_codes as codes_form, remo
 pub async fn begin_app(form: Submission) -> Response {
     form.run((), page::begin, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
-        let secret = match second_factor::begin_app(form.context(), &actor, &person.id).await {
-            Ok(secret) => secret,
-            Err(error) => return other(error),
-        };
         let visit = form.visit.clone();
-        Ok(Answer::Page(Box::new(move || page::scan(&visit, &secret, None))))
+        let begun = second_factor::begin_app(form.context(), &actor, &person.id).await;
+        begun.map_or_else(other, |secret| Ok(Answer::Page(Box::new(move || page::scan(&visit, &secret, None)))))
     })
     .await
 }
