@@ -71,9 +71,9 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The secret in the file that `setting` (`…_file`) names, without the spaces around it, and the setting. The environment
-/// variable of the same name without `_file` can hold the secret instead, because operators use both ways; then the
-/// second value names the variable.
+/// The secret in the file that `setting` (`…_file`) names, without the spaces around it, and the setting. The
+/// environment variable of the same name without `_file` can hold the secret instead, because operators use both ways;
+/// then the second value names the variable.
 pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<(Zeroizing<String>, String)>, ConfigError> {
     let variable = variable(setting.trim_end_matches("_file"));
     let (text, place) = match (std::env::var(&variable), file) {

@@ -92,8 +92,8 @@ impl Submission {
         confirm_unless_fresh(&self.visit, &self.session, &self.fields).await
     }
 
-    /// The checks before a secret is made and shown: the form made nothing `earlier`, and the person proved who they are.
-    /// In this order, because a person who reloads the page of the secret must learn that it was shown.
+    /// The checks before a secret is made and shown: the form made nothing `earlier`, and the person proved who they
+    /// are. In this order, because a person who reloads the page of the secret must learn that it was shown.
     pub async fn confirm_unless_sent(&self, earlier: Option<impl ToString>) -> Result<(), Refused> {
         Refused::if_sent_before(earlier)?;
         self.confirm().await

@@ -47,8 +47,8 @@ pub async fn rename(form: Submission, team_id: String) -> Response {
     .await
 }
 
-/// `POST /teams/{team_id}/invite` and `POST /people/invite`: invites a person. The answer is the only page that shows the
-/// link. A reload makes another link, and the link before it stops working. So no invitation exists twice.
+/// `POST /teams/{team_id}/invite` and `POST /people/invite`: invites a person. The answer is the only page that shows
+/// the link. A reload makes another link, and the link before it stops working. So no invitation exists twice.
 pub async fn invite(form: Submission, into: Option<String>) -> Response {
     let mut typed = read!(form.fields => invite::Typed { email, team, role });
     let is_in_team = into.is_some();

@@ -85,7 +85,8 @@ pub async fn jwks(State(state): State<AppState>) -> Response {
     }
 }
 
-/// `GET /mcp/oauth/status/{number}`: a token status list, signed (draft-ietf-oauth-status-list §8). The list contains no names, so it needs no authentication.
+/// `GET /mcp/oauth/status/{number}`: a token status list, signed (draft-ietf-oauth-status-list §8). The list contains
+/// no names, so it needs no authentication.
 pub async fn status_list(State(state): State<AppState>, Path(number): Path<String>, headers: HeaderMap) -> Response {
     let Some(number) = number.parse().ok().filter(|parsed: &i64| parsed.to_string() == number) else {
         return error::plain(StatusCode::NOT_FOUND);

@@ -1,7 +1,8 @@
 //! Turns the functions of the rooms into handlers of the router. The types of a function's parameters say what it takes
 //! of the request.
 //!
-//! All handlers have one type. So the router's code for a handler, and the code that reads a request, are compiled once.
+//! All handlers have one type. So the router's code for a handler, and the code that reads a request, are compiled
+//! once.
 
 use std::sync::Arc;
 use std::{mem, vec};

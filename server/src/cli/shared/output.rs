@@ -34,7 +34,8 @@ pub(crate) fn line(name: &str, value: impl std::fmt::Display) -> String {
     format!("{:<15} {value}\n", format!("{name}:"))
 }
 
-/// A line that shows people the progress of a long command. It is on standard error, when that is a terminal, until this value is dropped.
+/// A line that shows people the progress of a long command. It is on standard error, when that is a terminal, until
+/// this value is dropped.
 pub(crate) struct Progress {
     is_watched: bool,
     was_shown: bool,

@@ -1,7 +1,7 @@
 //! The two guards against forms of other sites: the origin that the browser names, and the token in every form.
 //!
-//! The token is a random part, and a MAC over that part and over the browser's session or cookie. It is not valid in another session, and needs no storage. Where a form may be sent only once, the change stores
-//! the use of the token.
+//! The token is a random part, and a MAC over that part and over the browser's session or cookie. It is not valid in
+//! another session, and needs no storage. Where a form may be sent only once, the change stores the use of the token.
 
 use app::visit::Viewer;
 use axum::http::{HeaderMap, header};
