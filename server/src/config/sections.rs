@@ -96,8 +96,8 @@ pub(crate) struct Storage {
     #[arg(long, value_name = "NUMBER", value_parser = connections)]
     database_connections: u32,
     /// What an exchange survives: process (a killed server) or power (a power cut too)
-    #[arg(long, value_name = "DURABILITY", value_parser = choice(&[("process", LedgerDurability::Process),
-        ("power", LedgerDurability::Power)]))]
+    #[arg(long, value_name = "DURABILITY",
+        value_parser = choice(&[("process", LedgerDurability::Process), ("power", LedgerDurability::Power)]))]
     ledger_durability: LedgerDurability,
     /// File of the master key; master.key in the data folder when not set
     #[arg(long, value_name = "FILE")]

@@ -19,11 +19,15 @@ use crate::state::AppState;
 pub const PATH: &str = "/mcp/oauth/register";
 
 /// The endpoint. It needs no authentication, so the number of registrations per source is limited.
-pub async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
+pub async fn endpoint(
+    State(state): State<AppState>,
+    address: ClientAddress,
+    request: Request,
+) -> Result<Response, Response> {
     if request.method() != Method::POST {
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use POST.");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return response;
+        return Err(response);
     }
     let now = state.context.now();
     let limits = [&state.registrations_by_source, &state.registrations_of_a_day];
@@ -31,22 +35,17 @@ pub async fn endpoint(State(state): State<AppState>, address: ClientAddress, req
         let code = "temporarily_unavailable";
         let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, code, "Too many registrations. Wait a little.");
         error::retry_after(&mut response, wait.as_secs().max(1));
-        return response;
+        return Err(response);
     }
-    let (head, metadata) = match body::split(request, TOKEN_LIMIT).await {
-        Ok(parts) => parts,
-        Err(error) => return refuse(error.status(), "invalid_client_metadata", "The body did not arrive."),
-    };
+    let (head, metadata) = body::split(request, TOKEN_LIMIT)
+        .await
+        .map_err(|error| refuse(error.status(), "invalid_client_metadata", "The body did not arrive."))?;
     let origin = Origin::new(address.0, text(&head.headers, header::USER_AGENT));
     let bearer = text(&head.headers, header::AUTHORIZATION).and_then(|value| value.split_once(' '));
     let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    match register(&state.context, &metadata, bearer, &origin).await {
-        Ok(client) => {
-            (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(client))
-                .into_response()
-        }
-        Err(error) => refusal(error),
-    }
+    let client = register(&state.context, &metadata, bearer, &origin).await.map_err(refusal)?;
+    let uncached = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    Ok((StatusCode::CREATED, uncached, Json(client)).into_response())
 }
 
 fn refusal(error: RegistrationError) -> Response {
