@@ -49,9 +49,8 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
         None => None,
     };
     let address = listener.local_addr()?;
-    let public_url = config.network.public_url.clone();
-    let public_url = public_url.unwrap_or_else(|| instance::default_public_url(address.port()));
-    let context = database.with_issuer(public_url).await?;
+    let default = || instance::default_public_url(address.port());
+    let context = database.with_issuer(config.network.public_url.clone().unwrap_or_else(default)).await?;
     server::move_built_in(&context).await?;
 
     // Each connection needs a file descriptor. A shell or service manager allows only few by default.
