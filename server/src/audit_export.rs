@@ -13,46 +13,20 @@ pub enum Format {
     Csv,
 }
 
-const COLUMNS: [&str; 14] = [
-    "seq",
-    "at",
-    "actor_kind",
-    "actor_id",
-    "actor_name",
-    "action",
-    "target_kind",
-    "target_id",
-    "target_name",
-    "address",
-    "agent",
-    "details",
-    "previous",
-    "mac",
-];
+const COLUMNS: &str = "seq,at,actor_kind,actor_id,actor_name,action,target_kind,target_id,target_name,address,agent,details,\
+    previous,mac";
 
 impl Format {
     /// Reads the format from an address.
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "jsonl" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            _ => None,
-        }
+        clap::ValueEnum::from_str(text, false).ok()
     }
 
-    /// The media type.
-    pub const fn media_type(self) -> &'static str {
+    /// The media type, and the file name under which a browser saves it.
+    pub const fn headers(self) -> (&'static str, &'static str) {
         match self {
-            Self::Jsonl => "application/jsonl",
-            Self::Csv => "text/csv; charset=utf-8",
-        }
-    }
-
-    /// The file name under which a browser saves it.
-    pub const fn disposition(self) -> &'static str {
-        match self {
-            Self::Jsonl => "attachment; filename=\"countersign-audit.jsonl\"",
-            Self::Csv => "attachment; filename=\"countersign-audit.csv\"",
+            Self::Jsonl => ("application/jsonl", "attachment; filename=\"countersign-audit.jsonl\""),
+            Self::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"countersign-audit.csv\""),
         }
     }
 
@@ -60,7 +34,7 @@ impl Format {
     pub fn head(self) -> String {
         match self {
             Self::Jsonl => String::new(),
-            Self::Csv => format!("{}\r\n", COLUMNS.join(",")),
+            Self::Csv => format!("{COLUMNS}\r\n"),
         }
     }
 
@@ -84,24 +58,14 @@ impl Format {
                 format!("{line}\n")
             }
             Self::Csv => {
-                let (seq, at) = (entry.seq.to_string(), entry.at.rfc3339());
-                let cells = [
-                    seq.as_str(),
-                    &at,
-                    &entry.actor_kind,
-                    &entry.actor_id,
-                    &entry.actor_name,
-                    &entry.action,
-                    &entry.target_kind,
-                    &entry.target_id,
-                    &entry.target_name,
-                    entry.address.as_deref().unwrap_or_default(),
-                    entry.agent.as_deref().unwrap_or_default(),
-                    &entry.details,
-                    &entry.previous,
-                    &entry.mac,
-                ];
-                format!("{}\r\n", cells.map(cell).join(","))
+                let AuditEntry { actor_kind, actor_id, actor_name, action, .. } = entry;
+                let AuditEntry { target_kind, target_id, target_name, details, previous, mac, .. } = entry;
+                let (seq, at) = (&entry.seq.to_string(), &entry.at.rfc3339());
+                let [address, agent] = [&entry.address, &entry.agent].map(|text| text.as_deref().unwrap_or_default());
+                let who = [seq, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, target_name];
+                let how = [address, agent, details, previous, mac];
+                let cells: Vec<String> = who.into_iter().map(String::as_str).chain(how).map(cell).collect();
+                format!("{}\r\n", cells.join(","))
             }
         }
     }

@@ -10,8 +10,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, any_service};
+use domain::base::clock::Timestamp;
 use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::{self, list};
@@ -34,7 +35,8 @@ use serde_json::{Value, json};
 
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::{cors, error};
+use crate::http::error::{self, unavailable};
+use crate::http::{cors, text};
 use crate::state::AppState;
 
 /// The extension with which a server announces that machine clients may call it.
@@ -69,7 +71,7 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
     let mut response = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
-        authorized(state, request, next).await
+        authorized(state, request, next).await.unwrap_or_else(|refusal| refusal)
     };
     if let Some(origin) = origin {
         cors::allow(&mut response, origin);
@@ -77,22 +79,15 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
     response
 }
 
-async fn authorized(state: AppState, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ClientAddress>().and_then(|address| address.0);
-    let caller = match authenticate(&state, request.headers(), address).await {
-        Ok(caller) => caller,
-        Err(response) => return response,
-    };
-    let (mut head, body) = request.into_parts();
-    let body = match body::read(body, LIMIT).await {
-        Ok(body) => body,
-        Err(error) => return error.into_response(),
-    };
+async fn authorized(state: AppState, request: Request, next: Next) -> Result<Response, Response> {
+    let address = ClientAddress::found(request.extensions());
+    let caller = authenticate(&state, request.headers(), address.0).await?;
+    let (mut head, body) = body::split(request, LIMIT).await?;
     if let Some(scope) = missing_scope(&body, &caller.scopes) {
-        return insufficient_scope(&state, scope, &caller.scopes);
+        return Err(insufficient_scope(&state, scope, &caller.scopes));
     }
     head.extensions.insert(caller);
-    next.run(Request::from_parts(head, Body::from(body))).await
+    Ok(next.run(Request::from_parts(head, Body::from(body))).await)
 }
 
 /// The caller, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
@@ -110,10 +105,7 @@ async fn authenticate(state: &AppState, headers: &HeaderMap, address: Option<IpA
             tracing::debug!(reason, "a token was refused");
             Err(challenge(state, true))
         }
-        Err(VerifyError::Fault(fault)) => {
-            tracing::error!(%fault, "a token could not be checked");
-            Err(error::plain(StatusCode::SERVICE_UNAVAILABLE))
-        }
+        Err(VerifyError::Fault(fault)) => Err(unavailable!(%fault, "a token could not be checked")),
     }
 }
 
@@ -212,13 +204,8 @@ impl ServerHandler for McpTools {
         if scope_of(&call.name).is_some_and(|scope| !caller.scopes.contains(scope)) {
             return Err(ErrorData::invalid_request("The token lacks a scope.", None));
         }
-        let argument = |name: &str| {
-            call.arguments
-                .as_ref()
-                .and_then(|arguments| arguments.get(name))
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let arguments = call.arguments.unwrap_or_default();
+        let argument = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
         let result = match call.name.as_ref() {
             "whoami" => Ok(whoami(&caller)),
             "list_credentials" => self.list_credentials(&actor, argument("search")).await,
@@ -246,8 +233,8 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
         .and_then(|head| head.extensions.get::<Caller>())
         .cloned()
         .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))?;
-    let address = head.and_then(|head| head.extensions.get::<ClientAddress>()).and_then(|address| address.0);
-    let agent = head.and_then(|head| head.headers.get(header::USER_AGENT)).and_then(|agent| agent.to_str().ok());
+    let address = head.and_then(|head| ClientAddress::found(&head.extensions).0);
+    let agent = head.and_then(|head| text(&head.headers, header::USER_AGENT));
     let actor = match &caller.subject {
         Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
         // The audit log must not look as if the person made the change themselves.
@@ -261,34 +248,35 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
 }
 
 fn tools() -> Vec<Tool> {
-    let schema = |properties: Value, required: &[&str]| -> JsonObject {
+    let tool = |name: &'static str, description: &'static str, properties: Value, required: &[&str]| {
         let schema = json!({ "type": "object", "properties": properties, "required": required });
-        schema.as_object().cloned().unwrap_or_default()
+        Tool::new(name, description, schema.as_object().cloned().unwrap_or_default())
     };
+    let text = |description: &str| json!({ "type": "string", "description": description });
     let read_only = || ToolAnnotations::new().read_only(true).open_world(false);
     vec![
-        Tool::new(
+        tool(
             "whoami",
             "Tells which credential, or which app and person, the token in use belongs to, what it allows and when it ends.",
-            schema(json!({}), &[]),
+            json!({}),
+            &[],
         )
         .with_annotations(read_only()),
-        Tool::new(
+        tool(
             "list_credentials",
             "Lists the newest credentials that the caller may see, at most 100, with their status. Never their secrets.",
-            schema(json!({ "search": { "type": "string", "description": "Part of a name or a client ID." } }), &[]),
+            json!({ "search": text("Part of a name or a client ID.") }),
+            &[],
         )
         .with_annotations(read_only()),
-        Tool::new(
+        tool(
             "revoke_credential",
             "Revokes a credential that the caller may revoke, for ever: its secret stops working and its live tokens are refused.",
-            schema(
-                json!({
-                    "client_id": { "type": "string", "description": "The credential to revoke." },
-                    "reason": { "type": "string", "description": "Why; kept in the audit log." },
-                }),
-                &["client_id"],
-            ),
+            json!({
+                "client_id": text("The credential to revoke."),
+                "reason": text("Why; kept in the audit log."),
+            }),
+            &["client_id"],
         )
         .with_annotations(ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false)),
     ]
@@ -298,7 +286,7 @@ fn whoami(caller: &Caller) -> Value {
     let mut who = json!({
         "name": caller.name,
         "scope": caller.scopes.to_string(),
-        "expires_at": domain::base::clock::Timestamp::from_millis(caller.expires_at * 1000).rfc3339(),
+        "expires_at": Timestamp::from_millis(caller.expires_at * 1000).rfc3339(),
     });
     match &caller.subject {
         Subject::Credential(client_id) => who["client_id"] = json!(client_id.as_str()),
@@ -318,13 +306,15 @@ const FAULT: &str = "The server cannot answer now. Try again soon.";
 
 impl McpTools {
     async fn list_credentials(&self, actor: &Actor, search: &str) -> Result<Value, String> {
-        let unavailable = |error: &dyn std::fmt::Display| {
+        let query = Query { search: Some(search.to_owned()), ..Query::default() };
+        let listed = async {
+            let authority = authority::of(&self.context, actor).await?;
+            list::list(&self.context, &authority, &query, 100).await
+        };
+        let page = listed.await.map_err(|error| {
             tracing::error!(%error, "the credentials could not be listed");
             FAULT.to_owned()
-        };
-        let authority = authority::of(&self.context, actor).await.map_err(|fault| unavailable(&fault))?;
-        let query = Query { search: Some(search.to_owned()), ..Query::default() };
-        let page = list::list(&self.context, &authority, &query, 100).await.map_err(|error| unavailable(&error))?;
+        })?;
         let now = self.context.now();
         let rows: Vec<Value> = page
             .credentials
@@ -335,8 +325,8 @@ impl McpTools {
                     "name": credential.name,
                     "status": status_word(credential.status(now)),
                     "scope": credential.scopes.to_string(),
-                    "expires_at": credential.ends_at.map(domain::base::clock::Timestamp::rfc3339),
-                    "last_used_at": credential.last_used_at.map(domain::base::clock::Timestamp::rfc3339),
+                    "expires_at": credential.ends_at.map(Timestamp::rfc3339),
+                    "last_used_at": credential.last_used_at.map(Timestamp::rfc3339),
                 })
             })
             .collect();

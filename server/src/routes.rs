@@ -1,6 +1,9 @@
 //! The route table: one row a route, with its requirements. The program and the tests both use [`Service`].
 
+mod handler;
+
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use axum::Router;
@@ -11,22 +14,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use domain::model::person::authority::Role;
 use domain::person::openid::RETURN_PATH;
-use futures::future::BoxFuture;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, SessionManagerLayer};
 
 use crate::dashboard::auth::enter::{Permission, enter};
 use crate::dashboard::auth::session_store::Sessions;
+use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
 };
+use crate::http::accept::{Answered, Answers};
 use crate::http::client_address::ClientAddress;
 use crate::http::{error, middleware};
-use crate::incident::leak_reports;
-use crate::oauth::{self, authorize, introspect, jwks, metadata, register, revoke, status, token};
+use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
+use handler::{form, page};
 
 /// Who may use a route, and which checks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,123 +60,103 @@ pub fn table(state: &AppState) -> Vec<Route> {
     let anybody = Access::Dashboard(Permission::Anybody);
     let person = Access::Dashboard(Permission::Person);
     let [viewer, member, manager] = Role::ALL.map(|role| Access::Dashboard(Permission::Role(role)));
-    let administrator = Access::Dashboard(Permission::Administrator);
+    let admin = Access::Dashboard(Permission::Administrator);
     vec![
         // `Service` answers this route itself. It is in the table so that the table is complete.
         row(token::PATH, Access::OAuth, MethodRouter::new()),
         row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
         row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
-        row("/mcp/oauth/status/{number}", Access::OAuth, get(status::endpoint)),
-        row("/mcp/oauth/jwks", Access::OAuth, get(jwks::endpoint)),
+        row("/mcp/oauth/status/{number}", Access::OAuth, get(metadata::status_list)),
+        row("/mcp/oauth/jwks", Access::OAuth, get(metadata::jwks)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
         // People come here from a client, and may still have to sign in. Pages of other origins never call it.
-        row(oauth::AUTHORIZE_PATH, anybody, get(authorize::form).post(authorize::decide)),
+        row(oauth::AUTHORIZE_PATH, anybody, get(form(authorize::form)).post(form(authorize::decide))),
         row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),
         row("/mcp", Access::Mcp, mcp::service(&state.context)),
-        row("/leaks/report", Access::OAuth, post(leak_reports::report)),
-        row("/leaks/github", Access::OAuth, post(leak_reports::github)),
+        row("/leaks/report", Access::OAuth, post(crate::incident::report)),
+        row("/leaks/github", Access::OAuth, post(crate::incident::github)),
         row("/healthz", Access::Open, get(health::healthz)),
         row("/readyz", Access::Open, get(health::readyz)),
         row("/assets/{name}", Access::Open, get(assets::asset)),
         row("/favicon.ico", Access::Open, get(assets::favicon)),
-        row("/setup", anybody, get(person::setup::form).post(person::setup::setup)),
-        row("/login", anybody, get(person::sign_in::form).post(person::sign_in::sign_in)),
-        row("/login/openid", anybody, post(person::openid::sign_in)),
-        row(RETURN_PATH, anybody, get(person::openid::finish)),
-        row("/login/second-factor", anybody, get(person::second_step::form).post(person::second_step::finish)),
-        row("/login/passkey", anybody, get(person::passkeys::sign_in_challenge).post(person::passkeys::sign_in)),
-        row("/logout", anybody, post(person::sign_in::sign_out)),
-        row("/invitation", anybody, get(person::invitation::form).post(person::invitation::accept)),
-        row("/", person, get(operations::overview::page)),
-        row("/credentials", person, get(credential::list::page)),
-        row("/credentials/new", member, get(credential::new::form).post(credential::new::generate)),
-        row("/credentials/revoke", member, get(credential::stop::revoke_several_form)),
-        row("/credentials/{client_id}", viewer, get(credential::show::page)),
-        row("/credentials/{client_id}/edit", manager, get(credential::edit::form).post(credential::edit::edit)),
-        row("/credentials/{client_id}/rotate", member, get(credential::rotate::form).post(credential::rotate::rotate)),
-        row("/credentials/{client_id}/rotation", member, post(credential::rotate::change_rotation)),
-        row("/credentials/{client_id}/disable", member, get(credential::stop::disable_form)),
-        row("/credentials/{client_id}/enable", member, get(credential::stop::enable_form)),
-        row("/credentials/{client_id}/revoke", member, get(credential::stop::revoke_form)),
-        row(
-            "/credentials/{client_id}/keys/new",
-            manager,
-            get(credential::authenticators::key_form).post(credential::authenticators::add_key),
-        ),
+        row("/setup", anybody, get(form(person::setup::form)).post(form(person::setup::setup))),
+        row("/login", anybody, get(form(person::sign_in::form)).post(form(person::sign_in::sign_in))),
+        row("/login/openid", anybody, post(form(person::openid::sign_in))),
+        row(RETURN_PATH, anybody, get(form(person::openid::finish))),
+        row("/login/second-factor", anybody, get(form(second_step::form)).post(form(second_step::finish))),
+        row("/login/passkey", anybody, get(form(passkeys::sign_in_challenge)).post(form(passkeys::sign_in))),
+        row("/logout", anybody, post(form(person::sign_in::sign_out))),
+        row("/invitation", anybody, get(form(person::invitation::form)).post(form(person::invitation::accept))),
+        row("/", person, page(operations::overview)),
+        row("/credentials", person, page(credential::list)),
+        row("/credentials/new", member, page(credential::new).post(form(credential::generate))),
+        row("/credentials/revoke", member, page(credential::revoke_several_form)),
+        row("/credentials/{client_id}", viewer, page(credential::show)),
+        row("/credentials/{client_id}/edit", manager, page(credential::edit_form).post(form(credential::edit))),
+        row("/credentials/{client_id}/rotate", member, page(credential::rotation).post(form(credential::rotate))),
+        row("/credentials/{client_id}/rotation", member, post(form(credential::change_rotation))),
+        row("/credentials/{client_id}/disable", member, page(credential::disable_form)),
+        row("/credentials/{client_id}/enable", member, page(credential::enable_form)),
+        row("/credentials/{client_id}/revoke", member, page(credential::revoke_form)),
+        row("/credentials/{client_id}/keys/new", manager, page(credential::new_key).post(form(credential::add_key))),
         row(
             "/credentials/{client_id}/identities/new",
             manager,
-            get(credential::authenticators::identity_form).post(credential::authenticators::add_identity),
+            page(credential::new_identity).post(form(credential::add_identity)),
         ),
-        row("/servers", person, get(server::list::page)),
-        row("/servers/new", administrator, get(server::new::form).post(server::new::add)),
-        row("/servers/{id}", person, get(server::show::page)),
-        row("/leaks", person, get(incident::leaks::page).post(incident::leaks::find)),
-        row("/leaks/renew", member, post(credential::renew::renew)),
-        row("/activity", person, get(audit::activity::page)),
-        row("/activity/export", person, get(audit::export::form).post(audit::export::export)),
-        row("/teams", person, get(team::list::page)),
-        row("/teams/new", administrator, get(team::new::form).post(team::new::create)),
-        row("/teams/{team_id}", viewer, get(team::show::page)),
-        row("/teams/{team_id}/name", manager, post(team::show::rename)),
-        row("/teams/{team_id}/invite", manager, get(team::invite::form).post(team::invite::invite)),
-        row("/teams/{team_id}/members/{person_id}", manager, get(team::member::form).post(team::member::set_role)),
-        row("/people", administrator, get(person::people::list)),
-        row("/people/invite", administrator, get(team::invite::anywhere_form).post(team::invite::invite_anywhere)),
-        row("/people/{person_id}", administrator, get(person::people::one)),
-        row("/people/{person_id}/change", administrator, get(person::people::change_form).post(person::people::change)),
-        row("/people/{person_id}/teams", administrator, post(team::member::add_to_team)),
-        row("/settings", administrator, get(operations::settings::page)),
-        row(
-            "/settings/keys",
-            administrator,
-            get(operations::signing_keys::form).post(operations::signing_keys::rotate),
-        ),
-        row("/settings/stop", administrator, get(incident::emergency_stop::form).post(incident::emergency_stop::stop)),
-        row("/settings/webhooks", administrator, get(webhook::list::page)),
-        row("/settings/webhooks/new", administrator, get(webhook::edit::new).post(webhook::edit::add)),
-        row("/settings/webhooks/{id}", administrator, get(webhook::show::page)),
-        row("/settings/webhooks/{id}/edit", administrator, get(webhook::edit::edit_form).post(webhook::edit::edit)),
-        row(
-            "/settings/webhooks/{id}/secret",
-            administrator,
-            get(webhook::edit::secret_form).post(webhook::edit::replace_secret),
-        ),
-        row("/settings/webhooks/{id}/remove", administrator, get(webhook::show::remove_form)),
-        row("/apps", person, get(client::connected_apps::page)),
-        row("/apps/clients", administrator, get(client::list::page)),
-        row("/apps/clients/new", administrator, get(client::new::form).post(client::new::add)),
-        row("/apps/clients/{id}", administrator, get(client::show::page)),
-        row("/apps/clients/{id}/edit", administrator, get(client::edit::form).post(client::edit::edit)),
-        row("/apps/clients/{id}/secret", administrator, get(client::secret::form).post(client::secret::replace)),
-        row("/account", person, get(person::account::page)),
-        row("/account/name", person, post(person::account::rename)),
-        row("/account/tokens", person, get(client::personal_tokens::list).post(client::personal_tokens::generate)),
-        row("/account/password", person, post(person::account::change_password)),
-        row("/account/openid", person, post(person::openid::connect)),
-        row("/account/openid/disconnect", person, post(person::openid::disconnect)),
-        row(
-            "/account/authenticator",
-            person,
-            get(person::second_factor::begin_form).post(person::second_factor::begin_app),
-        ),
-        row("/account/authenticator/confirm", person, post(person::second_factor::confirm_app)),
+        row("/servers", person, page(server::list)),
+        row("/servers/new", admin, page(server::new_form).post(form(server::add))),
+        row("/servers/{id}", person, page(server::show)),
+        row("/leaks", person, page(incident::leaks).post(form(incident::find_leaks))),
+        row("/leaks/renew", member, post(form(credential::renew))),
+        row("/activity", person, page(audit::activity)),
+        row("/activity/export", person, page(audit::export_form).post(form(audit::export))),
+        row("/teams", person, page(team::list)),
+        row("/teams/new", admin, page(team::new_form).post(form(team::create))),
+        row("/teams/{team_id}", viewer, page(team::show)),
+        row("/teams/{team_id}/name", manager, post(form(team::rename))),
+        row("/teams/{team_id}/invite", manager, page(team::invite_form).post(form(team::invite))),
+        row("/teams/{team_id}/members/{person_id}", manager, page(team::member).post(form(team::set_role))),
+        row("/people", admin, page(people::list)),
+        row("/people/invite", admin, page(team::invite_form).post(form(team::invite))),
+        row("/people/{person_id}", admin, page(people::one)),
+        row("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
+        row("/people/{person_id}/teams", admin, post(form(team::add_to_team))),
+        row("/settings", admin, page(operations::settings)),
+        row("/settings/keys", admin, page(operations::signing_keys).post(form(operations::rotate_key))),
+        row("/settings/stop", admin, page(incident::stop_form).post(form(incident::stop))),
+        row("/settings/webhooks", admin, page(webhook::list)),
+        row("/settings/webhooks/new", admin, page(webhook::new_form).post(form(webhook::add))),
+        row("/settings/webhooks/{id}", admin, page(webhook::show)),
+        row("/settings/webhooks/{id}/edit", admin, page(webhook::edit_form).post(form(webhook::edit))),
+        row("/settings/webhooks/{id}/secret", admin, page(webhook::secret_form).post(form(webhook::replace_secret))),
+        row("/settings/webhooks/{id}/remove", admin, page(webhook::remove_form)),
+        row("/apps", person, page(client::connected_apps)),
+        row("/apps/clients", admin, page(client::list)),
+        row("/apps/clients/new", admin, page(client::new_form).post(form(client::add))),
+        row("/apps/clients/{id}", admin, page(client::show)),
+        row("/apps/clients/{id}/edit", admin, page(client::edit_form).post(form(client::edit))),
+        row("/apps/clients/{id}/secret", admin, page(client::secret_form).post(form(client::replace_secret))),
+        row("/account", person, get(form(person::account::page))),
+        row("/account/name", person, post(form(person::account::rename))),
+        row("/account/tokens", person, page(client::tokens).post(form(client::generate_token))),
+        row("/account/password", person, post(form(person::account::change_password))),
+        row("/account/openid", person, post(form(person::openid::connect))),
+        row("/account/openid/disconnect", person, post(form(person::openid::disconnect))),
+        row("/account/authenticator", person, page(second_factor::begin).post(form(second_factor::begin_app))),
+        row("/account/authenticator/confirm", person, post(form(second_factor::confirm_app))),
         row(
             "/account/authenticator/remove",
             person,
-            get(person::second_factor::remove_app_form).post(person::second_factor::remove_app),
+            page(second_factor::remove_form).post(form(second_factor::remove_app)),
         ),
-        row(
-            "/account/recovery-codes",
-            person,
-            get(person::second_factor::new_codes_form).post(person::second_factor::new_codes),
-        ),
-        row("/account/passkeys/challenge", person, get(person::passkeys::challenge)),
-        row("/account/passkeys/new", person, get(person::passkeys::new_form).post(person::passkeys::add)),
-        row("/account/passkeys/{id}/remove", person, get(person::passkeys::remove_form).post(person::passkeys::remove)),
+        row("/account/recovery-codes", person, page(second_factor::codes_form).post(form(second_factor::new_codes))),
+        row("/account/passkeys/challenge", person, get(form(passkeys::challenge))),
+        row("/account/passkeys/new", person, page(passkeys::new).post(form(passkeys::add))),
+        row("/account/passkeys/{id}/remove", person, page(passkeys::remove_form).post(form(passkeys::remove))),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),
@@ -185,15 +169,15 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/remove_identity", manager, post(server_functions::call)),
         row("/fn/withdraw_invitation", manager, post(server_functions::call)),
         row("/fn/remove_member", manager, post(server_functions::call)),
-        row("/fn/remove_team", administrator, post(server_functions::call)),
-        row("/fn/end_sessions_of", administrator, post(server_functions::call)),
-        row("/fn/undo_emergency_stop", administrator, post(server_functions::call)),
-        row("/fn/test_webhook", administrator, post(server_functions::call)),
-        row("/fn/pause_webhook", administrator, post(server_functions::call)),
-        row("/fn/resume_webhook", administrator, post(server_functions::call)),
-        row("/fn/remove_webhook", administrator, post(server_functions::call)),
-        row("/fn/send_delivery_again", administrator, post(server_functions::call)),
-        row("/fn/remove_client", administrator, post(server_functions::call)),
+        row("/fn/remove_team", admin, post(server_functions::call)),
+        row("/fn/end_sessions_of", admin, post(server_functions::call)),
+        row("/fn/undo_emergency_stop", admin, post(server_functions::call)),
+        row("/fn/test_webhook", admin, post(server_functions::call)),
+        row("/fn/pause_webhook", admin, post(server_functions::call)),
+        row("/fn/resume_webhook", admin, post(server_functions::call)),
+        row("/fn/remove_webhook", admin, post(server_functions::call)),
+        row("/fn/send_delivery_again", admin, post(server_functions::call)),
+        row("/fn/remove_client", admin, post(server_functions::call)),
         row("/fn/end_session", person, post(server_functions::call)),
         row("/fn/end_grant", person, post(server_functions::call)),
         row("/fn/revoke_personal_token", person, post(server_functions::call)),
@@ -217,22 +201,32 @@ impl Service {
         let routes = routes(&state);
         Self { state, routes }
     }
+
+    fn answer(&self, request: Request) -> Answered {
+        let Self { state, routes } = self.clone();
+        Box::pin(async move {
+            Ok(middleware::wrap(&state, request, |request, address| answer(&state, routes, address, request)).await)
+        })
+    }
+}
+
+impl From<Service> for Answers {
+    fn from(service: Service) -> Self {
+        Self(Arc::new(move |request| service.answer(request)))
+    }
 }
 
 impl tower::Service<Request> for Service {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self { state, routes } = self.clone();
-        Box::pin(async move {
-            Ok(middleware::wrap(&state, request, |request, address| answer(&state, routes, address, request)).await)
-        })
+        self.answer(request)
     }
 }
 

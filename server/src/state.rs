@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use domain::context::Context;
+use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
+use domain::model::incident::Policy;
 use ipnet::IpNet;
 
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
-use crate::incident::report_policy::LeakReports;
 
 /// The state of the running server. Each layer that a request passes has a clone. A clone counts one reference, not one
 /// reference per part.
@@ -40,7 +41,7 @@ pub struct Shared {
     pub leak_reports_by_source: Arc<RateLimit>,
     /// Counts client registrations per source.
     pub registrations_by_source: Arc<RateLimit>,
-    /// Counts client registrations per source and day.
+    /// Counts client registrations per source and day: each leaves a permanent entry in the audit log.
     pub registrations_of_a_day: Arc<RateLimit>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
@@ -62,10 +63,10 @@ impl AppState {
             context,
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
-            failures: Arc::new(RateLimit::default()),
-            leak_reports_by_source: Arc::new(RateLimit::for_reports()),
-            registrations_by_source: Arc::new(RateLimit::for_registrations()),
-            registrations_of_a_day: Arc::new(RateLimit::for_registrations_of_a_day()),
+            failures: Arc::new(RateLimit::a_minute(1200)),
+            leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
+            registrations_by_source: Arc::new(RateLimit::a_minute(30)),
+            registrations_of_a_day: Arc::new(RateLimit::a_day(1000)),
             leak_reports: Arc::default(),
             stop_bite: emergency_stop::BATCH_SIZE,
             draining: Arc::new(AtomicBool::new(false)),
@@ -113,4 +114,13 @@ impl Shared {
     pub fn is_https(&self) -> bool {
         self.context.settings.public_url.starts_with("https://")
     }
+}
+
+/// The policy for reports.
+#[derive(Debug, Clone, Default)]
+pub struct LeakReports {
+    /// What happens to a reported secret.
+    pub policy: Policy,
+    /// The public keys that verify GitHub's reports, by identifier. Without keys, GitHub's reports are not accepted.
+    pub github_keys: Vec<(String, PublicKey)>,
 }

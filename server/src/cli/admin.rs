@@ -3,13 +3,10 @@
 use std::io::Read;
 
 use clap::Subcommand;
-use domain::context::Context;
 use domain::crypto::password::Password;
 use domain::person::{self, NewPerson, PersonError, manage};
 
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::operator::operator;
+use super::shared::{CliError, instance, operator};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -41,30 +38,25 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
     match command {
         Command::Create { email, name, .. } => {
             // Read before the instance is opened, because a person may be typing the password.
-            let password = read_password()?;
-            instance::with(config, async |context| create(context, NewPerson { name, email, password }).await).await
+            let mut password = String::new();
+            std::io::stdin().read_to_string(&mut password)?;
+            let password = Password::new(password.trim_end_matches(['\r', '\n']).to_owned());
+            instance::with(config, async |context| {
+                let new = NewPerson { name, email, password };
+                let person = person::create_administrator(context, &operator(), new).await?;
+                println!("Created administrator {}", person.email);
+                Ok(())
+            })
+            .await
         }
         Command::ResetSecondFactor { email, reason } => {
-            instance::with(config, async |context| reset_second_factor(context, &email, &reason).await).await
+            instance::with(config, async |context| {
+                let person = person::find_by_email(context, &email).await?.ok_or(PersonError::NotFound)?;
+                manage::reset_second_factor(context, &operator(), &person.id, &reason).await?;
+                println!("Removed the second factor of {}. Their sessions have ended.", person.email);
+                Ok(())
+            })
+            .await
         }
     }
-}
-
-fn read_password() -> Result<Password, CliError> {
-    let mut password = String::new();
-    std::io::stdin().read_to_string(&mut password)?;
-    Ok(Password::new(password.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-async fn create(context: &Context, new: NewPerson) -> Result<(), CliError> {
-    let person = person::create_administrator(context, &operator(), new).await?;
-    println!("Created administrator {}", person.email);
-    Ok(())
-}
-
-async fn reset_second_factor(context: &Context, email: &str, reason: &str) -> Result<(), CliError> {
-    let person = person::find_by_email(context, email).await?.ok_or(PersonError::NotFound)?;
-    manage::reset_second_factor(context, &operator(), &person.id, reason).await?;
-    println!("Removed the second factor of {}. Their sessions have ended.", person.email);
-    Ok(())
 }

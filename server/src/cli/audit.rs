@@ -6,9 +6,7 @@ use clap::Subcommand;
 use domain::audit::{self, Verdict};
 use domain::context::Context;
 
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::progress::Progress;
+use super::shared::{CliError, Progress, instance};
 use crate::audit_export::Format;
 use crate::config::Config;
 
@@ -29,22 +27,18 @@ pub(super) enum Command {
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| match command {
-        Command::Verify => verify(context).await,
         Command::Export { format } => export(context, format).await,
+        Command::Verify => match audit::verify(context).await? {
+            Verdict::Intact { entries } => {
+                println!("The audit log is intact: {entries} entries.");
+                Ok(())
+            }
+            Verdict::Broken { seq, reason } => {
+                Err(CliError::Failed(format!("the audit log is broken at entry {seq}: {reason}")))
+            }
+        },
     })
     .await
-}
-
-async fn verify(context: &Context) -> Result<(), CliError> {
-    match audit::verify(context).await? {
-        Verdict::Intact { entries } => {
-            println!("The audit log is intact: {entries} entries.");
-            Ok(())
-        }
-        Verdict::Broken { seq, reason } => {
-            Err(CliError::Failed(format!("the audit log is broken at entry {seq}: {reason}")))
-        }
-    }
 }
 
 async fn export(context: &Context, format: Format) -> Result<(), CliError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::shared::error::CliError;
+use super::shared::CliError;
 use crate::config::Config;
 
 const DEADLINE: Duration = Duration::from_secs(3);

@@ -9,11 +9,7 @@ use domain::context::Context;
 use domain::credential::import::{BATCH, Import, ImportError, Imported, Problem};
 use domain::model::actor::Actor;
 
-use super::shared::error::CliError;
-use super::shared::files::in_file;
-use super::shared::instance;
-use super::shared::operator::operator;
-use super::shared::progress::Progress;
+use super::shared::{CliError, Progress, in_file, instance, operator};
 use crate::config::Config;
 
 /// Maximum length of a line in bytes. A name, a description and fifty ranges need only a small part of it.
@@ -64,7 +60,7 @@ async fn read_through(
     write: Option<bool>,
     mut progress: impl FnMut(i64),
 ) -> Result<Imported, CliError> {
-    let mut import = Import::begin(context, actor).await.map_err(CliError::failed)?;
+    let mut import = Import::begin(context, actor).await?;
     let mut lines = Lines::open(file)?;
     let (mut total, mut problems) = (Imported::default(), Vec::new());
     loop {

@@ -8,11 +8,7 @@ use domain::context::Context;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
 
-use super::shared::arguments::token_algorithm;
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::master_key::NewMasterKey;
-use super::shared::operator::operator;
+use super::shared::{CliError, instance, master_key::NewMasterKey, operator, token_algorithm};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -37,32 +33,24 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    instance::with(config, async |context| match command {
-        Command::List => list(context).await,
-        Command::Rotate { alg, emergency } => rotate(context, alg, emergency).await,
-        Command::Rewrap { to } => rewrap(config, context, to.as_deref()).await,
+    instance::with(config, async |context| {
+        match command {
+            Command::List => {
+                for key in key_rotation::list(context).await? {
+                    let retires = key.retired_at.map_or_else(|| "-".to_owned(), Timestamp::rfc3339);
+                    println!("{}  {}  signs from {}  leaves {retires}", key.kid, key.alg, key.active_from.rfc3339());
+                }
+            }
+            Command::Rotate { alg, emergency } => {
+                let mode = if emergency { RotationMode::Emergency } else { RotationMode::Ordered };
+                let from = key_rotation::rotate(context, &operator(), alg, mode).await?;
+                println!("The new {} key signs from {}", alg.as_str(), from.rfc3339());
+            }
+            Command::Rewrap { to } => rewrap(config, context, to.as_deref()).await?,
+        }
+        Ok(())
     })
     .await
-}
-
-async fn list(context: &Context) -> Result<(), CliError> {
-    for key in key_rotation::list(context).await? {
-        println!(
-            "{}  {}  signs from {}  leaves {}",
-            key.kid,
-            key.alg,
-            key.active_from.rfc3339(),
-            key.retired_at.map_or_else(|| "-".to_owned(), Timestamp::rfc3339)
-        );
-    }
-    Ok(())
-}
-
-async fn rotate(context: &Context, algorithm: TokenAlgorithm, emergency: bool) -> Result<(), CliError> {
-    let mode = if emergency { RotationMode::Emergency } else { RotationMode::Ordered };
-    let from = key_rotation::rotate(context, &operator(), algorithm, mode).await.map_err(CliError::failed)?;
-    println!("The new {} key signs from {}", algorithm.as_str(), from.rfc3339());
-    Ok(())
 }
 
 async fn rewrap(config: &Config, context: &Context, to: Option<&Path>) -> Result<(), CliError> {

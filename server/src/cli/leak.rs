@@ -13,11 +13,7 @@ use domain::model::person::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
 
-use super::shared::arguments::duration;
-use super::shared::error::CliError;
-use super::shared::files::in_file;
-use super::shared::instance;
-use super::shared::operator::operator;
+use super::shared::{CliError, duration, in_file, instance, operator};
 use crate::config::Config;
 use crate::mcp::status_word;
 

@@ -2,13 +2,14 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod client;
 mod credential;
 mod healthcheck;
 mod import;
 mod keys;
 mod leak;
-mod operations;
+mod restore;
 mod serve;
 mod server;
 mod shared;
@@ -18,11 +19,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::operations::{backup, migrate, restore};
-use self::shared::error::CliError;
-use self::shared::log;
-use crate::config::error::ConfigError;
-use crate::config::{Config, layers};
+use self::shared::{CliError, log};
+use crate::config::{Config, ConfigError, layers};
 
 /// Self-hosted machine credentials for MCP servers.
 #[derive(Parser)]
@@ -60,13 +58,13 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Command),
     /// Write a consistent, checked copy of the database
-    Backup(backup::Arguments),
+    Backup(backup::Backup),
     /// Replace the database by a backup. Stop the servers first
     Restore(restore::Arguments),
     /// Import credentials of another system
     Import(import::Arguments),
     /// Copy everything to an empty PostgreSQL database
-    MigrateTo(migrate::Arguments),
+    MigrateTo(backup::MigrateTo),
     /// Ask the running server whether it is ready
     Healthcheck,
 }
@@ -117,10 +115,10 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
             Command::Keys(command) => keys::run(config, command).await,
             Command::Leak(arguments) => leak::run(config, &arguments).await,
             Command::Audit(command) => audit::run(config, command).await,
-            Command::Backup(arguments) => backup::run(config, &arguments).await,
+            Command::Backup(arguments) => backup::backup(config, &arguments).await,
             Command::Restore(arguments) => restore::run(config, &arguments).await,
             Command::Import(arguments) => import::run(config, &arguments).await,
-            Command::MigrateTo(arguments) => migrate::run(config, &arguments).await,
+            Command::MigrateTo(arguments) => backup::migrate_to(config, &arguments).await,
             Command::Healthcheck => healthcheck::run(config).await,
         }
     })

@@ -1,5 +1,6 @@
 //! `countersign serve`
 
+use std::fmt::Display;
 use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -14,13 +15,10 @@ use domain::{audit, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
-use super::shared::error::CliError;
-use super::shared::files::make_data_folder;
-use super::shared::instance;
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use super::shared::{CliError, instance, make_data_folder};
+use crate::config::{Config, ConfigError};
 use crate::http::accept;
 use crate::http::middleware::log_panics;
 use crate::state::AppState;
@@ -51,9 +49,8 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
         None => None,
     };
     let address = listener.local_addr()?;
-    let public_url = config.network.public_url.clone();
-    let public_url = public_url.unwrap_or_else(|| instance::default_public_url(address.port()));
-    let context = database.with_issuer(public_url).await?;
+    let default = || instance::default_public_url(address.port());
+    let context = database.with_issuer(config.network.public_url.clone().unwrap_or_else(default)).await?;
     server::move_built_in(&context).await?;
 
     // Each connection needs a file descriptor. A shell or service manager allows only few by default.
@@ -121,48 +118,51 @@ fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
     })
 }
 
+/// Ticks now and in each interval. A tick that was missed is not made up for.
+fn every(interval: Duration) -> Interval {
+    let mut interval = tokio::time::interval(interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Logs that something in the background failed. It is tried again in the next interval.
+fn note<T>(result: Result<T, impl Display>, problem: &str) {
+    if let Err(fault) = result {
+        tracing::warn!(%fault, "{problem}");
+    }
+}
+
 /// Writes the head of the audit log to the log, and removes rows that are no longer needed.
 async fn keep_house(context: Context) {
-    let mut interval = tokio::time::interval(HOUSEKEEPING_INTERVAL);
+    let mut interval = every(HOUSEKEEPING_INTERVAL);
     loop {
         interval.tick().await;
-        if let Err(fault) = audit::log_head(&context).await {
-            tracing::warn!(%fault, "the head of the audit log could not be read");
-        }
-        if let Err(fault) = housekeeping::run(&context).await {
-            tracing::warn!(%fault, "old rows could not be removed");
-        }
+        note(audit::log_head(&context).await, "the head of the audit log could not be read");
+        note(housekeeping::run(&context).await, "old rows could not be removed");
     }
 }
 
 /// Writes alerts: credentials that expire soon, retired secrets that were tried.
 async fn write_alerts(context: Context) {
-    let mut interval = tokio::time::interval(ALERT_INTERVAL);
+    let mut interval = every(ALERT_INTERVAL);
     for round in (0..EXPIRY_EVERY).cycle() {
         interval.tick().await;
-        if let Err(fault) = alert::retired_secrets_tried(&context).await {
-            tracing::warn!(%fault, "alerts about retired secrets could not be written");
-        }
-        if round == 0
-            && let Err(fault) = alert::expiring(&context).await
-        {
-            tracing::warn!(%fault, "alerts about credentials that expire soon could not be written");
+        note(alert::retired_secrets_tried(&context).await, "alerts about retired secrets could not be written");
+        if round == 0 {
+            let problem = "alerts about credentials that expire soon could not be written";
+            note(alert::expiring(&context).await, problem);
         }
     }
 }
 
 /// Keeps the database's write-ahead log short while exchanges are written.
 async fn checkpoint(context: Context) {
-    let mut interval = tokio::time::interval(CHECKPOINT_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = 0;
+    let (mut interval, mut seen) = (every(CHECKPOINT_INTERVAL), 0);
     loop {
         interval.tick().await;
         let batches = context.metrics.batches();
-        if batches != seen
-            && let Err(error) = context.store.checkpoint().await
-        {
-            tracing::warn!(%error, "the database's log could not be shortened");
+        if batches != seen {
+            note(context.store.checkpoint().await, "the database's log could not be shortened");
         }
         seen = batches;
     }
@@ -170,13 +170,9 @@ async fn checkpoint(context: Context) {
 
 /// Sends events to webhooks.
 async fn dispatch(context: Context) {
-    let mut dispatcher = Dispatcher::new(context);
-    let mut interval = tokio::time::interval(DISPATCH_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut interval, mut dispatcher) = (every(DISPATCH_INTERVAL), Dispatcher::new(context));
     loop {
         interval.tick().await;
-        if let Err(fault) = dispatcher.turn().await {
-            tracing::warn!(%fault, "webhooks could not be served");
-        }
+        note(dispatcher.turn().await, "webhooks could not be served");
     }
 }

@@ -2,70 +2,55 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
-use domain::context::Context;
+use clap::Subcommand;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::server::{DEFAULT_SCOPE, ScopeDescription};
 use domain::server::{self, ServerDraft};
 
-use super::shared::arguments::{duration, token_algorithm};
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::operator::operator;
+use super::shared::{CliError, duration, instance, operator, token_algorithm};
 use crate::config::Config;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Register an MCP server
-    Add(Add),
+    Add {
+        /// Its name for people
+        #[arg(long)]
+        name: String,
+        /// The URL that clients call: the audience of its tokens
+        #[arg(long, value_name = "URI")]
+        resource: String,
+        /// A scope that it understands; the first is what a new credential gets
+        #[arg(long = "scope", value_name = "SCOPE", default_value = DEFAULT_SCOPE)]
+        scopes: Vec<String>,
+        /// How long its tokens live: 10m
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        token_lifetime: Option<Duration>,
+        /// How its tokens are signed: ES256, EdDSA, PS256 or RS256
+        #[arg(long, default_value = "ES256", value_parser = token_algorithm)]
+        alg: TokenAlgorithm,
+    },
     /// List the MCP servers
     List,
 }
 
-#[derive(Args)]
-pub(super) struct Add {
-    /// Its name for people
-    #[arg(long)]
-    name: String,
-    /// The URL that clients call: the audience of its tokens
-    #[arg(long, value_name = "URI")]
-    resource: String,
-    /// A scope that it understands; the first is what a new credential gets
-    #[arg(long = "scope", value_name = "SCOPE", default_value = DEFAULT_SCOPE)]
-    scopes: Vec<String>,
-    /// How long its tokens live: 10m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    token_lifetime: Option<Duration>,
-    /// How its tokens are signed: ES256, EdDSA, PS256 or RS256
-    #[arg(long, default_value = "ES256", value_parser = token_algorithm)]
-    alg: TokenAlgorithm,
-}
-
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    instance::with(config, async |context| match command {
-        Command::Add(arguments) => add(context, arguments).await,
-        Command::List => list(context).await,
+    instance::with(config, async |context| {
+        match command {
+            Command::Add { name, resource, scopes, token_lifetime, alg } => {
+                let scope = |name| ScopeDescription { name, description: String::new() };
+                let scopes = scopes.into_iter().map(scope).collect();
+                let draft = ServerDraft { name, resource, scopes, token_lifetime, alg };
+                let server = server::add(context, &operator(), &draft).await?;
+                println!("Added {} {}", server.id, server.resource);
+            }
+            Command::List => {
+                for server in server::list(context).await? {
+                    println!("{}  {}  {}  {}", server.id, server.alg.as_str(), server.resource, server.name);
+                }
+            }
+        }
+        Ok(())
     })
     .await
-}
-
-async fn add(context: &Context, arguments: Add) -> Result<(), CliError> {
-    let scope = |name: String| ScopeDescription { name, description: String::new() };
-    let draft = ServerDraft {
-        name: arguments.name,
-        resource: arguments.resource,
-        scopes: arguments.scopes.into_iter().map(scope).collect(),
-        token_lifetime: arguments.token_lifetime,
-        alg: arguments.alg,
-    };
-    let server = server::add(context, &operator(), &draft).await?;
-    println!("Added {} {}", server.id, server.resource);
-    Ok(())
-}
-
-async fn list(context: &Context) -> Result<(), CliError> {
-    for server in server::list(context).await? {
-        println!("{}  {}  {}  {}", server.id, server.alg.as_str(), server.resource, server.name);
-    }
-    Ok(())
 }

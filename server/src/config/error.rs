@@ -1,12 +1,12 @@
 //! A setting or an argument that cannot be used.
 
 use std::error::Error;
-use std::fmt;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// A setting or an argument that cannot be used: one line that names it and says what is wrong.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
 pub(crate) struct ConfigError {
     setting: String,
     problem: String,
@@ -36,11 +36,3 @@ impl ConfigError {
         Self { setting: self.setting.trim_start_matches('-').replace('-', "_"), ..self }
     }
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.setting, self.problem)
-    }
-}
-
-impl Error for ConfigError {}

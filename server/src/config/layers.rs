@@ -54,19 +54,11 @@ fn option(setting: &Arg, defaults: &Defaults) -> Result<Arg, ConfigError> {
 /// The error names the setting and says what is wrong with it.
 pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -> Result<Config, ConfigError> {
     let defaults = Defaults::read()?;
-    let in_file = match file {
-        Some(path) => read_file(path, &defaults)?,
-        None if Path::new(FILE).exists() => read_file(Path::new(FILE), &defaults)?,
-        None => BTreeMap::new(),
-    };
-    parse(|name| {
-        if let Some(text) = given(flags_and_environment, name)? {
-            return Ok(text);
-        }
-        match in_file.get(name) {
-            Some(text) => Ok(text.clone()),
-            None => defaults.text(name),
-        }
+    let file = file.or_else(|| Some(Path::new(FILE)).filter(|file| file.exists()));
+    let in_file = file.map(|file| read_file(file, &defaults)).transpose()?.unwrap_or_default();
+    parse(|name| match given(flags_and_environment, name)? {
+        Some(text) => Ok(text),
+        None => in_file.get(name).map_or_else(|| defaults.text(name), |text| Ok(text.clone())),
     })
 }
 

@@ -1,37 +1,19 @@
-//! Settings in typed sections, one file per section. [`layers`] says where values come from.
-//!
-//! To add a setting:
-//!
-//! 1. Add a field to a section. Its name makes the flag, the environment variable and the key in the file. Its comment
-//!    is the help. Its parser is the check; what needs several settings is checked in the section's `check`.
-//! 2. Add the default to `countersign.default.toml`.
-//! 3. Add a row to the table of settings in the documentation.
+//! Settings in typed sections. [`layers`] says where values come from. `CONTRIBUTING.md` says how to
+//! add a setting.
 
-mod client;
-mod egress;
-pub(crate) mod error;
-mod incident;
+mod error;
 pub(crate) mod layers;
-pub(crate) mod log;
-mod network;
 pub(crate) mod openid;
-mod storage;
+pub(crate) mod sections;
 #[cfg(test)]
 mod tests;
-mod token;
 mod values;
 
 use clap::Args;
 
-use client::Client;
-use egress::Egress;
-use error::ConfigError;
-use incident::Incident;
-use log::Log;
-use network::Network;
+pub(crate) use error::ConfigError;
 use openid::OpenIdConnect;
-use storage::Storage;
-use token::Token;
+use sections::{Client, Egress, Incident, Log, Network, Storage, Token};
 
 /// All settings, checked. The order here is the order in `--help`.
 #[derive(Args, Debug, Clone)]

@@ -29,7 +29,8 @@ pub(crate) struct OpenIdConnect {
     #[arg(long, value_name = "NAME")]
     openid_name: Option<String>,
     /// Whether a first sign-in with OpenID may be connected by a verified email address: true or false
-    #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set, value_parser = boolean)]
+    #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set,
+        value_parser = choice(&[("true", true), ("false", false)]))]
     openid_link_by_email: bool,
     /// The provider that these settings describe, if any.
     #[arg(skip)]
@@ -55,10 +56,9 @@ impl OpenIdConnect {
                 ("openid_name", self.openid_name.is_some()),
                 ("openid_link_by_email", self.openid_link_by_email),
             ];
-            return match others.iter().find(|(_, is_set)| *is_set) {
-                Some((other, _)) => Err(ConfigError::new("openid_issuer", format!("must be set with {other}"))),
-                None => Ok(()),
-            };
+            let other = others.iter().find(|(_, is_set)| *is_set);
+            let problem = |(other, _): &(&str, bool)| format!("must be set with {other}");
+            return other.map_or(Ok(()), |other| Err(ConfigError::new("openid_issuer", problem(other))));
         };
         let (host, private_hosts) = check_issuer(&issuer, private_issuers)
             .map_err(|problem| ConfigError::new("openid_issuer", format!("“{issuer}” {problem}")))?;
@@ -72,10 +72,8 @@ impl OpenIdConnect {
         }
         // Without a secret we are a public client at the provider.
         let client_secret = match secret("openid_client_secret_file", self.openid_client_secret_file.as_deref())? {
-            Some(secret) if secret.text.is_empty() => {
-                return Err(ConfigError::new(secret.place, "holds no secret"));
-            }
-            secret => secret.map(|secret| secret.text),
+            Some((text, place)) if text.is_empty() => return Err(ConfigError::new(place, "holds no secret")),
+            secret => secret.map(|(text, _)| text),
         };
         let provider = Provider { issuer, client_id, client_secret, name, link_by_email: self.openid_link_by_email };
         self.provider = Some(OpenId { provider, private_hosts });
@@ -101,8 +99,4 @@ fn check_issuer(issuer: &str, private_issuers: &[String]) -> Result<(String, Vec
         _ => return Err("must be https"),
     }
     Ok((host.to_owned(), private_hosts))
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    choice(text, &[("true", true), ("false", false)])
 }

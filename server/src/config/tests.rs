@@ -9,7 +9,7 @@ use domain::store::{LedgerDurability, StoreOptions};
 
 use super::Config;
 use super::layers::{Defaults, parse};
-use super::log::LogFormat;
+use crate::http::request_id::Line;
 
 /// The defaults, with these values replaced.
 fn with(values: &[(&str, &str)]) -> Result<Config, String> {
@@ -35,7 +35,7 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(config.storage.options().ledger_durability, LedgerDurability::Process);
     assert_eq!(config.storage.options().connections, StoreOptions::default().connections);
     assert_eq!(config.storage.master_key_file(), Path::new("./data/master.key"));
-    assert_eq!((config.log.log.as_str(), config.log.log_format), ("info", LogFormat::Text));
+    assert_eq!((config.log.log.as_str(), config.log.log_format), ("info", Line::Text));
     assert!(config.network.trusted_proxies.is_empty());
     assert_eq!(config.token.status_list_ttl, DEFAULT_STATUS_LIST_TTL);
 }

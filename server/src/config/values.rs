@@ -43,15 +43,17 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Infallible> {
     Ok(PathBuf::from(text))
 }
 
-/// One of a few words.
-pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        match words.as_slice() {
-            [first @ .., last] if !first.is_empty() => format!("must be {} or {last}", first.join(", ")),
-            _ => format!("must be {}", words.concat()),
-        }
-    })
+/// A parser for one of a few words.
+pub(super) fn choice<T: Copy>(choices: &'static [(&str, T)]) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            match words.as_slice() {
+                [first @ .., last] if !first.is_empty() => format!("must be {} or {last}", first.join(", ")),
+                _ => format!("must be {}", words.concat()),
+            }
+        })
+    }
 }
 
 /// A whole number.
@@ -69,26 +71,19 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A secret from a file or an environment variable, and where it came from.
-pub(super) struct Secret {
-    /// The name of the setting or of the environment variable.
-    pub(super) place: String,
-    /// The secret, without the spaces around it.
-    pub(super) text: Zeroizing<String>,
-}
-
-/// The secret in the file that `setting` (`…_file`) names. The environment variable of the same name without `_file`
-/// can hold the secret instead, because operators use both ways.
-pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<Secret>, ConfigError> {
+/// The secret in the file that `setting` (`…_file`) names, without the spaces around it, and the setting. The
+/// environment variable of the same name without `_file` can hold the secret instead, because operators use both ways;
+/// then the second value names the variable.
+pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<(Zeroizing<String>, String)>, ConfigError> {
     let variable = variable(setting.trim_end_matches("_file"));
-    let (place, text) = match (std::env::var(&variable), file) {
-        (Ok(text), _) if !text.is_empty() => (variable, text),
+    let (text, place) = match (std::env::var(&variable), file) {
+        (Ok(text), _) if !text.is_empty() => (text, variable),
         (_, None) => return Ok(None),
         (_, Some(file)) => {
             let problem = |error| ConfigError::new(setting, format!("{}: {error}", file.display()));
-            (setting.to_owned(), std::fs::read_to_string(file).map_err(problem)?)
+            (std::fs::read_to_string(file).map_err(problem)?, setting.to_owned())
         }
     };
     let text = Zeroizing::new(text);
-    Ok(Some(Secret { place, text: Zeroizing::new(text.trim().to_owned()) }))
+    Ok(Some((Zeroizing::new(text.trim().to_owned()), place)))
 }

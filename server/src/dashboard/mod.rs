@@ -1,6 +1,6 @@
-//! The HTTP side of the dashboard: who is signed in, which forms are valid, and one folder per topic with its pages and
-//! forms. A module has the name of the page that it answers with. The handler of a form is in the module of the form's
-//! page.
+//! The HTTP side of the dashboard: who is signed in, which forms are valid, and one module per room with its pages and
+//! forms. `routes/handler.rs` turns the functions of the rooms
+//! into handlers.
 
 pub mod assets;
 pub mod audit;
@@ -16,3 +16,16 @@ pub mod server_functions;
 pub mod submit;
 pub mod team;
 pub mod webhook;
+
+/// What most rooms need.
+pub(crate) mod prelude {
+    pub(crate) use app::done::Done;
+    pub(crate) use app::error::ActionError;
+    pub(crate) use app::form::{Form, Refused};
+    pub(crate) use app::links;
+    pub(crate) use axum::response::Response;
+
+    pub(crate) use crate::dashboard::respond::{PageResult, respond};
+    pub(crate) use crate::dashboard::submit::{Answer, Submission};
+    pub(crate) use crate::http::fields::{Fields, read};
+}

@@ -1,52 +1,46 @@
 //! Pages as answers.
 
-use std::convert::Infallible;
-
 use app::error::ActionError;
 use app::page::Page;
 use app::render;
 use app::visit::Visit;
-use axum::extract::{Extension, FromRequestParts};
-use axum::http::request::Parts;
+use axum::extract::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use futures::future::BoxFuture;
 
-use crate::http::fields::Fields;
+use crate::http::error;
 
-/// Renders a page as an answer.
-pub async fn respond<Work>(visit: Visit, page: impl FnOnce() -> Work) -> Response
-where
-    Work: Future<Output = Result<Page, ActionError>>,
-{
-    let rendered = render::render(visit, page).await;
-    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, Html(rendered.html)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if rendered.secret {
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
+/// A page, or the error whose page is shown instead.
+pub type PageResult = Result<Page, ActionError>;
+
+/// Renders a page as an answer. Only the boxing is compiled for every page.
+pub fn respond<'work>(
+    visit: Visit,
+    page: impl Future<Output = PageResult> + Send + 'work,
+) -> BoxFuture<'work, Response> {
+    rendered(visit, Box::pin(page))
+}
+
+fn rendered(visit: Visit, page: BoxFuture<'_, PageResult>) -> BoxFuture<'_, Response> {
+    Box::pin(async {
+        let rendered = render::render(visit, || page).await;
+        let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::OK);
+        let mut response = (status, Html(rendered.html)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if rendered.secret {
+            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        }
+        error::retry_if_unavailable(&mut response);
+        response
+    })
 }
 
 /// The page of an error.
-pub async fn refuse(visit: Visit, error: impl Into<ActionError>) -> Response {
+pub fn refuse(visit: Visit, error: impl Into<ActionError>) -> BoxFuture<'static, Response> {
     let error = error.into();
-    respond(visit, async || Err(error)).await
-}
-
-/// The fields of a page's address.
-pub struct Query(pub Fields);
-
-impl<S: Sync> FromRequestParts<S> for Query {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(Fields::parse(parts.uri.query().unwrap_or_default().as_bytes())))
-    }
+    respond(visit, async { Err(error) })
 }
 
 /// The answer for every address without a route.

@@ -17,16 +17,12 @@ use server_fn::axum::get_server_fn_service;
 use server_fn::error::FromServerFnError;
 
 use crate::dashboard::respond::respond;
-use crate::http::error;
+use crate::http::{error, text};
 
 /// `GET` or `POST /fn/{name}`
 pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> Response {
     let from_form = request.method() == Method::POST
-        && request
-            .headers()
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.contains("text/html"));
+        && text(request.headers(), header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request.headers_mut().remove(header::REFERER);
     let Some(mut function) = get_server_fn_service(request.uri().path(), request.method().clone()) else {
@@ -41,10 +37,11 @@ pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> R
     match (failed, from_form) {
         (true, true) => {
             let error = ActionError::de(body);
-            respond(visit, async || Ok(message::of_error(error))).await
+            respond(visit, async { Ok(message::of_error(error)) }).await
         }
         (true, false) => {
-            let status = error::action_status(&ActionError::de(body.clone()));
+            let status = StatusCode::from_u16(ActionError::de(body.clone()).status());
+            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
         }
         (false, true) => match serde_json::from_slice::<String>(&body) {

@@ -1,50 +1,40 @@
 //! How a form is answered. The sender proves again who they are where that is due. The operation runs. The browser is
 //! redirected, or gets the form back with its errors.
 
+use std::future::ready;
+
 use app::error::ActionError;
 use app::form::{Errors, Form, Refused};
 use app::page::Page;
 use app::pages::message;
 use app::visit::Visit;
-use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
-use axum::http::request::Parts;
+use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::context::Context;
 use domain::model::actor::Actor;
 use domain::model::person::Person;
+use futures::future::BoxFuture;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{confirm_unless_fresh, viewer};
-use crate::dashboard::respond::{refuse, respond};
-use crate::http::error;
+use crate::dashboard::respond::{PageResult, refuse, respond};
 use crate::http::fields::Fields;
+use crate::state::AppState;
 
-/// A form that a page of ours sent, and its sender.
+/// A form that a page of ours sent, or the request for a page, and its sender.
 pub struct Submission {
+    /// The state of the server.
+    pub state: AppState,
+    /// The headers of the request.
+    pub headers: HeaderMap,
     /// The sender.
     pub visit: Visit,
     /// The sender's session.
     pub session: Session,
-    /// The fields of the form.
+    /// The fields of the form; without a form, the fields of the address.
     pub fields: Fields,
     already: fn(&str) -> Page,
-}
-
-impl<S: Sync> FromRequestParts<S> for Submission {
-    type Rejection = Response;
-
-    /// Takes the parts that the middleware of the dashboard put into the request.
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let (visit, session, fields) =
-            (parts.extensions.remove(), parts.extensions.remove(), parts.extensions.remove());
-        match (visit, session, fields) {
-            (Some(visit), Some(session), Some(fields)) => {
-                Ok(Self { visit, session, fields, already: |_| message::sent_before() })
-            }
-            _ => Err(error::plain(StatusCode::INTERNAL_SERVER_ERROR)),
-        }
-    }
 }
 
 /// The result of a form.
@@ -52,7 +42,7 @@ pub enum Answer {
     /// The browser is redirected to this address.
     Next(String),
     /// A page whose content is in no other answer.
-    Page(Box<dyn FnOnce() -> Result<Page, ActionError> + Send>),
+    Page(Box<dyn FnOnce() -> PageResult + Send>),
 }
 
 impl Answer {
@@ -63,6 +53,15 @@ impl Answer {
 }
 
 impl Submission {
+    /// Takes the parts that the middleware of the dashboard put into the request. None when it did not run.
+    pub fn of(request: Request, state: AppState) -> Option<Self> {
+        let (mut head, _) = request.into_parts();
+        let (visit, session) = (head.extensions.remove()?, head.extensions.remove()?);
+        let in_address = || Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
+        let fields = head.extensions.remove().unwrap_or_else(in_address);
+        Some(Self { state, headers: head.headers, visit, session, fields, already: |_| message::sent_before() })
+    }
+
     /// Sets the page for a form that was sent before. `already` gets what the form made that time.
     pub fn once(self, already: fn(&str) -> Page) -> Self {
         Self { already, ..self }
@@ -76,11 +75,6 @@ impl Submission {
     /// The first value of a field, or nothing.
     pub fn get(&self, name: &str) -> String {
         self.fields.get(name)
-    }
-
-    /// Every value of a field.
-    pub fn all(&self, name: &str) -> Vec<String> {
-        self.fields.all(name)
     }
 
     /// The token that identifies a form that may be sent only once.
@@ -98,32 +92,70 @@ impl Submission {
         confirm_unless_fresh(&self.visit, &self.session, &self.fields).await
     }
 
-    /// The same. Returns the person as stored in the database.
+    /// The checks before a secret is made and shown: the form made nothing `earlier`, and the person proved who they
+    /// are. In this order, because a person who reloads the page of the secret must learn that it was shown.
+    pub async fn confirm_unless_sent(&self, earlier: Option<impl ToString>) -> Result<(), Refused> {
+        Refused::if_sent_before(earlier)?;
+        self.confirm().await
+    }
+
+    /// The same as [`Self::confirm`]. Returns the person as stored in the database.
     pub async fn confirmed(&self) -> Result<(Person, Actor), Refused> {
         self.confirm().await?;
         Ok(viewer(&self.visit).await?)
     }
 
+    /// The common way of a form: `operation` gets the form and the `typed` values. The answer is its result, or `page`
+    /// with the typed values and the errors.
+    pub async fn run<T, Shown: From<T>, Work>(
+        self,
+        typed: T,
+        page: impl FnOnce(Form<Shown>) -> Work,
+        operation: impl AsyncFnOnce(&Self, &T) -> Result<Answer, Refused>,
+    ) -> Response
+    where
+        Work: Future<Output = PageResult> + Send + 'static,
+    {
+        let outcome = operation(&self, &typed).await;
+        self.answer(outcome, typed.into(), page).await
+    }
+
+    /// The same for a form about one thing, whose identifier is in the path.
+    pub async fn run_of<T, Shown: From<T>, Work>(
+        self,
+        id: String,
+        typed: T,
+        page: impl FnOnce(String, Form<Shown>) -> Work,
+        operation: impl AsyncFnOnce(&Self, &str, &T) -> Result<Answer, Refused>,
+    ) -> Response
+    where
+        Work: Future<Output = PageResult> + Send + 'static,
+    {
+        let outcome = operation(&self, &id, &typed).await;
+        self.answer(outcome, typed.into(), |form| page(id, form)).await
+    }
+
     /// The answer: the result of the form, or the form again with the `typed` values and the errors.
-    pub async fn answer<T, Work>(
+    pub fn answer<T, Work>(
         self,
         outcome: Result<Answer, Refused>,
         typed: T,
-        form: impl FnOnce(Form<T>) -> Work,
-    ) -> Response
+        page: impl FnOnce(Form<T>) -> Work,
+    ) -> BoxFuture<'static, Response>
     where
-        Work: Future<Output = Result<Page, ActionError>>,
+        Work: Future<Output = PageResult> + Send + 'static,
     {
-        let (errors, confirm) = match outcome {
-            Ok(Answer::Next(address)) => return Redirect::to(&address).into_response(),
-            Ok(Answer::Page(page)) => return respond(self.visit, async || page()).await,
-            Err(Refused::AlreadySubmitted(earlier)) => {
-                return respond(self.visit, async || Ok((self.already)(&earlier))).await;
+        match outcome {
+            Err(Refused::Invalid(errors)) => {
+                respond(self.visit, page(Form { typed, errors: Errors(errors), confirm: false }))
             }
-            Err(Refused::Action(error)) => return refuse(self.visit, error).await,
-            Err(Refused::Invalid(errors)) => (errors, false),
-            Err(Refused::Unconfirmed(errors)) => (errors, true),
-        };
-        respond(self.visit, || form(Form { typed, errors: Errors(errors), confirm })).await
+            Err(Refused::Unconfirmed(errors)) => {
+                respond(self.visit, page(Form { typed, errors: Errors(errors), confirm: true }))
+            }
+            Err(Refused::AlreadySubmitted(earlier)) => respond(self.visit, async move { Ok((self.already)(&earlier)) }),
+            Err(Refused::Action(error)) => refuse(self.visit, error),
+            Ok(Answer::Next(address)) => Box::pin(ready(Redirect::to(&address).into_response())),
+            Ok(Answer::Page(page)) => respond(self.visit, async { page() }),
+        }
     }
 }

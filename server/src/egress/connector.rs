@@ -9,13 +9,14 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use crate::egress::policy::{EgressPermission, is_public};
+use crate::http::text;
 
 /// Sends requests to other servers. Each connection carries one request.
 #[derive(Default)]
@@ -56,16 +57,8 @@ pub(super) struct Answer {
     /// Whether the content type is JSON.
     pub(super) is_json: bool,
     pub(super) body: Incoming,
-    _connection: Connection,
-}
-
-/// The task that transfers the bytes of one request. It stops when the caller drops it.
-struct Connection(JoinHandle<Result<(), hyper::Error>>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// The task that transfers the bytes. It stops when the answer is dropped.
+    _connection: JoinSet<Result<(), hyper::Error>>,
 }
 
 /// Connects to one of the addresses that the host has now. No second lookup follows.
@@ -116,14 +109,15 @@ async fn ask(
     request.headers_mut().insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| "not a URL")?);
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     // The task ends with the answer or when the caller stops waiting. An error appears in the answer too.
-    let connection = Connection(tokio::spawn(connection));
+    let mut task = JoinSet::new();
+    task.spawn(connection);
     let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
-    Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: connection })
+    Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: task })
 }
 
 /// `application/json`, or a type with the suffix `+json` (RFC 6839 §3.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }

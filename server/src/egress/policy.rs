@@ -28,6 +28,11 @@ impl Exceptions {
         cover(&self.hosts, url)
     }
 
+    /// The permission for a request to this address.
+    pub(super) fn permission(&self, url: &Url) -> EgressPermission<'_> {
+        EgressPermission { is_private: self.cover(url), exceptions: self }
+    }
+
     /// The reason why a private address is not asked.
     pub(super) fn not_public(&self) -> String {
         format!("its address is not public; list the host in {} to allow it", self.setting)

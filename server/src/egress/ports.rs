@@ -2,11 +2,11 @@
 //! webhooks.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use domain::model::ports::{Fetch, Post, ProviderConnection, TokenAnswer, TokenRequest, WebhookMessage};
+use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use url::{Host, Url};
@@ -31,7 +31,6 @@ const LONGEST_RECEIPT: usize = 4 * 1024;
 const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const LATE: &str = "no answer in time";
 const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
 
 /// Sends requests to other servers.
@@ -53,16 +52,17 @@ impl Outbound {
         }
     }
 
-    async fn fetch(&self, issuer: &str, url: &str) -> Result<Vec<u8>, String> {
-        let url = Url::parse(url).map_err(|_| "not a URL")?;
+    /// Asks for a document with GET. A redirect is not followed, because its target was not checked.
+    async fn document_at(&self, permission: EgressPermission<'_>, url: &Url) -> Result<Answer, String> {
         let headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
-        let answer =
-            self.connector.ask(self.permission_for(issuer, &url), &url, Method::GET, headers, Bytes::new()).await?;
-        // A redirect is not followed, because its target was not checked.
-        if answer.status != StatusCode::OK {
-            return Err(format!("answered {}", answer.status));
-        }
-        document(answer).await
+        let answer = self.connector.ask(permission, url, Method::GET, headers, Bytes::new()).await?;
+        if answer.status == StatusCode::OK { Ok(answer) } else { Err(format!("answered {}", answer.status)) }
+    }
+
+    /// A document of an issuer.
+    async fn issuer_document(&self, issuer: &str, url: &str) -> Result<Vec<u8>, String> {
+        let url = Url::parse(url).map_err(|_| "not a URL")?;
+        read_body(self.document_at(self.permission_for(issuer, &url), &url).await?, LONGEST_DOCUMENT).await
     }
 
     /// The permission for a request to an address in an issuer's document. The document of a public issuer must not
@@ -72,7 +72,6 @@ impl Outbound {
         EgressPermission { is_private, exceptions: &self.issuers }
     }
 
-    /// Sends a token request to an OpenID provider.
     async fn send_token_request(&self, request: &TokenRequest) -> Result<TokenAnswer, String> {
         let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
         let mut headers = HeaderMap::from_iter([
@@ -89,38 +88,32 @@ impl Outbound {
         let answer =
             self.connector.ask(self.permission_for(&request.issuer, &url), &url, Method::POST, headers, body).await?;
         let status = answer.status.as_u16();
-        Ok(TokenAnswer { status, body: Zeroizing::new(document(answer).await?) })
+        Ok(TokenAnswer { status, body: Zeroizing::new(read_body(answer, LONGEST_DOCUMENT).await?) })
     }
 
     /// The document of a client. Its address must begin with https; no exception changes that.
     async fn client_document(&self, url: &str) -> Result<Vec<u8>, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
-        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
-        let permission = EgressPermission { is_private: self.clients.cover(&url), exceptions: &self.clients };
-        let mut answer = self.connector.ask(permission, &url, Method::GET, headers, Bytes::new()).await?;
-        if answer.status != StatusCode::OK {
-            return Err(format!("answered {}", answer.status));
-        }
+        let answer = self.document_at(self.clients.permission(&url), &url).await?;
         if !answer.is_json {
             return Err("the answer is not application/json".to_owned());
         }
-        let body = Limited::new(&mut answer.body, LONGEST_CLIENT_DOCUMENT).collect().await;
-        body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 5 KiB or broken".to_owned())
+        read_body(answer, LONGEST_CLIENT_DOCUMENT).await
     }
 
     /// Sends a message to a webhook, and returns the status of its answer.
     async fn send(&self, message: &WebhookMessage) -> Result<u16, String> {
         let url = Url::parse(&message.url).map_err(|_| "not a URL")?;
         let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let mut headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, JSON),
+            (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
+        ]);
         headers.insert("webhook-id", value(&message.id)?);
         headers.insert("webhook-timestamp", value(&message.timestamp.to_string())?);
         headers.insert("webhook-signature", value(&message.signature)?);
-        let permission = EgressPermission { is_private: self.webhooks.cover(&url), exceptions: &self.webhooks };
         let body = Bytes::from(message.body.clone());
-        let mut answer = self.connector.ask(permission, &url, Method::POST, headers, body).await?;
+        let mut answer = self.connector.ask(self.webhooks.permission(&url), &url, Method::POST, headers, body).await?;
         let receipt = Limited::new(&mut answer.body, LONGEST_RECEIPT).collect();
         // The content of the answer, and whether it ends, does not matter.
         let _ = tokio::time::timeout(RECEIPT_DEADLINE, receipt).await;
@@ -128,38 +121,29 @@ impl Outbound {
     }
 }
 
+/// Runs a request within its deadline.
+fn within<'call, T: 'call>(
+    deadline: Duration,
+    request: impl Future<Output = Result<T, String>> + Send + 'call,
+) -> BoxFuture<'call, Result<T, String>> {
+    Box::pin(async move {
+        tokio::time::timeout(deadline, request).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    })
+}
+
 impl Fetch for Outbound {
-    fn get<'call>(
-        &'call self,
-        issuer: &'call str,
-        url: &'call str,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
-        Box::pin(async move {
-            tokio::time::timeout(FETCH_DEADLINE, self.fetch(issuer, url)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
-        })
+    fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> BoxFuture<'call, Result<Vec<u8>, String>> {
+        within(FETCH_DEADLINE, self.issuer_document(issuer, url))
     }
 
-    fn document<'call>(
-        &'call self,
-        url: &'call str,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
-        Box::pin(async move {
-            let fetched = tokio::time::timeout(CLIENT_DEADLINE, self.client_document(url)).await;
-            fetched.unwrap_or_else(|_| Err(LATE.to_owned()))
-        })
+    fn document<'call>(&'call self, url: &'call str) -> BoxFuture<'call, Result<Vec<u8>, String>> {
+        within(CLIENT_DEADLINE, self.client_document(url))
     }
 }
 
 impl ProviderConnection for Outbound {
-    fn redeem<'call>(
-        &'call self,
-        request: &'call TokenRequest,
-    ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, String>> + Send + 'call>> {
-        Box::pin(async move {
-            tokio::time::timeout(FETCH_DEADLINE, self.send_token_request(request))
-                .await
-                .unwrap_or_else(|_| Err(LATE.to_owned()))
-        })
+    fn redeem<'call>(&'call self, request: &'call TokenRequest) -> BoxFuture<'call, Result<TokenAnswer, String>> {
+        within(FETCH_DEADLINE, self.send_token_request(request))
     }
 }
 
@@ -185,20 +169,16 @@ impl Post for Outbound {
         Ok(())
     }
 
-    fn post<'call>(
-        &'call self,
-        message: &'call WebhookMessage,
-    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'call>> {
-        Box::pin(async move {
-            tokio::time::timeout(POST_DEADLINE, self.send(message)).await.unwrap_or_else(|_| Err(LATE.to_owned()))
-        })
+    fn post<'call>(&'call self, message: &'call WebhookMessage) -> BoxFuture<'call, Result<u16, String>> {
+        within(POST_DEADLINE, self.send(message))
     }
 }
 
-/// Reads the body of an answer.
-async fn document(mut answer: Answer) -> Result<Vec<u8>, String> {
-    let body = Limited::new(&mut answer.body, LONGEST_DOCUMENT).collect().await;
-    body.map(|body| body.to_bytes().to_vec()).map_err(|_| "the answer is longer than 64 KiB or broken".to_owned())
+/// Reads the body of an answer, of at most `most` bytes.
+async fn read_body(mut answer: Answer, most: usize) -> Result<Vec<u8>, String> {
+    let body = Limited::new(&mut answer.body, most).collect().await;
+    let problem = |_| format!("the answer is longer than {} KiB or broken", most / 1024);
+    body.map(|body| body.to_bytes().to_vec()).map_err(problem)
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
+use futures::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 /// Connections that are served at the same time. Further connections get an answer that says to come back later.
 const MOST_CONNECTIONS: usize = 16_384;
@@ -50,24 +52,33 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// A service that answers requests: a router, or a layer in front of one.
-pub trait Answers:
-    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
+/// What answers requests: a router, or a layer in front of one. It is one type, so that the code of a connection is
+/// compiled once.
+#[derive(Clone)]
+pub struct Answers(pub Arc<dyn Fn(Request<Body>) -> Answered + Send + Sync>);
+
+/// An answer that is being made.
+pub type Answered = BoxFuture<'static, Result<Response, Infallible>>;
+
+impl From<Router> for Answers {
+    fn from(router: Router) -> Self {
+        Self(Arc::new(move |request| Box::pin(router.clone().oneshot(request))))
+    }
 }
 
-impl<S> Answers for S where
-    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
-}
-
-/// Serves with `service` until `stop` resolves. Then running requests may finish.
-pub async fn serve(listener: TcpListener, service: impl Answers, stop: impl Future<Output = ()>) {
-    serve_at_most(MOST_CONNECTIONS, listener, service, stop).await;
+/// Serves with `answers` until `stop` resolves. Then running requests may finish.
+pub async fn serve(listener: TcpListener, answers: impl Into<Answers>, stop: impl Future<Output = ()>) {
+    serve_at_most(MOST_CONNECTIONS, listener, answers, stop).await;
 }
 
 /// The same, with a maximum number of connections.
-pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Answers, stop: impl Future<Output = ()>) {
+pub async fn serve_at_most(
+    most: usize,
+    listener: TcpListener,
+    answers: impl Into<Answers>,
+    stop: impl Future<Output = ()>,
+) {
+    let answers = answers.into();
     let connections = Arc::new(Semaphore::new(most));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let graceful = GracefulShutdown::new();
@@ -97,11 +108,11 @@ pub async fn serve_at_most(most: usize, listener: TcpListener, service: impl Ans
             }
             continue;
         };
-        let (service, watcher, stopping) = (service.clone(), graceful.watcher(), stopping.clone());
+        let (answers, watcher, stopping) = (answers.clone(), graceful.watcher(), stopping.clone());
         tokio::spawn(async move {
             // Until the first request arrives, a connection costs only a socket and a small task.
             if begins(&stream, stopping).await {
-                answer(stream, peer, service, watcher).await;
+                answer(stream, peer, answers, watcher).await;
             }
             drop(place);
         });
@@ -126,13 +137,8 @@ async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
 
 /// Answers a connection's requests until it ends. The future is boxed: otherwise each task would hold its ten kilobytes
 /// from its start.
-fn answer(
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: impl Answers,
-    watcher: Watcher,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let connection = watcher.watch(connection(stream, peer, service));
+fn answer(stream: TcpStream, peer: SocketAddr, answers: Answers, watcher: Watcher) -> BoxFuture<'static, ()> {
+    let connection = watcher.watch(connection(stream, peer, answers));
     Box::pin(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended early");
@@ -156,7 +162,7 @@ type Stream = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    service: impl Answers,
+    answers: Answers,
 ) -> http1::Connection<
     Stream,
     impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
@@ -167,7 +173,7 @@ fn connection(
     stream.set_write_timeout(Some(WRITE_DEADLINE));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        service.clone().oneshot(request.map(Body::new))
+        (answers.0)(request.map(Body::new))
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
-use http_body::{Frame, SizeHint};
+use axum::http::request::Parts;
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// Maximum body size of the token endpoint, in bytes.
 pub const TOKEN_LIMIT: usize = 16 * 1024;
 /// Maximum body size elsewhere, in bytes.
 pub const LIMIT: usize = 64 * 1024;
-/// Deadline for a body to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a body could not be read.
@@ -29,9 +29,7 @@ pub enum BodyError {
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes.
-pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    use http_body::Body as _;
+async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge);
     }
@@ -41,6 +39,12 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
         Ok(Err(_)) => Err(BodyError::Broken),
     }
+}
+
+/// Reads the body of a request, of at most `limit` bytes.
+pub async fn split(request: Request, limit: usize) -> Result<(Parts, Bytes), BodyError> {
+    let (head, body) = request.into_parts();
+    Ok((head, read(body, limit).await?))
 }
 
 /// The rest of a request's body, when the handler answered without reading it. A request without a token is such a
@@ -54,7 +58,6 @@ pub struct Remainder {
 
 /// Keeps the part of the body that the handler does not read. [`None`] when the request has no body.
 pub fn with_remainder(request: Request) -> (Request, Option<Remainder>) {
-    use http_body::Body as _;
     if request.body().is_end_stream() {
         return (request, None);
     }
@@ -68,7 +71,6 @@ impl Remainder {
     /// Reads the part that the handler left. Returns whether the body has ended: then the connection can take another
     /// request.
     pub async fn drain(self) -> bool {
-        use http_body::Body as _;
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(body) = left else { return true };
         if self.waits || body.size_hint().upper().is_none_or(|upper| upper > LIMIT as u64) {
@@ -106,7 +108,6 @@ impl http_body::Body for DrainedBody {
 
 impl Drop for DrainedBody {
     fn drop(&mut self) {
-        use http_body::Body as _;
         if !self.body.is_end_stream() {
             let body = std::mem::take(&mut self.body);
             *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);

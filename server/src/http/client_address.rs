@@ -1,9 +1,11 @@
 //! The source address of a request, as far as it can be trusted.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
-use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
 use crate::http::accept::Peer;
@@ -17,6 +19,19 @@ impl ClientAddress {
     pub fn of(request: &Request, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
         Self(peer.map(|peer| behind_proxies(peer, request.headers(), trusted)))
+    }
+
+    /// The address that the middleware found and put into the request.
+    pub fn found(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or(Self(None))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::found(&parts.extensions))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Errors as answers, for everything except pages.
 
-use app::error::ActionError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,10 +12,29 @@ use crate::http::body::BodyError;
 pub fn plain(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or("Error");
     let mut response = (status, Json(json!({ "error": reason }))).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
+    retry_if_unavailable(&mut response);
     response
+}
+
+/// Logs an internal error, as `tracing::error!` does, and makes the answer: 503, which says nothing about it.
+macro_rules! unavailable {
+    ($($event:tt)*) => {{
+        tracing::error!($($event)*);
+        $crate::http::error::plain(axum::http::StatusCode::SERVICE_UNAVAILABLE)
+    }};
+}
+pub(crate) use unavailable;
+
+/// Tells the client to wait this number of seconds before the next request.
+pub fn retry_after(response: &mut Response, seconds: u64) {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+}
+
+/// Tells the client to come back soon, if the answer is 503.
+pub fn retry_if_unavailable(response: &mut Response) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        retry_after(response, 1);
+    }
 }
 
 impl BodyError {
@@ -30,9 +48,10 @@ impl BodyError {
     }
 }
 
-/// The status of a server function's error.
-pub fn action_status(error: &ActionError) -> StatusCode {
-    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+impl From<BodyError> for Response {
+    fn from(error: BodyError) -> Self {
+        plain(error.status())
+    }
 }
 
 /// The status of an OAuth error (RFC 6749 §5.2). `access_denied` has no status there, because an authorization endpoint
@@ -69,8 +88,6 @@ pub fn oauth_with_status(status: StatusCode, error: &OAuthError, basic: bool) ->
     if basic && status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"mcp-oauth\""));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
+    retry_if_unavailable(&mut response);
     response
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::model::token::oauth_error::OAuthError;
 use futures::FutureExt;
 
@@ -74,7 +74,7 @@ async fn wrapped<Work: Future<Output = Response>>(
         Some(status) => close(error::plain(status)),
         None => {
             let (request, remainder) = body::with_remainder(request);
-            let response = net(work(request, address)).await;
+            let response = caught(DEADLINE, work(request, address)).await.unwrap_or_else(error::plain);
             let is_over = match remainder {
                 Some(remainder) => remainder.drain().await,
                 None => true,
@@ -116,11 +116,6 @@ fn refusal(request: &Request) -> Option<StatusCode> {
     } else {
         None
     }
-}
-
-/// Catches panics and applies the deadline, for all routes.
-async fn net(work: impl Future<Output = Response>) -> Response {
-    caught(DEADLINE, work).await.unwrap_or_else(error::plain)
 }
 
 /// Catches panics and applies the deadline, for OAuth endpoints. Their errors have the format that OAuth clients
@@ -166,11 +161,5 @@ fn secure(headers: &mut HeaderMap, https: bool) {
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HeaderValue::from_static("max-age=63072000; includeSubDomains"));
-    }
-}
-
-impl IntoResponse for super::body::BodyError {
-    fn into_response(self) -> Response {
-        error::plain(self.status())
     }
 }

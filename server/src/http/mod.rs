@@ -4,9 +4,16 @@ pub mod accept;
 pub mod body;
 pub mod client_address;
 pub mod cors;
-pub mod cross_site;
 pub mod error;
 pub mod fields;
 pub mod middleware;
 pub mod rate_limit;
 pub mod request_id;
+
+use axum::http::HeaderMap;
+use axum::http::header::AsHeaderName;
+
+/// The text of a header; nothing when it is absent or not visible ASCII.
+pub fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -9,17 +9,7 @@ use std::time::Duration;
 
 use domain::base::clock::Timestamp;
 
-/// Failures allowed per source within [`WINDOW`].
-const FAILURES: u32 = 1200;
-/// Reports allowed per source within [`WINDOW`].
-const REPORTS: u32 = 60;
-/// Client registrations allowed per source within [`WINDOW`].
-const REGISTRATIONS: u32 = 30;
-/// Client registrations allowed per source within a [`DAY`]. Each registration leaves a permanent entry in the audit
-/// log.
-const REGISTRATIONS_OF_A_DAY: u32 = 1000;
-const WINDOW: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 /// Number of counters. Sources that share a counter are limited together. A million sources use no more memory than one
 /// source.
 const COUNTERS: usize = 4096;
@@ -31,34 +21,21 @@ pub struct RateLimit {
     counters: Mutex<Vec<(i64, u32)>>,
 }
 
-impl Default for RateLimit {
-    fn default() -> Self {
-        Self::of(FAILURES, WINDOW)
-    }
-}
-
 impl RateLimit {
-    /// A limit for reports of leaks.
-    pub fn for_reports() -> Self {
-        Self::of(REPORTS, WINDOW)
+    /// Allows this number of requests per source and minute.
+    pub fn a_minute(limit: u32) -> Self {
+        Self::new(limit, MINUTE)
     }
 
-    /// A limit for clients that register themselves.
-    pub fn for_registrations() -> Self {
-        Self::of(REGISTRATIONS, WINDOW)
+    /// Allows this number of requests per source and day.
+    pub fn a_day(limit: u32) -> Self {
+        Self::new(limit, Duration::from_secs(24 * 3600))
     }
 
-    /// The limit of client registrations for a whole day.
-    pub fn for_registrations_of_a_day() -> Self {
-        Self::of(REGISTRATIONS_OF_A_DAY, DAY)
-    }
-
-    fn of(limit: u32, window: Duration) -> Self {
+    fn new(limit: u32, window: Duration) -> Self {
         Self { limit, window, counters: Mutex::new(vec![(0, 0); COUNTERS]) }
     }
-}
 
-impl RateLimit {
     /// Counts a failure of `source`. Returns the time to wait when there were too many failures.
     pub fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
         let length = self.window.as_millis() as i64;
@@ -91,14 +68,14 @@ mod tests {
 
     #[test]
     fn a_source_is_limited_within_its_window_and_others_are_not() {
-        let limit = RateLimit::default();
+        let limit = RateLimit::a_minute(1200);
         let now = Timestamp::from_millis(1_800_000_000_000);
         let source = "192.0.2.1".parse().ok();
-        for number in 0..FAILURES {
+        for number in 0..limit.limit {
             assert_eq!(limit.count(source, now), None, "{number}");
         }
         assert!(limit.count(source, now).is_some());
         assert_eq!(limit.count("192.0.2.2".parse().ok(), now), None);
-        assert_eq!(limit.count(source, now.plus(WINDOW)), None);
+        assert_eq!(limit.count(source, now.plus(MINUTE)), None);
     }
 }

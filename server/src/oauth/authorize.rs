@@ -7,23 +7,20 @@
 use app::error::ActionError;
 use app::pages::client::consent;
 use app::visit::{Viewer, Visit};
-use axum::extract::{Extension, RawQuery};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::client::authorization::{self, AuthorizationRequest, RequestError};
 
 use crate::dashboard::auth::return_address::{let_form_lead_on, sign_in_for_request};
 use crate::dashboard::respond::{self, respond};
-use crate::http::fields::Fields;
+use crate::dashboard::submit::Submission;
 
 /// `GET`: asks the person, or sends them to sign in first.
-pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery) -> Response {
-    let query = query.unwrap_or_default();
-    let request = match authorization::check(&visit.context, query.as_bytes(), visit.actor().ok().as_ref()).await {
-        Ok(request) => request,
-        Err(RequestError::SignIn) => return sign_in_for_request(&query),
-        Err(error) => return refuse(visit, error).await,
+pub async fn form(asked: Submission) -> Response {
+    let query = asked.visit.path.split_once('?').map_or_else(String::new, |(_, query)| query.to_owned());
+    let (visit, viewer, request) = match checked(asked.visit, &query).await {
+        Ok(checked) => checked,
+        Err(response) => return response,
     };
-    let Some(viewer) = visit.viewer.clone() else { return sign_in_for_request(&query) };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
         Ok(true) => allow(visit, &viewer, &request).await,
         Ok(false) => ask(visit, request, query).await,
@@ -32,40 +29,49 @@ pub async fn form(Extension(visit): Extension<Visit>, RawQuery(query): RawQuery)
 }
 
 /// `POST`: the person's decision.
-pub async fn decide(Extension(visit): Extension<Visit>, Extension(fields): Extension<Fields>) -> Response {
-    let query = fields.get("request");
-    let request = match authorization::check(&visit.context, query.as_bytes(), visit.actor().ok().as_ref()).await {
-        Ok(request) => request,
-        Err(RequestError::SignIn) => return sign_in_for_request(&query),
-        Err(error) => return refuse(visit, error).await,
+pub async fn decide(form: Submission) -> Response {
+    let query = form.get("request");
+    let decision = form.get("decision");
+    let (visit, viewer, request) = match checked(form.visit, &query).await {
+        Ok(checked) => checked,
+        Err(response) => return response,
     };
-    let Some(viewer) = visit.viewer.clone() else { return sign_in_for_request(&query) };
-    match fields.get("decision").as_str() {
+    match decision.as_str() {
         "allow" => allow(visit, &viewer, &request).await,
         "deny" => deny(visit, &request).await,
         _ => ask(visit, request, query).await,
     }
 }
 
+/// The signed-in person and the request, or the answer when nobody is signed in or the request is wrong.
+async fn checked(visit: Visit, query: &str) -> Result<(Visit, Viewer, AuthorizationRequest), Response> {
+    match authorization::check(&visit.context, query.as_bytes(), visit.actor().ok().as_ref()).await {
+        Ok(request) => match visit.viewer.clone() {
+            Some(viewer) => Ok((visit, viewer, request)),
+            None => Err(sign_in_for_request(query)),
+        },
+        Err(RequestError::SignIn) => Err(sign_in_for_request(query)),
+        Err(RequestError::Page(problem)) => Err(respond(visit, async { Ok(consent::refused(&problem)) }).await),
+        Err(RequestError::Redirect(address)) => Err(Redirect::to(&address).into_response()),
+        Err(RequestError::Fault(fault)) => Err(respond::refuse(visit, fault).await),
+    }
+}
+
 async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Response {
-    let mut response = respond(visit, || consent::page(request, query)).await;
+    let mut response = respond(visit, consent::page(request, query)).await;
     let_form_lead_on(&mut response);
     response
 }
 
 async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest) -> Response {
-    let address = match visit.actor() {
-        Ok(actor) => authorization::allow(&visit.context, &actor, &viewer.id, request).await.map_err(ActionError::from),
-        Err(error) => Err(error),
-    };
+    let allowed = async { Ok(authorization::allow(&visit.context, &visit.actor()?, &viewer.id, request).await?) };
+    let address = allowed.await;
     lead_back(visit, address).await
 }
 
 async fn deny(visit: Visit, request: &AuthorizationRequest) -> Response {
-    let address = match visit.actor() {
-        Ok(actor) => authorization::deny(&visit.context, &actor, request).await.map_err(ActionError::from),
-        Err(error) => Err(error),
-    };
+    let denied = async { Ok(authorization::deny(&visit.context, &visit.actor()?, request).await?) };
+    let address = denied.await;
     lead_back(visit, address).await
 }
 
@@ -73,14 +79,5 @@ async fn lead_back(visit: Visit, address: Result<String, ActionError>) -> Respon
     match address {
         Ok(address) => Redirect::to(&address).into_response(),
         Err(error) => respond::refuse(visit, error).await,
-    }
-}
-
-async fn refuse(visit: Visit, error: RequestError) -> Response {
-    match error {
-        RequestError::Page(problem) => respond(visit, async || Ok(consent::refused(&problem))).await,
-        RequestError::SignIn => respond::refuse(visit, ActionError::SignedOut).await,
-        RequestError::Redirect(address) => Redirect::to(&address).into_response(),
-        RequestError::Fault(fault) => respond::refuse(visit, fault).await,
     }
 }

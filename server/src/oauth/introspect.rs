@@ -1,7 +1,7 @@
 //! `POST /mcp/oauth/introspect`: the present state of a token (RFC 7662).
 
 use axum::Json;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::model::token::oauth_error::OAuthError;
@@ -11,27 +11,18 @@ use domain::token::introspect::introspect;
 use serde_json::{Value, json};
 
 use crate::http::client_address::ClientAddress;
-use crate::oauth::request::{self, Failure};
+use crate::oauth::request::{self, OAuthRequest};
 use crate::state::AppState;
 
 /// The endpoint. The client must authenticate. It learns only about tokens for its own MCP servers.
-pub async fn endpoint(
-    State(state): State<AppState>,
-    Extension(address): Extension<ClientAddress>,
-    request: Request,
-) -> Response {
-    let basic = request.headers().contains_key(header::AUTHORIZATION);
-    match answer(&state, address, request).await {
-        Ok(claims) => ([(header::CACHE_CONTROL, "no-store")], Json(body(claims))).into_response(),
-        Err(failure) => request::refusal(&state, address, failure, basic),
-    }
-}
-
-async fn answer(state: &AppState, address: ClientAddress, request: Request) -> Result<Option<Claims>, Failure> {
-    let request = request::read(request, address).await?;
-    let token = request.form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
-    let client = authenticate(&state.context, request.presented, &request.form, ServedClients::Credentials).await?;
-    Ok(introspect(&state.context, client, &request.form, token, &request.origin).await?)
+pub async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
+    request::serve(&state, address, request, async |OAuthRequest { form, presented, origin }| {
+        let token = form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
+        let client = authenticate(&state.context, presented, &form, ServedClients::Credentials).await?;
+        let claims = introspect(&state.context, client, &form, token, &origin).await?;
+        Ok(([(header::CACHE_CONTROL, "no-store")], Json(body(claims))).into_response())
+    })
+    .await
 }
 
 /// The answer for a token that is not active contains nothing else (§2.2).

@@ -1,10 +1,11 @@
-//! The discovery documents for clients: RFC 8414 for the authorization server, RFC 9728 for the MCP server.
+//! The documents that anybody may fetch: for clients the discovery documents, RFC 8414 for the authorization server and
+//! RFC 9728 for the MCP server; for those who verify tokens the signing keys and the status lists.
 //!
 //! Every URL begins with the configured public address, never with the Host header of a request.
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::model::client::DynamicRegistration;
@@ -12,11 +13,13 @@ use domain::model::server::SCOPE_READ;
 use domain::token::grants::GrantType;
 use serde_json::json;
 
-use crate::http::error;
+use crate::http::error::{self, unavailable};
 use crate::oauth::{AUTHORIZE_PATH, register};
 use crate::state::AppState;
 
 const MAX_AGE: &str = "public, max-age=60";
+/// How long verifiers may keep the keys, in seconds. A new key is published longer than this before it signs.
+const JWKS_AGE: &str = "public, max-age=300";
 
 /// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3).
 ///
@@ -71,4 +74,35 @@ pub async fn protected_resource(State(state): State<AppState>) -> Response {
 /// Every other `/.well-known/` path: 404 in JSON. An HTML page here makes client libraries give up.
 pub async fn unknown() -> Response {
     error::plain(StatusCode::NOT_FOUND)
+}
+
+/// `GET /mcp/oauth/jwks`: the public signing keys (RFC 7517).
+pub async fn jwks(State(state): State<AppState>) -> Response {
+    let context = &state.context;
+    match context.keys.signing.jwks(&context.store, context.now()).await {
+        Ok(jwks) => ([(header::CACHE_CONTROL, JWKS_AGE)], Json(jwks)).into_response(),
+        Err(error) => unavailable!(%error, "the signing keys cannot be published"),
+    }
+}
+
+/// `GET /mcp/oauth/status/{number}`: a token status list, signed (draft-ietf-oauth-status-list §8). The list contains
+/// no names, so it needs no authentication.
+pub async fn status_list(State(state): State<AppState>, Path(number): Path<String>, headers: HeaderMap) -> Response {
+    let Some(number) = number.parse().ok().filter(|parsed: &i64| parsed.to_string() == number) else {
+        return error::plain(StatusCode::NOT_FOUND);
+    };
+    let list = match state.context.status_lists.publish(number, state.context.now()).await {
+        Ok(Some(list)) => list,
+        Ok(None) => return error::plain(StatusCode::NOT_FOUND),
+        Err(fault) => return unavailable!(%fault, "a token status list cannot be published"),
+    };
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == list.etag.as_bytes());
+    let age = format!("public, max-age={}", state.context.settings.status_list_ttl.as_secs());
+    let validators = [(header::CACHE_CONTROL, age), (header::ETAG, list.etag.clone())];
+    if known {
+        return (StatusCode::NOT_MODIFIED, validators).into_response();
+    }
+    let mut response = (validators, list.token.clone()).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/statuslist+jwt"));
+    response
 }

@@ -1,13 +1,11 @@
-//! The endpoints of the authorization server, one module each: parse, call the domain, encode.
+//! The endpoints of the authorization server: parse, call the domain, encode.
 
 pub mod authorize;
 pub mod introspect;
-pub mod jwks;
 pub mod metadata;
 pub mod register;
 pub mod request;
 pub mod revoke;
-pub mod status;
 pub mod token;
 
 use axum::extract::Request;

@@ -1,8 +1,8 @@
 //! `POST /mcp/oauth/register`: a client makes itself known (RFC 7591).
 
 use axum::Json;
-use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::client::registration::{RegistrationError, register};
 use domain::error::Fault;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::http::body::{self, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::error;
+use crate::http::{error, text};
 use crate::state::AppState;
 
 /// Path of the endpoint.
@@ -21,38 +21,31 @@ pub const PATH: &str = "/mcp/oauth/register";
 /// The endpoint. It needs no authentication, so the number of registrations per source is limited.
 pub async fn endpoint(
     State(state): State<AppState>,
-    Extension(address): Extension<ClientAddress>,
+    address: ClientAddress,
     request: Request,
-) -> Response {
+) -> Result<Response, Response> {
     if request.method() != Method::POST {
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use POST.");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return response;
+        return Err(response);
     }
     let now = state.context.now();
     let limits = [&state.registrations_by_source, &state.registrations_of_a_day];
     if let Some(wait) = limits.into_iter().find_map(|limit| limit.count(address.0, now)) {
         let code = "temporarily_unavailable";
         let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, code, "Too many registrations. Wait a little.");
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-        return response;
+        error::retry_after(&mut response, wait.as_secs().max(1));
+        return Err(response);
     }
-    let (head, body) = request.into_parts();
-    let metadata = match body::read(body, TOKEN_LIMIT).await {
-        Ok(metadata) => metadata,
-        Err(error) => return refuse(error.status(), "invalid_client_metadata", "The body did not arrive."),
-    };
-    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = Origin::new(address.0, text(header::USER_AGENT));
-    let bearer = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+    let (head, metadata) = body::split(request, TOKEN_LIMIT)
+        .await
+        .map_err(|error| refuse(error.status(), "invalid_client_metadata", "The body did not arrive."))?;
+    let origin = Origin::new(address.0, text(&head.headers, header::USER_AGENT));
+    let bearer = text(&head.headers, header::AUTHORIZATION).and_then(|value| value.split_once(' '));
     let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    match register(&state.context, &metadata, bearer, &origin).await {
-        Ok(client) => {
-            (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(client))
-                .into_response()
-        }
-        Err(error) => refusal(error),
-    }
+    let client = register(&state.context, &metadata, bearer, &origin).await.map_err(refusal)?;
+    let uncached = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    Ok((StatusCode::CREATED, uncached, Json(client)).into_response())
 }
 
 fn refusal(error: RegistrationError) -> Response {

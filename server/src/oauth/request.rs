@@ -10,7 +10,7 @@ use domain::token::client_authentication::presented::Presented;
 
 use crate::http::body::{self, BodyError, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::error;
+use crate::http::{error, text};
 use crate::state::AppState;
 
 /// A request that was read.
@@ -39,9 +39,24 @@ impl From<OAuthError> for Failure {
     }
 }
 
+/// Serves a request of an endpoint: reads it, and answers it with the result of `work` or with its refusal.
+pub async fn serve(
+    state: &AppState,
+    address: ClientAddress,
+    request: Request,
+    work: impl AsyncFnOnce(OAuthRequest) -> Result<Response, Failure>,
+) -> Response {
+    let basic = request.headers().contains_key(header::AUTHORIZATION);
+    let answer = match read(request, address).await {
+        Ok(request) => work(request).await,
+        Err(failure) => Err(failure),
+    };
+    answer.unwrap_or_else(|failure| refusal(state, address, failure, basic))
+}
+
 /// Reads a request. The checks follow the order of the error matrix: method, content type, query, size, decoding,
 /// mechanism.
-pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, Failure> {
+async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, Failure> {
     if request.method() != Method::POST {
         return Err(Failure::Method);
     }
@@ -52,25 +67,23 @@ pub async fn read(request: Request, address: ClientAddress) -> Result<OAuthReque
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(OAuthError::invalid_request("Send the parameters in the body, not in the address.").into());
     }
-    let (head, body) = request.into_parts();
-    let body = body::read(body, TOKEN_LIMIT).await.map_err(Failure::Body)?;
+    let (head, body) = body::split(request, TOKEN_LIMIT).await.map_err(Failure::Body)?;
     let form = TokenForm::parse(&body).map_err(OAuthError::from)?;
     let authorization: Vec<&[u8]> =
         head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     let presented = Presented::read(&authorization, &form)?;
-    let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let origin = Origin::new(address.0, agent);
+    let origin = Origin::new(address.0, text(&head.headers, header::USER_AGENT));
     Ok(OAuthRequest { form, presented, origin })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// The answer to a request that is refused. `basic` says whether the request had an `Authorization` header.
-pub fn refusal(state: &AppState, address: ClientAddress, failure: Failure, basic: bool) -> Response {
+fn refusal(state: &AppState, address: ClientAddress, failure: Failure, basic: bool) -> Response {
     match failure {
         Failure::Method => {
             let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Use POST.");
@@ -105,7 +118,7 @@ fn oauth(state: &AppState, address: ClientAddress, error: &OAuthError, basic: bo
     if is_counted && let Some(wait) = state.failures.count(address.0, state.context.now()) {
         let error = OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "Too many failed attempts. Wait a little.");
         let mut response = error::oauth_with_status(StatusCode::TOO_MANY_REQUESTS, &error, false);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        error::retry_after(&mut response, wait.as_secs().max(1));
         return response;
     }
     error::oauth(error, basic)

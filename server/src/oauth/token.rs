@@ -13,7 +13,7 @@ use domain::token::grants::{GrantType, authorization_code, client_credentials, j
 use serde::Serialize;
 
 use crate::http::client_address::ClientAddress;
-use crate::oauth::request::{self, Failure, OAuthRequest};
+use crate::oauth::request::{self, OAuthRequest};
 use crate::state::AppState;
 
 /// A successful answer (RFC 6749 §5.1).
@@ -33,33 +33,28 @@ pub const PATH: &str = "/mcp/oauth/token";
 /// The endpoint. It accepts every method, so that a wrong method also gets an answer in JSON.
 pub async fn endpoint(state: &AppState, address: ClientAddress, request: Request) -> Response {
     let started = Instant::now();
-    let basic = request.headers().contains_key(header::AUTHORIZATION);
-    let answer = match exchange(state, address, request).await {
-        Ok(token) => success(&token),
-        Err(failure) => request::refusal(state, address, failure, basic),
-    };
-    state.context.metrics.answered(started.elapsed());
-    answer
-}
-
-async fn exchange(state: &AppState, address: ClientAddress, request: Request) -> Result<AccessToken, Failure> {
-    let OAuthRequest { form, presented, origin } = request::read(request, address).await?;
     let context = &state.context;
-    Ok(match GrantType::of(&form)? {
-        GrantType::JwtBearer => jwt_bearer::exchange(context, &presented, &form, &origin).await?,
-        GrantType::ClientCredentials => {
-            let client = authenticate(context, presented, &form, ServedClients::Credentials).await?;
-            client_credentials::exchange(context, client, &form, &origin).await?
-        }
-        GrantType::AuthorizationCode => {
-            let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
-            authorization_code::exchange(context, client, &form, &origin).await?
-        }
-        GrantType::RefreshToken => {
-            let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
-            refresh_token::exchange(context, client, &form, &origin).await?
-        }
-    })
+    let answer = request::serve(state, address, request, async |OAuthRequest { form, presented, origin }| {
+        let token = match GrantType::of(&form)? {
+            GrantType::JwtBearer => jwt_bearer::exchange(context, &presented, &form, &origin).await?,
+            GrantType::ClientCredentials => {
+                let client = authenticate(context, presented, &form, ServedClients::Credentials).await?;
+                client_credentials::exchange(context, client, &form, &origin).await?
+            }
+            GrantType::AuthorizationCode => {
+                let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
+                authorization_code::exchange(context, client, &form, &origin).await?
+            }
+            GrantType::RefreshToken => {
+                let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
+                refresh_token::exchange(context, client, &form, &origin).await?
+            }
+        };
+        Ok(success(&token))
+    });
+    let answer = answer.await;
+    context.metrics.answered(started.elapsed());
+    answer
 }
 
 fn success(token: &AccessToken) -> Response {

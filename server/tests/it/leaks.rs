@@ -14,7 +14,7 @@ use domain::model::credential::{Credential, Status};
 use domain::model::incident::Policy;
 use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
-use server::incident::report_policy::{LeakReports, read_github_keys};
+use server::incident::{LeakReports, read_github_keys};
 
 use crate::support::{Answer, App, basic};
 

@@ -16,7 +16,7 @@ use domain::model::server::ScopeDescription;
 use domain::person::manage;
 use domain::server::{ServerDraft, add as add_server};
 use serde_json::{Value, json};
-use server::incident::report_policy::LeakReports;
+use server::incident::LeakReports;
 
 use crate::html::between;
 use crate::interactive::{confidential, error, granted, is_accepted, refreshing, registered};

@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use server::Service;
 use server::http::accept::Peer;
-use server::incident::report_policy::LeakReports;
+use server::incident::LeakReports;
 use server::state::AppState;
 use tower::ServiceExt;
 

@@ -15,13 +15,9 @@ use domain::model::person::authority::Authority;
 use domain::model::person::team::Team;
 use domain::person::team;
 
-use super::new;
-use crate::cli::shared::arguments::{duration, expiry};
-use crate::cli::shared::error::CliError;
-use crate::cli::shared::files::read_text;
-use crate::cli::shared::operator::operator;
-use crate::cli::shared::output::NewFormat;
-use crate::config::error::ConfigError;
+use super::print_new;
+use crate::cli::shared::{CliError, NewFormat, duration, expiry, operator, read_text};
+use crate::config::ConfigError;
 
 #[derive(Args)]
 pub(crate) struct Create {
@@ -104,11 +100,10 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
         ip_ranges: arguments.allow_ip,
     };
     let generated = generate(context, &operator(), &draft, None).await?;
-    new::print(context, &generated, arguments.format);
+    print_new(context, &generated, arguments.format);
     Ok(())
 }
 
-/// The authentication method of the new credential.
 fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     if let Some(path) = &arguments.public_key {
         let text = read_text("--public-key", path)?;
@@ -117,10 +112,7 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
         return Ok(DraftProof::Secret);
     };
-    let jwks = match &arguments.federated_jwks {
-        Some(path) => read_text("--federated-jwks", path)?,
-        None => String::new(),
-    };
+    let jwks = arguments.federated_jwks.as_ref().map(|path| read_text("--federated-jwks", path)).transpose()?;
     let split = |claim: &String| {
         let (name, value) = claim.split_once('=').unwrap_or((claim, ""));
         (name.to_owned(), value.to_owned())
@@ -130,12 +122,12 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
         subject: subject.clone(),
         audience: arguments.federated_audience.clone().unwrap_or_default(),
         claims: arguments.federated_claims.iter().map(split).collect(),
-        jwks,
+        jwks: jwks.unwrap_or_default(),
     }))
 }
 
 async fn team_named(context: &Context, name: &str) -> Result<TeamId, CliError> {
-    let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;
+    let teams = team::list(context, &Authority::Everything).await?;
     let is_meant = |team: &&Team| team.name.to_lowercase() == name.to_lowercase();
     let found = teams.iter().find(is_meant).map(|team| team.id.clone());
     found.ok_or_else(|| {

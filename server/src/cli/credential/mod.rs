@@ -1,23 +1,28 @@
 //! `countersign credential`
 
 mod create;
-mod keys;
-mod list;
-mod new;
-mod rotate;
 mod show;
 
-use clap::Subcommand;
-use domain::base::id::ClientId;
-use domain::context::Context;
-use domain::credential::rotate::{self as rotation, Overlap};
-use domain::credential::{CredentialError, Outcome, disable, revoke};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::shared::arguments::OneCredential;
-use super::shared::error::CliError;
-use super::shared::instance;
-use super::shared::operator::operator;
-use super::shared::output::Format;
+use clap::Subcommand;
+use domain::base::clock::Timestamp;
+use domain::base::id::KeyId;
+use domain::context::Context;
+use domain::credential::generate::Generated;
+use domain::credential::rotate::{self, Overlap};
+use domain::credential::{CredentialError, Outcome, disable, keys, revoke};
+use domain::crypto::public_key::KeyAlgorithm;
+use domain::crypto::secret::PlainSecret;
+use domain::model::credential::draft::Expiry;
+use domain::model::credential::key::KeysDraft;
+use serde_json::json;
+
+use super::shared::{
+    CliError, Format, NewFormat, OneCredential, SHOWN_ONCE, duration, expiry, instance, key_algorithm, line, operator,
+    read_text,
+};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -39,17 +44,59 @@ pub(super) enum Command {
         format: Format,
     },
     /// Generate a second secret, print it once, and let the old one work for a while
-    Rotate(rotate::Rotate),
+    Rotate {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// The new public key (PEM, JWK or JWKS), for a credential that has keys
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+        /// How long the old secret still works: 15m, 24h, 7d; 0s ends it now
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+        overlap: Duration,
+        /// How long the new secret works: 12h, 90d, never; as long as the old one when not given
+        #[arg(long, value_name = "TIME", value_parser = expiry)]
+        expires_in: Option<Expiry>,
+        /// text, json or env
+        #[arg(long, value_enum, default_value_t = NewFormat::Text)]
+        format: NewFormat,
+    },
     /// Give the old secret of a rotation another deadline
-    ExtendRotation(rotate::Extend),
+    ExtendRotation {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// How long the old secret still works from now: 24h, 7d
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        overlap: Duration,
+    },
     /// End the old secret of a rotation now
     FinishRotation(OneCredential),
     /// End the new secret of a rotation, and let the old one work as before
     CancelRotation(OneCredential),
     /// Add a public key to a credential that has keys
-    AddKey(keys::Add),
+    AddKey {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// The key: PEM, JWK or JWKS
+        #[arg(long, value_name = "FILE")]
+        public_key: PathBuf,
+        /// What to call it
+        #[arg(long, default_value = "", hide_default_value = true)]
+        label: String,
+        /// The algorithm to pin an RSA key to: RS256 (default), RS384, RS512 or PS256
+        #[arg(long, value_name = "ALG", value_parser = key_algorithm)]
+        alg: Option<KeyAlgorithm>,
+        /// How long the key works: 12h, 90d, never
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = expiry)]
+        expires_in: Expiry,
+    },
     /// Remove a public key from a credential
-    RemoveKey(keys::Remove),
+    RemoveKey {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// The key: key_ and 22 characters, as `show` prints it
+        #[arg(value_parser = key_id)]
+        key_id: KeyId,
+    },
     /// Stop a credential until it is enabled again
     Disable(OneCredential),
     /// Let a disabled credential work again
@@ -64,49 +111,110 @@ pub(super) enum Command {
     },
 }
 
+fn key_id(text: &str) -> Result<KeyId, String> {
+    KeyId::parse(text).ok_or_else(|| format!("“{text}” is not key_ and 22 characters"))
+}
+
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| run_with(context, command).await).await
 }
 
 async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
-    let actor = operator();
+    let actor = &operator();
     match command {
         Command::Create(arguments) => create::run(context, *arguments).await,
-        Command::List { format } => list::run(context, format).await,
-        Command::Show { credential, format } => show::run(context, &credential.client_id, format).await,
-        Command::Rotate(arguments) => rotate::run(context, arguments).await,
-        Command::ExtendRotation(rotate::Extend { credential: OneCredential { client_id }, overlap }) => {
+        Command::List { format } => show::list(context, format).await,
+        Command::Show { credential, format } => show::show(context, &credential.client_id, format).await,
+        Command::Rotate { credential: OneCredential { client_id }, public_key: None, overlap, expires_in, format } => {
             let overlap = Overlap::For(overlap);
-            let result = rotation::extend(context, &actor, &client_id, overlap).await;
-            report(&client_id, "Changed the deadline of", result)
+            let generated = rotate::secret(context, actor, &client_id, overlap, expires_in, None).await?;
+            print_new(context, &generated, format);
+            Ok(())
         }
-        Command::FinishRotation(OneCredential { client_id }) => {
-            let result = rotation::finish(context, &actor, &client_id).await;
-            report(&client_id, "Finished the rotation of", result)
+        Command::Rotate { credential: one, public_key: Some(file), overlap, expires_in, .. } => {
+            let draft = KeysDraft { text: read_text("--public-key", &file)?, ..KeysDraft::default() };
+            let (overlap, expiry) = (Overlap::For(overlap), expires_in.unwrap_or_default());
+            for key in rotate::key(context, actor, &one.client_id, &draft, overlap, expiry).await? {
+                println!("Added {key} to {}; the others retire", one.client_id);
+            }
+            Ok(())
         }
-        Command::CancelRotation(OneCredential { client_id }) => {
-            let result = rotation::cancel(context, &actor, &client_id).await;
-            report(&client_id, "Cancelled the rotation of", result)
+        Command::ExtendRotation { credential: one, overlap } => {
+            let result = rotate::extend(context, actor, &one.client_id, Overlap::For(overlap)).await;
+            report(&one, "Changed the deadline of", result)
         }
-        Command::AddKey(arguments) => keys::add(context, arguments).await,
-        Command::RemoveKey(arguments) => keys::remove(context, &arguments).await,
-        Command::Disable(OneCredential { client_id }) => {
-            report(&client_id, "Disabled", disable::disable(context, &actor, &client_id).await)
+        Command::FinishRotation(one) => {
+            report(&one, "Finished the rotation of", rotate::finish(context, actor, &one.client_id).await)
         }
-        Command::Enable(OneCredential { client_id }) => {
-            report(&client_id, "Enabled", disable::enable(context, &actor, &client_id).await)
+        Command::CancelRotation(one) => {
+            report(&one, "Cancelled the rotation of", rotate::cancel(context, actor, &one.client_id).await)
         }
-        Command::Revoke { credential: OneCredential { client_id }, reason } => {
-            report(&client_id, "Revoked", revoke::revoke(context, &actor, &client_id, &reason).await)
+        Command::AddKey { credential: OneCredential { client_id }, public_key, label, alg, expires_in } => {
+            let draft = KeysDraft { text: read_text("--public-key", &public_key)?, label, algorithm: alg };
+            for key in keys::add(context, actor, &client_id, &draft, expires_in).await? {
+                println!("Added {key} to {client_id}");
+            }
+            Ok(())
+        }
+        Command::RemoveKey { credential: OneCredential { client_id }, key_id } => {
+            keys::remove(context, actor, &client_id, &key_id).await?;
+            println!("Removed {key_id} from {client_id}");
+            Ok(())
+        }
+        Command::Disable(one) => report(&one, "Disabled", disable::disable(context, actor, &one.client_id).await),
+        Command::Enable(one) => report(&one, "Enabled", disable::enable(context, actor, &one.client_id).await),
+        Command::Revoke { credential: one, reason } => {
+            report(&one, "Revoked", revoke::revoke(context, actor, &one.client_id, &reason).await)
         }
     }
 }
 
 /// Prints what a command did to the credential.
-fn report(id: &ClientId, done: &str, result: Result<Outcome, CredentialError>) -> Result<(), CliError> {
+fn report(one: &OneCredential, done: &str, result: Result<Outcome, CredentialError>) -> Result<(), CliError> {
+    let id = &one.client_id;
     match result? {
         Outcome::Changed(seq) => println!("{done} {id} (audit entry {seq})"),
         Outcome::Unchanged => println!("{id} was so already; nothing was changed"),
     }
     Ok(())
+}
+
+/// Prints a credential that was just generated, or its new secret. The secret is printed only this once.
+fn print_new(context: &Context, generated: &Generated, format: NewFormat) {
+    let id = &generated.credential.client_id;
+    let secret = generated.secret.as_ref().map(PlainSecret::expose);
+    let (endpoint, server) = (context.settings.token_endpoint(), &generated.server.resource);
+    let scopes = &generated.credential.scopes;
+    let expires_at = generated.expires_at.map(Timestamp::rfc3339);
+    let text = match format {
+        NewFormat::Json => {
+            let mut object = json!({
+                "client_id": id.as_str(),
+                "token_endpoint": endpoint,
+                "issuer": context.settings.public_url,
+                "mcp_server": server,
+                "scope": scopes.to_string(),
+                "expires_at": expires_at,
+            });
+            if let Some(secret) = secret {
+                object["client_secret"] = json!(secret);
+            }
+            format!("{object:#}\n")
+        }
+        NewFormat::Env => {
+            let secret = secret.map(|secret| format!("MCP_CLIENT_SECRET={secret}\n")).unwrap_or_default();
+            format!("MCP_CLIENT_ID={id}\n{secret}MCP_TOKEN_URL={endpoint}\nMCP_SERVER_URL={server}\n")
+        }
+        NewFormat::Text => [
+            line("Client ID", id),
+            secret.map(|secret| line("Client secret", secret)).unwrap_or_default(),
+            line("Token endpoint", endpoint),
+            line("MCP server", server),
+            line("Scopes", scopes),
+            line("Expires", expires_at.as_deref().unwrap_or("never")),
+            secret.map_or("", |_| SHOWN_ONCE).to_owned(),
+        ]
+        .concat(),
+    };
+    print!("{text}");
 }

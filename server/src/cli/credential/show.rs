@@ -1,22 +1,72 @@
-//! `countersign credential show`
+//! `countersign credential list` and `show`
 
 use domain::base::clock::Timestamp;
 use domain::base::id::ClientId;
 use domain::context::Context;
-use domain::credential::{CredentialError, federated, inspect, keys};
-use domain::model::credential::federated::FederatedIdentity;
-use domain::model::credential::key::ClientKey;
-use domain::model::credential::{ClientSecret, Credential};
+use domain::credential::{CredentialError, federated, inspect, keys, list};
+use domain::model::credential::Credential;
+use domain::model::credential::query::Query;
 use domain::model::person::authority::Authority;
 use domain::person::team;
 use domain::server;
 use serde_json::{Value, json};
 
-use super::list::summary;
-use crate::cli::shared::error::CliError;
-use crate::cli::shared::output::{Format, line};
+use crate::cli::shared::{CliError, Format, line};
+use crate::mcp::status_word;
 
-pub(super) async fn run(context: &Context, id: &ClientId, format: Format) -> Result<(), CliError> {
+/// Number of credentials that are read at a time.
+const PAGE: u16 = 500;
+
+/// `credential list`
+pub(super) async fn list(context: &Context, format: Format) -> Result<(), CliError> {
+    let mut query = Query::default();
+    let mut rows = Vec::new();
+    loop {
+        let page = list::list(context, &Authority::Everything, &query, PAGE).await?;
+        rows.extend(page.credentials);
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    let now = context.now();
+    match format {
+        Format::Json => {
+            let objects: Vec<_> = rows.iter().map(|row| summary(row, now)).collect();
+            println!("{:#}", json!(objects));
+        }
+        Format::Text if rows.is_empty() => println!("No credentials yet."),
+        Format::Text => {
+            for row in &rows {
+                println!(
+                    "{}  {:<10}  {:<20}  {}",
+                    row.client_id,
+                    status_word(row.status(now)),
+                    row.last_used_at.map_or_else(|| "never used".to_owned(), Timestamp::rfc3339),
+                    row.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn summary(credential: &Credential, now: Timestamp) -> Value {
+    json!({
+        "client_id": credential.client_id.as_str(),
+        "name": credential.name,
+        "status": status_word(credential.status(now)),
+        "scope": credential.scopes.to_string(),
+        "created_at": credential.created_at.rfc3339(),
+        "expires_at": credential.ends_at.map(Timestamp::rfc3339),
+        "last_used_at": credential.last_used_at.map(Timestamp::rfc3339),
+        "last_used_from": credential.last_used_from.map(|address| address.to_string()),
+        "last_used_agent": credential.last_used_agent,
+    })
+}
+
+/// `credential show`
+pub(super) async fn show(context: &Context, id: &ClientId, format: Format) -> Result<(), CliError> {
     let credential = inspect::find(context, &Authority::Everything, id).await?.ok_or(CredentialError::NotFound)?;
     let mut object = summary(&credential, context.now());
     object["description"] = json!(credential.description);
@@ -38,7 +88,7 @@ pub(super) async fn run(context: &Context, id: &ClientId, format: Format) -> Res
 }
 
 async fn team_name(context: &Context, credential: &Credential) -> Result<Value, CliError> {
-    let teams = team::list(context, &Authority::Everything).await.map_err(CliError::failed)?;
+    let teams = team::list(context, &Authority::Everything).await?;
     Ok(json!(teams.iter().find(|team| team.id == credential.team).map(|team| &team.name)))
 }
 
@@ -49,8 +99,7 @@ async fn resources(context: &Context, credential: &Credential) -> Result<Value, 
 }
 
 async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
-    let secrets = inspect::secrets(context, id).await?;
-    let object = |secret: &ClientSecret| {
+    let rows = inspect::secrets(context, id).await?.into_iter().map(|secret| {
         json!({
             "id": secret.id.as_str(),
             "hint": format!("css_…{}", secret.hint),
@@ -59,13 +108,12 @@ async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
             "revoked_at": secret.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": secret.last_used_at.map(Timestamp::rfc3339),
         })
-    };
-    Ok(secrets.iter().map(object).collect())
+    });
+    Ok(rows.collect())
 }
 
 async fn public_keys(context: &Context, id: &ClientId) -> Result<Value, CliError> {
-    let keys = keys::list(context, id).await?;
-    let object = |key: &ClientKey| {
+    let rows = keys::list(context, id).await?.into_iter().map(|key| {
         json!({
             "id": key.id.as_str(),
             "label": key.label,
@@ -76,13 +124,12 @@ async fn public_keys(context: &Context, id: &ClientId) -> Result<Value, CliError
             "removed_at": key.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
         })
-    };
-    Ok(keys.iter().map(object).collect())
+    });
+    Ok(rows.collect())
 }
 
 async fn identities(context: &Context, id: &ClientId) -> Result<Value, CliError> {
-    let identities = federated::list(context, id).await?;
-    let object = |identity: &FederatedIdentity| {
+    let rows = federated::list(context, id).await?.into_iter().map(|identity| {
         json!({
             "id": identity.id.as_str(),
             "issuer": identity.issuer,
@@ -92,8 +139,8 @@ async fn identities(context: &Context, id: &ClientId) -> Result<Value, CliError>
             "removed_at": identity.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": identity.last_used_at.map(Timestamp::rfc3339),
         })
-    };
-    Ok(identities.iter().map(object).collect())
+    });
+    Ok(rows.collect())
 }
 
 /// Lists of the credential, printed in text with one row a line, and the text of a row.

@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use domain::client::ClientError;
 use domain::credential::CredentialError;
+use domain::credential::list::ListError;
 use domain::error::Fault;
 use domain::model::field_error::FieldError;
 use domain::operations::backup::BackupError;
+use domain::operations::key_rotation::RotationError;
+use domain::operations::restore::RestoreError;
 use domain::person::PersonError;
 use domain::server::McpServerError;
 use domain::store::StoreError;
 
-use crate::config::error::ConfigError;
+use crate::config::ConfigError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,62 +48,35 @@ fn invalid(command: &str, prefix: &str, errors: Vec<FieldError>) -> CliError {
     ConfigError::new(command, errors.into_iter().map(problem).collect::<Vec<_>>().join(" ")).into()
 }
 
-impl From<CredentialError> for CliError {
-    fn from(error: CredentialError) -> Self {
-        match error {
-            CredentialError::Invalid(errors) => invalid("credential", "--", errors),
-            error => Self::failed(error),
-        }
-    }
+/// Converts errors of operations. Each has a command, and the prefix of the fields that the operation refused.
+macro_rules! refused {
+    ($($error:ident => $command:literal, $prefix:literal;)*) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                match error {
+                    $error::Invalid(errors) => invalid($command, $prefix, errors),
+                    error => Self::failed(error),
+                }
+            }
+        })*
+    };
 }
 
-impl From<PersonError> for CliError {
-    fn from(error: PersonError) -> Self {
-        match error {
-            PersonError::Invalid(errors) => invalid("admin", "", errors),
-            error => Self::failed(error),
-        }
-    }
+/// Converts errors that refuse no field.
+macro_rules! failed {
+    ($($error:ty),*) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::failed(error)
+            }
+        })*
+    };
 }
 
-impl From<ClientError> for CliError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::Invalid(errors) => invalid("client", "", errors),
-            error => Self::failed(error),
-        }
-    }
+refused! {
+    CredentialError => "credential", "--";
+    PersonError => "admin", "";
+    ClientError => "client", "";
+    McpServerError => "server", "";
 }
-
-impl From<McpServerError> for CliError {
-    fn from(error: McpServerError) -> Self {
-        match error {
-            McpServerError::Invalid(errors) => invalid("server", "", errors),
-            error => Self::failed(error),
-        }
-    }
-}
-
-impl From<Fault> for CliError {
-    fn from(error: Fault) -> Self {
-        Self::failed(error)
-    }
-}
-
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
-        Self::failed(error)
-    }
-}
-
-impl From<BackupError> for CliError {
-    fn from(error: BackupError) -> Self {
-        Self::failed(error)
-    }
-}
-
-impl From<std::io::Error> for CliError {
-    fn from(error: std::io::Error) -> Self {
-        Self::failed(error)
-    }
-}
+failed!(Fault, StoreError, BackupError, ListError, RestoreError, RotationError, std::io::Error);

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::config::error::ConfigError;
+use crate::config::ConfigError;
 
 /// An error about the file that the setting or argument `name` names.
 pub(crate) fn in_file(name: &str, path: &Path, problem: impl Display) -> CliError {

@@ -18,8 +18,7 @@ use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
 use super::error::CliError;
 use super::files::make_data_folder;
 use super::master_key;
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use crate::config::{Config, ConfigError};
 use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
 
@@ -28,19 +27,14 @@ pub(crate) async fn with<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let context = open(config).await?;
+    let context = open_at(config, &config.storage.database_url()).await?;
     let result = command(&context).await;
     context.close().await;
     result
 }
 
-/// Opens the instance for a command. Its issuer is the configured one, or the one that the server used last. So the
+/// Opens an instance for a command. Its issuer is the configured one, or the one that the server used last. So the
 /// command does not need to know the server's port.
-pub(crate) async fn open(config: &Config) -> Result<Context, CliError> {
-    open_at(config, &config.storage.database_url()).await
-}
-
-/// The same with a database other than the configured one.
 pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
     make_data_folder(&config.storage.data_dir)?;
     let database = open_database(config, url, &config.storage.options()).await?;

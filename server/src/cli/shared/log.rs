@@ -7,9 +7,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use super::error::CliError;
-use crate::config::Config;
-use crate::config::error::ConfigError;
-use crate::config::log::LogFormat;
+use crate::config::{Config, ConfigError};
 use crate::http::request_id::{Line, WithRequestId};
 
 /// Starts the log on standard error. Standard output is for the command's result.
@@ -25,18 +23,17 @@ pub(crate) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
     });
     let wanted = if !is_server && config.log.log == "info" { "warn" } else { &config.log.log };
     let filter = EnvFilter::try_new(wanted).map_err(|error| ConfigError::new("log", error.to_string()))?.and(ours);
-    let layer = fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry();
-    match config.log.log_format {
-        LogFormat::Text => {
-            let format = WithRequestId { format: fmt::format(), line: Line::Text };
-            let has_colours = std::io::stderr().is_terminal();
-            registry.with(layer.with_ansi(has_colours).event_format(format).with_filter(filter)).init();
+    let (layer, line) = (fmt::layer().with_writer(std::io::stderr), config.log.log_format);
+    let layer = match line {
+        Line::Text => {
+            let layer = layer.with_ansi(std::io::stderr().is_terminal());
+            layer.event_format(WithRequestId { format: fmt::format(), line }).boxed()
         }
-        LogFormat::Json => {
-            let format = WithRequestId { format: fmt::format().json().flatten_event(true), line: Line::Json };
-            registry.with(layer.json().event_format(format).with_filter(filter)).init();
+        Line::Json => {
+            let format = fmt::format().json().flatten_event(true);
+            layer.json().event_format(WithRequestId { format, line }).boxed()
         }
-    }
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
     Ok(())
 }

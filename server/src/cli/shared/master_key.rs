@@ -13,8 +13,7 @@ use domain::store::Store;
 
 use super::error::CliError;
 use super::files::{in_file, make_private, refuse_existing, unused_name};
-use crate::config::Config;
-use crate::config::error::ConfigError;
+use crate::config::{Config, ConfigError};
 
 /// The environment variable that holds the key itself, in place of the file.
 const VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
@@ -24,12 +23,9 @@ const NEW: &str = "new";
 
 /// The master key of an existing database. Without that key the command fails: a new key could open nothing.
 pub(super) async fn of(config: &Config, store: &Store) -> Result<MasterKey, CliError> {
-    let key = match configured(config)? {
-        Some(key) => key,
-        None => {
-            let problem = "is missing, and this database was made with it. Restore the file from where you keep it";
-            return Err(in_file(SETTING, &config.storage.master_key_file(), problem));
-        }
+    let Some(key) = configured(config)? else {
+        let problem = "is missing, and this database was made with it. Restore the file from where you keep it";
+        return Err(in_file(SETTING, &config.storage.master_key_file(), problem));
     };
     match check_master_key(store, &key).await {
         Ok(()) => Ok(key),
@@ -44,10 +40,7 @@ pub(super) async fn of(config: &Config, store: &Store) -> Result<MasterKey, CliE
 
 /// The master key of a new database. If there is no key, one is made.
 pub(super) fn of_new_database(config: &Config) -> Result<MasterKey, CliError> {
-    match configured(config)? {
-        Some(key) => Ok(key),
-        None => make_for(SETTING, &config.storage.master_key_file()),
-    }
+    configured(config)?.map_or_else(|| make_for(SETTING, &config.storage.master_key_file()), Ok)
 }
 
 fn is_in_environment() -> bool {
@@ -62,10 +55,10 @@ fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
     }
     let path = config.storage.master_key_file();
     match fs::read_to_string(&path) {
-        Ok(text) => match MasterKey::from_base64(&text) {
-            Some(key) => Ok(Some(key)),
-            None => Err(in_file(SETTING, &path, "does not hold the base64 of 32 bytes")),
-        },
+        Ok(text) => {
+            let problem = "does not hold the base64 of 32 bytes";
+            MasterKey::from_base64(&text).map(Some).ok_or_else(|| in_file(SETTING, &path, problem))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(in_file(SETTING, &path, error)),
     }

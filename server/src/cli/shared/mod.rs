@@ -1,11 +1,14 @@
 //! Code that several commands need.
 
-pub(super) mod arguments;
-pub(super) mod error;
-pub(super) mod files;
+mod arguments;
+mod error;
+mod files;
 pub(super) mod instance;
 pub(super) mod log;
 pub(super) mod master_key;
-pub(super) mod operator;
-pub(super) mod output;
-pub(super) mod progress;
+mod output;
+
+pub(super) use arguments::{OneCredential, duration, expiry, key_algorithm, token_algorithm};
+pub(super) use error::CliError;
+pub(super) use files::{in_file, make_data_folder, make_private, read_text, refuse_existing, unused_name};
+pub(super) use output::{Format, NewFormat, Progress, SHOWN_ONCE, line, operator};

@@ -16,15 +16,15 @@ use domain::credential::inspect;
 use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
-use crate::dashboard::auth::form_token::Binding;
+use crate::dashboard::auth::form_token::{Binding, is_same_origin};
 use crate::dashboard::auth::return_address::sign_in_for_request;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::respond::{refuse, respond};
 use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::cross_site::is_same_origin;
-use crate::http::error;
+use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
+use crate::http::text;
 use crate::oauth::AUTHORIZE_PATH;
 use crate::state::AppState;
 
@@ -51,10 +51,7 @@ pub async fn enter(
 ) -> Response {
     let viewer = match SignedIn::viewer(&state.context, &session).await {
         Ok(viewer) => viewer,
-        Err(error) => {
-            tracing::error!(%error, "a session could not be read");
-            return error::plain(StatusCode::SERVICE_UNAVAILABLE);
-        }
+        Err(error) => return unavailable!(%error, "a session could not be read"),
     };
     let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), request.headers(), state.is_https());
     let visit = visit(&state, viewer, &binding, &request);
@@ -79,8 +76,8 @@ fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, request: &
         viewer,
         form_token: binding.token(&state.context),
         path: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        address: request.extensions().get::<ClientAddress>().and_then(|address| address.0),
-        agent: headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+        address: ClientAddress::found(request.extensions()).0,
+        agent: text(headers, header::USER_AGENT).map(str::to_owned),
     }
 }
 
@@ -90,27 +87,25 @@ async fn check(
     visit: &Visit,
     permission: Permission,
     binding: &Binding,
-    request: Request,
+    mut request: Request,
 ) -> Result<Request, Response> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
-        return Err(respond(visit.clone(), async || Ok(message::form_refused())).await);
+        return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await);
     }
     if permission != Permission::Anybody && visit.viewer.is_none() {
         return Err(to_sign_in(request.method(), request.headers(), request.uri()));
     }
-    let mut request = request;
     if let Err(error) = permitted(visit, permission, &mut request).await {
         return Err(refuse(visit.clone(), error).await);
     }
     if safe {
         return Ok(request);
     }
-    let (mut head, body) = request.into_parts();
-    let body = match body::read(body, LIMIT).await {
-        Ok(body) => body,
-        Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async || Ok(message::too_large())).await),
-        Err(error) => return Err(error.into_response()),
+    let (mut head, body) = match body::split(request, LIMIT).await {
+        Ok(parts) => parts,
+        Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async { Ok(message::too_large()) }).await),
+        Err(error) => return Err(error.into()),
     };
     let fields = Fields::parse(&body);
     if !binding.accepts(&state.context, &fields.get("form_token")) {
@@ -118,7 +113,7 @@ async fn check(
         if head.uri.path() == AUTHORIZE_PATH && visit.viewer.is_none() {
             return Err(sign_in_for_request(&fields.get("request")));
         }
-        return Err(respond(visit.clone(), async || Ok(message::form_refused())).await);
+        return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await);
     }
     head.extensions.insert(fields);
     Ok(Request::from_parts(head, Body::from(body)))
@@ -154,8 +149,7 @@ async fn permitted(visit: &Visit, permission: Permission, request: &mut Request)
 
 /// Sends people to the sign-in, which leads back. Programs get the status.
 fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
-    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accepts.starts_with("application/json") {
+    if text(headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json")) {
         return error::plain(StatusCode::UNAUTHORIZED);
     }
     let back = uri.path_and_query().map_or(links::OVERVIEW, |target| target.as_str());

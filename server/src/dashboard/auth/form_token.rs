@@ -1,10 +1,10 @@
-//! The token in every form: a random part, and a MAC over that part and over the browser's session or cookie.
+//! The two guards against forms of other sites: the origin that the browser names, and the token in every form.
 //!
-//! A token is not valid in another session, and needs no storage. Where a form may be sent only once, the change stores
-//! the use of the token.
+//! The token is a random part, and a MAC over that part and over the browser's session or cookie. It is not valid in
+//! another session, and needs no storage. Where a form may be sent only once, the change stores the use of the token.
 
 use app::visit::Viewer;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use domain::base::id::SessionId;
 use domain::context::Context;
@@ -63,4 +63,41 @@ fn random(context: &Context) -> String {
     let mut bytes = [0u8; 16];
     context.random.fill(&mut bytes);
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Whether the browser says that the request comes from our own origin.
+///
+/// `Sec-Fetch-Site` decides, because pages can neither set nor remove it. `Origin` decides only where `Sec-Fetch-Site`
+/// is absent. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin`
+/// alone would refuse these forms. A request with neither header comes from no browser of this decade, and cannot carry
+/// a victim's cookie.
+pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
+    match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+        Some(site) => site == b"same-origin" || site == b"none",
+        None => headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == public_url.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fetch_header_decides_and_the_origin_stands_in() {
+        let check = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, value.parse().expect("a header value"));
+            }
+            is_same_origin(&headers, "https://auth.example.com")
+        };
+        assert!(check(&[]));
+        assert!(check(&[("origin", "https://auth.example.com")]));
+        assert!(check(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
+        assert!(check(&[("sec-fetch-site", "none")]));
+        assert!(!check(&[("origin", "https://evil.example")]));
+        assert!(!check(&[("origin", "null")]));
+        assert!(!check(&[("sec-fetch-site", "cross-site")]));
+        assert!(!check(&[("sec-fetch-site", "same-site"), ("origin", "https://auth.example.com")]));
+    }
 }

@@ -4,7 +4,6 @@ pub mod confirm;
 pub mod cookies;
 pub mod enter;
 pub mod form_token;
-pub mod passkey_answer;
 pub mod return_address;
 pub mod session_store;
 pub mod signed_in;

@@ -25,7 +25,7 @@ pub fn safe_return(next: &str) -> String {
     let (path, query) = next.split_once('?').unwrap_or((next, ""));
     // The client wrote this query, so it may contain characters that our own addresses do not. Behind a path of ours it
     // cannot lead to another site.
-    if path == AUTHORIZE_PATH && query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte)) {
+    if path == AUTHORIZE_PATH && query.bytes().all(|byte| is_plain(&byte)) {
         return next.to_owned();
     }
     let known =
@@ -56,16 +56,13 @@ pub fn let_sign_in_lead_to(next: &str, response: &mut Response) {
 
 /// A query, encoded so that an address of ours can carry it. Browsers leave some of these characters as they are.
 fn plain(query: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
-    let mut plain = String::with_capacity(query.len());
-    for byte in query.bytes() {
-        if is_plain(byte) {
-            plain.push(char::from(byte));
-        } else {
-            plain.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    plain
+    let encoded = |byte| if is_plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    query.bytes().map(encoded).collect()
+}
+
+/// Whether a query may contain this byte as it is.
+fn is_plain(byte: &u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(byte)
 }
 
 #[cfg(test)]

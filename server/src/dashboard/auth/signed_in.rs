@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use app::visit::Viewer;
+use app::visit::{Viewer, Visit};
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId};
 use domain::context::Context;
-use domain::error::Fault;
 use domain::model::actor::Actor;
 use domain::model::person::Person;
 use domain::model::person::session::{CookieHash, Session};
@@ -34,27 +33,22 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// A person who just proved who they are.
-    pub fn new(context: &Context, person: &Person, address: Option<IpAddr>, agent: Option<String>) -> Self {
-        let now = context.now().millis();
+    pub fn new(visit: &Visit, person: &Person) -> Self {
+        let now = visit.now().millis();
         Self {
-            session: SessionId::generate(context.random.as_ref()).to_string(),
+            session: SessionId::generate(visit.context.random.as_ref()).to_string(),
             person: person.id.to_string(),
             started_at: now,
             proved_at: now,
             password_of: person.password_changed_at.millis(),
-            address,
-            agent: agent.map(|agent| agent.chars().take(256).collect()),
+            address: visit.address,
+            agent: visit.agent.as_ref().map(|agent| agent.chars().take(256).collect()),
         }
     }
 
     /// A person whom an OpenID provider identified. The first sensitive action asks for their password.
-    pub fn without_password(
-        context: &Context,
-        person: &Person,
-        address: Option<IpAddr>,
-        agent: Option<String>,
-    ) -> Self {
-        Self { proved_at: 0, ..Self::new(context, person, address, agent) }
+    pub fn without_password(visit: &Visit, person: &Person) -> Self {
+        Self { proved_at: 0, ..Self::new(visit, person) }
     }
 
     /// Reads the content of a session.
@@ -104,8 +98,8 @@ impl SignedIn {
         }
     }
 
-    /// The signed-in person of this session.
-    pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, ViewerError> {
+    /// The signed-in person of this session. An error must never be treated as "not signed in".
+    pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, Error> {
         let Some(signed_in) = session.get::<Self>(KEY).await? else {
             return Ok(None);
         };
@@ -113,10 +107,10 @@ impl SignedIn {
         else {
             return Ok(None);
         };
-        let Some(person) = person::find(context, &id).await?.filter(|person| person.disabled_at.is_none()) else {
-            return Ok(None);
-        };
-        let authority = authority::of(context, &Actor::person(person.id.clone(), person.name.clone())).await?;
+        let person = person::find(context, &id).await.map_err(backend)?;
+        let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
+        let actor = Actor::person(person.id.clone(), person.name.clone());
+        let authority = authority::of(context, &actor).await.map_err(backend)?;
         Ok(Some(Viewer {
             id: person.id,
             name: person.name,
@@ -127,17 +121,6 @@ impl SignedIn {
             factors: person.factors,
         }))
     }
-}
-
-/// Why the signed-in person is not known. This is an internal error. It must never be treated as "not signed in".
-#[derive(Debug, thiserror::Error)]
-pub enum ViewerError {
-    /// The session could not be read.
-    #[error(transparent)]
-    Session(#[from] Error),
-    /// The person could not be read.
-    #[error(transparent)]
-    Fault(#[from] Fault),
 }
 
 /// The hash by which the database finds a cookie.

@@ -1,27 +1,20 @@
 //! The forms for the account of the signed-in person.
 
-use app::done::Done;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::account as page;
-use app::visit::Visit;
-use axum::extract::Extension;
-use axum::response::Response;
 use domain::crypto::password::Password;
 use domain::person;
 use domain::person::sign_in::ConfirmationProof;
 
-use crate::dashboard::auth::confirm::viewer;
-use crate::dashboard::auth::passkey_answer;
+use crate::dashboard::auth::confirm::{passkey_answer, viewer};
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::person::openid::let_forms_lead_there;
-use crate::dashboard::respond::{Query, respond};
-use crate::dashboard::submit::{Answer, Submission};
+use crate::dashboard::prelude::{Answer, Done, Form, Refused, Response, Submission, links, respond};
 
 /// `GET /account`
-pub async fn page(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    let context = visit.context.clone();
-    let mut response = respond(visit, || page::page(fields.find("done"), Form::default())).await;
+pub async fn page(asked: Submission) -> Response {
+    let context = asked.context().clone();
+    let page = async { page::page(asked.fields.find("done"), Form::default()).await };
+    let mut response = respond(asked.visit.clone(), page).await;
     let_forms_lead_there(&context, &mut response);
     response
 }
@@ -40,24 +33,21 @@ pub async fn rename(form: Submission) -> Response {
 
 /// `POST /account/password`
 pub async fn change_password(form: Submission) -> Response {
-    let outcome = password_changed(&form).await;
-    answer(form, outcome, None).await
-}
-
-async fn password_changed(form: &Submission) -> Result<Answer, Refused> {
-    let present = passkey_answer::read(&form.fields).map_or_else(
-        || ConfirmationProof::Password {
+    let changed = async {
+        let typed = || ConfirmationProof::Password {
             password: Password::new(form.get("current_password")),
             code: form.get("code"),
-        },
-        ConfirmationProof::Passkey,
-    );
-    let new = Password::new(form.get("new_password"));
-    let keep = &form.visit.viewer()?.session;
-    let (person, actor) = viewer(&form.visit).await?;
-    person::change_password(form.context(), &actor, &person, keep, present, new).await?;
-    SignedIn::renew(&form.session, form.visit.now()).await;
-    Ok(Answer::Next(Done::AccountPassword.at(links::ACCOUNT)))
+        };
+        let present = passkey_answer(&form.fields).map_or_else(typed, ConfirmationProof::Passkey);
+        let new = Password::new(form.get("new_password"));
+        let keep = &form.visit.viewer()?.session;
+        let (person, actor) = viewer(&form.visit).await?;
+        person::change_password(form.context(), &actor, &person, keep, present, new).await?;
+        SignedIn::renew(&form.session, form.visit.now()).await;
+        Ok(Answer::Next(Done::AccountPassword.at(links::ACCOUNT)))
+    };
+    let outcome = changed.await;
+    answer(form, outcome, None).await
 }
 
 /// The answer to a form on the account page.

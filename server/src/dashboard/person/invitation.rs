@@ -1,30 +1,23 @@
 //! The page that an invitation's link opens.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Errors, Form};
-use app::links;
+use app::form::Errors;
 use app::pages::person::invitation as page;
-use app::visit::Visit;
-use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect};
 use domain::crypto::password::Password;
 use domain::model::person::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
 use domain::person::sign_in::ShownFactor;
 
-use crate::dashboard::auth::start_session::{enter_as, remembered};
-use crate::dashboard::respond::{Query, respond};
-use crate::dashboard::submit::Submission;
-use crate::state::AppState;
+use crate::dashboard::auth::start_session::enter_as;
+use crate::dashboard::prelude::{ActionError, Done, Form, Response, Submission, links, respond};
 
 /// `GET /invitation?token=…`
-pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    let token = fields.get("token");
-    let viewer = visit.viewer.as_ref().map(|viewer| viewer.email.clone());
-    let context = visit.context.clone();
-    let mut response = respond(visit, async || {
+pub async fn form(asked: Submission) -> Response {
+    let token = asked.get("token");
+    let viewer = asked.visit.viewer.as_ref().map(|viewer| viewer.email.clone());
+    let context = asked.context().clone();
+    let mut response = respond(asked.visit, async move {
         let Some((invitation, exists)) = invitation::open(&context, &token).await? else {
             return Ok(page::unusable());
         };
@@ -42,51 +35,47 @@ pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> R
 }
 
 /// `POST /invitation`: makes the account and signs the person in, or gives the role to the signed-in person.
-pub async fn accept(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
-    let Submission { visit, session, fields, .. } = form;
-    let (token, name) = (fields.get("token"), fields.get("name"));
-    let error = if visit.viewer.is_some() {
-        match join(&visit, &token).await {
+pub async fn accept(form: Submission) -> Response {
+    let (token, name) = (form.get("token"), form.get("name"));
+    let error = if form.visit.viewer.is_some() {
+        match join(&form, &token).await {
             Ok(next) => return Redirect::to(&next).into_response(),
             Err(error) => error,
         }
     } else {
-        let password = Password::new(fields.get("password"));
-        let (address, agent) = (visit.address, visit.agent.clone());
-        let accepted = invitation::accept_as_new(&visit.context, &token, &name, password, |actor| {
+        let password = Password::new(form.get("password"));
+        let (address, agent) = (form.visit.address, form.visit.agent.clone());
+        let accepted = invitation::accept_as_new(form.context(), &token, &name, password, |actor| {
             actor.at(address, agent.as_deref())
         });
         match accepted.await {
-            Ok(person) => {
-                let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
-                return enter_as(&state, &visit, &session, &person, device, links::OVERVIEW).await;
-            }
+            Ok(person) => return enter_as(&form, &person, ShownFactor::Password, links::OVERVIEW).await,
             Err(error) => error,
         }
     };
-    let context = visit.context.clone();
-    respond(visit, async || match error {
-        InvitationError::LinkUnusable => Ok(page::unusable()),
-        error => {
-            let Some((invitation, _)) = invitation::open(&context, &token).await? else { return Ok(page::unusable()) };
-            match error {
-                InvitationError::Invalid(errors) => {
-                    let form = Form { typed: name, errors: Errors(errors), confirm: false };
-                    page::account_page(invitation, token, form).await
-                }
-                InvitationError::ForSomebodyElse => Ok(page::for_somebody_else(&invitation.email)),
-                InvitationError::AccountExists => Ok(page::sign_in_first(&invitation.email)),
-                error => Err(ActionError::from(error)),
+    let context = form.context().clone();
+    respond(form.visit, async move {
+        if matches!(error, InvitationError::LinkUnusable) {
+            return Ok(page::unusable());
+        }
+        let Some((invitation, _)) = invitation::open(&context, &token).await? else { return Ok(page::unusable()) };
+        match error {
+            InvitationError::Invalid(errors) => {
+                let form = Form { typed: name, errors: Errors(errors), confirm: false };
+                page::account_page(invitation, token, form).await
             }
+            InvitationError::ForSomebodyElse => Ok(page::for_somebody_else(&invitation.email)),
+            InvitationError::AccountExists => Ok(page::sign_in_first(&invitation.email)),
+            error => Err(ActionError::from(error)),
         }
     })
     .await
 }
 
 /// Gives the role in the invitation to the signed-in person. Returns the address to go to.
-async fn join(visit: &Visit, token: &str) -> Result<String, InvitationError> {
-    let (Ok(viewer), Ok(actor)) = (visit.viewer(), visit.actor()) else { return Err(InvitationError::NotFound) };
-    let invitation = invitation::accept(&visit.context, &actor, &viewer.id, token).await?;
+async fn join(form: &Submission, token: &str) -> Result<String, InvitationError> {
+    let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor()) else { return Err(InvitationError::NotFound) };
+    let invitation = invitation::accept(form.context(), &actor, &viewer.id, token).await?;
     Ok(match invitation.grant {
         InvitedRole::Team(team, _) => Done::TeamJoined.at(links::team(&team)),
         InvitedRole::Administrator => links::OVERVIEW.to_owned(),

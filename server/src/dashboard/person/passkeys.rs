@@ -1,57 +1,53 @@
 //! Passkeys: their challenges, signing in with one, and adding and removing those of the signed-in person.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::passkeys as page;
 use app::pages::person::sign_in::Problem;
-use app::visit::Visit;
 use axum::Json;
-use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use domain::base::id::{PasskeyId, PersonId};
 use domain::error::Fault;
 use domain::model::field_error::FieldError;
 use domain::person::passkey::{self, Challenge, ChallengePurpose};
-use domain::person::sign_in::{ShownFactor, SignInError, second_step, sign_in_with_passkey};
+use domain::person::sign_in::{ShownFactor, second_step, sign_in_with_passkey};
 use url::form_urlencoded::Serializer;
 
-use crate::dashboard::auth::confirm::viewer;
-use crate::dashboard::auth::passkey_answer;
+use crate::dashboard::auth::confirm::{passkey_answer, viewer};
 use crate::dashboard::auth::return_address::safe_return;
-use crate::dashboard::auth::start_session::{device, enter_as, remember, remembered};
+use crate::dashboard::auth::start_session::{Device, enter_as};
 use crate::dashboard::person::second_factor;
 use crate::dashboard::person::second_step::token;
-use crate::dashboard::person::sign_in::refuse;
-use crate::dashboard::respond::{Query, respond};
-use crate::dashboard::submit::{Answer, Submission};
-use crate::http::error;
-use crate::state::AppState;
+use crate::dashboard::person::sign_in::{problem_of, show};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links,
+};
+use crate::http::error::{self, unavailable};
+
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::person::passkeys::remove as remove_form;
 
 /// `GET /login/passkey`: the challenge for a passkey. It is for any person, or for the person at the second step. It
 /// writes nothing.
-pub async fn sign_in_challenge(State(state): State<AppState>, headers: HeaderMap, Query(fields): Query) -> Response {
-    if fields.get("for") != "second-step" {
-        return hand_out(passkey::begin_proof(&state.context, ChallengePurpose::SignIn, None).await);
+pub async fn sign_in_challenge(asked: Submission) -> Response {
+    let context = asked.context();
+    if asked.get("for") != "second-step" {
+        return hand_out(passkey::begin_proof(context, ChallengePurpose::SignIn, None).await);
     }
-    match second_step::find(&state.context, &token(&state, &headers)).await {
+    hand_out(match second_step::find(context, &token(&asked)).await {
         Ok(Some(waiting)) => {
-            let person = waiting.person.id;
-            hand_out(passkey::begin_proof(&state.context, ChallengePurpose::SecondStep, Some(&person)).await)
+            passkey::begin_proof(context, ChallengePurpose::SecondStep, Some(&waiting.person.id)).await
         }
-        Ok(None) => error::plain(StatusCode::NOT_FOUND),
-        Err(fault) => hand_out(Err(fault)),
-    }
+        Ok(None) => Ok(None),
+        Err(fault) => Err(fault),
+    })
 }
 
 /// `GET /account/passkeys/challenge`: the challenge for a passkey of the signed-in person, or for a new passkey.
-pub async fn challenge(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    let Ok((person, _)) = viewer(&visit).await else { return error::plain(StatusCode::SERVICE_UNAVAILABLE) };
-    hand_out(match fields.get("for").as_str() {
-        "add" => passkey::begin_adding(&visit.context, &person).await,
-        _ => passkey::begin_proof(&visit.context, ChallengePurpose::Confirm, Some(&person.id)).await,
+pub async fn challenge(asked: Submission) -> Response {
+    let Ok((person, _)) = viewer(&asked.visit).await else { return error::plain(StatusCode::SERVICE_UNAVAILABLE) };
+    hand_out(match asked.get("for").as_str() {
+        "add" => passkey::begin_adding(asked.context(), &person).await,
+        _ => passkey::begin_proof(asked.context(), ChallengePurpose::Confirm, Some(&person.id)).await,
     })
 }
 
@@ -59,61 +55,39 @@ fn hand_out(challenge: Result<Option<Challenge>, Fault>) -> Response {
     match challenge {
         Ok(Some(challenge)) => Json(challenge).into_response(),
         Ok(None) => error::plain(StatusCode::NOT_FOUND),
-        Err(fault) => {
-            tracing::error!(%fault, "no challenge could be made");
-            error::plain(StatusCode::SERVICE_UNAVAILABLE)
-        }
+        Err(fault) => unavailable!(%fault, "no challenge could be made"),
     }
 }
 
 /// `POST /login/passkey`
-pub async fn sign_in(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
-    let Submission { visit, session, fields, .. } = form;
-    let next = safe_return(&fields.get("next"));
-    let (answer, known) = (passkey_answer::read(&fields).unwrap_or_default(), device(&state, &headers));
-    let agent = visit.agent.as_deref();
-    let problem = match sign_in_with_passkey(&state.context, &answer, visit.address, agent, known.as_deref()).await {
-        Ok(person) => {
-            let device = remembered(&state, &headers, &person.id, ShownFactor::SecondFactor);
-            return enter_as(&state, &visit, &session, &person, device, &next).await;
-        }
-        Err(SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after }) => {
-            Problem::Throttled { retry_after }
-        }
-        Err(SignInError::Fault(fault)) => {
-            tracing::error!(%fault, "a passkey could not be checked");
-            Problem::Unavailable
-        }
-        Err(_) => Problem::WrongPasskey,
+pub async fn sign_in(form: Submission) -> Response {
+    let next = safe_return(&form.get("next"));
+    let (answer, known) = (passkey_answer(&form.fields).unwrap_or_default(), Device::known(&form));
+    let (address, agent) = (form.visit.address, form.visit.agent.as_deref());
+    let problem = match sign_in_with_passkey(form.context(), &answer, address, agent, known.as_deref()).await {
+        Ok(person) => return enter_as(&form, &person, ShownFactor::SecondFactor, &next).await,
+        Err(error) => problem_of(error, Problem::WrongPasskey),
     };
-    refuse(visit, next, String::new(), problem).await
+    show(form.visit, next, String::new(), Some(problem)).await
 }
 
 /// `GET /account/passkeys/new`
-pub async fn new_form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    respond(visit, || page::new(Form::new(fields.get("name")))).await
+pub async fn new(fields: Fields) -> PageResult {
+    page::new(Form::new(fields.get("name"))).await
 }
 
 /// `POST /account/passkeys/new`: when a proof of the person is due, asks for it first and leads back to the form. Then
 /// adds.
-pub async fn add(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
+pub async fn add(form: Submission) -> Response {
     let form = form.once(page::already_added);
     let name = form.fields.find("name").or(form.fields.find(page::KEPT_NAME)).unwrap_or_default().to_owned();
-    let outcome = added(&form, &name).await;
-    let device = match &outcome {
-        Ok((_, Some(person))) => Some(remembered(&state, &headers, person, ShownFactor::SecondFactor)),
-        _ => None,
-    };
-    let mut response = form.answer(outcome.map(|(answer, _)| answer), name, page::new).await;
-    if let Some(device) = device {
-        remember(&state, device, &mut response);
-    }
-    response
+    let added = added(&form, &name).await;
+    second_factor::answer(form, added, name, page::new).await
 }
 
 /// The answer to the form, and the person if a passkey was added.
 async fn added(form: &Submission, name: &str) -> Result<(Answer, Option<PersonId>), Refused> {
-    let answer = passkey_answer::read(&form.fields).unwrap_or_default();
+    let answer = passkey_answer(&form.fields).unwrap_or_default();
     let (person, actor) = viewer(&form.visit).await?;
     // This check comes first: a person who reloads the page of the recovery codes must learn that they were shown.
     Refused::if_sent_before(passkey::was_added(form.context(), &person.id, &answer).await?.then_some(""))?;
@@ -133,20 +107,14 @@ async fn added(form: &Submission, name: &str) -> Result<(Answer, Option<PersonId
     Ok((second_factor::shown(codes, "Save your recovery codes", Done::AccountPasskeyAdded), Some(person.id)))
 }
 
-/// `GET /account/passkeys/{id}/remove`
-pub async fn remove_form(Extension(visit): Extension<Visit>, Path(id): Path<String>) -> Response {
-    respond(visit, || page::remove(id, Form::default())).await
-}
-
 /// `POST /account/passkeys/{id}/remove`
-pub async fn remove(form: Submission, Path(id): Path<String>) -> Response {
+pub async fn remove(form: Submission, id: String) -> Response {
     let form = form.once(page::already_added);
-    let removed = async {
-        let passkey = PasskeyId::parse(&id).ok_or(ActionError::NotFound)?;
+    form.run_of(id, (), page::remove, async |form, id, ()| {
+        let passkey = PasskeyId::parse(id).ok_or(ActionError::NotFound)?;
         let (person, actor) = form.confirmed().await?;
         passkey::remove(form.context(), &actor, &person, &passkey).await?;
         Ok(Answer::Next(Done::AccountPasskeyRemoved.at(links::ACCOUNT)))
-    };
-    let outcome = removed.await;
-    form.answer(outcome, (), |form| page::remove(id, form)).await
+    })
+    .await
 }

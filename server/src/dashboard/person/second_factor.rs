@@ -1,56 +1,53 @@
 //! The forms for the second factor of the signed-in person.
 
-use app::done::Done;
-use app::error::ActionError;
-use app::form::{Form, Refused};
-use app::links;
 use app::pages::person::second_factor as page;
-use app::visit::Visit;
-use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
 use domain::base::id::PersonId;
 use domain::crypto::recovery_code::RecoveryCode;
 use domain::person::second_factor::{self, SecondFactorError};
 use domain::person::sign_in::ShownFactor;
 
 use crate::dashboard::auth::confirm::viewer;
-use crate::dashboard::auth::start_session::{remember, remembered};
-use crate::dashboard::respond::respond;
-use crate::dashboard::submit::{Answer, Submission};
-use crate::state::AppState;
+use crate::dashboard::auth::start_session::Device;
+use crate::dashboard::prelude::{ActionError, Answer, Done, Form, PageResult, Refused, Response, Submission, links};
 
-/// `GET /account/authenticator`
-pub async fn begin_form(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, || page::begin(Form::default())).await
-}
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::person::second_factor::{begin, new_codes as codes_form, remove_app as remove_form};
 
 /// `POST /account/authenticator`: the answer is the only page that shows the secret.
 pub async fn begin_app(form: Submission) -> Response {
-    let begun = async {
+    form.run((), page::begin, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
-        let secret = match second_factor::begin_app(form.context(), &actor, &person.id).await {
-            Ok(secret) => secret,
-            Err(error) => return other(error),
-        };
         let visit = form.visit.clone();
-        Ok(Answer::Page(Box::new(move || page::scan(&visit, &secret, None))))
-    };
-    let outcome = begun.await;
-    form.answer(outcome, (), page::begin).await
+        let begun = second_factor::begin_app(form.context(), &actor, &person.id).await;
+        begun.map_or_else(other, |secret| Ok(Answer::Page(Box::new(move || page::scan(&visit, &secret, None)))))
+    })
+    .await
 }
 
 /// `POST /account/authenticator/confirm`: turns the app on, and shows the first recovery codes. It asks for no
 /// password, because the setup asked for it at most a quarter of an hour before.
-pub async fn confirm_app(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
-    let outcome = confirmed(&form).await;
+pub async fn confirm_app(form: Submission) -> Response {
+    let confirmed = confirmed(&form).await;
+    answer(form, confirmed, (), page::begin).await
+}
+
+/// The answer to a form that may have added a factor of `person`. Then the browser is remembered with that factor.
+pub(super) async fn answer<T, Work>(
+    form: Submission,
+    outcome: Result<(Answer, Option<PersonId>), Refused>,
+    typed: T,
+    page: fn(Form<T>) -> Work,
+) -> Response
+where
+    Work: Future<Output = PageResult> + Send + 'static,
+{
     let device = match &outcome {
-        Ok((_, Some(person))) => Some(remembered(&state, &headers, person, ShownFactor::SecondFactor)),
+        Ok((_, Some(person))) => Some(Device::new(&form, person, ShownFactor::SecondFactor)),
         _ => None,
     };
-    let mut response = form.answer(outcome.map(|(answer, _)| answer), (), page::begin).await;
+    let mut response = form.answer(outcome.map(|(answer, _)| answer), typed, page).await;
     if let Some(device) = device {
-        remember(&state, device, &mut response);
+        device.remember(&mut response);
     }
     response
 }
@@ -74,40 +71,30 @@ async fn confirmed(form: &Submission) -> Result<(Answer, Option<PersonId>), Refu
     }
 }
 
-/// `GET /account/authenticator/remove`
-pub async fn remove_app_form(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, || page::remove_app(Form::default())).await
-}
-
 /// `POST /account/authenticator/remove`
 pub async fn remove_app(form: Submission) -> Response {
-    let removed = async {
+    form.run((), page::remove_app, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
         match second_factor::remove_app(form.context(), &actor, &person).await {
             Ok(()) => Ok(Answer::Next(Done::AccountAppRemoved.at(links::ACCOUNT))),
-            Err(error) => not_found_or_other(error),
+            Err(SecondFactorError::NotFound) => Err(ActionError::NotFound.into()),
+            Err(error) => other(error),
         }
-    };
-    let outcome = removed.await;
-    form.answer(outcome, (), page::remove_app).await
-}
-
-/// `GET /account/recovery-codes`
-pub async fn new_codes_form(Extension(visit): Extension<Visit>) -> Response {
-    respond(visit, || page::new_codes(Form::default())).await
+    })
+    .await
 }
 
 /// `POST /account/recovery-codes`: makes new codes. The answer is the only page that shows them.
 pub async fn new_codes(form: Submission) -> Response {
-    let made = async {
+    form.run((), page::new_codes, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
         match second_factor::replace_recovery_codes(form.context(), &actor, &person, &form.token()).await {
             Ok(codes) => Ok(Answer::page(move || page::reveal("Save your new recovery codes", &codes))),
-            Err(error) => not_found_or_other(error),
+            Err(SecondFactorError::NotFound) => Err(ActionError::NotFound.into()),
+            Err(error) => other(error),
         }
-    };
-    let outcome = made.await;
-    form.answer(outcome, (), page::new_codes).await
+    })
+    .await
 }
 
 /// The page with the recovery codes that were made with a factor. Without codes, the page with the receipt for the
@@ -117,13 +104,6 @@ pub(super) fn shown(codes: Vec<RecoveryCode>, title: &'static str, done: Done) -
         return Answer::Next(done.at(links::ACCOUNT));
     }
     Answer::page(move || page::reveal(title, &codes))
-}
-
-fn not_found_or_other(error: SecondFactorError) -> Result<Answer, Refused> {
-    match error {
-        SecondFactorError::NotFound => Err(ActionError::NotFound.into()),
-        error => other(error),
-    }
 }
 
 /// Every error that is not about a typed field.

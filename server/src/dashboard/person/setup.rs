@@ -1,33 +1,24 @@
 //! Setting up: the one-time link makes the first administrator.
 
-use app::form::{Errors, Form};
-use app::links;
-use app::pages::person::setup as page;
-use app::pages::person::setup::Typed;
-use app::visit::Visit;
-use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use app::form::Errors;
+use app::pages::person::setup::{self as page, Typed};
+use axum::http::{HeaderValue, header};
 use domain::crypto::password::Password;
 use domain::model::actor::Actor;
 use domain::person::setup::{self, SetupError};
 use domain::person::sign_in::ShownFactor;
 use domain::person::{NewPerson, PersonError};
 
-use crate::dashboard::auth::start_session::{enter_as, remembered};
-use crate::dashboard::respond::{Query, refuse, respond};
-use crate::dashboard::submit::Submission;
-use crate::state::AppState;
+use crate::dashboard::auth::start_session::enter_as;
+use crate::dashboard::prelude::{Form, Response, Submission, links, read, respond};
+use crate::dashboard::respond::refuse;
 
 /// `GET /setup?token=…`
-pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> Response {
-    let token = fields.get("token");
-    let context = visit.context.clone();
-    let mut response = respond(visit, async || {
-        if !setup::link_is_usable(&context, &token).await? {
-            return Ok(page::unusable());
-        }
-        Ok(page::page(token, Form::default()))
+pub async fn form(asked: Submission) -> Response {
+    let (token, context) = (asked.get("token"), asked.context().clone());
+    let mut response = respond(asked.visit, async {
+        let is_usable = setup::link_is_usable(&context, &token).await?;
+        Ok(if is_usable { page::page(token, Form::default()) } else { page::unusable() })
     })
     .await;
     // The address of this page is a secret.
@@ -36,26 +27,19 @@ pub async fn form(Extension(visit): Extension<Visit>, Query(fields): Query) -> R
 }
 
 /// `POST /setup`
-pub async fn setup(State(state): State<AppState>, headers: HeaderMap, form: Submission) -> Response {
-    let Submission { visit, session, fields, .. } = form;
-    let token = fields.get("token");
-    let typed = Typed { name: fields.get("name"), email: fields.get("email") };
-    let new = NewPerson {
-        name: typed.name.clone(),
-        email: typed.email.clone(),
-        password: Password::new(fields.get("password")),
-    };
-    let actor = Actor::setup_link().at(visit.address, visit.agent.as_deref());
-    match setup::create_first_administrator(&state.context, &actor, &token, new).await {
-        Ok(person) => {
-            let device = remembered(&state, &headers, &person.id, ShownFactor::Password);
-            enter_as(&state, &visit, &session, &person, device, links::NEW_CREDENTIAL).await
-        }
-        Err(SetupError::LinkUnusable) => respond(visit, async || Ok(page::unusable())).await,
+pub async fn setup(form: Submission) -> Response {
+    let token = form.get("token");
+    let typed = read!(form.fields => Typed { name, email });
+    let password = Password::new(form.get("password"));
+    let new = NewPerson { name: typed.name.clone(), email: typed.email.clone(), password };
+    let actor = Actor::setup_link().at(form.visit.address, form.visit.agent.as_deref());
+    match setup::create_first_administrator(form.context(), &actor, &token, new).await {
+        Ok(person) => enter_as(&form, &person, ShownFactor::Password, links::NEW_CREDENTIAL).await,
+        Err(SetupError::LinkUnusable) => respond(form.visit, async { Ok(page::unusable()) }).await,
         Err(SetupError::Person(PersonError::Invalid(errors))) => {
-            let form = Form { typed, errors: Errors(errors), confirm: false };
-            respond(visit, async || Ok(page::page(token, form))).await
+            let again = Form { typed, errors: Errors(errors), confirm: false };
+            respond(form.visit, async { Ok(page::page(token, again)) }).await
         }
-        Err(SetupError::Person(error)) => refuse(visit, error).await,
+        Err(SetupError::Person(error)) => refuse(form.visit, error).await,
     }
 }

@@ -1,0 +1,228 @@
+//! `countersign restore`
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use domain::base::clock::{Clock, SystemClock};
+use domain::context::Context;
+use domain::model::operations::{Ended, How};
+use domain::operations::backup::{self, BackupError};
+use domain::operations::restore::{self, Difference};
+use domain::store::{DatabaseUrl, Store};
+
+use super::backup::copy as copy_into;
+use super::shared::{CliError, in_file, instance, make_data_folder, make_private, operator, unused_name};
+use crate::config::{Config, ConfigError};
+
+/// Maximum number of lines in the message that lists what would work again.
+const MOST_LINES: usize = 50;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The backup
+    file: PathBuf,
+    /// End again what had ended since the backup
+    #[arg(long, conflicts_with = "bring_back")]
+    end_again: bool,
+    /// Let what had ended since the backup work again
+    #[arg(long)]
+    bring_back: bool,
+    /// The database that is replaced, to compare with; on SQLite it is the one that is there
+    #[arg(long, value_name = "URL")]
+    former: Option<String>,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+    if !arguments.file.is_file() {
+        return Err(ConfigError::new("FILE", format!("{} is not there", arguments.file.display())).into());
+    }
+    make_data_folder(&config.storage.data_dir)?;
+    let _no_server = instance::lock(config)?;
+    // The backup itself does not change. All work happens on a copy.
+    let copy = copy_backup(config, &arguments.file)?;
+    let result = match config.storage.database_url().file() {
+        Some(present) => restore_file(config, arguments, &copy, present).await,
+        None => restore_to_postgres(config, arguments, &copy).await,
+    };
+    let left = [copy.clone(), suffixed(&copy, "-wal"), suffixed(&copy, "-shm"), copy.with_added_extension("migration")];
+    for file in left {
+        // An error means that the file does not exist: it replaced the database, or was never made.
+        let _ = fs::remove_file(file);
+    }
+    result
+}
+
+fn suffixed(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Copies the backup beside the database or, for PostgreSQL, to the data folder.
+fn copy_backup(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
+    let copy = match config.storage.database_url().file() {
+        Some(present) => present.with_added_extension("restoring"),
+        None => config.storage.data_dir.join("restoring.db"),
+    };
+    let written = make_private(&copy, OpenOptions::new().create(true).truncate(true)).and_then(|mut target| {
+        std::io::copy(&mut File::open(file)?, &mut target)?;
+        target.sync_all()
+    });
+    written.map_err(|error| in_file("data_dir", &copy, error))?;
+    Ok(copy)
+}
+
+/// SQLite: the copy replaces the present file. The present file is kept under another name.
+async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, present: &Path) -> Result<(), CliError> {
+    let context = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
+    let former = match &arguments.former {
+        None if present.exists() => Some(open_store(config, &DatabaseUrl::Sqlite(present.to_owned())).await?),
+        former => open_former(config, former.as_deref()).await?,
+    };
+    let result = match prepare(&context, former.as_ref(), arguments).await {
+        Ok(prepared) => prepared.finish(&context, arguments).await,
+        Err(error) => Err(error),
+    };
+    // After closing, each database is complete without its side files (`-wal`, `-shm`).
+    close(former).await;
+    context.close().await;
+    let summary = result?;
+    let kept = present.exists().then(|| unused_name(present, "replaced"));
+    let moved = kept.as_ref().map_or(Ok(()), |kept| fs::rename(present, kept));
+    for stale in ["-wal", "-shm"] {
+        // These belong to the file that was replaced. SQLite would use them with the new file.
+        let _ = fs::remove_file(suffixed(present, stale));
+    }
+    moved.and_then(|()| fs::rename(copy, present))?;
+    println!("{summary}");
+    if let Some(kept) = kept {
+        println!("What was there before is in {}.", kept.display());
+    }
+    Ok(())
+}
+
+/// PostgreSQL: restores into an empty database.
+async fn restore_to_postgres(config: &Config, arguments: &Arguments, copy: &Path) -> Result<(), CliError> {
+    let source = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
+    let copied = copy_to_postgres(config, arguments, &source).await;
+    source.close().await;
+    let prepared = copied?;
+    let summary = instance::with(config, async |context| prepared.finish(context, arguments).await).await?;
+    println!("{summary}");
+    Ok(())
+}
+
+async fn copy_to_postgres(config: &Config, arguments: &Arguments, source: &Context) -> Result<Prepared, CliError> {
+    let former = open_former(config, arguments.former.as_deref()).await?;
+    let prepared = prepare(source, former.as_ref(), arguments).await;
+    close(former).await;
+    let prepared = prepared?;
+    let url = config.storage.database_url();
+    let target = open_store(config, &url).await?;
+    let problem = format!("{url} is not empty: restore into a new database");
+    copy_into(source, target, ConfigError::new("database_url", problem)).await?;
+    Ok(prepared)
+}
+
+/// Opens the database that the backup replaces, when `--former` names it.
+async fn open_former(config: &Config, url: Option<&str>) -> Result<Option<Store>, CliError> {
+    let Some(url) = url else { return Ok(None) };
+    let url = DatabaseUrl::parse(url).map_err(|problem| ConfigError::new("--former", problem))?;
+    open_store(config, &url).await.map(Some)
+}
+
+async fn open_store(config: &Config, url: &DatabaseUrl) -> Result<Store, CliError> {
+    let store = Store::open(url, &config.storage.options()).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+async fn close(store: Option<Store>) {
+    if let Some(store) = store {
+        store.close().await;
+    }
+}
+
+/// A verified backup, and what was ended after it was made.
+struct Prepared {
+    proof: backup::BackupProof,
+    difference: Difference,
+    was_compared: bool,
+}
+
+/// Verifies the copy of the backup, and compares it with the former database.
+///
+/// # Errors
+///
+/// The error lists what would work again, unless the arguments say what to do about it.
+async fn prepare(copy: &Context, former: Option<&Store>, arguments: &Arguments) -> Result<Prepared, CliError> {
+    let counts = copy.store.counts().await.map_err(BackupError::from)?;
+    let proof = backup::prove(copy, &copy.store, counts).await?;
+    let difference = match former {
+        Some(former) => restore::compare(former, &copy.store, SystemClock::default().now()).await?,
+        None => Difference::default(),
+    };
+    if !difference.is_empty() && !arguments.end_again && !arguments.bring_back {
+        return Err(CliError::Failed(refusal(&difference)));
+    }
+    Ok(Prepared { proof, difference, was_compared: former.is_some() })
+}
+
+impl Prepared {
+    /// Makes the restored database ready to serve. Returns a summary for people.
+    async fn finish(self, context: &Context, arguments: &Arguments) -> Result<String, CliError> {
+        let Self { proof, difference, was_compared } = self;
+        let sessions = restore::finish(context, &operator(), &difference, arguments.end_again).await?;
+        let ended = match (difference.is_empty(), arguments.end_again) {
+            (true, _) if !was_compared => {
+                "There was no database to compare with: check what was revoked since the backup."
+            }
+            (true, _) => "Nothing had ended since.",
+            (false, true) => "What had ended since is ended again.",
+            (false, false) => "What had ended since works again.",
+        };
+        Ok(format!(
+            "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended, and with \
+             them open invitations, connected apps and personal tokens: people allow and generate those again. {ended}",
+            proof.rows(),
+            proof.opened,
+            proof.entries
+        ))
+    }
+}
+
+/// The message that lists what would work again, and the options.
+fn refusal(difference: &Difference) -> String {
+    let mut lines = vec!["these had ended since the backup was made, and would work again:".to_owned()];
+    lines.extend(difference.ended.iter().take(MOST_LINES).map(line));
+    if difference.ended.len() > MOST_LINES {
+        lines.push(format!("  and {} more", difference.ended.len() - MOST_LINES));
+    }
+    lines.extend(
+        difference.dropped.iter().map(|algorithm| format!("  the signing key of {algorithm}, which was dropped")),
+    );
+    lines.push(
+        "Nothing was restored. Say --end-again to end them in what is restored, or --bring-back to let them work."
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+fn line(ended: &Ended) -> String {
+    let what = match ended.how {
+        How::Revoked => "revoked",
+        How::Disabled => "disabled",
+        How::AuthenticatorRevoked(_) => "a secret, key or identity revoked",
+        How::PersonDisabled => "person disabled",
+        How::ClientRemoved | How::DocumentRemoved => "client removed",
+        How::ClientSecretEnded => "its secret ended or was replaced; client added",
+        How::OpenIdDisconnected => "OpenID account disconnected",
+        How::PasskeyRemoved => "passkey removed",
+        How::AppRemoved => "authenticator app removed",
+        How::AdministrationTaken => "administration taken",
+        How::RoleTaken(None) => "role in the team taken",
+        How::RoleTaken(Some(_)) => "given a lesser role in the team",
+    };
+    format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
+}

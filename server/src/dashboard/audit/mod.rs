@@ -1,4 +1,0 @@
-//! The audit log.
-
-pub mod activity;
-pub mod export;

@@ -1,0 +1,99 @@
+//! Clients that act for people, and personal tokens.
+
+use app::pages::client::connected_apps::{self, AppsQuery};
+use app::pages::client::list::{self, ClientsQuery};
+use app::pages::client::new::{self, TypedClient};
+use app::pages::client::personal_tokens::{self, TypedToken};
+use app::pages::client::{edit, secret, show};
+use domain::base::id::AppClientId;
+use domain::client::{self, personal_token};
+use domain::server;
+
+use crate::dashboard::prelude::{ActionError, Answer, Done, Fields, PageResult, Response, Submission, links, read};
+
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::client::{
+    edit::form as edit_form, new::form as new_form, personal_tokens::page as tokens, secret::form as secret_form,
+};
+
+/// `GET /apps`
+pub async fn connected_apps(fields: Fields) -> PageResult {
+    let query = read!(fields => AppsQuery { after, tokens_after });
+    connected_apps::page(query, fields.find("done")).await
+}
+
+/// `GET /apps/clients`
+pub async fn list(fields: Fields) -> PageResult {
+    let query = read!(fields => ClientsQuery { q, kind, after });
+    list::page(query, fields.find("done")).await
+}
+
+/// `GET /apps/clients/{id}`
+pub async fn show(id: String, fields: Fields) -> PageResult {
+    show::page(id, fields.find("done")).await
+}
+
+/// `POST /apps/clients/new`: adds a client. The answer is the only page that shows the secret of a confidential client.
+pub async fn add(form: Submission) -> Response {
+    let typed = typed(&form);
+    let form = form.once(secret::already_added);
+    form.run(typed, new::form, async |form, typed| {
+        let form_token = form.token();
+        form.confirm_unless_sent(client::made_by_form(form.context(), &form_token).await?).await?;
+        let (client, secret) =
+            client::create(form.context(), &form.actor()?, &typed.draft(), Some(&form_token)).await?;
+        Ok(match secret {
+            Some(secret) => Answer::page(move || secret::reveal(&client, &secret)),
+            None => Answer::Next(Done::ClientAdded.at(links::client(&client.id))),
+        })
+    })
+    .await
+}
+
+/// `POST /apps/clients/{id}/edit`: changes the name and the redirect URIs. For new redirect URIs the person proves
+/// again who they are.
+pub async fn edit(form: Submission, id: String) -> Response {
+    let typed = typed(&form);
+    form.run_of(id, typed, edit::form, async |form, id, typed| {
+        let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
+        form.confirm().await?;
+        client::edit(form.context(), &form.actor()?, &client, &typed.draft()).await?;
+        Ok(Answer::Next(Done::ClientEdited.at(links::client(&client))))
+    })
+    .await
+}
+
+/// `POST /apps/clients/{id}/secret`: replaces the secret, and shows the new one once.
+pub async fn replace_secret(form: Submission, id: String) -> Response {
+    let form = form.once(secret::already_added);
+    form.run_of(id, (), secret::form, async |form, id, ()| {
+        let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
+        let form_token = form.token();
+        form.confirm_unless_sent(client::made_by_form(form.context(), &form_token).await?).await?;
+        let (client, secret) =
+            client::replace_secret(form.context(), &form.actor()?, &client, Some(&form_token)).await?;
+        Ok(Answer::page(move || secret::reveal(&client, &secret)))
+    })
+    .await
+}
+
+fn typed(form: &Submission) -> TypedClient {
+    read!(form.fields => TypedClient { name, redirect_uris, kind })
+}
+
+/// `POST /account/tokens`: generates a personal token. The answer is the only page that shows it.
+pub async fn generate_token(form: Submission) -> Response {
+    let form = form.once(personal_tokens::already_generated);
+    let typed = read!(form.fields => TypedToken { name, server, scopes: "scope", expiry });
+    form.run(typed, personal_tokens::page, async |form, typed| {
+        let (context, form_token) = (form.context(), form.token());
+        let was_made = personal_token::was_made_by_form(context, &form_token).await?;
+        form.confirm_unless_sent(was_made.then_some("")).await?;
+        let person = &form.visit.viewer()?.id;
+        let (token, secret) =
+            personal_token::generate(context, &form.actor()?, person, &typed.draft(), &form_token).await?;
+        let server = server::find(context, &token.server_id).await?.ok_or(ActionError::NotFound)?;
+        Ok(Answer::page(move || personal_tokens::reveal(token, &secret, &server.resource)))
+    })
+    .await
+}

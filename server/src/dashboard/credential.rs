@@ -1,0 +1,211 @@
+//! Credentials.
+
+use app::components::form::proof::{TypedIdentity, TypedKeys};
+use app::pages::credential::list::{self, CredentialsQuery};
+use app::pages::credential::reveal::{NewSecret, Occasion};
+use app::pages::credential::rotate::{self, Step};
+use app::pages::credential::{authenticators, edit, fields, new, renew, show, stop};
+use app::pages::message;
+use domain::base::id::ClientId;
+use domain::credential::renew::renew_all;
+use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
+use domain::error::Fault;
+use domain::model::credential::AuthMethod;
+
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, respond,
+};
+use crate::http::fields::FromFields;
+
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::credential::{
+    authenticators::new_key, edit::page as edit_form, stop::disable_page as disable_form,
+    stop::enable_page as enable_form,
+};
+
+/// `GET /credentials`
+pub async fn list(fields: Fields) -> PageResult {
+    list::page(read!(fields => CredentialsQuery { q, status, team, sort, after })).await
+}
+
+/// `GET /credentials/{client_id}`
+pub async fn show(client_id: String, fields: Fields) -> PageResult {
+    show::page(client_id, fields.find("done")).await
+}
+
+/// `GET /credentials/new`
+pub async fn new(fields: Fields) -> PageResult {
+    new::page(fields.find("from"), fields.find("example")).await
+}
+
+/// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.
+pub async fn generate(form: Submission) -> Response {
+    let form = form.once(message::already_generated);
+    let typed = read!(form.fields => new::Typed {
+        team, name, description, servers: "server", scopes: "scope", expiry, expires_on, token_lifetime, ip_ranges,
+        method, keys, identity, assertions
+    });
+    form.run(typed, new::form, async |form, typed| {
+        let draft = typed.draft().map_err(Refused::Invalid)?;
+        form.confirm_unless_sent(generate::made_by_form(form.context(), &form.token()).await?).await?;
+        let generated = generate::generate(form.context(), &form.actor()?, &draft, Some(&form.token())).await?;
+        Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
+            Some(secret) => Answer::page(|| secret.page()),
+            None => Answer::Next(Done::CredentialGenerated.at(links::credential(&generated.credential.client_id))),
+        })
+    })
+    .await
+}
+
+/// `POST /credentials/{client_id}/edit`
+pub async fn edit(form: Submission, client_id: String) -> Response {
+    let typed = read!(form.fields => edit::Typed {
+        team, name, description, scopes: "scope", token_lifetime, ip_ranges, hard_end_at, assertions
+    });
+    form.run_of(client_id, typed, edit::form, async |form, client_id, typed| {
+        let change = typed.edit().map_err(Refused::Invalid)?;
+        let id = read_id(client_id)?;
+        editing::edit(form.context(), &form.actor()?, &id, &change).await?;
+        Ok(Answer::Next(Done::CredentialSaved.at(links::credential(&id))))
+    })
+    .await
+}
+
+/// `GET /credentials/{client_id}/identities/new`
+pub async fn new_identity(client_id: String, fields: Fields) -> PageResult {
+    let example = TypedIdentity::example(&fields.get("example"));
+    authenticators::new_identity(client_id, Form::new(example)).await
+}
+
+/// `POST /credentials/{client_id}/keys/new`
+pub async fn add_key(form: Submission, client_id: String) -> Response {
+    let typed = TypedKeys::read(&form.fields, "keys");
+    form.run_of(client_id, typed, authenticators::new_key, async |form, client_id, typed| {
+        form.confirm().await?;
+        let id = read_id(client_id)?;
+        let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
+        keys::add(form.context(), &form.actor()?, &id, &authenticators::keys_draft(typed), expiry).await?;
+        Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
+    })
+    .await
+}
+
+/// `POST /credentials/{client_id}/identities/new`
+pub async fn add_identity(form: Submission, client_id: String) -> Response {
+    let typed = TypedIdentity::read(&form.fields, "identity");
+    form.run_of(client_id, typed, authenticators::new_identity, async |form, client_id, typed| {
+        form.confirm().await?;
+        let id = read_id(client_id)?;
+        federated::add(form.context(), &form.actor()?, &id, &authenticators::identity_draft(typed)).await?;
+        Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
+    })
+    .await
+}
+
+/// `POST /leaks/renew`: new secrets for several credentials at once. It asks for confirmation first. After the
+/// confirmation it shows the new secrets. Only this answer shows them.
+pub async fn renew(form: Submission) -> Response {
+    let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until });
+    if form.fields.find("confirmed").is_none() {
+        return respond(form.visit, renew::page(Form::new(typed))).await;
+    }
+    form.run(typed, renew::page, async |form, typed| {
+        let renewal = typed.renewal()?;
+        form.confirm().await?;
+        let ids = stop::read_ids(typed.client_ids.split_whitespace())?;
+        let (actor, authority) = (form.actor()?, form.visit.authority()?.clone());
+        let (context, form_token) = (form.context().clone(), form.token());
+        // This runs in a task of its own: a closed browser must not leave only half of the credentials rotated.
+        let work =
+            tokio::spawn(async move { renew_all(&context, &authority, &actor, &ids, renewal, &form_token).await });
+        let renewed = work.await.map_err(|_| Fault::Overloaded("the renewal broke off"))??;
+        Ok(Answer::page(|| renew::reveal(renewed)))
+    })
+    .await
+}
+
+/// `GET /credentials/{client_id}/rotate`
+pub async fn rotation(client_id: String, fields: Fields) -> PageResult {
+    rotate::page(client_id, fields.find("done"), fields.find("again").is_some()).await
+}
+
+/// `POST /credentials/{client_id}/rotate`: shows a new secret once. After new keys it leads back to the credential.
+pub async fn rotate(form: Submission, client_id: String) -> Response {
+    let form = form.once(message::already_rotated);
+    let typed = read!(form.fields => rotate::Typed { overlap, overlap_until, keys });
+    form.run_of(client_id, typed, rotate::form, async |form, client_id, typed| {
+        let overlap = rotate::read_overlap(&typed.overlap, &typed.overlap_until)?;
+        let (context, form_token) = (form.context(), form.token());
+        form.confirm_unless_sent(generate::made_by_form(context, &form_token).await?).await?;
+        let (id, actor) = (read_id(client_id)?, form.actor()?);
+        let credential = inspect::find(context, form.visit.authority()?, &id).await?.ok_or(ActionError::NotFound)?;
+        if credential.auth_method == AuthMethod::PrivateKeyJwt {
+            let expiry = fields::read_expiry(&typed.keys.expiry, &typed.keys.expires_on)?;
+            rotation::key(context, &actor, &id, &authenticators::keys_draft(&typed.keys), overlap, expiry).await?;
+            return Ok(Answer::Next(Done::CredentialRotated.at(links::credential(&id))));
+        }
+        let generated = rotation::secret(context, &actor, &id, overlap, None, Some(&form_token)).await?;
+        let occasion = Occasion::Rotated(generated.credential.rotation_ends_at);
+        let secret = NewSecret::of(&form.visit, &generated, occasion).ok_or(ActionError::NotFound)?;
+        Ok(Answer::page(|| secret.page()))
+    })
+    .await
+}
+
+/// `POST /credentials/{client_id}/rotation`: finishes, extends or cancels the rotation. Ending the old secret needs no
+/// password, because it must not wait. Actions that keep the old secret alive need it.
+pub async fn change_rotation(form: Submission, client_id: String) -> Response {
+    let outcome = rotation_changed(&form, &client_id).await;
+    form.answer(outcome, (), |form| rotate::under_way(client_id, None, form.errors)).await
+}
+
+async fn rotation_changed(form: &Submission, client_id: &str) -> Result<Answer, Refused> {
+    let id = read_id(client_id)?;
+    let step = Step::parse(&form.get("step")).ok_or(ActionError::NotFound)?;
+    let (context, actor) = (form.context(), form.actor()?);
+    if step != Step::Finish {
+        form.confirm().await?;
+    }
+    Ok(Answer::Next(match step {
+        Step::Finish => {
+            rotation::finish(context, &actor, &id).await?;
+            Done::CredentialRotationFinished.at(links::credential(&id))
+        }
+        Step::Extend => {
+            let overlap = rotate::read_overlap(&form.get("deadline"), &form.get("overlap_until"))?;
+            rotation::extend(context, &actor, &id, overlap).await?;
+            Done::RotationExtended.at(links::rotate_credential(&id))
+        }
+        Step::Cancel => {
+            rotation::cancel(context, &actor, &id).await?;
+            Done::CredentialRotationCancelled.at(links::credential(&id))
+        }
+    }))
+}
+
+/// `GET /credentials/{client_id}/revoke`
+pub async fn revoke_form(client_id: String, _: Fields) -> PageResult {
+    stop::revoke_page(vec![client_id]).await
+}
+
+/// `GET /credentials/revoke`: for the credentials that were ticked in the list.
+pub async fn revoke_several_form(fields: Fields) -> PageResult {
+    stop::revoke_page(fields.all("client_id")).await
+}
+
+fn read_id(client_id: &str) -> Result<ClientId, ActionError> {
+    ClientId::parse(client_id).ok_or(ActionError::NotFound)
+}
+
+impl FromFields for TypedKeys {
+    /// The keys have fields of their own in every form that has them.
+    fn read(fields: &Fields, _: &str) -> Self {
+        read!(fields => Self { public_key, label, expiry, expires_on })
+    }
+}
+
+impl FromFields for TypedIdentity {
+    fn read(fields: &Fields, _: &str) -> Self {
+        read!(fields => Self { issuer, subject, audience, claims, jwks })
+    }
+}

@@ -1,0 +1,118 @@
+//! Responding to an incident: leaks, and the emergency stop.
+
+use std::convert::Infallible;
+
+use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Typed};
+use app::pages::incident::leaks;
+use app::render;
+use app::visit::Visit;
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
+use domain::base::clock::Timestamp;
+use domain::credential::CredentialError;
+use domain::incident::emergency_stop;
+use domain::model::actor::Actor;
+use domain::model::field_error::FieldError;
+use domain::model::incident::{Means, Preview, Selection, StopRequest};
+use futures::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::dashboard::prelude::{
+    ActionError, Answer, Fields, Form, PageResult, Refused, Response, Submission, read, respond,
+};
+use crate::http::error;
+
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::incident::leaks::page as leaks;
+
+/// `POST /leaks`: the pasted text is answered and not stored.
+pub async fn find_leaks(form: Submission) -> Response {
+    let (text, days) = (form.get("text"), form.get("days"));
+    respond(form.visit, async { leaks::result(text, &days).await }).await
+}
+
+/// `GET /settings/stop`
+pub async fn stop_form(fields: Fields) -> PageResult {
+    page::page(Form::new(typed(&fields))).await
+}
+
+fn typed(fields: &Fields) -> Typed {
+    read!(fields => Typed { team, made_by, server, created_before, means, reason, confirmation })
+}
+
+/// `POST /settings/stop`: a small stop leads back to the settings. A large stop is answered with a page that grows
+/// while the stop runs. It asks for a confirmation word and not for the password, because an incident must not wait for
+/// a password.
+pub async fn stop(form: Submission) -> Response {
+    let typed = typed(&form.fields);
+    let (selection, means, actor, preview) = match prepared(&form, &typed).await {
+        Ok(prepared) => prepared,
+        Err(refused) => return form.answer(Err(refused), typed, page::page).await,
+    };
+    // The stop reports its progress to the page. It goes on when the page is closed.
+    let (told, progress) = mpsc::unbounded_channel();
+    let (context, reason, bite) = (form.context().clone(), typed.reason.clone(), form.state.stop_bite);
+    let work = tokio::spawn(async move {
+        let order = StopRequest { selection: &selection, means, reason: &reason };
+        emergency_stop::stop(&context, &actor, &order, bite, |count| {
+            // An error means that the page was closed, so there is no reader.
+            let _ = told.send(count);
+        })
+        .await
+    });
+    if preview.credentials > bite as i64 {
+        return progress_page(form.visit, means, preview, progress, work).await;
+    }
+    let outcome = finished(work).await.map(|count| Answer::Next(page::done_address(means, count, &preview)));
+    form.answer(outcome, typed, page::page).await
+}
+
+/// The typed values, checked; the actor; and what the stop would end.
+async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means, Actor, Preview), Refused> {
+    let (selection, means) = typed.selection()?;
+    if typed.confirmation.trim() != CONFIRMATION {
+        return Err(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm.")).into());
+    }
+    let actor = form.actor()?;
+    let preview = emergency_stop::preview(form.context(), &selection, means).await?;
+    Ok((selection, means, actor, preview))
+}
+
+type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
+
+/// The number of ended credentials. The conversion of an internal error logs it.
+async fn finished(work: Work) -> Result<u64, Refused> {
+    let (count, _) = work.await.map_err(|_| ActionError::Unavailable)??;
+    Ok(count)
+}
+
+/// The answer: the page up to the progress lines, then the lines as they come, then the rest of the page. It needs no
+/// script.
+async fn progress_page(
+    visit: Visit,
+    means: Means,
+    preview: Preview,
+    progress: mpsc::UnboundedReceiver<u64>,
+    work: Work,
+) -> Response {
+    let rendered = render::render(visit, async || Ok(page::progress_page(means, &preview))).await;
+    let Some((head, tail)) = rendered.html.split_once(page::PROGRESS_MARK) else {
+        return error::plain(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let (head, tail) = (Bytes::from(head.to_owned()), Bytes::from(tail.to_owned()));
+    let lines = stream::unfold(progress, move |mut progress| async move {
+        let stopped = progress.recv().await?;
+        Some((Bytes::from(page::progress_line(stopped, preview.credentials)), progress))
+    });
+    let end = stream::once(async move {
+        Bytes::from(match finished(work).await {
+            Ok(count) => page::progress_end(means, count, &preview),
+            Err(_) => page::progress_broken(),
+        })
+    });
+    let parts = stream::once(async { head }).chain(lines).chain(end).chain(stream::once(async { tail }));
+    let body = Body::from_stream(parts.map(Ok::<_, Infallible>));
+    ([(header::CACHE_CONTROL, "no-store")], Html(body)).into_response()
+}

@@ -1,4 +1,0 @@
-//! Responding to an incident.
-
-pub mod emergency_stop;
-pub mod leaks;

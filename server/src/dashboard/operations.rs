@@ -1,0 +1,42 @@
+//! The instance: overview, settings, signing keys.
+
+use app::pages::operations::settings::{self, Outcome};
+use app::pages::operations::signing_keys::{self, TypedRotation};
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::operations::key_rotation::{self, RotationMode};
+
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
+};
+
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::operations::overview::page as overview;
+
+/// `GET /settings`
+pub async fn settings(fields: Fields) -> PageResult {
+    settings::page(read!(fields => Outcome { done, count, apps, personal_tokens, clients })).await
+}
+
+/// `GET /settings/keys`: asks before a signing key is replaced.
+pub async fn signing_keys(fields: Fields) -> PageResult {
+    let typed = TypedRotation {
+        algorithm: fields.find("algorithm").unwrap_or(TokenAlgorithm::default().as_str()).to_owned(),
+        haste: fields.find("haste").unwrap_or("ordered").to_owned(),
+    };
+    signing_keys::page(Form::new(typed)).await
+}
+
+/// `POST /settings/keys`: replaces a signing key.
+pub async fn rotate_key(form: Submission) -> Response {
+    let typed = read!(form.fields => TypedRotation { algorithm, haste });
+    form.run(typed, signing_keys::page, async |form, typed| {
+        let algorithm = TokenAlgorithm::parse(&typed.algorithm).ok_or(ActionError::NotFound)?;
+        let haste = signing_keys::read_haste(&typed.haste).ok_or(ActionError::NotFound)?;
+        form.confirm().await?;
+        let rotated = key_rotation::rotate(form.context(), &form.actor()?, algorithm, haste).await;
+        rotated.map_err(ActionError::from)?;
+        let done = if haste == RotationMode::Emergency { Done::SettingsKeyReplaced } else { Done::SettingsKeyRotated };
+        Ok(Answer::Next(done.at(links::SETTINGS)))
+    })
+    .await
+}

@@ -1,5 +1,0 @@
-//! MCP servers.
-
-pub mod list;
-pub mod new;
-pub mod show;

@@ -1,0 +1,100 @@
+//! Teams, their members, and invitations.
+
+use app::pages::person::{invitation as invitation_page, people};
+use app::pages::team::role::read_role;
+use app::pages::team::{invite, list, member, new, show};
+use domain::base::id::{PersonId, TeamId};
+use domain::model::field_error::FieldError;
+use domain::model::person::team::InvitedRole;
+use domain::person::{invitation, team};
+
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read,
+};
+
+/// Pages that need no more than the parameters of their path.
+pub use app::pages::team::{invite::page as invite_form, member::page as member, new::page as new_form};
+
+/// `GET /teams`
+pub async fn list(fields: Fields) -> PageResult {
+    list::page(fields.find("done")).await
+}
+
+/// `GET /teams/{team_id}`
+pub async fn show(team_id: String, fields: Fields) -> PageResult {
+    show::page(team_id, fields.find("done"), Form::default()).await
+}
+
+/// `POST /teams/new`
+pub async fn create(form: Submission) -> Response {
+    let name = form.get("name");
+    form.run(name, new::page, async |form, name| {
+        let team = team::create(form.context(), &form.actor()?, name).await?;
+        Ok(Answer::Next(Done::TeamCreated.at(links::team(&team.id))))
+    })
+    .await
+}
+
+/// `POST /teams/{team_id}/name`
+pub async fn rename(form: Submission, team_id: String) -> Response {
+    let name = form.get("name");
+    let page = |team_id, form| show::page(team_id, None, form);
+    form.run_of(team_id, name, page, async |form, team_id, name| {
+        let id = TeamId::parse(team_id).ok_or(ActionError::NotFound)?;
+        team::rename(form.context(), &form.actor()?, &id, name).await?;
+        Ok(Answer::Next(Done::TeamName.at(links::team(&id))))
+    })
+    .await
+}
+
+/// `POST /teams/{team_id}/invite` and `POST /people/invite`: invites a person. The answer is the only page that shows
+/// the link. A reload makes another link, and the link before it stops working. So no invitation exists twice.
+pub async fn invite(form: Submission, into: Option<String>) -> Response {
+    let mut typed = read!(form.fields => invite::Typed { email, team, role });
+    let is_in_team = into.is_some();
+    typed.team = into.clone().unwrap_or(typed.team);
+    let page = |form| invite::page(into, form);
+    form.run(typed, page, async |form, typed| {
+        let role = typed.grant()?;
+        let actor = form.actor()?;
+        form.confirm().await?;
+        let (invitation, token) = invitation::invite(form.context(), &actor, &typed.email, role).await?;
+        let onward = match &invitation.grant {
+            InvitedRole::Team(team, _) if is_in_team => links::team(team),
+            _ => links::PEOPLE.to_owned(),
+        };
+        Ok(Answer::page(move || invitation_page::link_page(&invitation, &token, onward)))
+    })
+    .await
+}
+
+/// `POST /teams/{team_id}/members/{person_id}`: changes the role.
+pub async fn set_role(form: Submission, team_id: String, person_id: String) -> Response {
+    let outcome = role_set(&form, &team_id, &person_id).await;
+    let (outcome, role) = (outcome.map(|()| Done::TeamRole.at(links::team(&team_id))), form.get("role"));
+    form.answer(outcome.map(Answer::Next), Some(role), |form| member::page(team_id, person_id, form)).await
+}
+
+/// `POST /people/{person_id}/teams`: adds a person to a team.
+pub async fn add_to_team(form: Submission, person_id: String) -> Response {
+    let typed = read!(form.fields => people::Typed { team, role });
+    let page = |person_id, form| people::one(person_id, None, form);
+    form.run_of(person_id, typed, page, async |form, person_id, typed| {
+        role_set(form, &typed.team, person_id).await?;
+        Ok(Answer::Next(Done::PersonRole.at(links::person(person_id))))
+    })
+    .await
+}
+
+async fn role_set(form: &Submission, team_id: &str, person_id: &str) -> Result<(), Refused> {
+    if team_id.is_empty() {
+        return Err(FieldError::new("team", "Choose a team.").into());
+    }
+    let (Some(team), Some(person)) = (TeamId::parse(team_id), PersonId::parse(person_id)) else {
+        return Err(ActionError::NotFound.into());
+    };
+    let role = read_role(&form.get("role"))?;
+    let actor = form.actor()?;
+    form.confirm().await?;
+    Ok(team::set_role(form.context(), &actor, &team, &person, Some(role)).await?)
+}

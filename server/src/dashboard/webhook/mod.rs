@@ -1,5 +1,0 @@
-//! Webhooks.
-
-pub mod edit;
-pub mod list;
-pub mod show;

@@ -1,0 +1,161 @@
+//! Reports of leaks from outside: from people and programs that found a secret, and from GitHub's secret scanning.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::crypto::public_key::PublicKey;
+use domain::incident::leak;
+use domain::model::actor::Actor;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::http::body::{self, LIMIT};
+use crate::http::client_address::ClientAddress;
+use crate::http::error::{self, unavailable};
+use crate::http::fields::Fields;
+use crate::http::text;
+use crate::state::AppState;
+pub use crate::state::LeakReports;
+
+/// A file of keys, in the format that GitHub publishes.
+#[derive(Deserialize)]
+struct KeyFile {
+    public_keys: Vec<KeyEntry>,
+}
+
+#[derive(Deserialize)]
+struct KeyEntry {
+    key_identifier: String,
+    key: String,
+}
+
+/// Reads a file of keys, in the format of <https://api.github.com/meta/public_keys/secret_scanning>.
+///
+/// # Errors
+///
+/// The error says what is wrong with the file.
+pub fn read_github_keys(text: &str) -> Result<Vec<(String, PublicKey)>, String> {
+    let file: KeyFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    file.public_keys
+        .into_iter()
+        .map(|entry| match PublicKey::read_all(&entry.key)?.into_iter().next() {
+            Some(key) => Ok((entry.key_identifier, key)),
+            None => Err("a key is missing".to_owned()),
+        })
+        .collect()
+}
+
+/// Whether GitHub signed this body.
+fn is_signed(reports: &LeakReports, headers: &HeaderMap, body: &[u8]) -> bool {
+    let identifier = text(headers, "github-public-key-identifier");
+    let signature = text(headers, "github-public-key-signature").and_then(|signature| STANDARD.decode(signature).ok());
+    let (Some(identifier), Some(signature)) = (identifier, signature) else { return false };
+    reports.github_keys.iter().any(|(name, key)| name == identifier && key.verify_der(body, &signature))
+}
+
+/// `POST /leaks/report`: a caller who has a secret may end it. The answer does not say what the secret was for.
+pub async fn report(
+    State(state): State<AppState>,
+    address: ClientAddress,
+    request: Request,
+) -> Result<Response, Response> {
+    if let Some(wait) = state.leak_reports_by_source.count(address.0, state.context.now()) {
+        let mut response = error::plain(StatusCode::TOO_MANY_REQUESTS);
+        error::retry_after(&mut response, wait.as_secs().max(1));
+        return Err(response);
+    }
+    let (head, body) = body::split(request, LIMIT).await?;
+    let Some((token, place)) = reported(&head.headers, &body) else {
+        return Err(wrong("Send token, as a form or as JSON: the secret or token that leaked."));
+    };
+    is_known(&state, address, &head.headers, &token, place.as_deref()).await?;
+    Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")]).into_response())
+}
+
+/// Ends what the token belongs to, as the policy says. Returns whether it is known here.
+async fn is_known(
+    state: &AppState,
+    address: ClientAddress,
+    headers: &HeaderMap,
+    token: &str,
+    place: Option<&str>,
+) -> Result<bool, Response> {
+    let actor = Actor::system().at(address.0, text(headers, header::USER_AGENT));
+    let reported = leak::report(&state.context, &actor, token, place, state.leak_reports.policy).await;
+    reported.map_err(|fault| unavailable!(%fault, "a report of a leak could not be served"))
+}
+
+fn wrong(problem: &'static str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": problem }))).into_response()
+}
+
+#[derive(Deserialize)]
+struct Report {
+    token: String,
+    url: Option<String>,
+}
+
+fn reported(headers: &HeaderMap, body: &[u8]) -> Option<(Zeroizing<String>, Option<String>)> {
+    let is_json =
+        text(headers, header::CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/json"));
+    let (token, url) = if is_json {
+        let report: Report = serde_json::from_slice(body).ok()?;
+        (report.token, report.url)
+    } else {
+        let fields = Fields::parse(body);
+        (fields.get("token"), fields.find("url").map(str::to_owned))
+    };
+    (!token.is_empty()).then(|| (Zeroizing::new(token), url))
+}
+
+/// One match of GitHub's secret scanning.
+#[derive(Deserialize)]
+struct Find {
+    token: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+}
+
+/// Our answer about a match. It identifies the token by its hash, because an answer must not contain the token.
+#[derive(Serialize)]
+struct Label {
+    token_hash: String,
+    token_type: String,
+    label: &'static str,
+}
+
+/// `POST /leaks/github`: matches of GitHub's secret scanning partner programme, signed by GitHub.
+pub async fn github(
+    State(state): State<AppState>,
+    address: ClientAddress,
+    request: Request,
+) -> Result<Response, Response> {
+    if state.leak_reports.github_keys.is_empty() {
+        return Err(error::plain(StatusCode::NOT_FOUND));
+    }
+    let (head, body) = body::split(request, LIMIT).await?;
+    if !is_signed(&state.leak_reports, &head.headers, &body) {
+        return Err(error::plain(StatusCode::UNAUTHORIZED));
+    }
+    let Ok(finds) = serde_json::from_slice::<Vec<Find>>(&body) else {
+        return Err(wrong("The body must be a list of objects with token, type, url and source."));
+    };
+    let mut labels = Vec::with_capacity(finds.len());
+    for find in finds {
+        let place = find.url.filter(|url| !url.is_empty()).or(find.source);
+        let known = is_known(&state, address, &head.headers, &find.token, place.as_deref()).await?;
+        labels.push(Label {
+            token_hash: leak::hash(&find.token),
+            token_type: find.kind,
+            label: if known { "true_positive" } else { "false_positive" },
+        });
+    }
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(labels)).into_response())
+}
