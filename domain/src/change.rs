@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::model::actor::Actor;
 use crate::model::audit::Event;
 use crate::services::audit_log;
-use crate::store::{StoreError, Transaction};
+use crate::store::{On, StatementConnection, StoreError, Transaction};
 
 /// A transaction that is committed together with its audit event. When it is dropped, it is rolled back.
 pub struct Change<'context> {
@@ -34,6 +34,12 @@ impl Deref for Change<'_> {
 impl DerefMut for Change<'_> {
     fn deref_mut(&mut self) -> &mut Transaction {
         &mut self.transaction
+    }
+}
+
+impl<'on> On<'on> for &'on mut Change<'_> {
+    fn connection(self) -> StatementConnection<'on> {
+        (&mut self.transaction).connection()
     }
 }
 

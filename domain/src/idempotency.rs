@@ -35,7 +35,7 @@ impl Change<'_> {
     /// Uses up the token. If it was used before, the identifier of what was made then.
     pub(crate) async fn use_once(&mut self, token: &str, made: &str) -> Result<Option<String>, StoreError> {
         let (now, hash) = (self.now(), digest::sha256(token.as_bytes()));
-        let earlier = store::operations::idempotency::find(&mut ***self, &hash).await?;
+        let earlier = store::operations::idempotency::find(&mut *self, &hash).await?;
         if earlier.is_none() {
             store::operations::idempotency::insert(self, &hash, made, now).await?;
         }

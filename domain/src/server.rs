@@ -122,7 +122,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
     let taken = || FieldError::new("resource", "A server with this resource is registered already.").into();
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
-    let present = store::server::list_in(&mut change).await?;
+    let present = store::server::list(&mut change).await?;
     let canonical = resource::canonical(&server.resource);
     if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {
         return Err(taken());

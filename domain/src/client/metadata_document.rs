@@ -62,7 +62,7 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
 /// Stores what the document says, and records what changed.
 async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
-    let known = store::client::find_in(&mut change, &described.id).await?;
+    let known = store::client::find(&mut change, &described.id).await?;
     let event = match &known {
         None => {
             store::client::insert(&mut change, &described, None).await?;

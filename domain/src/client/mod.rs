@@ -163,7 +163,7 @@ async fn begin_for<'context>(
 ) -> Result<(Change<'context>, AppClient), ClientError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
-    let found = store::client::find_in(&mut change, id).await?;
+    let found = store::client::find(&mut change, id).await?;
     Ok((change, found.filter(needed).ok_or(ClientError::NotFound)?))
 }
 
@@ -206,7 +206,7 @@ pub async fn replace_secret(
 /// until an administrator replaces the secret, or the client registers again.
 pub(crate) async fn end_secret(context: &Context, actor: &Actor, id: &AppClientId, place: Option<&str>) -> Result<()> {
     let mut change = context.begin_change().await?;
-    let found = store::client::find_in(&mut change, id).await?;
+    let found = store::client::find(&mut change, id).await?;
     let Some(client) = found.filter(AppClient::is_present) else { return Ok(()) };
     if store::client::forget_secret(&mut change, id).await? {
         let details = json!({ "cause": EndCause::Leaked.as_str(), "found_at": place });

@@ -109,7 +109,7 @@ pub async fn generate(
     let secret = PlainSecret::generate_of(SecretKind::PersonalToken, context.random.as_ref());
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let owner = store::person::find_in(&mut change, person).await?;
+    let owner = store::person::find(&mut change, person).await?;
     if owner.is_none_or(|owner| owner.disabled_at.is_some()) {
         return Err(PersonalTokenError::NotFound);
     }

@@ -43,9 +43,9 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
     let team = edit.team.as_ref().unwrap_or(&before.team);
     let authority = change.authority(actor).await?;
     authority.require(team, Role::Manager)?;
-    let new_team = store::person::team::find(&mut **change, team).await?.ok_or(CredentialError::NotFound)?;
-    let old_team = store::person::team::find(&mut **change, &before.team).await?;
-    let mut servers = store::server::list_in(&mut change).await?;
+    let new_team = store::person::team::find(&mut change, team).await?.ok_or(CredentialError::NotFound)?;
+    let old_team = store::person::team::find(&mut change, &before.team).await?;
+    let mut servers = store::server::list(&mut change).await?;
     servers.retain(|server| before.servers.contains(&server.id));
 
     let mut after = checked(edit, &before, &servers, now)?;

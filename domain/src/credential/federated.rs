@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{ClientId, FederatedIdentityId, TeamId};
+use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, TeamId};
 use crate::credential::{CredentialError, Result, begin_with};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
@@ -76,7 +76,7 @@ pub(crate) async fn check_owner(
 /// Removes an identity. Tokens that use it are refused from now on.
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &FederatedIdentityId) -> Result<()> {
     let (mut change, credential) = begin_with(context, actor, client_id, AuthMethod::Federated, Role::Manager).await?;
-    if !authenticators::revoke_identity(&mut change, client_id, id, context.now()).await? {
+    if !authenticators::revoke(&mut change, client_id, &AuthenticatorId::Federated(id.clone()), context.now()).await? {
         return Err(CredentialError::NotFound);
     }
     let details = json!({ "identity": id.as_str() });

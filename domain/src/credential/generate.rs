@@ -93,7 +93,7 @@ async fn owner(change: &mut Change<'_>, authority: &Authority, chosen: Option<&T
         }
     };
     authority.require(&id, Role::Member)?;
-    store::person::team::find(&mut ***change, &id).await?.ok_or(CredentialError::NotFound)
+    store::person::team::find(&mut *change, &id).await?.ok_or(CredentialError::NotFound)
 }
 
 /// Only administrators grant scopes that reach other credentials. Such scopes may stay when the credential has them

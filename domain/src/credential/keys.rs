@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{ClientId, KeyId};
+use crate::base::id::{AuthenticatorId, ClientId, KeyId};
 use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
 use crate::model::credential::AuthMethod;
@@ -50,7 +50,7 @@ pub(crate) async fn insert(
     checked: Vec<(String, PublicKey)>,
     expires_at: Option<Timestamp>,
 ) -> Result<Vec<ClientKey>> {
-    let mut live = store::credential::authenticators::keys_in(change, client_id).await?;
+    let mut live = store::credential::authenticators::keys(&mut *change, client_id).await?;
     let now = change.now();
     live.retain(|key| key.end().is_live(now));
     if live.len() + checked.len() > MOST_KEYS {
@@ -84,7 +84,14 @@ pub(crate) async fn insert(
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &KeyId) -> Result<()> {
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
-    if !store::credential::authenticators::revoke_key(&mut change, client_id, id, context.now()).await? {
+    if !store::credential::authenticators::revoke(
+        &mut change,
+        client_id,
+        &AuthenticatorId::Key(id.clone()),
+        context.now(),
+    )
+    .await?
+    {
         return Err(CredentialError::NotFound);
     }
     update_ends(&mut change, &credential).await?;

@@ -62,7 +62,7 @@ pub type Result<T, E = CredentialError> = std::result::Result<T, E>;
 
 /// Reads the credential inside a change by `actor`, who needs `role` in its team.
 async fn find_for(change: &mut Change<'_>, actor: &Actor, client_id: &ClientId, role: Role) -> Result<Credential> {
-    let credential = store::credential::find_in(change, client_id).await?.ok_or(CredentialError::NotFound)?;
+    let credential = store::credential::find(&mut *change, client_id).await?.ok_or(CredentialError::NotFound)?;
     change.authority(actor).await?.require(&credential.team, role)?;
     Ok(credential)
 }
@@ -107,7 +107,7 @@ pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential
 
 /// Does the same for the credential with this identifier, if it exists.
 pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<()> {
-    match store::credential::find_in(change, client_id).await? {
+    match store::credential::find(&mut *change, client_id).await? {
         Some(credential) => update_ends(change, &credential).await,
         None => Ok(()),
     }

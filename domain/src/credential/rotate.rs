@@ -63,11 +63,11 @@ async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Li
     let (now, id) = (change.now(), &credential.client_id);
     let mut all: Vec<Live> = match credential.auth_method {
         AuthMethod::ClientSecret => {
-            let secrets = store::credential::secrets(&mut ***change, id).await?.into_iter();
+            let secrets = store::credential::secrets(&mut *change, id).await?.into_iter();
             secrets.map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) }).collect()
         }
         AuthMethod::PrivateKeyJwt => {
-            let keys = authenticators::keys_in(change, id).await?.into_iter();
+            let keys = authenticators::keys(change, id).await?.into_iter();
             keys.map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) }).collect()
         }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod),
@@ -118,7 +118,7 @@ pub async fn secret(
     let (mut change, mut credential) =
         begin_with(context, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
     change.use_form_token(form_token, client_id.as_str(), sent_before).await?;
-    let secrets = store::credential::secrets(&mut **change, client_id).await?;
+    let secrets = store::credential::secrets(&mut change, client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let present = live(&mut change, &credential).await?;

@@ -57,7 +57,7 @@ pub async fn rotate(
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
     let now = change.now();
-    let mut present = store::operations::keys::signing_key_states(&mut **change, now).await?;
+    let mut present = store::operations::keys::signing_key_states(&mut change, now).await?;
     present.retain(|key| key.alg == algorithm.as_str());
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);

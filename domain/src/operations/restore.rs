@@ -115,7 +115,7 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
             (Action::CredentialEdited, Target::Credential)
         }
         (How::PersonDisabled, _) => {
-            store::operations::restore::disable_person(change, &person()?, now).await?;
+            store::person::set_disabled(change, &person()?, Some(now)).await?;
             (Action::PersonDisabled, Target::Person)
         }
         (How::ClientRemoved, _) => {

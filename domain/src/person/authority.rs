@@ -15,7 +15,7 @@ pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
 impl Change<'_> {
     /// What `actor` may see and do at this point of the transaction.
     pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, StoreError> {
-        store::person::team::authority(&mut ***self, actor).await
+        store::person::team::authority(&mut *self, actor).await
     }
 
     /// Succeeds for administrators. For all others it fails with `unseen`.

@@ -85,7 +85,7 @@ pub async fn invite(context: &Context, actor: &Actor, email: &str, grant: Invite
         created_at: now,
         expires_at: now.plus(LINK_LIFETIME),
     };
-    let invited = store::person::find_by_email_in(&mut change, &invitation.email).await?;
+    let invited = store::person::find_by_email(&mut change, &invitation.email).await?;
     if invited.is_some_and(|person| person.disabled_at.is_some()) {
         let message = "This person is disabled. An administrator has to enable them first.";
         return Err(FieldError::new("email", message).into());
@@ -115,7 +115,7 @@ async fn event(
     let (event, role) = match &invitation.grant {
         InvitedRole::Administrator => (Event::of_instance(action), "administrator"),
         InvitedRole::Team(id, role) => {
-            let team = store::person::team::find(&mut ***change, id).await?.ok_or(InvitationError::NotFound)?;
+            let team = store::person::team::find(&mut *change, id).await?.ok_or(InvitationError::NotFound)?;
             (team.event(action), role.as_str())
         }
     };
@@ -194,9 +194,9 @@ pub async fn accept_as_new(
 pub async fn accept(context: &Context, actor: &Actor, person: &PersonId, token: &str) -> Result<Invitation> {
     let mut change = context.begin_change().await?;
     let (now, hash) = (change.now(), digest::sha256(token.as_bytes()));
-    let person = store::person::find_in(&mut change, person).await?;
+    let person = store::person::find(&mut change, person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(InvitationError::NotFound)?;
-    let found = store::person::invitation::find_open(&mut **change, &hash, now).await?;
+    let found = store::person::invitation::find_open(&mut change, &hash, now).await?;
     let invitation = found.ok_or(InvitationError::LinkUnusable)?;
     if invitation.email != person.email {
         return Err(InvitationError::ForSomebodyElse);
@@ -223,7 +223,7 @@ async fn give(change: &mut Change<'_>, invitation: &Invitation, person: &Person)
             let held = store::person::team::role(change, id, &person.id).await?;
             if held.is_none_or(|held| held < *role) {
                 store::person::team::set_role(change, id, &person.id, *role, now).await?;
-                let team = store::person::team::find(&mut ***change, id).await?;
+                let team = store::person::team::find(&mut *change, id).await?;
                 let team = team.ok_or(InvitationError::NotFound)?;
                 events.push(team::role_event(&team, person, held, Some(*role)));
             }

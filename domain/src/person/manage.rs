@@ -158,7 +158,7 @@ async fn begin_for<'context>(
 ) -> Result<(Change<'context>, Person)> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, PersonError::NotFound).await?;
-    let person = store::person::find_in(&mut change, id).await?.ok_or(PersonError::NotFound)?;
+    let person = store::person::find(&mut change, id).await?.ok_or(PersonError::NotFound)?;
     Ok((change, person))
 }
 

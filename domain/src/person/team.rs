@@ -68,7 +68,7 @@ pub async fn create(context: &Context, actor: &Actor, name: &str) -> Result<Team
     let team = Team { id: TeamId::generate(context.random.as_ref()), name: named(name)? };
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    if store::person::team::list(&mut **change, None).await?.len() >= MOST_TEAMS {
+    if store::person::team::list(&mut change, None).await?.len() >= MOST_TEAMS {
         return Err(FieldError::new("name", format!("There are {MOST_TEAMS} teams already.")).into());
     }
     let now = change.now();
@@ -85,7 +85,7 @@ async fn begin_for<'context>(
 ) -> Result<(Change<'context>, Team), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require(id, Role::Manager)?;
-    let team = store::person::team::find(&mut **change, id).await?.ok_or(TeamError::NotFound)?;
+    let team = store::person::team::find(&mut change, id).await?.ok_or(TeamError::NotFound)?;
     Ok((change, team))
 }
 
@@ -107,7 +107,7 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
-    let team = store::person::team::find(&mut **change, id).await?.ok_or(TeamError::NotFound)?;
+    let team = store::person::team::find(&mut change, id).await?.ok_or(TeamError::NotFound)?;
     let refused = |message: &str| Err(FieldError::new("team", message).into());
     if *id == TeamId::first() {
         return refused("The first team stays: the command line generates for it.");
@@ -135,7 +135,7 @@ pub async fn set_role(
     if before.is_none() {
         change.authority(actor).await?.require_administrator()?;
     }
-    let who = store::person::find_in(&mut change, person).await?.ok_or(TeamError::NotFound)?;
+    let who = store::person::find(&mut change, person).await?.ok_or(TeamError::NotFound)?;
     if before == role {
         return Ok(());
     }

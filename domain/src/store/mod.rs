@@ -49,5 +49,5 @@ pub use engine::Engine;
 pub use error::StoreError;
 
 pub(crate) use columns::{Columns, FromRow, row, to_json};
-pub(crate) use connection::statement::{On, Statement, composed_sql, sql};
+pub(crate) use connection::statement::{On, Statement, StatementConnection, composed_sql, sql};
 pub(crate) use error::Result;

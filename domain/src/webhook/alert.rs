@@ -53,7 +53,7 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
             let mut events = Vec::new();
             for (client_id, ends_at) in &found {
                 // The credential may have changed since it was read outside the transaction.
-                let credential = store::credential::find_in(&mut change, client_id).await?;
+                let credential = store::credential::find(&mut change, client_id).await?;
                 let works = |credential: &Credential| {
                     credential.ends_at == Some(*ends_at)
                         && *ends_at > now
@@ -84,10 +84,10 @@ pub async fn expiring(context: &Context) -> Result<usize, Fault> {
 /// knows that it ends within fourteen days.
 async fn made_at(change: &mut Change<'_>, credential: &Credential) -> Result<Timestamp, StoreError> {
     let id = &credential.client_id;
-    let secrets = store::credential::secrets(&mut ***change, id).await?;
+    let secrets = store::credential::secrets(&mut *change, id).await?;
     let secrets = secrets.iter().filter(|secret| secret.revoked_at.is_none()).map(|secret| secret.created_at);
     let newest = secrets.max();
-    let keys = store::credential::authenticators::keys_in(change, id).await?;
+    let keys = store::credential::authenticators::keys(change, id).await?;
     let keys = keys.iter().filter(|key| key.revoked_at.is_none()).map(|key| key.created_at).max();
     Ok([newest, keys].into_iter().flatten().fold(credential.created_at, Timestamp::max))
 }

@@ -203,7 +203,7 @@ async fn begin_for<'context>(
 ) -> Result<(Change<'context>, Webhook), WebhookError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, WebhookError::NotFound).await?;
-    let webhook = store::webhook::find(&mut **change, id).await?.ok_or(WebhookError::NotFound)?;
+    let webhook = store::webhook::find(&mut change, id).await?.ok_or(WebhookError::NotFound)?;
     Ok((change, webhook))
 }
 

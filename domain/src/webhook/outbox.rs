@@ -3,6 +3,7 @@
 use crate::base::id::DeliveryId;
 use crate::model::webhook::Webhook;
 use crate::prelude::{Context, Fault};
+use crate::store;
 use crate::store::webhook::NewDelivery;
 use crate::webhook::event;
 

@@ -325,9 +325,9 @@ async fn report_secret(report: Report<'_>, kind: SecretKind, secret: &PlainSecre
     }
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let found = store::credential::secret_by_hash(&mut **change, &hash).await?;
+    let found = store::credential::secret_by_hash(&mut change, &hash).await?;
     let Some((_, secret)) = found else { return Ok(false) };
-    let credential = store::credential::find_in(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
+    let credential = store::credential::find(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
     store::credential::mark_leaked(&mut change, &secret.id, place, now).await?;
     let ends = policy == Policy::Revoke && secret.revoked_at.is_none();
     if ends {
@@ -354,7 +354,7 @@ async fn report_token(report: Report<'_>, token: &str) -> Result<bool> {
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let credential = store::credential::find_in(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
+    let credential = store::credential::find(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
     let ends = policy == Policy::Revoke && store::token::ledger::revoke_token(&mut change, &jti, now).await?;
     if policy == Policy::Revoke && !ends {
         return Ok(true);

@@ -80,10 +80,10 @@ pub async fn connect(
         Some(_) => return Err(OpenIdError::Taken),
         None => {}
     }
-    if store::person::openid::find_in(&mut change, &provider.issuer, person).await?.is_some() {
+    if store::person::openid::find(&mut change, &provider.issuer, person).await?.is_some() {
         return Err(OpenIdError::OtherAccount);
     }
-    let person = store::person::find_in(&mut change, person).await?;
+    let person = store::person::find(&mut change, person).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(OpenIdError::NoAttempt)?;
     let event = insert(&mut change, provider, identity, &person, "the person").await?;
     Ok(change.commit(actor, &event).await?)
@@ -117,7 +117,7 @@ pub(crate) async fn remove(
     provider: &Provider,
     person: &PersonId,
 ) -> Result<Option<String>, StoreError> {
-    let Some(link) = store::person::openid::find_in(change, &provider.issuer, person).await? else {
+    let Some(link) = store::person::openid::find(&mut *change, &provider.issuer, person).await? else {
         return Ok(None);
     };
     let now = change.now();
@@ -132,7 +132,7 @@ async fn person_of(
 ) -> Result<Option<(OpenIdLinkId, Person)>> {
     let link = store::person::openid::find_by_subject(change, &provider.issuer, &identity.subject).await?;
     let Some(link) = link else { return Ok(None) };
-    let person = store::person::find_in(change, &link.person).await?.ok_or(Fault::Damaged)?;
+    let person = store::person::find(change, &link.person).await?.ok_or(Fault::Damaged)?;
     Ok(Some((link.id, person)))
 }
 
@@ -146,7 +146,7 @@ async fn person_of(
 ///   themselves.
 async fn person_by_email(change: &mut Change<'_>, provider: &Provider, identity: &Identity) -> Result<Option<Person>> {
     let Some(email) = identity.verified_email.as_deref().filter(|_| provider.link_by_email) else { return Ok(None) };
-    let person = store::person::find_by_email_in(change, email).await?;
+    let person = store::person::find_by_email(&mut *change, email).await?;
     let eligible = |person: &Person| person.disabled_at.is_none() && !person.factors.any();
     let Some(person) = person.filter(eligible) else { return Ok(None) };
     let was_connected = store::person::openid::was_connected(change, &provider.issuer, &person.id).await?;

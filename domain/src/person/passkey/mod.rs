@@ -151,7 +151,7 @@ pub async fn add(
     let mut change = context.begin_change().await?;
     let sent_before = |_: &str| Some(PasskeyError::AlreadySubmitted);
     change.use_form_token(Some(&nonce), stored.passkey.id.as_str(), sent_before).await?;
-    if store::person::passkey::of_person(&mut **change, &person.id).await?.len() >= MOST_PASSKEYS {
+    if store::person::passkey::of_person(&mut change, &person.id).await?.len() >= MOST_PASSKEYS {
         let message = format!("You have {MOST_PASSKEYS} passkeys. Remove one that you do not use.");
         return Err(FieldError::new("passkey", message).into());
     }
@@ -168,7 +168,7 @@ pub async fn add(
 /// Removes a passkey of the person. With the last second factor the recovery codes are removed too.
 pub async fn remove(context: &Context, actor: &Actor, person: &Person, id: &PasskeyId) -> Result<(), PasskeyError> {
     let mut change = context.begin_change().await?;
-    let own = store::person::passkey::of_person(&mut **change, &person.id).await?;
+    let own = store::person::passkey::of_person(&mut change, &person.id).await?;
     let name = own.into_iter().find(|stored| stored.passkey.id == *id).ok_or(PasskeyError::NotFound)?.passkey.name;
     let now = change.now();
     store::person::passkey::remove(&mut change, &person.id, Some(id), now).await?;

@@ -108,7 +108,7 @@ pub async fn confirm_app(
         return Err(SecondFactorError::AlreadySubmitted);
     }
     let mut change = context.begin_change().await?;
-    let stored = store::person::second_factor::app(&mut **change, &person.id).await?;
+    let stored = store::person::second_factor::app(&mut change, &person.id).await?;
     let secret = waiting(context, stored)?;
     require_shown(context, &person.id, &secret, shown)?;
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
@@ -162,7 +162,7 @@ pub(crate) async fn remove_everything(change: &mut Change<'_>, person: &PersonId
 }
 
 async fn has_factor(change: &mut Change<'_>, person: &Person) -> Result<bool, StoreError> {
-    let now = store::person::find_in(change, &person.id).await?;
+    let now = store::person::find(change, &person.id).await?;
     Ok(now.is_some_and(|person| person.factors.any()))
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn use_code(change: &mut Change<'_>, person: &Person, typed: &s
     // Apps show codes in two groups.
     let digits: String = typed.chars().filter(|character| !character.is_whitespace()).collect();
     if digits.len() == totp::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let stored = store::person::second_factor::app(&mut ***change, &person.id).await?;
+        let stored = store::person::second_factor::app(&mut *change, &person.id).await?;
         let Some(stored) = stored.filter(|app| app.confirmed_at.is_some()) else { return Ok(None) };
         let secret = TotpSecret::unwrap(&context.keys.master, &stored.wrapped)?;
         let Some(step) = secret.step_of(&digits, now) else { return Ok(None) };

@@ -95,7 +95,7 @@ async fn consent_of(change: &mut Change<'_>, code: Code, server: &McpServer, ori
         client_id: code.client_id,
         server_id: server.id.clone(),
         scopes: code.scopes,
-        status_index: store::token::status_list::next_index(change).await?,
+        status_index: store::token::status_list::take(change, 1).await?,
         created_at: now,
         expires_at: now.plus(ABSOLUTE_LIMIT),
         last_used_at: now,

@@ -35,7 +35,7 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
 
 /// The client may have been removed, or its secret ended, since it was authenticated.
 pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
-    let client = store::client::find_in(change, id).await?;
+    let client = store::client::find(change, id).await?;
     match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
         Some(_) => Ok(()),
         None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
@@ -43,7 +43,7 @@ pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> R
 }
 
 pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<()> {
-    let person = store::person::find_in(change, id).await?.ok_or(Fault::Damaged)?;
+    let person = store::person::find(change, id).await?.ok_or(Fault::Damaged)?;
     if person.disabled_at.is_some() {
         return Err(invalid_grant("the person is disabled"));
     }
@@ -51,7 +51,7 @@ pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Resu
 }
 
 pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer> {
-    let servers = store::server::list_in(change).await?;
+    let servers = store::server::list(change).await?;
     Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
 }
 
@@ -105,7 +105,7 @@ impl Redemption<'_> {
         store::client::consent::insert_token(&mut change, &token).await?;
         store::client::consent::mark_used(&mut change, &grant.id, now, address.as_deref()).await?;
         store::client::mark_used(&mut change, &grant.client_id, now).await?;
-        let mut signing = store::operations::keys::active_signing_keys(&mut **change, now).await?;
+        let mut signing = store::operations::keys::active_signing_keys(&mut change, now).await?;
         // The key is taken before the commit: if signing is not possible, the code or token is not used up.
         let missing = || Fault::from(KeyError::Missing("signing key"));
         let kid = signing.remove(server.alg.as_str()).ok_or_else(missing)?;
