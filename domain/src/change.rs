@@ -17,7 +17,7 @@ pub struct Change<'context> {
 
 impl Context {
     /// Begins a change. See [`Change`].
-    pub async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
+    pub(crate) async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
         Ok(Change { context: self, transaction: self.store.begin().await? })
     }
 }

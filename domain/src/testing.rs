@@ -172,7 +172,7 @@ impl Post for FakeReceiver {
 }
 
 /// Names the PostgreSQL server that tests run on, as `postgres://…`. They run on SQLite without it.
-pub const POSTGRES_VARIABLE: &str = "COUNTERSIGN_TEST_POSTGRES";
+pub(crate) const POSTGRES_VARIABLE: &str = "COUNTERSIGN_TEST_POSTGRES";
 
 /// The address of a new, empty database: this file, or a schema of the server that [`POSTGRES_VARIABLE`] names.
 pub async fn database_url(file: &Path) -> String {
@@ -217,7 +217,7 @@ pub struct Instance {
 impl Instance {
     /// A new instance whose PostgreSQL avoids reading a whole table and sorting if it can. A plan that still does so
     /// has no index. SQLite shows such plans without this setting.
-    pub async fn without_whole_reads() -> Self {
+    pub(crate) async fn without_whole_reads() -> Self {
         const RELUCTANT: &str = "options[enable_seqscan]=off&options[enable_sort]=off&options[enable_bitmapscan]=on";
         Self::on(|url| if url.starts_with("postgres") { format!("{url}&{RELUCTANT}") } else { url }).await
     }

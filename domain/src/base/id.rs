@@ -42,7 +42,7 @@ macro_rules! identifiers {
 
             impl $name {
                 /// What every identifier of this kind begins with.
-                pub const PREFIX: &'static str = $prefix;
+                pub(crate) const PREFIX: &'static str = $prefix;
 
                 /// A new identifier: the prefix and 22 random characters (131 bits).
                 pub fn generate(random: &dyn Random) -> Self {
@@ -68,7 +68,7 @@ pub struct ClientId(String);
 
 impl ClientId {
     /// What every identifier that we generate begins with.
-    pub const PREFIX: &'static str = "csc_";
+    pub(crate) const PREFIX: &'static str = "csc_";
     const IMPORTED_LENGTHS: std::ops::RangeInclusive<usize> = 4..=128;
 
     /// A new identifier: the prefix and 22 random characters (131 bits).
@@ -102,7 +102,7 @@ impl ClientId {
     }
 
     /// Reads an identifier that we generated.
-    pub fn parse_generated(text: &str) -> Option<Self> {
+    pub(crate) fn parse_generated(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(Self::PREFIX)?;
         base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
     }

@@ -25,9 +25,9 @@ use crate::store;
 use crate::store::client::personal_token::PersonalTokenSelection;
 
 /// Longest life of a token.
-pub const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
+pub(crate) const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Most live tokens of a person. A person who needs more has programs that should have credentials of their own.
-pub const MOST_LIVE: i64 = 50;
+pub(crate) const MOST_LIVE: i64 = 50;
 /// A use is stored only when the last stored one is this old: a program may use its token in every request.
 const NOTE_AFTER: Duration = Duration::from_secs(60);
 

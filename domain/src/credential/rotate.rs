@@ -18,7 +18,7 @@ use crate::store;
 use crate::store::credential::authenticators;
 
 /// The longest overlap.
-pub const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 24 * 3600);
+pub(crate) const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// How long the old secret or key goes on working beside the new one. The expiry of the old one may come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 /// The shortest password accepted, in characters: NIST SP 800-63B for a password that stands alone.
 pub const SHORTEST_PASSWORD: usize = 15;
 /// The longest password accepted, in characters. Longer ones are refused before any hashing.
-pub const LONGEST_PASSWORD: usize = 256;
+pub(crate) const LONGEST_PASSWORD: usize = 256;
 const LONGEST_PASSWORD_BYTES: usize = 1024;
 
 const MEMORY_KIB: u32 = 19_456;
@@ -50,7 +50,7 @@ impl Password {
     /// Length decides, not kinds of characters (NIST SP 800-63B §3.1.1.2). Four kinds of passwords are refused:
     /// repetitions, runs of the keyboard or the alphabet, well-known long passwords, and passwords that hold little
     /// more than the name of the person or of the product.
-    pub fn check_choice(&self, name: &str, email: &str) -> Result<(), String> {
+    pub(crate) fn check_choice(&self, name: &str, email: &str) -> Result<(), String> {
         if self.0.chars().count() < SHORTEST_PASSWORD {
             let shortest = SHORTEST_PASSWORD;
             return Err(format!("Passwords need at least {shortest} characters. A few unrelated words work well."));

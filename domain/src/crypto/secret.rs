@@ -53,7 +53,7 @@ impl SecretKind {
 
 impl PlainSecret {
     /// The prefix of client secrets. Never change it: leak scanners and deployed clients know secrets by it.
-    pub const PREFIX: &'static str = "css_";
+    pub(crate) const PREFIX: &'static str = "css_";
 
     /// A new client secret.
     pub fn generate(random: &dyn Random) -> Self {
@@ -61,7 +61,7 @@ impl PlainSecret {
     }
 
     /// A new secret of this kind.
-    pub fn generate_of(kind: SecretKind, random: &dyn Random) -> Self {
+    pub(crate) fn generate_of(kind: SecretKind, random: &dyn Random) -> Self {
         let prefix = kind.prefix();
         let mut text = Zeroizing::new(String::with_capacity(prefix.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
         text.push_str(prefix);
@@ -87,7 +87,7 @@ impl PlainSecret {
     }
 
     /// Reads a secret of any kind. Its prefix says which.
-    pub fn parse_any(text: &str) -> Option<(SecretKind, Self)> {
+    pub(crate) fn parse_any(text: &str) -> Option<(SecretKind, Self)> {
         SecretKind::ALL.into_iter().find_map(|kind| Some((kind, Self::parse_of(kind, text)?)))
     }
 

@@ -42,12 +42,12 @@ impl Event {
     }
 
     /// An event about Countersign itself, without details.
-    pub fn of_instance(action: Action) -> Self {
+    pub(crate) fn of_instance(action: Action) -> Self {
         Self::new(action, Target::Instance, "", "")
     }
 
     /// The same event, also shown to this team, besides the team that owns the target now.
-    pub fn also_seen_by(mut self, team: &TeamId) -> Self {
+    pub(crate) fn also_seen_by(mut self, team: &TeamId) -> Self {
         self.also_seen_by = Some(team.clone());
         self
     }

@@ -109,7 +109,7 @@ pub async fn find_by_email(context: &Context, email: &str) -> Result<Option<Pers
 }
 
 /// Whether any person can administer the instance.
-pub async fn has_administrator(context: &Context) -> Result<bool, Fault> {
+pub(crate) async fn has_administrator(context: &Context) -> Result<bool, Fault> {
     Ok(store::person::administrators(&context.store).await? > 0)
 }
 

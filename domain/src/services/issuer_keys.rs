@@ -126,7 +126,7 @@ impl IssuerKeys {
     }
 
     /// The keys of `issuer`, fetched again unless the issuer was asked a moment ago.
-    pub async fn get_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+    pub(crate) async fn get_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
         Ok(self.at_most(Duration::ZERO, issuer, now).await?.keys)
     }
 
@@ -202,7 +202,7 @@ async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value,
 debug_as!(IssuerKeys, "IssuerKeys");
 
 /// Where an issuer's discovery document is.
-pub fn discovery_url(issuer: &str) -> String {
+pub(crate) fn discovery_url(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 

@@ -56,7 +56,7 @@ impl RefusalRecorder {
     }
 
     /// Counts a refusal with details: names of claims and the expected values, nothing of what the client sent.
-    pub fn record_detail(
+    pub(crate) fn record_detail(
         &self,
         client_id: Option<&ClientId>,
         refusal: Refusal,

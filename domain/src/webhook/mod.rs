@@ -37,7 +37,7 @@ pub const MOST: usize = 20;
 /// Longest address, in bytes.
 const LONGEST_URL: usize = 2000;
 /// How long a replaced secret still signs beside the new one.
-pub const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 /// The values of a webhook, as an administrator enters them.
 #[derive(Debug, Clone, Default)]

@@ -52,6 +52,11 @@ fn a_comment_is_as_wide_as_the_code() {
 }
 
 #[test]
+fn a_function_is_public_where_another_crate_needs_it() {
+    holds(rules::visibility);
+}
+
+#[test]
 fn no_lint_is_allowed_no_click_forced_no_value_unwrapped() {
     holds(rules::words);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::graph::{Arrow, Graph};
-use crate::source::{Source, line_of};
+use crate::source::{Source, is_word, line_of};
 
 /// The layers of `domain/src`, lowest first. A layer may import itself and those before it.
 const LAYERS: [&[&str]; 11] = [
@@ -159,6 +159,36 @@ pub(crate) fn comments(sources: &[Source]) -> Vec<Violation> {
                 found.push(at(source, number + 1, format!("a comment of {width} columns")));
             }
             inside &= !block.is_some_and(|(_, end)| text.contains(end));
+        }
+    }
+    found
+}
+
+/// Functions and constants that are public although no other crate names them. The compiler asks only whether another
+/// crate could. Types are left out: they are public because a signature has them.
+pub(crate) fn visibility(sources: &[Source]) -> Vec<Violation> {
+    let rust: Vec<&Source> = sources.iter().filter(|source| source.path.ends_with(".rs")).collect();
+    // Each name, and one of the crates that it stands in; none if it stands in several.
+    let mut homes: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for source in &rust {
+        let home = source.compiled_into();
+        for name in source.code.split(|letter| !is_word(letter)) {
+            let known = homes.entry(name).or_insert(Some(home));
+            *known = known.filter(|known| *known == home);
+        }
+    }
+    let mut found = Vec::new();
+    for source in rust.iter().filter(|source| source.module().is_some()) {
+        for (start, _) in source.code.match_indices("pub ").filter(|(at, _)| !source.code[..*at].ends_with(is_word)) {
+            let words = source.code[start..].split(|letter| !is_word(letter)).skip(1);
+            let mut words = words.skip_while(|word| ["async", "unsafe"].contains(word)).take(3);
+            let name = match (words.next(), words.next(), words.next()) {
+                (Some("const"), Some("fn"), name) | (Some("fn" | "const" | "static"), name, _) => name,
+                _ => None,
+            };
+            if let Some(name) = name.filter(|name| homes.get(name).is_some_and(Option::is_some)) {
+                found.push(at(source, line_of(&source.code, start), format!("no other crate names {name}")));
+            }
         }
     }
     found

@@ -43,6 +43,14 @@ impl Source {
         self.path.split('/').any(|part| part == "tests")
     }
 
+    /// The crate that the file is compiled into. A test and a binary are crates of their own beside the library.
+    pub(crate) fn compiled_into(&self) -> &str {
+        match self.module() {
+            Some((name, _)) => name,
+            None => &self.path,
+        }
+    }
+
     /// Its functions, those inside others too.
     pub(crate) fn functions(&self) -> Vec<Function<'_>> {
         let code = &self.code;

@@ -141,6 +141,19 @@ fn a_wide_comment_is_named_in_every_language() {
 }
 
 #[test]
+fn a_function_that_is_public_for_its_own_crate_alone_is_named() {
+    let files = [
+        ("domain/src/lib.rs", "pub mod a;\npub const fn used() {}\npub struct Type;\nfn own() { lone() }"),
+        ("domain/src/a.rs", "pub async fn lone() {}\n    pub const LONE: u8 = 1;\npub(crate) fn inner() {}"),
+        ("domain/tests/it.rs", "fn f() { domain::used() } // lone"),
+        ("app/src/lib.rs", "pub fn own() {}"),
+    ];
+    let expected =
+        ["domain/src/a.rs:1: no other crate names lone", "domain/src/a.rs:2: no other crate names LONE"];
+    assert_eq!(named(rules::visibility, &files), expected);
+}
+
+#[test]
 fn words_that_do_not_stand_here_are_named() {
     let files = [
         (

@@ -11,7 +11,7 @@ use crate::base::text::debug_as;
 use crate::crypto::keys::KeyError;
 
 /// Length of the master key in bytes.
-pub const MASTER_KEY_BYTES: usize = 32;
+pub(crate) const MASTER_KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 
 /// Wraps every secret of the database. Never stored in it.

@@ -134,7 +134,7 @@ impl SigningKey {
     }
 
     /// The public half, for verification.
-    pub fn decoding(&self) -> &DecodingKey {
+    pub(crate) fn decoding(&self) -> &DecodingKey {
         &self.decoding
     }
 
@@ -142,7 +142,7 @@ impl SigningKey {
     ///
     /// `jsonwebtoken::encode` would parse and check the private key again for each token. Holding the opened pair
     /// halves the cost of a signature.
-    pub fn sign_access_token(&self, claims: &[u8]) -> Result<String, KeyError> {
+    pub(crate) fn sign_access_token(&self, claims: &[u8]) -> Result<String, KeyError> {
         self.sign_after(&self.access_token_header, claims)
     }
 

@@ -20,7 +20,7 @@ use crate::base::word_enum::word_enum;
 use crate::crypto::public_key::der::Material;
 
 /// Most keys that a credential may hold, and that one paste may add.
-pub const MOST_KEYS: usize = 5;
+pub(crate) const MOST_KEYS: usize = 5;
 /// Longest text that is read as keys, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
 /// Longest `kid` that is kept.
@@ -85,7 +85,7 @@ impl PublicKey {
     }
 
     /// Reads a stored key.
-    pub fn from_stored(jwk: &str) -> Option<Self> {
+    pub(crate) fn from_stored(jwk: &str) -> Option<Self> {
         strict_json::parse(jwk.as_bytes()).and_then(|jwk| read_jwk(&jwk).ok())
     }
 
@@ -102,13 +102,13 @@ impl PublicKey {
     }
 
     /// The keys of an issuer's JWKS that we can use. An issuer may also publish keys of other kinds, which are ignored.
-    pub fn read_jwks(jwks: &Value) -> Vec<Self> {
+    pub(crate) fn read_jwks(jwks: &Value) -> Vec<Self> {
         let keys = jwks.get("keys").and_then(Value::as_array);
         keys.into_iter().flatten().filter_map(|jwk| read_jwk(jwk).ok()).collect()
     }
 
     /// The same key for another algorithm; `None` when the key does not fit that algorithm.
-    pub fn with_algorithm(mut self, algorithm: KeyAlgorithm) -> Option<Self> {
+    pub(crate) fn with_algorithm(mut self, algorithm: KeyAlgorithm) -> Option<Self> {
         use KeyAlgorithm::{EdDsa, Es256, Es384, Ps256, Rs256, Rs384, Rs512};
         let fits = match self.material {
             Material::Rsa { .. } => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256),
@@ -145,7 +145,7 @@ impl PublicKey {
     }
 
     /// The key as a JWK with its algorithm and nothing but its public members.
-    pub fn to_jwk(&self) -> Value {
+    pub(crate) fn to_jwk(&self) -> Value {
         let mut jwk = self.required_members();
         jwk["alg"] = json!(self.algorithm.as_str());
         if let Some(kid) = &self.kid {

@@ -32,7 +32,7 @@ use crate::token::verify::{self, SignedToken};
 pub use delegated::{DelegatedLeak, LeakSubject, end as end_delegated};
 
 /// Most credentials that are listed for one text.
-pub const MOST_CREDENTIALS: usize = 50;
+pub(crate) const MOST_CREDENTIALS: usize = 50;
 /// Most secrets, and most tokens, that are looked up.
 const MOST_CANDIDATES: usize = 2000;
 /// Most addresses that are listed for a credential.

@@ -102,4 +102,4 @@ impl ListedConsent {
 }
 
 /// How long a code can be redeemed.
-pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
+pub(crate) const CODE_LIFETIME: Duration = Duration::from_secs(60);

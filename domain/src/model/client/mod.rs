@@ -16,7 +16,7 @@ use crate::base::word_enum::word_enum;
 use crate::model::client::redirect_uri::RedirectUri;
 
 /// Most redirect URIs of a client.
-pub const MOST_REDIRECT_URIS: usize = 10;
+pub(crate) const MOST_REDIRECT_URIS: usize = 10;
 
 word_enum! {
     /// Who made a client, and so how far its statements are trusted.
@@ -113,7 +113,7 @@ impl AppClient {
 
     /// Whether the person need not consent again. An administrator has added the client, and its secret keeps other
     /// programs from posing as it.
-    pub fn remembers_consent(&self) -> bool {
+    pub(crate) fn remembers_consent(&self) -> bool {
         self.kind == ClientKind::Registered && self.is_confidential()
     }
 

@@ -25,7 +25,7 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
 const MOST_RANGES: usize = 50;
 /// The longest reason for a revocation, in characters.
-pub const LONGEST_REASON: usize = 500;
+pub(crate) const LONGEST_REASON: usize = 500;
 
 /// When a new secret stops working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,7 +47,7 @@ pub struct FederatedIdentity {
 
 impl FederatedIdentity {
     /// Whether its subject equals this one, or is a pattern that matches it.
-    pub fn has_subject(&self, subject: &str) -> bool {
+    pub(crate) fn has_subject(&self, subject: &str) -> bool {
         is_like(subject, &self.subject)
     }
 
@@ -59,7 +59,7 @@ impl FederatedIdentity {
     }
 
     /// The first claim whose value is not the registered one, with the registered value.
-    pub fn first_mismatch(&self, claims: &Map<String, Value>) -> Option<(&str, &str)> {
+    pub(crate) fn first_mismatch(&self, claims: &Map<String, Value>) -> Option<(&str, &str)> {
         let expected = self.claims.iter().map(|(name, expected)| (name.as_str(), expected.as_str()));
         [("sub", self.subject.as_str())].into_iter().chain(expected).find(|(name, expected)| {
             !claims.get(*name).and_then(claim_text).is_some_and(|actual| is_like(&actual, expected))

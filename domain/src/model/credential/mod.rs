@@ -17,10 +17,10 @@ use crate::base::word_enum::word_enum;
 use crate::model::server::scope::Scopes;
 
 /// A credential that ends within this time counts as expiring.
-pub const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
+pub(crate) const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// A credential that was not used for this long counts as idle.
-pub const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
 word_enum! {
     /// How a credential proves itself. Chosen when it is generated; a client of one method cannot use another.

@@ -98,7 +98,7 @@ impl Authority {
     }
 
     /// Succeeds for administrators. To all other actors, things that only administrators see are reported as not found.
-    pub fn require_administrator(&self) -> Result<(), Denied> {
+    pub(crate) fn require_administrator(&self) -> Result<(), Denied> {
         if self.is_administrator() { Ok(()) } else { Err(Denied::Unseen) }
     }
 

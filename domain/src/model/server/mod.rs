@@ -39,7 +39,7 @@ pub struct McpServer {
 
 impl McpServer {
     /// The names of its scopes.
-    pub fn scope_names(&self) -> Scopes {
+    pub(crate) fn scope_names(&self) -> Scopes {
         self.scopes.iter().map(|scope| scope.name.as_str()).collect()
     }
 
@@ -71,10 +71,10 @@ pub const DEFAULT_SCOPE: &str = "mcp:tools";
 pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// See [`DEFAULT_TOKEN_LIFETIME`].
-pub const SHORTEST_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+pub(crate) const SHORTEST_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 
 /// See [`DEFAULT_TOKEN_LIFETIME`].
-pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Scope of the built-in server: call it at all.
 pub const SCOPE_READ: &str = "mcp:read";
@@ -89,7 +89,7 @@ pub const SCOPE_CREDENTIALS_WRITE: &str = "credentials:write";
 pub const PRIVILEGED_SCOPES: [&str; 2] = [SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE];
 
 /// Scope of every MCP server's own credential: ask about the tokens that it is sent (RFC 7662).
-pub const SCOPE_INTROSPECT: &str = "tokens:introspect";
+pub(crate) const SCOPE_INTROSPECT: &str = "tokens:introspect";
 
 /// What a scope allows a client that acts for a person. For some scopes this is more than the scope's description says
 /// for a credential, because the person may see and do things in several teams.

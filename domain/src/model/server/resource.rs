@@ -6,7 +6,7 @@ use url::Url;
 /// difference between an empty path and `/`. `None` when it is no absolute http(s) URI, or has a fragment.
 ///
 /// Only the comparison uses it; a token's audience is the identifier as it was registered.
-pub fn canonical(resource: &str) -> Option<String> {
+pub(crate) fn canonical(resource: &str) -> Option<String> {
     let url = Url::parse(resource).ok()?;
     let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.fragment().is_none();
     usable.then(|| url.into())

@@ -21,7 +21,7 @@ impl Scopes {
     }
 
     /// The tokens that are in both sets, in this one's order.
-    pub fn intersection(&self, other: &Self) -> Self {
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
         Self(self.0.iter().filter(|token| other.contains(token)).cloned().collect())
     }
 

@@ -182,7 +182,7 @@ pub struct SingleUse {
 pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Bits of a status list: 16 KiB before compression.
-pub const STATUS_LIST_SIZE: i64 = 1 << 17;
+pub(crate) const STATUS_LIST_SIZE: i64 = 1 << 17;
 
 /// The `status` claim of a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ use crate::store::{self, StoreError};
 pub use self::challenge::{Challenge, ChallengePurpose};
 
 /// Most passkeys of a person.
-pub const MOST_PASSKEYS: usize = 20;
+pub(crate) const MOST_PASSKEYS: usize = 20;
 
 /// What a browser sends back.
 #[derive(Clone, Default)]

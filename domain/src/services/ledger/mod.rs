@@ -98,7 +98,7 @@ impl Ledger {
     }
 
     /// Decides and records one exchange.
-    pub async fn issue(&self, request: TokenRequest) -> Result<IssuedToken, LedgerError> {
+    pub(crate) async fn issue(&self, request: TokenRequest) -> Result<IssuedToken, LedgerError> {
         let (answer, decided) = oneshot::channel();
         let message = LedgerMessage::Request(PendingRequest { request, answer });
         self.queue.try_send(message).map_err(|_| FULL)?;

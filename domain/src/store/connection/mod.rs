@@ -103,7 +103,7 @@ impl Store {
 
     /// Begins a transaction of the ledger. No change happens before it ends. On PostgreSQL other such transactions run
     /// beside it.
-    pub async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
+    pub(crate) async fn begin_exchange(&self) -> Result<Transaction, StoreError> {
         match self.engine {
             Engine::Sqlite => self.begin_with_permit(&self.ledger).await,
             Engine::Postgres => postgres::begin(&self.ledger, ChangeLock::Shared).await,

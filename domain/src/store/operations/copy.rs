@@ -86,7 +86,7 @@ pub enum CopyError {
 impl Store {
     /// Copies everything, as it is at one moment, to `target`: all of it or nothing. The schema of `target` must be up
     /// to date, and `target` must hold no data. Returns the number of rows of each table, which is the same in both.
-    pub async fn copy_to(&self, target: &Self, progress: Progress<'_>) -> Result<Counts, CopyError> {
+    pub(crate) async fn copy_to(&self, target: &Self, progress: Progress<'_>) -> Result<Counts, CopyError> {
         if !keys::is_new_database(target).await? {
             return Err(CopyError::NotEmpty);
         }
