@@ -5,7 +5,7 @@ use domain::webhook::secret::SigningSecret;
 use domain::webhook::{self, WebhookDraft};
 
 use crate::pages::webhook::list::words;
-use crate::pages::webhook::show::{find, read_id};
+use crate::pages::webhook::show::find;
 use crate::prelude::*;
 
 /// What was typed.
@@ -68,14 +68,13 @@ pub async fn new(form: Form<Typed>) -> Result<Page, ActionError> {
 /// new proof of who the person is, so the form asks for it after it was sent.
 pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = read_id(&id)?;
     let webhook = find(&visit, &id).await?;
     let Form { typed, errors, confirm } = form;
     let typed = match typed {
         Some(typed) => typed,
         None => Typed {
             name: webhook.name.clone(),
-            url: webhook::address(&visit.context, &id).await?,
+            url: webhook::address(&visit.context, &webhook.id).await?,
             events: webhook.events.iter().map(|kind| kind.as_str().to_owned()).collect(),
         },
     };
@@ -89,7 +88,6 @@ pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionE
 /// The page that asks before the signing secret is replaced.
 pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = read_id(&id)?;
     let webhook = find(&visit, &id).await?;
     let page = FormPage::new("Replace the signing secret?", links::webhook_secret(&id), "Replace signing secret")
         .back(links::webhook(&id), format!("Back to {}", webhook.name))

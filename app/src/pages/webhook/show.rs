@@ -62,18 +62,17 @@ pub fn read_id(id: &str) -> Result<WebhookId, ActionError> {
     WebhookId::parse(id).ok_or(ActionError::NotFound)
 }
 
-/// The webhook, or the "not found" error.
-pub async fn find(visit: &Visit, id: &WebhookId) -> Result<Webhook, ActionError> {
-    webhook::find(&visit.context, id).await?.ok_or(ActionError::NotFound)
+/// The webhook with this identifier.
+pub(super) async fn find(visit: &Visit, id: &str) -> Result<Webhook, ActionError> {
+    webhook::find(&visit.context, &read_id(id)?).await?.ok_or(ActionError::NotFound)
 }
 
 /// The page. `done` names the receipt; `tested` is the delivery of a test.
 pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = read_id(&id)?;
     let webhook = find(&visit, &id).await?;
-    let deliveries = webhook::deliveries(&visit.context, &id, SHOWN).await?;
-    let waiting = webhook::waiting(&visit.context, &id).await?;
+    let deliveries = webhook::deliveries(&visit.context, &webhook.id, SHOWN).await?;
+    let waiting = webhook::waiting(&visit.context, &webhook.id).await?;
     let test = deliveries.iter().find(|delivery| delivery.id.as_str() == tested);
     let old_secret = webhook.previous_until.filter(|until| *until > visit.now());
     let body = view! {
@@ -89,7 +88,7 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
             {old_secret.map(|at| view! { <div><dt>"The one before signs too"</dt><dd>"until "{moment(at)}</dd></div> })}
             <div><dt>"Waiting"</dt><dd>{counted(waiting, "delivery", "deliveries")}</dd></div>
         </dl>
-        {deliveries_panel(&id, deliveries, webhook.paused_at.is_some(), visit.now())}
+        {deliveries_panel(&webhook.id, deliveries, webhook.paused_at.is_some(), visit.now())}
         <Texts title="Verify the signature" about="With the signing secret, before anything is believed.".to_owned()
             texts=snippets::webhook_verification()/>
     };
@@ -193,11 +192,10 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> Vec<
 /// The page that asks before a webhook is removed.
 pub async fn remove_page(id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = read_id(&id)?;
     let webhook = find(&visit, &id).await?;
     let page = FormPage::new(format!("Remove {}?", webhook.name), links::REMOVE_WEBHOOK, "Remove webhook")
         .back(links::webhook(&id), format!("Back to {}", webhook.name))
-        .hidden("id", id.to_string())
+        .hidden("id", webhook.id.to_string())
         .question(format!(
             "Nothing more is sent to {}. Its deliveries and its signing secret are removed too.",
             webhook.host
