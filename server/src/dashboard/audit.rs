@@ -13,8 +13,7 @@ use domain::person::authority;
 use futures::stream;
 
 use crate::audit_export::Format;
-use crate::dashboard::prelude::{ActionError, Fields, Form, PageResult, Refused, Response, Submission, read};
-use crate::dashboard::respond::refuse;
+use crate::dashboard::prelude::{ActionError, Fields, Form, PageResult, Refused, Response, Submission, read, refuse};
 
 const PAGE: u16 = 500;
 

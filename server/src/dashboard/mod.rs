@@ -25,7 +25,7 @@ pub(crate) mod prelude {
     pub(crate) use app::links;
     pub(crate) use axum::response::Response;
 
-    pub(crate) use crate::dashboard::respond::{PageResult, respond};
+    pub(crate) use crate::dashboard::respond::{PageResult, refuse, respond};
     pub(crate) use crate::dashboard::submit::{Answer, Submission};
     pub(crate) use crate::http::fields::{Fields, read};
 }

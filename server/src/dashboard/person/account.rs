@@ -5,8 +5,7 @@ use domain::crypto::password::Password;
 use domain::person;
 use domain::person::sign_in::ConfirmationProof;
 
-use crate::dashboard::auth::confirm::{passkey_answer, viewer};
-use crate::dashboard::auth::signed_in::SignedIn;
+use crate::dashboard::auth::{SignedIn, passkey_answer, viewer};
 use crate::dashboard::person::openid::let_forms_lead_there;
 use crate::dashboard::prelude::{Answer, Done, Form, Refused, Response, Submission, links, respond};
 

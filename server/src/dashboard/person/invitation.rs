@@ -9,7 +9,7 @@ use domain::model::person::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
 use domain::person::sign_in::ShownFactor;
 
-use crate::dashboard::auth::start_session::enter_as;
+use crate::dashboard::auth::enter_as;
 use crate::dashboard::prelude::{ActionError, Done, Form, Response, Submission, links, respond};
 
 /// `GET /invitation?token=…`

@@ -9,10 +9,7 @@ use domain::person::openid::attempt::{self, AttemptPurpose, Finished, LIFETIME, 
 use domain::person::openid::{OpenIdError, link};
 use domain::services::relying_party::RelyingParty;
 
-use crate::dashboard::auth::cookies::Cookie;
-use crate::dashboard::auth::return_address::{let_form_lead_on, safe_return};
-use crate::dashboard::auth::signed_in::SignedIn;
-use crate::dashboard::auth::start_session::enter_with;
+use crate::dashboard::auth::{Cookie, SignedIn, enter_with, let_form_lead_on, safe_return};
 use crate::dashboard::person::account;
 use crate::dashboard::prelude::{ActionError, Answer, Done, Response, Submission, links, read, respond};
 use crate::dashboard::respond;

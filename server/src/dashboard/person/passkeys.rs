@@ -12,9 +12,7 @@ use domain::person::passkey::{self, Challenge, ChallengePurpose};
 use domain::person::sign_in::{ShownFactor, second_step, sign_in_with_passkey};
 use url::form_urlencoded::Serializer;
 
-use crate::dashboard::auth::confirm::{passkey_answer, viewer};
-use crate::dashboard::auth::return_address::safe_return;
-use crate::dashboard::auth::start_session::{Device, enter_as};
+use crate::dashboard::auth::{Device, enter_as, passkey_answer, safe_return, viewer};
 use crate::dashboard::person::second_factor;
 use crate::dashboard::person::second_step::token;
 use crate::dashboard::person::sign_in::{problem_of, show};

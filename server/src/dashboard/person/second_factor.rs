@@ -6,8 +6,7 @@ use domain::crypto::recovery_code::RecoveryCode;
 use domain::person::second_factor::{self, SecondFactorError};
 use domain::person::sign_in::ShownFactor;
 
-use crate::dashboard::auth::confirm::viewer;
-use crate::dashboard::auth::start_session::Device;
+use crate::dashboard::auth::{Device, viewer};
 use crate::dashboard::prelude::{ActionError, Answer, Done, Form, PageResult, Refused, Response, Submission, links};
 
 /// Pages that need no more than the parameters of their path.

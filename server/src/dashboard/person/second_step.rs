@@ -8,13 +8,9 @@ use axum::response::{IntoResponse, Redirect};
 use domain::person::sign_in::second_step::{self, SecondStepAttempt, SecondStepProof, Waiting};
 use domain::person::sign_in::{ShownFactor, SignInError};
 
-use crate::dashboard::auth::confirm::passkey_answer;
-use crate::dashboard::auth::cookies::Cookie;
-use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
-use crate::dashboard::auth::start_session::{Device, enter_as};
+use crate::dashboard::auth::{Cookie, Device, enter_as, let_sign_in_lead_to, passkey_answer, safe_return};
 use crate::dashboard::person::sign_in::show as page_of_sign_in;
-use crate::dashboard::prelude::{Response, Submission, links, respond};
-use crate::dashboard::respond;
+use crate::dashboard::prelude::{Response, Submission, links, refuse, respond};
 use crate::http::error;
 
 /// The value for a recovery code, on the wire.
@@ -30,7 +26,7 @@ pub async fn form(asked: Submission) -> Response {
             Some(next) => too_late(asked.visit, next).await,
             None => Redirect::to(links::SIGN_IN).into_response(),
         },
-        Err(fault) => respond::refuse(asked.visit, fault).await,
+        Err(fault) => refuse(asked.visit, fault).await,
     }
 }
 
@@ -49,7 +45,7 @@ pub async fn finish(form: Submission) -> Response {
     let waiting = match second_step::find(form.context(), &token).await {
         Ok(Some(waiting)) => waiting,
         Ok(None) => return too_late(form.visit, &form.fields.get("next")).await,
-        Err(fault) => return respond::refuse(form.visit, fault).await,
+        Err(fault) => return refuse(form.visit, fault).await,
     };
     let step = SecondStepAttempt {
         token,

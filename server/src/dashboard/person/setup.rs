@@ -9,7 +9,7 @@ use domain::person::setup::{self, SetupError};
 use domain::person::sign_in::ShownFactor;
 use domain::person::{NewPerson, PersonError};
 
-use crate::dashboard::auth::start_session::enter_as;
+use crate::dashboard::auth::enter_as;
 use crate::dashboard::prelude::{Form, Response, Submission, links, read, respond};
 use crate::dashboard::respond::refuse;
 

@@ -8,12 +8,9 @@ use domain::person::sign_in::second_step::LIFETIME;
 use domain::person::sign_in::{self, Attempt, ShownFactor, SignInError, SignInOutcome};
 use domain::person::{passkey, session};
 
-use crate::dashboard::auth::cookies::Cookie;
-use crate::dashboard::auth::return_address::{let_sign_in_lead_to, safe_return};
-use crate::dashboard::auth::start_session::{Device, enter_as};
+use crate::dashboard::auth::{Cookie, Device, enter_as, let_sign_in_lead_to, safe_return};
 use crate::dashboard::person::openid;
-use crate::dashboard::prelude::{Response, Submission, links, respond};
-use crate::dashboard::respond;
+use crate::dashboard::prelude::{Response, Submission, links, refuse, respond};
 use crate::http::error::{self, unavailable};
 
 /// `GET /login`
@@ -85,7 +82,7 @@ pub async fn sign_out(form: Submission) -> Response {
     if let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor())
         && let Err(fault) = session::end(form.context(), &actor, &viewer.id, &viewer.session).await
     {
-        return respond::refuse(form.visit, fault).await;
+        return refuse(form.visit, fault).await;
     }
     if let Err(error) = form.session.flush().await {
         return unavailable!(%error, "a session could not be ended");
