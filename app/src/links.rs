@@ -122,22 +122,22 @@ links! {
 }
 
 /// Credentials with this status.
-pub fn credentials_with_status(status: &str) -> String {
+pub(crate) fn credentials_with_status(status: &str) -> String {
     with_query(CREDENTIALS, &[("status", status)])
 }
 
 /// Credentials of this team.
-pub fn credentials_of_team(team_id: impl Display) -> String {
+pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
     with_query(CREDENTIALS, &[("team", &team_id.to_string())])
 }
 
 /// Generating a credential with the settings of this one.
-pub fn credential_like(client_id: impl Display) -> String {
+pub(crate) fn credential_like(client_id: impl Display) -> String {
     with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string())])
 }
 
 /// The entries of the audit log about this.
-pub fn activity_of(target: impl Display) -> String {
+pub(crate) fn activity_of(target: impl Display) -> String {
     with_query(ACTIVITY, &[("target", &target.to_string())])
 }
 
@@ -147,13 +147,13 @@ pub fn sign_in_on_the_way_to(next: &str) -> String {
 }
 
 /// An address with a query of the parameters that have a value.
-pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
+pub(crate) fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
     let query = query_string(parameters);
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 /// A query string of the parameters that have a value.
-pub fn query_string(parameters: &[(&str, &str)]) -> String {
+pub(crate) fn query_string(parameters: &[(&str, &str)]) -> String {
     let parts: Vec<String> = parameters
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -163,7 +163,7 @@ pub fn query_string(parameters: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encodes everything but letters, digits, `-`, `.`, `_` and `~` (RFC 3986 §2.3).
-pub fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -36,26 +36,26 @@ impl Page {
     }
 
     /// The same page in another frame.
-    pub fn framed(mut self, frame: Frame) -> Self {
+    pub(crate) fn framed(mut self, frame: Frame) -> Self {
         self.frame = frame;
         self
     }
 
     /// The same page as the answer to a form. Screen readers read the title first. So with a status other than 200 the
     /// title says that the form has errors.
-    pub fn answering(self, status: u16) -> Self {
+    pub(crate) fn answering(self, status: u16) -> Self {
         let title = if status == 200 { self.title } else { format!("Error: {}", self.title) };
         Self { status, title, ..self }
     }
 
     /// Marks a page that shows a secret, or whose address is a secret.
-    pub fn with_secret(mut self) -> Self {
+    pub(crate) fn with_secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
     /// The same page with another status.
-    pub fn with_status(mut self, status: u16) -> Self {
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }

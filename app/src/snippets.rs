@@ -49,12 +49,12 @@ pub const PLACEHOLDER: &str = "PASTE_THE_STORED_SECRET";
 
 impl Connection {
     /// The secret, or its placeholder.
-    pub fn secret_or_placeholder(&self) -> &str {
+    pub(crate) fn secret_or_placeholder(&self) -> &str {
         self.secret.as_deref().unwrap_or(PLACEHOLDER)
     }
 
     /// Says which environment variable [`Connection::try_it`] reads.
-    pub fn try_it_needs(&self) -> &'static str {
+    pub(crate) fn try_it_needs(&self) -> &'static str {
         match self.method {
             AuthMethod::ClientSecret => "With the secret in the variable MCP_CLIENT_SECRET:",
             AuthMethod::PrivateKeyJwt => {
@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// The command that proves that the credential works. It reads the secret, assertion or token from the environment.
-    pub fn try_it(&self) -> String {
+    pub(crate) fn try_it(&self) -> String {
         let text = match self.method {
             AuthMethod::ClientSecret => {
                 "curl __TOKEN_URL__ \\\n  -u \"__CLIENT_ID__:$MCP_CLIENT_SECRET\" \\\n  -d grant_type=client_credentials"
@@ -238,7 +238,7 @@ pub fn validators(server: &McpServer, issuer: &str) -> Vec<Snippet> {
 }
 
 /// The check that the receiver of a webhook makes.
-pub fn webhook_verification() -> Vec<Snippet> {
+pub(crate) fn webhook_verification() -> Vec<Snippet> {
     WEBHOOK_CHECKS.iter().map(|text| text.snippet(str::to_owned)).collect()
 }
 

@@ -60,7 +60,7 @@ impl Visit {
     }
 
     /// The visit of a person who is not signed in and fills in no form.
-    pub fn of_nobody(context: Context) -> Self {
+    pub(crate) fn of_nobody(context: Context) -> Self {
         Self { context, viewer: None, form_token: String::new(), path: String::new(), address: None, agent: None }
     }
 

@@ -217,6 +217,7 @@ pub struct Instance {
 impl Instance {
     /// A new instance whose PostgreSQL avoids reading a whole table and sorting if it can. A plan that still does so
     /// has no index. SQLite shows such plans without this setting.
+    #[cfg(test)]
     pub(crate) async fn without_whole_reads() -> Self {
         const RELUCTANT: &str = "options[enable_seqscan]=off&options[enable_sort]=off&options[enable_bitmapscan]=on";
         Self::on(|url| if url.starts_with("postgres") { format!("{url}&{RELUCTANT}") } else { url }).await

@@ -11,7 +11,7 @@ const HEIGHT: f64 = 96.0;
 
 /// A chart of `hours`. It gets the singular and plural words of both kinds of bars.
 #[component]
-pub fn HourChart(
+pub(crate) fn HourChart(
     hours: Vec<Hour>,
     caption: &'static str,
     issued: [&'static str; 2],
@@ -67,7 +67,7 @@ fn height(count: i64, highest: f64) -> f64 {
 }
 
 /// `4120` as `4,120`.
-pub fn grouped(number: impl TryInto<i64>) -> String {
+pub(crate) fn grouped(number: impl TryInto<i64>) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();

@@ -14,7 +14,7 @@ macro_rules! icons {
 
         /// One icon, hidden from assistive technology.
         #[component]
-        pub fn Drawing(icon: Icon) -> AnyView {
+        pub(crate) fn Drawing(icon: Icon) -> AnyView {
             let shape = match icon {
                 $(Icon::$icon => html! { $($shape)* },)*
             };
@@ -67,7 +67,7 @@ icons! {
 
 /// The mark of the product.
 #[component]
-pub fn Brand() -> AnyView {
+pub(crate) fn Brand() -> AnyView {
     html! {
         <svg width="24" height="24" viewBox="0 0 32 32" aria-hidden="true">
             <rect width="32" height="32" rx="9" fill="var(--accent-fill)"/>

@@ -93,6 +93,6 @@ fn Rail(viewer: Viewer) -> AnyView {
 /// The hidden field with the form token. It proves that a page of this session sent the form. Where a form may be sent
 /// only once, the token also identifies the form.
 #[component]
-pub fn FormToken() -> AnyView {
+pub(crate) fn FormToken() -> AnyView {
     html! { <input type="hidden" name="form_token" value=Visit::current().form_token/> }
 }

@@ -10,13 +10,13 @@ use crate::html::html;
 
 /// The receipt: what was done, as the address of the page says it.
 #[component]
-pub fn Receipt<'a>(on: On, done: Option<&'a str>) -> AnyView {
+pub(crate) fn Receipt<'a>(on: On, done: Option<&'a str>) -> AnyView {
     Done::read(on, done).map(|done| view! { <DoneNotice text=done.receipt().to_owned()/> }).into_any()
 }
 
 /// A line that says what was done.
 #[component]
-pub fn DoneNotice(text: String) -> AnyView {
+pub(crate) fn DoneNotice(text: String) -> AnyView {
     html! {
         <div class="notice" data-tone="ok" role="status"><Drawing icon=Icon::Check/><div><p>{text}</p></div></div>
     }
@@ -24,7 +24,7 @@ pub fn DoneNotice(text: String) -> AnyView {
 
 /// The errors of a form, above its fields. The notice takes the focus and links to each field.
 #[component]
-pub fn ErrorSummary(errors: Errors) -> AnyView {
+pub(crate) fn ErrorSummary(errors: Errors) -> AnyView {
     if errors.0.is_empty() {
         return ().into_any();
     }

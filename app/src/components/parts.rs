@@ -65,12 +65,12 @@ pub fn head(back: impl Into<Back>, title: impl IntoAny, lead: impl Into<Part>, a
 }
 
 /// A panel with a heading. `aside` stands beside the heading.
-pub fn panel(id: &'static str, title: impl IntoAny, aside: impl IntoAny, content: impl IntoAny) -> AnyView {
+pub(crate) fn panel(id: &'static str, title: impl IntoAny, aside: impl IntoAny, content: impl IntoAny) -> AnyView {
     toned_panel(None, id, title, aside, content)
 }
 
 /// The same for what stops things, in the colour of danger.
-pub fn danger_panel(id: &'static str, title: impl IntoAny, content: impl IntoAny) -> AnyView {
+pub(crate) fn danger_panel(id: &'static str, title: impl IntoAny, content: impl IntoAny) -> AnyView {
     toned_panel(Some("danger"), id, title, (), content)
 }
 
@@ -90,12 +90,12 @@ fn toned_panel(
 }
 
 /// A panel whose heading stands inside its body.
-pub fn body_panel(id: &'static str, title: &'static str, content: impl IntoAny) -> AnyView {
+pub(crate) fn body_panel(id: &'static str, title: &'static str, content: impl IntoAny) -> AnyView {
     html! { <section class="panel body" aria-labelledby=id><h2 id=id>{title}</h2>{content.into_any()}</section> }
 }
 
 /// The panel of a page for people who are not signed in: a heading, a sentence, and a form.
-pub fn gate_panel(title: &'static str, words: impl IntoAny, form: AnyView) -> AnyView {
+pub(crate) fn gate_panel(title: &'static str, words: impl IntoAny, form: AnyView) -> AnyView {
     html! {
         <section class="panel body" aria-labelledby="title">
             <div class="stack"><h1 id="title">{title}</h1><p class="muted">{words.into_any()}</p></div>
@@ -110,18 +110,18 @@ pub fn empty(words: impl IntoAny) -> AnyView {
 }
 
 /// A notice. Its icon follows from its tone: `ok`, `warn` or `danger`.
-pub fn notice(tone: &'static str, content: impl IntoAny) -> AnyView {
+pub(crate) fn notice(tone: &'static str, content: impl IntoAny) -> AnyView {
     let icon = if tone == "ok" { Icon::Check } else { Icon::Warning };
     html! { <div class="notice" data-tone=tone><Drawing icon/><div>{content.into_any()}</div></div> }
 }
 
 /// A state as a word in its colour.
-pub fn chip(word: &'static str, tone: &'static str) -> AnyView {
+pub(crate) fn chip(word: &'static str, tone: &'static str) -> AnyView {
     html! { <span class="chip" data-tone=tone>{word}</span> }
 }
 
 /// Text that matters less.
-pub fn muted(text: impl IntoAny) -> AnyView {
+pub(crate) fn muted(text: impl IntoAny) -> AnyView {
     html! { <span class="muted">{text.into_any()}</span> }
 }
 
@@ -131,25 +131,25 @@ pub fn sub(text: impl IntoAny) -> AnyView {
 }
 
 /// A link that looks like a button.
-pub fn button_link(href: impl Into<String>, words: impl IntoAny) -> AnyView {
+pub(crate) fn button_link(href: impl Into<String>, words: impl IntoAny) -> AnyView {
     let href: String = href.into();
     html! { <a class="button" href=href>{words.into_any()}</a> }
 }
 
 /// The same for the first action of a page.
-pub fn primary_link(href: impl Into<String>, words: impl IntoAny) -> AnyView {
+pub(crate) fn primary_link(href: impl Into<String>, words: impl IntoAny) -> AnyView {
     let href: String = href.into();
     html! { <a class="button" data-kind="primary" href=href>{words.into_any()}</a> }
 }
 
 /// The same in a row of a table or beside a heading.
-pub fn small_link(href: impl Into<String>, words: impl IntoAny) -> AnyView {
+pub(crate) fn small_link(href: impl Into<String>, words: impl IntoAny) -> AnyView {
     let href: String = href.into();
     html! { <a class="button" data-size="small" href=href>{words.into_any()}</a> }
 }
 
 /// A form inside a panel. `content` includes its button.
-pub fn post_form(action: impl Into<String>, class: &'static str, content: impl IntoAny) -> AnyView {
+pub(crate) fn post_form(action: impl Into<String>, class: &'static str, content: impl IntoAny) -> AnyView {
     let action: String = action.into();
     html! { <form method="post" action=action class=class><FormToken/>{content.into_any()}</form> }
 }
@@ -166,7 +166,7 @@ pub fn hidden(name: &'static str, value: impl Into<String>) -> AnyView {
 }
 
 /// A button that copies the field or text `id`.
-pub fn copy_button(id: impl Into<String>, words: impl IntoAny) -> AnyView {
+pub(crate) fn copy_button(id: impl Into<String>, words: impl IntoAny) -> AnyView {
     let id: String = id.into();
     html! {
         <button type="button" class="button needs-script" data-copy=id>
@@ -176,7 +176,7 @@ pub fn copy_button(id: impl Into<String>, words: impl IntoAny) -> AnyView {
 }
 
 /// The links to the first page of a list and to the next page.
-pub fn page_links(first: Option<String>, next: Option<String>) -> AnyView {
+pub(crate) fn page_links(first: Option<String>, next: Option<String>) -> AnyView {
     html! {
         <nav class="row" aria-label="Pages">
             {first.map(|href| button_link(href, "First page"))}
@@ -186,7 +186,7 @@ pub fn page_links(first: Option<String>, next: Option<String>) -> AnyView {
 }
 
 /// The form above a list that searches and filters it.
-pub fn toolbar(action: &'static str, label: &'static str, fields: impl IntoAny) -> AnyView {
+pub(crate) fn toolbar(action: &'static str, label: &'static str, fields: impl IntoAny) -> AnyView {
     html! {
         <form class="toolbar" method="get" action=action role="search" aria-label=label>
             {fields.into_any()}

@@ -11,7 +11,7 @@ const WIDEST: i32 = 248;
 
 /// The QR code of a text. Nothing if the text is too long for a code.
 #[component]
-pub fn QrCode(text: String, label: &'static str) -> AnyView {
+pub(crate) fn QrCode(text: String, label: &'static str) -> AnyView {
     let Ok(code) = qrcodegen::QrCode::encode_text(&text, qrcodegen::QrCodeEcc::Low) else {
         return ().into_any();
     };

@@ -23,7 +23,7 @@ pub struct Reveal {
 }
 
 /// A sentence that names what the secret is for, and says that it is not shown again.
-pub fn shown_once(name: &str) -> AnyView {
+pub(crate) fn shown_once(name: &str) -> AnyView {
     html! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }
 }
 
@@ -63,7 +63,7 @@ impl Reveal {
     }
 
     /// Adds a warning: a word and a sentence.
-    pub fn warning(mut self, word: &'static str, sentence: impl IntoView + 'static) -> Self {
+    pub(crate) fn warning(mut self, word: &'static str, sentence: impl IntoView + 'static) -> Self {
         self.warning = notice("warn", view! { <p><b>{word}</b>{sentence}</p> });
         self
     }

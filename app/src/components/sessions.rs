@@ -7,7 +7,7 @@ use crate::components::table::{cells, table};
 use crate::components::time::moment;
 
 /// The sessions, each with its actions. `action` gets the session and the name of its browser.
-pub fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {
+pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {
     let rows = sessions.into_iter().map(|session| {
         let browser = browser_name(session.agent.as_deref());
         let action = action(&session, &browser);

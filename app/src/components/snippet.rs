@@ -12,14 +12,14 @@ use crate::snippets::{Connection, Snippet};
 
 /// The tabs of a connection.
 #[component]
-pub fn Snippets(connection: Connection, about: &'static str) -> AnyView {
+pub(crate) fn Snippets(connection: Connection, about: &'static str) -> AnyView {
     let secret = connection.secret.clone();
     html! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }
 }
 
 /// Tabs of texts.
 #[component]
-pub fn Texts(
+pub(crate) fn Texts(
     title: &'static str,
     about: String,
     texts: Vec<Snippet>,
@@ -65,7 +65,7 @@ fn marked(text: &str, secret: Option<&str>) -> AnyView {
 /// Waits for the first exchange. With script the page notices it without help; without script the person follows a link
 /// to check again.
 #[component]
-pub fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
+pub(crate) fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
     let poll = links::with_query(links::FIRST_EXCHANGE, &[("client_id", &connection.client_id)]);
     let again =
         reload.map(|href| view! { <a class="button" data-kind="quiet" data-size="small" href=href>"Check again"</a> });

@@ -25,7 +25,7 @@ macro_rules! statuses {
         }
 
         /// The chip.
-        pub fn status_chip(status: impl Into<StatusView>) -> AnyView {
+        pub(crate) fn status_chip(status: impl Into<StatusView>) -> AnyView {
             match status.into() {
                 $(StatusView::$status => chip($word, $tone),)*
             }
@@ -43,13 +43,13 @@ statuses! {
 }
 
 /// Scopes as tags.
-pub fn scope_tags(scopes: impl IntoIterator<Item = impl Into<String>>) -> AnyView {
+pub(crate) fn scope_tags(scopes: impl IntoIterator<Item = impl Into<String>>) -> AnyView {
     let tag = |scope: String| view! { <span class="scope">{scope}</span>" " };
     scopes.into_iter().map(|scope| tag(scope.into())).collect_view().into_any()
 }
 
 /// Says that a token or client that acts for a person was reported as leaked and still works.
-pub fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
+pub(crate) fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
     let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "{moment(at)}</div> };
     leaked_at.map(chip).into_any()
 }

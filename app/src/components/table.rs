@@ -32,7 +32,7 @@ impl Column {
     }
 
     /// A column whose cells have a shorter label than its title, for narrow screens.
-    pub fn labelled(title: &'static str, label: &'static str) -> Self {
+    pub(crate) fn labelled(title: &'static str, label: &'static str) -> Self {
         Self { label, ..title.into() }
     }
 
@@ -42,7 +42,7 @@ impl Column {
     }
 
     /// A column of buttons that stand beside the other cells on narrow screens, not in the corner.
-    pub fn buttons_inline() -> Self {
+    pub(crate) fn buttons_inline() -> Self {
         Self { class: None, ..Self::from("") }
     }
 
@@ -87,11 +87,11 @@ macro_rules! cells {
 pub(crate) use cells;
 
 /// The address of the last use, below its time.
-pub fn used_from(address: Option<impl Display>) -> Option<AnyView> {
+pub(crate) fn used_from(address: Option<impl Display>) -> Option<AnyView> {
     address.map(|address| sub(format!("from {address}")))
 }
 
 /// When something was last used, and from where.
-pub fn last_use(at: Option<Timestamp>, from: Option<impl Display>) -> AnyView {
+pub(crate) fn last_use(at: Option<Timestamp>, from: Option<impl Display>) -> AnyView {
     html! { {moment_or(at, "Never")}{used_from(from)} }
 }

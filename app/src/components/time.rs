@@ -15,7 +15,7 @@ pub fn moment(at: Timestamp) -> AnyView {
 }
 
 /// One time, or a word when there is none.
-pub fn moment_or(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
+pub(crate) fn moment_or(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
     at.map_or_else(|| muted(otherwise), moment)
 }
 

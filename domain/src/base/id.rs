@@ -42,16 +42,16 @@ macro_rules! identifiers {
 
             impl $name {
                 /// What every identifier of this kind begins with.
-                pub(crate) const PREFIX: &'static str = $prefix;
+                const PREFIX: &'static str = $prefix;
 
                 /// A new identifier: the prefix and 22 random characters (131 bits).
                 pub fn generate(random: &dyn Random) -> Self {
-                    Self(format!("{}{}", $prefix, base62::random(random, 22)))
+                    Self(format!("{}{}", Self::PREFIX, base62::random(random, 22)))
                 }
 
                 /// Reads an identifier; `None` when the prefix, the length or a character is wrong.
                 pub fn parse(text: &str) -> Option<Self> {
-                    let rest = text.strip_prefix($prefix)?;
+                    let rest = text.strip_prefix(Self::PREFIX)?;
                     base62::is_valid(rest, 22).then(|| Self(text.to_owned()))
                 }
             }

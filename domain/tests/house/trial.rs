@@ -148,8 +148,7 @@ fn a_function_that_is_public_for_its_own_crate_alone_is_named() {
         ("domain/tests/it.rs", "fn f() { domain::used() } // lone"),
         ("app/src/lib.rs", "pub fn own() {}"),
     ];
-    let expected =
-        ["domain/src/a.rs:1: no other crate names lone", "domain/src/a.rs:2: no other crate names LONE"];
+    let expected = ["domain/src/a.rs:1: no other crate names lone", "domain/src/a.rs:2: no other crate names LONE"];
     assert_eq!(named(rules::visibility, &files), expected);
 }
 

@@ -8,7 +8,7 @@ use crate::components::parts::hidden;
 use crate::html::html;
 
 /// A form that consists of one button. It sends these fields to `action`.
-pub fn post_button(
+pub(crate) fn post_button(
     action: &'static str,
     fields: impl IntoIterator<Item = (&'static str, String)>,
     kind: Option<&'static str>,
@@ -27,7 +27,7 @@ pub fn post_button(
 
 /// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the
 /// table.
-pub fn one_of_many(words: &'static str, of: String) -> AnyView {
+pub(crate) fn one_of_many(words: &'static str, of: String) -> AnyView {
     html! { {words}<span class="vh">{of}</span> }
 }
 
@@ -35,7 +35,7 @@ pub fn one_of_many(words: &'static str, of: String) -> AnyView {
 /// until its script finds that the browser supports passkeys. The script is a module, so a page runs it once even when
 /// it has two such buttons. It gets the challenge to sign from the address `challenge`.
 #[component]
-pub fn PasskeyButton(
+pub(crate) fn PasskeyButton(
     #[prop(into)] challenge: String,
     words: &'static str,
     #[prop(default = None)] kind: Option<&'static str>,

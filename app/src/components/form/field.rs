@@ -18,7 +18,7 @@ pub fn options<Value: Into<String>, Word: Into<String>>(
 }
 
 /// The same after a first option whose value is empty.
-pub fn options_after(first: &str, rest: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+pub(crate) fn options_after(first: &str, rest: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
     [(String::new(), first.to_owned())].into_iter().chain(rest).collect()
 }
 
@@ -48,7 +48,7 @@ fn labelled<Control: IntoView + 'static>(
 /// One line of text. `id` is also the field's name on the wire, unless `name` sets another one. Use `name` when two
 /// forms of a page have the same field.
 #[component]
-pub fn TextField(
+pub(crate) fn TextField(
     id: &'static str,
     label: &'static str,
     #[prop(default = "text")] kind: &'static str,
@@ -69,7 +69,7 @@ pub fn TextField(
 
 /// Several lines of text.
 #[component]
-pub fn TextArea(
+pub(crate) fn TextArea(
     id: &'static str,
     label: &'static str,
     #[prop(into)] value: String,
@@ -94,7 +94,7 @@ fn text_area_content(value: &str) -> String {
 
 /// A choice of one of a few options. `otherwise` is chosen where `chosen` is empty.
 #[component]
-pub fn Select(
+pub(crate) fn Select(
     id: &'static str,
     label: &'static str,
     options: Vec<(String, String)>,
@@ -149,7 +149,7 @@ pub fn choices(
 /// Asks for the password, and for a code when the person has a second factor. It appears before a sensitive action when
 /// the last proof is too old.
 #[component]
-pub fn ConfirmPassword(errors: Errors) -> AnyView {
+pub(crate) fn ConfirmPassword(errors: Errors) -> AnyView {
     let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
     let what = match factors {
         Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
@@ -168,7 +168,7 @@ pub fn ConfirmPassword(errors: Errors) -> AnyView {
 /// The fields of [`ConfirmPassword`], for a form that has a frame of its own. `ids` are the IDs of the password field
 /// and of the code field. They must differ between the forms of a page.
 #[component]
-pub fn ProofFields(
+pub(crate) fn ProofFields(
     errors: Errors,
     #[prop(default = "")] hint: &'static str,
     #[prop(default = ("your_password", "your_code"))] ids: (&'static str, &'static str),
@@ -186,14 +186,14 @@ pub fn ProofFields(
 }
 
 /// The button that proves with a passkey who the person is, when they have one.
-pub fn confirming_passkey(factors: Factors) -> AnyView {
+pub(crate) fn confirming_passkey(factors: Factors) -> AnyView {
     let challenge = format!("{}?for=confirm", links::PASSKEY_CHALLENGE);
     factors.passkeys.then(|| view! { <PasskeyButton challenge words="Use a passkey"/> }).into_any()
 }
 
 /// The field for a code, beside the password, when the person has a second factor.
 #[component]
-pub fn CodeField(
+pub(crate) fn CodeField(
     id: &'static str,
     factors: Factors,
     error: Option<String>,

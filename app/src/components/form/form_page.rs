@@ -69,13 +69,13 @@ impl FormPage {
     }
 
     /// Removes "Cancel".
-    pub fn without_cancel(mut self) -> Self {
+    pub(crate) fn without_cancel(mut self) -> Self {
         self.cancel = None;
         self
     }
 
     /// Removes the page's button, because the form has a button of its own.
-    pub fn without_button(mut self) -> Self {
+    pub(crate) fn without_button(mut self) -> Self {
         self.verb = None;
         self
     }
@@ -86,12 +86,12 @@ impl FormPage {
     }
 
     /// Adds a panel to the form, with its title.
-    pub fn panel(self, label: &'static str, fields: impl IntoView + 'static) -> Self {
+    pub(crate) fn panel(self, label: &'static str, fields: impl IntoView + 'static) -> Self {
         self.fields(view! { <section class="panel body" aria-label=label>{fields}</section> })
     }
 
     /// Adds a panel that holds text and no fields.
-    pub fn question(self, words: impl Into<String>) -> Self {
+    pub(crate) fn question(self, words: impl Into<String>) -> Self {
         let words: String = words.into();
         self.panel("What happens", view! { <p>{words}</p> })
     }
@@ -103,7 +103,7 @@ impl FormPage {
     }
 
     /// Marks the button as one whose action cannot be undone.
-    pub fn danger(mut self) -> Self {
+    pub(crate) fn danger(mut self) -> Self {
         self.kind = "danger";
         self
     }

@@ -50,7 +50,7 @@ pub struct TypedIdentity {
 /// A field to paste a key, a button to choose a file, and a button to make a key pair. The private key of that pair
 /// never leaves the browser.
 #[component]
-pub fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
+pub(crate) fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     let typed = typed.without_private_key();
     let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
     let options = options(kinds);
@@ -156,7 +156,7 @@ impl TypedIdentity {
 /// The fields of an identity that may stand for the credential. `example` is an address; each preset appends its word
 /// to it.
 #[component]
-pub fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
+pub(crate) fn IdentityFields(typed: TypedIdentity, errors: Errors, example: String) -> AnyView {
     let typed = typed.without_private_key();
     let presets = PRESETS.map(|preset| small_link(format!("{example}{}", preset.word), preset.label)).collect_view();
     html! {

@@ -321,7 +321,7 @@ fn target(entry: &EntryView) -> AnyView {
 }
 
 /// Entries with time, action and actor, a line each.
-pub fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyView {
+pub(crate) fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyView {
     let line = |entry: EntryView| {
         let target = (!entry.target_name.is_empty()).then(|| view! { ": "{target(&entry)} });
         view! {

@@ -98,7 +98,7 @@ fn state(end: AuthenticatorEnd, now: Timestamp, used: bool) -> AnyView {
 }
 
 /// The keys of a credential.
-pub fn keys_panel(keys: Vec<ClientKey>, client_id: &str, changeable: bool, now: Timestamp) -> AnyView {
+pub(crate) fn keys_panel(keys: Vec<ClientKey>, client_id: &str, changeable: bool, now: Timestamp) -> AnyView {
     let rows = keys.into_iter().map(|key| {
         let end = key.end();
         let remove = (changeable && !end.revoked)
@@ -119,7 +119,7 @@ pub fn keys_panel(keys: Vec<ClientKey>, client_id: &str, changeable: bool, now: 
 }
 
 /// The identities that stand for a credential.
-pub fn identities_panel(
+pub(crate) fn identities_panel(
     identities: Vec<FederatedIdentity>,
     client_id: &str,
     changeable: bool,

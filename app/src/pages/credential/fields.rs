@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 ///
 /// An error at `field` that says `problem`, when `read` does not know the text.
-pub fn read_optional<T>(
+pub(crate) fn read_optional<T>(
     text: &str,
     read: impl FnOnce(&str) -> Option<T>,
     field: &'static str,
@@ -57,18 +57,18 @@ pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
 }
 
 /// Reads the choice of a team.
-pub fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
+pub(crate) fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
     read_optional(id, TeamId::parse, "team", "Choose one of the list.")
 }
 
 /// Reads the token lifetime field: seconds, or nothing.
-pub fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
+pub(crate) fn read_lifetime(text: &str) -> Result<Option<Duration>, FieldError> {
     let read = |text: &str| text.parse().ok().map(Duration::from_secs);
     read_optional(text.trim(), read, "token_lifetime", "Choose one of the times.")
 }
 
 /// The teams to choose from: those in which the person has `role`. Nothing when there is no choice.
-pub async fn team_choice(
+pub(crate) async fn team_choice(
     visit: &Visit,
     role: Role,
     chosen: String,
@@ -94,7 +94,7 @@ pub async fn team_choice(
 }
 
 /// Converts the ticks of a form to the rules of assertions.
-pub fn read_rules(ticked: &[String]) -> AssertionRules {
+pub(crate) fn read_rules(ticked: &[String]) -> AssertionRules {
     let has = |word: &str| ticked.iter().any(|ticked| ticked == word);
     AssertionRules {
         token_endpoint_audience: has("token_endpoint_audience"),
@@ -104,7 +104,7 @@ pub fn read_rules(ticked: &[String]) -> AssertionRules {
 }
 
 /// Converts the rules of assertions to ticks.
-pub fn rule_words(rules: AssertionRules) -> Vec<String> {
+pub(crate) fn rule_words(rules: AssertionRules) -> Vec<String> {
     [
         (rules.token_endpoint_audience, "token_endpoint_audience"),
         (rules.reusable, "reusable"),
@@ -118,7 +118,7 @@ pub fn rule_words(rules: AssertionRules) -> Vec<String> {
 
 /// Exceptions for programs that cannot follow the default rules.
 #[component]
-pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
+pub(crate) fn RuleChoice(ticked: Vec<String>) -> AnyView {
     let rules = [
         (
             "token_endpoint_audience",
@@ -144,7 +144,7 @@ pub fn RuleChoice(ticked: Vec<String>) -> AnyView {
 /// The scopes, with what they allow. No tick means the default scopes. `hint` explains the default where there are
 /// several servers.
 #[component]
-pub fn ScopeChoice(
+pub(crate) fn ScopeChoice(
     servers: Vec<McpServer>,
     chosen: Vec<String>,
     error: Option<String>,
@@ -177,7 +177,7 @@ pub fn ScopeChoice(
 
 /// The expiry of the secret or key.
 #[component]
-pub fn ExpiryChoice(chosen: String, day: String, errors: Errors) -> AnyView {
+pub(crate) fn ExpiryChoice(chosen: String, day: String, errors: Errors) -> AnyView {
     let chosen = if chosen.is_empty() { "90".to_owned() } else { chosen };
     let presets = [
         ("7", "In 7 days"),
@@ -201,14 +201,14 @@ pub fn ExpiryChoice(chosen: String, day: String, errors: Errors) -> AnyView {
 }
 
 /// A key, and when it expires.
-pub fn key_with_expiry(typed: TypedKeys, errors: &Errors) -> AnyView {
+pub(crate) fn key_with_expiry(typed: TypedKeys, errors: &Errors) -> AnyView {
     let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
     html! { <KeyFields typed errors=errors.clone()/><ExpiryChoice chosen day errors=errors.clone()/> }
 }
 
 /// The lifetime of tokens.
 #[component]
-pub fn LifetimeChoice(
+pub(crate) fn LifetimeChoice(
     chosen: String,
     error: Option<String>,
     #[prop(default = "The MCP server’s rule")] default: &'static str,

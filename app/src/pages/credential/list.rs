@@ -89,12 +89,12 @@ pub struct CredentialsView {
 }
 
 /// A resource identifier without the scheme.
-pub fn short_resource(resource: &str) -> String {
+pub(crate) fn short_resource(resource: &str) -> String {
     resource.split_once("://").map_or(resource, |(_, rest)| rest).to_owned()
 }
 
 /// The credential's servers, in short form.
-pub fn server_names(credential: &Credential, servers: &[McpServer]) -> Vec<String> {
+pub(crate) fn server_names(credential: &Credential, servers: &[McpServer]) -> Vec<String> {
     let find = |id: &McpServerId| servers.iter().find(|server| server.id == *id);
     credential.servers.iter().filter_map(find).map(|server| short_resource(&server.resource)).collect()
 }

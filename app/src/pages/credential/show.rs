@@ -152,7 +152,7 @@ fn title_row(credential: &Credential, status: Status, works: bool, manages: bool
 }
 
 /// The link to a rotation, for a credential that has something to rotate.
-pub fn rotate_link(credential: &Credential) -> Option<AnyView> {
+pub(crate) fn rotate_link(credential: &Credential) -> Option<AnyView> {
     let words = match credential.auth_method {
         AuthMethod::ClientSecret => "Rotate secret",
         AuthMethod::PrivateKeyJwt => "Rotate key",

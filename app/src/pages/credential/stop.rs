@@ -20,7 +20,7 @@ pub async fn enable_credential(client_id: String) -> Result<String, ActionError>
 }
 
 /// Maximum number of credentials in one form.
-pub const MOST_AT_ONCE: usize = 50;
+pub(crate) const MOST_AT_ONCE: usize = 50;
 
 /// Disables a credential. This can be undone.
 #[server(prefix = "/fn", endpoint = "disable_credential")]

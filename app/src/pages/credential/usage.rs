@@ -76,7 +76,7 @@ fn by_hour(hours: Vec<RefusalHour>) -> AnyView {
 }
 
 /// The facts that the pages show before they stop a credential.
-pub fn impact_facts(impact: &Impact) -> AnyView {
+pub(crate) fn impact_facts(impact: &Impact) -> AnyView {
     let words = |number: i64, none: &str, one: &str, many: &str| match number {
         0 => none.to_owned(),
         number => counted(number, one, many),

@@ -131,7 +131,7 @@ fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView
 }
 
 /// The part of the settings page where a person limits a stop.
-pub async fn stop_panel(visit: &Visit) -> Result<AnyView, ActionError> {
+pub(crate) async fn stop_panel(visit: &Visit) -> Result<AnyView, ActionError> {
     let choices = Choices::read(visit).await?;
     let form = view! {
         <form method="get" action=links::STOP class="body">
@@ -234,7 +234,7 @@ fn everything(counts: &Preview) -> String {
 }
 
 /// A sentence (after a space) about what ended that acts for people. Empty when nothing of that kind ended.
-pub fn ended_of_people(of: &Preview) -> String {
+pub(crate) fn ended_of_people(of: &Preview) -> String {
     if of.grants + of.personal_tokens + of.clients == 0 {
         return String::new();
     }

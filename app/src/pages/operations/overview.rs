@@ -33,7 +33,7 @@ pub struct OverviewCounts {
 
 /// The counts of credentials that need attention.
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
-pub async fn read_overview() -> Result<OverviewCounts, ActionError> {
+pub(crate) async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
     let Counts { all, never_expires, idle, expiring, unverified, rotating, .. } =
         counts(&visit.context, visit.authority()?).await?;

@@ -7,7 +7,7 @@ use domain::operations::key_rotation::{RotationMode, SigningKeyState};
 use crate::prelude::*;
 
 /// The table of the signing keys, with their actions.
-pub fn keys_panel(keys: &[SigningKeyState], now: Timestamp) -> AnyView {
+pub(crate) fn keys_panel(keys: &[SigningKeyState], now: Timestamp) -> AnyView {
     let mut algorithms: Vec<&str> = keys.iter().map(|key| key.alg.as_str()).collect();
     algorithms.dedup();
     let rows = keys.iter().map(|key| {

@@ -12,7 +12,7 @@ use crate::prelude::*;
 /// The button that leads to the provider to sign in. Nothing when there is no provider. `next` is the address after the
 /// sign-in.
 #[component]
-pub fn SignInWithProvider(next: String) -> AnyView {
+pub(crate) fn SignInWithProvider(next: String) -> AnyView {
     let relying_party = Visit::current().context.openid;
     let form = relying_party.map(|relying_party| {
         let words = format!("Sign in with {}", relying_party.provider().name);
@@ -23,7 +23,7 @@ pub fn SignInWithProvider(next: String) -> AnyView {
 }
 
 /// The part of the account page that connects and disconnects an OpenID account. Nothing when there is no provider.
-pub async fn section(visit: &Visit, errors: Errors) -> Result<Option<AnyView>, ActionError> {
+pub(crate) async fn section(visit: &Visit, errors: Errors) -> Result<Option<AnyView>, ActionError> {
     let Some(relying_party) = &visit.context.openid else { return Ok(None) };
     let link = link::of(&visit.context, relying_party, &visit.viewer()?.id).await?;
     let name = relying_party.provider().name.clone();

@@ -11,7 +11,7 @@ use crate::prelude::*;
 pub const KEPT_NAME: &str = "kept_name";
 
 /// The passkey part of the account page. Nothing where passkeys are not possible.
-pub fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
+pub(crate) fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
     if !possible && passkeys.is_empty() {
         return ().into_any();
     }

@@ -15,7 +15,7 @@ use crate::prelude::*;
 const FEW: i64 = 3;
 
 /// The second-factor part of the account page.
-pub fn section(factors: Factors, recovery: Recovery) -> AnyView {
+pub(crate) fn section(factors: Factors, recovery: Recovery) -> AnyView {
     let about = match recovery.app_since {
         Some(at) => html! {
             <p>"Signing in asks for your password and a code of your authenticator app, since "{moment(at)}"."</p>

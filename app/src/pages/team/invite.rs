@@ -23,7 +23,7 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
 }
 
 /// Invitations that can still be used. `teams` gives the names of the teams, for a list of several teams.
-pub fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyView {
+pub(crate) fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyView {
     let rows = invitations.into_iter().map(|invitation| {
         let gives = match &invitation.grant {
             InvitedRole::Administrator => "Administrator".to_owned(),
@@ -55,7 +55,7 @@ pub struct Typed {
 }
 
 /// The value for "administration" in the choice of a team.
-pub const ADMINISTRATION: &str = "administration";
+pub(crate) const ADMINISTRATION: &str = "administration";
 
 impl Typed {
     /// Converts the fields to the input of the domain rules.

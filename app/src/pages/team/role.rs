@@ -6,7 +6,7 @@ use domain::model::person::authority::{Authority, Role};
 use crate::prelude::*;
 
 /// The name of a role for people.
-pub fn role_word(role: Role) -> &'static str {
+pub(crate) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Viewer => "Viewer",
         Role::Member => "Member",
@@ -15,7 +15,7 @@ pub fn role_word(role: Role) -> &'static str {
 }
 
 /// The roles to choose from, the weakest first.
-pub fn role_options() -> Vec<(String, String)> {
+pub(crate) fn role_options() -> Vec<(String, String)> {
     options([
         (Role::Viewer.as_str(), "Viewer: looks"),
         (Role::Member.as_str(), "Member: generates, rotates, revokes"),
@@ -24,7 +24,7 @@ pub fn role_options() -> Vec<(String, String)> {
 }
 
 /// The choice of a role for a person who has none yet.
-pub fn role_choice(chosen: String, errors: &Errors) -> AnyView {
+pub(crate) fn role_choice(chosen: String, errors: &Errors) -> AnyView {
     let otherwise = Role::Member.as_str();
     html! { <Select id="role" label="Role" options=role_options() chosen otherwise error=errors.at("role")/> }
 }
@@ -35,7 +35,7 @@ pub fn read_role(word: &str) -> Result<Role, FieldError> {
 }
 
 /// A person in a few words: "administrator", or the number of their teams.
-pub fn membership_words(authority: &Authority) -> String {
+pub(crate) fn membership_words(authority: &Authority) -> String {
     match authority {
         Authority::Person { roles, .. } => counted(roles.len(), "team", "teams"),
         Authority::Everything | Authority::Team(_) => "Administrator".to_owned(),

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::text::debug_as;
 
-pub use master::{MASTER_KEY_BYTES, MasterKey};
+pub use master::MasterKey;
 pub use signing::{SigningKey, TokenAlgorithm};
 
 /// Why the instance's keys cannot be used.
