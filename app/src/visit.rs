@@ -59,11 +59,6 @@ impl Visit {
         expect_context::<Self>()
     }
 
-    /// The visit of a person who is not signed in and fills in no form.
-    pub(crate) fn of_nobody(context: Context) -> Self {
-        Self { context, viewer: None, form_token: String::new(), path: String::new(), address: None, agent: None }
-    }
-
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.context.now()

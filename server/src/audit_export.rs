@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// One JSON object a line, with the chain's MACs.
     Jsonl,
     /// RFC 4180.
@@ -18,12 +18,12 @@ const COLUMNS: &str = "seq,at,actor_kind,actor_id,actor_name,action,target_kind,
 
 impl Format {
     /// Reads the format from an address.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         clap::ValueEnum::from_str(text, false).ok()
     }
 
     /// The media type, and the file name under which a browser saves it.
-    pub const fn headers(self) -> (&'static str, &'static str) {
+    pub(crate) const fn headers(self) -> (&'static str, &'static str) {
         match self {
             Self::Jsonl => ("application/jsonl", "attachment; filename=\"countersign-audit.jsonl\""),
             Self::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"countersign-audit.csv\""),
@@ -31,7 +31,7 @@ impl Format {
     }
 
     /// The text before the entries.
-    pub fn head(self) -> String {
+    pub(crate) fn head(self) -> String {
         match self {
             Self::Jsonl => String::new(),
             Self::Csv => format!("{COLUMNS}\r\n"),
@@ -39,7 +39,7 @@ impl Format {
     }
 
     /// An entry as a line, with its line end.
-    pub fn line(self, entry: &AuditEntry) -> String {
+    pub(crate) fn line(self, entry: &AuditEntry) -> String {
         match self {
             Self::Jsonl => {
                 let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();

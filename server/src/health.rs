@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use crate::state::AppState;
 
 /// The process is alive: it answers.
-pub async fn healthz() -> StatusCode {
+pub(crate) async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
 /// The server is ready: the database answers, a signing key can be opened, and the server is not stopping.
-pub async fn readyz(State(state): State<AppState>) -> StatusCode {
+pub(crate) async fn readyz(State(state): State<AppState>) -> StatusCode {
     let context = &state.context;
     let ready = !state.is_draining()
         && context.store.ping().await.is_ok()

@@ -7,17 +7,17 @@
 
 #![recursion_limit = "256"]
 
-pub mod audit_export;
+mod audit_export;
 pub mod cli;
 mod config;
-pub mod dashboard;
+mod dashboard;
 pub mod egress;
-pub mod health;
+mod health;
 pub mod http;
 pub mod incident;
-pub mod mcp;
+mod mcp;
 pub mod metrics;
-pub mod oauth;
+mod oauth;
 pub mod routes;
 pub mod state;
 

@@ -43,7 +43,7 @@ use crate::state::AppState;
 const EXTENSION: &str = "io.modelcontextprotocol/oauth-client-credentials";
 
 /// The service behind the guard.
-pub fn service(context: &Context) -> MethodRouter<AppState> {
+pub(crate) fn service(context: &Context) -> MethodRouter<AppState> {
     let host = url::Url::parse(&context.settings.public_url)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))
@@ -62,7 +62,7 @@ pub fn service(context: &Context) -> MethodRouter<AppState> {
 }
 
 /// The guard. It checks preflight, origin, token and scope, in this order, before the protocol reads the request.
-pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     // Programs send no Origin. Pages of another origin are refused unless the operator listed that origin.
     let origin = request.headers().get(header::ORIGIN).cloned();
     if origin.as_ref().is_some_and(|origin| !state.allows_origin(origin.as_bytes())) {
@@ -350,7 +350,7 @@ impl McpTools {
 }
 
 /// A status for programs.
-pub fn status_word(status: Status) -> &'static str {
+pub(crate) fn status_word(status: Status) -> &'static str {
     match status {
         Status::Unverified => "unverified",
         Status::InUse => "in_use",

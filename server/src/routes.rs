@@ -18,7 +18,8 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, SessionManagerLayer};
 
-use crate::dashboard::auth::enter::{Permission, enter};
+pub use crate::dashboard::auth::enter::Permission;
+use crate::dashboard::auth::enter::enter;
 use crate::dashboard::auth::session_store::Sessions;
 use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
@@ -30,6 +31,7 @@ use crate::http::{error, middleware};
 use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
+
 use handler::{form, page};
 
 /// Who may use a route, and which checks come first.

@@ -90,13 +90,13 @@ impl AppState {
 
 impl Shared {
     /// Whether a page of this origin may call the MCP server.
-    pub fn allows_origin(&self, origin: &[u8]) -> bool {
+    pub(crate) fn allows_origin(&self, origin: &[u8]) -> bool {
         origin == self.context.settings.public_url.as_bytes()
             || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
     /// The ID of the next request. The log lines of the request contain it.
-    pub fn request_id(&self) -> RequestId {
+    pub(crate) fn request_id(&self) -> RequestId {
         RequestId { start: self.start, number: self.requests.fetch_add(1, Ordering::Relaxed) }
     }
 
@@ -106,12 +106,12 @@ impl Shared {
     }
 
     /// Whether the server is stopping.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
     /// Whether the public address is https. Then cookies are Secure, and browsers are told to use https only.
-    pub fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.context.settings.public_url.starts_with("https://")
     }
 }

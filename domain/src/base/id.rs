@@ -42,7 +42,7 @@ macro_rules! identifiers {
 
             impl $name {
                 /// What every identifier of this kind begins with.
-                const PREFIX: &'static str = $prefix;
+                pub(crate) const PREFIX: &'static str = $prefix;
 
                 /// A new identifier: the prefix and 22 random characters (131 bits).
                 pub fn generate(random: &dyn Random) -> Self {

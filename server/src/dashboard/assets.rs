@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::http::error;
 
 /// `GET /assets/{name}`. The name contains a hash of the content, so the content of a name never changes.
-pub async fn asset(OriginalUri(uri): OriginalUri) -> Response {
+pub(crate) async fn asset(OriginalUri(uri): OriginalUri) -> Response {
     let found = app::assets::find(uri.path());
     found.map_or_else(
         || error::plain(StatusCode::NOT_FOUND),
@@ -17,7 +17,7 @@ pub async fn asset(OriginalUri(uri): OriginalUri) -> Response {
 }
 
 /// `GET /favicon.ico`: browsers ask for it even when a page names another icon.
-pub async fn favicon() -> Response {
+pub(crate) async fn favicon() -> Response {
     cached(&app::assets::ICON, "public, max-age=86400")
 }
 

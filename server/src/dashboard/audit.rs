@@ -18,12 +18,12 @@ use crate::dashboard::prelude::{ActionError, Fields, Form, PageResult, Refused, 
 const PAGE: u16 = 500;
 
 /// `GET /activity`
-pub async fn activity(fields: Fields) -> PageResult {
+pub(crate) async fn activity(fields: Fields) -> PageResult {
     activity::page(query_of(&fields), fields.find("verify").is_some()).await
 }
 
 /// `GET /activity/export`: the form of the export.
-pub async fn export_form(fields: Fields) -> PageResult {
+pub(crate) async fn export_form(fields: Fields) -> PageResult {
     activity::export_page(Form::new(of_all_pages(&fields))).await
 }
 
@@ -36,7 +36,7 @@ fn of_all_pages(fields: &Fields) -> ActivityQuery {
 }
 
 /// `POST /activity/export`: the entries that the filter of the page shows, newest first.
-pub async fn export(form: Submission) -> Response {
+pub(crate) async fn export(form: Submission) -> Response {
     let query = of_all_pages(&form.fields);
     let Some(format) = Format::parse(&form.get("format")) else {
         return refuse(form.visit, ActionError::NotFound).await;

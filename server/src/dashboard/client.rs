@@ -12,29 +12,29 @@ use domain::server;
 use crate::dashboard::prelude::{ActionError, Answer, Done, Fields, PageResult, Response, Submission, links, read};
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::client::{
+pub(crate) use app::pages::client::{
     edit::form as edit_form, new::form as new_form, personal_tokens::page as tokens, secret::form as secret_form,
 };
 
 /// `GET /apps`
-pub async fn connected_apps(fields: Fields) -> PageResult {
+pub(crate) async fn connected_apps(fields: Fields) -> PageResult {
     let query = read!(fields => AppsQuery { after, tokens_after });
     connected_apps::page(query, fields.find("done")).await
 }
 
 /// `GET /apps/clients`
-pub async fn list(fields: Fields) -> PageResult {
+pub(crate) async fn list(fields: Fields) -> PageResult {
     let query = read!(fields => ClientsQuery { q, kind, after });
     list::page(query, fields.find("done")).await
 }
 
 /// `GET /apps/clients/{id}`
-pub async fn show(id: String, fields: Fields) -> PageResult {
+pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
     show::page(id, fields.find("done")).await
 }
 
 /// `POST /apps/clients/new`: adds a client. The answer is the only page that shows the secret of a confidential client.
-pub async fn add(form: Submission) -> Response {
+pub(crate) async fn add(form: Submission) -> Response {
     let typed = typed(&form);
     let form = form.once(secret::already_added);
     form.run(typed, new::form, async |form, typed| {
@@ -52,7 +52,7 @@ pub async fn add(form: Submission) -> Response {
 
 /// `POST /apps/clients/{id}/edit`: changes the name and the redirect URIs. For new redirect URIs the person proves
 /// again who they are.
-pub async fn edit(form: Submission, id: String) -> Response {
+pub(crate) async fn edit(form: Submission, id: String) -> Response {
     let typed = typed(&form);
     form.run_of(id, typed, edit::form, async |form, id, typed| {
         let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
@@ -64,7 +64,7 @@ pub async fn edit(form: Submission, id: String) -> Response {
 }
 
 /// `POST /apps/clients/{id}/secret`: replaces the secret, and shows the new one once.
-pub async fn replace_secret(form: Submission, id: String) -> Response {
+pub(crate) async fn replace_secret(form: Submission, id: String) -> Response {
     let form = form.once(secret::already_added);
     form.run_of(id, (), secret::form, async |form, id, ()| {
         let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
@@ -82,7 +82,7 @@ fn typed(form: &Submission) -> TypedClient {
 }
 
 /// `POST /account/tokens`: generates a personal token. The answer is the only page that shows it.
-pub async fn generate_token(form: Submission) -> Response {
+pub(crate) async fn generate_token(form: Submission) -> Response {
     let form = form.once(personal_tokens::already_generated);
     let typed = read!(form.fields => TypedToken { name, server, scopes: "scope", expiry });
     form.run(typed, personal_tokens::page, async |form, typed| {

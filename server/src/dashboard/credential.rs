@@ -18,28 +18,28 @@ use crate::dashboard::prelude::{
 use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::credential::{
+pub(crate) use app::pages::credential::{
     authenticators::new_key, edit::page as edit_form, stop::disable_page as disable_form,
     stop::enable_page as enable_form,
 };
 
 /// `GET /credentials`
-pub async fn list(fields: Fields) -> PageResult {
+pub(crate) async fn list(fields: Fields) -> PageResult {
     list::page(read!(fields => CredentialsQuery { q, status, team, sort, after })).await
 }
 
 /// `GET /credentials/{client_id}`
-pub async fn show(client_id: String, fields: Fields) -> PageResult {
+pub(crate) async fn show(client_id: String, fields: Fields) -> PageResult {
     show::page(client_id, fields.find("done")).await
 }
 
 /// `GET /credentials/new`
-pub async fn new(fields: Fields) -> PageResult {
+pub(crate) async fn new(fields: Fields) -> PageResult {
     new::page(fields.find("from"), fields.find("example")).await
 }
 
 /// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.
-pub async fn generate(form: Submission) -> Response {
+pub(crate) async fn generate(form: Submission) -> Response {
     let form = form.once(message::already_generated);
     let typed = read!(form.fields => new::Typed {
         team, name, description, servers: "server", scopes: "scope", expiry, expires_on, token_lifetime, ip_ranges,
@@ -58,7 +58,7 @@ pub async fn generate(form: Submission) -> Response {
 }
 
 /// `POST /credentials/{client_id}/edit`
-pub async fn edit(form: Submission, client_id: String) -> Response {
+pub(crate) async fn edit(form: Submission, client_id: String) -> Response {
     let typed = read!(form.fields => edit::Typed {
         team, name, description, scopes: "scope", token_lifetime, ip_ranges, hard_end_at, assertions
     });
@@ -72,13 +72,13 @@ pub async fn edit(form: Submission, client_id: String) -> Response {
 }
 
 /// `GET /credentials/{client_id}/identities/new`
-pub async fn new_identity(client_id: String, fields: Fields) -> PageResult {
+pub(crate) async fn new_identity(client_id: String, fields: Fields) -> PageResult {
     let example = TypedIdentity::example(&fields.get("example"));
     authenticators::new_identity(client_id, Form::new(example)).await
 }
 
 /// `POST /credentials/{client_id}/keys/new`
-pub async fn add_key(form: Submission, client_id: String) -> Response {
+pub(crate) async fn add_key(form: Submission, client_id: String) -> Response {
     let typed = TypedKeys::read(&form.fields, "keys");
     form.run_of(client_id, typed, authenticators::new_key, async |form, client_id, typed| {
         form.confirm().await?;
@@ -91,7 +91,7 @@ pub async fn add_key(form: Submission, client_id: String) -> Response {
 }
 
 /// `POST /credentials/{client_id}/identities/new`
-pub async fn add_identity(form: Submission, client_id: String) -> Response {
+pub(crate) async fn add_identity(form: Submission, client_id: String) -> Response {
     let typed = TypedIdentity::read(&form.fields, "identity");
     form.run_of(client_id, typed, authenticators::new_identity, async |form, client_id, typed| {
         form.confirm().await?;
@@ -104,7 +104,7 @@ pub async fn add_identity(form: Submission, client_id: String) -> Response {
 
 /// `POST /leaks/renew`: new secrets for several credentials at once. It asks for confirmation first. After the
 /// confirmation it shows the new secrets. Only this answer shows them.
-pub async fn renew(form: Submission) -> Response {
+pub(crate) async fn renew(form: Submission) -> Response {
     let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until });
     if form.fields.find("confirmed").is_none() {
         return respond(form.visit, renew::page(Form::new(typed))).await;
@@ -125,12 +125,12 @@ pub async fn renew(form: Submission) -> Response {
 }
 
 /// `GET /credentials/{client_id}/rotate`
-pub async fn rotation(client_id: String, fields: Fields) -> PageResult {
+pub(crate) async fn rotation(client_id: String, fields: Fields) -> PageResult {
     rotate::page(client_id, fields.find("done"), fields.find("again").is_some()).await
 }
 
 /// `POST /credentials/{client_id}/rotate`: shows a new secret once. After new keys it leads back to the credential.
-pub async fn rotate(form: Submission, client_id: String) -> Response {
+pub(crate) async fn rotate(form: Submission, client_id: String) -> Response {
     let form = form.once(message::already_rotated);
     let typed = read!(form.fields => rotate::Typed { overlap, overlap_until, keys });
     form.run_of(client_id, typed, rotate::form, async |form, client_id, typed| {
@@ -154,7 +154,7 @@ pub async fn rotate(form: Submission, client_id: String) -> Response {
 
 /// `POST /credentials/{client_id}/rotation`: finishes, extends or cancels the rotation. Ending the old secret needs no
 /// password, because it must not wait. Actions that keep the old secret alive need it.
-pub async fn change_rotation(form: Submission, client_id: String) -> Response {
+pub(crate) async fn change_rotation(form: Submission, client_id: String) -> Response {
     let outcome = rotation_changed(&form, &client_id).await;
     form.answer(outcome, (), |form| rotate::under_way(client_id, None, form.errors)).await
 }
@@ -184,12 +184,12 @@ async fn rotation_changed(form: &Submission, client_id: &str) -> Result<Answer, 
 }
 
 /// `GET /credentials/{client_id}/revoke`
-pub async fn revoke_form(client_id: String, _: Fields) -> PageResult {
+pub(crate) async fn revoke_form(client_id: String, _: Fields) -> PageResult {
     stop::revoke_page(vec![client_id]).await
 }
 
 /// `GET /credentials/revoke`: for the credentials that were ticked in the list.
-pub async fn revoke_several_form(fields: Fields) -> PageResult {
+pub(crate) async fn revoke_several_form(fields: Fields) -> PageResult {
     stop::revoke_page(fields.all("client_id")).await
 }
 

@@ -25,16 +25,16 @@ use crate::dashboard::prelude::{
 use crate::http::error;
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::incident::leaks::page as leaks;
+pub(crate) use app::pages::incident::leaks::page as leaks;
 
 /// `POST /leaks`: the pasted text is answered and not stored.
-pub async fn find_leaks(form: Submission) -> Response {
+pub(crate) async fn find_leaks(form: Submission) -> Response {
     let (text, days) = (form.get("text"), form.get("days"));
     respond(form.visit, async { leaks::result(text, &days).await }).await
 }
 
 /// `GET /settings/stop`
-pub async fn stop_form(fields: Fields) -> PageResult {
+pub(crate) async fn stop_form(fields: Fields) -> PageResult {
     page::page(Form::new(typed(&fields))).await
 }
 
@@ -45,7 +45,7 @@ fn typed(fields: &Fields) -> Typed {
 /// `POST /settings/stop`: a small stop leads back to the settings. A large stop is answered with a page that grows
 /// while the stop runs. It asks for a confirmation word and not for the password, because an incident must not wait for
 /// a password.
-pub async fn stop(form: Submission) -> Response {
+pub(crate) async fn stop(form: Submission) -> Response {
     let typed = typed(&form.fields);
     let (selection, means, actor, preview) = match prepared(&form, &typed).await {
         Ok(prepared) => prepared,

@@ -2,20 +2,20 @@
 //! forms. `routes/handler.rs` turns the functions of the rooms
 //! into handlers.
 
-pub mod assets;
-pub mod audit;
-pub mod auth;
-pub mod client;
-pub mod credential;
-pub mod incident;
-pub mod operations;
-pub mod person;
-pub mod respond;
-pub mod server;
-pub mod server_functions;
-pub mod submit;
-pub mod team;
-pub mod webhook;
+pub(crate) mod assets;
+pub(crate) mod audit;
+pub(crate) mod auth;
+pub(crate) mod client;
+pub(crate) mod credential;
+pub(crate) mod incident;
+pub(crate) mod operations;
+pub(crate) mod person;
+pub(crate) mod respond;
+pub(crate) mod server;
+pub(crate) mod server_functions;
+pub(crate) mod submit;
+pub(crate) mod team;
+pub(crate) mod webhook;
 
 /// What most rooms need.
 pub(crate) mod prelude {

@@ -10,15 +10,15 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::operations::overview::page as overview;
+pub(crate) use app::pages::operations::overview::page as overview;
 
 /// `GET /settings`
-pub async fn settings(fields: Fields) -> PageResult {
+pub(crate) async fn settings(fields: Fields) -> PageResult {
     settings::page(read!(fields => Outcome { done, count, apps, personal_tokens, clients })).await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.
-pub async fn signing_keys(fields: Fields) -> PageResult {
+pub(crate) async fn signing_keys(fields: Fields) -> PageResult {
     let typed = TypedRotation {
         algorithm: fields.find("algorithm").unwrap_or(TokenAlgorithm::default().as_str()).to_owned(),
         haste: fields.find("haste").unwrap_or("ordered").to_owned(),
@@ -27,7 +27,7 @@ pub async fn signing_keys(fields: Fields) -> PageResult {
 }
 
 /// `POST /settings/keys`: replaces a signing key.
-pub async fn rotate_key(form: Submission) -> Response {
+pub(crate) async fn rotate_key(form: Submission) -> Response {
     let typed = read!(form.fields => TypedRotation { algorithm, haste });
     form.run(typed, signing_keys::page, async |form, typed| {
         let algorithm = TokenAlgorithm::parse(&typed.algorithm).ok_or(ActionError::NotFound)?;

@@ -12,10 +12,10 @@ use futures::future::BoxFuture;
 use crate::http::error;
 
 /// A page, or the error whose page is shown instead.
-pub type PageResult = Result<Page, ActionError>;
+pub(crate) type PageResult = Result<Page, ActionError>;
 
 /// Renders a page as an answer. Only the boxing is compiled for every page.
-pub fn respond<'work>(
+pub(crate) fn respond<'work>(
     visit: Visit,
     page: impl Future<Output = PageResult> + Send + 'work,
 ) -> BoxFuture<'work, Response> {
@@ -38,12 +38,12 @@ fn rendered(visit: Visit, page: BoxFuture<'_, PageResult>) -> BoxFuture<'_, Resp
 }
 
 /// The page of an error.
-pub fn refuse(visit: Visit, error: impl Into<ActionError>) -> BoxFuture<'static, Response> {
+pub(crate) fn refuse(visit: Visit, error: impl Into<ActionError>) -> BoxFuture<'static, Response> {
     let error = error.into();
     respond(visit, async { Err(error) })
 }
 
 /// The answer for every address without a route.
-pub async fn not_found(Extension(visit): Extension<Visit>) -> Response {
+pub(crate) async fn not_found(Extension(visit): Extension<Visit>) -> Response {
     refuse(visit, ActionError::NotFound).await
 }

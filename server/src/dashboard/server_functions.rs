@@ -20,7 +20,7 @@ use crate::dashboard::respond::respond;
 use crate::http::{error, text};
 
 /// `GET` or `POST /fn/{name}`
-pub async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> Response {
+pub(crate) async fn call(Extension(visit): Extension<Visit>, mut request: Request) -> Response {
     let from_form = request.method() == Method::POST
         && text(request.headers(), header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -23,7 +23,7 @@ use crate::http::fields::Fields;
 use crate::state::AppState;
 
 /// A form that a page of ours sent, or the request for a page, and its sender.
-pub struct Submission {
+pub(crate) struct Submission {
     /// The state of the server.
     pub state: AppState,
     /// The headers of the request.
@@ -38,7 +38,7 @@ pub struct Submission {
 }
 
 /// The result of a form.
-pub enum Answer {
+pub(crate) enum Answer {
     /// The browser is redirected to this address.
     Next(String),
     /// A page whose content is in no other answer.
@@ -47,14 +47,14 @@ pub enum Answer {
 
 impl Answer {
     /// A page. It is built when it is rendered.
-    pub fn page(page: impl FnOnce() -> Page + Send + 'static) -> Self {
+    pub(crate) fn page(page: impl FnOnce() -> Page + Send + 'static) -> Self {
         Self::Page(Box::new(|| Ok(page())))
     }
 }
 
 impl Submission {
     /// Takes the parts that the middleware of the dashboard put into the request. None when it did not run.
-    pub fn of(request: Request, state: AppState) -> Option<Self> {
+    pub(crate) fn of(request: Request, state: AppState) -> Option<Self> {
         let (mut head, _) = request.into_parts();
         let (visit, session) = (head.extensions.remove()?, head.extensions.remove()?);
         let in_address = || Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
@@ -63,51 +63,51 @@ impl Submission {
     }
 
     /// Sets the page for a form that was sent before. `already` gets what the form made that time.
-    pub fn once(self, already: fn(&str) -> Page) -> Self {
+    pub(crate) fn once(self, already: fn(&str) -> Page) -> Self {
         Self { already, ..self }
     }
 
     /// The context that operations need.
-    pub fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         &self.visit.context
     }
 
     /// The first value of a field, or nothing.
-    pub fn get(&self, name: &str) -> String {
+    pub(crate) fn get(&self, name: &str) -> String {
         self.fields.get(name)
     }
 
     /// The token that identifies a form that may be sent only once.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.get("form_token")
     }
 
     /// The sender, as the actor of a change.
-    pub fn actor(&self) -> Result<Actor, ActionError> {
+    pub(crate) fn actor(&self) -> Result<Actor, ActionError> {
         self.visit.actor()
     }
 
     /// Asks the person to prove again who they are, when the last proof is too old.
-    pub async fn confirm(&self) -> Result<(), Refused> {
+    pub(crate) async fn confirm(&self) -> Result<(), Refused> {
         confirm_unless_fresh(&self.visit, &self.session, &self.fields).await
     }
 
     /// The checks before a secret is made and shown: the form made nothing `earlier`, and the person proved who they
     /// are. In this order, because a person who reloads the page of the secret must learn that it was shown.
-    pub async fn confirm_unless_sent(&self, earlier: Option<impl ToString>) -> Result<(), Refused> {
+    pub(crate) async fn confirm_unless_sent(&self, earlier: Option<impl ToString>) -> Result<(), Refused> {
         Refused::if_sent_before(earlier)?;
         self.confirm().await
     }
 
     /// The same as [`Self::confirm`]. Returns the person as stored in the database.
-    pub async fn confirmed(&self) -> Result<(Person, Actor), Refused> {
+    pub(crate) async fn confirmed(&self) -> Result<(Person, Actor), Refused> {
         self.confirm().await?;
         Ok(viewer(&self.visit).await?)
     }
 
     /// The common way of a form: `operation` gets the form and the `typed` values. The answer is its result, or `page`
     /// with the typed values and the errors.
-    pub async fn run<T, Shown: From<T>, Work>(
+    pub(crate) async fn run<T, Shown: From<T>, Work>(
         self,
         typed: T,
         page: impl FnOnce(Form<Shown>) -> Work,
@@ -121,7 +121,7 @@ impl Submission {
     }
 
     /// The same for a form about one thing, whose identifier is in the path.
-    pub async fn run_of<T, Shown: From<T>, Work>(
+    pub(crate) async fn run_of<T, Shown: From<T>, Work>(
         self,
         id: String,
         typed: T,
@@ -136,7 +136,7 @@ impl Submission {
     }
 
     /// The answer: the result of the form, or the form again with the `typed` values and the errors.
-    pub fn answer<T, Work>(
+    pub(crate) fn answer<T, Work>(
         self,
         outcome: Result<Answer, Refused>,
         typed: T,

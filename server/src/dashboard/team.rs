@@ -13,20 +13,20 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::team::{invite::page as invite_form, member::page as member, new::page as new_form};
+pub(crate) use app::pages::team::{invite::page as invite_form, member::page as member, new::page as new_form};
 
 /// `GET /teams`
-pub async fn list(fields: Fields) -> PageResult {
+pub(crate) async fn list(fields: Fields) -> PageResult {
     list::page(fields.find("done")).await
 }
 
 /// `GET /teams/{team_id}`
-pub async fn show(team_id: String, fields: Fields) -> PageResult {
+pub(crate) async fn show(team_id: String, fields: Fields) -> PageResult {
     show::page(team_id, fields.find("done"), Form::default()).await
 }
 
 /// `POST /teams/new`
-pub async fn create(form: Submission) -> Response {
+pub(crate) async fn create(form: Submission) -> Response {
     let name = form.get("name");
     form.run(name, new::page, async |form, name| {
         let team = team::create(form.context(), &form.actor()?, name).await?;
@@ -36,7 +36,7 @@ pub async fn create(form: Submission) -> Response {
 }
 
 /// `POST /teams/{team_id}/name`
-pub async fn rename(form: Submission, team_id: String) -> Response {
+pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
     let name = form.get("name");
     let page = |team_id, form| show::page(team_id, None, form);
     form.run_of(team_id, name, page, async |form, team_id, name| {
@@ -49,7 +49,7 @@ pub async fn rename(form: Submission, team_id: String) -> Response {
 
 /// `POST /teams/{team_id}/invite` and `POST /people/invite`: invites a person. The answer is the only page that shows
 /// the link. A reload makes another link, and the link before it stops working. So no invitation exists twice.
-pub async fn invite(form: Submission, into: Option<String>) -> Response {
+pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
     let mut typed = read!(form.fields => invite::Typed { email, team, role });
     let is_in_team = into.is_some();
     typed.team = into.clone().unwrap_or(typed.team);
@@ -69,14 +69,14 @@ pub async fn invite(form: Submission, into: Option<String>) -> Response {
 }
 
 /// `POST /teams/{team_id}/members/{person_id}`: changes the role.
-pub async fn set_role(form: Submission, team_id: String, person_id: String) -> Response {
+pub(crate) async fn set_role(form: Submission, team_id: String, person_id: String) -> Response {
     let outcome = role_set(&form, &team_id, &person_id).await;
     let (outcome, role) = (outcome.map(|()| Done::TeamRole.at(links::team(&team_id))), form.get("role"));
     form.answer(outcome.map(Answer::Next), Some(role), |form| member::page(team_id, person_id, form)).await
 }
 
 /// `POST /people/{person_id}/teams`: adds a person to a team.
-pub async fn add_to_team(form: Submission, person_id: String) -> Response {
+pub(crate) async fn add_to_team(form: Submission, person_id: String) -> Response {
     let typed = read!(form.fields => people::Typed { team, role });
     let page = |person_id, form| people::one(person_id, None, form);
     form.run_of(person_id, typed, page, async |form, person_id, typed| {

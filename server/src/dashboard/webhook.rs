@@ -7,16 +7,16 @@ use domain::webhook;
 use crate::dashboard::prelude::{Answer, Done, Fields, PageResult, Response, Submission, links, read};
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::webhook::edit::{edit as edit_form, new as new_form, secret as secret_form};
-pub use app::pages::webhook::show::remove_page as remove_form;
+pub(crate) use app::pages::webhook::edit::{edit as edit_form, new as new_form, secret as secret_form};
+pub(crate) use app::pages::webhook::show::remove_page as remove_form;
 
 /// `GET /settings/webhooks`
-pub async fn list(fields: Fields) -> PageResult {
+pub(crate) async fn list(fields: Fields) -> PageResult {
     list::page(fields.find("done")).await
 }
 
 /// `GET /settings/webhooks/{id}`
-pub async fn show(id: String, fields: Fields) -> PageResult {
+pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
     show::page(id, fields.find("done"), &fields.get("delivery")).await
 }
 
@@ -25,7 +25,7 @@ fn typed(form: &Submission) -> edit::Typed {
 }
 
 /// `POST /settings/webhooks/new`: adds a webhook. The answer is the only page that shows the signing secret.
-pub async fn add(form: Submission) -> Response {
+pub(crate) async fn add(form: Submission) -> Response {
     let typed = typed(&form);
     let form = form.once(message::already_signed);
     form.run(typed, edit::new, async |form, typed| {
@@ -38,7 +38,7 @@ pub async fn add(form: Submission) -> Response {
 }
 
 /// `POST /settings/webhooks/{id}/secret`: replaces the signing secret, and shows the new one once.
-pub async fn replace_secret(form: Submission, id: String) -> Response {
+pub(crate) async fn replace_secret(form: Submission, id: String) -> Response {
     let form = form.once(message::already_signed);
     form.run_of(id, (), edit::secret, async |form, id, ()| {
         let webhook = show::read_id(id)?;
@@ -53,7 +53,7 @@ pub async fn replace_secret(form: Submission, id: String) -> Response {
 
 /// `POST /settings/webhooks/{id}/edit`. A new address needs the password when that is due, because events of this
 /// instance would be sent to another receiver.
-pub async fn edit(form: Submission, id: String) -> Response {
+pub(crate) async fn edit(form: Submission, id: String) -> Response {
     let typed = typed(&form);
     form.run_of(id, typed, edit::edit, async |form, id, typed| {
         let webhook = show::read_id(id)?;

@@ -40,7 +40,7 @@ impl Exceptions {
 }
 
 /// Whether `hosts` (`host` or `host:port`) name the host of this address.
-pub fn cover(hosts: &[String], url: &Url) -> bool {
+pub(crate) fn cover(hosts: &[String], url: &Url) -> bool {
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
     let named = [host.to_string(), format!("{host}:{port}")];
     hosts.iter().any(|allowed| named.contains(allowed))

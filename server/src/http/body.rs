@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// Maximum body size of the token endpoint, in bytes.
-pub const TOKEN_LIMIT: usize = 16 * 1024;
+pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
 /// Maximum body size elsewhere, in bytes.
 pub const LIMIT: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ pub struct Remainder {
 }
 
 /// Keeps the part of the body that the handler does not read. [`None`] when the request has no body.
-pub fn with_remainder(request: Request) -> (Request, Option<Remainder>) {
+pub(crate) fn with_remainder(request: Request) -> (Request, Option<Remainder>) {
     if request.body().is_end_stream() {
         return (request, None);
     }

@@ -31,7 +31,7 @@ pub fn retry_after(response: &mut Response, seconds: u64) {
 }
 
 /// Tells the client to come back soon, if the answer is 503.
-pub fn retry_if_unavailable(response: &mut Response) {
+pub(crate) fn retry_if_unavailable(response: &mut Response) {
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         retry_after(response, 1);
     }
@@ -56,7 +56,7 @@ impl From<BodyError> for Response {
 
 /// The status of an OAuth error (RFC 6749 §5.2). `access_denied` has no status there, because an authorization endpoint
 /// answers it with a redirect. Where it is answered directly, no client may do what was asked, so it is 403.
-pub fn status_of(code: OAuthErrorCode) -> StatusCode {
+pub(crate) fn status_of(code: OAuthErrorCode) -> StatusCode {
     match code {
         OAuthErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
         OAuthErrorCode::InsufficientScope | OAuthErrorCode::AccessDenied => StatusCode::FORBIDDEN,
@@ -79,7 +79,7 @@ pub fn oauth(error: &OAuthError, basic: bool) -> Response {
 }
 
 /// The same with another status, for cases without an error code in RFC 6749.
-pub fn oauth_with_status(status: StatusCode, error: &OAuthError, basic: bool) -> Response {
+pub(crate) fn oauth_with_status(status: StatusCode, error: &OAuthError, basic: bool) -> Response {
     let body = json!({ "error": error.code.as_str(), "error_description": error.description });
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();

@@ -28,7 +28,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// The content security policy of a page whose form is answered with a redirect to a client. Browsers apply
 /// `form-action` to every redirect after a form. The client may redirect further, to addresses and schemes that the
 /// server cannot know.
-pub const POLICY_OF_LEADING_ON: HeaderValue = HeaderValue::from_static(
+pub(crate) const POLICY_OF_LEADING_ON: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
@@ -139,7 +139,7 @@ async fn caught(deadline: Duration, work: impl Future<Output = Response>) -> Res
 
 /// Logs the place of a panic as one line. It omits the message, because the message may contain any data of the
 /// request.
-pub fn log_panics() {
+pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "a defect: the work under way was given up");

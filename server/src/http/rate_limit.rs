@@ -23,12 +23,12 @@ pub struct RateLimit {
 
 impl RateLimit {
     /// Allows this number of requests per source and minute.
-    pub fn a_minute(limit: u32) -> Self {
+    pub(crate) fn a_minute(limit: u32) -> Self {
         Self::new(limit, MINUTE)
     }
 
     /// Allows this number of requests per source and day.
-    pub fn a_day(limit: u32) -> Self {
+    pub(crate) fn a_day(limit: u32) -> Self {
         Self::new(limit, Duration::from_secs(24 * 3600))
     }
 

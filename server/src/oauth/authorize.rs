@@ -15,7 +15,7 @@ use crate::dashboard::respond::{self, respond};
 use crate::dashboard::submit::Submission;
 
 /// `GET`: asks the person, or sends them to sign in first.
-pub async fn form(asked: Submission) -> Response {
+pub(crate) async fn form(asked: Submission) -> Response {
     let query = asked.visit.path.split_once('?').map_or_else(String::new, |(_, query)| query.to_owned());
     let (visit, viewer, request) = match checked(asked.visit, &query).await {
         Ok(checked) => checked,
@@ -29,7 +29,7 @@ pub async fn form(asked: Submission) -> Response {
 }
 
 /// `POST`: the person's decision.
-pub async fn decide(form: Submission) -> Response {
+pub(crate) async fn decide(form: Submission) -> Response {
     let query = form.get("request");
     let decision = form.get("decision");
     let (visit, viewer, request) = match checked(form.visit, &query).await {

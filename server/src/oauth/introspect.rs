@@ -15,7 +15,7 @@ use crate::oauth::request::{self, OAuthRequest};
 use crate::state::AppState;
 
 /// The endpoint. The client must authenticate. It learns only about tokens for its own MCP servers.
-pub async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
+pub(crate) async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
     request::serve(&state, address, request, async |OAuthRequest { form, presented, origin }| {
         let token = form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
         let client = authenticate(&state.context, presented, &form, ServedClients::Credentials).await?;

@@ -25,7 +25,7 @@ const JWKS_AGE: &str = "public, max-age=300";
 ///
 /// Real clients require `authorization_endpoint`, `response_types_supported` and PKCE even when they use only client
 /// credentials. Without these members they reject the whole document.
-pub async fn authorization_server(State(state): State<AppState>) -> Response {
+pub(crate) async fn authorization_server(State(state): State<AppState>) -> Response {
     let issuer = &state.context.settings.public_url;
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let algorithms = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str);
@@ -59,7 +59,7 @@ pub async fn authorization_server(State(state): State<AppState>) -> Response {
 }
 
 /// `GET /.well-known/oauth-protected-resource` and `…/mcp` (RFC 9728 §3): the built-in MCP server.
-pub async fn protected_resource(State(state): State<AppState>) -> Response {
+pub(crate) async fn protected_resource(State(state): State<AppState>) -> Response {
     let settings = &state.context.settings;
     let document = json!({
         "resource": settings.built_in_resource(),
@@ -72,12 +72,12 @@ pub async fn protected_resource(State(state): State<AppState>) -> Response {
 }
 
 /// Every other `/.well-known/` path: 404 in JSON. An HTML page here makes client libraries give up.
-pub async fn unknown() -> Response {
+pub(crate) async fn unknown() -> Response {
     error::plain(StatusCode::NOT_FOUND)
 }
 
 /// `GET /mcp/oauth/jwks`: the public signing keys (RFC 7517).
-pub async fn jwks(State(state): State<AppState>) -> Response {
+pub(crate) async fn jwks(State(state): State<AppState>) -> Response {
     let context = &state.context;
     match context.keys.signing.jwks(&context.store, context.now()).await {
         Ok(jwks) => ([(header::CACHE_CONTROL, JWKS_AGE)], Json(jwks)).into_response(),
@@ -87,7 +87,11 @@ pub async fn jwks(State(state): State<AppState>) -> Response {
 
 /// `GET /mcp/oauth/status/{number}`: a token status list, signed (draft-ietf-oauth-status-list §8). The list contains
 /// no names, so it needs no authentication.
-pub async fn status_list(State(state): State<AppState>, Path(number): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn status_list(
+    State(state): State<AppState>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Some(number) = number.parse().ok().filter(|parsed: &i64| parsed.to_string() == number) else {
         return error::plain(StatusCode::NOT_FOUND);
     };

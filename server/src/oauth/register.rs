@@ -16,10 +16,10 @@ use crate::http::{error, text};
 use crate::state::AppState;
 
 /// Path of the endpoint.
-pub const PATH: &str = "/mcp/oauth/register";
+pub(crate) const PATH: &str = "/mcp/oauth/register";
 
 /// The endpoint. It needs no authentication, so the number of registrations per source is limited.
-pub async fn endpoint(
+pub(crate) async fn endpoint(
     State(state): State<AppState>,
     address: ClientAddress,
     request: Request,

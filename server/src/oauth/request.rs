@@ -14,7 +14,7 @@ use crate::http::{error, text};
 use crate::state::AppState;
 
 /// A request that was read.
-pub struct OAuthRequest {
+pub(crate) struct OAuthRequest {
     /// Its parameters.
     pub form: TokenForm,
     /// The client authentication. A request with contradicting mechanisms is malformed and was refused before.
@@ -24,7 +24,7 @@ pub struct OAuthRequest {
 }
 
 /// Why a request is refused.
-pub enum Failure {
+pub(crate) enum Failure {
     /// The method is not POST.
     Method,
     /// The body did not arrive.
@@ -40,7 +40,7 @@ impl From<OAuthError> for Failure {
 }
 
 /// Serves a request of an endpoint: reads it, and answers it with the result of `work` or with its refusal.
-pub async fn serve(
+pub(crate) async fn serve(
     state: &AppState,
     address: ClientAddress,
     request: Request,

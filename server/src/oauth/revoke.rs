@@ -13,7 +13,7 @@ use crate::state::AppState;
 
 /// The endpoint. The answer for an unknown token, or for another client's token, is the same as for a token that was
 /// ended (§2.2). `token_type_hint` is not needed and not read.
-pub async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
+pub(crate) async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
     request::serve(&state, address, request, async |OAuthRequest { form, presented, origin }| {
         let token = form.get("token").ok_or(OAuthError::invalid_request("token is missing."))?;
         let client = authenticate(&state.context, presented, &form, ServedClients::Interactive).await?;

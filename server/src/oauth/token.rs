@@ -28,10 +28,10 @@ struct TokenResponse<'token> {
 }
 
 /// Path of the endpoint.
-pub const PATH: &str = "/mcp/oauth/token";
+pub(crate) const PATH: &str = "/mcp/oauth/token";
 
 /// The endpoint. It accepts every method, so that a wrong method also gets an answer in JSON.
-pub async fn endpoint(state: &AppState, address: ClientAddress, request: Request) -> Response {
+pub(crate) async fn endpoint(state: &AppState, address: ClientAddress, request: Request) -> Response {
     let started = Instant::now();
     let context = &state.context;
     let answer = request::serve(state, address, request, async |OAuthRequest { form, presented, origin }| {

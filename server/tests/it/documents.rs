@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use axum::http::StatusCode;
 use domain::model::person::authority::Role;
 use domain::model::webhook::EventKind;
-use server::dashboard::auth::enter::Permission;
+use server::routes::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
 

@@ -32,7 +32,7 @@ use domain::operations::restore;
 use domain::person::invitation;
 use domain::person::{manage, team};
 use domain::webhook::{self, WebhookDraft};
-use server::dashboard::auth::enter::Permission;
+use server::routes::Permission;
 use server::routes::{Access, table};
 use server::state::AppState;
 

@@ -18,7 +18,7 @@ use crate::http::fields::Fields;
 
 /// When the last proof is too old, asks for a passkey, or for the password. With the password, a person who has a
 /// second factor also types a code.
-pub async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
+pub(crate) async fn confirm_unless_fresh(visit: &Visit, session: &Session, fields: &Fields) -> Result<(), Refused> {
     if !visit.must_confirm() {
         return Ok(());
     }
@@ -51,14 +51,14 @@ fn typed(person: &Person, fields: &Fields) -> Result<ConfirmationProof, Vec<Fiel
 }
 
 /// The signed-in person, as stored in the database.
-pub async fn viewer(visit: &Visit) -> Result<(Person, Actor), ActionError> {
+pub(crate) async fn viewer(visit: &Visit) -> Result<(Person, Actor), ActionError> {
     let actor = visit.actor()?;
     let found = person::find(&visit.context, &visit.viewer()?.id).await?;
     Ok((found.ok_or(ActionError::SignedOut)?, actor))
 }
 
 /// The passkey's answer that the browser sent, if any.
-pub fn passkey_answer(fields: &Fields) -> Option<PasskeyAnswer> {
+pub(crate) fn passkey_answer(fields: &Fields) -> Option<PasskeyAnswer> {
     let credential = fields.get("passkey_answer");
     (!credential.is_empty()).then(|| PasskeyAnswer { state: fields.get("passkey_state"), credential })
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 
 /// A cookie, by its purpose. All of them are for this host and every path, and scripts cannot read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cookie {
+pub(crate) enum Cookie {
     /// Binds forms before the person is signed in.
     Form,
     /// Identifies a browser in which a person signed in before.
@@ -18,7 +18,7 @@ pub enum Cookie {
 
 impl Cookie {
     /// Its value in a request.
-    pub fn read(self, headers: &HeaderMap, https: bool) -> Option<String> {
+    pub(crate) fn read(self, headers: &HeaderMap, https: bool) -> Option<String> {
         let name = self.name(https);
         headers
             .get_all(header::COOKIE)
@@ -31,7 +31,7 @@ impl Cookie {
     }
 
     /// Stores `value` in the browser for `seconds`, or until the browser is closed.
-    pub fn put(self, response: &mut Response, value: &str, seconds: Option<u64>, https: bool) {
+    pub(crate) fn put(self, response: &mut Response, value: &str, seconds: Option<u64>, https: bool) {
         let same_site = match self {
             // The provider sends the browser here from another site.
             Self::OpenId => "Lax",
@@ -48,7 +48,7 @@ impl Cookie {
     }
 
     /// Removes the cookie from the browser.
-    pub fn take(self, response: &mut Response, https: bool) {
+    pub(crate) fn take(self, response: &mut Response, https: bool) {
         self.put(response, "", Some(0), https);
     }
 

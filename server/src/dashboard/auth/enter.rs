@@ -43,7 +43,7 @@ pub enum Permission {
 }
 
 /// The middleware of one route of the dashboard. The route table names the permission.
-pub async fn enter(
+pub(crate) async fn enter(
     State((state, permission)): State<(AppState, Permission)>,
     session: Session,
     request: Request,

@@ -12,7 +12,7 @@ use domain::context::Context;
 use crate::dashboard::auth::cookies::Cookie;
 
 /// What a form is bound to: the session of a signed-in person, or a cookie of its own before the sign-in.
-pub enum Binding {
+pub(crate) enum Binding {
     /// The session.
     Session(SessionId),
     /// The value of the cookie.
@@ -21,7 +21,7 @@ pub enum Binding {
 
 impl Binding {
     /// The binding of a request. A browser without a cookie gets a new cookie; the flag says so.
-    pub fn of(context: &Context, viewer: Option<&Viewer>, headers: &HeaderMap, https: bool) -> (Self, bool) {
+    pub(crate) fn of(context: &Context, viewer: Option<&Viewer>, headers: &HeaderMap, https: bool) -> (Self, bool) {
         match (viewer, Cookie::Form.read(headers, https)) {
             (Some(viewer), _) => (Self::Session(viewer.session.clone()), false),
             (None, Some(value)) => (Self::Browser(value), false),
@@ -37,21 +37,21 @@ impl Binding {
     }
 
     /// Stores a browser's binding in its cookie. A session has its own cookie.
-    pub fn remember(&self, response: &mut Response, https: bool) {
+    pub(crate) fn remember(&self, response: &mut Response, https: bool) {
         if let Self::Browser(value) = self {
             Cookie::Form.put(response, value, None, https);
         }
     }
 
     /// A new token for a form of this browser.
-    pub fn token(&self, context: &Context) -> String {
+    pub(crate) fn token(&self, context: &Context) -> String {
         let nonce = random(context);
         let mac = context.keys.forms.mac_parts(&["form", self.as_str(), &nonce]);
         format!("{nonce}.{mac}")
     }
 
     /// Whether `token` was made for this browser.
-    pub fn accepts(&self, context: &Context, token: &str) -> bool {
+    pub(crate) fn accepts(&self, context: &Context, token: &str) -> bool {
         token
             .split_once('.')
             .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&["form", self.as_str(), nonce], mac))
@@ -71,7 +71,7 @@ fn random(context: &Context) -> String {
 /// is absent. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin`
 /// alone would refuse these forms. A request with neither header comes from no browser of this decade, and cannot carry
 /// a victim's cookie.
-pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
         Some(site) => site == b"same-origin" || site == b"none",
         None => headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == public_url.as_bytes()),

@@ -21,7 +21,7 @@ const PAGES: [&str; 9] = [
 ];
 
 /// The address after a sign-in: a page of ours, or the overview. A link from outside can never choose another address.
-pub fn safe_return(next: &str) -> String {
+pub(crate) fn safe_return(next: &str) -> String {
     let (path, query) = next.split_once('?').unwrap_or((next, ""));
     // The client wrote this query, so it may contain characters that our own addresses do not. Behind a path of ours it
     // cannot lead to another site.
@@ -37,18 +37,18 @@ pub fn safe_return(next: &str) -> String {
 }
 
 /// Sends the person to the sign-in, which leads back to the request.
-pub fn sign_in_for_request(query: &str) -> Response {
+pub(crate) fn sign_in_for_request(query: &str) -> Response {
     Redirect::to(&links::sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()
 }
 
 /// Allows the page's form to be answered with a redirect to the client.
-pub fn let_form_lead_on(response: &mut Response) {
+pub(crate) fn let_form_lead_on(response: &mut Response) {
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY_OF_LEADING_ON);
 }
 
 /// The same for the sign-in page that leads to `next`. A person whose consent is already stored is redirected to the
 /// client at once.
-pub fn let_sign_in_lead_to(next: &str, response: &mut Response) {
+pub(crate) fn let_sign_in_lead_to(next: &str, response: &mut Response) {
     if next.strip_prefix(AUTHORIZE_PATH).is_some_and(|rest| rest.starts_with('?')) {
         let_form_lead_on(response);
     }

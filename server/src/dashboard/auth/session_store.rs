@@ -23,13 +23,13 @@ const TRIES: usize = 3;
 
 /// The store.
 #[derive(Clone)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     context: Context,
 }
 
 impl Sessions {
     /// The sessions in this database.
-    pub fn new(context: Context) -> Self {
+    pub(crate) fn new(context: Context) -> Self {
         Self { context }
     }
 }

@@ -21,7 +21,7 @@ const KEY: &str = "signed_in";
 
 /// The only value in a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SignedIn {
+pub(crate) struct SignedIn {
     session: String,
     person: String,
     started_at: i64,
@@ -33,7 +33,7 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// A person who just proved who they are.
-    pub fn new(visit: &Visit, person: &Person) -> Self {
+    pub(crate) fn new(visit: &Visit, person: &Person) -> Self {
         let now = visit.now().millis();
         Self {
             session: SessionId::generate(visit.context.random.as_ref()).to_string(),
@@ -47,7 +47,7 @@ impl SignedIn {
     }
 
     /// A person whom an OpenID provider identified. The first sensitive action asks for their password.
-    pub fn without_password(visit: &Visit, person: &Person) -> Self {
+    pub(crate) fn without_password(visit: &Visit, person: &Person) -> Self {
         Self { proved_at: 0, ..Self::new(visit, person) }
     }
 
@@ -73,7 +73,7 @@ impl SignedIn {
 
     /// Stores this in the browser's session under a new cookie. So a cookie that an attacker planted before stays
     /// worthless, and the cookie of an earlier session of this browser does too.
-    pub async fn store(&self, context: &Context, session: &tower_sessions::Session) -> Result<(), Error> {
+    pub(crate) async fn store(&self, context: &Context, session: &tower_sessions::Session) -> Result<(), Error> {
         if let Some(id) = session.id() {
             session::detach(context, &cookie_hash(&id)).await.map_err(backend)?;
         }
@@ -84,7 +84,7 @@ impl SignedIn {
     /// Records that the person proved again who they are, under a new cookie. The old cookie stays valid until an
     /// answer brings the new one; an answer with an internal error does not bring it. A failure here is only logged:
     /// the action is done, and the next sensitive action asks again.
-    pub async fn renew(session: &tower_sessions::Session, now: Timestamp) {
+    pub(crate) async fn renew(session: &tower_sessions::Session, now: Timestamp) {
         let renewed = async {
             if let Some(mut signed_in) = session.get::<Self>(KEY).await? {
                 signed_in.proved_at = now.millis();
@@ -99,7 +99,7 @@ impl SignedIn {
     }
 
     /// The signed-in person of this session. An error must never be treated as "not signed in".
-    pub async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, Error> {
+    pub(crate) async fn viewer(context: &Context, session: &tower_sessions::Session) -> Result<Option<Viewer>, Error> {
         let Some(signed_in) = session.get::<Self>(KEY).await? else {
             return Ok(None);
         };

@@ -12,13 +12,18 @@ use crate::http::error::unavailable;
 
 /// Signs the person in under a new cookie, remembers the browser with the factor that they have just shown, and
 /// redirects to `next`.
-pub async fn enter_as(form: &Submission, person: &Person, shown: ShownFactor, next: &str) -> Response {
+pub(crate) async fn enter_as(form: &Submission, person: &Person, shown: ShownFactor, next: &str) -> Response {
     let device = Device::new(form, &person.id, shown);
     enter_with(form, &SignedIn::new(&form.visit, person), Some(device), next).await
 }
 
 /// The same for a session that already says how the person proved who they are.
-pub async fn enter_with(form: &Submission, signed_in: &SignedIn, device: Option<Device>, next: &str) -> Response {
+pub(crate) async fn enter_with(
+    form: &Submission,
+    signed_in: &SignedIn,
+    device: Option<Device>,
+    next: &str,
+) -> Response {
     if let Err(error) = signed_in.store(form.context(), &form.session).await {
         return unavailable!(%error, "a session could not be stored");
     }
@@ -33,26 +38,26 @@ pub async fn enter_with(form: &Submission, signed_in: &SignedIn, device: Option<
 const REMEMBERED: u64 = 365 * 24 * 3600;
 
 /// The token that identifies a browser later.
-pub struct Device {
+pub(crate) struct Device {
     token: String,
     https: bool,
 }
 
 impl Device {
     /// The token for this browser. It records the factor that the person has just shown.
-    pub fn new(form: &Submission, person: &PersonId, shown: ShownFactor) -> Self {
+    pub(crate) fn new(form: &Submission, person: &PersonId, shown: ShownFactor) -> Self {
         let earlier = Self::known(form);
         let token = sign_in::device_token(form.context(), person, shown, earlier.as_deref());
         Self { token, https: form.state.is_https() }
     }
 
     /// The token of an earlier sign-in that the browser sends.
-    pub fn known(form: &Submission) -> Option<String> {
+    pub(crate) fn known(form: &Submission) -> Option<String> {
         Cookie::Device.read(&form.headers, form.state.is_https())
     }
 
     /// Stores the token in the browser.
-    pub fn remember(&self, response: &mut Response) {
+    pub(crate) fn remember(&self, response: &mut Response) {
         Cookie::Device.put(response, &self.token, Some(REMEMBERED), self.https);
     }
 }

@@ -10,7 +10,7 @@ use crate::dashboard::person::openid::let_forms_lead_there;
 use crate::dashboard::prelude::{Answer, Done, Form, Refused, Response, Submission, links, respond};
 
 /// `GET /account`
-pub async fn page(asked: Submission) -> Response {
+pub(crate) async fn page(asked: Submission) -> Response {
     let context = asked.context().clone();
     let page = async { page::page(asked.fields.find("done"), Form::default()).await };
     let mut response = respond(asked.visit.clone(), page).await;
@@ -19,7 +19,7 @@ pub async fn page(asked: Submission) -> Response {
 }
 
 /// `POST /account/name`
-pub async fn rename(form: Submission) -> Response {
+pub(crate) async fn rename(form: Submission) -> Response {
     let name = form.get("name");
     let renamed = async {
         let (person, actor) = viewer(&form.visit).await?;
@@ -31,7 +31,7 @@ pub async fn rename(form: Submission) -> Response {
 }
 
 /// `POST /account/password`
-pub async fn change_password(form: Submission) -> Response {
+pub(crate) async fn change_password(form: Submission) -> Response {
     let changed = async {
         let typed = || ConfirmationProof::Password {
             password: Password::new(form.get("current_password")),

@@ -13,7 +13,7 @@ use crate::dashboard::auth::enter_as;
 use crate::dashboard::prelude::{ActionError, Done, Form, Response, Submission, links, respond};
 
 /// `GET /invitation?token=…`
-pub async fn form(asked: Submission) -> Response {
+pub(crate) async fn form(asked: Submission) -> Response {
     let token = asked.get("token");
     let viewer = asked.visit.viewer.as_ref().map(|viewer| viewer.email.clone());
     let context = asked.context().clone();
@@ -35,7 +35,7 @@ pub async fn form(asked: Submission) -> Response {
 }
 
 /// `POST /invitation`: makes the account and signs the person in, or gives the role to the signed-in person.
-pub async fn accept(form: Submission) -> Response {
+pub(crate) async fn accept(form: Submission) -> Response {
     let (token, name) = (form.get("token"), form.get("name"));
     let error = if form.visit.viewer.is_some() {
         match join(&form, &token).await {

@@ -1,11 +1,11 @@
 //! People: their accounts, and how they sign in.
 
-pub mod account;
-pub mod invitation;
-pub mod openid;
-pub mod passkeys;
-pub mod people;
-pub mod second_factor;
-pub mod second_step;
-pub mod setup;
-pub mod sign_in;
+pub(crate) mod account;
+pub(crate) mod invitation;
+pub(crate) mod openid;
+pub(crate) mod passkeys;
+pub(crate) mod people;
+pub(crate) mod second_factor;
+pub(crate) mod second_step;
+pub(crate) mod setup;
+pub(crate) mod sign_in;

@@ -16,7 +16,7 @@ use crate::dashboard::respond;
 use crate::http::error;
 
 /// `POST /login/openid`: sends the browser to the provider.
-pub async fn sign_in(form: Submission) -> Response {
+pub(crate) async fn sign_in(form: Submission) -> Response {
     let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
     let return_to = safe_return(&form.get("next"));
     let back = sign_in_again(&return_to);
@@ -24,7 +24,7 @@ pub async fn sign_in(form: Submission) -> Response {
 }
 
 /// `POST /account/openid`: sends the browser to the provider to connect an account.
-pub async fn connect(form: Submission) -> Response {
+pub(crate) async fn connect(form: Submission) -> Response {
     let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
     if let Err(refused) = form.confirm().await {
         return account::answer(form, Err(refused), None).await;
@@ -37,7 +37,7 @@ pub async fn connect(form: Submission) -> Response {
 }
 
 /// `POST /account/openid/disconnect`
-pub async fn disconnect(form: Submission) -> Response {
+pub(crate) async fn disconnect(form: Submission) -> Response {
     let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
     let disconnected = async {
         form.confirm().await?;
@@ -51,7 +51,7 @@ pub async fn disconnect(form: Submission) -> Response {
 }
 
 /// `GET /login/openid/return`: the provider sends the browser back.
-pub async fn finish(asked: Submission) -> Response {
+pub(crate) async fn finish(asked: Submission) -> Response {
     let Some(relying_party) = asked.context().openid.clone() else { return no_provider(asked.visit).await };
     let returned = read!(asked.fields => Returned { state, code, error, issuer: "iss" });
     let https = asked.state.is_https();
@@ -108,7 +108,7 @@ async fn enter(
 
 /// Allows the forms of a page to redirect to the provider and further. Browsers apply `form-action` to every redirect
 /// after a form.
-pub fn let_forms_lead_there(context: &Context, response: &mut Response) {
+pub(crate) fn let_forms_lead_there(context: &Context, response: &mut Response) {
     if context.openid.is_some() {
         let_form_lead_on(response);
     }

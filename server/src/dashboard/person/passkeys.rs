@@ -22,11 +22,11 @@ use crate::dashboard::prelude::{
 use crate::http::error::{self, unavailable};
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::person::passkeys::remove as remove_form;
+pub(crate) use app::pages::person::passkeys::remove as remove_form;
 
 /// `GET /login/passkey`: the challenge for a passkey. It is for any person, or for the person at the second step. It
 /// writes nothing.
-pub async fn sign_in_challenge(asked: Submission) -> Response {
+pub(crate) async fn sign_in_challenge(asked: Submission) -> Response {
     let context = asked.context();
     if asked.get("for") != "second-step" {
         return hand_out(passkey::begin_proof(context, ChallengePurpose::SignIn, None).await);
@@ -41,7 +41,7 @@ pub async fn sign_in_challenge(asked: Submission) -> Response {
 }
 
 /// `GET /account/passkeys/challenge`: the challenge for a passkey of the signed-in person, or for a new passkey.
-pub async fn challenge(asked: Submission) -> Response {
+pub(crate) async fn challenge(asked: Submission) -> Response {
     let Ok((person, _)) = viewer(&asked.visit).await else { return error::plain(StatusCode::SERVICE_UNAVAILABLE) };
     hand_out(match asked.get("for").as_str() {
         "add" => passkey::begin_adding(asked.context(), &person).await,
@@ -58,7 +58,7 @@ fn hand_out(challenge: Result<Option<Challenge>, Fault>) -> Response {
 }
 
 /// `POST /login/passkey`
-pub async fn sign_in(form: Submission) -> Response {
+pub(crate) async fn sign_in(form: Submission) -> Response {
     let next = safe_return(&form.get("next"));
     let (answer, known) = (passkey_answer(&form.fields).unwrap_or_default(), Device::known(&form));
     let (address, agent) = (form.visit.address, form.visit.agent.as_deref());
@@ -70,13 +70,13 @@ pub async fn sign_in(form: Submission) -> Response {
 }
 
 /// `GET /account/passkeys/new`
-pub async fn new(fields: Fields) -> PageResult {
+pub(crate) async fn new(fields: Fields) -> PageResult {
     page::new(Form::new(fields.get("name"))).await
 }
 
 /// `POST /account/passkeys/new`: when a proof of the person is due, asks for it first and leads back to the form. Then
 /// adds.
-pub async fn add(form: Submission) -> Response {
+pub(crate) async fn add(form: Submission) -> Response {
     let form = form.once(page::already_added);
     let name = form.fields.find("name").or(form.fields.find(page::KEPT_NAME)).unwrap_or_default().to_owned();
     let added = added(&form, &name).await;
@@ -106,7 +106,7 @@ async fn added(form: &Submission, name: &str) -> Result<(Answer, Option<PersonId
 }
 
 /// `POST /account/passkeys/{id}/remove`
-pub async fn remove(form: Submission, id: String) -> Response {
+pub(crate) async fn remove(form: Submission, id: String) -> Response {
     let form = form.once(page::already_added);
     form.run_of(id, (), page::remove, async |form, id, ()| {
         let passkey = PasskeyId::parse(id).ok_or(ActionError::NotFound)?;

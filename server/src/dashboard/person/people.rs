@@ -7,23 +7,23 @@ use domain::person::manage;
 use crate::dashboard::prelude::{ActionError, Answer, Fields, Form, PageResult, Response, Submission, links};
 
 /// `GET /people`
-pub async fn list(fields: Fields) -> PageResult {
+pub(crate) async fn list(fields: Fields) -> PageResult {
     page::page(fields.find("done")).await
 }
 
 /// `GET /people/{person_id}`
-pub async fn one(person_id: String, fields: Fields) -> PageResult {
+pub(crate) async fn one(person_id: String, fields: Fields) -> PageResult {
     page::one(person_id, fields.find("done"), Form::default()).await
 }
 
 /// `GET /people/{person_id}/change`
-pub async fn change_form(person_id: String, fields: Fields) -> PageResult {
+pub(crate) async fn change_form(person_id: String, fields: Fields) -> PageResult {
     let typed = TypedChange { to: Change::parse(&fields.get("to")), reason: String::new() };
     page::change_page(person_id, Form::new(typed)).await
 }
 
 /// `POST /people/{person_id}/change`
-pub async fn change(form: Submission, person_id: String) -> Response {
+pub(crate) async fn change(form: Submission, person_id: String) -> Response {
     let typed = TypedChange { to: Change::parse(&form.get("to")), reason: form.get("reason") };
     form.run_of(person_id, typed, page::change_page, async |form, person_id, typed| {
         let (Some(id), Some(to)) = (PersonId::parse(person_id), typed.to) else {

@@ -10,10 +10,10 @@ use crate::dashboard::auth::{Device, viewer};
 use crate::dashboard::prelude::{ActionError, Answer, Done, Form, PageResult, Refused, Response, Submission, links};
 
 /// Pages that need no more than the parameters of their path.
-pub use app::pages::person::second_factor::{begin, new_codes as codes_form, remove_app as remove_form};
+pub(crate) use app::pages::person::second_factor::{begin, new_codes as codes_form, remove_app as remove_form};
 
 /// `POST /account/authenticator`: the answer is the only page that shows the secret.
-pub async fn begin_app(form: Submission) -> Response {
+pub(crate) async fn begin_app(form: Submission) -> Response {
     form.run((), page::begin, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
         let visit = form.visit.clone();
@@ -25,7 +25,7 @@ pub async fn begin_app(form: Submission) -> Response {
 
 /// `POST /account/authenticator/confirm`: turns the app on, and shows the first recovery codes. It asks for no
 /// password, because the setup asked for it at most a quarter of an hour before.
-pub async fn confirm_app(form: Submission) -> Response {
+pub(crate) async fn confirm_app(form: Submission) -> Response {
     let confirmed = confirmed(&form).await;
     answer(form, confirmed, (), page::begin).await
 }
@@ -71,7 +71,7 @@ async fn confirmed(form: &Submission) -> Result<(Answer, Option<PersonId>), Refu
 }
 
 /// `POST /account/authenticator/remove`
-pub async fn remove_app(form: Submission) -> Response {
+pub(crate) async fn remove_app(form: Submission) -> Response {
     form.run((), page::remove_app, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
         match second_factor::remove_app(form.context(), &actor, &person).await {
@@ -84,7 +84,7 @@ pub async fn remove_app(form: Submission) -> Response {
 }
 
 /// `POST /account/recovery-codes`: makes new codes. The answer is the only page that shows them.
-pub async fn new_codes(form: Submission) -> Response {
+pub(crate) async fn new_codes(form: Submission) -> Response {
     form.run((), page::new_codes, async |form, ()| {
         let (person, actor) = form.confirmed().await?;
         match second_factor::replace_recovery_codes(form.context(), &actor, &person, &form.token()).await {

@@ -17,7 +17,7 @@ use crate::http::error;
 const RECOVERY: &str = "recovery-code";
 
 /// `GET /login/second-factor`
-pub async fn form(asked: Submission) -> Response {
+pub(crate) async fn form(asked: Submission) -> Response {
     let recovery = asked.get("with") == RECOVERY;
     match second_step::find(asked.context(), &token(&asked)).await {
         Ok(Some(waiting)) => show(asked.visit, recovery, None, &waiting).await,
@@ -40,7 +40,7 @@ async fn too_late(visit: Visit, next: &str) -> Response {
 }
 
 /// `POST /login/second-factor`
-pub async fn finish(form: Submission) -> Response {
+pub(crate) async fn finish(form: Submission) -> Response {
     let token = token(&form);
     let waiting = match second_step::find(form.context(), &token).await {
         Ok(Some(waiting)) => waiting,
@@ -86,6 +86,6 @@ async fn show(visit: Visit, recovery: bool, problem: Option<Problem>, waiting: &
 }
 
 /// The browser's token of the sign-in in progress, if it has one.
-pub fn token(form: &Submission) -> String {
+pub(crate) fn token(form: &Submission) -> String {
     Cookie::SecondStep.read(&form.headers, form.state.is_https()).unwrap_or_default()
 }

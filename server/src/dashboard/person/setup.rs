@@ -14,7 +14,7 @@ use crate::dashboard::prelude::{Form, Response, Submission, links, read, respond
 use crate::dashboard::respond::refuse;
 
 /// `GET /setup?token=…`
-pub async fn form(asked: Submission) -> Response {
+pub(crate) async fn form(asked: Submission) -> Response {
     let (token, context) = (asked.get("token"), asked.context().clone());
     let mut response = respond(asked.visit, async {
         let is_usable = setup::link_is_usable(&context, &token).await?;
@@ -27,7 +27,7 @@ pub async fn form(asked: Submission) -> Response {
 }
 
 /// `POST /setup`
-pub async fn setup(form: Submission) -> Response {
+pub(crate) async fn setup(form: Submission) -> Response {
     let token = form.get("token");
     let typed = read!(form.fields => Typed { name, email });
     let password = Password::new(form.get("password"));

@@ -14,7 +14,7 @@ use crate::dashboard::prelude::{Response, Submission, links, refuse, respond};
 use crate::http::error::{self, unavailable};
 
 /// `GET /login`
-pub async fn form(asked: Submission) -> Response {
+pub(crate) async fn form(asked: Submission) -> Response {
     let next = safe_return(&asked.get("next"));
     if asked.visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
@@ -23,7 +23,7 @@ pub async fn form(asked: Submission) -> Response {
 }
 
 /// `POST /login`
-pub async fn sign_in(form: Submission) -> Response {
+pub(crate) async fn sign_in(form: Submission) -> Response {
     let (next, email) = (safe_return(&form.get("next")), form.get("email"));
     let attempt = Attempt {
         email: email.clone(),
@@ -47,7 +47,7 @@ pub async fn sign_in(form: Submission) -> Response {
 }
 
 /// The problem that the page shows: `refused` for everything that is wrong with the proof.
-pub fn problem_of(error: SignInError, refused: Problem) -> Problem {
+pub(crate) fn problem_of(error: SignInError, refused: Problem) -> Problem {
     match error {
         SignInError::Throttled { retry_after } | SignInError::TooManyCodes { retry_after } => {
             Problem::Throttled { retry_after }
@@ -61,7 +61,7 @@ pub fn problem_of(error: SignInError, refused: Problem) -> Problem {
 }
 
 /// The form, again with its problem.
-pub async fn show(visit: Visit, next: String, email: String, problem: Option<Problem>) -> Response {
+pub(crate) async fn show(visit: Visit, next: String, email: String, problem: Option<Problem>) -> Response {
     let (target, context) = (next.clone(), visit.context.clone());
     let wait = match &problem {
         Some(Problem::Throttled { retry_after }) => Some(retry_after.as_secs()),
@@ -78,7 +78,7 @@ pub async fn show(visit: Visit, next: String, email: String, problem: Option<Pro
 }
 
 /// `POST /logout`
-pub async fn sign_out(form: Submission) -> Response {
+pub(crate) async fn sign_out(form: Submission) -> Response {
     if let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor())
         && let Err(fault) = session::end(form.context(), &actor, &viewer.id, &viewer.session).await
     {
