@@ -271,7 +271,7 @@ fn tools() -> Vec<Tool> {
         .with_annotations(read_only()),
         tool(
             "revoke_credential",
-            "Revokes a credential that the caller may revoke, for ever: its secret stops working and its live tokens are refused.",
+            "Revokes a credential that the caller may revoke. This is final: its secret stops working and its live tokens are refused.",
             json!({
                 "client_id": text("The credential to revoke."),
                 "reason": text("Why; kept in the audit log."),

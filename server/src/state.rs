@@ -46,7 +46,7 @@ pub struct Shared {
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// Number of credentials that an emergency stop ends at a time.
-    pub stop_bite: usize,
+    pub stop_batch_size: usize,
     draining: Arc<AtomicBool>,
     /// A random number of this start of the server.
     start: u32,
@@ -68,7 +68,7 @@ impl AppState {
             registrations_by_source: Arc::new(RateLimit::a_minute(30)),
             registrations_of_a_day: Arc::new(RateLimit::a_day(1000)),
             leak_reports: Arc::default(),
-            stop_bite: emergency_stop::BATCH_SIZE,
+            stop_batch_size: emergency_stop::BATCH_SIZE,
             draining: Arc::new(AtomicBool::new(false)),
             start: u32::from_be_bytes(start),
             requests: Arc::new(AtomicU64::new(1)),
@@ -82,8 +82,8 @@ impl AppState {
     }
 
     /// The same state with a smaller batch size for an emergency stop.
-    pub fn with_stop_bite(mut self, bite: usize) -> Self {
-        Arc::make_mut(&mut self.0).stop_bite = bite;
+    pub fn with_stop_batch_size(mut self, entries: usize) -> Self {
+        Arc::make_mut(&mut self.0).stop_batch_size = entries;
         self
     }
 }

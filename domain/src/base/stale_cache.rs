@@ -51,7 +51,7 @@ impl<V: Clone + Send + 'static> StaleCache<V> {
                 match count.await {
                     Ok(value) => recent.keep(&key, now, value),
                     Err(error) => {
-                        tracing::warn!(%error, "figures could not be counted anew");
+                        tracing::warn!(%error, "figures could not be counted again");
                         recent.entries().remove(&key);
                     }
                 }

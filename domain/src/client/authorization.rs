@@ -205,7 +205,7 @@ pub async fn allow(
         server_id: server.id.clone(),
         scopes: scopes.clone(),
         expires_at: change.now().plus(CODE_LIFETIME),
-        grant: None,
+        consent: None,
     };
     store::client::consent::insert_code(&mut change, &code.hash(&context.keys.pepper), &stored).await?;
     change.commit(actor, &decided(Action::GrantAllowed, request)).await?;

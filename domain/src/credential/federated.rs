@@ -47,7 +47,7 @@ pub async fn add(
     }
     let identity = checked.into_identity(client_id, context.now(), context.random.as_ref());
     check_owner(&mut change, actor, &credential.team, &identity).await?;
-    // If an identity were registered twice, it would go on working after one of the two was removed.
+    // If an identity were registered twice, it would still work after one of the two was removed.
     if live.iter().any(|other| other.accepts_the_same_as(&identity)) {
         return Err(FieldError::new("subject", "This identity is there already.").into());
     }

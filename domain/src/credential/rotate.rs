@@ -20,7 +20,7 @@ use crate::store::credential::authenticators;
 /// The longest overlap.
 pub(crate) const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How long the old secret or key goes on working beside the new one. The expiry of the old one may come first.
+/// How long the old secret or key still works beside the new one. The expiry of the old one may come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
     /// No overlap: the old one ends with the change, and so do the tokens that it made.
@@ -101,7 +101,7 @@ async fn retire_at(change: &mut Change<'_>, one: &Live, deadline: Timestamp) -> 
     Ok(retires_at)
 }
 
-/// Generates a second secret. The present one goes on working for `overlap`; at most two work at a time. Without an
+/// Generates a second secret. The present one still works for `overlap`; at most two work at a time. Without an
 /// `expiry`, the new secret gets a life of the same length as the present one.
 ///
 /// `form_token` is as for [`generate::generate`].
@@ -142,7 +142,7 @@ fn like(secret: &ClientSecret) -> Expiry {
     }
 }
 
-/// Adds keys that replace the working ones. The old keys go on working for `overlap`.
+/// Adds keys that replace the working ones. The old keys still work for `overlap`.
 pub async fn key(
     context: &Context,
     actor: &Actor,

@@ -52,7 +52,7 @@ pub async fn rotate(
     context: &Context,
     actor: &Actor,
     algorithm: TokenAlgorithm,
-    haste: RotationMode,
+    mode: RotationMode,
 ) -> Result<Timestamp, RotationError> {
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, RotationError::NoSuchKey).await?;
@@ -62,23 +62,23 @@ pub async fn rotate(
     if present.is_empty() {
         return Err(RotationError::NoSuchKey);
     }
-    if haste == RotationMode::Ordered && present.iter().any(|key| key.active_from > now) {
+    if mode == RotationMode::Ordered && present.iter().any(|key| key.active_from > now) {
         return Err(RotationError::UnderWay);
     }
-    let (active_from, leave) = match haste {
+    let (active_from, others_leave) = match mode {
         RotationMode::Ordered => {
             let active_from = now.plus(PUBLISHED_AHEAD);
             (active_from, active_from.plus(LONGEST_TOKEN_LIFETIME).plus(KEPT_AFTER))
         }
         RotationMode::Emergency => (now, now),
     };
-    store::operations::keys::retire_signing_keys(&mut change, algorithm.as_str(), leave).await?;
+    store::operations::keys::retire_signing_keys(&mut change, algorithm.as_str(), others_leave).await?;
     let random = context.random.as_ref();
     let kid = context.keys.signing.add(&mut change, algorithm, active_from, now, random).await?;
     let event = Event::new(Action::SigningKeyRotated, Target::SigningKey, &kid, algorithm.as_str()).with(json!({
-        "emergency": haste == RotationMode::Emergency,
+        "emergency": mode == RotationMode::Emergency,
         "signs_from": active_from.rfc3339(),
-        "others_leave": leave.rfc3339(),
+        "others_leave": others_leave.rfc3339(),
     }));
     change.commit(actor, &event).await?;
     // This program uses the new key at once; others see it within seconds.

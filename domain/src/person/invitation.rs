@@ -61,8 +61,8 @@ impl From<PersonError> for InvitationError {
     }
 }
 
-fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
-    match grant {
+fn permit(authority: &Authority, role: &InvitedRole) -> Result<(), Denied> {
+    match role {
         InvitedRole::Administrator => authority.require_administrator(),
         InvitedRole::Team(team, _) => authority.require(team, Role::Manager),
     }
@@ -71,16 +71,16 @@ fn permit(authority: &Authority, grant: &InvitedRole) -> Result<(), Denied> {
 /// Invites a person. Managers invite into their own teams, administrators into every team and to the administration.
 /// Returns the token of the link, which is stored only as a hash. An earlier link for the same address and the same
 /// team, or for the administration, stops working.
-pub async fn invite(context: &Context, actor: &Actor, email: &str, grant: InvitedRole) -> Result<(Invitation, String)> {
+pub async fn invite(context: &Context, actor: &Actor, email: &str, role: InvitedRole) -> Result<(Invitation, String)> {
     let email = check_email(email)?;
     let token = base62::random(context.random.as_ref(), 43);
     let mut change = context.begin_change().await?;
-    permit(&change.authority(actor).await?, &grant)?;
+    permit(&change.authority(actor).await?, &role)?;
     let now = change.now();
     let invitation = Invitation {
         id: InvitationId::generate(context.random.as_ref()),
         email,
-        grant,
+        role,
         invited_by: actor.name().to_owned(),
         created_at: now,
         expires_at: now.plus(LINK_LIFETIME),
@@ -90,7 +90,7 @@ pub async fn invite(context: &Context, actor: &Actor, email: &str, grant: Invite
         let message = "This person is disabled. An administrator has to enable them first.";
         return Err(FieldError::new("email", message).into());
     }
-    let (team, replaced) = match &invitation.grant {
+    let (team, replaced) = match &invitation.role {
         InvitedRole::Administrator => (None, Withdrawn::Administration),
         InvitedRole::Team(team, _) => (Some(team), Withdrawn::Team(team)),
     };
@@ -112,7 +112,7 @@ async fn event(
     invitation: &Invitation,
     replaced: Option<u64>,
 ) -> Result<Event> {
-    let (event, role) = match &invitation.grant {
+    let (event, role) = match &invitation.role {
         InvitedRole::Administrator => (Event::of_instance(action), "administrator"),
         InvitedRole::Team(id, role) => {
             let team = store::person::team::find(&mut *change, id).await?.ok_or(InvitationError::NotFound)?;
@@ -137,7 +137,7 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Re
     let now = change.now();
     let found = store::person::invitation::find_in(&mut change, id, now).await?;
     let invitation = found.ok_or(InvitationError::NotFound)?;
-    permit(&change.authority(actor).await?, &invitation.grant)?;
+    permit(&change.authority(actor).await?, &invitation.role)?;
     store::person::invitation::withdraw(&mut change, id, now).await?;
     let event = event(&mut change, Action::InvitationWithdrawn, &invitation, None).await?;
     change.commit(actor, &event).await?;
@@ -213,7 +213,7 @@ pub async fn accept(context: &Context, actor: &Actor, person: &PersonId, token: 
 async fn give(change: &mut Change<'_>, invitation: &Invitation, person: &Person) -> Result<Vec<Event>> {
     let now = change.now();
     let mut events = vec![event(change, Action::InvitationAccepted, invitation, None).await?];
-    match &invitation.grant {
+    match &invitation.role {
         InvitedRole::Administrator if person.administrator_since.is_none() => {
             store::person::set_administrator(change, &person.id, Some(now)).await?;
             events.push(person::manage::administrator_event(person, true));

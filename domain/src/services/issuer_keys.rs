@@ -126,7 +126,11 @@ impl IssuerKeys {
     }
 
     /// The keys of `issuer`, fetched again unless the issuer was asked a moment ago.
-    pub(crate) async fn get_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+    pub(crate) async fn fetch_again(
+        &self,
+        issuer: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
         Ok(self.at_most(Duration::ZERO, issuer, now).await?.keys)
     }
 
@@ -175,7 +179,7 @@ impl IssuerKeys {
         if keys.iter().any(|key| key.kid().is_some() && key.kid() == jws.kid()) {
             return Ok(false);
         }
-        Ok(by(&self.get_anew(issuer, now).await?))
+        Ok(by(&self.fetch_again(issuer, now).await?))
     }
 }
 

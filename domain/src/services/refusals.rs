@@ -31,7 +31,7 @@ pub(crate) struct Refused {
 
 pub(crate) enum RefusalMessage {
     Refused(Refused),
-    Settle(oneshot::Sender<()>),
+    Flush(oneshot::Sender<()>),
     Close,
 }
 
@@ -73,9 +73,9 @@ impl RefusalRecorder {
     }
 
     /// Waits until the refusals recorded before are written.
-    pub async fn settle(&self) {
+    pub async fn flush(&self) {
         let (written, answer) = oneshot::channel();
-        if self.queue.send(RefusalMessage::Settle(written)).await.is_ok() {
+        if self.queue.send(RefusalMessage::Flush(written)).await.is_ok() {
             // There is no answer when the recorder is closing. It then writes what it has.
             let _ = answer.await;
         }
@@ -100,7 +100,7 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
         loop {
             match message {
                 RefusalMessage::Refused(refused) => count(&mut counted, refused),
-                RefusalMessage::Settle(written) => waiting = Some(written),
+                RefusalMessage::Flush(written) => waiting = Some(written),
                 RefusalMessage::Close => closing = true,
             }
             if closing || waiting.is_some() {

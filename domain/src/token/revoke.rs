@@ -87,9 +87,9 @@ async fn give_up(context: &Context, client: &AppClient, token: &PlainSecret, ori
     let mut change = context.begin_change().await?;
     let stored = store::client::consent::refresh_token(&mut change, hash.as_str()).await?;
     let Some(stored) = stored else { return Ok(()) };
-    let grant = store::client::consent::find_in(&mut change, &stored.grant).await?.ok_or(Fault::Damaged)?;
-    if grant.client_id != client.id {
+    let consent = store::client::consent::find_in(&mut change, &stored.consent).await?.ok_or(Fault::Damaged)?;
+    if consent.client_id != client.id {
         return Ok(());
     }
-    consent::end_and_commit(change, &Actor::system_for(origin), &grant.id, EndCause::Client).await
+    consent::end_and_commit(change, &Actor::system_for(origin), &consent.id, EndCause::Client).await
 }

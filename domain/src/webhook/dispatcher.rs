@@ -24,7 +24,7 @@ impl Dispatcher {
     }
 
     /// Fills the outbox with new entries, and begins to send due deliveries. Returns without waiting for answers.
-    pub async fn turn(&mut self) -> Result<(), Fault> {
+    pub async fn send_due(&mut self) -> Result<(), Fault> {
         self.under_way.retain(|_, round| !round.is_finished());
         enqueue(&self.context).await?;
         for webhook in store::webhook::due(&self.context.store, self.context.now()).await? {
@@ -36,7 +36,7 @@ impl Dispatcher {
     }
 
     /// Waits until the requests that were begun for one webhook have ended.
-    pub async fn settle(&mut self, webhook: &WebhookId) {
+    pub async fn finish(&mut self, webhook: &WebhookId) {
         if let Some(round) = self.under_way.remove(webhook) {
             // A task that panicked has reported the panic itself.
             let _ = round.await;

@@ -68,7 +68,7 @@ pub(crate) struct EventMessage {
 
 /// The message for an entry of the audit log, if the entry is one that is sent. `team` is the name of the team that
 /// owns the target.
-pub(crate) fn told(settings: &Settings, entry: &AuditEntry, team: Option<&str>) -> Option<EventMessage> {
+pub(crate) fn message_of(settings: &Settings, entry: &AuditEntry, team: Option<&str>) -> Option<EventMessage> {
     let Rule { kind, name, details } = rule(Action::parse(&entry.action)?)?;
     let all: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
     let (mut data, path) = if entry.target_kind == Target::Credential.as_str() {

@@ -21,10 +21,12 @@ pub async fn enqueue(context: &Context) -> Result<usize, Fault> {
         let Some(first) = behind.iter().map(|webhook| webhook.after_seq).min() else { return Ok(made) };
         let entries = store::audit::walk(&context.store, first, BATCH_SIZE).await?;
         let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(made) };
-        let mut told = Vec::new();
+        let mut messages = Vec::new();
         for entry in &entries {
             let team = store::person::team::name_of_owner(&context.store, &entry.target_id).await?;
-            told.extend(event::told(&context.settings, entry, team.as_deref()).map(|told| (entry.seq, told)));
+            messages.extend(
+                event::message_of(&context.settings, entry, team.as_deref()).map(|message| (entry.seq, message)),
+            );
         }
         let now = context.now();
         let mut transaction = context.store.begin().await?;
@@ -32,14 +34,16 @@ pub async fn enqueue(context: &Context) -> Result<usize, Fault> {
             if *after_seq >= last || !store::webhook::advance(&mut transaction, id, *after_seq, last).await? {
                 continue;
             }
-            for (seq, told) in told.iter().filter(|(seq, told)| seq > after_seq && events.contains(&told.kind)) {
+            for (seq, message) in
+                messages.iter().filter(|(seq, message)| seq > after_seq && events.contains(&message.kind))
+            {
                 let delivery = NewDelivery {
                     id: DeliveryId::generate(context.random.as_ref()),
                     webhook: id,
                     seq: Some(*seq),
-                    event: told.name,
-                    subject: &told.subject,
-                    body: &told.body,
+                    event: message.name,
+                    subject: &message.subject,
+                    body: &message.body,
                     attempts: 0,
                     next_attempt_at: now,
                 };

@@ -259,8 +259,8 @@ async fn a_receiver_that_hangs_holds_up_nobody_else() {
         for number in 0..10 {
             generated(context, &draft(&format!("job-{round}-{number}"))).await;
         }
-        dispatcher.turn().await.expect("a turn");
-        let quick_one = tokio::time::timeout(Duration::from_secs(20), dispatcher.settle(&quick.id));
+        dispatcher.send_due().await.expect("a turn");
+        let quick_one = tokio::time::timeout(Duration::from_secs(20), dispatcher.finish(&quick.id));
         quick_one.await.expect("it does not wait for the one that hangs");
         let arrived = instance.receiver.take().iter().filter(|one| one.url == URL).count();
         let waiting = webhook::waiting(context, &quick.id).await.expect("counts");
@@ -465,7 +465,7 @@ async fn a_retired_secret_that_is_tried_is_told_once_a_day() {
         for _ in 0..3 {
             exchanged(context, secret(&job), "").await.expect_err("it is over");
         }
-        context.refusals.settle().await;
+        context.refusals.flush().await;
         alert::retired_secrets_tried(context).await.expect("looks")
     };
     let wrong = exchanged(context, secret(&other), "&scope=nothing%3Aof%3Athe%3Akind").await;

@@ -63,7 +63,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
     let mut background = vec![
-        tokio::spawn(keep_house(context.clone())),
+        tokio::spawn(run_housekeeping(context.clone())),
         tokio::spawn(write_alerts(context.clone())),
         tokio::spawn(dispatch(context.clone())),
         tokio::spawn(checkpoint(context.clone())),
@@ -133,7 +133,7 @@ fn note<T>(result: Result<T, impl Display>, problem: &str) {
 }
 
 /// Writes the head of the audit log to the log, and removes rows that are no longer needed.
-async fn keep_house(context: Context) {
+async fn run_housekeeping(context: Context) {
     let mut interval = every(HOUSEKEEPING_INTERVAL);
     loop {
         interval.tick().await;
@@ -173,6 +173,6 @@ async fn dispatch(context: Context) {
     let (mut interval, mut dispatcher) = (every(DISPATCH_INTERVAL), Dispatcher::new(context));
     loop {
         interval.tick().await;
-        note(dispatcher.turn().await, "webhooks could not be served");
+        note(dispatcher.send_due().await, "webhooks could not be served");
     }
 }

@@ -53,16 +53,16 @@ pub(crate) async fn stop(form: Submission) -> Response {
     };
     // The stop reports its progress to the page. It goes on when the page is closed.
     let (told, progress) = mpsc::unbounded_channel();
-    let (context, reason, bite) = (form.context().clone(), typed.reason.clone(), form.state.stop_bite);
+    let (context, reason, batch_size) = (form.context().clone(), typed.reason.clone(), form.state.stop_batch_size);
     let work = tokio::spawn(async move {
         let order = StopRequest { selection: &selection, means, reason: &reason };
-        emergency_stop::stop(&context, &actor, &order, bite, |count| {
+        emergency_stop::stop(&context, &actor, &order, batch_size, |count| {
             // An error means that the page was closed, so there is no reader.
             let _ = told.send(count);
         })
         .await
     });
-    if preview.credentials > bite as i64 {
+    if preview.credentials > batch_size as i64 {
         return progress_page(form.visit, means, preview, progress, work).await;
     }
     let outcome = finished(work).await.map(|count| Answer::Next(page::done_address(means, count, &preview)));

@@ -55,11 +55,11 @@ pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
     typed.team = into.clone().unwrap_or(typed.team);
     let page = |form| invite::page(into, form);
     form.run(typed, page, async |form, typed| {
-        let role = typed.grant()?;
+        let role = typed.invited_role()?;
         let actor = form.actor()?;
         form.confirm().await?;
         let (invitation, token) = invitation::invite(form.context(), &actor, &typed.email, role).await?;
-        let onward = match &invitation.grant {
+        let onward = match &invitation.role {
             InvitedRole::Team(team, _) if is_in_team => links::team(team),
             _ => links::PEOPLE.to_owned(),
         };

@@ -472,7 +472,7 @@ async fn a_workload_proves_itself_with_its_own_token() {
 /// What the credential's page says of the last refused assertion.
 async fn detail(app: &App, id: &ClientId) -> Option<String> {
     let context = &app.instance.context;
-    context.refusals.settle().await;
+    context.refusals.flush().await;
     usage::refusals(context, id).await.expect("reads").into_iter().next()?.last_detail
 }
 
@@ -602,7 +602,7 @@ async fn a_key_is_replaced_with_an_overlap() {
     app.instance.clock.advance(std::time::Duration::from_secs(3600));
     assert_refused(&present(&app, &old.assertion(&claims(&app, &id))).await, "retired");
     assert_eq!(present(&app, &new.assertion(&claims(&app, &id))).await.status, StatusCode::OK);
-    context.refusals.settle().await;
+    context.refusals.flush().await;
     let refusals = usage::refusals(context, &id).await.expect("reads");
     assert_eq!(refusals.first().map(|refused| refused.cause), Some(Refusal::SecretRetired), "the page says why");
 }

@@ -274,7 +274,7 @@ async fn the_page_says_from_where_and_with_what_it_was_used_and_refused() {
     let header = basic(&job);
     let refused = [("authorization", header.as_str()), ("user-agent", "scanner/2.0")];
     app.token(&refused, format!("{grant}&scope=other:scope")).await;
-    app.instance.context.refusals.settle().await;
+    app.instance.context.refusals.flush().await;
     let browser = app.signed_in().await;
     let page = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body.replace("<!>", "");
     for expected in

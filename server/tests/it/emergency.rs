@@ -16,7 +16,7 @@ async fn count(app: &App, show: Show) -> usize {
 #[tokio::test]
 async fn a_stop_of_many_shows_its_progress_and_its_end() {
     let app = App::new().await;
-    let state = AppState::new(app.instance.context.clone(), vec![], vec![]).with_stop_bite(2);
+    let state = AppState::new(app.instance.context.clone(), vec![], vec![]).with_stop_batch_size(2);
     let app = App { router: router(state), ..app };
     for number in 0..5 {
         app.generated(&format!("job {number}"), &[]).await;

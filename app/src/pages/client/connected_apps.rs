@@ -43,8 +43,8 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let after = Cursor::parse(&query.tokens_after);
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
     let (tokens, next_tokens) = page_of(tokens, ListedToken::cursor);
-    let client_of = |grant: &Consent, name: &str| match administers {
-        true => html! { <a class="name" href=links::client(&grant.client_id)>{name.to_owned()}</a> },
+    let client_of = |consent: &Consent, name: &str| match administers {
+        true => html! { <a class="name" href=links::client(&consent.client_id)>{name.to_owned()}</a> },
         false => name.to_owned().into_any(),
     };
     let servers = server::list(&visit.context).await?;

@@ -165,7 +165,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         ),
         Means::Revoke => (
             format!("Revoke {all}"),
-            "Final. Every secret of them stops working for ever, and each program needs a new credential.",
+            "Final. Every secret of them stops working, and each program needs a new credential.",
         ),
     };
     let title = format!("{verb}?");
@@ -205,7 +205,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
                 {(of_people > 0).then(|| view! {
                     <p>
                         "Connected apps and personal tokens end for good; people allow and generate them again."
-                        {(clients > 0).then_some(" Clients are removed: an administrator adds them anew.")}
+                        {(clients > 0).then_some(" Clients are removed: an administrator adds them again.")}
                     </p>
                 })}
                 {form}

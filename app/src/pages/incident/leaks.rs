@@ -179,7 +179,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
         LeakSubject::Client(client) => html! {
             <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">
-                "Remove it: that ends its secret, and the access people gave it. It is added, or registers itself, anew."
+                "Remove it: that ends its secret, and the access people gave it. Then it is added again, or registers itself again."
             </p>
         },
     };

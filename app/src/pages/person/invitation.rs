@@ -37,7 +37,7 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
 
 /// The role that an invitation gives, in words.
 async fn gives(visit: &Visit, invitation: &Invitation) -> Result<String, ActionError> {
-    Ok(match &invitation.grant {
+    Ok(match &invitation.role {
         InvitedRole::Administrator => "You will be an administrator of this Countersign.".to_owned(),
         InvitedRole::Team(id, role) => {
             let teams = team::list(&visit.context, &Authority::Everything).await?;

@@ -38,7 +38,7 @@ pub(crate) async fn section(visit: &Visit, errors: Errors) -> Result<Option<AnyV
 
 fn not_connected(name: &str) -> AnyView {
     let words = format!(
-        "Connect your account at {name} to sign in with it. Your password goes on working. Signing in with {name} does not ask \
+        "Connect your account at {name} to sign in with it. Your password still works. Signing in with {name} does not ask \
          for your second factor here: protect the account there as well."
     );
     html! { <p class="muted">{words}</p> }

@@ -16,7 +16,7 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = InvitationId::parse(&id).ok_or(ActionError::NotFound)?;
     let withdrawn = invitation::withdraw(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match withdrawn.grant {
+    Ok(match withdrawn.role {
         InvitedRole::Team(team, _) => Done::TeamWithdrawn.at(links::team(&team)),
         InvitedRole::Administrator => Done::PeopleWithdrawn.at(links::PEOPLE),
     })
@@ -25,7 +25,7 @@ pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
 /// Invitations that can still be used. `teams` gives the names of the teams, for a list of several teams.
 pub(crate) fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -> AnyView {
     let rows = invitations.into_iter().map(|invitation| {
-        let gives = match &invitation.grant {
+        let gives = match &invitation.role {
             InvitedRole::Administrator => "Administrator".to_owned(),
             InvitedRole::Team(id, role) => match teams.iter().find(|team| team.id == *id) {
                 Some(team) => format!("{} of {}", role_word(*role), team.name),
@@ -59,7 +59,7 @@ pub(crate) const ADMINISTRATION: &str = "administration";
 
 impl Typed {
     /// Converts the fields to the input of the domain rules.
-    pub fn grant(&self) -> Result<InvitedRole, FieldError> {
+    pub fn invited_role(&self) -> Result<InvitedRole, FieldError> {
         if self.team == ADMINISTRATION {
             return Ok(InvitedRole::Administrator);
         }

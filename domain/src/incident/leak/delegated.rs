@@ -103,10 +103,10 @@ pub(crate) async fn is_code(context: &Context, kind: SecretKind, secret: &PlainS
 /// The consent of this token; `works` says whether the token itself is still accepted.
 pub(crate) async fn of_consent(
     context: &Context,
-    clue: ConsentTokenRef<'_>,
+    token: ConsentTokenRef<'_>,
     works: bool,
 ) -> Result<Option<DelegatedLeak>, Fault> {
-    let found = store::client::consent::find_by(&context.store, clue).await?;
+    let found = store::client::consent::find_by(&context.store, token).await?;
     let now = context.now();
     Ok(found.map(|listed| DelegatedLeak {
         works: works && listed.consent.is_live(now),

@@ -65,7 +65,7 @@ pub struct Invitation {
     /// Whom it is for, lower case.
     pub email: String,
     /// The role or the administration that it gives.
-    pub grant: InvitedRole,
+    pub role: InvitedRole,
     /// Name of the person who sent the invitation.
     pub invited_by: String,
     /// When.

@@ -20,7 +20,7 @@ pub(crate) struct Code {
     pub scopes: Scopes,
     pub expires_at: Timestamp,
     /// The consent that it was redeemed for.
-    pub grant: Option<ConsentId>,
+    pub consent: Option<ConsentId>,
 }
 
 pub(crate) async fn insert_code(transaction: &mut Transaction, hash: &SecretHash, code: &Code) -> Result<()> {
@@ -36,7 +36,7 @@ pub(crate) async fn insert_code(transaction: &mut Transaction, hash: &SecretHash
 }
 
 row! { "authorization_codes" => Code {
-    person = "person_id", client_id, redirect_uri, challenge, server_id, scopes, expires_at, grant = "consent_id"
+    person = "person_id", client_id, redirect_uri, challenge, server_id, scopes, expires_at, consent = "consent_id"
 } }
 
 pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Result<Option<Code>> {
@@ -46,17 +46,19 @@ pub(crate) async fn code(transaction: &mut Transaction, hash: &SecretHash) -> Re
 }
 
 /// Records the consent that the code was redeemed for.
-pub(crate) async fn use_code(transaction: &mut Transaction, hash: &SecretHash, grant: &ConsentId) -> Result<()> {
-    sql!("UPDATE authorization_codes SET consent_id = $1 WHERE code_hash = $2"; grant, hash).execute(transaction).await
+pub(crate) async fn use_code(transaction: &mut Transaction, hash: &SecretHash, consent: &ConsentId) -> Result<()> {
+    sql!("UPDATE authorization_codes SET consent_id = $1 WHERE code_hash = $2"; consent, hash)
+        .execute(transaction)
+        .await
 }
 
-pub(crate) async fn insert(transaction: &mut Transaction, grant: &Consent) -> Result<()> {
+pub(crate) async fn insert(transaction: &mut Transaction, consent: &Consent) -> Result<()> {
     sql!(
         "INSERT INTO consents (id, person_id, client_id, server_id, scopes, redirect_host, status_index, created_at,
                                expires_at, last_used_at, last_used_from)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-        grant.id, grant.person, grant.client_id, grant.server_id, grant.scopes, grant.redirect_host,
-        grant.status_index, grant.created_at, grant.expires_at, grant.last_used_at, grant.last_used_from
+        consent.id, consent.person, consent.client_id, consent.server_id, consent.scopes, consent.redirect_host,
+        consent.status_index, consent.created_at, consent.expires_at, consent.last_used_at, consent.last_used_from
     )
     .execute(transaction)
     .await
@@ -119,16 +121,16 @@ pub(crate) async fn find_listed(transaction: &mut Transaction, id: &ConsentId) -
 
 /// A token that belongs to a consent.
 #[derive(Clone, Copy)]
-pub(crate) enum ConsentTokenRef<'clue> {
+pub(crate) enum ConsentTokenRef<'token> {
     /// A refresh token, used or not.
-    RefreshToken(&'clue SecretHash),
+    RefreshToken(&'token SecretHash),
     /// An access token.
-    AccessToken(&'clue TokenId),
+    AccessToken(&'token TokenId),
 }
 
 /// The consent that a refresh token or an access token belongs to, also when the token or the consent has ended.
-pub(crate) async fn find_by(store: &Store, clue: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>> {
-    let (of, value) = match clue {
+pub(crate) async fn find_by(store: &Store, token: ConsentTokenRef<'_>) -> Result<Option<ListedConsent>> {
+    let (of, value) = match token {
         ConsentTokenRef::RefreshToken(hash) => {
             ("SELECT consent_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str())
         }
@@ -215,7 +217,7 @@ pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) 
 
 /// A refresh token, as it is stored.
 pub(crate) struct RefreshToken {
-    pub grant: ConsentId,
+    pub consent: ConsentId,
     pub expires_at: Timestamp,
     pub used_at: Option<Timestamp>,
     /// The hash of the refresh token that replaced it.
@@ -226,14 +228,14 @@ pub(crate) struct RefreshToken {
 pub(crate) async fn insert_refresh_token(
     transaction: &mut Transaction,
     hash: &SecretHash,
-    grant: &ConsentId,
+    consent: &ConsentId,
     expires_at: Timestamp,
 ) -> Result<()> {
     let sql = "INSERT INTO refresh_tokens (token_hash, consent_id, expires_at) VALUES ($1, $2, $3)";
-    sql!(sql; hash, grant, expires_at).execute(transaction).await
+    sql!(sql; hash, consent, expires_at).execute(transaction).await
 }
 
-row! { "refresh_tokens" => RefreshToken { grant = "consent_id", expires_at, used_at, successor, revoked_at } }
+row! { "refresh_tokens" => RefreshToken { consent = "consent_id", expires_at, used_at, successor, revoked_at } }
 
 /// The refresh token with this hash.
 pub(crate) async fn refresh_token(transaction: &mut Transaction, hash: &str) -> Result<Option<RefreshToken>> {
@@ -259,7 +261,7 @@ pub(crate) async fn revoke_refresh_token(transaction: &mut Transaction, hash: &s
 /// An access token of a consent.
 pub(crate) struct ConsentToken<'token> {
     pub jti: &'token TokenId,
-    pub grant: &'token ConsentId,
+    pub consent: &'token ConsentId,
     pub scope: &'token Scopes,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
@@ -270,7 +272,7 @@ pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentT
     sql!(
         "INSERT INTO consent_tokens (jti, consent_id, scope, issued_at, expires_at, address)
          VALUES ($1, $2, $3, $4, $5, $6)";
-        token.jti, token.grant, token.scope, token.issued_at, token.expires_at, token.address
+        token.jti, token.consent, token.scope, token.issued_at, token.expires_at, token.address
     )
     .execute(transaction)
     .await

@@ -258,7 +258,7 @@ mod tests {
         assert_eq!((log(1).await, log(2).await), (long, long), "nothing is left");
         write(1).await;
         let short = log(1).await;
-        assert!(short < LITTLE_LOG, "{short} pages: the log begins anew");
+        assert!(short < LITTLE_LOG, "{short} pages: the log begins again");
         // The log is still too short to be moved.
         store.checkpoint().await.expect("looks");
         assert_eq!(log(2).await, 0, "a short log is left alone");

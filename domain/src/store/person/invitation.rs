@@ -9,7 +9,7 @@ const COLUMNS: &str = "id, email, team_id, role, invited_by_name, created_at, ex
 const OPEN: &str = "accepted_at IS NULL AND withdrawn_at IS NULL AND expires_at > $1";
 
 row! { "invitations" => Invitation {
-    id, email, grant: invited_role, invited_by = "invited_by_name", created_at, expires_at
+    id, email, role: invited_role, invited_by = "invited_by_name", created_at, expires_at
 } }
 
 fn invited_role(columns: &Columns<'_>) -> Result<InvitedRole> {
@@ -25,7 +25,7 @@ pub(crate) async fn insert(
     token_hash: &str,
     invited_by: &str,
 ) -> Result<()> {
-    let (team, role) = match &invitation.grant {
+    let (team, role) = match &invitation.role {
         InvitedRole::Administrator => (None, None),
         InvitedRole::Team(team, role) => (Some(team), Some(role)),
     };

@@ -46,8 +46,8 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     redemption::check_resource(form, &server)?;
     // A client with all these parameters owns the code, or has stolen everything. If the code was used before, the
     // owner or the thief has used it.
-    if let Some(grant) = &stored.grant {
-        consent::end_and_commit(change, &Actor::system_for(origin), grant, EndCause::CodeReused).await?;
+    if let Some(consent) = &stored.consent {
+        consent::end_and_commit(change, &Actor::system_for(origin), consent, EndCause::CodeReused).await?;
         return Err(invalid_grant("the code was used before"));
     }
     let now = change.now();
@@ -55,11 +55,11 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
         return Err(invalid_grant("the code has expired"));
     }
     redemption::check_person(&mut change, &stored.person).await?;
-    let grant = consent_of(&mut change, stored, &server, origin).await?;
-    store::client::consent::insert(&mut change, &grant).await?;
-    store::client::consent::use_code(&mut change, &hash, &grant.id).await?;
-    let scopes = grant.scopes.intersection(&server.scope_names());
-    Redemption { grant: &grant, server: &server, scopes, used: None, origin }.issue(change).await
+    let consent = consent_of(&mut change, stored, &server, origin).await?;
+    store::client::consent::insert(&mut change, &consent).await?;
+    store::client::consent::use_code(&mut change, &hash, &consent.id).await?;
+    let scopes = consent.scopes.intersection(&server.scope_names());
+    Redemption { consent: &consent, server: &server, scopes, used: None, origin }.issue(change).await
 }
 
 /// Checks that the code is this client's, and that the request has the parameters that the code was issued for.

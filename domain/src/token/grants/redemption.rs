@@ -67,7 +67,7 @@ pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()>
 /// A code or refresh token that may be redeemed for an access token and the next refresh token.
 pub(super) struct Redemption<'redeemed> {
     /// What the person allowed.
-    pub grant: &'redeemed Consent,
+    pub consent: &'redeemed Consent,
     pub server: &'redeemed McpServer,
     /// The scopes of the access token.
     pub scopes: Scopes,
@@ -79,18 +79,18 @@ pub(super) struct Redemption<'redeemed> {
 impl Redemption<'_> {
     /// Records an access token and the next refresh token, commits, and signs.
     pub(super) async fn issue(self, mut change: Change<'_>) -> Result<AccessToken> {
-        let Self { grant, server, scopes, used, origin } = self;
+        let Self { consent, server, scopes, used, origin } = self;
         if scopes.is_empty() {
             return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
         }
         let (context, now) = (change.context(), change.now());
         let next = PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref());
         let jti = TokenId::generate(context.random.as_ref(), now);
-        let expires_at = now.plus(server.token_lifetime).min(grant.expires_at);
+        let expires_at = now.plus(server.token_lifetime).min(consent.expires_at);
         let address = origin.address.map(|address| address.to_string());
         let token = ConsentToken {
             jti: &jti,
-            grant: &grant.id,
+            consent: &consent.id,
             scope: &scopes,
             issued_at: now,
             expires_at,
@@ -100,11 +100,11 @@ impl Redemption<'_> {
         if let Some(used) = used {
             store::client::consent::use_refresh_token(&mut change, used, &next_hash, now).await?;
         }
-        let next_ends = now.plus(IDLE_LIMIT).min(grant.expires_at);
-        store::client::consent::insert_refresh_token(&mut change, &next_hash, &grant.id, next_ends).await?;
+        let next_ends = now.plus(IDLE_LIMIT).min(consent.expires_at);
+        store::client::consent::insert_refresh_token(&mut change, &next_hash, &consent.id, next_ends).await?;
         store::client::consent::insert_token(&mut change, &token).await?;
-        store::client::consent::mark_used(&mut change, &grant.id, now, address.as_deref()).await?;
-        store::client::mark_used(&mut change, &grant.client_id, now).await?;
+        store::client::consent::mark_used(&mut change, &consent.id, now, address.as_deref()).await?;
+        store::client::mark_used(&mut change, &consent.client_id, now).await?;
         let mut signing = store::operations::keys::active_signing_keys(&mut change, now).await?;
         // The key is taken before the commit: if signing is not possible, the code or token is not used up.
         let missing = || Fault::from(KeyError::Missing("signing key"));
@@ -113,14 +113,14 @@ impl Redemption<'_> {
         change.commit_without_event().await?;
         let claims = Claims {
             iss: context.settings.public_url.clone(),
-            sub: grant.person.to_string(),
+            sub: consent.person.to_string(),
             aud: server.resource.clone(),
-            client_id: grant.client_id.to_string(),
+            client_id: consent.client_id.to_string(),
             scope: scopes.to_string(),
             jti: jti.as_str().to_owned(),
             iat: now.seconds(),
             exp: expires_at.seconds(),
-            status: Some(StatusReference::of(&context.settings, grant.status_index)),
+            status: Some(StatusReference::of(&context.settings, consent.status_index)),
         };
         let token = access_token::sign_claims(context, &kid, claims).await?;
         Ok(AccessToken { refresh_token: Some(next), ..token })

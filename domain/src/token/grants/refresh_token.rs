@@ -44,29 +44,29 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     redemption::check_client(&mut change, &client.id).await?;
     let stored = store::client::consent::refresh_token(&mut change, hash.as_str()).await?;
     let stored = stored.ok_or(invalid_grant("unknown token"))?;
-    let grant = store::client::consent::find_in(&mut change, &stored.grant).await?.ok_or(Fault::Damaged)?;
-    if grant.client_id != client.id {
+    let consent = store::client::consent::find_in(&mut change, &stored.consent).await?.ok_or(Fault::Damaged)?;
+    if consent.client_id != client.id {
         return Err(invalid_grant("the token of another client"));
     }
-    if !grant.is_live(now) {
+    if !consent.is_live(now) {
         return Err(invalid_grant("the grant is over"));
     }
     if let Some(reuse) = check_unused(&mut change, &stored, arrived, now).await? {
-        consent::end_and_commit(change, &Actor::system_for(origin), &grant.id, EndCause::TokenReused).await?;
+        consent::end_and_commit(change, &Actor::system_for(origin), &consent.id, EndCause::TokenReused).await?;
         return Err(reuse);
     }
     if stored.expires_at <= now {
         return Err(invalid_grant("the token has expired"));
     }
-    redemption::check_person(&mut change, &grant.person).await?;
-    let server = redemption::server(&mut change, &grant.server_id).await?;
+    redemption::check_person(&mut change, &consent.person).await?;
+    let server = redemption::server(&mut change, &consent.server_id).await?;
     redemption::check_resource(form, &server)?;
-    let scopes = requested_scopes(form, &grant)?.intersection(&server.scope_names());
+    let scopes = requested_scopes(form, &consent)?.intersection(&server.scope_names());
     // The lost answer also held a next refresh token.
     if let Some(successor) = stored.successor.as_deref() {
         store::client::consent::revoke_refresh_token(&mut change, successor, now).await?;
     }
-    Redemption { grant: &grant, server: &server, scopes, used: Some(&hash), origin }.issue(change).await
+    Redemption { consent: &consent, server: &server, scopes, used: Some(&hash), origin }.issue(change).await
 }
 
 /// `None` when the token was not used before, or its client may only have lost the answer. Otherwise the refusal of a
@@ -100,15 +100,15 @@ async fn is_successor_used(change: &mut Change<'_>, successor: Option<&str>) -> 
 }
 
 /// The scopes that the request asks for; by default all scopes of the consent. The request may not ask for more.
-fn requested_scopes(form: &TokenForm, grant: &Consent) -> Result<Scopes> {
+fn requested_scopes(form: &TokenForm, consent: &Consent) -> Result<Scopes> {
     match form.get("scope").map(Scopes::parse) {
         Some(None) => Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
         Some(Some(asked)) if !asked.is_empty() => {
-            if asked.intersection(&grant.scopes) == asked {
+            if asked.intersection(&consent.scopes) == asked {
                 return Ok(asked);
             }
             Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope may only become smaller."))
         }
-        _ => Ok(grant.scopes.clone()),
+        _ => Ok(consent.scopes.clone()),
     }
 }

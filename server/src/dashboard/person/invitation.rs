@@ -76,7 +76,7 @@ pub(crate) async fn accept(form: Submission) -> Response {
 async fn join(form: &Submission, token: &str) -> Result<String, InvitationError> {
     let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor()) else { return Err(InvitationError::NotFound) };
     let invitation = invitation::accept(form.context(), &actor, &viewer.id, token).await?;
-    Ok(match invitation.grant {
+    Ok(match invitation.role {
         InvitedRole::Team(team, _) => Done::TeamJoined.at(links::team(&team)),
         InvitedRole::Administrator => links::OVERVIEW.to_owned(),
     })
