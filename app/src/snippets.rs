@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// Every text, in the order of the tabs.
-    pub fn snippets(&self) -> Vec<Snippet> {
+    pub(crate) fn snippets(&self) -> Vec<Snippet> {
         let texts = match self.method {
             AuthMethod::ClientSecret => SECRET_TEXTS,
             AuthMethod::PrivateKeyJwt => KEY_TEXTS,

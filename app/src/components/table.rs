@@ -37,7 +37,7 @@ impl Column {
     }
 
     /// A column that only some people see.
-    pub fn when(title: &'static str, shown: bool) -> Self {
+    pub(crate) fn when(title: &'static str, shown: bool) -> Self {
         Self { shown, ..title.into() }
     }
 

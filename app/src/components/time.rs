@@ -31,7 +31,7 @@ const UNITS: [(&str, i64, i64); 6] = [
 ];
 
 /// "3 minutes ago", "in 90 days". The script rounds in the same way.
-pub fn relative(at: Timestamp, now: Timestamp) -> String {
+pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let distance = (at.millis() - now.millis()).saturating_abs();
     let seconds = (distance + 500) / 1000;
     let (unit, size, _) = UNITS.into_iter().find(|(_, _, from)| seconds >= *from).unwrap_or(UNITS[5]);

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 /// Maximum body size of the token endpoint, in bytes.
 pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
 /// Maximum body size elsewhere, in bytes.
-pub const LIMIT: usize = 64 * 1024;
+pub(crate) const LIMIT: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a body could not be read.

@@ -74,7 +74,7 @@ pub(crate) fn status_of(code: OAuthErrorCode) -> StatusCode {
 
 /// An OAuth error as an answer. `basic` says whether the request had an `Authorization` header. Only then does a failed
 /// authentication get a challenge, because a browser shows a password prompt for a challenge.
-pub fn oauth(error: &OAuthError, basic: bool) -> Response {
+pub(crate) fn oauth(error: &OAuthError, basic: bool) -> Response {
     oauth_with_status(status_of(error.code), error, basic)
 }
 

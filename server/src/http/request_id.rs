@@ -26,7 +26,7 @@ pub struct RequestId {
 
 impl RequestId {
     /// Runs `work` as the work of this request.
-    pub fn around<Work: Future>(self, work: Work) -> TaskLocalFuture<Self, Work> {
+    pub(crate) fn around<Work: Future>(self, work: Work) -> TaskLocalFuture<Self, Work> {
         CURRENT.scope(self, work)
     }
 }

@@ -144,7 +144,7 @@ impl TypedIdentity {
     }
 
     /// The conditions, one a line.
-    pub fn conditions(&self) -> Vec<(String, String)> {
+    pub(crate) fn conditions(&self) -> Vec<(String, String)> {
         let split = |line: &str| {
             let (name, value) = line.split_once('=').unwrap_or((line, ""));
             (name.to_owned(), value.to_owned())

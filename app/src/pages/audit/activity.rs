@@ -194,7 +194,7 @@ pub struct ActivityView {
 
 /// Entries of the audit log, newest first.
 #[server(prefix = "/fn", endpoint = "activity", input = GetUrl)]
-pub async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError> {
+pub(crate) async fn activity(query: ActivityQuery) -> Result<ActivityView, ActionError> {
     let visit = signed_in()?;
     let filter = filter(&query)?;
     let mut entries: Vec<EntryView> = audit::list(&visit.context, visit.authority()?, &filter, PAGE_SIZE + 1)

@@ -16,7 +16,7 @@ use crate::prelude::*;
 
 /// Ends a consent.
 #[server(prefix = "/fn", endpoint = "end_grant")]
-pub async fn end_grant(grant: String) -> Result<String, ActionError> {
+pub(crate) async fn end_grant(grant: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;

@@ -14,7 +14,7 @@ use crate::snippets;
 
 /// Ends a personal token.
 #[server(prefix = "/fn", endpoint = "revoke_personal_token")]
-pub async fn revoke_personal_token(token: String) -> Result<String, ActionError> {
+pub(crate) async fn revoke_personal_token(token: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = PersonalTokenId::parse(&token).ok_or(ActionError::NotFound)?;
     personal_token::end(&visit.context, &visit.actor()?, &id).await?;

@@ -8,7 +8,7 @@ use crate::prelude::*;
 
 /// Removes a client and ends the consents that it has.
 #[server(prefix = "/fn", endpoint = "remove_client")]
-pub async fn remove_client(client: String) -> Result<String, ActionError> {
+pub(crate) async fn remove_client(client: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&client).ok_or(ActionError::NotFound)?;
     client::remove(&visit.context, &visit.actor()?, &id).await?;

@@ -18,7 +18,7 @@ use crate::prelude::*;
 
 /// Removes a key.
 #[server(prefix = "/fn", endpoint = "remove_key")]
-pub async fn remove_key(client_id: String, id: String) -> Result<String, ActionError> {
+pub(crate) async fn remove_key(client_id: String, id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let client_id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     let id = KeyId::parse(&id).ok_or(ActionError::NotFound)?;
@@ -28,7 +28,7 @@ pub async fn remove_key(client_id: String, id: String) -> Result<String, ActionE
 
 /// Removes an identity.
 #[server(prefix = "/fn", endpoint = "remove_identity")]
-pub async fn remove_identity(client_id: String, id: String) -> Result<String, ActionError> {
+pub(crate) async fn remove_identity(client_id: String, id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let client_id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     let id = FederatedIdentityId::parse(&id).ok_or(ActionError::NotFound)?;

@@ -101,7 +101,7 @@ pub(crate) fn server_names(credential: &Credential, servers: &[McpServer]) -> Ve
 
 /// Credentials that match a query.
 #[server(prefix = "/fn", endpoint = "credentials", input = GetUrl)]
-pub async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView, ActionError> {
+pub(crate) async fn list_credentials(query: CredentialsQuery) -> Result<CredentialsView, ActionError> {
     let visit = signed_in()?;
     let unknown = || ActionError::Invalid("This filter does not exist.".to_owned());
     let show = STATUSES.iter().find(|(word, ..)| *word == query.status).ok_or_else(unknown)?.2;

@@ -28,7 +28,7 @@ use crate::snippets::Connection;
 
 /// Whether the credential was exchanged yet. The script of the waiting page polls it.
 #[server(prefix = "/fn", endpoint = "first_exchange", input = GetUrl)]
-pub async fn first_exchange(client_id: String) -> Result<bool, ActionError> {
+pub(crate) async fn first_exchange(client_id: String) -> Result<bool, ActionError> {
     let visit = signed_in()?;
     Ok(find(&visit, &client_id).await?.verified_at.is_some())
 }

@@ -12,7 +12,7 @@ use crate::prelude::*;
 
 /// Enables a disabled credential.
 #[server(prefix = "/fn", endpoint = "enable_credential")]
-pub async fn enable_credential(client_id: String) -> Result<String, ActionError> {
+pub(crate) async fn enable_credential(client_id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     credential::disable::enable(&visit.context, &visit.actor()?, &id).await?;
@@ -24,7 +24,7 @@ pub(crate) const MOST_AT_ONCE: usize = 50;
 
 /// Disables a credential. This can be undone.
 #[server(prefix = "/fn", endpoint = "disable_credential")]
-pub async fn disable_credential(client_id: String) -> Result<String, ActionError> {
+pub(crate) async fn disable_credential(client_id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     disable::disable(&visit.context, &visit.actor()?, &id).await?;
@@ -33,7 +33,7 @@ pub async fn disable_credential(client_id: String) -> Result<String, ActionError
 
 /// Revokes one or several credentials (client IDs separated by spaces). This cannot be undone.
 #[server(prefix = "/fn", endpoint = "revoke_credentials")]
-pub async fn revoke_credentials(client_ids: String, reason: String) -> Result<String, ActionError> {
+pub(crate) async fn revoke_credentials(client_ids: String, reason: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let ids = read_ids(client_ids.split(' '))?;
     revoke::revoke_all(&visit.context, &visit.actor()?, &ids, &reason).await?;

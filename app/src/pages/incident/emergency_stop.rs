@@ -16,7 +16,7 @@ pub const CONFIRMATION: &str = "STOP";
 
 /// Enables the credentials that an emergency stop disabled. `stopped_at` is in milliseconds since the epoch.
 #[server(prefix = "/fn", endpoint = "undo_emergency_stop")]
-pub async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
+pub(crate) async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let count = emergency_stop::undo(&visit.context, &visit.actor()?, Timestamp::from_millis(stopped_at)).await?;
     Ok(format!("{}&count={count}", Done::SettingsUndone.at(links::SETTINGS)))

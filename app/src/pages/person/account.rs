@@ -13,7 +13,7 @@ use crate::prelude::*;
 
 /// Ends another session of the signed-in person.
 #[server(prefix = "/fn", endpoint = "end_session")]
-pub async fn end_session(session: String) -> Result<String, ActionError> {
+pub(crate) async fn end_session(session: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let viewer = visit.viewer()?;
     let id = SessionId::parse(&session).ok_or(ActionError::NotFound)?;

@@ -17,7 +17,7 @@ use crate::prelude::*;
 
 /// Ends sessions of a person: the session that is named, or all of them.
 #[server(prefix = "/fn", endpoint = "end_sessions_of")]
-pub async fn end_sessions_of(person: String, #[server(default)] session: String) -> Result<String, ActionError> {
+pub(crate) async fn end_sessions_of(person: String, #[server(default)] session: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = PersonId::parse(&person).ok_or(ActionError::NotFound)?;
     let session = match session.as_str() {

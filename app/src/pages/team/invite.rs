@@ -12,7 +12,7 @@ use crate::prelude::*;
 
 /// Withdraws an invitation.
 #[server(prefix = "/fn", endpoint = "withdraw_invitation")]
-pub async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
+pub(crate) async fn withdraw_invitation(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = InvitationId::parse(&id).ok_or(ActionError::NotFound)?;
     let withdrawn = invitation::withdraw(&visit.context, &visit.actor()?, &id).await?;

@@ -9,7 +9,7 @@ use crate::prelude::*;
 
 /// Removes a person from a team.
 #[server(prefix = "/fn", endpoint = "remove_member")]
-pub async fn remove_member(team: String, person: String) -> Result<String, ActionError> {
+pub(crate) async fn remove_member(team: String, person: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = TeamId::parse(&team).ok_or(ActionError::NotFound)?;
     let person = PersonId::parse(&person).ok_or(ActionError::NotFound)?;

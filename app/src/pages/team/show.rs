@@ -13,7 +13,7 @@ use crate::prelude::*;
 
 /// Removes a team. The team must own nothing.
 #[server(prefix = "/fn", endpoint = "remove_team")]
-pub async fn remove_team(team: String) -> Result<String, ActionError> {
+pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = TeamId::parse(&team).ok_or(ActionError::NotFound)?;
     team::remove(&visit.context, &visit.actor()?, &id).await?;

@@ -14,7 +14,7 @@ const SHOWN: u16 = 50;
 
 /// Sends a test message now. The browser goes to the page that shows the result.
 #[server(prefix = "/fn", endpoint = "test_webhook")]
-pub async fn test_webhook(id: String) -> Result<String, ActionError> {
+pub(crate) async fn test_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let delivery = sender::test(&visit.context, &visit.actor()?, &id).await?;
@@ -23,7 +23,7 @@ pub async fn test_webhook(id: String) -> Result<String, ActionError> {
 
 /// Pauses the webhook: events are neither collected nor sent.
 #[server(prefix = "/fn", endpoint = "pause_webhook")]
-pub async fn pause_webhook(id: String) -> Result<String, ActionError> {
+pub(crate) async fn pause_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     webhook::pause(&visit.context, &visit.actor()?, &id, false).await?;
@@ -32,7 +32,7 @@ pub async fn pause_webhook(id: String) -> Result<String, ActionError> {
 
 /// Resumes the webhook.
 #[server(prefix = "/fn", endpoint = "resume_webhook")]
-pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
+pub(crate) async fn resume_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     webhook::resume(&visit.context, &visit.actor()?, &id).await?;
@@ -41,7 +41,7 @@ pub async fn resume_webhook(id: String) -> Result<String, ActionError> {
 
 /// Removes the webhook and its deliveries.
 #[server(prefix = "/fn", endpoint = "remove_webhook")]
-pub async fn remove_webhook(id: String) -> Result<String, ActionError> {
+pub(crate) async fn remove_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     webhook::remove(&visit.context, &visit.actor()?, &read_id(&id)?).await?;
     Ok(Done::WebhooksRemoved.at(links::WEBHOOKS))
@@ -49,7 +49,7 @@ pub async fn remove_webhook(id: String) -> Result<String, ActionError> {
 
 /// Sends one delivery again. A delivery that waits for a later attempt is sent now.
 #[server(prefix = "/fn", endpoint = "send_delivery_again")]
-pub async fn send_delivery_again(id: String, delivery: String) -> Result<String, ActionError> {
+pub(crate) async fn send_delivery_again(id: String, delivery: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let delivery = DeliveryId::parse(&delivery).ok_or(ActionError::NotFound)?;

@@ -75,7 +75,7 @@ impl MasterKey {
     /// # Errors
     ///
     /// [`KeyError::WrongMasterKey`] when it names another key, [`KeyError::Damaged`] when it does not open.
-    pub fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    pub(crate) fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let damaged = || KeyError::Damaged(purpose);
         let fields: Vec<&str> = wrapped.split('$').collect();
         let ["w1", key_id, sealed] = fields[..] else { return Err(damaged()) };

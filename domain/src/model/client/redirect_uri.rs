@@ -55,7 +55,7 @@ impl RedirectUri {
 
     /// Whether an answer may be sent to `asked`: the two texts must be equal. A program on the person's computer
     /// listens on a free port, so for these programs the port may differ (RFC 8252 §7.3).
-    pub fn allows(&self, asked: &str) -> bool {
+    pub(crate) fn allows(&self, asked: &str) -> bool {
         if self.0 == asked {
             return true;
         }

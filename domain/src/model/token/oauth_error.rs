@@ -85,7 +85,7 @@ impl OAuthError {
     }
 
     /// The error for a client that proved itself and may not use this endpoint or grant, with any parameters.
-    pub const fn unauthorized_client() -> Self {
+    pub(crate) const fn unauthorized_client() -> Self {
         Self::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
     }
 
@@ -98,7 +98,7 @@ impl OAuthError {
     }
 
     /// A failed client authentication. The answer is the same for every cause; only the log says which cause it was.
-    pub fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: OAuthErrorCode::InvalidClient,
             description: "Client authentication failed.",
