@@ -24,8 +24,8 @@ use crate::person::openid::{OpenIdError, RETURN_PATH, Result};
 use crate::person::sign_in;
 use crate::prelude::{Action, Actor, Context, Event, Target};
 use crate::services::relying_party::{Provider, RelyingParty};
+use crate::store;
 use crate::store::person::openid::StoredAttempt;
-use crate::store::{self, StoreError};
 
 /// How long a person may stay at the provider.
 pub const LIFETIME: Duration = Duration::from_secs(10 * 60);
@@ -265,7 +265,7 @@ async fn record(context: &Context, relying_party: &RelyingParty, error: &OpenIdE
         OpenIdError::Unavailable(_) => {
             let mut transaction = context.store.begin().await?;
             sign_in::uncount_source(&mut transaction, origin.address).await?;
-            Ok(transaction.commit().await.map_err(StoreError::from)?)
+            Ok(transaction.commit().await?)
         }
         OpenIdError::NotProved(_) | OpenIdError::Refused(_) => {
             let issuer = &relying_party.provider.issuer;
