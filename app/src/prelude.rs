@@ -1,4 +1,4 @@
-//! What most pages use: the parts that they are made of, their links, and who looks at them.
+//! Names that most pages import: the parts of a page, links, and the visitor.
 
 pub(crate) use leptos::prelude::*;
 

@@ -72,8 +72,8 @@ impl<'context> Change<'context> {
         Ok(entries.iter().map(|entry| entry.seq).collect())
     }
 
-    /// Commits without an event. This is for changes that are recorded elsewhere, because the audit log would not hold
-    /// so many: an exchange of a client that acts for people stands in `consent_tokens`.
+    /// Commits without an event. This is for changes that are recorded elsewhere, because they would make the audit log
+    /// too large: an exchange of a client that acts for people stands in `consent_tokens`.
     pub(crate) async fn commit_without_event(self) -> Result<(), StoreError> {
         self.transaction.commit().await
     }

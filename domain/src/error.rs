@@ -1,4 +1,4 @@
-//! Errors that several areas share. Each area adds its own enum; `server` maps each to HTTP once.
+//! Errors that several areas share. Each area adds its own enum.
 
 use crate::crypto::keys::KeyError;
 use crate::crypto::password::HashError;

@@ -14,11 +14,11 @@ pub(crate) async fn result_of(context: &Context, form_token: &str) -> Result<Opt
 }
 
 impl Change<'_> {
-    /// Uses up the token of the form that makes or changes what has this identifier.
+    /// Marks the token of a form as used. `made` identifies the thing that the form makes or changes.
     ///
     /// # Errors
     ///
-    /// What `sent_before` makes of the identifier of what the form made when it was sent before.
+    /// If the form was sent before: the error that `sent_before` returns for the thing that the form made then.
     pub(crate) async fn use_form_token<Error: From<StoreError> + From<Fault>>(
         &mut self,
         form_token: Option<&str>,
@@ -32,7 +32,7 @@ impl Change<'_> {
         }
     }
 
-    /// Uses up the token. If it was used before, the identifier of what was made then.
+    /// Marks the token as used. Returns the identifier of the earlier result if the token was used before.
     pub(crate) async fn use_once(&mut self, token: &str, made: &str) -> Result<Option<String>, StoreError> {
         let (now, hash) = (self.now(), digest::sha256(token.as_bytes()));
         let earlier = store::operations::idempotency::find(&mut *self, &hash).await?;

@@ -2,7 +2,8 @@
 //!
 //! # Layers
 //!
-//! A module uses the layers above it in this table, and none below. A test of the workspace reads the `use` lines.
+//! The table begins with the lowest layer. A module uses its own layer and lower ones, never a higher one. A test of
+//! the workspace reads the `use` lines.
 //!
 //! | layer | modules | what it holds |
 //! |---|---|---|
@@ -10,10 +11,12 @@
 //! | crypto | [`crypto`] | keys, signatures, hashes of passwords and secrets |
 //! | model | [`model`] | the vocabulary: types, states, checks; no I/O |
 //! | store | [`store`] | every SQL statement, and nothing else |
+//! | errors | [`error`] | errors that several areas share |
 //! | services | [`services`] | what runs by itself: ledger queue, roll-up, status lists, issuer keys, metrics |
-//! | context | [`context`], [`change`], [`idempotency`], [`error`] | what every operation takes, and how it commits |
+//! | context | [`context`] | what every operation takes |
+//! | change | [`change`], [`idempotency`] | how an operation commits, and how a form counts only once |
 //! | prelude | `prelude` | the names that most operations use |
-//! | operations | the rooms below | one function a verb |
+//! | operations | the rooms below | a function a verb |
 //!
 //! # Rooms
 //!

@@ -1,4 +1,4 @@
-//! What most operations are written with. An operation takes a [`Context`] and, if it changes something, an [`Actor`].
+//! Names that most operations import. An operation takes a [`Context`] and, if it changes something, an [`Actor`].
 //! It commits a [`Change`] with its [`Event`]s, and fails with what is wrong in a form or with a [`Fault`].
 
 pub(crate) use crate::base::clock::Timestamp;

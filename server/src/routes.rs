@@ -163,7 +163,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),
         row("/fn/first_exchange", person, get(server_functions::call)),
-        // The forms of these routes name the team. So the operation checks the role in that team.
+        // The forms of these routes name the credential or the team. So the operation checks the role in that team.
         row("/fn/enable_credential", member, post(server_functions::call)),
         row("/fn/disable_credential", member, post(server_functions::call)),
         row("/fn/revoke_credentials", member, post(server_functions::call)),
@@ -188,7 +188,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
 
 /// The whole server: the layers around every request, and the router.
 ///
-/// This is not a layer of the router. For every request, a layer copies everything inside it and boxes its future.
+/// This is not a layer of the router. For every request, a layer copies everything inside it and allocates memory
+/// for its future.
 /// Three such layers cost a twelfth of an exchange. So this service calls the token endpoint directly, with the same
 /// layers around it.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! The pages, in one folder per topic. `domain` and the server's dashboard use the same folders. Each page is one
+//! The pages, one folder for each room. `domain` and the server's dashboard have the same rooms. Each page is one
 //! module with its component, its server functions and its view types.
 
 pub mod audit;

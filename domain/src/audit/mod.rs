@@ -2,9 +2,9 @@
 //!
 //! The MAC of an entry covers all of its columns and the MAC of the entry before. The key of the MAC is not in the
 //! database in clear. If an attacker without that key edits, removes or reorders rows, the chain breaks at the first
-//! changed row. A cut-off tail is found by comparing with two values: the head row, and the head in the program's log,
-//! which has it at every event, at the start and every hour. Exchanges are not in the audit log: they are in the
-//! ledger.
+//! changed row. To find out whether the last entries were removed, compare with two values: the head row, and the head
+//! in the program's log. The program logs the head at every event, at the start and every hour. Exchanges are not in
+//! the audit log: they are in the ledger.
 
 pub(crate) mod verify;
 

@@ -1,4 +1,4 @@
-//! What every other module is made of. Nothing here is a rule of the product.
+//! Basic types that all modules use. Nothing here is a rule of the product.
 //!
 //! | module | what it holds |
 //! |---|---|

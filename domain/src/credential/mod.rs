@@ -96,7 +96,7 @@ fn sent_before(client_id: &str) -> Option<CredentialError> {
     ClientId::parse(client_id).map(CredentialError::AlreadySubmitted)
 }
 
-/// Stores two moments: when the last authenticator of the credential ends, and until when one is being replaced.
+/// Stores two moments: when the last authenticator of the credential ends, and when the current rotation ends.
 pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<()> {
     let now = change.now();
     let ends = store::credential::authenticator_ends_in(change, &credential.client_id).await?;

@@ -1,5 +1,5 @@
-//! The emergency stop: disables or revokes many credentials at once. They are selected by team, maker, MCP server and
-//! age.
+//! The emergency stop: disables or revokes many credentials at once, selected by team, maker, MCP server and age. It
+//! also ends consents, personal tokens and clients, and it can be undone.
 
 use serde_json::{Value, json};
 

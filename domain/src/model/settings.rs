@@ -1,10 +1,10 @@
-//! What the operator chose.
+//! The settings that operations need.
 
 use std::time::Duration;
 
 use crate::model::client::{DynamicRegistration, InitialAccessToken};
 
-/// What the operator chose.
+/// The settings that operations need, as the operator chose them.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The issuer: an origin without a trailing slash. Every URL we name begins with it.
@@ -13,7 +13,7 @@ pub struct Settings {
     pub status_list_ttl: Duration,
     /// Which clients may register themselves.
     pub dynamic_registration: DynamicRegistration,
-    /// What they must bring, under [`DynamicRegistration::Token`].
+    /// The token that clients must send to register, under [`DynamicRegistration::Token`].
     pub initial_access_token: Option<InitialAccessToken>,
     /// Whether a client may be known by the address of a document that describes it.
     pub client_id_metadata_documents: bool,

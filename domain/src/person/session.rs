@@ -24,7 +24,8 @@ pub enum Stored {
 
 /// Stores a session under a new cookie: after a sign-in, or when a new cookie replaces the old one.
 ///
-/// A session that ended in the meantime stays ended: a step-up that runs during the sign-out must not bring it back.
+/// A session that ended in the meantime stays ended: a password
+/// confirmation that runs during the sign-out must not bring it back.
 pub async fn attach(context: &Context, cookie: &CookieHash, session: &Session) -> Result<Stored, Fault> {
     match store::person::session::attach(&context.store, cookie, session).await {
         Ok(true) => Ok(Stored::Yes),

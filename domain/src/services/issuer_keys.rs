@@ -1,6 +1,6 @@
 //! Keys of other issuers. They are fetched from the address in the issuer's discovery document (OpenID Connect
-//! Discovery 1.0 §4) and kept for a while. Only issuers that an administrator registered are asked: a token that names
-//! another issuer causes no request.
+//! Discovery 1.0 §4) and kept for a while. Only issuers that an administrator or a manager registered are asked: a
+//! token that names another issuer causes no request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The instance's keys, opened.
+//! Holds the instance's keys, decrypted, in memory.
 
 use std::sync::Arc;
 

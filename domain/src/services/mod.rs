@@ -1,4 +1,4 @@
-//! Services: tasks and caches that run by themselves while the server runs.
+//! Services: tasks and caches that live as long as the server, and what they share.
 //!
 //! | module | what it does |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! The signing keys that are published, opened.
+//! Holds the published signing keys, decrypted, in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! From rows to types, and from types to parameters.
+//! Converts rows to types, and types to parameters.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

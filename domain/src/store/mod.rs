@@ -7,8 +7,8 @@
 //! kind and never by a constraint's name. Where one statement reads or writes a whole batch it takes the batch as one
 //! JSON parameter; `Engine::elements` makes a table of it.
 //!
-//! `sql!` makes a statement, `composed_sql!` one whose text is composed of constants. It runs on a [`Transaction`], or
-//! on the [`Store`], which stands for its connections for reads. `row!` says how a row becomes a type.
+//! `sql!` makes a statement, and `composed_sql!` makes one whose text is composed of constants. A statement runs on a
+//! [`Transaction`], or on the [`Store`]: then it uses a read connection. `row!` says how a row becomes a type.
 //!
 //! # Connections
 //!
@@ -16,14 +16,15 @@
 //! survives a power cut. The ledger's commits need not wait for the disk: an exchange survives a killed process, and
 //! also a power cut if the operator chose that ([`LedgerDurability`]).
 //!
-//! Changes happen one at a time, and none while a batch of exchanges is decided and written.
+//! Changes happen one at a time, and none while a batch of exchanges is written. A batch is written only if no change
+//! happened since its data was read.
 //!
 //! - SQLite has one writer anyway. Changes and batches begin IMMEDIATE, because a transaction that starts as a reader
 //!   and then writes fails with "database is locked" when another writer came between.
 //! - On PostgreSQL a change takes a lock exclusively. Every transaction that must not overlap with a change shares that
 //!   lock.
 //!
-//! So a decision that rests on several rows is safe without a thought about isolation levels, and the two engines
+//! So a decision that rests on several rows is safe, its author need not consider isolation levels, and the two engines
 //! behave alike. The rejected alternative is serialisable transactions: every caller would have to repeat failed ones.
 
 pub mod audit;

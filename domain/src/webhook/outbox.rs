@@ -1,4 +1,4 @@
-//! From the audit log to deliveries.
+//! Creates deliveries from new audit entries.
 
 use crate::base::id::DeliveryId;
 use crate::model::webhook::Webhook;

@@ -1,4 +1,5 @@
-//! The signing secret of a webhook: `whsec_` and the base64 of 32 random bytes, as Standard Webhooks writes it.
+//! The signing secret of a webhook: `whsec_` and the base64 of 32 random bytes, as Standard Webhooks writes it. Also
+//! the signature of a message: its HMAC.
 
 use aws_lc_rs::hmac;
 use base64::Engine;

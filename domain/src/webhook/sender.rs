@@ -1,4 +1,5 @@
-//! Attempts: sends deliveries that are due. A delivery that fails is tried again later.
+//! Attempts: sends deliveries that are due. A delivery that fails is tried again later. Also sends a test message, and
+//! an old delivery again when a person asks for it.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ const BACKOFF: [Duration; 7] = [
     Duration::from_secs(3 * 3600),
     Duration::from_secs(8 * 3600),
 ];
-/// How long an attempt owns its delivery: longer than an attempt can take. When the attempt never reports a result, any
-/// server may make the next one.
+/// For this time no other server may send the delivery: it is longer than an attempt can take. If the attempt never
+/// reports a result, any server may make the next one after it.
 const LEASE: Duration = Duration::from_secs(60);
 /// Longest text that is stored about a failure, in characters. Part of the text comes from another server.
 const LONGEST_PROBLEM: usize = 200;

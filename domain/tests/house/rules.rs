@@ -1,4 +1,4 @@
-//! What the house is held to.
+//! The rules that the source code must follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,6 +1,5 @@
 //! The HTTP side of the dashboard: who is signed in, which forms are valid, and one module per room with its pages and
-//! forms. `routes/handler.rs` turns the functions of the rooms
-//! into handlers.
+//! forms. `routes/handler.rs` turns the functions of the rooms into handlers.
 
 pub(crate) mod assets;
 pub(crate) mod audit;

@@ -1,7 +1,8 @@
-//! Limits sources whose client authentication fails often.
+//! Limits how often a source may do something: fail at client authentication, register a client, report a leak.
 //!
-//! The limit applies only after a failed authentication. So a client with a valid credential is always served, even
-//! when other clients at the same address fail. The limit slows down guessing, and the work that guessing causes here.
+//! For client authentication, only failures count, and the limit applies only after a failure. So a client with a valid
+//! credential is always served, even when other clients at the same address fail. The limit slows down guessing, and
+//! the work that guessing causes here.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};

@@ -18,7 +18,7 @@ use crate::oauth::{AUTHORIZE_PATH, register};
 use crate::state::AppState;
 
 const MAX_AGE: &str = "public, max-age=60";
-/// How long verifiers may keep the keys, in seconds. A new key is published longer than this before it signs.
+/// The header that says how long verifiers may keep the keys. A new key is published longer than this before it signs.
 const JWKS_AGE: &str = "public, max-age=300";
 
 /// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3).

@@ -1,4 +1,5 @@
-//! Shared by the endpoints where clients authenticate: how a request is read, and how it is refused.
+//! Shared by the endpoints where clients authenticate: how a request is read, how it is refused, and the limit of
+//! failed authentications by address.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};

@@ -1,4 +1,4 @@
-//! The emergency stop: its limits, what it would end, its progress.
+//! The emergency stop: what is selected, what it would end, its progress, and how to undo it.
 
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, PersonId};

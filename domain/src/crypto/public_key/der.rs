@@ -1,5 +1,5 @@
-//! As much of DER (X.690) as a public key is wrapped in: a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), a certificate
-//! around one, or the bare RSA key of PKCS #1. Nothing is trusted here: a certificate is only an envelope.
+//! Reads only the parts of DER (X.690) that enclose a public key: a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), a
+//! certificate around one, or the bare RSA key of PKCS #1. Nothing is trusted here: a certificate is only an envelope.
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;

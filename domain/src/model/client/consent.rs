@@ -1,4 +1,4 @@
-//! Consents: what a person allows a client to do.
+//! Consents: what a person allows a client to do. Also the lifetimes of consents and authorization codes.
 
 use std::time::Duration;
 

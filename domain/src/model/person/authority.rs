@@ -61,7 +61,8 @@ impl Authority {
         matches!(self, Self::Everything)
     }
 
-    /// Whose consents and personal tokens are seen: those of one person, or of all. A credential sees none.
+    /// The person whose consents and personal tokens the actor may list; `None` means all people. A credential sees
+    /// none.
     pub(crate) fn person(&self) -> Result<Option<&PersonId>, Denied> {
         match self {
             Self::Everything => Ok(None),
@@ -70,8 +71,8 @@ impl Authority {
         }
     }
 
-    /// What ends a thing that acts for `person`, when `actor` with this authority ends it; `None` when that is not
-    /// allowed.
+    /// The cause to record when `actor` with this authority ends a consent or token of `person`; `None` when that is
+    /// not allowed.
     pub(crate) fn end_cause(&self, actor: &Actor, person: &PersonId) -> Option<EndCause> {
         match actor.person_id() {
             Some(own) if own == person => Some(EndCause::Person),

@@ -1,16 +1,16 @@
-//! The ledger: every exchange is decided and recorded in one transaction before its token leaves.
+//! The ledger: every exchange is decided and recorded before its token leaves.
 //!
-//! Requests queue. One task takes the requests that wait, at most `BATCH_SIZE`, and serves them in one
-//! transaction:
+//! Requests queue. One task takes the requests that wait, at most `BATCH_SIZE`, and serves them together:
 //!
 //! 1. It reads the state of all their authenticators and credentials.
 //! 2. It decides each request.
 //! 3. It writes an entry for each that is granted, and commits.
 //!
-//! On PostgreSQL several such tasks run. So every decision rests on what the database held after its request arrived:
-//! no cache exists that a revocation would have to reach, and many requests share the cost of a commit. The
-//! alternatives: a transaction per request limits SQLite to a tenth of the rate; a cache of credential states honours
-//! revoked secrets.
+//! On SQLite this is one transaction. On PostgreSQL several such tasks run, and step 3 writes only if no change
+//! happened since step 1: otherwise the batch is decided again. So every decision rests on what the database held after
+//! its request arrived: no cache exists that a revocation would have to reach, and many requests share the cost of a
+//! commit. The alternatives: a transaction per request limits SQLite to a tenth of the rate; a cache of credential
+//! states honours revoked secrets.
 //!
 //! | module | what it does |
 //! |---|---|

@@ -15,7 +15,7 @@ use crate::services::metrics::Metrics;
 use crate::store::StoreError;
 use crate::store::token::batch::{BatchConnection, BatchOutcome, BatchState, LedgerEntry};
 
-/// How often a batch is decided because of changes meanwhile. During the last attempt no change can happen.
+/// The maximum number of attempts for a batch that changes interrupt. During the last attempt no change can happen.
 const MOST_ATTEMPTS: usize = 3;
 
 /// What the writers share.

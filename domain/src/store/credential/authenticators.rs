@@ -1,4 +1,4 @@
-//! `client_keys` and `federated_identities`.
+//! `client_keys` and `federated_identities`, and what `client_secrets` shares with them.
 
 use std::cmp::Reverse;
 

@@ -10,8 +10,8 @@ use crate::store::{Engine, FromRow, Result, Store, composed_sql, row, sql, to_js
 const WORKING: &str = "revoked_at IS NULL AND disabled_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 /// The condition for the owners of the credentials, with the parameters `$8` (see
-/// [`Authority::key`](crate::model::person::authority::Authority)) and `$9` (a team). A missing limit adds no
-/// condition, so that the index of the other limit can be used.
+/// [`Authority::key`](crate::model::person::authority::Authority)) and `$9` (a team). Without a key
+/// or a team no condition is added, so that the index of the other one can be used.
 fn owned(key: Option<&str>, team: Option<&TeamId>) -> &'static str {
     match (key, team) {
         (None, None) => "$8 IS NULL AND $9 IS NULL",
@@ -35,12 +35,12 @@ pub(crate) struct Selected<'query> {
 /// a name.
 const MANY: i64 = 20_000;
 /// If at most this many rows match, they are found by the index of the condition and sorted. If more rows match, a scan
-/// along the index of the order soon meets enough of them. Each way would read everything in the other case.
+/// in the order of the list soon finds a full page. With the wrong choice, the database reads the whole table.
 const FEW: i64 = 1000;
 
 /// A condition in two forms: for an index, and as a filter.
 struct Condition {
-    /// For a search along an index of the condition; [`None`] when there is none.
+    /// The condition, written so that the database uses its index; [`None`] without such an index.
     indexed: Option<String>,
     /// An index with only the matching rows. SQLite would prefer an index of all credentials that has more of the
     /// columns.

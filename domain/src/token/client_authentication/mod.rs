@@ -38,7 +38,7 @@ pub enum Client {
 }
 
 /// Finds out which client asks. A confidential client that acts for people proves itself by its secret. A public client
-/// has only its name (RFC 6749 §2.1); the code or refresh token that it sends was issued to it alone.
+/// sends only its `client_id` (RFC 6749 §2.1); the code or refresh token that it sends was issued to it alone.
 ///
 /// A secret does not show which kind of client it belongs to. With [`ServedClients::Credentials`] this function does
 /// not look the secret up: that would cost each exchange a round trip to the database, and the ledger's transaction

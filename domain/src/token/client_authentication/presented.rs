@@ -49,7 +49,7 @@ pub enum SecretValue {
     Generated(PlainSecret),
     /// A secret that another system may have issued.
     Imported(ImportedSecret),
-    /// Neither of both: a mistyped secret, which costs no look-up.
+    /// Neither of the two: a mistyped secret, which costs no look-up.
     Malformed,
 }
 

@@ -1,5 +1,5 @@
 //! The refresh token grant (OAuth 2.1 §4.3): a client gets a new access token for an existing consent. Each refresh
-//! token is used once.
+//! token is used once. A client that lost the answer may send it again for some seconds.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     let server = redemption::server(&mut change, &consent.server_id).await?;
     redemption::check_resource(form, &server)?;
     let scopes = requested_scopes(form, &consent)?.intersection(&server.scope_names());
-    // The lost answer also held a next refresh token.
+    // The lost answer contained the next refresh token. It is revoked, because this answer has another one.
     if let Some(successor) = stored.successor.as_deref() {
         store::client::consent::revoke_refresh_token(&mut change, successor, now).await?;
     }

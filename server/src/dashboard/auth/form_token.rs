@@ -69,7 +69,7 @@ fn random(context: &Context) -> String {
 ///
 /// `Sec-Fetch-Site` decides, because pages can neither set nor remove it. `Origin` decides only where `Sec-Fetch-Site`
 /// is absent. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin`
-/// alone would refuse these forms. A request with neither header comes from no browser of this decade, and cannot carry
+/// alone would refuse these forms. A request with neither header does not come from a modern browser, and cannot carry
 /// a victim's cookie.
 pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {

@@ -1,4 +1,5 @@
-//! The content of a session: who signed in, when, from where, and when they last proved who they are.
+//! The content of a session: who signed in, when, from where, and when they last proved who they are. Each request
+//! finds its viewer by it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

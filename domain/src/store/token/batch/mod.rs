@@ -1,5 +1,4 @@
-//! The reads and writes of the issuing transaction: the data for the decisions of a batch of exchanges, and its
-//! entries.
+//! Reads the data for the decisions of a batch of exchanges, and writes its entries.
 //!
 //! Each engine has its own implementation, because their costs differ. [`sqlite`] is called in the ledger's own thread,
 //! where one statement for each row is cheapest. [`postgres`] is another process, so one statement reads a batch and

@@ -67,8 +67,8 @@ fn states(kind: &AuthenticatorTable, parameter: &str) -> String {
 /// Writes the entries in `$1`, uses up the assertions in `$2`, commits, and returns the assertions that were not used
 /// before. Does nothing unless the audit log ends at `$3`.
 ///
-/// When this statement holds the shared lock, no change is in progress. Locking the row of the head then reads what the
-/// last change left there, even if that change was committed after this statement began.
+/// When this statement holds the shared lock, no change is in progress. Locking the row of `audit_head` then
+/// returns the value of the newest commit, even if that commit happened after this statement began.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let (entries, used) = (Engine::Postgres.elements("$1", "e"), Engine::Postgres.elements("$2", "a"));
     let turn = ChangeLock::Shared.expression();
