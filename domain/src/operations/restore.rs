@@ -71,7 +71,7 @@ pub async fn finish(
 ) -> Result<u64, RestoreError> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let sessions = store::operations::restore::begin_anew(&mut change, now, difference.taken_bits).await?;
+    let sessions = store::operations::restore::reset_after_restore(&mut change, now, difference.taken_bits).await?;
     store::operations::restore::remove_codes(&mut change, &difference.spent_codes).await?;
     let mut events = vec![Event::of_instance(Action::InstanceRestored).with(json!({
         "sessions_ended": sessions,

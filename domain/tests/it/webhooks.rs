@@ -433,7 +433,7 @@ async fn an_end_is_announced_once_at_each_stage() {
 }
 
 #[tokio::test]
-async fn a_new_end_is_announced_anew_but_not_to_whoever_just_chose_it() {
+async fn a_new_end_is_announced_again_but_not_to_whoever_just_chose_it() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let mut wanted = draft("job");

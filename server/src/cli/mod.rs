@@ -78,18 +78,25 @@ pub fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode, CliError> {
+    match read()? {
+        Ok((config, command)) => run(&config, command).map(|()| ExitCode::SUCCESS),
+        Err(error) => explain(&error),
+    }
+}
+
+/// Reads the command and the settings. This is outside [`start`], so that a server does not keep the parser in memory.
+fn read() -> Result<Result<(Config, Command), clap::Error>, CliError> {
     let mut command = layers::add_settings(Cli::command())?;
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
-        Err(error) => return explain(&error),
+        Err(error) => return Ok(Err(error)),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return explain(&error.format(&mut command)),
+        Err(error) => return Ok(Err(error.format(&mut command))),
     };
     let config = layers::resolve(&matches, cli.config.as_deref())?;
-    run(&config, cli.command.unwrap_or(Command::Serve))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Ok((config, cli.command.unwrap_or(Command::Serve))))
 }
 
 /// Prints the message of `clap`: help, version, or what is wrong with the arguments.

@@ -85,7 +85,7 @@ async fn a_client_is_known_by_the_document_at_its_address() {
 }
 
 #[tokio::test]
-async fn a_document_is_read_anew_after_an_hour_and_what_changed_is_recorded() {
+async fn a_document_is_read_again_after_an_hour_and_what_changed_is_recorded() {
     let app = App::new().await;
     app.instance.issuers.publish(DOCUMENT, &document(json!({})));
     let browser = app.signed_in().await;

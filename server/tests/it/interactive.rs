@@ -492,7 +492,7 @@ async fn refreshing_never_widens_and_ends_by_the_clock() {
         format!("{}&{}", refreshing(&client_id, &refresh), encoded(&[("scope", "mcp:read"), ("resource", RESOURCE)]));
     let mut refresh = text(&app.token(&[], body).await, "refresh_token");
 
-    // Used every so often it lasts, but not for ever.
+    // Used every so often it lasts, but not without an end.
     let step = IDLE_LIMIT - Duration::from_secs(3600);
     for _ in 0..3 {
         app.instance.clock.advance(step);

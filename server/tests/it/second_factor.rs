@@ -77,8 +77,8 @@ fn shown_token(page: &Answer) -> &str {
     between(&page.body, r#"name="shown" value=""#, "\"")
 }
 
-/// That the sign-in has to begin anew, on the way to `next`.
-fn begins_anew(answer: &Answer, next: &str) {
+/// That the sign-in has to begin again, on the way to `next`.
+fn begins_again(answer: &Answer, next: &str) {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.body.contains("Begin again with your password."), "{}", answer.body);
     assert!(answer.body.contains(&format!(r#"name="next" value="{next}""#)), "{}", answer.body);
@@ -301,9 +301,9 @@ async fn the_second_step_cannot_be_put_off() {
     let code = phone.code(&app, 0);
     for (sent, next) in [("/activity?actor=Ada", "/activity?actor=Ada"), ("//evil.example", "/")] {
         let fields = [("form_token", token.as_str()), ("code", code.as_str()), ("next", sent)];
-        begins_anew(&browser.post(STEP, &fields).await, next);
+        begins_again(&browser.post(STEP, &fields).await, next);
     }
-    begins_anew(&browser.get("/login/second-factor?with=recovery-code&next=%2Factivity").await, "/activity");
+    begins_again(&browser.get("/login/second-factor?with=recovery-code&next=%2Factivity").await, "/activity");
     assert_eq!(browser.cookie(SESSION), None);
 }
 
@@ -324,7 +324,7 @@ async fn a_changed_password_ends_the_sign_ins_that_wait() {
     assert_eq!(change("").await, StatusCode::UNPROCESSABLE_ENTITY, "the code is asked for too");
     assert_eq!(change(&phone.code(&app, 0)).await, StatusCode::SEE_OTHER);
     let fields = [("form_token", token.as_str()), ("code", &phone.code(&app, 1))];
-    begins_anew(&waiting.post(STEP, &fields).await, "/");
+    begins_again(&waiting.post(STEP, &fields).await, "/");
     // The factor outlives the password.
     assert_eq!(app.browser().sign_in(new).await.header("location"), STEP);
 }
@@ -597,7 +597,7 @@ async fn a_disabled_person_does_not_get_past_the_second_step() {
     let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
     domain::person::manage::disable(context, &operator, &ada.id).await.expect("disables");
     let fields = [("form_token", token.as_str()), ("code", &phone.code(&app, 1))];
-    begins_anew(&waiting.post(STEP, &fields).await, "/");
+    begins_again(&waiting.post(STEP, &fields).await, "/");
     assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 

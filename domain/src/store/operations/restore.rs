@@ -233,7 +233,11 @@ pub(crate) async fn dropped_algorithms(former: &Store, backup: &Store, now: Time
 
 /// Ends all sessions and consents, and records the moment of the restore. No bit of a status list is given out a second
 /// time.
-pub(crate) async fn begin_anew(transaction: &mut Transaction, now: Timestamp, taken_bits: Option<i64>) -> Result<u64> {
+pub(crate) async fn reset_after_restore(
+    transaction: &mut Transaction,
+    now: Timestamp,
+    taken_bits: Option<i64>,
+) -> Result<u64> {
     let ended =
         sql!("UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL"; now).affected(&mut *transaction).await?;
     // The database does not know which refresh tokens were used since the backup.
