@@ -11,7 +11,7 @@ pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &s
     let rows = sessions.into_iter().map(|session| {
         let browser = browser_name(session.agent.as_deref());
         let action = action(&session, &browser);
-        let address = session.address.map(|address| address.to_string());
+        let address = session.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         cells![browser, address, moment(session.created_at), moment(session.seen_at), action]
     });
     table(["Browser", "Address", "Signed in", "Last seen", ""], rows)

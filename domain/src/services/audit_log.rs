@@ -13,9 +13,9 @@ pub(crate) fn note(entry: &AuditEntry) {
     tracing::info!(
         seq = entry.seq,
         head = %entry.mac,
-        actor = %entry.actor_name,
+        actor = ?entry.actor_name,
         action = %entry.action,
-        target = %entry.target_id,
+        target = ?entry.target_id,
         "audit"
     );
 }

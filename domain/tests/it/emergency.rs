@@ -109,7 +109,7 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
 }
 
 #[tokio::test]
-async fn many_are_stopped_in_bites_and_let_go_on_together() {
+async fn many_are_stopped_in_batches_and_enabled_together() {
     let instance = Instance::new().await;
     let context = &instance.context;
     for number in 0..5 {
@@ -122,14 +122,14 @@ async fn many_are_stopped_in_bites_and_let_go_on_together() {
     assert_eq!((stopped.0, told), (5, vec![2, 4, 5]));
     let stops = Filter { action: Some("emergency.stopped".to_owned()), ..Filter::default() };
     let entries = audit::list(context, &Authority::Everything, &stops, 10).await.expect("lists");
-    assert_eq!(entries.len(), 3, "an entry a bite");
+    assert_eq!(entries.len(), 3, "an entry a batch");
     assert_eq!(emergency_stop::undoable(context).await.expect("reads"), [(stopped.1, 5)]);
     assert_eq!(emergency_stop::undo(context, &operator(), stopped.1).await.expect("undoes"), 5);
     let order = StopRequest { means: Means::Revoke, ..order };
     let (revoked, _) = emergency_stop::stop(context, &operator(), &order, 2, |_| {}).await.expect("revokes");
     let left = emergency_stop::preview(context, &selection, Means::Revoke).await.expect("counts");
     assert_eq!((revoked, left.credentials), (5, 0));
-    // The built-in server, five credentials, three bites, the undoing, three bites.
+    // The built-in server, five credentials, three batches, the undoing, three batches.
     let entries = 1 + 5 + 3 + 1 + 3;
     assert_eq!(audit::verify(context).await.expect("verifies"), audit::Verdict::Intact { entries });
 }

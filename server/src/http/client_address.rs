@@ -1,7 +1,8 @@
 //! The source address of a request, as far as it can be trusted.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -10,15 +11,19 @@ use ipnet::IpNet;
 
 use crate::http::accept::Peer;
 
-/// The client's address. It is absent only when the request did not come through a socket.
+/// The client's address. It is absent when it is unknown: then it satisfies no address range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
     /// The address of `request`.
     pub fn of(request: &Request, trusted: &[IpNet]) -> Self {
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
-        Self(peer.map(|peer| behind_proxies(peer, request.headers(), trusted)))
+        let Some(peer) = request.extensions().get::<Peer>() else { return Self(None) };
+        let address = behind_proxies(peer.0.ip().to_canonical(), request.headers(), trusted);
+        if address.is_none() {
+            warn_once();
+        }
+        Self(address)
     }
 
     /// The address that the middleware found and put into the request.
@@ -37,47 +42,92 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 
 /// Reads `X-Forwarded-For` from the end, where our own proxies append, and stops at the first address that is not a
 /// trusted proxy. The sender of the request could have written everything before that address.
-fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|range| range.contains(address));
+///
+/// The address is unknown when a trusted proxy does not say whom it serves: its entry is no address, or there is none. A
+/// client can tell some proxies to drop the header (`Connection: X-Forwarded-For`). The rejected alternative is the
+/// address of the proxy: it often lies in the address range that a credential allows.
+fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    // Bytes, because a line may hold bytes that are no text, and the proxy appended the good address to the same line.
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     let mut address = peer;
-    let entries: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
-        .map(str::trim)
-        .collect();
-    for entry in entries.iter().rev() {
-        if !is_trusted(&address) {
-            break;
-        }
-        match entry.parse::<IpAddr>() {
-            Ok(forwarded) => address = forwarded.to_canonical(),
-            Err(_) => break,
-        }
+    while trusted.iter().any(|range| range.contains(&address)) {
+        address = parse(entries.next()?)?;
     }
-    address
+    Some(address)
+}
+
+/// An address, which some proxies write with the port of the client, or in brackets.
+fn parse(entry: &[u8]) -> Option<IpAddr> {
+    let entry = std::str::from_utf8(entry).ok()?.trim_matches([' ', '\t']);
+    let bare = || entry.parse().ok();
+    let with_port = || entry.parse().ok().map(|address: SocketAddr| address.ip());
+    let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    bare().or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+}
+
+/// Logs that a proxy does not say whom it serves. Once: requests can come at any rate.
+fn warn_once() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "the address of a client is unknown: a proxy of trusted_proxies sent no X-Forwarded-For, or one without an \
+             address; credentials with address ranges are refused there"
+        );
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn address(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+    fn address(peer: &str, forwarded: &[&[u8]], trusted: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().expect("a header value"));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value).expect("a header value"));
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|range| range.parse().expect("a range")).collect();
-        behind_proxies(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        behind_proxies(peer.parse().expect("an address"), &headers, &trusted).map(|address| address.to_string())
+    }
+
+    /// The address behind the proxy 10.0.0.1.
+    fn behind(forwarded: &[&[u8]]) -> Option<String> {
+        address("10.0.0.1", forwarded, &["10.0.0.0/8"])
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        assert_eq!(address("198.51.100.7", &["203.0.113.1"], &[]), "198.51.100.7");
-        assert_eq!(address("10.0.0.1", &["203.0.113.1"], &["10.0.0.0/8"]), "203.0.113.1");
-        assert_eq!(address("10.0.0.1", &["1.1.1.1, 203.0.113.1, 10.0.0.2"], &["10.0.0.0/8"]), "203.0.113.1");
-        assert_eq!(address("10.0.0.1", &["1.1.1.1", "203.0.113.1"], &["10.0.0.0/8"]), "203.0.113.1");
-        assert_eq!(address("10.0.0.1", &["nonsense"], &["10.0.0.0/8"]), "10.0.0.1");
-        assert_eq!(address("10.0.0.1", &["::ffff:203.0.113.1"], &["10.0.0.0/8"]), "203.0.113.1");
+        let client = Some("203.0.113.1".to_owned());
+        assert_eq!(address("198.51.100.7", &[b"203.0.113.1"], &[]).as_deref(), Some("198.51.100.7"));
+        assert_eq!(address("198.51.100.7", &[], &["10.0.0.0/8"]).as_deref(), Some("198.51.100.7"));
+        assert_eq!(behind(&[b"203.0.113.1"]), client);
+        assert_eq!(behind(&[b"1.1.1.1, 203.0.113.1, 10.0.0.2"]), client);
+        assert_eq!(behind(&[b"1.1.1.1", b"203.0.113.1"]), client);
+        assert_eq!(behind(&[b"nonsense, 203.0.113.1"]), client);
+        assert_eq!(behind(&[b"\xe9, 203.0.113.1"]), client);
+        assert_eq!(behind(&[b"\xe9", b"\t203.0.113.1 "]), client);
+    }
+
+    #[test]
+    fn an_address_is_read_in_each_way_that_proxies_write_it() {
+        assert_eq!(behind(&[b"203.0.113.1:4711"]).as_deref(), Some("203.0.113.1"));
+        assert_eq!(behind(&[b"::ffff:203.0.113.1"]).as_deref(), Some("203.0.113.1"));
+        assert_eq!(behind(&[b"[::ffff:203.0.113.1]:443"]).as_deref(), Some("203.0.113.1"));
+        for entry in [&b"2001:db8::1"[..], b"[2001:db8::1]", b"[2001:db8::1]:443"] {
+            assert_eq!(behind(&[entry]).as_deref(), Some("2001:db8::1"));
+        }
+    }
+
+    #[test]
+    fn the_address_is_unknown_when_a_trusted_proxy_does_not_say_whom_it_serves() {
+        assert_eq!(behind(&[]), None);
+        for entry in
+            [&b""[..], b"unknown", b"_hidden", b"203.0.113.1, ", b"203.0.113.1, \xe9", b"fe80::1%eth0", b"10.0.0.2"]
+        {
+            assert_eq!(behind(&[entry]), None, "{entry:?}");
+        }
+        assert_eq!(behind(&[b"203.0.113.9", b"unknown"]), None);
     }
 }

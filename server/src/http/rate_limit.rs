@@ -4,6 +4,7 @@
 //! credential is always served, even when other clients at the same address fail. The limit slows down guessing, and
 //! the work that guessing causes here.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,12 +15,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Number of counters. Sources that share a counter are limited together. A million sources use no more memory than one
 /// source.
 const COUNTERS: usize = 4096;
+/// The counter of all requests whose source is unknown. No source shares it.
+const UNKNOWN: usize = COUNTERS;
 
 /// Failures per source, in a fixed amount of memory.
 pub struct RateLimit {
     limit: u32,
     window: Duration,
     counters: Mutex<Vec<(i64, u32)>>,
+    /// Keyed at random for each process. With known keys, an attacker could compute an address of their own that shares
+    /// the counter of a victim, and use up its limit.
+    hasher: RandomState,
 }
 
 impl RateLimit {
@@ -34,7 +40,7 @@ impl RateLimit {
     }
 
     fn new(limit: u32, window: Duration) -> Self {
-        Self { limit, window, counters: Mutex::new(vec![(0, 0); COUNTERS]) }
+        Self { limit, window, counters: Mutex::new(vec![(0, 0); COUNTERS + 1]), hasher: RandomState::new() }
     }
 
     /// Counts a failure of `source`. Returns the time to wait when there were too many failures.
@@ -42,7 +48,7 @@ impl RateLimit {
         let length = self.window.as_millis() as i64;
         let window = now.millis().div_euclid(length);
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = &mut counters[slot(source)];
+        let counter = &mut counters[self.counter(source)];
         if counter.0 != window {
             *counter = (window, 0);
         }
@@ -50,17 +56,16 @@ impl RateLimit {
         let ends = Timestamp::from_millis((window + 1).saturating_mul(length));
         (counter.1 > self.limit).then(|| ends.since(now).max(Duration::from_secs(1)))
     }
-}
 
-fn slot(source: Option<IpAddr>) -> usize {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    match source {
-        // One household can use 2^64 addresses, so the counter is for the /64 prefix.
-        Some(IpAddr::V6(address)) => address.segments()[..4].hash(&mut hasher),
-        source => source.hash(&mut hasher),
+    fn counter(&self, source: Option<IpAddr>) -> usize {
+        let hash = match source {
+            None => return UNKNOWN,
+            // One household can use 2^64 addresses, so the counter is for the /64 prefix.
+            Some(IpAddr::V6(address)) => self.hasher.hash_one(&address.segments()[..4]),
+            Some(IpAddr::V4(address)) => self.hasher.hash_one(address),
+        };
+        hash as usize % COUNTERS
     }
-    hasher.finish() as usize % COUNTERS
 }
 
 #[cfg(test)]
@@ -76,7 +81,18 @@ mod tests {
             assert_eq!(limit.count(source, now), None, "{number}");
         }
         assert!(limit.count(source, now).is_some());
-        assert_eq!(limit.count("192.0.2.2".parse().ok(), now), None);
+        // A source shares the counter with one of 4,096 others.
+        let other = (1..=255).map(|last| IpAddr::from([192, 0, 2, last]));
+        let other = other.filter(|other| limit.counter(Some(*other)) != limit.counter(source)).next();
+        assert_eq!(limit.count(other, now), None);
+        assert_eq!(limit.count(None, now), None);
         assert_eq!(limit.count(source, now.plus(MINUTE)), None);
+    }
+    #[test]
+    fn which_sources_share_a_counter_is_different_in_each_process() {
+        let (one, two) = (RateLimit::a_minute(1), RateLimit::a_minute(1));
+        let sources = || (0..=255).map(|last| Some(IpAddr::from([192, 0, 2, last])));
+        assert!(sources().any(|source| one.counter(source) != two.counter(source)));
+        assert!(sources().all(|source| one.counter(source) != one.counter(None)));
     }
 }

@@ -9,7 +9,7 @@ use domain::model::person::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
 use domain::person::setup;
 use domain::person::sign_in::ACCOUNT_LIMIT;
 
-use crate::support::{App, EMAIL, PASSWORD, form_token};
+use crate::support::{App, EMAIL, PASSWORD, between, form_token};
 
 const SESSION: &str = "countersign_session";
 
@@ -288,4 +288,21 @@ async fn signing_in_leads_back_to_a_page_of_ours_and_nowhere_else() {
         assert_eq!(answer.header("location"), expected);
         browser.submit("/account", "/logout", &[]).await;
     }
+}
+
+#[tokio::test]
+async fn a_form_token_of_the_sign_in_page_is_none_of_a_session() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let elsewhere = app.browser();
+    elsewhere.sign_in(PASSWORD).await;
+    let session = between(&elsewhere.get("/account").await.body, r#"name="session" value=""#, "\"").to_owned();
+    assert!(session.starts_with("ses_"), "{session}");
+    // The cookie of the sign-in page can hold anything: also the identifier of a session, which is no secret.
+    let stranger = app.browser();
+    stranger.cookies.lock().expect("a lock").insert("countersign_form".to_owned(), session);
+    let token = form_token(&stranger.get("/login").await.body);
+    let answer = browser.post("/account/name", &[("form_token", token.as_str()), ("name", "Mallory")]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(!browser.get("/account").await.body.contains("Mallory"));
 }

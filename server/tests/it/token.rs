@@ -323,6 +323,39 @@ async fn guessing_is_slowed_down_and_valid_credentials_are_not() {
 }
 
 #[tokio::test]
+async fn an_unknown_address_is_in_no_address_range() {
+    use server::http::accept::Peer;
+    let app = App::trusting(&["10.0.0.0/8"]).await;
+    let context = &app.instance.context;
+    // The range holds the proxy, as the range of a company's own network does.
+    let ip_ranges = vec!["10.0.0.0/8".into(), "203.0.113.0/24".into()];
+    let draft = Draft { name: "a".into(), ip_ranges, ..Draft::default() };
+    let generated = generate(context, &Actor::command_line("operator"), &draft, None).await.expect("generates");
+    for (forwarded, status) in [
+        (&["203.0.113.5:4711"][..], StatusCode::OK),
+        (&["\u{e9}, 203.0.113.5"], StatusCode::OK),
+        (&["\u{e9}, 198.51.100.1"], StatusCode::UNAUTHORIZED),
+        (&["198.51.100.1:4711"], StatusCode::UNAUTHORIZED),
+        (&["203.0.113.5, unknown"], StatusCode::UNAUTHORIZED),
+        (&["203.0.113.5, "], StatusCode::UNAUTHORIZED),
+        (&["203.0.113.5", "[2001:db8::1]"], StatusCode::UNAUTHORIZED),
+        (&["fe80::1%eth0"], StatusCode::UNAUTHORIZED),
+        (&["\u{e9}"], StatusCode::UNAUTHORIZED),
+        (&[], StatusCode::UNAUTHORIZED),
+    ] {
+        let mut request = Request::post("/mcp/oauth/token")
+            .header(header::CONTENT_TYPE, FORM)
+            .header(header::AUTHORIZATION, basic(&generated));
+        for line in forwarded {
+            request = request.header("x-forwarded-for", line.as_bytes());
+        }
+        let mut request = request.body(Body::from(GRANT)).expect("a request");
+        request.extensions_mut().insert(Peer("10.0.0.1:1".parse().expect("an address")));
+        assert_eq!(app.send(request).await.status, status, "{forwarded:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_address_is_the_one_that_trusted_proxies_vouch_for() {
     use server::http::accept::Peer;
     let app = App::trusting(&["10.0.0.0/8"]).await;

@@ -60,8 +60,8 @@ pub struct EntryView {
     pub target_id: String,
     /// Name of the target at that time.
     pub target_name: String,
-    /// The source address.
-    pub address: Option<String>,
+    /// Where the actor acted from: an address, or what is known instead.
+    pub from: String,
     /// The user agent.
     pub agent: Option<String>,
     /// Details: label, value before, value after. A detail may have only one value.
@@ -142,6 +142,15 @@ fn text(action: Action) -> &'static str {
     }
 }
 
+/// Where the actor acted from. A person or a program always acts over the network, so a missing address is unknown.
+fn from(entry: &AuditEntry) -> String {
+    let unknown = match entry.actor_kind.as_str() {
+        "person" | "credential" => "an unknown address",
+        _ => "the server itself",
+    };
+    entry.address.clone().unwrap_or_else(|| unknown.to_owned())
+}
+
 impl EntryView {
     /// The view of an entry.
     pub fn of(entry: &AuditEntry) -> Self {
@@ -155,7 +164,7 @@ impl EntryView {
             target_kind: entry.target_kind.clone(),
             target_id: entry.target_id.clone(),
             target_name: entry.target_name.clone(),
-            address: entry.address.clone(),
+            from: from(entry),
             agent: entry.agent.clone(),
             details: details
                 .into_iter()
@@ -356,7 +365,7 @@ fn entry_details(entry: EntryView) -> AnyView {
                     <div><dt>"Entry"</dt><dd>{grouped(entry.seq)}</dd></div>
                     <div><dt>"Action"</dt><dd><code>{entry.action}</code></dd></div>
                     <div><dt>"Target"</dt><dd>{target}</dd></div>
-                    <div><dt>"From"</dt><dd>{entry.address.unwrap_or_else(|| "the server itself".to_owned())}</dd></div>
+                    <div><dt>"From"</dt><dd>{entry.from}</dd></div>
                     {entry.agent.map(|agent| view! { <div><dt>"Browser"</dt><dd>{agent}</dd></div> })}
                 </dl>
                 {details}

@@ -29,10 +29,12 @@ impl Binding {
         }
     }
 
-    fn as_str(&self) -> &str {
+    /// What the MAC covers besides the random part. The kind is in it: the identifier of a session is no secret, and a
+    /// cookie can hold it.
+    fn label(&self) -> [&str; 2] {
         match self {
-            Self::Session(id) => id.as_str(),
-            Self::Browser(value) => value,
+            Self::Session(id) => ["form of a session", id.as_str()],
+            Self::Browser(value) => ["form of a browser", value],
         }
     }
 
@@ -46,15 +48,15 @@ impl Binding {
     /// A new token for a form of this browser.
     pub(crate) fn token(&self, context: &Context) -> String {
         let nonce = random(context);
-        let mac = context.keys.forms.mac_parts(&["form", self.as_str(), &nonce]);
+        let [kind, value] = self.label();
+        let mac = context.keys.forms.mac_parts(&[kind, value, &nonce]);
         format!("{nonce}.{mac}")
     }
 
     /// Whether `token` was made for this browser.
     pub(crate) fn accepts(&self, context: &Context, token: &str) -> bool {
-        token
-            .split_once('.')
-            .is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&["form", self.as_str(), nonce], mac))
+        let [kind, value] = self.label();
+        token.split_once('.').is_some_and(|(nonce, mac)| context.keys.forms.verify_parts(&[kind, value, nonce], mac))
     }
 }
 
