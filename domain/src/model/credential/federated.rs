@@ -92,8 +92,8 @@ pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Prefixes of subjects that say only what kind of thing the subject is. The owner comes after the prefix.
-pub(crate) const SUBJECT_KINDS: [&str; 3] = ["repo:", "project_path:", "system:serviceaccount:"];
+/// The subjects of Kubernetes say what kind of thing the subject is in two parts. Others say it in one.
+const KIND_OF_KUBERNETES: &str = "system:serviceaccount:";
 
 /// Claims that name the owner of a token.
 pub(crate) const OWNER_CLAIMS: [&str; 9] = [
@@ -109,16 +109,17 @@ pub(crate) const OWNER_CLAIMS: [&str; 9] = [
 ];
 
 /// Whether a pattern names one owner. Without an owner it would match tokens of strangers: issuers such as GitHub sign
-/// tokens for all their users.
+/// tokens for all their users. The kind of the subject comes first, up to a `:` or `/`, and then the owner. A list of
+/// kinds is the rejected alternative: a kind that is not in it would be anybody's.
 pub(crate) fn names_somebody(pattern: &str, claims: &[(String, String)]) -> bool {
     let is_exact = |(name, value): &(String, String)| {
         OWNER_CLAIMS.contains(&name.trim()) && !value.trim().is_empty() && !value.contains('*')
     };
     let start = pattern.split('*').next().unwrap_or_default();
-    let starts_with_owner = match SUBJECT_KINDS.iter().find_map(|kind| start.strip_prefix(kind)) {
-        Some(rest) => rest.find(['/', ':']).is_some_and(|end| end > 0),
-        None => start.chars().filter(|character| character.is_alphanumeric()).count() >= 3,
-    };
+    let after_kind = start.strip_prefix(KIND_OF_KUBERNETES).or_else(|| Some(start.split_once([':', '/'])?.1));
+    // The name must be complete: `repo:ac*` also stands for strangers whose name begins in the same way.
+    let is_complete = |rest: &str| rest.trim_start_matches(['/', ':']).find(['/', ':']).is_some_and(|end| end > 0);
+    let starts_with_owner = after_kind.is_some_and(is_complete);
     starts_with_owner || claims.iter().any(is_exact)
 }
 
@@ -247,7 +248,20 @@ mod tests {
             ("repo:acme/*", none, true),
             ("repo:acme/*:ref:refs/heads/main", none, true),
             ("system:serviceaccount:jobs:*", none, true),
-            ("job-*", none, true),
+            ("organization:acme:pipeline:*", none, true),
+            ("organization:acme:project:p:workspace:*", none, true),
+            ("repo:acme@1/app@2:*", none, true),
+            ("org/acme/*", none, true),
+            ("spiffe://acme.example/ns/*", none, true),
+            ("job-*", none, false),
+            ("organization:*", none, false),
+            ("organization:ac*", none, false),
+            ("org/*", none, false),
+            ("enterprise:*", none, false),
+            ("job_workflow_ref:*", none, false),
+            ("repository_owner_id:*", none, false),
+            ("spiffe://*", none, false),
+            ("repo:/*", none, false),
             ("repo:*", none, false),
             ("repo:ac*", none, false),
             ("repo:*", &[("repository_owner", "acme")], true),

@@ -16,7 +16,7 @@ use domain::services::relying_party::RelyingParty;
 use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
 
 use super::error::CliError;
-use super::files::make_data_folder;
+use super::files::{make_data_folder, make_private};
 use super::master_key;
 use crate::config::{Config, ConfigError};
 use crate::egress::policy::PrivateHosts;
@@ -116,10 +116,8 @@ pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     let url = config.storage.database_url();
     // The lock file is beside the database, not in the data folder, because two data folders may share one database.
     let Some(path) = url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
+    // Private, or whoever may read it could hold its lock, and no server would start.
+    let file = make_private(&path, File::options().create(true).append(true))
         .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
