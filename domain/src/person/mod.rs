@@ -148,7 +148,12 @@ pub async fn change_password(
     let stored = context.hashing.hash(new).await?;
     let now = context.now();
     let mut change = context.begin_change().await?;
-    store::person::set_password(&mut change, &person.id, &stored, now).await?;
+    // The proof was checked against the password that `person` was read with. A change that was proved with a stolen
+    // password must not land after the owner's change.
+    if !store::person::set_password(&mut change, person, &stored, now).await? {
+        let message = "The password was changed in the meantime. Enter the new one.";
+        return Err(FieldError::new("current_password", message).into());
+    }
     let ended = store::person::session::end_all(&mut change, &person.id, Some(keep), now).await?;
     store::person::second_factor::remove_pending(&mut change, &person.id).await?;
     let event = person.event(Action::PersonPasswordChanged).with(json!({ "sessions_ended": ended }));

@@ -306,3 +306,29 @@ async fn a_form_token_of_the_sign_in_page_is_none_of_a_session() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(!browser.get("/account").await.body.contains("Mallory"));
 }
+
+#[tokio::test]
+async fn a_change_of_the_password_that_was_proved_before_another_one_does_not_land_after_it() {
+    use domain::crypto::password::Password;
+    use domain::model::actor::Actor;
+    use domain::model::person::session::CookieHash;
+    use domain::person::sign_in::ConfirmationProof;
+    use domain::person::{self, PersonError, session};
+    const OWNERS: &str = "another quiet otter door";
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let context = &app.instance.context;
+    let id: tower_sessions::session::Id = browser.cookie(SESSION).expect("a session").parse().expect("an identifier");
+    let session = session::load(context, &CookieHash::of(&id.0.to_le_bytes())).await.expect("reads").expect("alive");
+    app.instance.clock.advance(Duration::from_secs(1));
+    let read = person::find(context, &session.person).await.expect("reads").expect("a person");
+    let change = async |new: &str| {
+        let present = ConfirmationProof::Password { password: Password::new(PASSWORD.into()), code: String::new() };
+        person::change_password(context, &Actor::system(), &read, &session.id, present, Password::new(new.into())).await
+    };
+    change(OWNERS).await.expect("changes");
+    // A thief's request was begun with the old password, and is as far as the owner's was.
+    let late = change("the thief chose this door").await;
+    assert!(matches!(late, Err(PersonError::Invalid(_))), "{late:?}");
+    assert_eq!(app.browser().sign_in(OWNERS).await.status, StatusCode::SEE_OTHER);
+}

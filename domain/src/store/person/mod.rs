@@ -96,14 +96,16 @@ pub(crate) async fn set_name(transaction: &mut Transaction, id: &PersonId, name:
     sql!("UPDATE people SET name = $1 WHERE id = $2"; name, id).execute(transaction).await
 }
 
+/// Sets the password, unless it is no longer the one that `person` was read with. Returns whether it was set.
 pub(crate) async fn set_password(
     transaction: &mut Transaction,
-    id: &PersonId,
+    person: &Person,
     password: &StoredPassword,
     now: Timestamp,
-) -> Result<()> {
-    let sql = "UPDATE people SET password_hash = $1, password_changed_at = $2 WHERE id = $3";
-    sql!(sql; password, now, id).execute(transaction).await
+) -> Result<bool> {
+    let sql =
+        "UPDATE people SET password_hash = $1, password_changed_at = $2 WHERE id = $3 AND password_changed_at = $4";
+    sql!(sql; password, now, person.id, person.password_changed_at).changed(transaction).await
 }
 
 /// Stores a setup link. A server that runs alone replaces the links of its earlier starts. If several servers share the
