@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::base::clock::Timestamp;
 use crate::base::strict_json;
 use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
 
@@ -80,10 +81,17 @@ pub(crate) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> 
     claims.get(name).and_then(Value::as_str).filter(|text| !text.chars().any(char::is_control))
 }
 
-/// A NumericDate (RFC 7519 §2) that is a whole, positive number of seconds; `Err` when it is anything else.
-pub(crate) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ()> {
-    let read = |value: &Value| value.as_i64().filter(|seconds| *seconds >= 0).ok_or(());
-    claims.get(name).map(read).transpose()
+/// A NumericDate (RFC 7519 §2): any JSON number of seconds since 1970, also with a fraction; `Err` when it is anything
+/// else. The moment is exact to the millisecond. A number beyond all moments is the last one.
+pub(crate) fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, ()> {
+    let millis = |value: &Value| match value.as_i64() {
+        Some(seconds) => Ok(seconds.saturating_mul(1000)),
+        // Of a number with a fraction, 64 bits of floating point keep more than the millisecond.
+        None => value.as_f64().map(|seconds| (seconds * 1000.0).floor() as i64).ok_or(()),
+    };
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let millis = millis(value)?;
+    if millis < 0 { Err(()) } else { Ok(Some(Timestamp::from_millis(millis))) }
 }
 
 #[cfg(test)]
@@ -133,15 +141,27 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_whole_seconds() {
+    fn a_date_is_any_number() {
         let claims = |json: &str| match strict_json::parse(json.as_bytes()) {
             Some(Value::Object(claims)) => claims,
             other => panic!("{other:?}"),
         };
-        assert_eq!(seconds(&claims(r#"{"exp":1800000000}"#), "exp"), Ok(Some(1_800_000_000)));
-        assert_eq!(seconds(&claims("{}"), "exp"), Ok(None));
-        for wrong in ["\"1\"", "1.5", "1.0", "-1", "null", "[1]", "{}", "true", "9223372036854775808", "1e300"] {
-            assert_eq!(seconds(&claims(&format!(r#"{{"exp":{wrong}}}"#)), "exp"), Err(()), "{wrong}");
+        let exp = |json: &str| numeric_date(&claims(&format!(r#"{{"exp":{json}}}"#)), "exp");
+        assert_eq!(numeric_date(&claims("{}"), "exp"), Ok(None));
+        for (number, millis) in [
+            ("1800000000", 1_800_000_000_000),
+            ("1800000000.0", 1_800_000_000_000),
+            ("1800000000.25", 1_800_000_000_250),
+            ("1.8e9", 1_800_000_000_000),
+            ("0", 0),
+            ("9223372036854775", 9_223_372_036_854_775_000),
+            ("9223372036854775808", i64::MAX),
+            ("1e300", i64::MAX),
+        ] {
+            assert_eq!(exp(number), Ok(Some(Timestamp::from_millis(millis))), "{number}");
+        }
+        for wrong in ["\"1\"", "-1", "-0.5", "-1e300", "null", "[1]", "{}", "true"] {
+            assert_eq!(exp(wrong), Err(()), "{wrong}");
         }
     }
 }

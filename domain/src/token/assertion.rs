@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base::id::{AuthenticatorId, ClientId};
-use crate::crypto::jws::{UncheckedJws, seconds, text};
+use crate::crypto::jws::{UncheckedJws, numeric_date, text};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
@@ -133,8 +133,8 @@ async fn by_own_key(
         return Err(reject("exp must be within 10 minutes"));
     }
     // After a restore, the database may not know any more that the assertion was used.
-    let issued = seconds(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE).seconds());
-    if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued < restored.seconds()) {
+    let issued = numeric_date(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE));
+    if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued.seconds() < restored.seconds()) {
         return Err(reject("it was issued before a backup was restored"));
     }
     let single_use = match text(claims, "jti") {
@@ -243,17 +243,16 @@ fn single_audience(claims: &Map<String, Value>) -> Option<&str> {
 
 /// Checks `exp`, `nbf` and `iat`. Returns the end.
 pub(crate) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, String> {
-    let read = |name: &str| seconds(claims, name).map_err(|()| format!("{name} must be a whole number of seconds"));
+    let read = |name: &str| numeric_date(claims, name).map_err(|()| format!("{name} must be a number of seconds"));
     let (exp, nbf, iat) = (read("exp")?, read("nbf")?, read("iat")?);
     let exp = exp.ok_or("exp is missing")?;
-    let skew = SKEW.as_secs() as i64;
-    if exp <= now.seconds() - skew {
+    if exp <= now.minus(SKEW) {
         return Err("exp is over".to_owned());
     }
     for (name, moment) in [("nbf", nbf), ("iat", iat)] {
-        if moment.is_some_and(|moment| moment > now.seconds() + skew) {
+        if moment.is_some_and(|moment| moment > now.plus(SKEW)) {
             return Err(format!("{name} is in the future"));
         }
     }
-    Ok(Timestamp::from_millis(exp.saturating_mul(1000)))
+    Ok(exp)
 }

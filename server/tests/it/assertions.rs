@@ -142,6 +142,11 @@ async fn every_accepted_form_of_an_assertion() {
         ("without iat", changed(plain(), "iat", Value::Null)),
         ("ten minutes long", changed(plain(), "exp", json!(now + 600))),
         ("ended a moment ago", changed(plain(), "exp", json!(now - 8))),
+        ("dates with a fraction", {
+            let claims = changed(plain(), "exp", json!(now as f64 + 299.5));
+            changed(changed(claims, "iat", json!(now as f64 - 0.25)), "nbf", json!(now as f64 - 0.5))
+        }),
+        ("a date as some libraries write it", changed(plain(), "exp", json!(now as f64 + 300.0))),
         ("with claims of its own", changed(plain(), "purpose", json!({ "a": [1.5] }))),
     ] {
         let answer = present(&app, &signer.assertion(&claims)).await;
@@ -186,6 +191,9 @@ async fn every_refused_form_of_an_assertion() {
         ("exp missing".into(), changed(plain(), "exp", Value::Null)),
         ("exp five minutes past".into(), changed(plain(), "exp", json!(now - 300))),
         ("exp a day ahead".into(), changed(plain(), "exp", json!(now + 86_400))),
+        ("exp a second and a half past 1970".into(), changed(plain(), "exp", json!(1.5))),
+        ("exp a fraction too early".into(), changed(plain(), "exp", json!(now as f64 - 30.001))),
+        ("exp a fraction too late".into(), changed(plain(), "exp", json!(now as f64 + 600.5))),
         ("iat 61 s ahead".into(), changed(plain(), "iat", json!(now + 61))),
         ("nbf 61 s ahead".into(), changed(plain(), "nbf", json!(now + 61))),
         ("jti missing".into(), changed(plain(), "jti", Value::Null)),
@@ -194,7 +202,7 @@ async fn every_refused_form_of_an_assertion() {
         ("jti too long".into(), changed(plain(), "jti", json!("x".repeat(129)))),
     ];
     for name in ["exp", "iat", "nbf"] {
-        for value in [json!("1800000000"), json!(1.5), json!(-1), json!([now]), json!({}), json!(true), json!(1e300)] {
+        for value in [json!("1800000000"), json!(-0.5), json!(-1), json!([now]), json!({}), json!(true), json!(1e300)] {
             cases.push((format!("{name} {value}"), changed(plain(), name, value)));
         }
     }

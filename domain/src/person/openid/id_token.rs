@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
 use crate::base::text::printable;
-use crate::crypto::jws::{UncheckedJws, seconds, text};
+use crate::crypto::jws::{UncheckedJws, numeric_date, text};
 use crate::model::person::check_email;
 use crate::person::openid::{OpenIdError, Result};
 use crate::services::relying_party::RelyingParty;
@@ -47,7 +47,7 @@ pub(crate) async fn verify(relying_party: &RelyingParty, token: &str, nonce: &st
         return Err(wrong("aud and azp must name this client"));
     }
     check_times(claims, now).map_err(|problem| wrong(&problem))?;
-    if seconds(claims, "iat") == Ok(None) {
+    if numeric_date(claims, "iat") == Ok(None) {
         return Err(wrong("iat is missing"));
     }
     if text(claims, "nonce") != Some(nonce) {
