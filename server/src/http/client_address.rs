@@ -43,8 +43,8 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 /// Reads `X-Forwarded-For` from the end, where our own proxies append, and stops at the first address that is not a
 /// trusted proxy. The sender of the request could have written everything before that address.
 ///
-/// The address is unknown when a trusted proxy does not say whom it serves: its entry is no address, or there is none. A
-/// client can tell some proxies to drop the header (`Connection: X-Forwarded-For`). The rejected alternative is the
+/// The address is unknown when a trusted proxy does not say whom it serves: its entry is no address, or there is none.
+/// A client can tell some proxies to drop the header (`Connection: X-Forwarded-For`). The rejected alternative is the
 /// address of the proxy: it often lies in the address range that a credential allows.
 fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     // Bytes, because a line may hold bytes that are no text, and the proxy appended the good address to the same line.

@@ -82,8 +82,8 @@ mod tests {
         }
         assert!(limit.count(source, now).is_some());
         // A source shares the counter with one of 4,096 others.
-        let other = (1..=255).map(|last| IpAddr::from([192, 0, 2, last]));
-        let other = other.filter(|other| limit.counter(Some(*other)) != limit.counter(source)).next();
+        let mut others = (1..=255).map(|last| IpAddr::from([192, 0, 2, last]));
+        let other = others.find(|other| limit.counter(Some(*other)) != limit.counter(source));
         assert_eq!(limit.count(other, now), None);
         assert_eq!(limit.count(None, now), None);
         assert_eq!(limit.count(source, now.plus(MINUTE)), None);
