@@ -41,16 +41,13 @@ impl ClientDocuments {
     ///
     /// # Errors
     ///
-    /// What to tell the person: too many requests, or that this one failed. Only the log says why it failed. Every
-    /// signed-in person chooses the address, and could ask in this way which names exist in the network of the server.
+    /// What to tell the person: too many requests, or what went wrong with this one.
     pub(crate) async fn get(&self, actor: &Actor, url: &str, now: Timestamp) -> Result<Vec<u8>, String> {
         if !self.may_ask([host(url), actor.id()], now) {
             return Err("It was asked for too often. Try again in a minute.".to_owned());
         }
-        self.fetch.document(url).await.map_err(|problem| {
-            tracing::info!(?url, ?problem, "a client document could not be fetched");
-            "It could not be fetched over https from a public address. The server's log says why.".to_owned()
-        })
+        let answer = self.fetch.document(url).await;
+        answer.map_err(|problem| format!("It could not be fetched: {problem}."))
     }
 
     fn may_ask(&self, limited: [&str; 2], now: Timestamp) -> bool {
