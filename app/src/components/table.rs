@@ -63,7 +63,7 @@ impl Column {
     }
 }
 
-/// A table. Each row has a cell for every column, also for those that are not shown; the first one names the row.
+/// A table. Each row has a cell for every column, also for a column that is not shown. The first cell names the row.
 pub fn table<C: Into<Column>>(
     columns: impl IntoIterator<Item = C>,
     rows: impl IntoIterator<Item = Vec<AnyView>>,

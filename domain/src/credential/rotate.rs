@@ -224,7 +224,7 @@ pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> R
     rotation.commit(actor, Action::CredentialRotationFinished, json!({ "ended": ended })).await
 }
 
-/// Ends the new secret or key, and the tokens that it made. The old one goes on as before.
+/// Ends the new secret or key, and the tokens that it made. The old one still works.
 pub async fn cancel(context: &Context, actor: &Actor, client_id: &ClientId) -> Result<Outcome> {
     let begun = UnderWay::begin(context, actor, client_id).await?;
     let Some(mut rotation) = begun else { return Ok(Outcome::Unchanged) };

@@ -239,7 +239,7 @@ fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView 
     };
     let cancel = proof(("your_password_to_cancel", "your_code_to_cancel")).into_any();
     let cancel = step("cancel", cancel, Some("danger"), "Cancel rotation");
-    let words = "The new one and the tokens that it made stop working at once; the old one goes on as before.";
+    let words = "The new secret or key stops working at once, with the tokens that it made. The old one still works.";
     html! {
         {finish}
         {body_panel("extend", "Another deadline", step("extend", extend, None, "Change deadline"))}

@@ -182,7 +182,7 @@ fn ended(credential: &Credential, status: Status, member: bool) -> AnyView {
             notice("warn", view! { <p>"Stopped "{moment(at)}"."{words}</p> })
         }
         (Status::Expired, ..) => {
-            notice("danger", view! { <p>"Its time is over: no secret of it works any more."</p><p>{replace}</p> })
+            notice("danger", view! { <p>"This credential has expired. None of its secrets works."</p><p>{replace}</p> })
         }
         _ => ().into_any(),
     }

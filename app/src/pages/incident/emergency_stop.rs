@@ -264,7 +264,7 @@ pub fn progress_page(means: Means, preview: &Preview) -> Page {
         Means::Revoke => format!("Revoking {all}"),
     };
     let body = view! {
-        {head((), title.clone(), "It goes on if you leave this page.", ())}
+        {head((), title.clone(), "The stop continues if you leave this page.", ())}
         <section class="panel" aria-label="Progress"><ol class="list" role="status">{PROGRESS_MARK}</ol></section>
     };
     Page::new(title, body).framed(Frame::Narrow)

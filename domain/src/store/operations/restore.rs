@@ -75,7 +75,7 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         ),
     ] {
         ended.extend(only_in_backup(stores, how, gone, going).await?);
-        // Things of the same kind stand together, also those that are compared in another way.
+        // Things of one kind follow each other in the list, whichever comparison found them.
         if how == How::ClientRemoved {
             ended.extend(removed_documents(former, backup).await?);
             ended.extend(ended_client_secrets(former, backup).await?);
