@@ -34,7 +34,7 @@
 //! | [`webhook`] | alerts, the outbox, sending |
 //! | [`operations`] | backup, restore, housekeeping, replacing keys |
 //!
-//! [`testing`] has a fixed clock, seeded randomness and a database of its own for each test.
+//! `properties` tests the parsers that strangers reach with random input. [`testing`] has a fixed clock, seeded randomness and a database of its own for each test.
 //!
 //! A credential's life: [`credential::generate`] → [`token::grants`] for each exchange → [`token::verify`] where its
 //! tokens are used → [`credential::revoke`].
@@ -53,6 +53,8 @@ pub mod model;
 pub mod operations;
 pub mod person;
 mod prelude;
+#[cfg(test)]
+mod properties;
 pub mod server;
 pub mod services;
 pub mod store;

@@ -7,7 +7,7 @@ use crate::graph::{Arrow, Graph};
 use crate::source::{Source, is_word, line_of};
 
 /// The layers of `domain/src`, lowest first. A layer may import itself and those before it.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["base"],
     &["crypto"],
     &["model"],
@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 11] = [
     &["prelude"],
     &["credential", "client", "token", "server", "person", "incident", "audit", "webhook", "operations"],
     &["testing"],
+    &["properties"],
 ];
 /// Each crate, and those it must not know.
 const CRATES: [(&str, &[&str]); 3] = [("domain", &["app", "server"]), ("app", &["server"]), ("server", &[])];

@@ -130,4 +130,57 @@ mod tests {
         }
         assert_eq!(behind(&[b"203.0.113.9", b"unknown"]), None);
     }
+
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// A line that somebody sent: bytes that a header may hold.
+        fn line() -> impl Strategy<Value = Vec<u8>> {
+            let byte = prop_oneof![
+                6 => prop::sample::select(&b"0123456789abcdf.:[],, \t%"[..]),
+                1 => 0x80..=0xFFu8,
+                1 => 0x20..=0x7Eu8,
+            ];
+            prop::collection::vec(byte, 0..60)
+        }
+
+        proptest! {
+            /// Whatever a client sends, the entry that our proxy appended decides.
+            #[test]
+            fn a_client_cannot_hide_behind_what_it_sends(
+                sent in prop::collection::vec(line(), 0..4),
+                client in any::<IpAddr>(),
+                port in any::<u16>(),
+                style in 0..3u8,
+                own_line in any::<bool>(),
+            ) {
+                let client = client.to_canonical();
+                prop_assume!(!"10.0.0.0/8".parse::<IpNet>().expect("a range").contains(&client));
+                let entry = match (style, client) {
+                    (0, client) => client.to_string(),
+                    (1, IpAddr::V6(client)) => format!("[{client}]"),
+                    (_, client) => SocketAddr::new(client, port).to_string(),
+                };
+                let mut lines = sent;
+                match lines.last_mut() {
+                    Some(last) if !own_line => last.extend_from_slice(format!(", {entry}").as_bytes()),
+                    _ => lines.push(entry.into_bytes()),
+                }
+                let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+                prop_assert_eq!(behind(&lines), Some(client.to_string()));
+            }
+
+            /// Without a trusted proxy, and with one that adds nothing, no header makes an address of a proxy.
+            #[test]
+            fn a_header_never_makes_a_trusted_address(sent in prop::collection::vec(line(), 0..4)) {
+                let lines: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
+                let stranger = address("198.51.100.7", &lines, &["10.0.0.0/8"]);
+                prop_assert_eq!(stranger.as_deref(), Some("198.51.100.7"));
+                let is_proxy = |address: String| address.starts_with("10.");
+                prop_assert!(!behind(&lines).is_some_and(is_proxy));
+            }
+        }
+    }
 }

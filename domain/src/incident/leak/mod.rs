@@ -46,10 +46,10 @@ const CLIENT_ID_LENGTH: usize = 26;
 
 /// Secrets, tokens and client IDs in a text that may be ours, each only once.
 #[derive(Default)]
-struct Scan {
-    secrets: Vec<(SecretKind, PlainSecret)>,
-    tokens: Vec<Zeroizing<String>>,
-    client_ids: Vec<ClientId>,
+pub(crate) struct Scan {
+    pub secrets: Vec<(SecretKind, PlainSecret)>,
+    pub tokens: Vec<Zeroizing<String>>,
+    pub client_ids: Vec<ClientId>,
     seen: HashSet<String>,
 }
 
@@ -72,7 +72,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-fn scan(text: &str) -> Scan {
+pub(crate) fn scan(text: &str) -> Scan {
     let mut found = Scan::default();
     scan_secrets(text, &mut found);
     for (position, _) in text.match_indices(ClientId::PREFIX) {
