@@ -245,7 +245,6 @@ async fn nobody_is_sent_to_an_address_that_the_client_did_not_register() {
         "http://127.0.0.1:8085/callback",
         "http://localhost:8085/callback#x",
         "javascript:alert(1)",
-        "",
     ];
     let unknown = "csc_0000000000000000000000";
     let requests = wrong.iter().map(|uri| query(&client_id, &[("redirect_uri", uri)]));
@@ -356,7 +355,6 @@ async fn a_code_belongs_to_its_client_and_its_request() {
     let swapped = [
         (vec![("client_id", other.as_str())], "invalid_grant"),
         (vec![("redirect_uri", "http://localhost:8086/callback")], "invalid_grant"),
-        (vec![("redirect_uri", "")], "invalid_grant"),
         (vec![("code_verifier", "")], "invalid_grant"),
         (vec![("code_verifier", short.as_str())], "invalid_grant"),
         (vec![("code_verifier", CHALLENGE)], "invalid_grant"),
@@ -380,6 +378,60 @@ async fn a_code_belongs_to_its_client_and_its_request() {
     assert!(!is_accepted(&app, &access).await);
     let answer = app.token(&[], refreshing(&client_id, &refresh)).await;
     assert_eq!(error(&answer), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn a_redirect_uri_may_be_left_out_where_there_is_no_choice() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    // OAuth 2.1 §10.2: the verifier binds the code, so the token request need not name the address again.
+    let asked = code(&browser, &client_id, &[]).await;
+    let answer = app.token(&[], redemption(&client_id, &asked, &[("redirect_uri", "")])).await;
+    assert!(is_accepted(&app, &text(&answer, "access_token")).await);
+    // One address is registered, so the authorization request need not name it. A later one must be equal.
+    let (base, pairs) = redirect(&decide(&browser, &query(&client_id, &[("redirect_uri", "")]), "allow").await);
+    assert_eq!(base, CALLBACK);
+    let asked = parameter(&pairs, "code");
+    let elsewhere = redemption(&client_id, asked, &[("redirect_uri", "http://localhost:8086/callback")]);
+    assert_eq!(error(&app.token(&[], elsewhere).await), (400, "invalid_grant".to_owned()));
+    assert_eq!(app.token(&[], redemption(&client_id, asked, &[])).await.status, StatusCode::OK);
+
+    let metadata = json!({ "client_name": "two", "redirect_uris": [CALLBACK, "http://localhost:8085/other"] });
+    let two = register(&app, &metadata).await.json()["client_id"].as_str().expect("an identifier").to_owned();
+    let answer = browser.get(&path(&query(&two, &[("redirect_uri", "")]))).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::BAD_REQUEST, ""));
+    assert!(answer.body.contains("registered several"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn scopes_that_cannot_be_granted_are_left_out_at_each_leg() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = registered(&app).await;
+    let asked = "mcp:read offline_access credentials:write";
+    let code = code(&browser, &client_id, &[("scope", asked)]).await;
+    let answer = app.token(&[], redemption(&client_id, &code, &[])).await;
+    assert_eq!(text(&answer, "scope"), "mcp:read");
+    let repeated =
+        |token: &str, scope: &str| format!("{}&{}", refreshing(&client_id, token), encoded(&[("scope", scope)]));
+    let answer = app.token(&[], repeated(&text(&answer, "refresh_token"), asked)).await;
+    assert_eq!(text(&answer, "scope"), "mcp:read");
+    let refresh = text(&answer, "refresh_token");
+    for nothing in ["offline_access", "credentials:write"] {
+        let refused = app.token(&[], repeated(&refresh, nothing)).await;
+        assert_eq!(error(&refused), (400, "invalid_scope".to_owned()));
+        assert!(refused.body.contains("The scopes of this server are: mcp:read."), "{}", refused.body);
+    }
+    // The refusals did not use the token up.
+    assert_eq!(app.token(&[], refreshing(&client_id, &refresh)).await.status, StatusCode::OK);
+
+    // A client learns the scopes when a person is signed in, and a stranger does not.
+    let unknown = path(&query(&client_id, &[("scope", "unknown")]));
+    let (_, pairs) = redirect(&browser.get(&unknown).await);
+    assert!(parameter(&pairs, "error_description").ends_with("The scopes of this server are: mcp:read."), "{pairs:?}");
+    let (_, pairs) = redirect(&app.get(&unknown).await);
+    assert_eq!(parameter(&pairs, "error_description"), "None of the requested scopes may be granted.");
 }
 
 #[tokio::test]
@@ -490,7 +542,7 @@ async fn refreshing_never_widens_and_ends_by_the_clock() {
     let (client_id, other) = (registered(&app).await, registered(&app).await);
     let (_, refresh) = granted(&app, &browser, &client_id).await;
     for (name, value, code) in [
-        ("scope", "mcp:read credentials:read", "invalid_scope"),
+        ("scope", "credentials:read", "invalid_scope"),
         ("scope", "a\"b", "invalid_scope"),
         ("resource", "https://evil.example/mcp", "invalid_target"),
     ] {

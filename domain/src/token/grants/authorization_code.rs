@@ -67,7 +67,8 @@ fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Re
     if stored.client_id != *client {
         return Err(invalid_grant("the code of another client"));
     }
-    if form.get("redirect_uri") != Some(&stored.redirect_uri) {
+    // OAuth 2.1 §10.2: the verifier binds the code to its client, so `redirect_uri` may be left out.
+    if form.get("redirect_uri").is_some_and(|uri| uri != stored.redirect_uri) {
         return Err(invalid_grant("another redirect_uri than the request had"));
     }
     let verifier = form.get("code_verifier").ok_or(invalid_grant("code_verifier is missing"))?;

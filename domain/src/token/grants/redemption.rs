@@ -57,8 +57,7 @@ pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<
 
 /// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).
 pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()> {
-    let own = resource::canonical(&server.resource);
-    if form.resources().all(|asked| resource::canonical(asked) == own) {
+    if form.resources().all(|asked| resource::names(asked, &server.resource)) {
         return Ok(());
     }
     Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
@@ -91,7 +90,7 @@ impl Redemption<'_> {
     pub(super) async fn issue(self, mut change: Change<'_>) -> Result<AccessToken> {
         let Self { consent, server, scopes, next, origin } = self;
         if scopes.is_empty() {
-            return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
+            return Err(OAuthError::no_scope(Some(&server.scope_names())));
         }
         let (context, now) = (change.context(), change.now());
         let jti = TokenId::generate(context.random.as_ref(), now);

@@ -6,6 +6,7 @@ use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::consent::{Consent, EndCause, REPEATABLE};
 use crate::model::origin::Origin;
+use crate::model::server::McpServer;
 use crate::model::server::scope::Scopes;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Actor, Change, Context, Fault, Timestamp};
@@ -22,7 +23,8 @@ use crate::token::grants::redemption::{self, NextRefreshToken, Redemption, inval
 ///
 /// - `invalid_grant`: the token is not this client's, or is not valid. When it was used more than 30 seconds before,
 ///   the whole consent ends.
-/// - `invalid_scope`, `invalid_target`: the request asks for more than the person allowed.
+/// - `invalid_scope`: the person allowed none of the requested scopes.
+/// - `invalid_target`: the request is for another server than the person allowed.
 /// - `unauthorized_client`: a credential asks.
 pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
@@ -58,7 +60,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     redemption::check_person(&mut change, &consent.person).await?;
     let server = redemption::server(&mut change, &consent.server_id).await?;
     redemption::check_resource(form, &server)?;
-    let scopes = requested_scopes(form, &consent)?.intersection(&server.scope_names());
+    let scopes = requested_scopes(form, &consent, &server)?;
     Redemption { consent: &consent, server: &server, scopes, next, origin }.issue(change).await
 }
 
@@ -101,16 +103,14 @@ async fn use_of(
     Ok(next.revoked_at.map_or(TokenUse::Repeated, |_| TokenUse::Reuse("the next token was given up")))
 }
 
-/// The scopes that the request asks for; by default all scopes of the consent. The request may not ask for more.
-fn requested_scopes(form: &TokenForm, consent: &Consent) -> Result<Scopes> {
-    match form.get("scope").map(Scopes::parse) {
-        Some(None) => Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
-        Some(Some(asked)) if !asked.is_empty() => {
-            if asked.intersection(&consent.scopes) == asked {
-                return Ok(asked);
-            }
-            Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope may only become smaller."))
-        }
-        _ => Ok(consent.scopes.clone()),
-    }
+/// The scopes that the request asks for; by default all scopes of the consent. As at the authorization endpoint, scopes
+/// that cannot be granted are left out: clients repeat at each refresh what they asked for first.
+fn requested_scopes(form: &TokenForm, consent: &Consent, server: &McpServer) -> Result<Scopes> {
+    let grantable = consent.scopes.intersection(&server.scope_names());
+    let scopes = match form.get("scope").map(Scopes::parse) {
+        Some(None) => return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
+        Some(Some(asked)) if !asked.is_empty() => asked.intersection(&grantable),
+        _ => grantable.clone(),
+    };
+    if scopes.is_empty() { Err(OAuthError::no_scope(Some(&grantable))) } else { Ok(scopes) }
 }
