@@ -123,8 +123,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
     let present = store::server::list(&mut change).await?;
-    let canonical = resource::canonical(&server.resource);
-    if present.iter().any(|other| resource::canonical(&other.resource) == canonical) {
+    if present.iter().any(|other| resource::names(&other.resource, &server.resource)) {
         return Err(taken());
     }
     match store::server::insert(&mut change, &server, now).await {

@@ -3,6 +3,8 @@
 //! New users call it first, and it is the example of how an MCP server should check tokens. The 401 challenge comes
 //! before everything else. Every request checks the state of the credential, so a revocation takes effect at once.
 
+mod transport;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -44,12 +46,9 @@ const EXTENSION: &str = "io.modelcontextprotocol/oauth-client-credentials";
 
 /// The service behind the guard.
 pub(crate) fn service(context: &Context) -> MethodRouter<AppState> {
-    let host = url::Url::parse(&context.settings.public_url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_default();
+    // The library does not know trusted proxies. The guard checks the Host.
     let mut config = StreamableHttpServerConfig::default()
-        .with_allowed_hosts(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), host])
+        .disable_allowed_hosts()
         .with_legacy_session_mode(false)
         .with_json_response(true);
     config.max_request_body_bytes = LIMIT;
@@ -61,8 +60,11 @@ pub(crate) fn service(context: &Context) -> MethodRouter<AppState> {
     ))
 }
 
-/// The guard. It checks preflight, origin, token and scope, in this order, before the protocol reads the request.
+/// The guard. It checks host, origin, preflight, token and scope, in this order, before the protocol reads the request.
 pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if let Err(refusal) = transport::check_host(&state, &request) {
+        return refusal;
+    }
     // Programs send no Origin. Pages of another origin are refused unless the operator listed that origin.
     let origin = request.headers().get(header::ORIGIN).cloned();
     if origin.as_ref().is_some_and(|origin| !state.allows_origin(origin.as_bytes())) {
@@ -79,15 +81,19 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
     response
 }
 
-async fn authorized(state: AppState, request: Request, next: Next) -> Result<Response, Response> {
+async fn authorized(state: AppState, mut request: Request, next: Next) -> Result<Response, Response> {
     let address = ClientAddress::found(request.extensions());
     let caller = authenticate(&state, request.headers(), address.0).await?;
+    // Whoever may read the stream of the server's own messages is told that there is none.
+    if request.method() == Method::POST {
+        transport::check_accept(&mut request)?;
+    }
     let (mut head, body) = body::split(request, LIMIT).await?;
     if let Some(scope) = missing_scope(&body, &caller.scopes) {
         return Err(insufficient_scope(&state, scope, &caller.scopes));
     }
     head.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(head, Body::from(body))).await)
+    Ok(transport::in_json(next.run(Request::from_parts(head, Body::from(body))).await).await)
 }
 
 /// The caller, or the challenge (RFC 6750 §3, RFC 9728 §5.1).

@@ -8,7 +8,7 @@ use std::task::{self, Poll};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
@@ -27,7 +27,7 @@ use crate::dashboard::{
 };
 use crate::http::accept::{Answered, Answers};
 use crate::http::client_address::ClientAddress;
-use crate::http::{error, middleware};
+use crate::http::{error, middleware, not_found};
 use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
@@ -66,14 +66,14 @@ pub fn table(state: &AppState) -> Vec<Route> {
     vec![
         // `Service` answers this route itself. It is in the table so that the table is complete.
         row(token::PATH, Access::OAuth, MethodRouter::new()),
-        row("/mcp/oauth/introspect", Access::OAuth, any(introspect::endpoint)),
-        row("/mcp/oauth/revoke", Access::OAuth, any(revoke::endpoint)),
+        row(introspect::PATH, Access::OAuth, any(introspect::endpoint)),
+        row(revoke::PATH, Access::OAuth, any(revoke::endpoint)),
         row("/mcp/oauth/status/{number}", Access::OAuth, get(metadata::status_list)),
-        row("/mcp/oauth/jwks", Access::OAuth, get(metadata::jwks)),
+        row(metadata::JWKS_PATH, Access::OAuth, get(metadata::jwks)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
         // People come here from a client, and may still have to sign in. Pages of other origins never call it.
         row(oauth::AUTHORIZE_PATH, anybody, get(form(authorize::form)).post(form(authorize::decide))),
-        row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
+        row(metadata::AUTHORIZATION_SERVER_PATH, Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),
@@ -233,11 +233,27 @@ impl tower::Service<Request> for Service {
     }
 }
 
-async fn answer(state: &AppState, routes: Router, address: ClientAddress, request: Request) -> Response {
+async fn answer(state: &AppState, routes: Router, address: ClientAddress, mut request: Request) -> Response {
+    ignore_slash(&mut request);
     if request.uri().path() == token::PATH {
         return oauth::surround(request, |request| token::endpoint(state, address, request)).await;
     }
+    if not_found::is_call_of_root(&request) {
+        return not_found::answer(state, request).await;
+    }
     routes.oneshot(request).await.into_response()
+}
+
+/// Takes one slash from the end of the path: people type it, and no client follows the redirect of a POST.
+fn ignore_slash(request: &mut Request) {
+    let uri = request.uri();
+    let Some(path) = uri.path().strip_suffix('/').filter(|path| !path.is_empty()) else { return };
+    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = target.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
 }
 
 fn routes(state: &AppState) -> Router {
@@ -255,7 +271,7 @@ fn routes(state: &AppState) -> Router {
         }
     }
     dashboard
-        .fallback_service(with_auth(any(respond::not_found), state, Permission::Anybody).with_state(state.clone()))
+        .fallback_service(nothing_here(state).with_state(state.clone()))
         .merge(open)
         .merge(oauth.layer(from_fn(async |request: Request, next: Next| {
             oauth::surround(request, |request| next.run(request)).await
@@ -263,6 +279,12 @@ fn routes(state: &AppState) -> Router {
         .merge(protected.layer(from_fn_with_state(state.clone(), mcp::guard)))
         .method_not_allowed_fallback(async || error::plain(StatusCode::METHOD_NOT_ALLOWED))
         .with_state(state.clone())
+}
+
+/// The answer for every address without a route.
+fn nothing_here(state: &AppState) -> MethodRouter<AppState> {
+    let page = with_auth(any(respond::not_found), state, Permission::Anybody);
+    page.layer(from_fn_with_state(state.clone(), not_found::fallback))
 }
 
 /// Adds the checks of session, origin, permission and form token in front of a handler of the dashboard.

@@ -14,7 +14,7 @@ use crate::model::client::{AppClient, ClientKind};
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
-use crate::model::token::oauth_error::OAuthErrorCode;
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use crate::prelude::{Action, Actor, Context, Event, Fault, Result, through_fault};
 use crate::store;
 use crate::store::client::consent::Code;
@@ -67,13 +67,15 @@ pub async fn check(
     let page = |problem: &str| RequestError::Page(problem.to_owned());
     let form = TokenForm::parse(query).map_err(|_| page("The request is malformed, or a parameter is repeated."))?;
     let client = client_of(context, &form, actor).await?;
-    // A client with a single redirect URI might leave it out. But all known clients send it, and a mistake here is
-    // costly.
-    let asked = form.get("redirect_uri").ok_or_else(|| page("redirect_uri is missing."))?;
-    let redirect_uri = client
-        .redirect_uri(asked)
-        .and_then(|_| RedirectUri::parse(asked))
-        .ok_or_else(|| page("The redirect_uri is not one that the client registered."))?;
+    let redirect_uri = match (form.get("redirect_uri"), client.redirect_uris.as_slice()) {
+        (Some(asked), _) => client
+            .redirect_uri(asked)
+            .and_then(|_| RedirectUri::parse(asked))
+            .ok_or_else(|| page("The redirect_uri is not one that the client registered."))?,
+        // OAuth 2.1 §4.1.1: it may be left out if there is no choice.
+        (None, [only]) => only.clone(),
+        (None, _) => return Err(page("redirect_uri is missing. The client registered several.")),
+    };
 
     let state = form.get("state");
     let refuse = |code, description| RequestError::Redirect(refusal(context, &redirect_uri, state, code, description));
@@ -106,7 +108,8 @@ pub async fn check(
         _ => server.default_scope_names().collect::<Scopes>().intersection(&grantable),
     };
     if scopes.is_empty() {
-        return Err(refuse(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted."));
+        let error = OAuthError::no_scope(actor.map(|_| &grantable));
+        return Err(refuse(error.code, &error.description));
     }
     let state = state.map(str::to_owned);
     Ok(AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge })
@@ -142,10 +145,10 @@ fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
     let mut resources = form.resources();
     let asked = match (resources.next(), resources.next()) {
         (None, _) => return servers.into_iter().find(|server| server.built_in),
-        (Some(one), None) => resource::canonical(one)?,
+        (Some(one), None) => one,
         (Some(_), Some(_)) => return None,
     };
-    servers.into_iter().find(|server| resource::canonical(&server.resource).as_ref() == Some(&asked))
+    resource::server(asked, &servers).cloned()
 }
 
 /// What a person may let the client do at the server. Only machines may ask about other people's tokens. Only clients

@@ -16,6 +16,8 @@ use crate::crypto::keys::MacKey;
 
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
+/// Separates the keyed hash that makes a refresh token from all others under the pepper.
+const SUCCESSOR: &str = "refresh token successor v1";
 
 /// A secret in clear: four characters that name its kind, 43 random base62 characters (256 bits), and six characters of
 /// CRC-32 over all before.
@@ -62,10 +64,30 @@ impl PlainSecret {
 
     /// A new secret of this kind.
     pub(crate) fn generate_of(kind: SecretKind, random: &dyn Random) -> Self {
+        Self::of_body(kind, &Zeroizing::new(base62::random(random, RANDOM_LENGTH)))
+    }
+
+    /// The refresh token that replaces this one. It is always the same, so it can be sent again when the answer with it
+    /// was lost, although the database has only its hash. Whoever has this token but not the pepper cannot compute it.
+    ///
+    /// A random successor, wrapped in the row, would be a second copy of a live token in the database.
+    pub(crate) fn successor(&self, pepper: &MacKey) -> Self {
+        let mut block = 0u32;
+        let next = |bytes: &mut [u8; 64]| {
+            for half in bytes.chunks_mut(32) {
+                let number = block.to_string();
+                half.copy_from_slice(&Zeroizing::new(pepper.mac_of(&[SUCCESSOR, &self.0, &number])));
+                block += 1;
+            }
+        };
+        Self::of_body(SecretKind::RefreshToken, &Zeroizing::new(base62::uniform(next, RANDOM_LENGTH)))
+    }
+
+    fn of_body(kind: SecretKind, body: &str) -> Self {
         let prefix = kind.prefix();
         let mut text = Zeroizing::new(String::with_capacity(prefix.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
         text.push_str(prefix);
-        text.push_str(&Zeroizing::new(base62::random(random, RANDOM_LENGTH)));
+        text.push_str(body);
         let checksum = checksum(&text);
         text.push_str(&checksum);
         Self(text)
@@ -179,6 +201,23 @@ mod tests {
         assert!(PlainSecret::parse(&text[1..]).is_none());
         assert!(PlainSecret::parse(&format!("{text}0")).is_none());
         assert!(PlainSecret::parse("").is_none());
+    }
+
+    #[test]
+    fn a_refresh_token_has_one_successor_that_only_the_pepper_gives() {
+        let token = PlainSecret::generate_of(SecretKind::RefreshToken, &SeededRandom::new(7));
+        let (pepper, other) = (MacKey::new("one".to_owned(), &[1; 32]), MacKey::new("two".to_owned(), &[2; 32]));
+        let next = token.successor(&pepper);
+        assert!(PlainSecret::parse_of(SecretKind::RefreshToken, next.expose()).is_some());
+        assert_eq!(next.expose(), token.successor(&pepper).expose());
+        assert_ne!(next.expose(), token.successor(&other).expose());
+        // A chain of successors does not turn in a circle.
+        let mut chain = HashSet::from([token.expose().to_owned()]);
+        let mut last = token;
+        for _ in 0..1000 {
+            last = last.successor(&pepper);
+            assert!(chain.insert(last.expose().to_owned()));
+        }
     }
 
     #[test]

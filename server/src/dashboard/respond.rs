@@ -43,7 +43,7 @@ pub(crate) fn refuse(visit: Visit, error: impl Into<ActionError>) -> BoxFuture<'
     respond(visit, async { Err(error) })
 }
 
-/// The answer for every address without a route.
+/// The page for every address without a route.
 pub(crate) async fn not_found(Extension(visit): Extension<Visit>) -> Response {
     refuse(visit, ActionError::NotFound).await
 }

@@ -6,7 +6,9 @@ pub mod client_address;
 pub mod cors;
 pub mod error;
 pub mod fields;
+pub(crate) mod media_type;
 pub mod middleware;
+pub(crate) mod not_found;
 pub mod rate_limit;
 pub mod request_id;
 

@@ -14,6 +14,9 @@ use crate::http::client_address::ClientAddress;
 use crate::oauth::request::{self, OAuthRequest};
 use crate::state::AppState;
 
+/// Path of the endpoint.
+pub(crate) const PATH: &str = "/mcp/oauth/introspect";
+
 /// The endpoint. The client must authenticate. It learns only about tokens for its own MCP servers.
 pub(crate) async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {
     request::serve(&state, address, request, async |OAuthRequest { form, presented, origin }| {

@@ -4,7 +4,7 @@
 //! Every URL begins with the configured public address, never with the Host header of a request.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::crypto::public_key::KeyAlgorithm;
@@ -14,8 +14,14 @@ use domain::token::grants::GrantType;
 use serde_json::json;
 
 use crate::http::error::{self, unavailable};
-use crate::oauth::{AUTHORIZE_PATH, register};
+use crate::http::not_found;
+use crate::oauth::{AUTHORIZE_PATH, introspect, register, revoke};
 use crate::state::AppState;
+
+/// Path of the metadata of the authorization server (RFC 8414 §3).
+pub(crate) const AUTHORIZATION_SERVER_PATH: &str = "/.well-known/oauth-authorization-server";
+/// Path of the signing keys.
+pub(crate) const JWKS_PATH: &str = "/mcp/oauth/jwks";
 
 const MAX_AGE: &str = "public, max-age=60";
 /// The header that says how long verifiers may keep the keys. A new key is published longer than this before it signs.
@@ -34,15 +40,15 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}{}", AUTHORIZE_PATH),
         "token_endpoint": state.context.settings.token_endpoint(),
-        "jwks_uri": format!("{issuer}/mcp/oauth/jwks"),
+        "jwks_uri": format!("{issuer}{JWKS_PATH}"),
         "response_types_supported": ["code"],
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "token_endpoint_auth_methods_supported": with_none,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
-        "introspection_endpoint": format!("{issuer}/mcp/oauth/introspect"),
+        "introspection_endpoint": format!("{issuer}{}", introspect::PATH),
         "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
-        "revocation_endpoint": format!("{issuer}/mcp/oauth/revoke"),
+        "revocation_endpoint": format!("{issuer}{}", revoke::PATH),
         "revocation_endpoint_auth_methods_supported": with_none,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
@@ -72,8 +78,8 @@ pub(crate) async fn protected_resource(State(state): State<AppState>) -> Respons
 }
 
 /// Every other `/.well-known/` path: 404 in JSON. An HTML page here makes client libraries give up.
-pub(crate) async fn unknown() -> Response {
-    error::plain(StatusCode::NOT_FOUND)
+pub(crate) async fn unknown(State(state): State<AppState>, request: Request) -> Response {
+    not_found::answer(&state, request).await
 }
 
 /// `GET /mcp/oauth/jwks`: the public signing keys (RFC 7517).

@@ -11,6 +11,9 @@ use crate::http::client_address::ClientAddress;
 use crate::oauth::request::{self, OAuthRequest};
 use crate::state::AppState;
 
+/// Path of the endpoint.
+pub(crate) const PATH: &str = "/mcp/oauth/revoke";
+
 /// The endpoint. The answer for an unknown token, or for another client's token, is the same as for a token that was
 /// ended (§2.2). `token_type_hint` is not needed and not read.
 pub(crate) async fn endpoint(State(state): State<AppState>, address: ClientAddress, request: Request) -> Response {

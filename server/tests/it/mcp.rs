@@ -199,3 +199,75 @@ async fn a_preflight_is_answered_before_anybody_asks_for_a_token() {
         }
     }
 }
+
+/// `tools/list` with these headers in place of the usual ones; an empty value leaves one out.
+async fn listed_with(app: &App, token: &str, changes: &[(&str, &str)]) -> Answer {
+    let authorization = format!("Bearer {token}");
+    let mut headers = vec![
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+    ];
+    headers.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    headers.extend(changes.iter().copied().filter(|(_, value)| !value.is_empty()));
+    let request = headers.iter().fold(Request::post("/mcp"), |request, (name, value)| request.header(*name, *value));
+    app.send(request.body(Body::from(list().to_string())).expect("a request")).await
+}
+
+/// Whether the answer is JSON with a text that explains it.
+fn explains(answer: &Answer) -> bool {
+    answer.header("content-type") == "application/json" && !answer.json()["error_description"].is_null()
+}
+
+#[tokio::test]
+async fn the_host_decides_only_where_no_proxy_and_no_certificate_stands_between() {
+    let app = App::new().await;
+    let (_, token) = app.access_token(&[]).await;
+    for host in ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "127.8.8.8", "[::1]:8080"] {
+        assert_eq!(listed_with(&app, &token, &[("host", host)]).await.status, StatusCode::OK, "{host}");
+    }
+    for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "192.0.2.7:8080", "a b", "[fd00::1]"] {
+        let answer = listed_with(&app, &token, &[("host", host)]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{host}");
+        assert!(explains(&answer) && answer.body.contains("http://localhost:8080"), "{}", answer.body);
+    }
+
+    let app = App::trusting(&["192.0.2.0/24"]).await;
+    let (_, token) = app.access_token(&[]).await;
+    let behind = |host, origin| [("host", host), ("origin", origin), ("x-forwarded-for", "203.0.113.1")];
+    assert_eq!(listed_with(&app, &token, &behind("upstream_1", "")).await.status, StatusCode::OK);
+    let page = behind("evil.example", "http://evil.example");
+    assert_eq!(listed_with(&app, &token, &page).await.status, StatusCode::FORBIDDEN, "the origin still decides");
+
+    let app = App::with_settings(|settings| settings.public_url = "https://auth.example.com".to_owned()).await;
+    domain::server::move_built_in(&app.instance.context).await.expect("moved");
+    let (_, token) = app.access_token(&[]).await;
+    for host in ["countersign:8080", "auth.example.com", "10.0.0.7"] {
+        assert_eq!(listed_with(&app, &token, &[("host", host)]).await.status, StatusCode::OK, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_accepts_json_gets_it_and_refusals_are_json() {
+    let app = App::new().await;
+    let (_, token) = app.access_token(&[]).await;
+    for accept in ["", "*/*", "application/json", "application/*;q=0.5", "text/event-stream;q=0.9, */*;q=0.1"] {
+        let answer = listed_with(&app, &token, &[("accept", accept)]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{accept}");
+        assert_eq!(answer.json()["result"]["tools"][0]["name"], "whoami", "{accept}");
+    }
+    let unacceptable = listed_with(&app, &token, &[("accept", "text/event-stream")]).await;
+    assert_eq!(unacceptable.status, StatusCode::NOT_ACCEPTABLE);
+    let of_another_type = listed_with(&app, &token, &[("content-type", "text/plain")]).await;
+    assert_eq!(of_another_type.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(explains(&unacceptable) && explains(&of_another_type), "{}", of_another_type.body);
+    // There is no stream to read and no session to end.
+    for method in [Method::GET, Method::DELETE] {
+        let request = Request::builder().method(method.clone()).uri("/mcp").header("accept", "text/event-stream");
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!((answer.header("allow"), answer.header("content-type")), ("POST", "application/json"), "{method}");
+        assert_eq!(answer.json()["error"], "Method Not Allowed");
+    }
+}

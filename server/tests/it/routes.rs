@@ -12,7 +12,105 @@ use server::routes::{Access, table};
 use server::state::AppState;
 use tower::ServiceExt;
 
-use crate::support::{self, App, form_token};
+use crate::support::{self, Answer, App, FORM, basic, form_token};
+
+async fn send(app: &App, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let request = Request::builder().method(method).uri(path);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    app.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+}
+
+#[tokio::test]
+async fn one_slash_at_the_end_makes_no_difference_to_programs() {
+    let app = App::new().await;
+    let (generated, token) = app.access_token(&["tokens:introspect"]).await;
+    let proof = basic(&generated);
+    let form = [("authorization", proof.as_str()), ("content-type", FORM)];
+    let bearer = format!("Bearer {token}");
+    let call = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let metadata = r#"{"redirect_uris":["http://localhost/callback"]}"#;
+    let about = format!("token={token}");
+    for (method, path, headers, body, status) in [
+        (Method::POST, "/mcp/", &call[..], list, StatusCode::OK),
+        (Method::POST, "/mcp/oauth/token/", &form, "grant_type=client_credentials", StatusCode::OK),
+        (Method::POST, "/mcp/oauth/introspect/", &form, &about, StatusCode::OK),
+        (Method::POST, "/mcp/oauth/revoke/", &form, "token=x", StatusCode::OK),
+        (Method::POST, "/mcp/oauth/register/", &call[1..], metadata, StatusCode::CREATED),
+        (Method::GET, "/mcp/oauth/authorize/?client_id=x", &[], "", StatusCode::BAD_REQUEST),
+        (Method::GET, "/mcp/oauth/jwks/", &[], "", StatusCode::OK),
+        (Method::GET, "/mcp/oauth/status/0/", &[], "", StatusCode::OK),
+        (Method::GET, "/.well-known/oauth-authorization-server/", &[], "", StatusCode::OK),
+        (Method::GET, "/.well-known/oauth-protected-resource/", &[], "", StatusCode::OK),
+        (Method::GET, "/.well-known/oauth-protected-resource/mcp/", &[], "", StatusCode::OK),
+        (Method::POST, "/leaks/report/", &form[1..], "token=x", StatusCode::ACCEPTED),
+        (Method::GET, "/healthz/", &[], "", StatusCode::OK),
+        (Method::POST, "/mcp//", &call, list, StatusCode::NOT_FOUND),
+    ] {
+        let with_slash = send(&app, method.clone(), path, headers, body).await;
+        assert_eq!(with_slash.status, status, "{path}: {}", with_slash.body);
+        assert_eq!(with_slash.header("location"), "", "{path}");
+    }
+    let challenge = send(&app, Method::POST, "/mcp/", &[], "").await;
+    assert_eq!(challenge.status, StatusCode::UNAUTHORIZED);
+    let preflight = send(&app, Method::OPTIONS, "/mcp/oauth/token/", &[("origin", "https://any.example")], "").await;
+    assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (StatusCode::NO_CONTENT, "*"));
+}
+
+#[tokio::test]
+async fn a_program_at_a_wrong_address_reads_the_right_one() {
+    let app = App::new().await;
+    let json = [("content-type", "application/json"), ("origin", "https://any.example")];
+    let form = [("content-type", FORM), ("origin", "https://any.example")];
+    let stream = [("accept", "text/event-stream"), ("origin", "https://any.example")];
+    for (method, path, headers, right) in [
+        (Method::POST, "/token", &form[..], "http://localhost:8080/mcp/oauth/token"),
+        (Method::POST, "/oauth/token", &form, "http://localhost:8080/mcp/oauth/token"),
+        (Method::POST, "/mcp/token/", &form, "http://localhost:8080/mcp/oauth/token"),
+        (Method::POST, "/register", &json, "http://localhost:8080/mcp/oauth/register"),
+        (Method::GET, "/authorize", &json, "http://localhost:8080/mcp/oauth/authorize"),
+        (Method::GET, "/sse", &stream, "http://localhost:8080/mcp."),
+        (Method::POST, "/messages", &json, "http://localhost:8080/mcp."),
+        (Method::POST, "/api/mcp", &json, "http://localhost:8080/mcp."),
+        (Method::POST, "/nowhere", &json, "http://localhost:8080/mcp."),
+        (Method::DELETE, "/nowhere", &[], "http://localhost:8080/mcp."),
+        (Method::POST, "/", &json, "http://localhost:8080/mcp."),
+        (Method::GET, "/.well-known/openid-configuration", &[], "/.well-known/oauth-authorization-server"),
+        (Method::GET, "/mcp/oauth/jwks.json", &[], "http://localhost:8080/mcp/oauth/jwks"),
+    ] {
+        let answer = send(&app, method.clone(), path, headers, "{}").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}: {}", answer.body);
+        assert_eq!(answer.header("content-type"), "application/json", "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{method} {path}");
+        assert_eq!(answer.json()["error"], "Not Found");
+        let description = answer.json()["error_description"].as_str().expect("a text").to_owned();
+        assert!(description.contains(right), "{method} {path}: {description}");
+    }
+    for path in ["/token", "/sse", "/register", "/nowhere"] {
+        let asked = [("origin", "https://any.example"), ("access-control-request-method", "POST")];
+        let preflight = send(&app, Method::OPTIONS, path, &asked, "").await;
+        assert_eq!(preflight.status, StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(preflight.header("access-control-allow-origin"), "*", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_at_a_wrong_address_gets_the_page_whatever_it_sends() {
+    let app = App::new().await;
+    let page = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (method, path) in [(Method::GET, "/nowhere"), (Method::GET, "/token"), (Method::POST, "/nowhere")] {
+        let headers = [("accept", page), ("content-type", FORM), ("origin", "https://evil.example")];
+        let answer = send(&app, method.clone(), path, &headers, "a=b").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+        assert!(answer.body.contains("There is nothing at this address"), "{}", answer.body);
+        assert!(answer.header("content-type").starts_with("text/html"), "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{method} {path}");
+    }
+    // Nothing signs a person out, and nothing is done, because of a wrong address.
+    let browser = app.signed_in().await;
+    assert_eq!(browser.post("/nowhere", &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+}
 
 #[tokio::test]
 async fn nobody_gets_through_a_row_that_needs_somebody() {

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::id::ClientId;
 use domain::credential::generate::generate;
 use domain::credential::{disable, revoke};
 use domain::crypto::secret::PlainSecret;
 use domain::model::actor::Actor;
 use domain::model::credential::draft::{Draft, Expiry};
+use domain::model::server::ScopeDescription;
+use domain::server::{ServerDraft, add};
+use serde_json::Value;
 use sqlx::{Connection, Executor};
 
 use crate::support::{App, FORM, basic, basic_of};
@@ -376,5 +381,47 @@ async fn the_address_is_the_one_that_trusted_proxies_vouch_for() {
             .expect("a request");
         request.extensions_mut().insert(Peer(peer.parse().expect("an address")));
         assert_eq!(app.send(request).await.status, status, "{peer} {forwarded}");
+    }
+}
+
+#[tokio::test]
+async fn one_slash_at_the_end_names_the_same_server_and_the_audience_is_as_registered() {
+    let app = App::new().await;
+    let operator = Actor::command_line("operator");
+    let context = &app.instance.context;
+    for (resource, asked) in
+        [("https://a.example/mcp/", "https://a.example/mcp"), ("https://b.example/mcp", "https://b.example/mcp/")]
+    {
+        let draft = |resource: &str| ServerDraft {
+            name: resource.to_owned(),
+            resource: resource.to_owned(),
+            scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+            ..ServerDraft::default()
+        };
+        let server = add(context, &operator, &draft(resource)).await.expect("added");
+        assert!(add(context, &operator, &draft(asked)).await.is_err(), "they are one server");
+        let draft = Draft {
+            name: "job".to_owned(),
+            servers: vec![server.resource],
+            scopes: vec!["docs:read".to_owned()],
+            ..Draft::default()
+        };
+        let generated = generate(context, &operator, &draft, None).await.expect("generates");
+        let header = basic(&generated);
+        for named in [resource, asked] {
+            let body = format!("{GRANT}&resource={named}");
+            let answer = app.token(&[("authorization", &header)], body).await;
+            assert_eq!(answer.status, StatusCode::OK, "{named}: {}", answer.body);
+            let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+            let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("claims")).expect("base64url");
+            let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+            assert_eq!(claims["aud"], resource, "{named}");
+        }
+        let unknown = app.token(&[("authorization", &header)], format!("{GRANT}&resource={resource}/x")).await;
+        assert_eq!(unknown.json()["error"], "invalid_target");
+        let unscoped = app.token(&[("authorization", &header)], format!("{GRANT}&scope=nothing")).await;
+        assert_eq!(unscoped.json()["error"], "invalid_scope");
+        let description = unscoped.json()["error_description"].to_string();
+        assert!(description.contains("The scopes of this server are: docs:read."), "{description}");
     }
 }

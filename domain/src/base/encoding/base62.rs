@@ -12,10 +12,15 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// A byte of 248 or more is thrown away: 248 is the largest multiple of 62 below 256, and `byte % 62` over all
 /// bytes would favour the first eight characters.
 pub(crate) fn random(random: &dyn Random, length: usize) -> String {
+    uniform(|bytes| random.fill(bytes), length)
+}
+
+/// The same from another source: each call of `fill` gives the next bytes of it.
+pub(crate) fn uniform(mut fill: impl FnMut(&mut [u8; 64]), length: usize) -> String {
     let mut text = String::with_capacity(length);
     let mut bytes = [0u8; 64];
     while text.len() < length {
-        random.fill(&mut bytes);
+        fill(&mut bytes);
         for byte in bytes.iter().filter(|byte| **byte < 248).take(length - text.len()) {
             text.push(char::from(ALPHABET[usize::from(byte % 62)]));
         }

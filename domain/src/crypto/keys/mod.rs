@@ -61,15 +61,20 @@ impl MacKey {
         hmac::sign(&self.key, message).as_ref().to_vec()
     }
 
-    /// HMAC-SHA-256 over `parts`, each preceded by its length, as base64url: two different lists of parts never
-    /// give the same message.
-    pub fn mac_parts(&self, parts: &[&str]) -> String {
+    /// HMAC-SHA-256 over `parts`, each preceded by its length, 32 bytes: two different lists of parts never give the
+    /// same message.
+    pub(crate) fn mac_of(&self, parts: &[&str]) -> Vec<u8> {
         let mut context = hmac::Context::with_key(&self.key);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part.as_bytes());
         }
-        URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+        context.sign().as_ref().to_vec()
+    }
+
+    /// The same as base64url.
+    pub fn mac_parts(&self, parts: &[&str]) -> String {
+        URL_SAFE_NO_PAD.encode(self.mac_of(parts))
     }
 
     /// Whether `mac` is what [`MacKey::mac_parts`] gives for `parts`, in constant time.

@@ -103,3 +103,7 @@ impl ListedConsent {
 
 /// How long a code can be redeemed.
 pub(crate) const CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// When a used refresh token comes again within this time of its first use, its client sent two requests at once, or
+/// lost the answer. It gets the same next token. Client libraries that get an error instead sign their person out.
+pub(crate) const REPEATABLE: Duration = Duration::from_secs(30);

@@ -13,6 +13,7 @@ use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
 use crate::model::credential::key::KeysDraft;
 use crate::model::credential::{AssertionRules, AuthMethod, Credential};
 use crate::model::field_error::{Errors, FieldError};
+use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer, SCOPE_INTROSPECT, SHORTEST_TOKEN_LIFETIME};
 use crate::model::settings::Settings;
@@ -193,7 +194,7 @@ fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>
         return Ok(vec![built_in.clone()]);
     }
     let find = |resource: &String| {
-        let found = known.iter().find(|server| server.resource == *resource).cloned();
+        let found = resource::server(resource, known).cloned();
         found.ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
     };
     asked.iter().map(find).collect()

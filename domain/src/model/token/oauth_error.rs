@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::form_body::FormError;
+use crate::model::server::scope::Scopes;
 
 /// The `error` values we answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub struct OAuthError {
     /// The kind.
     pub code: OAuthErrorCode,
     /// What the developer of the client should read. ASCII without quotes and backslashes (RFC 6749 §5.2).
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// What the operator should read.
     pub detail: Cow<'static, str>,
 }
@@ -76,7 +77,7 @@ const UNAVAILABLE: &str = "The server cannot answer now. Try again soon.";
 impl OAuthError {
     /// An error whose detail is its description.
     pub const fn new(code: OAuthErrorCode, description: &'static str) -> Self {
-        Self { code, description, detail: Cow::Borrowed(description) }
+        Self { code, description: Cow::Borrowed(description), detail: Cow::Borrowed(description) }
     }
 
     /// A malformed request.
@@ -87,6 +88,17 @@ impl OAuthError {
     /// The error for a client that proved itself and may not use this endpoint or grant, with any parameters.
     pub(crate) const fn unauthorized_client() -> Self {
         Self::new(OAuthErrorCode::UnauthorizedClient, "This client may not use this grant type.")
+    }
+
+    /// The error when nothing is left of the requested scopes. `offered` are the scopes of the server, for a caller who
+    /// may know them.
+    pub(crate) fn no_scope(offered: Option<&Scopes>) -> Self {
+        let problem = "None of the requested scopes may be granted.";
+        let description = match offered.filter(|offered| !offered.is_empty()) {
+            Some(offered) => Cow::Owned(format!("{problem} The scopes of this server are: {offered}.")),
+            None => Cow::Borrowed(problem),
+        };
+        Self { description, ..Self::new(OAuthErrorCode::InvalidScope, problem) }
     }
 
     /// A fault of ours. The HTTP status says which.
@@ -101,14 +113,14 @@ impl OAuthError {
     pub(crate) fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: OAuthErrorCode::InvalidClient,
-            description: "Client authentication failed.",
+            description: "Client authentication failed.".into(),
             detail: detail.into(),
         }
     }
 
     /// A fault after which the client may try again. `detail` is for the log.
     pub(crate) fn unavailable(detail: String) -> Self {
-        Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE, detail: detail.into() }
+        Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE.into(), detail: detail.into() }
     }
 }
 

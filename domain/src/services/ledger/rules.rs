@@ -10,6 +10,7 @@ use crate::crypto::keys::KeyError;
 use crate::error::{Fault, through_fault};
 use crate::model::server::McpServer;
 use crate::model::server::resource;
+use crate::model::server::scope::Scopes;
 use crate::model::token::{
     AuthenticatorState, ClientProof, IssuedToken, Refusal, RequestedResource, RequestedScope, SingleUse, TokenRequest,
     check_alive,
@@ -25,12 +26,21 @@ pub enum LedgerError {
         refusal: Refusal,
         /// The credential under which the refusal is shown.
         client_id: Option<ClientId>,
+        /// The scopes of the server that was asked for, when none of the requested scopes may be granted.
+        offered: Option<Scopes>,
     },
     /// A fault of ours.
     Fault(Fault),
 }
 
 through_fault!(LedgerError);
+
+impl LedgerError {
+    /// A refusal that is shown under this credential.
+    pub(crate) fn refused(refusal: Refusal, client_id: Option<ClientId>) -> Self {
+        Self::Refused { refusal, client_id, offered: None }
+    }
+}
 
 /// The result for one request.
 pub(super) type Decision = Result<IssuedToken, LedgerError>;
@@ -66,12 +76,12 @@ impl Rules {
         random: &dyn Random,
     ) -> Decision {
         let now = self.now;
-        let unknown = || LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: request.client_id.clone() };
+        let unknown = || LedgerError::refused(Refusal::WrongSecret, request.client_id.clone());
         let state = state.ok_or_else(unknown)?;
         if request.client_id.as_ref().is_some_and(|named| *named != state.client_id) {
             return Err(unknown());
         }
-        let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+        let refused = |refusal| LedgerError::refused(refusal, Some(state.client_id.clone()));
         check_alive(state, request.origin.address, now).map_err(refused)?;
         if request.jwt_bearer && !state.jwt_bearer {
             return Err(refused(Refusal::GrantNotAllowed));
@@ -82,14 +92,19 @@ impl Rules {
             RequestedScope::These(asked) => asked.intersection(&state.scopes),
         };
         let server = target(state, &request.resource, &self.servers);
+        let no_scope = || LedgerError::Refused {
+            refusal: Refusal::ScopeNotAllowed,
+            client_id: Some(state.client_id.clone()),
+            offered: server.map(McpServer::scope_names),
+        };
         // A scope that none of our servers can grant is reported before the target is checked.
         if scope.is_empty() {
-            return Err(refused(Refusal::ScopeNotAllowed));
+            return Err(no_scope());
         }
         let server = server.ok_or_else(|| refused(Refusal::TargetNotAllowed))?;
         let scope = scope.intersection(&server.scope_names());
         if scope.is_empty() {
-            return Err(refused(Refusal::ScopeNotAllowed));
+            return Err(no_scope());
         }
         let kid = self.signing.get(server.alg.as_str()).cloned().ok_or(KeyError::Missing("signing key"))?;
 
@@ -123,7 +138,8 @@ fn target<'server>(
         RequestedResource::Unusable => None,
         RequestedResource::Default => state.servers.first().and_then(find),
         RequestedResource::This(asked) => {
-            state.servers.iter().filter_map(find).find(|target| target.resource.as_ref() == Some(asked))
+            let own = state.servers.iter().filter_map(find);
+            resource::find(asked, own.filter_map(|target| Some((target.resource.as_deref()?, target))))
         }
     };
     target.map(|target| &target.server)
@@ -167,5 +183,5 @@ pub(super) fn refuse_replays(
 }
 
 fn replayed(issued: &IssuedToken) -> LedgerError {
-    LedgerError::Refused { refusal: Refusal::AssertionReplayed, client_id: Some(issued.client_id.clone()) }
+    LedgerError::refused(Refusal::AssertionReplayed, Some(issued.client_id.clone()))
 }

@@ -4,7 +4,7 @@ use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
-use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent};
+use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
 use crate::model::server::scope::Scopes;
 use crate::store::{FromRow, Result, Store, Transaction, composed_sql, row, sql};
 
@@ -208,11 +208,12 @@ pub(crate) async fn is_known(store: &Store, hash: &SecretHash) -> Result<bool> {
     sql!(sql; hash).exists(store).await
 }
 
-/// Whether this is the hash of a refresh token that was neither used nor revoked, and has not ended.
+/// Whether this is the hash of a refresh token that works at `now`: it was not used before, or a moment ago, was not
+/// revoked, and has not ended.
 pub(crate) async fn is_usable(store: &Store, hash: &SecretHash, now: Timestamp) -> Result<bool> {
     let sql = "SELECT 1 AS usable FROM refresh_tokens
-         WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $2";
-    sql!(sql; hash, now).exists(store).await
+         WHERE token_hash = $1 AND (used_at IS NULL OR used_at >= $3) AND revoked_at IS NULL AND expires_at > $2";
+    sql!(sql; hash, now, now.minus(REPEATABLE)).exists(store).await
 }
 
 /// A refresh token, as it is stored.
@@ -243,19 +244,15 @@ pub(crate) async fn refresh_token(transaction: &mut Transaction, hash: &str) -> 
     sql!(sql; hash).optional(transaction).await
 }
 
-/// Records the token that replaced a refresh token. The moment of the first use stays.
+/// Records the first use of a refresh token, and the token that replaced it.
 pub(crate) async fn use_refresh_token(
     transaction: &mut Transaction,
     hash: &SecretHash,
     successor: &SecretHash,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "UPDATE refresh_tokens SET used_at = COALESCE(used_at, $1), successor = $2 WHERE token_hash = $3";
+    let sql = "UPDATE refresh_tokens SET used_at = $1, successor = $2 WHERE token_hash = $3";
     sql!(sql; now, successor, hash).execute(transaction).await
-}
-
-pub(crate) async fn revoke_refresh_token(transaction: &mut Transaction, hash: &str, now: Timestamp) -> Result<()> {
-    sql!("UPDATE refresh_tokens SET revoked_at = $1 WHERE token_hash = $2"; now, hash).execute(transaction).await
 }
 
 /// An access token of a consent.

@@ -83,7 +83,7 @@ impl CredentialClaim {
     ) -> Result<AuthenticatedCredential> {
         let (proof, named) = self.proof(context, form, origin).await?;
         check(context, &proof, named.as_ref(), origin).await.map_err(|error| match error {
-            LedgerError::Refused { refusal, client_id } => refused(context, refusal, client_id.as_ref(), origin),
+            LedgerError::Refused { refusal, client_id, .. } => refused(context, refusal, client_id.as_ref(), origin),
             LedgerError::Fault(fault) => fault.into(),
         })
     }
@@ -164,9 +164,9 @@ async fn check(
     let state = match store::token::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
         Some(Err(damage)) => return Err(damage.into()),
-        _ => return Err(LedgerError::Refused { refusal: Refusal::WrongSecret, client_id: named.cloned() }),
+        _ => return Err(LedgerError::refused(Refusal::WrongSecret, named.cloned())),
     };
-    let refused = |refusal| LedgerError::Refused { refusal, client_id: Some(state.client_id.clone()) };
+    let refused = |refusal| LedgerError::refused(refusal, Some(state.client_id.clone()));
     check_alive(&state, origin.address, context.now()).map_err(refused)?;
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
         && !store::token::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?

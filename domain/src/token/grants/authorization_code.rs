@@ -18,7 +18,7 @@ use crate::store;
 use crate::store::client::consent::Code;
 use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::Client;
-use crate::token::grants::redemption::{self, Redemption, invalid_grant};
+use crate::token::grants::redemption::{self, NextRefreshToken, Redemption, invalid_grant};
 
 /// Lengths of a code verifier (RFC 7636 §4.1).
 const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
@@ -59,7 +59,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     store::client::consent::insert(&mut change, &consent).await?;
     store::client::consent::use_code(&mut change, &hash, &consent.id).await?;
     let scopes = consent.scopes.intersection(&server.scope_names());
-    Redemption { consent: &consent, server: &server, scopes, used: None, origin }.issue(change).await
+    Redemption { consent: &consent, server: &server, scopes, next: NextRefreshToken::First, origin }.issue(change).await
 }
 
 /// Checks that the code is this client's, and that the request has the parameters that the code was issued for.
@@ -67,7 +67,8 @@ fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Re
     if stored.client_id != *client {
         return Err(invalid_grant("the code of another client"));
     }
-    if form.get("redirect_uri") != Some(&stored.redirect_uri) {
+    // OAuth 2.1 §10.2: the verifier binds the code to its client, so `redirect_uri` may be left out.
+    if form.get("redirect_uri").is_some_and(|uri| uri != stored.redirect_uri) {
         return Err(invalid_grant("another redirect_uri than the request had"));
     }
     let verifier = form.get("code_verifier").ok_or(invalid_grant("code_verifier is missing"))?;

@@ -69,9 +69,12 @@ async fn issue(
     };
     match context.ledger.issue(request).await {
         Ok(entry) => Ok(access_token::sign(context, &entry).await?),
-        Err(LedgerError::Refused { refusal, client_id }) => {
+        Err(LedgerError::Refused { refusal, client_id, offered }) => {
             context.refusals.record(client_id.as_ref(), refusal, origin, context.now());
-            Err(oauth_error(grant, refusal))
+            Err(match refusal {
+                Refusal::ScopeNotAllowed => OAuthError::no_scope(offered.as_ref()),
+                refusal => oauth_error(grant, refusal),
+            })
         }
         Err(LedgerError::Fault(fault)) => Err(fault.into()),
     }
@@ -129,9 +132,7 @@ fn requested_resource(form: &TokenForm) -> RequestedResource {
 fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
     match refusal {
         Refusal::ScopeMalformed => OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed."),
-        Refusal::ScopeNotAllowed => {
-            OAuthError::new(OAuthErrorCode::InvalidScope, "None of the requested scopes may be granted.")
-        }
+        Refusal::ScopeNotAllowed => OAuthError::no_scope(None),
         Refusal::TargetNotAllowed => OAuthError::new(
             OAuthErrorCode::InvalidTarget,
             "resource must name one MCP server that this client may call.",

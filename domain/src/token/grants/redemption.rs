@@ -57,11 +57,20 @@ pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<
 
 /// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).
 pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()> {
-    let own = resource::canonical(&server.resource);
-    if form.resources().all(|asked| resource::canonical(asked) == own) {
+    if form.resources().all(|asked| resource::names(asked, &server.resource)) {
         return Ok(());
     }
     Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
+}
+
+/// The refresh token that an answer contains.
+pub(super) enum NextRefreshToken<'redeemed> {
+    /// The first one of a consent: the request redeems a code.
+    First,
+    /// The successor of the token with the hash `used`, which is used up.
+    Successor { used: &'redeemed SecretHash, token: PlainSecret },
+    /// A token that an earlier answer contained. The request is a repetition.
+    Again(PlainSecret),
 }
 
 /// A code or refresh token that may be redeemed for an access token and the next refresh token.
@@ -71,20 +80,19 @@ pub(super) struct Redemption<'redeemed> {
     pub server: &'redeemed McpServer,
     /// The scopes of the access token.
     pub scopes: Scopes,
-    /// The refresh token that is used up; `None` when the request redeems a code.
-    pub used: Option<&'redeemed SecretHash>,
+    /// The refresh token of the answer.
+    pub next: NextRefreshToken<'redeemed>,
     pub origin: &'redeemed Origin,
 }
 
 impl Redemption<'_> {
     /// Records an access token and the next refresh token, commits, and signs.
     pub(super) async fn issue(self, mut change: Change<'_>) -> Result<AccessToken> {
-        let Self { consent, server, scopes, used, origin } = self;
+        let Self { consent, server, scopes, next, origin } = self;
         if scopes.is_empty() {
-            return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "None of the scopes may be granted any more."));
+            return Err(OAuthError::no_scope(Some(&server.scope_names())));
         }
         let (context, now) = (change.context(), change.now());
-        let next = PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref());
         let jti = TokenId::generate(context.random.as_ref(), now);
         let expires_at = now.plus(server.token_lifetime).min(consent.expires_at);
         let address = origin.address.map(|address| address.to_string());
@@ -96,12 +104,7 @@ impl Redemption<'_> {
             expires_at,
             address: address.as_deref(),
         };
-        let next_hash = next.hash(&context.keys.pepper);
-        if let Some(used) = used {
-            store::client::consent::use_refresh_token(&mut change, used, &next_hash, now).await?;
-        }
-        let next_ends = now.plus(IDLE_LIMIT).min(consent.expires_at);
-        store::client::consent::insert_refresh_token(&mut change, &next_hash, &consent.id, next_ends).await?;
+        let refresh_token = next.store(&mut change, consent).await?;
         store::client::consent::insert_token(&mut change, &token).await?;
         store::client::consent::mark_used(&mut change, &consent.id, now, address.as_deref()).await?;
         store::client::mark_used(&mut change, &consent.client_id, now).await?;
@@ -123,6 +126,25 @@ impl Redemption<'_> {
             status: Some(StatusReference::of(&context.settings, consent.status_index)),
         };
         let token = access_token::sign_claims(context, &kid, claims).await?;
-        Ok(AccessToken { refresh_token: Some(next), ..token })
+        Ok(AccessToken { refresh_token: Some(refresh_token), ..token })
+    }
+}
+
+impl NextRefreshToken<'_> {
+    /// Stores the token of a consent, unless an earlier request stored it. Returns the token.
+    async fn store(self, change: &mut Change<'_>, consent: &Consent) -> Result<PlainSecret> {
+        let (context, now) = (change.context(), change.now());
+        let (used, token) = match self {
+            Self::First => (None, PlainSecret::generate_of(SecretKind::RefreshToken, context.random.as_ref())),
+            Self::Successor { used, token } => (Some(used), token),
+            Self::Again(token) => return Ok(token),
+        };
+        let hash = token.hash(&context.keys.pepper);
+        if let Some(used) = used {
+            store::client::consent::use_refresh_token(change, used, &hash, now).await?;
+        }
+        let ends = now.plus(IDLE_LIMIT).min(consent.expires_at);
+        store::client::consent::insert_refresh_token(change, &hash, &consent.id, ends).await?;
+        Ok(token)
     }
 }

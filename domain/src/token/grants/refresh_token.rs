@@ -1,13 +1,12 @@
 //! The refresh token grant (OAuth 2.1 §4.3): a client gets a new access token for an existing consent. Each refresh
-//! token is used once. A client that lost the answer may send it again for some seconds.
-
-use std::time::Duration;
+//! token is replaced at its first use. For some seconds its client may repeat the request: it gets the same next token.
 
 use crate::base::form_body::TokenForm;
 use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::model::client::consent::{Consent, EndCause};
+use crate::model::client::consent::{Consent, EndCause, REPEATABLE};
 use crate::model::origin::Origin;
+use crate::model::server::McpServer;
 use crate::model::server::scope::Scopes;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Actor, Change, Context, Fault, Timestamp};
@@ -15,22 +14,17 @@ use crate::store;
 use crate::store::client::consent::RefreshToken;
 use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::Client;
-use crate::token::grants::redemption::{self, Redemption, invalid_grant};
-
-/// When a refresh token comes again within this time of its use, the client sent two requests at once. The second
-/// request is refused, and the consent goes on. A client that lost the answer would not try again so soon.
-const SIMULTANEOUS: Duration = Duration::from_secs(1);
-/// When a used token comes again within this time, its client may have lost the answer.
-const LOST_ANSWER: Duration = Duration::from_secs(30);
+use crate::token::grants::redemption::{self, NextRefreshToken, Redemption, invalid_grant};
 
 /// Exchanges the refresh token in `form` for an access token and the next refresh token. The old refresh token is used
 /// up. `origin` is where the request came from.
 ///
 /// # Errors
 ///
-/// - `invalid_grant`: the token is not this client's, or is not valid. When it was used before, the whole consent ends,
-///   unless the client may only have lost the answer.
-/// - `invalid_scope`, `invalid_target`: the request asks for more than the person allowed.
+/// - `invalid_grant`: the token is not this client's, or is not valid. When it was used more than 30 seconds before,
+///   the whole consent ends.
+/// - `invalid_scope`: the person allowed none of the requested scopes.
+/// - `invalid_target`: the request is for another server than the person allowed.
 /// - `unauthorized_client`: a credential asks.
 pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
@@ -51,64 +45,72 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     if !consent.is_live(now) {
         return Err(invalid_grant("the grant is over"));
     }
-    if let Some(reuse) = check_unused(&mut change, &stored, arrived, now).await? {
-        consent::end_and_commit(change, &Actor::system_for(origin), &consent.id, EndCause::TokenReused).await?;
-        return Err(reuse);
-    }
+    let successor = token.successor(&context.keys.pepper);
+    let next = match use_of(&mut change, &stored, &successor, arrived).await? {
+        TokenUse::First => NextRefreshToken::Successor { used: &hash, token: successor },
+        TokenUse::Repeated => NextRefreshToken::Again(successor),
+        TokenUse::Reuse(detail) => {
+            consent::end_and_commit(change, &Actor::system_for(origin), &consent.id, EndCause::TokenReused).await?;
+            return Err(invalid_grant(detail));
+        }
+    };
     if stored.expires_at <= now {
         return Err(invalid_grant("the token has expired"));
     }
     redemption::check_person(&mut change, &consent.person).await?;
     let server = redemption::server(&mut change, &consent.server_id).await?;
     redemption::check_resource(form, &server)?;
-    let scopes = requested_scopes(form, &consent)?.intersection(&server.scope_names());
-    // The lost answer contained the next refresh token. It is revoked, because this answer has another one.
-    if let Some(successor) = stored.successor.as_deref() {
-        store::client::consent::revoke_refresh_token(&mut change, successor, now).await?;
-    }
-    Redemption { consent: &consent, server: &server, scopes, used: Some(&hash), origin }.issue(change).await
+    let scopes = requested_scopes(form, &consent, &server)?;
+    Redemption { consent: &consent, server: &server, scopes, next, origin }.issue(change).await
 }
 
-/// `None` when the token was not used before, or its client may only have lost the answer. Otherwise the refusal of a
-/// reuse, which ends the consent.
+/// What a request does with a refresh token.
+enum TokenUse {
+    /// It uses the token, which nobody used before.
+    First,
+    /// It repeats a request of a moment ago. It gets the same successor.
+    Repeated,
+    /// It uses a token that was used or given up before, so the token is in two hands. The consent ends.
+    Reuse(&'static str),
+}
+
+/// Decides by the state of the token, and of its successor, what a request does that arrived at `arrived`.
+///
+/// The time is counted from the first use and never again. So a thief who repeats a stolen token does not keep it
+/// usable.
 ///
 /// # Errors
 ///
-/// `invalid_grant` for a reuse that does not end the consent: the client sent two requests at once.
-async fn check_unused(
+/// `invalid_grant` for a repetition whose successor cannot be made again, because an earlier version chose it at random.
+/// The consent goes on.
+async fn use_of(
     change: &mut Change<'_>,
     stored: &RefreshToken,
+    successor: &PlainSecret,
     arrived: Timestamp,
-    now: Timestamp,
-) -> Result<Option<OAuthError>> {
+) -> Result<TokenUse> {
     let Some(used_at) = stored.used_at else {
-        return Ok(stored.revoked_at.map(|_| invalid_grant("the token was given up")));
+        return Ok(stored.revoked_at.map_or(TokenUse::First, |_| TokenUse::Reuse("the token was given up")));
     };
-    if is_successor_used(change, stored.successor.as_deref()).await? {
-        return Ok(Some(invalid_grant("the token was used before")));
+    if arrived.since(used_at) > REPEATABLE {
+        return Ok(TokenUse::Reuse("the token was used before"));
     }
-    if arrived.since(used_at) < SIMULTANEOUS {
+    let hash = successor.hash(&change.context().keys.pepper);
+    if stored.successor.as_deref() != Some(hash.as_str()) {
         return Err(invalid_grant("the token is being used by another request"));
     }
-    Ok((now.since(used_at) > LOST_ANSWER).then(|| invalid_grant("the token was used before")))
+    let next = store::client::consent::refresh_token(change, hash.as_str()).await?.ok_or(Fault::Damaged)?;
+    Ok(next.revoked_at.map_or(TokenUse::Repeated, |_| TokenUse::Reuse("the next token was given up")))
 }
 
-async fn is_successor_used(change: &mut Change<'_>, successor: Option<&str>) -> Result<bool> {
-    let Some(successor) = successor else { return Ok(true) };
-    let next = store::client::consent::refresh_token(change, successor).await?;
-    Ok(next.is_none_or(|next| next.used_at.is_some()))
-}
-
-/// The scopes that the request asks for; by default all scopes of the consent. The request may not ask for more.
-fn requested_scopes(form: &TokenForm, consent: &Consent) -> Result<Scopes> {
-    match form.get("scope").map(Scopes::parse) {
-        Some(None) => Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
-        Some(Some(asked)) if !asked.is_empty() => {
-            if asked.intersection(&consent.scopes) == asked {
-                return Ok(asked);
-            }
-            Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope may only become smaller."))
-        }
-        _ => Ok(consent.scopes.clone()),
-    }
+/// The scopes that the request asks for; by default all scopes of the consent. As at the authorization endpoint, scopes
+/// that cannot be granted are left out: clients repeat at each refresh what they asked for first.
+fn requested_scopes(form: &TokenForm, consent: &Consent, server: &McpServer) -> Result<Scopes> {
+    let grantable = consent.scopes.intersection(&server.scope_names());
+    let scopes = match form.get("scope").map(Scopes::parse) {
+        Some(None) => return Err(OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
+        Some(Some(asked)) if !asked.is_empty() => asked.intersection(&grantable),
+        _ => grantable.clone(),
+    };
+    if scopes.is_empty() { Err(OAuthError::no_scope(Some(&grantable))) } else { Ok(scopes) }
 }
