@@ -82,9 +82,10 @@ fn is_reserved(scope: &str) -> bool {
 }
 
 impl ServerDraft {
-    fn check(&self) -> Result<(), Vec<FieldError>> {
+    /// Checks the fields. Returns the name as it is stored.
+    fn check(&self) -> Result<String, Vec<FieldError>> {
         let mut errors = Errors::default();
-        errors.take("name", check_name(&self.name));
+        let name = errors.take("name", check_name(&self.name));
         // A resource identifier is compared byte for byte.
         let is_plain = is_pasteable(self.resource.trim());
         if self.resource.len() > LONGEST_RESOURCE || !is_plain || resource::canonical(self.resource.trim()).is_none() {
@@ -102,18 +103,19 @@ impl ServerDraft {
             errors.push("scopes", format!("The scope {} belongs to the built-in server.", scope.name));
         }
         errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
-        errors.none()
+        errors.none()?;
+        Ok(name.unwrap_or_default())
     }
 }
 
 /// Registers a protected resource. The first one of an algorithm makes its signing key.
 pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Result<McpServer, McpServerError> {
-    draft.check()?;
+    let name = draft.check()?;
     let now = context.now();
     let server = McpServer {
         id: McpServerId::generate(context.random.as_ref()),
         resource: draft.resource.trim().to_owned(),
-        name: draft.name.trim().to_owned(),
+        name,
         scopes: draft.scopes.clone(),
         token_lifetime: draft.token_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME),
         alg: draft.alg,

@@ -5,11 +5,13 @@
 //! | [`clock`], [`random`] | time and randomness as parameters |
 //! | [`id`] | typed identifiers |
 //! | [`digest`], [`encoding`], [`text`] | SHA-256, base32 and base62, texts that are safe to show |
+//! | [`confusable`] | names that look alike |
 //! | [`form_body`], [`strict_json`] | strict readers of request bodies |
 //! | [`cursor`], [`stale_cache`] | pages of lists, and counts that may be some seconds old |
 //! | [`network`] | the network of an address |
 
 pub mod clock;
+pub(crate) mod confusable;
 pub mod cursor;
 pub mod digest;
 pub mod encoding;

@@ -9,7 +9,7 @@ use crate::client;
 use crate::client::metadata_document::{self, DocumentError};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::consent::CODE_LIFETIME;
-use crate::model::client::redirect_uri::RedirectUri;
+use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind};
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -48,6 +48,16 @@ pub enum RequestError {
     SignIn,
     /// The client learns the error through this address (§4.1.2.1).
     Redirect(String),
+    /// The client would learn the error, but nobody vouches for the address that it named. So the person reads the
+    /// error, and may follow a link.
+    Link {
+        /// The error, for the person.
+        problem: &'static str,
+        /// Where the link leads, in a word.
+        host: String,
+        /// The address of the link.
+        address: String,
+    },
     /// A fault of ours.
     Fault(Fault),
 }
@@ -78,7 +88,13 @@ pub async fn check(
     };
 
     let state = form.get("state");
-    let refuse = |code, description| RequestError::Redirect(refusal(context, &redirect_uri, state, code, description));
+    let refuse = |code, description| {
+        let address = refusal(context, &redirect_uri, state, code, description);
+        if may_redirect(&client, &redirect_uri) {
+            return RequestError::Redirect(address);
+        }
+        RequestError::Link { problem: description, host: redirect_uri.host(), address }
+    };
     match form.get("response_type") {
         Some("code") => {}
         None => return Err(refuse(OAuthErrorCode::InvalidRequest, "response_type is missing.")),
@@ -113,6 +129,14 @@ pub async fn check(
     }
     let state = state.map(str::to_owned);
     Ok(AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge })
+}
+
+/// Whether an error leads to the client by itself, before a person decided anything. Otherwise anybody could register
+/// any website here, and a link to this server would lead people there (RFC 9700 §4.11.2). An administrator vouches for
+/// the clients that they added. An address on the person's own computer is no website: any page can open it, and a
+/// program there waits for the answer.
+fn may_redirect(client: &AppClient, uri: &RedirectUri) -> bool {
+    client.kind == ClientKind::Registered || uri.destination() == Destination::Loopback
 }
 
 /// The client that the request names.

@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
-use crate::base::text::{is_unprintable, printable};
-use crate::client::registration::name;
-use crate::client::{added, changed};
+use crate::base::text::printable;
+use crate::client::{added, changed, name};
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
 use crate::prelude::{Actor, Context, Timestamp, operation_error};
@@ -62,6 +61,9 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
 /// Stores what the document says, and records what changed.
 async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
+    if !name::is_free(&mut change, &described.name).await? {
+        return Err(unusable(&format!("Its {}", name::TAKEN)));
+    }
     let known = store::client::find(&mut change, &described.id).await?;
     let event = match &known {
         None => {
@@ -111,10 +113,7 @@ fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, 
     if redirect_uris.is_empty() {
         return Err(unusable("It names no redirect URI that is https, on this computer, or of a private scheme."));
     }
-    let name = name(&document).map_err(|error| unusable(&format!("Its {error}")))?;
-    if name.chars().any(is_unprintable) {
-        return Err(unusable("Its client_name holds characters that cannot be shown."));
-    }
+    let name = name::stated(&document).map_err(|problem| unusable(&format!("Its {problem}")))?;
     let metadata = document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
     let client = AppClient::new(id.clone(), ClientKind::Document, name, redirect_uris, host(id.as_str()), now);
     Ok(AppClient { metadata, described_at: Some(now), ..client })

@@ -6,6 +6,7 @@
 //! | this one | clients that administrators add, and what all clients have in common |
 //! | [`registration`] | clients that register themselves (RFC 7591) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
+//! | [`name`] | the names that clients state about themselves |
 //! | [`prune`] | removal of unused clients |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
 //! | [`consent`] | what people have allowed, and how it ends |
@@ -17,6 +18,7 @@
 pub mod authorization;
 pub mod consent;
 pub mod metadata_document;
+pub(crate) mod name;
 pub mod personal_token;
 pub mod prune;
 pub mod registration;
@@ -76,9 +78,8 @@ fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
     if written.is_empty() || written.len() > MOST_REDIRECT_URIS {
         return Err(format!("Enter one redirect URI a line, at least one and at most {MOST_REDIRECT_URIS}."));
     }
-    let unusable =
-        "Use https, http on localhost or 127.0.0.1, or a scheme with a dot such as com.example.app, without a #.";
-    written.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or_else(|| unusable.to_owned())
+    let parsed = |uri| RedirectUri::parse(uri).ok_or_else(|| format!("{uri} cannot be used. {}", RedirectUri::RULE));
+    written.into_iter().map(parsed).collect()
 }
 
 /// The client that the form with this one-use token made when it was sent before.

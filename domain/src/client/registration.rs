@@ -1,12 +1,17 @@
 //! Dynamic client registration (RFC 7591): a client registers itself before it sends people here. No administrator
 //! vouches for such a client. So it gets only the right to ask people, and the page tells them where the answer goes.
+//!
+//! Clients send one description to servers of all kinds. So a member that is not known here is ignored, grant and
+//! response types are narrowed to those that exist here, and the answer states what was registered (RFC 7591 §2,
+//! §3.2.1).
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
-use crate::base::text::is_unprintable;
-use crate::client::added;
+use crate::base::text::{is_unprintable, printable};
+use crate::client::{added, name};
 use crate::crypto::secret::PlainSecret;
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
@@ -14,34 +19,15 @@ use crate::model::origin::Origin;
 use crate::prelude::{Actor, Context, operation_error};
 use crate::store;
 
-/// The metadata members that a client may send:
-///
-/// - those of RFC 7591 §2 that have a meaning here, or that the answer only repeats;
-/// - the application type of OpenID Connect, which MCP clients send.
-///
-/// Any other member is refused, because it might get a meaning one day.
-const MEMBERS: [&str; 15] = [
-    "redirect_uris",
-    "token_endpoint_auth_method",
-    "grant_types",
-    "response_types",
-    "client_name",
-    "client_uri",
-    "logo_uri",
-    "scope",
-    "contacts",
-    "tos_uri",
-    "policy_uri",
-    "software_id",
-    "software_version",
-    "software_statement",
-    "application_type",
-];
-/// Longest name, in characters.
-const LONGEST_NAME: usize = 100;
-/// Longest metadata, in bytes.
+/// Members that the answer repeats as they were sent: texts, or lists of texts. They decide nothing here.
+const REPEATED: [&str; 5] = ["scope", "contacts", "software_id", "software_version", "application_type"];
+/// Members with the address of a website. The answer repeats http and https only: a page that shows such an address as
+/// a link must not run a script.
+const ADDRESSES: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
+/// Longest metadata that is stored, in bytes. What is ignored does not count.
 const LONGEST_METADATA: usize = 4 * 1024;
-const UNNAMED: &str = "Unnamed client";
+/// Longest part of a redirect URI that an error repeats, in characters.
+const LONGEST_REPEATED: usize = 200;
 
 operation_error! {
     /// Why a client was not registered (RFC 7591 §3.2.2).
@@ -54,18 +40,31 @@ operation_error! {
         Unauthorized,
         /// `invalid_redirect_uri`, and the reason.
         #[error("{0}")]
-        RedirectUri(&'static str),
+        RedirectUri(String),
         /// `invalid_client_metadata`, and the reason.
         #[error("{0}")]
-        Metadata(&'static str),
+        Metadata(String),
     }
 }
 
 type Result<T, E = RegistrationError> = std::result::Result<T, E>;
 
+fn metadata_error<T>(problem: impl Into<String>) -> Result<T> {
+    Err(RegistrationError::Metadata(problem.into()))
+}
+
+/// What a client asks to be registered as, checked and narrowed.
+struct Description {
+    name: String,
+    redirect_uris: Vec<RedirectUri>,
+    is_confidential: bool,
+    /// What the answer states.
+    metadata: Map<String, Value>,
+}
+
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
-/// `Authorization` header. Returns the answer (§3.2.1): all members of the request, the identifier, and a secret when
-/// the client asked for one.
+/// `Authorization` header. Returns the answer (§3.2.1): what was registered, the identifier, and a secret when the
+/// client asked for one.
 pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, origin: &Origin) -> Result<Value> {
     let mode = context.settings.dynamic_registration;
     match (mode, &context.settings.initial_access_token) {
@@ -74,22 +73,12 @@ pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, 
         (DynamicRegistration::Token, _) => return Err(RegistrationError::Unauthorized),
         (DynamicRegistration::Loopback | DynamicRegistration::On, _) => {}
     }
-    let mut metadata = read(metadata)?;
-    let redirect_uris = redirect_uris(&metadata, mode)?;
-    let registered: Vec<&str> = redirect_uris.iter().map(RedirectUri::as_str).collect();
-    metadata.insert("redirect_uris".to_owned(), json!(registered));
-    check_flow(&metadata)?;
-    let name = name(&metadata)?;
-    let secret = wants_secret(&metadata)?.then(|| PlainSecret::generate(context.random.as_ref()));
-    // An absent member has a default (§2). The answer states the default.
-    for (member, default) in [
-        ("token_endpoint_auth_method", json!("client_secret_basic")),
-        ("grant_types", json!(["authorization_code"])),
-        ("response_types", json!(["code"])),
-    ] {
-        metadata.entry(member).or_insert(default);
-    }
+    let Description { name, redirect_uris, is_confidential, metadata } = describe(&read(metadata)?, mode)?;
+    let secret = is_confidential.then(|| PlainSecret::generate(context.random.as_ref()));
     let mut change = context.begin_change().await?;
+    if !name::is_free(&mut change, &name).await? {
+        return metadata_error(name::TAKEN);
+    }
     let now = change.now();
     let id = AppClientId::generate(context.random.as_ref());
     let client = AppClient {
@@ -111,86 +100,103 @@ pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, 
     Ok(Value::Object(answer))
 }
 
+/// Reads the document. A member that is null counts as left out.
 fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
-    if metadata.len() > LONGEST_METADATA {
-        return Err(RegistrationError::Metadata("The metadata is too long."));
-    }
-    let Some(Value::Object(members)) = strict_json::parse(metadata) else {
-        return Err(RegistrationError::Metadata("The body must be a JSON object without repeated members."));
+    let Some(Value::Object(mut members)) = strict_json::parse(metadata) else {
+        return metadata_error("The body must be a JSON object without repeated members.");
     };
-    if !members.keys().all(|name| MEMBERS.contains(&name.as_str())) {
-        return Err(RegistrationError::Metadata("A member is none of RFC 7591, or not supported here."));
-    }
-    // Members that are repeated to the client and shown must be texts or lists of texts.
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.chars().any(is_unprintable));
-    let is_plain = |value: &Value| is_text(value) || value.as_array().is_some_and(|list| list.iter().all(is_text));
-    if !members.values().all(is_plain) {
-        return Err(RegistrationError::Metadata("Every member must be text or a list of texts."));
-    }
+    members.retain(|_, value| !value.is_null());
     Ok(members)
 }
 
-fn texts<'value>(metadata: &'value Map<String, Value>, member: &str) -> Option<Vec<&'value str>> {
-    metadata.get(member)?.as_array().map(|list| list.iter().filter_map(Value::as_str).collect())
+/// Checks and narrows a description.
+fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
+    let redirect_uris = redirect_uris(asked, mode)?;
+    let name = name::stated(asked).map_err(RegistrationError::Metadata)?;
+    let method = method(asked)?;
+    let mut metadata = Map::new();
+    let mut state = |member: &str, value: Value| metadata.insert(member.to_owned(), value);
+    if asked.contains_key("client_name") {
+        state("client_name", json!(name));
+    }
+    state("redirect_uris", json!(redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>()));
+    state("token_endpoint_auth_method", json!(method));
+    // A client that registers itself must ask people. It never gets a grant type that works without a person.
+    let grants = narrowed(asked, "grant_types", &["authorization_code", "refresh_token"])?;
+    state("grant_types", json!(grants));
+    state("response_types", json!(narrowed(asked, "response_types", &["code"])?));
+    for member in REPEATED {
+        if let Some(value) = asked.get(member).filter(|value| is_plain(value)) {
+            state(member, value.clone());
+        }
+    }
+    for member in ADDRESSES {
+        if let Some(value) = asked.get(member).filter(|value| is_website(value)) {
+            state(member, value.clone());
+        }
+    }
+    if json!(metadata).to_string().len() > LONGEST_METADATA {
+        return metadata_error(format!("The metadata is longer than {LONGEST_METADATA} bytes."));
+    }
+    Ok(Description { name, redirect_uris, is_confidential: method != "none", metadata })
 }
 
-fn redirect_uris(metadata: &Map<String, Value>, mode: DynamicRegistration) -> Result<Vec<RedirectUri>> {
-    let asked = texts(metadata, "redirect_uris").unwrap_or_default();
-    if asked.is_empty() || asked.len() > MOST_REDIRECT_URIS {
-        return Err(RegistrationError::RedirectUri("redirect_uris must name one to ten URIs."));
+/// Whether the value is text, or a list of texts, that people can read.
+fn is_plain(value: &Value) -> bool {
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.chars().any(is_unprintable));
+    is_text(value) || value.as_array().is_some_and(|list| list.iter().all(is_text))
+}
+
+fn is_website(value: &Value) -> bool {
+    let url = value.as_str().filter(|_| is_plain(value)).and_then(|text| Url::parse(text).ok());
+    url.is_some_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn redirect_uris(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Vec<RedirectUri>> {
+    let listed = asked.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if listed.is_empty() || listed.len() > MOST_REDIRECT_URIS {
+        let problem = format!("redirect_uris must name one to {MOST_REDIRECT_URIS} URIs.");
+        return Err(RegistrationError::RedirectUri(problem));
     }
-    let unusable = RegistrationError::RedirectUri(
-        "A redirect URI must be https, http on localhost, 127.0.0.1 or [::1], or of a private scheme with a dot.",
-    );
-    let mut uris: Vec<RedirectUri> =
-        asked.into_iter().map(RedirectUri::parse).collect::<Option<_>>().ok_or(unusable)?;
-    // Some clients name a website of their vendor beside the addresses on the person's computer. Then only the
-    // addresses on the computer are registered (§3.2.1).
+    let parsed = listed.iter().map(|uri| uri.as_str().and_then(RedirectUri::parse).ok_or(uri));
+    // Some clients name a website of their vendor, or a scheme of their own, beside the addresses on the person's
+    // computer. Then only the addresses on the computer are registered, and the answer says so (§3.2.1).
     if mode == DynamicRegistration::Loopback {
-        uris.retain(|uri| uri.destination() == Destination::Loopback);
+        let uris: Vec<RedirectUri> =
+            parsed.flatten().filter(|uri| uri.destination() == Destination::Loopback).collect();
+        if uris.is_empty() {
+            let problem =
+                "Clients may register themselves here with redirect URIs on localhost, 127.0.0.1 or [::1] only.";
+            return Err(RegistrationError::RedirectUri(problem.to_owned()));
+        }
+        return Ok(uris);
     }
-    if uris.is_empty() {
-        return Err(RegistrationError::RedirectUri(
-            "Clients may register themselves here with redirect URIs on localhost, 127.0.0.1 or [::1] only.",
-        ));
-    }
-    Ok(uris)
+    parsed.collect::<std::result::Result<_, _>>().map_err(|uri| {
+        let written = uri.as_str().map_or_else(|| uri.to_string(), str::to_owned);
+        let written = printable(&written.chars().take(LONGEST_REPEATED).collect::<String>());
+        RegistrationError::RedirectUri(format!("The redirect URI {written} cannot be used. {}", RedirectUri::RULE))
+    })
 }
 
-/// A client that registers itself must ask people. It never gets a grant type that works without a person.
-fn check_flow(metadata: &Map<String, Value>) -> Result<()> {
-    let only = |member: &str, allowed: &[&str], needed: &str| match (metadata.get(member), texts(metadata, member)) {
-        (None, _) => true,
-        (Some(_), Some(asked)) => asked.contains(&needed) && asked.iter().all(|one| allowed.contains(one)),
-        (Some(_), None) => false,
-    };
-    if !only("grant_types", &["authorization_code", "refresh_token"], "authorization_code") {
-        return Err(RegistrationError::Metadata("grant_types may be authorization_code and refresh_token."));
+/// The members of a list that exist here. The first one of `known` is needed, and is what an absent member stands for
+/// (§2).
+fn narrowed<'known>(asked: &Map<String, Value>, member: &str, known: &[&'known str]) -> Result<Vec<&'known str>> {
+    let needed = known[0];
+    let Some(value) = asked.get(member) else { return Ok(vec![needed]) };
+    let listed = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let holding: Vec<&str> = known.iter().copied().filter(|one| listed.contains(&json!(one))).collect();
+    if holding.contains(&needed) {
+        return Ok(holding);
     }
-    if !only("response_types", &["code"], "code") {
-        return Err(RegistrationError::Metadata("response_types may be code."));
-    }
-    Ok(())
+    metadata_error(format!("{member} must be a list with {needed}."))
 }
 
-fn wants_secret(metadata: &Map<String, Value>) -> Result<bool> {
-    match metadata.get("token_endpoint_auth_method").map(Value::as_str) {
-        Some(Some("none")) => Ok(false),
-        None | Some(Some("client_secret_basic" | "client_secret_post")) => Ok(true),
-        Some(_) => Err(RegistrationError::Metadata(
-            "token_endpoint_auth_method may be none, client_secret_basic or client_secret_post.",
-        )),
+/// The method with which the client proves itself.
+fn method(asked: &Map<String, Value>) -> Result<&'static str> {
+    match asked.get("token_endpoint_auth_method").map(Value::as_str) {
+        Some(Some("none")) => Ok("none"),
+        None | Some(Some("client_secret_basic")) => Ok("client_secret_basic"),
+        Some(Some("client_secret_post")) => Ok("client_secret_post"),
+        Some(_) => metadata_error("token_endpoint_auth_method may be none, client_secret_basic or client_secret_post."),
     }
-}
-
-/// The name that the client states in its metadata.
-pub(crate) fn name(metadata: &Map<String, Value>) -> Result<String> {
-    let name = match metadata.get("client_name") {
-        None => UNNAMED,
-        Some(name) => name.as_str().ok_or(RegistrationError::Metadata("client_name must be text."))?.trim(),
-    };
-    if name.chars().count() > LONGEST_NAME {
-        return Err(RegistrationError::Metadata("client_name is too long."));
-    }
-    Ok(if name.is_empty() { UNNAMED } else { name }.to_owned())
 }

@@ -67,10 +67,11 @@ pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPers
 /// Checks the form and hashes the password: all steps that need no transaction. The person is no administrator yet.
 pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person> {
     let email = new.email.trim().to_lowercase();
-    let name = if new.name.trim().is_empty() { email.clone() } else { new.name.trim().to_owned() };
     let mut errors = Errors::default();
     errors.0.extend(check_email(&email).err());
-    errors.take("name", check_name(&name));
+    let name =
+        if new.name.trim().is_empty() { Some(email.clone()) } else { errors.take("name", check_name(&new.name)) };
+    let name = name.unwrap_or_default();
     errors.take("password", new.password.check_choice(&name, &email));
     errors.none()?;
     let now = context.now();
@@ -115,8 +116,7 @@ pub(crate) async fn has_administrator(context: &Context) -> Result<bool, Fault> 
 
 /// Gives the person another name.
 pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &str) -> Result<()> {
-    let name = name.trim();
-    check_name(name).at("name")?;
+    let name = &check_name(name).at("name")?;
     let mut change = context.begin_change().await?;
     store::person::set_name(&mut change, &person.id, name).await?;
     let event = Event::new(Action::PersonRenamed, Target::Person, person.id.as_str(), name)

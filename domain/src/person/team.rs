@@ -53,7 +53,7 @@ pub async fn members(context: &Context, id: &TeamId) -> Result<Vec<Member>, Faul
 }
 
 fn named(name: &str) -> Result<String, FieldError> {
-    check_name(name).map_err(|_| "Enter a name of at most 100 letters, digits and punctuation.").at("name")
+    if name.trim().is_empty() { Err("Enter a name.".to_owned()) } else { check_name(name) }.at("name")
 }
 
 fn taken(error: StoreError) -> TeamError {

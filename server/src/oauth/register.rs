@@ -62,8 +62,8 @@ fn refusal(error: RegistrationError) -> Response {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             response
         }
-        RegistrationError::RedirectUri(problem) => refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri", problem),
-        RegistrationError::Metadata(problem) => refuse(StatusCode::BAD_REQUEST, "invalid_client_metadata", problem),
+        RegistrationError::RedirectUri(problem) => refuse(StatusCode::BAD_REQUEST, "invalid_redirect_uri", &problem),
+        RegistrationError::Metadata(problem) => refuse(StatusCode::BAD_REQUEST, "invalid_client_metadata", &problem),
         RegistrationError::Fault(fault) => {
             tracing::error!(%fault, "a client could not be registered");
             error::oauth(&OAuthError::from(Fault::Overloaded("registration")), false)

@@ -140,7 +140,9 @@ async fn a_document_that_describes_no_client_for_people_is_refused() {
         ("machine", Some(document(json!({ "grant_types": ["client_credentials"] }))), "grant_types"),
         ("script", Some(document(json!({ "redirect_uris": ["javascript:alert(1)"] }))), "no redirect URI"),
         ("no URIs", Some(document(json!({ "redirect_uris": null }))), "no redirect URI"),
-        ("hidden", Some(document(json!({ "client_name": "Edi\u{202E}tor" }))), "cannot be shown"),
+        ("hidden", Some(document(json!({ "client_name": "Edi\u{202E}tor" }))), "cannot be seen"),
+        ("product", Some(document(json!({ "client_name": "Соuntersign" }))), "two alphabets"),
+        ("imitation", Some(document(json!({ "client_name": "COUNTER SIGN" }))), "must not look like"),
     ] {
         // Each at an address of its own, or a host would be asked too often.
         let address = format!("https://{}.example/client.json", case.to_lowercase().replace(' ', "-"));

@@ -12,6 +12,7 @@ use domain::base::id::{AppClientId, PersonId};
 use domain::client::{self, ClientDraft};
 use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
+use domain::model::client::DynamicRegistration;
 use domain::model::client::consent::{ABSOLUTE_LIMIT, IDLE_LIMIT};
 use domain::model::person::authority::Authority;
 use domain::model::person::session::PROOF_LIFETIME;
@@ -293,6 +294,38 @@ async fn other_faults_are_told_to_the_client() {
         assert_eq!(parameter(&pairs, "iss"), "http://localhost:8080", "{changes:?}");
         assert_eq!(parameter(&pairs, "code"), "", "{changes:?}");
     }
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_a_website_that_registered_itself_before_deciding() {
+    let app = App::with_settings(|settings| settings.dynamic_registration = DynamicRegistration::On).await;
+    let browser = app.signed_in().await;
+    let (website, scheme) = ("https://evil.example/phish", "evil://phish");
+    let metadata = json!({ "redirect_uris": [website, scheme, CALLBACK], "token_endpoint_auth_method": "none" });
+    let client_id = register(&app, &metadata).await.json()["client_id"].as_str().expect("an identifier").to_owned();
+    for (uri, host) in [(website, "evil.example"), (scheme, "evil:")] {
+        for change in [("response_type", "token"), ("scope", "unknown"), ("resource", "/mcp"), ("code_challenge", "x")]
+        {
+            let asked = path(&query(&client_id, &[("redirect_uri", uri), change]));
+            for page in [app.get(&asked).await, browser.get(&asked).await] {
+                assert_eq!((page.status, page.header("location")), (StatusCode::BAD_REQUEST, ""), "{change:?}");
+                assert!(page.body.contains(&format!("Go back to {host}")), "{}", page.body);
+                let link = between(&page.body, &format!("href=\"{uri}"), "\"").replace("&amp;", "&");
+                assert!(link.starts_with("?error=") && link.contains("&state=a%20b%2Fc%2Bd&iss="), "{link}");
+            }
+        }
+        // Who decided is led there.
+        let answer = decide(&browser, &query(&client_id, &[("redirect_uri", uri)]), "deny").await;
+        assert_eq!(redirect(&answer).0, uri);
+    }
+    // A program on the person's own computer waits for the answer.
+    let answer = app.get(&path(&query(&client_id, &[("response_type", "token")]))).await;
+    assert_eq!(redirect(&answer).0, CALLBACK);
+    // An administrator vouches for this one.
+    let (portal, _) = confidential(&app).await;
+    let callback = ("redirect_uri", "https://portal.example/callback");
+    let answer = app.get(&path(&query(&portal, &[callback, ("response_type", "token")]))).await;
+    assert_eq!(redirect(&answer).0, "https://portal.example/callback");
 }
 
 #[tokio::test]
@@ -733,31 +766,128 @@ async fn registration_repeats_what_was_sent_and_gives_nothing_else() {
     };
     for (metadata, code) in [
         (with("grant_types", json!(["client_credentials"])), "invalid_client_metadata"),
-        (with("grant_types", json!(["authorization_code", "client_credentials"])), "invalid_client_metadata"),
         (with("grant_types", json!("authorization_code")), "invalid_client_metadata"),
         (with("response_types", json!(["token"])), "invalid_client_metadata"),
         (with("token_endpoint_auth_method", json!("private_key_jwt")), "invalid_client_metadata"),
-        (with("internal", json!("true")), "invalid_client_metadata"),
-        (with("client_id", json!("csc_0000000000000000000000")), "invalid_client_metadata"),
+        (with("token_endpoint_auth_method", json!(1)), "invalid_client_metadata"),
         (with("client_name", json!("a\u{202E}b")), "invalid_client_metadata"),
         (with("client_name", json!("x".repeat(101))), "invalid_client_metadata"),
-        (with("policy_uri", json!("x".repeat(4096))), "invalid_client_metadata"),
+        (with("policy_uri", json!(format!("https://example.com/{}", "x".repeat(4096)))), "invalid_client_metadata"),
         (with("redirect_uris", json!([])), "invalid_redirect_uri"),
         (with("redirect_uris", json!(["https://app.example/callback"])), "invalid_redirect_uri"),
-        (with("redirect_uris", json!([CALLBACK, "javascript:alert(1)"])), "invalid_redirect_uri"),
+        (with("redirect_uris", json!(["cursor://x/callback"])), "invalid_redirect_uri"),
         (json!(["not an object"]), "invalid_client_metadata"),
     ] {
         let answer = register(&app, &metadata).await;
         assert_eq!(error(&answer), (400, code.to_owned()), "{metadata}");
     }
-    // A website beside the person's computer, as VS Code sends it, is left out.
-    let answer =
-        register(&app, &with("redirect_uris", json!(["https://vscode.dev/redirect", "http://127.0.0.1:33418/"]))).await;
-    assert_eq!(answer.json()["redirect_uris"], json!(["http://127.0.0.1:33418/"]));
+    let repeated = r#"{"redirect_uris":["http://localhost/"],"redirect_uris":["http://localhost/"]}"#;
+    let request = Request::post("/mcp/oauth/register").header("content-type", "application/json");
+    let answer = app.send(request.body(Body::from(repeated)).expect("a request")).await;
+    assert_eq!(error(&answer), (400, "invalid_client_metadata".to_owned()));
+    // Addresses beside the person's computer, as VS Code and Cursor send them, are left out.
+    for others in [
+        json!(["https://vscode.dev/redirect", "http://127.0.0.1:33418/"]),
+        json!(["cursor://anysphere.cursor-mcp/oauth/callback", "http://127.0.0.1:33418/", "javascript:alert(1)", null]),
+    ] {
+        let answer = register(&app, &with("redirect_uris", others)).await;
+        assert_eq!(answer.json()["redirect_uris"], json!(["http://127.0.0.1:33418/"]), "{}", answer.body);
+    }
     // Who leaves the method out asks for a secret (RFC 7591 §2).
     let answer = register(&app, &json!({ "redirect_uris": [CALLBACK] })).await.json();
     assert!(answer["client_secret"].as_str().is_some_and(|secret| secret.starts_with("css_")), "{answer}");
     assert_eq!(answer["token_endpoint_auth_method"], "client_secret_basic");
+}
+
+#[tokio::test]
+async fn what_a_registration_holds_beyond_our_members_is_ignored_and_the_answer_says_what_holds() {
+    let app = App::new().await;
+    let answer = register(
+        &app,
+        &json!({
+            "client_id": "csc_0000000000000000000000", "client_secret": "chosen", "client_name": "Hosted connector",
+            "client_name#de": "Verbinder", "redirect_uris": [CALLBACK], "scope": null, "logo_uri": null, "jwks": null,
+            "grant_types": ["implicit", "refresh_token", "authorization_code", "client_credentials", 1],
+            "response_types": ["code", "code id_token", "token"], "token_endpoint_auth_method": "none",
+            "client_uri": "javascript:alert(1)", "tos_uri": "https://example.com/tos", "policy_uri": { "a": 1 },
+            "contacts": ["ops@example.com"], "software_statement": "e30.e30.", "id_token_signed_response_alg": "none",
+            "default_max_age": 3600, "require_auth_time": true, "x_vendor": { "deep": [1, null, {}] },
+        }),
+    )
+    .await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    let mut answer = answer.json();
+    let members = answer.as_object_mut().expect("an object");
+    for own in ["client_id", "client_id_issued_at"] {
+        assert!(members.remove(own).is_some_and(|value| value != "csc_0000000000000000000000"), "{own}");
+    }
+    members.retain(|member, _| !member.starts_with("registration_"));
+    let holds = json!({
+        "client_name": "Hosted connector", "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+        "token_endpoint_auth_method": "none", "tos_uri": "https://example.com/tos", "contacts": ["ops@example.com"],
+    });
+    assert_eq!(answer, holds);
+}
+
+#[tokio::test]
+async fn where_websites_may_register_a_bad_redirect_uri_is_named() {
+    let app = App::with_settings(|settings| settings.dynamic_registration = DynamicRegistration::On).await;
+    let with = |uris: Value| json!({ "redirect_uris": uris, "token_endpoint_auth_method": "none" });
+    let cursor = json!(["cursor://anysphere.cursor-mcp/oauth/callback", CALLBACK, "https://www.cursor.com/callback"]);
+    let answer = register(&app, &with(cursor.clone())).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    assert_eq!(answer.json()["redirect_uris"], cursor);
+    for bad in ["javascript:alert(1)", "JavaScript://%0aalert(1)", "intent://x/#Intent;end", "mailto:a@example.com"] {
+        let answer = register(&app, &with(json!([CALLBACK, bad]))).await;
+        assert_eq!(error(&answer), (400, "invalid_redirect_uri".to_owned()), "{bad}");
+        assert!(answer.json()["error_description"].as_str().unwrap_or_default().contains(bad), "{}", answer.body);
+    }
+    // The page does not claim to know which program that is.
+    let browser = app.signed_in().await;
+    let client_id = register(&app, &with(cursor)).await.json()["client_id"].as_str().expect("an identifier").to_owned();
+    let asked = query(&client_id, &[("redirect_uri", "cursor://anysphere.cursor-mcp/oauth/callback")]);
+    let page = browser.get(&path(&asked)).await;
+    for shown in ["The program that has claimed", "cursor:", "Any program can claim it"] {
+        assert!(page.body.contains(shown), "{shown}: {}", page.body);
+    }
+    let (base, pairs) = redirect(&decide(&browser, &asked, "allow").await);
+    assert_eq!(base, "cursor://anysphere.cursor-mcp/oauth/callback");
+    assert!(!parameter(&pairs, "code").is_empty());
+    // An administrator may add such a client too, and learns which line is wrong.
+    let draft = |uri: &str| ClientDraft {
+        name: "Cursor".to_owned(),
+        redirect_uris: vec![CALLBACK.to_owned(), uri.to_owned()],
+        confidential: false,
+    };
+    let actor = Actor::command_line("operator");
+    client::create(&app.instance.context, &actor, &draft("cursor://x/callback"), None).await.expect("added");
+    let refused = client::create(&app.instance.context, &actor, &draft("mailto:a@example.com"), None).await;
+    let Err(client::ClientError::Invalid(errors)) = refused else { panic!("it was taken") };
+    assert!(errors[0].message.contains("mailto:a@example.com"), "{}", errors[0].message);
+}
+
+#[tokio::test]
+async fn no_client_names_itself_like_another_one() {
+    let app = App::with_settings(|settings| settings.dynamic_registration = DynamicRegistration::On).await;
+    confidential(&app).await;
+    let named = |name: &str| json!({ "client_name": name, "redirect_uris": [CALLBACK] });
+    for name in
+        ["Countersign", "Сountersign", "C0UNTER-SIGN account", "Portal", "PORTAL", "Pоrtal", "ᴘortal", "P\u{ad}ortal"]
+    {
+        let answer = register(&app, &named(name)).await;
+        assert_eq!(error(&answer), (400, "invalid_client_metadata".to_owned()), "{name}");
+    }
+    for hidden in ['\u{3164}', '\u{2800}', '\u{AD}', '\u{115F}', '\u{FE0F}', '\u{E0041}'] {
+        for name in [hidden.to_string(), format!("mcp{hidden}")] {
+            let answer = register(&app, &named(&name)).await;
+            assert_eq!(error(&answer), (400, "invalid_client_metadata".to_owned()), "U+{:X}", u32::from(hidden));
+        }
+    }
+    // Each copy of a program registers for itself.
+    for name in ["Editor", "Editor", "Portal 2", "Редактор"] {
+        assert_eq!(register(&app, &named(name)).await.status, StatusCode::CREATED, "{name}");
+    }
 }
 
 #[tokio::test]

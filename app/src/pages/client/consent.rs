@@ -26,11 +26,18 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         Destination::Website(_) => "The website",
         Destination::Scheme(_) => "The program that has claimed",
     };
-    let warning = (redirect_uri.destination() == Destination::Loopback).then(|| {
-        let words =
-            "A program on this computer gets the access. Allow it only if you have just started that program yourself.";
-        notice("warn", view! { <p>{words}</p> })
-    });
+    let words = match redirect_uri.destination() {
+        Destination::Loopback => Some(
+            "A program on this computer gets the access. Allow it only if you have just started that program yourself.",
+        ),
+        Destination::Scheme(_) => Some(
+            "Your computer opens the program that claimed this kind of address. Any program can claim it, and \
+             Countersign cannot see which one did. Allow it only if you have just started the request in that program \
+             yourself.",
+        ),
+        Destination::Website(_) => None,
+    };
+    let warning = words.map(|words| notice("warn", view! { <p>{words}</p> }));
     let rows = server
         .scopes
         .iter()
@@ -77,4 +84,14 @@ pub fn refused(problem: &str) -> Page {
          program; if it happens again, tell its developer."
     );
     message(400, "This request cannot be answered", text, (links::OVERVIEW, "Open the dashboard")).framed(Frame::Gate)
+}
+
+/// The page for a request with an error, of a client that nobody vouches for. The link tells the client.
+pub fn refused_with_link(problem: &str, host: &str, address: String) -> Page {
+    let text = format!(
+        "{problem} The app that sent you here made itself known, and nobody has checked it. So Countersign does not lead \
+         you back by itself. The link leads to {host}. Follow it only if you know this address."
+    );
+    let words = format!("Go back to {host}");
+    message(400, "This request cannot be answered", text, (address, words)).framed(Frame::Gate)
 }

@@ -7,6 +7,131 @@ const LONGEST: usize = 2000;
 /// The hosts that mean the person's own computer. An IPv6 literal stands in brackets.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// Schemes that a browser or the system handles itself. No program can claim them for itself, or the address would do
+/// something else than bring an answer to a program.
+const HANDLED_SCHEMES: [&str; 73] = [
+    // The web, and what reads like it.
+    "ftp",
+    "ftps",
+    "sftp",
+    "ws",
+    "wss",
+    "gopher",
+    "localhost",
+    "quic",
+    // Documents and scripts inside the browser.
+    "about",
+    "blob",
+    "cid",
+    "data",
+    "feed",
+    "file",
+    "filesystem",
+    "jar",
+    "javascript",
+    "jscript",
+    "livescript",
+    "mhtml",
+    "mid",
+    "mocha",
+    "pcast",
+    "res",
+    "resource",
+    "vbscript",
+    "vbs",
+    "view",
+    "view-source",
+    "wyciwyg",
+    "xbl",
+    // Pages and settings of browsers.
+    "brave",
+    "chrome",
+    "devtools",
+    "edge",
+    "extension",
+    "firefox",
+    "opera",
+    "orion",
+    "safari",
+    "vivaldi",
+    // Android and Apple: they choose an app by the content of the address.
+    "android-app",
+    "app-settings",
+    "content",
+    "intent",
+    "intents",
+    "itms",
+    "itms-apps",
+    "itms-services",
+    "market",
+    "prefs",
+    "shortcuts",
+    // Mail, calls, messages, maps.
+    "callto",
+    "facetime",
+    "facetime-audio",
+    "geo",
+    "im",
+    "imap",
+    "irc",
+    "ircs",
+    "mailto",
+    "maps",
+    "mms",
+    "mmst",
+    "news",
+    "nntp",
+    "sip",
+    "sips",
+    "sms",
+    "smsto",
+    "tel",
+    "webcal",
+    "xmpp",
+];
+/// More of them: files and shells of other machines, and names that are no addresses.
+const SYSTEM_SCHEMES: [&str; 22] = [
+    "afp",
+    "dav",
+    "davs",
+    "hcp",
+    "its",
+    "ldap",
+    "ldaps",
+    "magnet",
+    "mk",
+    "nfs",
+    "rdp",
+    "rlogin",
+    "search",
+    "search-ms",
+    "shell",
+    "smb",
+    "ssh",
+    "tag",
+    "telnet",
+    "urn",
+    "vnc",
+    "x-apple",
+];
+/// Beginnings of such schemes. A website can claim a scheme that begins with `web+`, an extension of a browser one that
+/// begins with `ext+`. Those with `ms-` open documents and settings of Windows.
+const HANDLED_BEGINNINGS: [&str; 13] = [
+    "http",
+    "javascript",
+    "vbscript",
+    "chrome-",
+    "moz-",
+    "ms-",
+    "safari-",
+    "web+",
+    "ext+",
+    "x-apple.",
+    "x-web-search",
+    "apple-",
+    "about.",
+];
+
 /// A redirect URI as it was registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectUri(String);
@@ -23,8 +148,15 @@ pub enum Destination<'uri> {
 }
 
 impl RedirectUri {
-    /// Reads a redirect URI: `https`, `http` of the person's own computer, or a private scheme with a dot in its name,
-    /// such as `com.example.app` (RFC 8252 §7.1). A text that two parsers could read differently is refused.
+    /// What [`RedirectUri::parse`] takes, in words.
+    pub(crate) const RULE: &'static str = "Use https, http on localhost, 127.0.0.1 or [::1], or a scheme of your \
+        program such as com.example.app:/callback, without a #.";
+
+    /// Reads a redirect URI: `https`, `http` of the person's own computer, or a private scheme such as
+    /// `com.example.app` or `cursor`. A text that two parsers could read differently is refused.
+    ///
+    /// RFC 8252 §7.1 asks for a dot in a private scheme. Well-known programs have none, and a dot makes no scheme safe:
+    /// any program can claim any of them. The page of the consent says so.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}*".contains(&byte));
         if text.len() > LONGEST || !plain || text.contains('#') {
@@ -35,15 +167,12 @@ impl RedirectUri {
             return None;
         }
         let uri = Self(text.to_owned());
-        let (scheme, _) = text.split_once(':')?;
+        let (scheme, rest) = text.split_once(':')?;
         // The text is kept as it was written, so that no comparison meets two forms of one URI.
         let usable = match scheme {
             "https" => url.host_str().is_some_and(|host| uri.authority().is_some_and(|own| own.starts_with(host))),
             "http" => uri.loopback().is_some(),
-            scheme => {
-                let is_own = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-+".contains(&byte);
-                scheme.contains('.') && scheme.bytes().all(is_own)
-            }
+            scheme => is_private(scheme, rest),
         };
         usable.then_some(uri)
     }
@@ -80,7 +209,7 @@ impl RedirectUri {
     pub fn host(&self) -> String {
         match self.destination() {
             Destination::Loopback | Destination::Website(_) => self.authority().unwrap_or_default().to_owned(),
-            Destination::Scheme(scheme) => format!("{scheme}:"),
+            Destination::Scheme(scheme) => format!("{}:", scheme.to_ascii_lowercase()),
         }
     }
 
@@ -110,6 +239,21 @@ impl RedirectUri {
     }
 }
 
+/// Whether a program may have claimed the scheme. `rest` is the text behind it. Browsers read a scheme without regard
+/// to case.
+fn is_private(scheme: &str, rest: &str) -> bool {
+    let is_own = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
+    let lower = scheme.to_ascii_lowercase();
+    let is_handled = HANDLED_SCHEMES.contains(&lower.as_str())
+        || SYSTEM_SCHEMES.contains(&lower.as_str())
+        || HANDLED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
+        || lower.ends_with("-extension");
+    // A drive of Windows is no scheme. Without a dot, a slash must follow: `mailto:` and its like have none. A host with
+    // a port, whose `http://` was forgotten, has none either.
+    let is_address = scheme.contains('.') || scheme.len() > 1 && rest.starts_with('/');
+    is_address && !is_handled && scheme.bytes().all(is_own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +268,10 @@ mod tests {
             "http://[::1]:8080/callback",
             "com.example.app:/oauth",
             "com.example.app://oauth/callback",
+            "cursor://anysphere.cursor-retrieval/oauth/user-callback",
+            "vscode://vscode.github-authentication/did-authenticate",
+            "raycast:/oauth?package_name=x",
+            "MyApp://callback",
         ] {
             assert!(RedirectUri::parse(good).is_some(), "{good}");
         }
@@ -148,11 +296,68 @@ mod tests {
             "https://ä.example/",
             "https:app.example.com",
             "/callback",
-            "cursor://x",
+            "httpx://app.example.com/",
+            "http.example:/callback",
+            "localhost:8085/callback",
+            "localhost://callback",
+            "cursor:callback",
+            "c:/callback",
             "",
         ] {
             assert!(RedirectUri::parse(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn no_scheme_that_browsers_or_systems_handle_is_a_private_one() {
+        for scheme in [
+            "javascript",
+            "data",
+            "file",
+            "vbscript",
+            "blob",
+            "about",
+            "ws",
+            "wss",
+            "http",
+            "mailto",
+            "tel",
+            "sms",
+            "intent",
+            "view-source",
+            "chrome",
+            "chrome-extension",
+            "chrome-untrusted",
+            "moz-extension",
+            "resource",
+            "content",
+            "ftp",
+            "filesystem",
+            "ms-settings",
+            "search-ms",
+            "ssh",
+            "smb",
+            "itms-services",
+            "web+app",
+            "ext+app",
+            "android-app",
+            "javascript.example",
+            "edge",
+            "webcal",
+            "magnet",
+            "urn",
+            "safari-web-extension",
+            "httpx",
+        ] {
+            for written in [scheme.to_owned(), scheme.to_uppercase(), scheme[..1].to_uppercase() + &scheme[1..]] {
+                for rest in ["x", "/x", "//localhost/callback", "//com.example.app/callback"] {
+                    let uri = format!("{written}:{rest}");
+                    let own = scheme == "http" && written == scheme && rest.contains("localhost");
+                    assert_eq!(RedirectUri::parse(&uri).is_some(), own, "{uri}");
+                }
+            }
+        }
+        assert_eq!(RedirectUri::parse("Cursor://x/y").expect("valid").host(), "cursor:");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, TeamId};
-use crate::base::text::{check_length, check_printable, printable};
+use crate::base::text::{check_length, check_printable, check_visible_name, is_space, printable};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
 use crate::model::credential::key::KeysDraft;
@@ -178,11 +178,11 @@ pub(crate) fn check_name(name: &str) -> Result<String, String> {
     if name.is_empty() {
         return Err("Enter a name, such as the job or service that will use it.".to_owned());
     }
-    check_printable(name, LONGEST_NAME).map(|()| name.to_owned())
+    check_visible_name(name, LONGEST_NAME)
 }
 
 pub(crate) fn check_description(description: &str) -> Result<String, String> {
-    let description = description.trim().replace("\r\n", "\n");
+    let description = description.trim().replace("\r\n", "\n").replace(is_space, " ");
     check_length(&description, LONGEST_DESCRIPTION)?;
     description.split('\n').try_for_each(|line| check_printable(line, LONGEST_DESCRIPTION))?;
     Ok(description)

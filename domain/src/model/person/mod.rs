@@ -6,7 +6,7 @@ pub mod team;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{OpenIdLinkId, PasskeyId, PersonId};
-use crate::base::text::check_printable;
+use crate::base::text::{check_visible_name, is_unprintable};
 use crate::crypto::password::StoredPassword;
 use crate::model::field_error::{AtField, FieldError};
 
@@ -99,15 +99,17 @@ pub(crate) fn check_email(email: &str) -> Result<String, FieldError> {
     is_email.then_some(email).ok_or("Enter an email address, such as ada@example.com.").at("email")
 }
 
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    if name.is_empty() { Err("Enter a name.".to_owned()) } else { check_printable(name, LONGEST_NAME) }
+/// Checks a name. Returns it as it is stored.
+pub(crate) fn check_name(name: &str) -> Result<String, String> {
+    let name = check_visible_name(name, LONGEST_NAME)?;
+    if name.is_empty() { Err("Enter a name.".to_owned()) } else { Ok(name) }
 }
 
-/// Catches typing mistakes only: some text, one `@`, some text with a dot or `localhost`, no spaces or control
-/// characters.
+/// Catches typing mistakes: some text, one `@`, some text with a dot or `localhost`, no spaces. What cannot be seen is
+/// refused, because two addresses that look alike must be one.
 fn is_email(email: &str) -> bool {
     email.len() <= LONGEST_EMAIL
-        && email.chars().all(|c| !c.is_whitespace() && !c.is_control())
+        && email.chars().all(|c| !c.is_whitespace() && !is_unprintable(c))
         && email.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()
                 && !domain.contains('@')

@@ -127,8 +127,7 @@ pub async fn add(
     name: &str,
     answer: &PasskeyAnswer,
 ) -> Result<Vec<RecoveryCode>, PasskeyError> {
-    let name = name.trim();
-    check_name(name).at("name")?;
+    let name = check_name(name).at("name")?;
     let refused = || FieldError::new("passkey", "No passkey was added. Press “Add a passkey” and follow your browser.");
     let party = relying_party(&context.settings).ok_or(PasskeyError::NotFound)?;
     let carried = challenge::read(context, ChallengePurpose::Add, Some(&person.id), &answer.state);
@@ -142,7 +141,7 @@ pub async fn add(
         passkey: Passkey {
             id: PasskeyId::generate(context.random.as_ref()),
             person: person.id.clone(),
-            name: name.to_owned(),
+            name: name.clone(),
             created_at: context.now(),
             last_used_at: None,
         },

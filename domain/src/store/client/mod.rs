@@ -77,6 +77,11 @@ pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Resu
     .await
 }
 
+/// The names of the clients that administrators added.
+pub(crate) async fn names_by_administrators(transaction: &mut Transaction) -> Result<Vec<String>> {
+    sql!("SELECT name FROM clients WHERE kind = 'registered' AND removed_at IS NULL").all(transaction).await
+}
+
 pub(crate) async fn find(on: impl On<'_>, id: &AppClientId) -> Result<Option<AppClient>> {
     composed_sql!("{SELECT} WHERE client_id = $1"; id).optional(on).await
 }
