@@ -14,6 +14,8 @@ const chromium = (name: string) => ({
   args: [
     ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     '--disable-gpu',
+    // This machine under a name that is not localhost: over http, browsers give such pages no clipboard.
+    '--host-resolver-rules=MAP countersign.test 127.0.0.1',
     '--disable-quic',
     '--disable-background-networking',
     '--disable-component-update',

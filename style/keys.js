@@ -1,5 +1,6 @@
 // Makes a key pair in the browser and reads key files. The private half is offered as a download and sent nowhere.
 {
+let lost
 const id = i => document.getElementById(i), say = t => id("key-status").textContent = t
 const kinds = {
  ES256: { name: "ECDSA", namedCurve: "P-256" },
@@ -17,16 +18,22 @@ const generate = async () => {
   const link = id("private-key")
   link.href = URL.createObjectURL(new Blob([pem("PRIVATE KEY", hidden)], { type: "application/x-pem-file" }))
   link.hidden = false
+  lost = 1
   say("The pair is made. Download the private key now: it is in this page only.")
  } catch { say("This browser does not make keys of this kind. Choose another one.") }
 }
-addEventListener("click", e => e.target.closest("#generate-key") && generate())
+addEventListener("click", e => {
+ if (e.target.closest("#generate-key")) generate()
+ if (e.target.closest("#private-key")) lost = 0
+})
+addEventListener("beforeunload", e => lost && e.preventDefault())
 addEventListener("change", async e => {
  if (e.target.id != "key-file") return
  const text = await e.target.files[0]?.text() || ""
  e.target.value = ""
  if (/PRIVATE KEY|"d"\s*:/.test(text)) return say("This file holds a private key. It was not read in; choose the public one.")
  id("public_key").value = text
+ lost = 0
  say("The file is read.")
 })
 }

@@ -49,6 +49,10 @@ assets! {
     /// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so
     /// the page does not flicker when the person chose a theme.
     SCRIPT = "enhance" "js" "text/javascript; charset=utf-8": include_str!("../../style/enhance.js");
+    /// The script of the pages that show a value once.
+    REVEAL = "reveal" "js" "text/javascript; charset=utf-8": include_str!("../../style/reveal.js");
+    /// The script of the list of credentials.
+    LIST = "list" "js" "text/javascript; charset=utf-8": include_str!("../../style/list.js");
     /// The script of the pages that take public keys.
     KEYS = "keys" "js" "text/javascript; charset=utf-8": include_str!("../../style/keys.js");
     /// The script of the pages that ask for a passkey.
@@ -64,7 +68,7 @@ mod tests {
     #[test]
     fn style_and_script_stay_small() {
         assert!(STYLE.content.len() < 20_000, "{} bytes of style", STYLE.content.len());
-        for script in [&SCRIPT, &KEYS, &PASSKEY] {
+        for script in [&SCRIPT, &KEYS, &LIST, &PASSKEY, &REVEAL] {
             assert!(script.content.len() < 3_000, "{} bytes of script", script.content.len());
         }
     }

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test, type Page } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, watch } from './browser';
+import { copyInEachWay } from './copying';
 import { Countersign } from './countersign';
 
 /** A client on the person's computer. It listens for the authorization response, and shows a page. */
@@ -178,6 +179,7 @@ test('a person is asked once about a confidential client', async ({ page }) => {
   const secret = await page.getByRole('textbox', { name: 'Client secret' }).inputValue();
   server.secret('client secret', secret);
   await examine(page, 'reveal-client');
+  await copyInEachWay(page, 'Copy client secret', page.getByRole('textbox', { name: 'Client secret' }));
   if (javaScript()) page.on('dialog', (dialog) => dialog.accept());
   await press(page, 'I have stored this secret');
   await expect(page.getByRole('heading', { name: 'Portal' })).toBeVisible();

@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
-import { createAdministrator, examine, generate, openUntil, press, watch } from './browser';
+import { createAdministrator, examine, generate, javaScript, openUntil, press, watch } from './browser';
+import { isGuarded } from './copying';
 import { Countersign } from './countersign';
 
 /** Secrets and keys are replaced: in time, and after a leak. */
@@ -189,6 +190,18 @@ test('every secret in a log is rotated at once', async () => {
     server.secret(`new secret of ${one}`, secrets.at(-1)!);
   }
   await examine(page, 'leaks-renewed');
+  if (javaScript()) {
+    // One of two secrets is copied: the other would still be lost.
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const copy = (name: string) => page.getByRole('button', { name: `Copy client secret of ${name}` });
+    await page.getByRole('heading', { name: 'job one' }).click();
+    await copy('job one').click();
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(secrets[0]);
+    expect(await isGuarded(page)).toBe(true);
+    await copy('job two').click();
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(secrets[1]);
+    expect(await isGuarded(page)).toBe(false);
+  }
   for (const [number, { client_id, client_secret }] of lost.entries()) {
     expect(await works(client_id, client_secret)).toBe(false);
     expect(await works(client_id, secrets[number])).toBe(true);

@@ -1,5 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { createAdministrator, generate, person, press, rememberCookies, signIn, watch } from './browser';
+import { copyInEachWay } from './copying';
 import { Countersign } from './countersign';
 
 test.describe.configure({ mode: 'serial' });
@@ -116,8 +117,15 @@ test('the page with the secret helps to keep it', { tag: '@scripts' }, async () 
   await leaving;
   await expect(page.getByRole('textbox', { name: 'Client secret' })).toHaveValue(nightly.secret);
 
-  await page.getByRole('button', { name: 'Copy client secret' }).click();
-  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(nightly.secret);
+  const field = page.getByRole('textbox', { name: 'Client secret' });
+  await copyInEachWay(page, 'Copy client secret', field);
+  await page.getByRole('button', { name: 'Hide client secret' }).click();
+  const text = page.locator('#code-env');
+  await page.getByText('.env', { exact: true }).click();
+  await text.evaluate((node) => getSelection()!.selectAllChildren(node));
+  await page.keyboard.press('Control+C');
+  expect(await page.evaluate(() => navigator.clipboard.readText()), 'masked text').toBe(await text.textContent());
+  await copyInEachWay(page, 'Copy .env', text, { guarded: false });
 });
 
 test('going back from the credential does not show the secret again', async () => {

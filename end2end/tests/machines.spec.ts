@@ -7,6 +7,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { build } from 'esbuild';
 import { SignJWT } from 'jose';
 import { createAdministrator, examine, openUntil, watch } from './browser';
+import { isGuarded } from './copying';
 import { Countersign } from './countersign';
 
 /** An administrator creates credentials without a secret, and adds MCP servers. */
@@ -122,10 +123,12 @@ test('a pair is made in the browser, and its private half stays there', { tag: '
   await start('Public key', 'made in the browser');
   await submit('Generate key pair');
   await expect(page.locator('#key-status')).toContainText('The pair is made');
+  expect(await isGuarded(page), 'the private key is nowhere else').toBe(true);
   const waiting = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Download private key' }).click();
   const text = await readFile(await (await waiting).path(), 'utf8');
   expect(text).toContain('BEGIN PRIVATE KEY');
+  expect(await isGuarded(page)).toBe(false);
   server.secret('private key', text.split('\n')[1]);
   await expect(publicKey()).toHaveValue(/BEGIN PUBLIC KEY/);
   await submit('Generate credentials');

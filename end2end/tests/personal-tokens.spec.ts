@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, watch } from './browser';
+import { copyInEachWay } from './copying';
 import { Countersign } from './countersign';
 import { changed, program } from './documents';
 
@@ -34,6 +35,7 @@ test('a token for a program that signs nobody in', async ({ page, context }) => 
     expect(token).toMatch(/^csp_[0-9A-Za-z]{49}$/);
     server.secret('personal token', token);
     await examine(page, 'personal-token');
+    await copyInEachWay(page, 'Copy token', field);
     return token;
   });
 

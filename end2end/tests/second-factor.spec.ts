@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { createAdministrator, examine, javaScript, person, press, rememberCookies, signIn, watch } from './browser';
+import { copyInEachWay } from './copying';
 import { Countersign } from './countersign';
 import { program } from './documents';
 
@@ -98,6 +99,8 @@ test('an authenticator app is set up', async () => {
   const shown = await page.getByRole('textbox', { name: 'Or type this secret' }).inputValue();
   expect(shown.replaceAll(' ', '')).toBe(secret);
   await examine(page, 'authenticator-scan');
+  const typed = page.getByRole('textbox', { name: 'Or type this secret' });
+  await copyInEachWay(page, 'Copy secret', typed, { guarded: false });
   await fillCode(wrongCode());
   await press(page, 'Turn on');
   await expect(page.getByRole('alert')).toContainText('This is not the code that the app shows now.');
@@ -107,6 +110,8 @@ test('an authenticator app is set up', async () => {
   await expect(page.getByRole('heading', { name: 'Save your recovery codes' })).toBeVisible();
   codes = await readCodes();
   await examine(page, 'recovery-codes');
+  const region = page.getByRole('region', { name: 'Recovery codes', exact: true });
+  await copyInEachWay(page, 'Copy recovery codes', region);
   await press(page, 'I have stored these codes');
   await expect(page.getByText('10 recovery codes are left.')).toBeVisible();
   await examine(page, 'account-with-factor');

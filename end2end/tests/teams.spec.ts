@@ -1,5 +1,6 @@
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { createAdministrator, examine, generate, javaScript, person, press, watch } from './browser';
+import { copyInEachWay } from './copying';
 import { Countersign } from './countersign';
 
 /** A team, from its first invitation until a member leaves. */
@@ -79,6 +80,8 @@ test('an administrator makes a team and invites its manager', async ({ browser }
   await examine(administrator, 'invite-mistake');
   const link = await invite(administrator, 'grace@example.com', 'manager');
   await examine(administrator, 'invitation-link');
+  const shown = administrator.getByRole('textbox', { name: 'Invitation link' });
+  await copyInEachWay(administrator, 'Copy invitation link', shown);
   await press(administrator, 'I have handed it over');
   await expect(administrator.getByRole('rowheader', { name: /grace@example.com/ })).toBeVisible();
   expect(await administrator.content()).not.toContain('token=');

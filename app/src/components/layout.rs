@@ -12,7 +12,7 @@ use crate::visit::{Viewer, Visit};
 /// The whole document. The title uses an element of our own, because the `Title` of Leptos does not escape its text.
 #[component]
 pub fn Document(page: Page) -> impl IntoView {
-    let Page { title, frame, body, .. } = page;
+    let Page { title, frame, body, secret, .. } = page;
     let viewer = Visit::current().viewer;
     let framed = match viewer {
         Some(viewer) if frame != Frame::Gate => {
@@ -39,6 +39,7 @@ pub fn Document(page: Page) -> impl IntoView {
                 <link rel="icon" href=assets::ICON.path.as_str() type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::STYLE.path.as_str()/>
                 <script src=assets::SCRIPT.path.as_str()></script>
+                {secret.then(|| view! { <script src=assets::REVEAL.path.as_str()></script> })}
             </head>
             <body>
                 <a class="skip" href="#main">"Skip to content"</a>

@@ -12,6 +12,7 @@ use domain::server;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
+use crate::assets;
 use crate::components::parts::{page_links, toolbar};
 use crate::components::status::StatusView;
 use crate::prelude::*;
@@ -263,6 +264,7 @@ fn row_tools(tools: RowTools) -> AnyView {
                 </ul>
             </details>
         </template>
+        <script src=assets::LIST.path.as_str()></script>
     }
 }
 

@@ -120,7 +120,8 @@ fn secret_panel(number: usize, one: Renewed) -> AnyView {
                 <div class="field">
                     <label for=secret.clone()>"Client secret"{of("")}</label>
                     <div class="copy">
-                        <input id=secret.clone() type="text" readonly=true autocomplete="off" spellcheck="false" value=plain/>
+                        <input id=secret.clone() type="text" readonly=true data-once="" autocomplete="off"
+                            spellcheck="false" value=plain/>
                         {copy_button(secret, view! { "Copy"{of(" client secret")} })}
                     </div>
                 </div>

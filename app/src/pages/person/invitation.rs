@@ -19,9 +19,9 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     let field = view! {
         <div class="field">
             <label for="link">"Invitation link"</label>
-            <input id="link" type="text" readonly=true autocomplete="off" spellcheck="false" value=link/>
+            <input id="link" type="text" readonly=true data-once="" autocomplete="off" spellcheck="false" value=link/>
             <div class="row">
-                <button type="button" class="button needs-script" data-kind="primary" data-copy="link" data-stored="">
+                <button type="button" class="button needs-script" data-kind="primary" data-copy="link">
                     <Drawing icon=Icon::Copy/><span>"Copy invitation link"</span>
                 </button>
             </div>

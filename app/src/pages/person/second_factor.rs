@@ -112,10 +112,10 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
     let text = format!("{}\n", lines.join("\n"));
     // The download is part of the page. To fetch it later, the server would have to still know the codes.
     let href = format!("data:text/plain;charset=utf-8,{}", percent_encoded(&text));
-    let codes = view! { <pre id="recovery-codes" tabindex="0" role="region" aria-label="Recovery codes">{text}</pre> };
+    let codes = view! { <pre id="recovery-codes" data-once="" tabindex="0" role="region" aria-label="Recovery codes">{text}</pre> };
     let save = view! {
         <div class="row">
-            <button type="button" class="button needs-script" data-copy="recovery-codes" data-stored="">
+            <button type="button" class="button needs-script" data-copy="recovery-codes">
                 <Drawing icon=Icon::Copy/><span>"Copy recovery codes"</span>
             </button>
             <a class="button" data-stored="" download="countersign-recovery-codes.txt" href=href>

@@ -1,0 +1,36 @@
+// For pages with values that are shown once: masks them, copies the value and not its mask, and warns before they are lost.
+{
+const D = document, R = D.documentElement.dataset, listen = addEventListener
+const all = q => [...D.querySelectorAll(q)], text = n => n.value ?? n.textContent
+R.mask = ""
+// The values that are neither copied nor stored. Without one of them the page cannot be left unasked.
+let lost = new Set
+const keep = t => lost.forEach(v => t.includes(v) && lost.delete(v))
+const show = on => all("[data-secret]").map(n => {
+ n.toggleAttribute("data-shown", on)
+ all("[data-unmask]").map(b => b.ariaLabel || (b.firstChild.textContent = (on ? "Hide" : "Show") + b.textContent.slice(4)))
+})
+listen("DOMContentLoaded", () => lost = new Set(all("[data-guard] :is([data-secret], [data-once])").map(text)))
+listen("beforeunload", e => lost.size && e.preventDefault())
+listen("click", e => {
+ if (e.target.closest("[data-stored]")) lost.clear()
+ if (e.target.closest("[data-unmask]")) show(!D.querySelector("[data-shown]"))
+})
+listen("copied", e => keep(e.detail))
+// A copy button did not work: the person copies by hand and sees what.
+listen("show", () => show(true))
+// The browser would put the mask's bullets on the clipboard. The selection is read while nothing is masked.
+const unmasked = data => {
+ const f = D.activeElement, from = f.selectionStart
+ delete R.mask
+ const t = from < f.selectionEnd ? f.value.slice(from, f.selectionEnd) : `${getSelection()}`
+ R.mask = ""
+ if (t) data.setData("text/plain", t)
+ return t
+}
+listen("copy", e => {
+ const t = unmasked(e.clipboardData)
+ if (t) keep(t, e.preventDefault())
+})
+listen("dragstart", e => e.target.href || unmasked(e.dataTransfer))
+}
