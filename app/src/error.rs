@@ -55,6 +55,9 @@ impl FromServerFnError for ActionError {
 
 impl From<Fault> for ActionError {
     fn from(fault: Fault) -> Self {
+        if matches!(fault, Fault::ActorEnded) {
+            return Self::SignedOut;
+        }
         tracing::error!(%fault, "a page could not be served");
         Self::Unavailable
     }

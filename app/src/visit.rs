@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId, TeamId};
 use domain::context::Context;
-use domain::model::actor::Actor;
+use domain::model::actor::{Actor, ActorProof};
 use domain::model::person::Factors;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::PROOF_LIFETIME;
@@ -100,7 +100,8 @@ impl Visit {
     /// [`ActionError::SignedOut`] when the visitor is not signed in.
     pub fn actor(&self) -> Result<Actor, ActionError> {
         let viewer = self.viewer()?;
-        Ok(Actor::person(viewer.id.clone(), viewer.name.clone()).at(self.address, self.agent.as_deref()))
+        let proof = ActorProof::Session(viewer.session.clone());
+        Ok(Actor::person(viewer.id.clone(), &viewer.name, proof).at(self.address, self.agent.as_deref()))
     }
 }
 

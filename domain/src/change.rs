@@ -4,21 +4,28 @@ use std::ops::{Deref, DerefMut};
 
 use crate::base::clock::Timestamp;
 use crate::context::Context;
-use crate::model::actor::Actor;
+use crate::error::Fault;
+use crate::model::actor::{Actor, ActorProof};
 use crate::model::audit::Event;
 use crate::services::audit_log;
-use crate::store::{On, StatementConnection, StoreError, Transaction};
+use crate::store::{self, On, StatementConnection, StoreError, Transaction};
 
 /// A transaction that is committed together with its audit event. When it is dropped, it is rolled back.
+///
+/// The session or token of the actor must live in the transaction. A change asks for that before it commits, so no
+/// operation can forget it. An operation that may end the actor's own session asks at its beginning, by
+/// [`Change::require_live`] or `Change::authority`.
 pub struct Change<'context> {
     context: &'context Context,
     transaction: Transaction,
+    /// The session or token that was found alive in this transaction.
+    live: Option<ActorProof>,
 }
 
 impl Context {
     /// Begins a change. See [`Change`].
     pub(crate) async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
-        Ok(Change { context: self, transaction: self.store.begin().await? })
+        Ok(Change { context: self, transaction: self.store.begin().await?, live: None })
     }
 }
 
@@ -54,14 +61,38 @@ impl<'context> Change<'context> {
         self.context.now()
     }
 
+    /// Requires that the session or token with which the actor acts lives at this point of the transaction. A later
+    /// call asks the database no more: the change itself may end that session.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::ActorEnded`] when the session or token has ended.
+    pub(crate) async fn require_live(&mut self, actor: &Actor) -> Result<(), Fault> {
+        let Some(proof) = actor.proof().filter(|proof| self.live.as_ref() != Some(proof)) else { return Ok(()) };
+        if !store::person::proof::is_live(&mut self.transaction, actor, proof, self.context.now()).await? {
+            return Err(Fault::ActorEnded);
+        }
+        self.live = Some(proof.clone());
+        Ok(())
+    }
+
     /// Writes the event and commits.
-    pub(crate) async fn commit(self, actor: &Actor, event: &Event) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::commit_all`].
+    pub(crate) async fn commit(self, actor: &Actor, event: &Event) -> Result<(), Fault> {
         self.commit_all(actor, std::slice::from_ref(event)).await.map(drop)
     }
 
     /// Commits a change of several things, with one event each: all of them or none. Returns the numbers of the events
     /// in the audit log.
-    pub(crate) async fn commit_all(mut self, actor: &Actor, events: &[Event]) -> Result<Vec<i64>, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::require_live`], or a fault of the database; nothing was changed.
+    pub(crate) async fn commit_all(mut self, actor: &Actor, events: &[Event]) -> Result<Vec<i64>, Fault> {
+        self.require_live(actor).await?;
         let now = self.context.now();
         let mut entries = Vec::with_capacity(events.len());
         for event in events {

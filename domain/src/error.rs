@@ -20,6 +20,10 @@ pub enum Fault {
     /// More work than can be done in time; the caller may try again soon.
     #[error("overloaded: {0}")]
     Overloaded(&'static str),
+    /// No fault, but any change can meet it: the session or token of the request ended before the change was made.
+    /// Nothing was changed. People are asked to sign in.
+    #[error("the session or token of the request has ended")]
+    ActorEnded,
 }
 
 /// What operations return that can fail only by a fault of ours.

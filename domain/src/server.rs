@@ -25,7 +25,7 @@ pub async fn built_in_resource(store: &Store) -> Result<Option<String>, StoreErr
 }
 
 /// Registers the built-in server in a new database.
-pub(crate) async fn register_built_in(context: &Context) -> Result<(), StoreError> {
+pub(crate) async fn register_built_in(context: &Context) -> Result<(), Fault> {
     if built_in_resource(&context.store).await?.is_some() {
         return Ok(());
     }

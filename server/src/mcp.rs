@@ -18,6 +18,7 @@ use domain::base::clock::Timestamp;
 use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::{self, list};
+use domain::error::Fault;
 use domain::model::actor::Actor;
 use domain::model::credential::Status;
 use domain::model::credential::query::Query;
@@ -81,14 +82,16 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
     response
 }
 
-async fn authorized(state: AppState, mut request: Request, next: Next) -> Result<Response, Response> {
-    let address = ClientAddress::found(request.extensions());
-    let caller = authenticate(&state, request.headers(), address.0).await?;
-    // Whoever may read the stream of the server's own messages is told that there is none.
-    if request.method() == Method::POST {
-        transport::check_accept(&mut request)?;
-    }
+async fn authorized(state: AppState, request: Request, next: Next) -> Result<Response, Response> {
+    // A request without a token is refused before its body arrives. A token is checked after its body: the token may
+    // end while the body arrives.
+    let token = bearer(&state, request.headers())?;
     let (mut head, body) = body::split(request, LIMIT).await?;
+    let caller = authenticate(&state, &token, ClientAddress::found(&head.extensions).0).await?;
+    // Whoever may read the stream of the server's own messages is told that there is none.
+    if head.method == Method::POST {
+        transport::check_accept(&mut head.headers)?;
+    }
     if let Some(scope) = missing_scope(&body, &caller.scopes) {
         return Err(insufficient_scope(&state, scope, &caller.scopes));
     }
@@ -96,15 +99,24 @@ async fn authorized(state: AppState, mut request: Request, next: Next) -> Result
     Ok(transport::in_json(next.run(Request::from_parts(head, Body::from(body))).await).await)
 }
 
-/// The caller, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
-async fn authenticate(state: &AppState, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Response> {
+/// The token of the request, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
+fn bearer(state: &AppState, headers: &HeaderMap) -> Result<String, Response> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
         (None, _) => return Err(challenge(state, false)),
-        (Some(value), None) => bearer(value),
+        (Some(value), None) => bearer_of(value),
         (Some(_), Some(_)) => None,
     };
-    let token = token.ok_or_else(|| challenge(state, true))?;
+    token.map(str::to_owned).ok_or_else(|| challenge(state, true))
+}
+
+fn bearer_of(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The caller with this token, or the challenge.
+async fn authenticate(state: &AppState, token: &str, address: Option<IpAddr>) -> Result<Caller, Response> {
     match verify(&state.context, token, &state.context.settings.built_in_resource(), address).await {
         Ok(caller) => Ok(caller),
         Err(VerifyError::Invalid(reason)) => {
@@ -113,11 +125,6 @@ async fn authenticate(state: &AppState, headers: &HeaderMap, address: Option<IpA
         }
         Err(VerifyError::Fault(fault)) => Err(unavailable!(%fault, "a token could not be checked")),
     }
-}
-
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 fn metadata_url(state: &AppState) -> String {
@@ -241,15 +248,7 @@ fn caller(request: &RequestContext<RoleServer>) -> Result<(Caller, Actor), Error
         .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))?;
     let address = head.and_then(|head| ClientAddress::found(&head.extensions).0);
     let agent = head.and_then(|head| text(&head.headers, header::USER_AGENT));
-    let actor = match &caller.subject {
-        Subject::Credential(client_id) => Actor::credential(client_id.clone(), caller.name.clone()),
-        // The audit log must not look as if the person made the change themselves.
-        Subject::Person { id, name, .. } => Actor::person(id.clone(), format!("{name} through {}", caller.name)),
-        Subject::PersonalToken { person, person_name, .. } => {
-            Actor::person(person.clone(), format!("{person_name} through the token {}", caller.name))
-        }
-    };
-    let actor = actor.at(address, agent);
+    let actor = caller.actor().at(address, agent);
     Ok((caller, actor))
 }
 
@@ -343,6 +342,9 @@ impl McpTools {
         let id = ClientId::parse(client_id).ok_or("client_id is not the identifier of a credential.")?;
         match credential::revoke::revoke(&self.context, actor, &id, reason).await {
             Ok(_) => Ok(json!({ "client_id": id.as_str(), "status": "revoked" })),
+            Err(credential::CredentialError::Fault(Fault::ActorEnded)) => {
+                Err("The token has ended. Nothing was changed.".to_owned())
+            }
             Err(credential::CredentialError::Fault(fault)) => {
                 tracing::error!(%fault, "a credential could not be revoked");
                 Err(FAULT.to_owned())

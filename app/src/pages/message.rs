@@ -55,6 +55,13 @@ pub fn form_refused() -> Page {
     message(403, "Form not accepted", text, TO_OVERVIEW)
 }
 
+/// The page for a form of a signed-in browser that does not say which site sent it.
+pub fn sender_unknown() -> Page {
+    let text = "The request has neither a Sec-Fetch-Site nor an Origin header, so it does not say which site sent the form. \
+                Nothing was changed. Use a current browser. If a proxy removes these headers, let it pass them on.";
+    message(403, "Sender of the form not known", text, TO_OVERVIEW)
+}
+
 /// The page for a rotation form that was sent again.
 pub fn already_rotated(client_id: &str) -> Page {
     let text = "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \

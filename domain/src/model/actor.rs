@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::id::{ClientId, PersonId};
+use crate::base::id::{ClientId, PersonId, PersonalTokenId, SessionId, TokenId};
 use crate::model::origin::{self, Origin};
 use crate::model::person::Person;
 
@@ -11,8 +11,23 @@ use crate::model::person::Person;
 pub struct Actor {
     kind: ActorKind,
     name: String,
+    proof: Option<ActorProof>,
     address: Option<IpAddr>,
     agent: Option<String>,
+}
+
+/// The session or token that authenticated the request of an actor. It may end while the request runs. So each change
+/// asks in its own transaction whether it still lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActorProof {
+    /// A session of the dashboard.
+    Session(SessionId),
+    /// A personal token.
+    PersonalToken(PersonalTokenId),
+    /// An access token of a credential.
+    CredentialToken(TokenId),
+    /// An access token of a client that acts for a person.
+    ConsentToken(TokenId),
 }
 
 /// The kinds of actors.
@@ -26,18 +41,23 @@ enum ActorKind {
 }
 
 impl Actor {
-    /// A signed-in person.
-    pub fn person(id: PersonId, name: impl Into<String>) -> Self {
-        Self::new(ActorKind::Person(id), name.into())
+    /// A person who is signed in, or for whom a program acts with a token.
+    pub fn person(id: PersonId, name: impl Into<String>, proof: ActorProof) -> Self {
+        Self { proof: Some(proof), ..Self::new(ActorKind::Person(id), name.into()) }
     }
 
-    /// This person, who proved who they are.
+    /// This person, who proves who they are in the change itself: by a sign-in, or by the link of an invitation.
     pub(crate) fn of(person: &Person) -> Self {
-        Self::person(person.id.clone(), person.name.clone())
+        Self::new(ActorKind::Person(person.id.clone()), person.name.clone())
     }
 
-    /// A credential that acts through the built-in MCP server.
-    pub fn credential(id: ClientId, name: impl Into<String>) -> Self {
+    /// A credential that acts with an access token through the built-in MCP server.
+    pub fn credential(id: ClientId, name: impl Into<String>, proof: ActorProof) -> Self {
+        Self { proof: Some(proof), ..Self::new(ActorKind::Credential(id), name.into()) }
+    }
+
+    /// A credential that authenticated its request by its secret, key or identity.
+    pub(crate) fn authenticated_credential(id: ClientId, name: impl Into<String>) -> Self {
         Self::new(ActorKind::Credential(id), name.into())
     }
 
@@ -69,7 +89,7 @@ impl Actor {
     }
 
     fn new(kind: ActorKind, name: String) -> Self {
-        Self { kind, name, address: None, agent: None }
+        Self { kind, name, proof: None, address: None, agent: None }
     }
 
     /// The kind, as the audit log names it.
@@ -106,6 +126,11 @@ impl Actor {
             ActorKind::Credential(id) => Some(id),
             _ => None,
         }
+    }
+
+    /// The session or token with which the actor acts; `None` when the actor needs none.
+    pub(crate) fn proof(&self) -> Option<&ActorProof> {
+        self.proof.as_ref()
     }
 
     /// The actor's name at this moment.

@@ -1,11 +1,11 @@
 //! What an actor may see and do: everything, or what a person's roles in teams allow.
 //!
 //! Pages call [`of`] once a request. A change asks again inside its own transaction (`Change::authority`). So it sees a
-//! role that was taken away, or a person who was disabled, a moment before.
+//! role that was taken away, a person who was disabled, or a session that ended, a moment before.
 
 use crate::model::person::authority::Authority;
 use crate::prelude::{Actor, Change, Context, Fault};
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// What `actor` may see and do now. This is nothing when the person is disabled or the credential is revoked.
 pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
@@ -14,12 +14,17 @@ pub async fn of(context: &Context, actor: &Actor) -> Result<Authority, Fault> {
 
 impl Change<'_> {
     /// What `actor` may see and do at this point of the transaction.
-    pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, StoreError> {
-        store::person::team::authority(&mut *self, actor).await
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::ActorEnded`] when the session or token with which the actor acts has ended.
+    pub(crate) async fn authority(&mut self, actor: &Actor) -> Result<Authority, Fault> {
+        self.require_live(actor).await?;
+        Ok(store::person::team::authority(&mut *self, actor).await?)
     }
 
     /// Succeeds for administrators. For all others it fails with `unseen`.
-    pub(crate) async fn require_administrator<Error: From<StoreError>>(
+    pub(crate) async fn require_administrator<Error: From<Fault>>(
         &mut self,
         actor: &Actor,
         unseen: Error,

@@ -185,7 +185,7 @@ pub async fn accept_as_new(
     })?;
     let mut events = vec![person::created_event(&person)];
     events.extend(give(&mut change, &invitation, &person).await?);
-    let actor = origin(Actor::person(person.id.clone(), person.name.clone()));
+    let actor = origin(Actor::of(&person));
     change.commit_all(&actor, &events).await?;
     Ok(person)
 }

@@ -66,6 +66,8 @@ pub async fn list(context: &Context, person: &PersonId) -> Result<Vec<Session>, 
 /// Ends one of the person's sessions; false when there is no such live session.
 pub async fn end(context: &Context, actor: &Actor, person: &PersonId, id: &SessionId) -> Result<bool, Fault> {
     let mut change = context.begin_change().await?;
+    // This may end the session of the actor.
+    change.require_live(actor).await?;
     if !store::person::session::end(&mut change, person, id, context.now()).await? {
         return Ok(false);
     }

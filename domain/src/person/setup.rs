@@ -7,7 +7,7 @@ use crate::base::encoding::base62;
 use crate::model::person::Person;
 use crate::person::{self, NewPerson, PersonError};
 use crate::prelude::{Actor, Context, Fault};
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// How long a setup link works.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -20,12 +20,12 @@ pub enum SetupError {
     LinkUnusable,
     /// The input is wrong, or there was a fault of ours.
     #[error(transparent)]
-    Person(#[from] PersonError),
+    Person(PersonError),
 }
 
-impl From<StoreError> for SetupError {
-    fn from(error: StoreError) -> Self {
-        Self::Person(error.into())
+impl<Error: Into<Fault>> From<Error> for SetupError {
+    fn from(fault: Error) -> Self {
+        Self::Person(PersonError::Fault(fault.into()))
     }
 }
 
@@ -56,10 +56,10 @@ pub async fn create_first_administrator(
     new: NewPerson,
 ) -> Result<Person, SetupError> {
     // Checked before the costly password hash; the guarded update below decides.
-    if !link_is_usable(context, token).await.map_err(PersonError::from)? {
+    if !link_is_usable(context, token).await? {
         return Err(SetupError::LinkUnusable);
     }
-    let mut person = person::prepare(context, new).await?;
+    let mut person = person::prepare(context, new).await.map_err(SetupError::Person)?;
     let now = context.now();
     person.administrator_since = Some(now);
     let mut change = context.begin_change().await?;
@@ -67,7 +67,7 @@ pub async fn create_first_administrator(
     if !store::person::consume_setup_link(&mut change, &hash, now).await? {
         return Err(SetupError::LinkUnusable);
     }
-    person::insert(&mut change, &person).await?;
+    person::insert(&mut change, &person).await.map_err(SetupError::Person)?;
     change.commit(actor, &person::created_event(&person)).await?;
     Ok(person)
 }

@@ -50,7 +50,8 @@ async fn revoke_of_credential(
     if verified.subject != Subject::Credential(caller.client_id.clone()) {
         return Ok(());
     }
-    let actor = Actor::credential(caller.client_id.clone(), verified.client_name.clone()).at(origin.address, None);
+    let actor = Actor::authenticated_credential(caller.client_id.clone(), verified.client_name.clone());
+    let actor = actor.at(origin.address, None);
     let mut change = context.begin_change().await?;
     let now = change.now();
     if !store::token::ledger::revoke_token(&mut change, &verified.jti, now).await? {

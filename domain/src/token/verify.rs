@@ -9,9 +9,10 @@ use crate::base::id::{AppClientId, ClientId, PersonId, PersonalTokenId, TokenId}
 use crate::client::personal_token;
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::model::actor::ActorProof;
 use crate::model::client::personal_token::ListedToken;
 use crate::model::server::scope::Scopes;
-use crate::prelude::{Context, Fault, Timestamp, operation_error};
+use crate::prelude::{Actor, Context, Fault, Timestamp, operation_error};
 use crate::store;
 use crate::token::access_token::Claims;
 
@@ -48,12 +49,31 @@ pub enum Subject {
 pub struct Caller {
     /// The subject that acts.
     pub subject: Subject,
+    /// The token itself, which each change of the caller asks about again.
+    proof: ActorProof,
     /// The present name of the credential, the client or the personal token.
     pub name: String,
     /// What the token allows.
     pub scopes: Scopes,
     /// When the token ends, in seconds since the epoch.
     pub expires_at: i64,
+}
+
+impl Caller {
+    /// The caller as the actor of changes.
+    pub fn actor(&self) -> Actor {
+        let proof = self.proof.clone();
+        match &self.subject {
+            Subject::Credential(client_id) => Actor::credential(client_id.clone(), &self.name, proof),
+            // The audit log must not look as if the person made the change themselves.
+            Subject::Person { id, name, .. } => {
+                Actor::person(id.clone(), format!("{name} through {}", self.name), proof)
+            }
+            Subject::PersonalToken { person, person_name, .. } => {
+                Actor::person(person.clone(), format!("{person_name} through the token {}", self.name), proof)
+            }
+        }
+    }
 }
 
 operation_error! {
@@ -136,8 +156,12 @@ pub async fn verify(
         return Err(VerifyError::Invalid("for another audience"));
     }
     let scopes = Scopes::parse(&verified.claims.scope).ok_or(VerifyError::Invalid("scope"))?;
-    let VerifiedToken { claims, subject, client_name, .. } = verified;
-    Ok(Caller { subject, name: client_name, scopes, expires_at: claims.exp })
+    let VerifiedToken { claims, jti, subject, client_name } = verified;
+    let proof = match &subject {
+        Subject::Credential(_) => ActorProof::CredentialToken(jti),
+        _ => ActorProof::ConsentToken(jti),
+    };
+    Ok(Caller { subject, proof, name: client_name, scopes, expires_at: claims.exp })
 }
 
 /// The caller with a personal token that is still live.
@@ -155,6 +179,7 @@ async fn of_personal_token(
     }
     personal_token::note_use(context, &token, address).await;
     Ok(Caller {
+        proof: ActorProof::PersonalToken(token.id.clone()),
         subject: Subject::PersonalToken { person: token.person, person_name, id: token.id },
         name: token.name,
         scopes: token.scopes.intersection(&server.scope_names()),
@@ -187,16 +212,8 @@ pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
 async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<String, VerifyError> {
     let found = store::token::ledger::token_state(&context.store, jti).await?;
     let state = found.ok_or(VerifyError::Invalid("not in the ledger"))?;
-    let revoked = [state.credential_revoked_at, state.authenticator_revoked_at, state.token_revoked_at];
-    let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
-    let causes = [
-        (revoked.iter().any(Option::is_some), "revoked"),
-        (is_over(state.authenticator_retires_at), "its secret or key was replaced"),
-        (state.credential_disabled_at.is_some(), "the credential is disabled"),
-        (is_over(state.hard_end_at), "the credential has ended"),
-    ];
-    match causes.into_iter().find(|(applies, _)| *applies) {
-        Some((_, cause)) => Err(VerifyError::Invalid(cause)),
+    match state.end_cause(now) {
+        Some(cause) => Err(VerifyError::Invalid(cause)),
         None => Ok(state.credential_name),
     }
 }
@@ -205,11 +222,8 @@ async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Resu
 async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String), VerifyError> {
     let found = store::client::consent::token_state(&context.store, jti).await?;
     let state = found.ok_or(VerifyError::Invalid("of no grant"))?;
-    if state.token_revoked_at.is_some() || state.grant_ended_at.is_some() || state.client_removed_at.is_some() {
-        return Err(VerifyError::Invalid("revoked"));
-    }
-    if state.person_disabled_at.is_some() {
-        return Err(VerifyError::Invalid("the person is disabled"));
+    if let Some(cause) = state.end_cause() {
+        return Err(VerifyError::Invalid(cause));
     }
     let subject = Subject::Person { id: state.person, name: state.person_name, client_id: state.client_id };
     Ok((subject, state.client_name))

@@ -196,7 +196,7 @@ pub async fn waiting(context: &Context, id: &WebhookId) -> Result<i64, Fault> {
 }
 
 /// Begins a change by an administrator, and reads the webhook.
-async fn begin_for<'context>(
+pub(crate) async fn begin_for<'context>(
     context: &'context Context,
     actor: &Actor,
     id: &WebhookId,

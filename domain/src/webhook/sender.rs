@@ -129,7 +129,7 @@ fn next_attempt(random: &dyn Random, attempts: i64, now: Timestamp) -> Option<Ti
 /// Sends a test message now, once, and returns the delivery that holds the result. This also works while the webhook is
 /// paused: people test a webhook before they resume it.
 pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<DeliveryId, WebhookError> {
-    let webhook = webhook::find(context, id).await?.ok_or(WebhookError::NotFound)?;
+    let (mut change, webhook) = webhook::begin_for(context, actor, id).await?;
     let route = Route::open(context, id).await?.ok_or(WebhookError::NotFound)?;
     let now = context.now();
     let body = event::test(&context.settings, actor, &webhook, now);
@@ -144,9 +144,9 @@ pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<De
         attempts: 1,
         next_attempt_at: now.plus(LEASE),
     };
-    let mut transaction = context.store.begin_exchange().await?;
-    store::webhook::insert_delivery(&mut transaction, &delivery, now).await?;
-    transaction.commit().await?;
+    store::webhook::insert_delivery(&mut change, &delivery, now).await?;
+    // A test has no audit entry: it changes nothing, and its delivery is on the webhook's page.
+    change.commit_all(actor, &[]).await?;
     let claimed =
         Claimed { id: delivery.id.clone(), webhook: id.clone(), attempts: 1, lease: delivery.next_attempt_at, body };
     attempt(context, &route, &claimed, false).await?;
@@ -155,13 +155,21 @@ pub async fn test(context: &Context, actor: &Actor, id: &WebhookId) -> Result<De
 
 /// Resets a delivery, so that it is sent now as if it had never been tried. The identifier stays, so a receiver that
 /// got the delivery before recognises it.
-pub async fn send_again(context: &Context, webhook: &WebhookId, delivery: &DeliveryId) -> Result<(), WebhookError> {
-    let found = webhook::find(context, webhook).await?.ok_or(WebhookError::NotFound)?;
+pub async fn send_again(
+    context: &Context,
+    actor: &Actor,
+    webhook: &WebhookId,
+    delivery: &DeliveryId,
+) -> Result<(), WebhookError> {
+    let (mut change, found) = webhook::begin_for(context, actor, webhook).await?;
     if found.paused_at.is_some() {
         return Err(WebhookError::Paused);
     }
-    let is_found = store::webhook::send_again(&context.store, webhook, delivery, context.now()).await?;
-    if is_found { Ok(()) } else { Err(WebhookError::NotFound) }
+    let now = change.now();
+    if !store::webhook::send_again(&mut change, webhook, delivery, now).await? {
+        return Err(WebhookError::NotFound);
+    }
+    Ok(change.commit_all(actor, &[]).await.map(drop)?)
 }
 
 #[cfg(test)]

@@ -54,11 +54,11 @@ fn is_this_machine(host: &str) -> bool {
 
 /// Lets the library answer whoever accepts JSON, also by `*/*` or without a word. The protocol obliges clients to accept
 /// an event stream too; a client that does not loses nothing here, because there are none.
-pub(super) fn check_accept(request: &mut Request) -> Result<(), Response> {
-    if !media_type::accepts(request.headers(), JSON) {
+pub(super) fn check_accept(headers: &mut HeaderMap) -> Result<(), Response> {
+    if !media_type::accepts(headers, JSON) {
         return Err(refuse(StatusCode::NOT_ACCEPTABLE, "Answers are application/json. Accept it."));
     }
-    request.headers_mut().insert(header::ACCEPT, BOTH);
+    headers.insert(header::ACCEPT, BOTH);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod command_line;
 mod credentials;
 mod documents;
 mod emergency;
+mod ended;
 mod headers;
 mod html;
 mod interactive;

@@ -8,7 +8,7 @@ use About::{Nothing, Team};
 use Needs::{Administrator, Manager, Member, Viewer};
 use axum::http::{Method, StatusCode};
 use domain::audit;
-use domain::base::id::{PersonId, TeamId};
+use domain::base::id::{PersonId, SessionId, TeamId};
 use domain::client::{self, ClientDraft};
 use domain::credential::generate::{Generated, generate};
 use domain::credential::keys;
@@ -16,7 +16,7 @@ use domain::credential::list;
 use domain::credential::{federated, inspect};
 use domain::crypto::password::Password;
 use domain::incident::emergency_stop;
-use domain::model::actor::Actor;
+use domain::model::actor::{Actor, ActorProof};
 use domain::model::audit::Filter;
 use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::credential::federated::FederatedDraft;
@@ -31,6 +31,7 @@ use domain::model::webhook::EventKind;
 use domain::operations::restore;
 use domain::person::invitation;
 use domain::person::{manage, team};
+use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft};
 use server::routes::Permission;
 use server::routes::{Access, table};
@@ -42,16 +43,16 @@ use crate::support::{Answer, App, Browser, PASSWORD, basic, between, form_token}
 const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
 const OTHER_KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
-fn operator() -> Actor {
+pub(crate) fn operator() -> Actor {
     Actor::command_line("operator")
 }
 
-async fn new_team(app: &App, name: &str) -> TeamId {
+pub(crate) async fn new_team(app: &App, name: &str) -> TeamId {
     team::create(&app.instance.context, &operator(), name).await.expect("a team").id
 }
 
 /// Invites somebody and accepts for them.
-async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person {
+pub(crate) async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person {
     let context = &app.instance.context;
     let (_, token) = invitation::invite(context, &operator(), email, grant).await.expect("invites");
     let name = email.split('@').next().expect("a name");
@@ -73,7 +74,7 @@ async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) 
 
 /// What a row of the table needs, written down again and not read from it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Needs {
+pub(crate) enum Needs {
     Person,
     Viewer,
     Member,
@@ -83,17 +84,17 @@ enum Needs {
 
 /// Whether what the request is about belongs to the team.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum About {
+pub(crate) enum About {
     Nothing,
     Team,
 }
 
 /// A route, a method, who may, and the status for those who may. `{…}` stands for a thing of [`Stage::things`].
-type Row = (&'static str, Method, Needs, About, u16, &'static [(&'static str, &'static str)]);
+pub(crate) type Row = (&'static str, Method, Needs, About, u16, &'static [(&'static str, &'static str)]);
 
 const PERSON: Needs = Needs::Person;
 
-fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     vec![
@@ -299,16 +300,16 @@ fn rows() -> Vec<Row> {
 }
 
 /// The team, the other team, and somebody to act upon.
-struct Stage<'app> {
-    app: &'app App,
-    team: TeamId,
-    other: TeamId,
-    target: PersonId,
+pub(crate) struct Stage<'app> {
+    pub app: &'app App,
+    pub team: TeamId,
+    pub other: TeamId,
+    pub target: PersonId,
 }
 
 impl Stage<'_> {
     /// Fresh things for one request: what an earlier one ended must not decide the next.
-    async fn things(&self, row: &Row, round: usize) -> BTreeMap<&'static str, String> {
+    pub(crate) async fn things(&self, row: &Row, round: usize) -> BTreeMap<&'static str, String> {
         let (app, context, team) = (self.app, &self.app.instance.context, &self.team);
         let secret = generated_for(app, team, "secret", DraftProof::Secret).await.credential.client_id;
         let draft = KeysDraft { text: KEY.to_owned(), ..KeysDraft::default() };
@@ -375,14 +376,14 @@ impl Stage<'_> {
         ])
     }
 
-    async fn newest_entry(&self) -> i64 {
+    pub(crate) async fn newest_entry(&self) -> i64 {
         let everything = Filter::default();
         let entries = audit::list(&self.app.instance.context, &Authority::Everything, &everything, 1).await;
         entries.expect("reads").first().map_or(0, |entry| entry.seq)
     }
 }
 
-fn filled(template: &str, things: &BTreeMap<&'static str, String>) -> String {
+pub(crate) fn filled(template: &str, things: &BTreeMap<&'static str, String>) -> String {
     things.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
@@ -563,7 +564,9 @@ async fn privileged_scopes_are_granted_by_administrators_and_reach_one_team() {
     let draft = Draft { team: Some(ours.clone()), name: "robot".to_owned(), scopes, ..Draft::default() };
     let robot = generate(context, &operator(), &draft, None).await.expect("generates");
     let foreign = generated_for(&app, &theirs, "their job", DraftProof::Secret).await.credential.client_id;
-    let actor = Actor::credential(robot.credential.client_id.clone(), "robot");
+    let answer = app.token(&[("authorization", &basic(&robot))], "grant_type=client_credentials").await;
+    let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let actor = verify(context, &token, &context.settings.built_in_resource(), None).await.expect("accepted").actor();
     let authority = domain::person::authority::of(context, &actor).await.expect("reads");
     let listed = list::list(context, &authority, &Query::default(), 10).await.expect("lists");
     assert_eq!(listed.credentials.len(), 1);
@@ -879,7 +882,8 @@ async fn a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in(
     restore::finish(&restored, &operator(), &difference, true).await.expect("restores");
     assert!(invitation::open(&restored, &link).await.expect("reads").is_none());
     let authority = async |person: &Person| {
-        let actor = Actor::person(person.id.clone(), person.name.clone());
+        let session = ActorProof::Session(SessionId::generate(restored.random.as_ref()));
+        let actor = Actor::person(person.id.clone(), &person.name, session);
         domain::person::authority::of(&restored, &actor).await.expect("reads")
     };
     assert!(!authority(&grace).await.is_administrator());

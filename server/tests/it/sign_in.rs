@@ -242,6 +242,8 @@ async fn forms_are_believed_only_from_a_page_of_this_session() {
         (own.as_str(), &[("sec-fetch-site", "cross-site")]),
         (own.as_str(), &[("sec-fetch-site", "same-site")]),
         (own.as_str(), &[("origin", "https://evil.example")]),
+        // A request that does not say which site sent it.
+        (own.as_str(), &[]),
     ] {
         let fields = [("form_token", token), ("name", "Mallory")];
         let answer = browser.post_with("/account/name", &fields, headers).await;

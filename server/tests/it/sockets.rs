@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
+use domain::model::actor::Actor;
+use domain::person::{self, manage};
 use server::http::accept;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::App;
+use crate::support::{App, EMAIL, form_token};
 
 struct Listening {
     address: SocketAddr,
@@ -105,6 +107,38 @@ async fn a_request_that_is_refused_early_leaves_its_connection_good() {
     let head = "POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n";
     let answer = talk(listening.address, head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_between_head_and_body_changes_nothing() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let browser = app.signed_in().await;
+    let token = form_token(&browser.get("/account").await.body);
+    let cookie = browser.cookie("countersign_session").expect("a session");
+    let listening = listen(&app).await;
+    let body = format!("form_token={token}&name=Mallory");
+    let head = format!(
+        "POST /account/name HTTP/1.1\r\nHost: localhost:8080\r\nCookie: countersign_session={cookie}\r\n\
+         Sec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(listening.address).await.expect("connects");
+    let (first, rest) = body.split_at(1);
+    stream.write_all(format!("{head}{first}").as_bytes()).await.expect("writes");
+    // The server has had its time to read the head.
+    for _ in 0..3 {
+        talk(listening.address, b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    }
+    let person = person::find_by_email(context, EMAIL).await.expect("reads").expect("exists");
+    manage::end_sessions(context, &Actor::command_line("operator"), &person.id, None).await.expect("ends");
+    stream.write_all(rest.as_bytes()).await.expect("writes");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("reads");
+    assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("location: /login"), "{answer}");
+    let person = person::find_by_email(context, EMAIL).await.expect("reads").expect("exists");
+    assert_eq!(person.name, "Ada Lovelace");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Shorthand of the tests: an instance with its router, and a browser that keeps cookies.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -16,12 +17,14 @@ use domain::model::credential::draft::Draft;
 use domain::model::settings::Settings;
 use domain::person::{NewPerson, create_administrator};
 use domain::testing::Instance;
+use futures::stream;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use server::Service;
 use server::http::accept::Peer;
 use server::incident::LeakReports;
 use server::state::AppState;
+use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 pub(crate) use crate::html::{between, form_token};
@@ -158,6 +161,23 @@ impl App {
     }
 }
 
+/// A body that arrives after `meanwhile`, which begins when the server asks for the body or has refused the request.
+pub(crate) fn slow_body(text: String, meanwhile: impl AsyncFnOnce()) -> (Body, impl Future<Output = ()>) {
+    let (asked, is_asked) = oneshot::channel::<()>();
+    let (done, is_done) = oneshot::channel::<()>();
+    let body = Body::from_stream(stream::once(async move {
+        drop(asked);
+        let _ = is_done.await;
+        Ok::<_, Infallible>(text)
+    }));
+    let meanwhile = async move {
+        let _ = is_asked.await;
+        meanwhile().await;
+        drop(done);
+    };
+    (body, meanwhile)
+}
+
 pub(crate) fn basic(generated: &Generated) -> String {
     basic_of(generated.credential.client_id.as_str(), generated.secret.as_ref().expect("a secret").expose())
 }
@@ -217,6 +237,23 @@ impl Browser<'_> {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body)).expect("a request")).await
+    }
+
+    /// Sends a form whose body waits for `meanwhile`, which runs after the server has begun to read.
+    pub(crate) async fn post_slowly(
+        &self,
+        action: &str,
+        fields: &[(&str, &str)],
+        meanwhile: impl AsyncFnOnce(),
+    ) -> Answer {
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(action)
+            .header(header::CONTENT_TYPE, FORM)
+            .header(header::ACCEPT, "text/html")
+            .header("sec-fetch-site", "same-origin");
+        let (body, meanwhile) = slow_body(body, meanwhile);
+        let (answer, ()) = tokio::join!(self.send(request.body(body).expect("a request")), meanwhile);
+        answer
     }
 
     pub(crate) async fn sign_in(&self, password: &str) -> Answer {

@@ -53,7 +53,7 @@ pub(crate) async fn send_delivery_again(id: String, delivery: String) -> Result<
     let visit = signed_in()?;
     let id = read_id(&id)?;
     let delivery = DeliveryId::parse(&delivery).ok_or(ActionError::NotFound)?;
-    sender::send_again(&visit.context, &id, &delivery).await?;
+    sender::send_again(&visit.context, &visit.actor()?, &id, &delivery).await?;
     Ok(Done::WebhookSentAgain.at(links::webhook(&id)))
 }
 

@@ -31,6 +31,16 @@ pub struct Person {
     pub factors: Factors,
 }
 
+impl Person {
+    /// Whether the person signs in as they did when `earlier` was read: they may sign in, and have the same password
+    /// and the same second factors.
+    pub(crate) fn signs_in_like(&self, earlier: &Self) -> bool {
+        self.disabled_at.is_none()
+            && self.password_changed_at == earlier.password_changed_at
+            && self.factors == earlier.factors
+    }
+}
+
 /// Which second factors a person has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Factors {

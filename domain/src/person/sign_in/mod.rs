@@ -179,6 +179,11 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
         Some(person) if proved && person.disabled_at.is_none() => {
             let actor = Actor::of(&person).at(attempt.address, attempt.agent.as_deref());
             let mut change = context.begin_change().await?;
+            // The password may have been replaced, or a second factor added, while the password was checked.
+            let present = store::person::find(&mut change, &person.id).await?;
+            if present.is_none_or(|present| !present.signs_in_like(&person)) {
+                return Err(SignInError::Refused);
+            }
             forgive(&mut change, &buckets).await?;
             change.commit(&actor, &started(&person)).await?;
             Ok(SignInOutcome::Whole(person))

@@ -6,7 +6,7 @@ use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
 use crate::model::server::scope::Scopes;
-use crate::store::{FromRow, Result, Store, Transaction, composed_sql, row, sql};
+use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
 
 /// What an authorization code was issued for.
 pub(crate) struct Code {
@@ -292,13 +292,22 @@ row! { "consent_tokens" => TokenState {
     grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at"
 } }
 
-pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>> {
+impl TokenState {
+    /// Why the token is not accepted; `None` when it is.
+    pub(crate) fn end_cause(&self) -> Option<&'static str> {
+        let ended = [self.token_revoked_at, self.grant_ended_at, self.client_removed_at];
+        let is_revoked = ended.iter().any(Option::is_some).then_some("revoked");
+        is_revoked.or(self.person_disabled_at.map(|_| "the person is disabled"))
+    }
+}
+
+pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option<TokenState>> {
     let sql = "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
                 c.removed_at AS removed_at
          FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1";
-    sql!(sql; jti).optional(store).await
+    sql!(sql; jti).optional(on).await
 }
 
 /// Ends one access token; false when there is no live token with this identifier.

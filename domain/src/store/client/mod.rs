@@ -90,6 +90,17 @@ pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<O
     composed_sql!("{SELECT} WHERE secret_hash = $1"; hash).optional(store).await
 }
 
+/// Whether the client was not removed and has this secret; without a secret, whether it is a public client.
+pub(crate) async fn is_authenticated(
+    transaction: &mut Transaction,
+    id: &AppClientId,
+    secret: Option<&SecretHash>,
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM clients WHERE client_id = $1 AND removed_at IS NULL
+         AND (secret_hash = $2 OR CAST($2 AS TEXT) IS NULL AND secret_hint IS NULL)";
+    sql!(sql; id, secret).exists(transaction).await
+}
+
 /// Records that the client got a token.
 pub(crate) async fn mark_used(transaction: &mut Transaction, id: &AppClientId, now: Timestamp) -> Result<()> {
     sql!("UPDATE clients SET last_used_at = $1 WHERE client_id = $2"; now, id).execute(transaction).await

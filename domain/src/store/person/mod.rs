@@ -6,12 +6,14 @@
 //! | [`second_factor`] | `authenticator_apps`, `recovery_codes`, `pending_sign_ins` |
 //! | [`passkey`] | `passkeys` |
 //! | [`openid`] | `openid_links`, `openid_attempts` |
+//! | `proof` | reads `sessions`, `personal_tokens` and the tables of access tokens |
 //! | [`team`] | `teams`, `memberships` |
 //! | [`invitation`] | `invitations` |
 
 pub mod invitation;
 pub mod openid;
 pub mod passkey;
+pub(crate) mod proof;
 pub mod second_factor;
 pub mod session;
 pub mod team;

@@ -7,7 +7,7 @@ use crate::model::credential::Impact;
 use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
 use crate::store::credential::authenticators;
-use crate::store::{Result, Store, Transaction, composed_sql, row, sql};
+use crate::store::{On, Result, Store, Transaction, composed_sql, row, sql};
 
 /// Records that a client proved itself at an endpoint that issues no token.
 pub(crate) async fn mark_authenticated(
@@ -42,7 +42,22 @@ row! { "ledger" => TokenState {
     credential_disabled_at = "disabled_at", credential_revoked_at = "revoked_at", hard_end_at
 } }
 
-pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<TokenState>> {
+impl TokenState {
+    /// Why the token is not accepted at `now`; `None` when it is.
+    pub(crate) fn end_cause(&self, now: Timestamp) -> Option<&'static str> {
+        let revoked = [self.credential_revoked_at, self.authenticator_revoked_at, self.token_revoked_at];
+        let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+        let causes = [
+            (revoked.iter().any(Option::is_some), "revoked"),
+            (is_over(self.authenticator_retires_at), "its secret or key was replaced"),
+            (self.credential_disabled_at.is_some(), "the credential is disabled"),
+            (is_over(self.hard_end_at), "the credential has ended"),
+        ];
+        causes.into_iter().find(|(applies, _)| *applies).map(|(_, cause)| cause)
+    }
+}
+
+pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option<TokenState>> {
     let sql = "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
                 c.revoked_at AS revoked_at, c.expires_at AS hard_end_at,
                 COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
@@ -52,7 +67,7 @@ pub(crate) async fn token_state(store: &Store, jti: &TokenId) -> Result<Option<T
               LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
               LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
          WHERE l.jti = $1";
-    sql!(sql; jti).optional(store).await
+    sql!(sql; jti).optional(on).await
 }
 
 /// Ends one token; false when there is no live token with this identifier.

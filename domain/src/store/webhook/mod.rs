@@ -209,14 +209,14 @@ pub(crate) async fn record(store: &Store, claimed: &Claimed, attempt: &Attempt) 
 
 /// Makes a delivery due; false when the webhook has no delivery with this identifier.
 pub(crate) async fn send_again(
-    store: &Store,
+    transaction: &mut Transaction,
     webhook: &WebhookId,
     delivery: &DeliveryId,
     now: Timestamp,
 ) -> Result<bool> {
     let sql = "UPDATE webhook_deliveries SET attempts = 0, next_attempt_at = $1, delivered_at = NULL
          WHERE id = $2 AND webhook_id = $3";
-    sql!(sql; now, delivery, webhook).commit(store.begin_exchange().await?).await
+    sql!(sql; now, delivery, webhook).changed(transaction).await
 }
 
 /// A message to a webhook, sent or waiting.

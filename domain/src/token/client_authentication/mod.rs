@@ -9,12 +9,16 @@
 pub mod credential;
 pub mod presented;
 
+use std::ops::Deref;
+
 use crate::base::form_body::TokenForm;
 use crate::base::id::AppClientId;
 use crate::client;
+use crate::crypto::secret::SecretHash;
 use crate::model::client::AppClient;
 use crate::model::token::oauth_error::{OAuthError, Result};
-use crate::prelude::{Context, Fault};
+use crate::prelude::{Change, Context, Fault};
+use crate::store;
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 
@@ -34,7 +38,38 @@ pub enum Client {
     /// ledger's transaction, otherwise `CredentialClaim::check`.
     Credential(CredentialClaim),
     /// A client that acts for people, authenticated.
-    Interactive(AppClient),
+    Interactive(AuthenticatedClient),
+}
+
+/// A client that acts for people, as it authenticated its request. Its secret may be replaced while the request runs.
+/// So the transaction that acts for the client checks it again, by [`AuthenticatedClient::check`].
+#[derive(Debug)]
+pub struct AuthenticatedClient {
+    client: AppClient,
+    /// The hash of the presented secret; `None` for a public client.
+    secret: Option<SecretHash>,
+}
+
+impl Deref for AuthenticatedClient {
+    type Target = AppClient;
+
+    fn deref(&self) -> &AppClient {
+        &self.client
+    }
+}
+
+impl AuthenticatedClient {
+    /// Checks in `change` that the client still is one, and that the presented secret still is its secret.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_client`, or a fault.
+    pub(crate) async fn check(&self, change: &mut Change<'_>) -> Result<()> {
+        match store::client::is_authenticated(change, &self.client.id, self.secret.as_ref()).await? {
+            true => Ok(()),
+            false => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
+        }
+    }
 }
 
 /// Finds out which client asks. A confidential client that acts for people proves itself by its secret. A public client
@@ -54,7 +89,10 @@ pub async fn authenticate(
     served: ServedClients,
 ) -> Result<Client> {
     match presented {
-        Presented::Nothing => Ok(Client::Interactive(public_client(context, form).await?)),
+        Presented::Nothing => {
+            let client = public_client(context, form).await?;
+            Ok(Client::Interactive(AuthenticatedClient { client, secret: None }))
+        }
         Presented::Malformed(detail) => Err(OAuthError::invalid_client(detail)),
         Presented::Assertion => Ok(Client::Credential(CredentialClaim::Assertion)),
         Presented::Secret(secret) => {
@@ -81,10 +119,15 @@ async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient>
 }
 
 /// The client that acts for people and has this secret, unless the request names another client.
-async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Result<Option<AppClient>, Fault> {
+async fn confidential_client(
+    context: &Context,
+    secret: &PresentedSecret,
+) -> Result<Option<AuthenticatedClient>, Fault> {
     let SecretValue::Generated(value) = &secret.value else { return Ok(None) };
-    let found = client::find_by_secret(context, &value.hash(&context.keys.pepper)).await?;
-    Ok(found.filter(|client| secret.allows_name(client.id.as_str())))
+    let hash = value.hash(&context.keys.pepper);
+    let found = client::find_by_secret(context, &hash).await?;
+    let found = found.filter(|client| secret.allows_name(client.id.as_str()));
+    Ok(found.map(|client| AuthenticatedClient { client, secret: Some(hash) }))
 }
 
 impl Client {
@@ -93,7 +136,7 @@ impl Client {
     /// # Errors
     ///
     /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` in all other cases.
-    pub(crate) async fn interactive(self, context: &Context) -> Result<AppClient> {
+    pub(crate) async fn interactive(self, context: &Context) -> Result<AuthenticatedClient> {
         match self {
             Self::Interactive(client) => Ok(client),
             Self::Credential(claim) if claim.has_live_secret(context).await? => Err(OAuthError::unauthorized_client()),

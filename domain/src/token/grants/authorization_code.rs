@@ -38,7 +38,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     let hash = code.hash(&context.keys.pepper);
     redemption::check_known(context, &hash).await?;
     let mut change = context.begin_change().await?;
-    redemption::check_client(&mut change, &client.id).await?;
+    client.check(&mut change).await?;
     let stored = store::client::consent::code(&mut change, &hash).await?;
     let stored = stored.ok_or(invalid_grant("unknown code"))?;
     check_parameters(&stored, &client.id, form)?;

@@ -2,7 +2,7 @@
 //! request at a time, and the change is on disk before the answer leaves. So a used code or token stays used.
 
 use crate::base::form_body::TokenForm;
-use crate::base::id::{AppClientId, McpServerId, PersonId, TokenId};
+use crate::base::id::{McpServerId, PersonId, TokenId};
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::model::client::consent::{Consent, IDLE_LIMIT};
@@ -30,15 +30,6 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
     match store::client::consent::is_known(&context.store, hash).await? {
         true => Ok(()),
         false => Err(invalid_grant("unknown")),
-    }
-}
-
-/// The client may have been removed, or its secret ended, since it was authenticated.
-pub(super) async fn check_client(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
-    let client = store::client::find(change, id).await?;
-    match client.filter(|client| client.removed_at.is_none() && !client.secret_ended) {
-        Some(_) => Ok(()),
-        None => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
     }
 }
 

@@ -35,7 +35,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     let arrived = context.now();
     let mut change = context.begin_change().await?;
     let now = change.now();
-    redemption::check_client(&mut change, &client.id).await?;
+    client.check(&mut change).await?;
     let stored = store::client::consent::refresh_token(&mut change, hash.as_str()).await?;
     let stored = stored.ok_or(invalid_grant("unknown token"))?;
     let consent = store::client::consent::find_in(&mut change, &stored.consent).await?.ok_or(Fault::Damaged)?;

@@ -5,9 +5,10 @@ use app::error::ActionError;
 use app::links;
 use app::pages::message;
 use app::visit::{Viewer, Visit};
-use axum::RequestExt;
-use axum::body::Body;
+use axum::RequestPartsExt;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,7 +17,7 @@ use domain::credential::inspect;
 use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
-use crate::dashboard::auth::form_token::{Binding, is_same_origin};
+use crate::dashboard::auth::form_token::{Binding, Sender};
 use crate::dashboard::auth::return_address::sign_in_for_request;
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::respond::{refuse, respond};
@@ -43,19 +44,30 @@ pub enum Permission {
 }
 
 /// The middleware of one route of the dashboard. The route table names the permission.
+///
+/// The body is read before the session. A session can end while the body arrives, and then nothing of the request may
+/// happen.
 pub(crate) async fn enter(
     State((state, permission)): State<(AppState, Permission)>,
     session: Session,
     request: Request,
     next: Next,
 ) -> Response {
+    let (head, body) = request.into_parts();
+    let sender = Sender::of(&head.headers, &state.context.settings.public_url);
+    let form = match head.method {
+        Method::GET | Method::HEAD => None,
+        // The body is not needed: the form is refused.
+        _ if sender == Sender::AnotherSite => Some(Ok(Bytes::new())),
+        _ => Some(body::read(body, LIMIT).await),
+    };
     let viewer = match SignedIn::viewer(&state.context, &session).await {
         Ok(viewer) => viewer,
         Err(error) => return unavailable!(%error, "a session could not be read"),
     };
-    let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), request.headers(), state.is_https());
-    let visit = visit(&state, viewer, &binding, &request);
-    let mut response = match check(&state, &visit, permission, &binding, request).await {
+    let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), &head.headers, state.is_https());
+    let visit = visit(&state, viewer, &binding, &head);
+    let mut response = match check(&visit, permission, &binding, sender, head, form).await {
         Ok(mut request) => {
             request.extensions_mut().insert(visit);
             request.extensions_mut().insert(session);
@@ -69,46 +81,50 @@ pub(crate) async fn enter(
     response
 }
 
-fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, request: &Request) -> Visit {
-    let headers = request.headers();
+fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, head: &Parts) -> Visit {
     Visit {
         context: state.context.clone(),
         viewer,
         form_token: binding.token(&state.context),
-        path: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        address: ClientAddress::found(request.extensions()).0,
-        agent: text(headers, header::USER_AGENT).map(str::to_owned),
+        path: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        address: ClientAddress::found(&head.extensions).0,
+        agent: text(&head.headers, header::USER_AGENT).map(str::to_owned),
     }
 }
 
-/// Reads the form and lets the request through, or answers it.
+/// Lets the request through with its form, or answers it. `form` is the body of a request that may change something.
 async fn check(
-    state: &AppState,
     visit: &Visit,
     permission: Permission,
     binding: &Binding,
-    mut request: Request,
+    sender: Sender,
+    mut head: Parts,
+    form: Option<Result<Bytes, BodyError>>,
 ) -> Result<Request, Response> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !safe && !is_same_origin(request.headers(), &state.context.settings.public_url) {
-        return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await);
+    if form.is_some() {
+        match sender {
+            Sender::Ours => {}
+            Sender::Unknown if visit.viewer.is_none() => {}
+            Sender::Unknown => return Err(respond(visit.clone(), async { Ok(message::sender_unknown()) }).await),
+            Sender::AnotherSite => return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await),
+        }
     }
     if permission != Permission::Anybody && visit.viewer.is_none() {
-        return Err(to_sign_in(request.method(), request.headers(), request.uri()));
+        return Err(to_sign_in(&head.method, &head.headers, &head.uri));
     }
-    if let Err(error) = permitted(visit, permission, &mut request).await {
+    if let Err(error) = permitted(visit, permission, &mut head).await {
         return Err(refuse(visit.clone(), error).await);
     }
-    if safe {
-        return Ok(request);
-    }
-    let (mut head, body) = match body::split(request, LIMIT).await {
-        Ok(parts) => parts,
-        Err(BodyError::TooLarge) => return Err(respond(visit.clone(), async { Ok(message::too_large()) }).await),
-        Err(error) => return Err(error.into()),
+    let body = match form {
+        None => return Ok(Request::from_parts(head, Body::empty())),
+        Some(Ok(body)) => body,
+        Some(Err(BodyError::TooLarge)) => {
+            return Err(respond(visit.clone(), async { Ok(message::too_large()) }).await);
+        }
+        Some(Err(error)) => return Err(error.into()),
     };
     let fields = Fields::parse(&body);
-    if !binding.accepts(&state.context, &fields.get("form_token")) {
+    if !binding.accepts(&visit.context, &fields.get("form_token")) {
         // The session ended while the person read the consent page. After the sign-in the page asks again.
         if head.uri.path() == AUTHORIZE_PATH && visit.viewer.is_none() {
             return Err(sign_in_for_request(&fields.get("request")));
@@ -121,7 +137,7 @@ async fn check(
 
 /// Whether the signed-in person may use the route. Things that they may not see answer "not found". The operation
 /// decides again in its own transaction; this check avoids showing pages of actions that would be refused.
-async fn permitted(visit: &Visit, permission: Permission, request: &mut Request) -> Result<(), ActionError> {
+async fn permitted(visit: &Visit, permission: Permission, head: &mut Parts) -> Result<(), ActionError> {
     let needed = match permission {
         Permission::Anybody | Permission::Person => return Ok(()),
         Permission::Administrator if visit.authority()?.is_administrator() => return Ok(()),
@@ -129,7 +145,7 @@ async fn permitted(visit: &Visit, permission: Permission, request: &mut Request)
         Permission::Role(role) => role,
     };
     let authority = visit.authority()?;
-    let parameters = request.extract_parts::<RawPathParams>().await.map_err(|_| ActionError::NotFound)?;
+    let parameters = head.extract::<RawPathParams>().await.map_err(|_| ActionError::NotFound)?;
     let named = |wanted: &str| parameters.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let team = if let Some(id) = named("client_id") {
         let id = ClientId::parse(id).ok_or(ActionError::NotFound)?;

@@ -67,16 +67,32 @@ fn random(context: &Context) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Whether the browser says that the request comes from our own origin.
+/// The sender of a form, as the browser names it.
 ///
 /// `Sec-Fetch-Site` decides, because pages can neither set nor remove it. `Origin` decides only where `Sec-Fetch-Site`
 /// is absent. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` even for their own forms, so `Origin`
-/// alone would refuse these forms. A request with neither header does not come from a modern browser, and cannot carry
-/// a victim's cookie.
-pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
-    match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
-        Some(site) => site == b"same-origin" || site == b"none",
-        None => headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == public_url.as_bytes()),
+/// alone would refuse these forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A page of ours.
+    Ours,
+    /// A page of another origin.
+    AnotherSite,
+    /// Neither header is there. Current browsers send at least one with every form, so a form with a session and
+    /// without these headers is refused.
+    Unknown,
+}
+
+impl Sender {
+    /// The sender of a request to us, at `public_url`.
+    pub(crate) fn of(headers: &HeaderMap, public_url: &str) -> Self {
+        let (site, origin) = (headers.get("sec-fetch-site"), headers.get(header::ORIGIN));
+        let is_ours = match (site.map(|site| site.as_bytes()), origin) {
+            (Some(site), _) => site == b"same-origin" || site == b"none",
+            (None, Some(origin)) => origin.as_bytes() == public_url.as_bytes(),
+            (None, None) => return Self::Unknown,
+        };
+        if is_ours { Self::Ours } else { Self::AnotherSite }
     }
 }
 
@@ -91,15 +107,23 @@ mod tests {
             for (name, value) in pairs {
                 headers.insert(*name, value.parse().expect("a header value"));
             }
-            is_same_origin(&headers, "https://auth.example.com")
+            Sender::of(&headers, "https://auth.example.com")
         };
-        assert!(check(&[]));
-        assert!(check(&[("origin", "https://auth.example.com")]));
-        assert!(check(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
-        assert!(check(&[("sec-fetch-site", "none")]));
-        assert!(!check(&[("origin", "https://evil.example")]));
-        assert!(!check(&[("origin", "null")]));
-        assert!(!check(&[("sec-fetch-site", "cross-site")]));
-        assert!(!check(&[("sec-fetch-site", "same-site"), ("origin", "https://auth.example.com")]));
+        assert_eq!(check(&[]), Sender::Unknown);
+        for ours in [
+            &[("origin", "https://auth.example.com")] as &[_],
+            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert_eq!(check(ours), Sender::Ours, "{ours:?}");
+        }
+        for other in [
+            &[("origin", "https://evil.example")] as &[_],
+            &[("origin", "null")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://auth.example.com")],
+        ] {
+            assert_eq!(check(other), Sender::AnotherSite, "{other:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use app::visit::{Viewer, Visit};
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId};
 use domain::context::Context;
-use domain::model::actor::Actor;
+use domain::model::actor::{Actor, ActorProof};
 use domain::model::person::Person;
 use domain::model::person::session::{CookieHash, Session};
 use domain::person::session;
@@ -110,7 +110,7 @@ impl SignedIn {
         };
         let person = person::find(context, &id).await.map_err(backend)?;
         let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
-        let actor = Actor::person(person.id.clone(), person.name.clone());
+        let actor = Actor::person(person.id.clone(), &person.name, ActorProof::Session(session.clone()));
         let authority = authority::of(context, &actor).await.map_err(backend)?;
         Ok(Some(Viewer {
             id: person.id,

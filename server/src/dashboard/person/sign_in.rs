@@ -4,6 +4,7 @@ use app::pages::person::sign_in::{self as page, Problem};
 use app::visit::Visit;
 use axum::response::{IntoResponse, Redirect};
 use domain::crypto::password::Password;
+use domain::error::Fault;
 use domain::person::sign_in::second_step::LIFETIME;
 use domain::person::sign_in::{self, Attempt, ShownFactor, SignInError, SignInOutcome};
 use domain::person::{passkey, session};
@@ -79,10 +80,12 @@ pub(crate) async fn show(visit: Visit, next: String, email: String, problem: Opt
 
 /// `POST /logout`
 pub(crate) async fn sign_out(form: Submission) -> Response {
-    if let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor())
-        && let Err(fault) = session::end(form.context(), &actor, &viewer.id, &viewer.session).await
-    {
-        return refuse(form.visit, fault).await;
+    if let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor()) {
+        match session::end(form.context(), &actor, &viewer.id, &viewer.session).await {
+            // The session may have ended in the meantime.
+            Ok(_) | Err(Fault::ActorEnded) => {}
+            Err(fault) => return refuse(form.visit, fault).await,
+        }
     }
     if let Err(error) = form.session.flush().await {
         return unavailable!(%error, "a session could not be ended");
