@@ -8,6 +8,7 @@ mod credentials;
 mod documents;
 mod emergency;
 mod headers;
+mod health;
 mod html;
 mod interactive;
 mod leaks;
