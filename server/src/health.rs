@@ -1,20 +1,121 @@
-//! `/healthz` and `/readyz`: two statuses, no details.
+//! `/healthz` and `/readyz`. The body of a 503 says in one word why the server is not ready; the log says more.
+
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::error::Fault;
+use tokio::sync::Mutex;
 
-use crate::state::AppState;
+use crate::http::error;
+use crate::state::{AppState, Shared};
+
+/// How long a finding is believed, so that frequent questions cost the database nothing.
+const BELIEVED: Duration = Duration::from_secs(1);
+/// A clock that differs more from the database's is worth a warning.
+const SUSPICIOUS_CLOCK: Duration = Duration::from_secs(5);
+/// With a clock that differs more, tokens and assertions would be judged wrongly.
+const WRONG_CLOCK: Duration = Duration::from_secs(30);
+
+/// Why a server must not get requests. To add a reason, add a variant with its word, and find it in [`find`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotReady {
+    /// The server was asked to stop.
+    Stopping,
+    /// Nothing can be read from the database, or nothing can be written to it.
+    Database,
+    /// The clock of this machine differs from the clock of the database.
+    Clock,
+    /// No signing key can be used.
+    Key,
+}
+
+impl NotReady {
+    /// The body of the answer.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::Database => "database",
+            Self::Clock => "clock",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// The last finding, and when it was made.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    found: Mutex<Option<(Instant, Option<NotReady>)>>,
+}
+
+impl Health {
+    /// Why the server cannot exchange tokens; `None` when it can. A change is logged once.
+    pub(crate) async fn reason(&self, state: &Shared) -> Option<NotReady> {
+        // Whoever asks meanwhile waits, and gets the same finding.
+        let mut found = self.found.lock().await;
+        if let Some((at, reason)) = *found
+            && at.elapsed() < BELIEVED
+        {
+            return reason;
+        }
+        let result = find(state).await;
+        let reason = result.as_ref().err().map(|(reason, _)| *reason);
+        if found.and_then(|(_, reason)| reason) != reason {
+            match &result {
+                Ok(()) => tracing::info!("the server is ready again"),
+                Err((reason, detail)) => tracing::error!(reason = reason.word(), detail, "the server is not ready"),
+            }
+        }
+        *found = Some((Instant::now(), reason));
+        reason
+    }
+}
+
+/// Looks for a reason, with its details for the log.
+async fn find(state: &Shared) -> Result<(), (NotReady, String)> {
+    let context = &state.context;
+    let database = |problem: &dyn std::fmt::Display| (NotReady::Database, problem.to_string());
+    let before = context.now();
+    let written = context.store.probe_write(before).await.map_err(|error| database(&error))?;
+    let after = context.now();
+    if let Some(database_time) = written.filter(|_| state.compares_clocks) {
+        // The question took a while. The database's clock was read at some moment of it.
+        let (behind, ahead) = (database_time.since(after), before.since(database_time));
+        context.metrics.clock_difference(behind, ahead);
+        let difference = behind.max(ahead).as_secs();
+        if difference > WRONG_CLOCK.as_secs() {
+            let detail = format!("the clock of this machine and the database's differ by {difference} seconds");
+            return Err((NotReady::Clock, detail));
+        }
+        if difference > SUSPICIOUS_CLOCK.as_secs() {
+            tracing::warn!(difference, "the clock of this machine and the database's differ by so many seconds");
+        }
+    }
+    match context.keys.signing.reload(&context.store, context.now()).await {
+        Ok(()) => Ok(()),
+        Err(Fault::Store(error)) => Err(database(&error)),
+        Err(fault) => Err((NotReady::Key, fault.to_string())),
+    }
+}
 
 /// The process is alive: it answers.
 pub(crate) async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
-/// The server is ready: the database answers, a signing key can be opened, and the server is not stopping.
-pub(crate) async fn readyz(State(state): State<AppState>) -> StatusCode {
-    let context = &state.context;
-    let ready = !state.is_draining()
-        && context.store.ping().await.is_ok()
-        && context.keys.signing.reload(&context.store, context.now()).await.is_ok();
-    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+/// The server can exchange: the database can be written, the clock is right, a signing key can be used, and the server
+/// is not stopping.
+pub(crate) async fn readyz(State(state): State<AppState>) -> Response {
+    let reason = match state.is_draining() {
+        true => Some(NotReady::Stopping),
+        false => state.health.reason(&state).await,
+    };
+    let (status, word) = match reason {
+        None => (StatusCode::OK, "ready"),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.word()),
+    };
+    let mut response = (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], word).into_response();
+    error::retry_if_unavailable(&mut response);
+    response
 }

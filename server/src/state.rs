@@ -10,6 +10,7 @@ use domain::incident::emergency_stop;
 use domain::model::incident::Policy;
 use ipnet::IpNet;
 
+use crate::health::Health;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
 
@@ -47,6 +48,10 @@ pub struct Shared {
     pub leak_reports: Arc<LeakReports>,
     /// Number of credentials that an emergency stop ends at a time.
     pub stop_batch_size: usize,
+    /// Whether the server is ready, as it was found last.
+    pub(crate) health: Arc<Health>,
+    /// Whether the clock is compared with that of the database.
+    pub(crate) compares_clocks: bool,
     draining: Arc<AtomicBool>,
     /// A random number of this start of the server.
     start: u32,
@@ -69,6 +74,8 @@ impl AppState {
             registrations_of_a_day: Arc::new(RateLimit::a_day(1000)),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
+            health: Arc::default(),
+            compares_clocks: false,
             draining: Arc::new(AtomicBool::new(false)),
             start: u32::from_be_bytes(start),
             requests: Arc::new(AtomicU64::new(1)),
@@ -78,6 +85,12 @@ impl AppState {
     /// The same state with another policy for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
         Arc::make_mut(&mut self.0).leak_reports = Arc::new(leak_reports);
+        self
+    }
+
+    /// The same state for a server that is ready only if its clock shows about the same time as the database's.
+    pub fn comparing_clocks(mut self) -> Self {
+        Arc::make_mut(&mut self.0).compares_clocks = true;
         self
     }
 

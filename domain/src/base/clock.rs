@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -45,6 +46,12 @@ impl Timestamp {
     /// How long after `earlier` this moment is; zero when it is not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Whether `now` is less than `age` after this moment. A later moment was written while the clock was ahead, so it
+    /// says nothing about the age: it is not recent.
+    pub(crate) fn is_recent(self, now: Self, age: Duration) -> bool {
+        self <= now && now.since(self) < age
     }
 
     /// Reads a moment in RFC 3339 form.
@@ -90,19 +97,62 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock, which never goes back while the process runs. A clock that an operator sets back must not
-/// prolong sessions and secrets, and must not make a used assertion acceptable again.
+/// How long the time stands still after the machine's clock was set back.
+const LONGEST_HOLD: Duration = Duration::from_secs(5);
+
+/// The machine's clock. It never goes back by a few seconds: it stands still until the machine's clock has caught up. So
+/// the small corrections of time services prolong nothing, and a used assertion does not become acceptable again.
+///
+/// A clock that was set back by more was wrong before. Then this clock follows it after [`LONGEST_HOLD`] and says so in
+/// the log. The rejected alternative is to stand still until the old time is reached: after one wrong second far in the
+/// future, a server would write tokens of that second until it is restarted.
 #[derive(Debug, Default)]
 pub struct SystemClock {
     latest: AtomicI64,
+    /// The time at which the clock stands still, and since when.
+    hold: Mutex<Option<(i64, Instant)>>,
 }
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let now = saturating_millis(since_epoch);
-        Timestamp(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
+        self.read(saturating_millis(since_epoch), Instant::now)
+    }
+}
+
+impl SystemClock {
+    /// The time when the machine's clock shows `shown`. `moment` does not depend on that clock.
+    fn read(&self, shown: i64, moment: impl FnOnce() -> Instant) -> Timestamp {
+        if self.latest.fetch_max(shown, Ordering::Relaxed) <= shown {
+            return Timestamp(shown);
+        }
+        let (mut hold, moment) = (self.hold.lock().unwrap_or_else(PoisonError::into_inner), moment());
+        let latest = self.latest.load(Ordering::Relaxed);
+        if latest <= shown {
+            return Timestamp(shown);
+        }
+        match *hold {
+            Some((at, since)) if at == latest => {
+                if moment.saturating_duration_since(since) < LONGEST_HOLD {
+                    return Timestamp(latest);
+                }
+                *hold = None;
+                self.latest.store(shown, Ordering::Relaxed);
+                let (from, to) = (Timestamp(shown).rfc3339(), Timestamp(latest).rfc3339());
+                tracing::warn!(
+                    from,
+                    to,
+                    "the clock of this machine was ahead and was set back: what has a time between these two was written \
+                     too early"
+                );
+                Timestamp(shown)
+            }
+            _ => {
+                *hold = Some((latest, moment));
+                Timestamp(latest)
+            }
+        }
     }
 }
 
@@ -117,5 +167,28 @@ mod tests {
         assert_eq!(end.plus(Duration::from_millis(1)), Timestamp::start_of_day("2026-11-22").expect("a date"));
         assert_eq!(Timestamp::end_of_day("2026-02-30"), None);
         assert_eq!(Timestamp::end_of_day("tomorrow"), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stands_still_for_some_seconds_and_then_follows() {
+        let (clock, start) = (SystemClock::default(), Instant::now());
+        let read = |shown, seconds| clock.read(shown, || start + Duration::from_secs(seconds)).millis();
+        assert_eq!(read(1_000_000, 0), 1_000_000);
+        assert_eq!(read(999_000, 1), 1_000_000, "a small correction: the time stands still");
+        assert_eq!(read(1_001_000, 3), 1_001_000, "the machine's clock has caught up");
+        assert_eq!(read(9_000_000, 4), 9_000_000, "the clock jumps ahead");
+        assert_eq!(read(1_003_000, 5), 9_000_000, "and back");
+        assert_eq!(read(1_007_999, 9), 9_000_000);
+        assert_eq!(read(1_008_000, 10), 1_008_000, "it was wrong, so it is followed");
+        assert_eq!(read(1_007_000, 20), 1_008_000, "from then on the same holds");
+    }
+
+    #[test]
+    fn what_was_written_by_a_clock_ahead_is_not_recent() {
+        let at = |millis| Timestamp::from_millis(millis);
+        let age = Duration::from_millis(10);
+        assert!(at(5).is_recent(at(5), age) && at(5).is_recent(at(14), age));
+        assert!(!at(5).is_recent(at(15), age));
+        assert!(!at(6).is_recent(at(5), age), "it comes from the future");
     }
 }

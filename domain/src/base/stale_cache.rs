@@ -63,7 +63,7 @@ impl<V: Clone + Send + 'static> StaleCache<V> {
     /// The known figures, and whether the caller must start a new count.
     fn known(&self, key: &str, now: Timestamp) -> Option<(V, bool)> {
         let mut entries = self.entries();
-        let figures = entries.get_mut(key).filter(|figures| now.since(figures.counted_at) < USABLE)?;
+        let figures = entries.get_mut(key).filter(|figures| figures.counted_at.is_recent(now, USABLE))?;
         let is_due = now.since(figures.counted_at) >= FRESH && !figures.is_counting;
         figures.is_counting |= is_due;
         Some((figures.value.clone(), is_due))

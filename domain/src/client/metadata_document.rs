@@ -50,7 +50,7 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
     let now = context.now();
     match &known {
         Some(client) if client.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
-        Some(client) if client.described_at.is_some_and(|at| now.since(at) < FRESH) => return Ok(client.clone()),
+        Some(client) if client.described_at.is_some_and(|at| at.is_recent(now, FRESH)) => return Ok(client.clone()),
         _ => {}
     }
     let described =

@@ -214,7 +214,7 @@ pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result
 /// Stores the use of the token, from `address` where that is known, unless a recent use is stored already.
 pub(crate) async fn note_use(context: &Context, token: &PersonalToken, address: Option<IpAddr>) {
     let now = context.now();
-    if token.last_used_at.is_some_and(|at| now.since(at) < NOTE_AFTER) {
+    if token.last_used_at.is_some_and(|at| at.is_recent(now, NOTE_AFTER)) {
         return;
     }
     let address = address.map(|address| address.to_string());

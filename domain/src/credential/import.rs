@@ -21,8 +21,8 @@ use crate::model::credential::Credential;
 use crate::model::credential::draft::{Draft, Expiry};
 use crate::model::server::McpServer;
 use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, through_fault};
+use crate::store;
 use crate::store::credential::import::NewImported;
-use crate::store::{self, StoreError};
 
 /// Number of lines that are checked or written at once.
 pub const BATCH: usize = 1000;
@@ -129,7 +129,7 @@ impl<'context> Import<'context> {
     /// [`ImportError::Lines`] with everything that is wrong in the batch.
     pub async fn check(&mut self, lines: &[(u64, String)]) -> Result<Imported, ImportError> {
         let checked = self.checked(lines)?;
-        let mut connection = self.context.store.reads().acquire().await.map_err(StoreError::from)?;
+        let mut connection = self.context.store.read_connection().await?;
         let (imported, _) = self.new_ones(&mut connection, checked).await?;
         Ok(imported)
     }
@@ -137,7 +137,7 @@ impl<'context> Import<'context> {
     /// Writes a batch of lines that were checked. Lines whose credential exists already are skipped.
     pub async fn write(&mut self, lines: &[(u64, String)], is_alone: bool) -> Result<Imported, ImportError> {
         let checked = self.checked(lines)?;
-        let mut connection = self.context.store.reads().acquire().await.map_err(StoreError::from)?;
+        let mut connection = self.context.store.read_connection().await?;
         let (_, new) = self.new_ones(&mut connection, checked).await?;
         drop(connection);
         // Hashed before the change begins: a password hash takes time, and other changes wait for this one.

@@ -40,7 +40,7 @@ pub async fn load(context: &Context, cookie: &CookieHash) -> Result<Option<Sessi
     let now = context.now();
     let found = store::person::session::find_live(&context.store, cookie, now, now.minus(IDLE_LIMIT)).await?;
     let Some(session) = found else { return Ok(None) };
-    if now.since(session.seen_at) >= TOUCH_INTERVAL {
+    if !session.seen_at.is_recent(now, TOUCH_INTERVAL) {
         store::person::session::touch(&context.store, cookie, now).await?;
     }
     Ok(Some(session))

@@ -62,7 +62,7 @@ impl CachedKeySet {
     }
 
     fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Published> {
-        self.published().filter(|(_, fetched)| now.since(*fetched) < age).map(|(published, _)| published)
+        self.published().filter(|(_, fetched)| fetched.is_recent(now, age)).map(|(published, _)| published)
     }
 
     fn tried(&self) -> Option<(Timestamp, Option<IssuerKeysError>)> {
@@ -70,7 +70,7 @@ impl CachedKeySet {
     }
 
     fn was_just_tried(&self, now: Timestamp) -> bool {
-        self.tried().is_some_and(|(at, _)| now.since(at) < RETRY)
+        self.tried().is_some_and(|(at, _)| at.is_recent(now, RETRY))
     }
 
     fn is_failing(&self) -> bool {

@@ -2,7 +2,7 @@
 //! credential and no person.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::model::token::Refusal;
@@ -67,6 +67,8 @@ pub struct Metrics {
     exchange_time: Histogram,
     batches: Histogram,
     ledger_errors: AtomicU64,
+    /// In milliseconds.
+    clock_ahead: AtomicI64,
 }
 
 impl Default for Metrics {
@@ -77,6 +79,7 @@ impl Default for Metrics {
             exchange_time: Histogram::new(&SECONDS),
             batches: Histogram::new(&REQUESTS),
             ledger_errors: AtomicU64::default(),
+            clock_ahead: AtomicI64::default(),
         }
     }
 }
@@ -96,6 +99,12 @@ impl Metrics {
     /// Records that a batch of exchanges met a fault of the database.
     pub(crate) fn ledger_error(&self) {
         self.ledger_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records how far this machine's clock is behind the database's, or ahead of it.
+    pub fn clock_difference(&self, behind: Duration, ahead: Duration) {
+        let millis = |difference: Duration| i64::try_from(difference.as_millis()).unwrap_or(i64::MAX);
+        self.clock_ahead.store(millis(ahead).saturating_sub(millis(behind)), Ordering::Relaxed);
     }
 
     /// Records that an exchange was refused, with a known or an unknown credential.
@@ -132,6 +141,9 @@ impl Metrics {
         let name = "countersign_ledger_errors_total";
         head(&mut text, name, "counter", "Transactions of the ledger that the database failed.");
         line(&mut text, name, self.ledger_errors.load(Ordering::Relaxed));
+        let name = "countersign_clock_ahead_seconds";
+        head(&mut text, name, "gauge", "How far this machine's clock is ahead of the PostgreSQL database's.");
+        line(&mut text, name, self.clock_ahead.load(Ordering::Relaxed) as f64 / 1e3);
         text
     }
 }
@@ -148,6 +160,7 @@ mod tests {
         }
         metrics.batch(3, 2);
         metrics.refusal(Refusal::SecretExpired);
+        metrics.clock_difference(Duration::from_millis(6500), Duration::ZERO);
         let text = metrics.render("1.2.3", 5);
         for expected in [
             "countersign_build_info{version=\"1.2.3\"} 1\n",
@@ -163,6 +176,7 @@ mod tests {
             "countersign_ledger_batch_requests_bucket{le=\"2\"} 0\n",
             "countersign_ledger_batch_requests_bucket{le=\"4\"} 1\n",
             "countersign_ledger_queue 5\n",
+            "countersign_clock_ahead_seconds -6.5\n",
         ] {
             assert!(text.contains(expected), "{expected}{text}");
         }

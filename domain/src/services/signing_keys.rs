@@ -35,6 +35,9 @@ pub(crate) struct OpenedKeys {
 /// The opened keys are read again after this time: another program may have dropped one of them.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(5);
 
+/// How long readers may keep the public keys.
+const PUBLISHED_FOR: Duration = Duration::from_secs(300);
+
 impl SigningKeys {
     pub(crate) fn new(master: Arc<MasterKey>) -> Self {
         Self { master, opened: RwLock::default(), reading: tokio::sync::Mutex::default() }
@@ -91,8 +94,15 @@ impl SigningKeys {
     /// The opened key named `kid`, if the keys were read from the database a moment ago.
     pub fn cached(&self, kid: &str, now: Timestamp) -> Option<Arc<SigningKey>> {
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        opened.read_at.filter(|read_at| now.since(*read_at) < BELIEVED)?;
+        opened.read_at.filter(|read_at| read_at.is_recent(now, BELIEVED))?;
         opened.keys.get(kid).cloned()
+    }
+
+    /// The keys that were read last, if that is not too long ago.
+    fn published(&self, now: Timestamp) -> Option<Vec<Arc<SigningKey>>> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        opened.read_at.filter(|read_at| read_at.is_recent(now, PUBLISHED_FOR))?;
+        Some(opened.keys.values().cloned().collect())
     }
 
     /// Makes the first key of `algorithm` inside `transaction`, unless there is one.
@@ -125,10 +135,18 @@ impl SigningKeys {
         Ok(row.kid)
     }
 
-    /// The public keys as a JWK set (RFC 7517 §5), from the database at this moment.
+    /// The public keys as a JWK set (RFC 7517 §5), from the database at this moment. While the database is away, the
+    /// keys that were read last, for as long as readers may keep them ([`PUBLISHED_FOR`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`SigningKeys::reload`].
     pub async fn jwks(&self, store: &Store, now: Timestamp) -> Result<Value, Fault> {
         let (mut keys, result) = self.read(store, now).await;
-        result?;
+        match result {
+            Err(Fault::Store(error)) => keys = self.published(now).ok_or(error)?,
+            result => result?,
+        }
         keys.sort_by(|left, right| left.kid.cmp(&right.kid));
         Ok(serde_json::json!({ "keys": keys.iter().map(|key| &key.public_jwk).collect::<Vec<_>>() }))
     }

@@ -47,7 +47,12 @@ pub struct StatusList {
 
 impl StatusList {
     fn is_true(&self, seq: i64, now: Timestamp) -> bool {
-        self.seq == seq && now.since(self.signed_at) < SIGNED_FOR && self.changes_at.is_none_or(|moment| moment > now)
+        self.seq == seq && self.is_usable(now, SIGNED_FOR)
+    }
+
+    /// Whether the list was signed recently and no bit has changed because of the time.
+    fn is_usable(&self, now: Timestamp, age: Duration) -> bool {
+        self.signed_at.is_recent(now, age) && self.changes_at.is_none_or(|moment| moment > now)
     }
 }
 
@@ -70,14 +75,32 @@ impl StatusLists {
     /// Every revocation is a change with an audit entry, so the number of the newest entry says whether a list that was
     /// signed before is still true. The bits are read after that number, so they can only be newer.
     ///
+    /// While the database is away, the list that was signed last is published until it expires: verifiers that have
+    /// this list use it as long if they get no answer.
+    ///
     /// # Errors
     ///
-    /// The database or the signing key is not available.
+    /// The database or the signing key is not available, and there is no such list.
     pub async fn publish(&self, number: i64, now: Timestamp) -> Result<Option<Arc<StatusList>>, Fault> {
-        let (seq, _) = store::audit::head(&self.store).await?;
         let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
+        match self.publish_now(number, now, signed.as_ref()).await {
+            Err(Fault::Store(error)) => match signed.filter(|list| list.is_usable(now, LIFE)) {
+                Some(list) => Ok(Some(list)),
+                None => Err(error.into()),
+            },
+            published => published,
+        }
+    }
+
+    async fn publish_now(
+        &self,
+        number: i64,
+        now: Timestamp,
+        signed: Option<&Arc<StatusList>>,
+    ) -> Result<Option<Arc<StatusList>>, Fault> {
+        let (seq, _) = store::audit::head(&self.store).await?;
         if let Some(list) = signed.filter(|list| list.is_true(seq, now)) {
-            return Ok(Some(list));
+            return Ok(Some(Arc::clone(list)));
         }
         let taken = store::token::status_list::taken(&self.store).await?;
         // The first list exists before the first credential does.

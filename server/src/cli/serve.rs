@@ -33,6 +33,8 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the database's write-ahead log is shortened while exchanges are written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the server looks whether it is ready.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum delay until an alert says that a retired secret was tried.
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 /// Number of these intervals after which the server looks for credentials that expire soon. With a million credentials
@@ -59,7 +61,9 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     }
     log_panics();
     let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
-    let state = AppState::new(context.clone(), proxies, origins).with_leak_reports(config.incident.leak_reports());
+    let state = AppState::new(context.clone(), proxies, origins)
+        .with_leak_reports(config.incident.leak_reports())
+        .comparing_clocks();
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
     let mut background = vec![
@@ -67,6 +71,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
         tokio::spawn(write_alerts(context.clone())),
         tokio::spawn(dispatch(context.clone())),
         tokio::spawn(checkpoint(context.clone())),
+        tokio::spawn(watch_health(state.clone())),
     ];
     if let Some(listener) = metrics_listener {
         let address = listener.local_addr()?;
@@ -165,6 +170,15 @@ async fn checkpoint(context: Context) {
             note(context.store.checkpoint().await, "the database's log could not be shortened");
         }
         seen = batches;
+    }
+}
+
+/// Looks whether the server is ready also when no load balancer asks, so that the log says when it is not.
+async fn watch_health(state: AppState) {
+    let mut interval = every(HEALTH_INTERVAL);
+    loop {
+        interval.tick().await;
+        state.health.reason(&state).await;
     }
 }
 

@@ -9,6 +9,7 @@ mod documents;
 mod emergency;
 mod ended;
 mod headers;
+mod health;
 mod html;
 mod interactive;
 mod leaks;

@@ -206,7 +206,8 @@ async fn a_server_that_is_about_to_stop_is_not_ready_and_serves_on() {
     let app = App { router: support::router(state.clone()), ..app };
     assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
     state.drain();
-    assert_eq!(app.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = app.get("/readyz").await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "stopping"));
     assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
     assert_eq!(app.get("/mcp/oauth/jwks").await.status, StatusCode::OK);
 }

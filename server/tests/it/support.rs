@@ -268,3 +268,13 @@ impl Browser<'_> {
         self.cookies.lock().expect("a lock").get(name).cloned()
     }
 }
+
+/// Asks again until there is an answer.
+pub(crate) async fn until<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::task::yield_now().await;
+    }
+}

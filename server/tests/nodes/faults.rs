@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
-use crate::support::{Credential, Node, Postgres, Site, Stop, send};
+use crate::proxy::Proxy;
+use crate::support::{Credential, Node, Postgres, Site, Stop, between, send};
 
 #[test]
 fn a_killed_server_takes_no_token_with_it() {
@@ -86,6 +88,62 @@ fn wait_for(granted: &mpsc::Receiver<()>, count: usize) {
     for _ in 0..count {
         granted.recv().expect("somebody goes on asking");
     }
+}
+
+/// Recovery takes seconds. Before, there was none within four minutes.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+#[test]
+fn connections_that_died_silently_are_given_up_and_replaced() {
+    let mut site = Site::new();
+    let credential = site.credential("job");
+    let port = between(&site.database_url, "127.0.0.1:", "/").to_owned();
+    let proxy = Proxy::to(&format!("127.0.0.1:{port}"));
+    site.database_url = site.database_url.replace(&format!("127.0.0.1:{port}"), &proxy.address.to_string());
+    let node = site.serve();
+    let running = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let stop = Stop(&running);
+        let (answer, answered) = mpsc::channel();
+        for _ in 0..64 {
+            let (node, credential, running, answer) = (&node, &credential, &running, answer.clone());
+            scope.spawn(move || {
+                while running.load(Ordering::SeqCst) {
+                    let _ = answer.send(node.exchange(credential).status);
+                }
+            });
+        }
+        drop(answer);
+        let wait_for = |status: u16, count: usize| {
+            let deadline = Instant::now() + GENEROUS;
+            let mut seen = 0;
+            while seen < count {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let answer = answered.recv_timeout(left).expect("an answer in time");
+                assert!(matches!(answer, 200 | 503), "{answer}");
+                seen += usize::from(answer == status);
+            }
+        };
+        wait_for(200, 500);
+        proxy.go_down();
+        wait_for(503, 64);
+        let deadline = Instant::now() + GENEROUS;
+        while node.get("/readyz").body != "database" {
+            assert!(Instant::now() < deadline, "the server says why it is not ready");
+        }
+        answered.try_iter().for_each(drop);
+        proxy.come_back();
+        wait_for(200, 500);
+        while !node.is_ready() {
+            assert!(Instant::now() < deadline + GENEROUS, "the server is ready again");
+        }
+        // The connections of before are dead at once, and new ones work.
+        proxy.come_back();
+        answered.try_iter().for_each(drop);
+        wait_for(200, 500);
+        drop(stop);
+    });
+    assert_eq!(node.exchange(&credential).status, 200);
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod faults;
 #[path = "../it/html.rs"]
 mod html;
 mod moving;
+mod proxy;
 mod support;
 mod together;

@@ -61,7 +61,7 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
 /// The secret of the app that waits for its first code. After a wrong code the page shows the secret again, but only to
 /// a browser that has seen it: `shown` is the value of [`shown_token`].
 pub async fn unconfirmed_app(context: &Context, person: &PersonId, shown: &str) -> Result<TotpSecret> {
-    let stored = store::person::second_factor::app(context.store.reads(), person).await?;
+    let stored = store::person::second_factor::app(&context.store, person).await?;
     let secret = waiting(context, stored)?;
     require_shown(context, person, &secret, shown)?;
     Ok(secret)

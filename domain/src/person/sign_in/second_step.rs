@@ -94,7 +94,7 @@ pub(crate) async fn begin(
 /// The sign-in that waits for this browser. [`None`]: there is none, or it has expired.
 pub async fn find(context: &Context, token: &str) -> Result<Option<Waiting>, Fault> {
     let hash = digest::sha256(token.as_bytes());
-    let found = store::person::second_factor::find_pending(context.store.reads(), &hash, context.now()).await?;
+    let found = store::person::second_factor::find_pending(&context.store, &hash, context.now()).await?;
     let Some(pending) = found else { return Ok(None) };
     let person = store::person::find(&context.store, &pending.person).await?;
     Ok(person.map(|person| Waiting { person, next: pending.next }))

@@ -1,18 +1,18 @@
 //! The schema, embedded. See `migrations/README.md`.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, AssertSqlSafe, SqlSafeStr};
+use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
 use crate::store::engine::Engine;
 
 use crate::store::error::StoreError;
 
-pub(crate) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError> {
-    apply(pool, all(engine)).await
+pub(crate) async fn run(connection: &mut AnyConnection, engine: Engine) -> Result<(), StoreError> {
+    apply(connection, all(engine)).await
 }
 
-async fn apply(pool: &AnyPool, migrations: Vec<Migration>) -> Result<(), StoreError> {
-    Migrator::with_migrations(migrations).run(pool).await.map_err(|error| match error {
+async fn apply(connection: &mut AnyConnection, migrations: Vec<Migration>) -> Result<(), StoreError> {
+    Migrator::with_migrations(migrations).run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),
         error => StoreError::Migration(error.to_string()),
     })
@@ -56,6 +56,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(19, "openid", include_str!("../../../../migrations/0019_openid.sql")),
         migration(20, "leaks of people", include_str!("../../../../migrations/0020_leaks_of_people.sql")),
         migration(21, "names", include_str!("../../../../migrations/0021_names.sql")),
+        migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

@@ -1,6 +1,7 @@
 //! Connections to SQLite and PostgreSQL, their transactions and migrations.
 
 pub mod migrations;
+pub mod pool;
 pub mod postgres;
 pub mod sqlite;
 pub mod statement;
@@ -9,14 +10,17 @@ pub mod url;
 
 use std::sync::Arc;
 
+use sqlx::Any;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool};
 
+use crate::base::clock::Timestamp;
+use crate::store::connection::pool::{Patience, Pool};
 use crate::store::connection::postgres::ChangeLock;
 use crate::store::connection::transaction::{Transaction, WritePermits};
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
+use crate::store::sql;
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -24,9 +28,9 @@ pub struct Store {
     pub(super) engine: Engine,
     pub(super) url: DatabaseUrl,
     pub(super) options: StoreOptions,
-    pub(super) reads: AnyPool,
-    pub(super) changes: AnyPool,
-    pub(super) ledger: AnyPool,
+    pub(super) reads: Pool,
+    pub(super) changes: Pool,
+    pub(super) ledger: Pool,
     pub(super) permits: WritePermits,
     /// The file of SQLite, which a server keeps open.
     pub(super) file: Option<Arc<std::fs::File>>,
@@ -91,14 +95,29 @@ impl Store {
         }
     }
 
-    async fn begin_with_permit(&self, pool: &AnyPool) -> Result<Transaction, StoreError> {
+    async fn begin_with_permit(&self, pool: &Pool) -> Result<Transaction, StoreError> {
         let permit = self.permits.acquire().await?;
-        Ok(Transaction::new(pool.begin_with("BEGIN IMMEDIATE").await?, Some(permit)))
+        pool.begin("BEGIN IMMEDIATE", Some(permit)).await
+    }
+
+    /// Begins a transaction that only reads.
+    pub(crate) async fn begin_read(&self) -> Result<Transaction, StoreError> {
+        self.reads.begin("BEGIN", None).await
+    }
+
+    /// A connection for reads. Its statements have no time limit.
+    pub(crate) async fn read_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
+        self.reads.acquire().await
+    }
+
+    /// How long one statement is waited for.
+    pub(super) fn patience(&self) -> &Patience {
+        self.ledger.patience()
     }
 
     /// A connection of the ledger. Its holder may keep it without a time limit.
     pub(super) async fn ledger_connection(&self) -> Result<PoolConnection<Any>, StoreError> {
-        Ok(self.ledger.acquire().await?)
+        self.ledger.acquire().await
     }
 
     /// Begins a transaction of the ledger. No change happens before it ends. On PostgreSQL other such transactions run
@@ -141,14 +160,28 @@ impl Store {
     pub async fn servers(&self) -> Result<i64, StoreError> {
         match self.engine {
             Engine::Sqlite => Ok(0),
-            Engine::Postgres => postgres::servers(self.reads()).await,
+            Engine::Postgres => postgres::servers(self).await,
         }
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").fetch_one(self.reads()).await?;
-        Ok(())
+    /// Writes one row, as an exchange would. Returns the clock of the database, if it is another machine's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when nothing can be written.
+    pub async fn probe_write(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        match self.engine {
+            Engine::Sqlite => {
+                let mut transaction = self.begin_exchange().await?;
+                sql!("INSERT INTO write_probe (id, written_at) VALUES (1, $1)
+                      ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at"; now)
+                .execute(&mut transaction)
+                .await?;
+                transaction.commit().await?;
+                Ok(None)
+            }
+            Engine::Postgres => postgres::probe_write(&self.ledger, now).await.map(Some),
+        }
     }
 
     /// The database's kind.
@@ -168,7 +201,8 @@ impl Store {
         self.changes.close().await;
     }
 
-    pub(crate) fn reads(&self) -> &AnyPool {
-        &self.reads
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> &sqlx::AnyPool {
+        self.reads.connections()
     }
 }

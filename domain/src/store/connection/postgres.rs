@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
+use sqlx::{AnyConnection, Connection};
 
-use crate::store::columns::Columns;
+use crate::base::clock::Timestamp;
 use crate::store::connection::migrations;
+use crate::store::connection::pool::{Patience, Pool, Silence};
 use crate::store::connection::transaction::Transaction;
 use crate::store::connection::transaction::WritePermits;
 use crate::store::connection::url::{DatabaseUrl, PostgresUrl};
 use crate::store::connection::{LedgerDurability, Store, StoreOptions};
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
+use crate::store::{composed_sql, sql};
 
 /// How many batches are decided and written at the same time.
 pub(crate) const LEDGER_WRITERS: u32 = 2;
@@ -22,9 +24,23 @@ const CHANGES: u32 = 2;
 const OTHERS: u32 = 2;
 
 /// The database gives up a statement that takes longer, or waits longer for a lock, and a transaction that its process
-/// has abandoned. No statement of ours is worth just-in-time compilation.
+/// has abandoned. It notices within seconds that the machine of a server is gone, and releases the server's locks. No
+/// statement of ours is worth just-in-time compilation.
 const LIMITS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
-    SET idle_in_transaction_session_timeout = '30s'; SET jit = off;";
+    SET idle_in_transaction_session_timeout = '30s'; SET jit = off;
+    SET tcp_user_timeout = '10s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
+    SET tcp_keepalives_count = 3;";
+
+/// How long a statement is waited for. It is longer than the database's own limit, whose error says more.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(12);
+/// How long a statement of a batch is waited for: it looks up and writes a few rows.
+pub(crate) const LONGEST_OF_BATCH: Duration = Duration::from_secs(4);
+/// How long the question whether something can be written may take.
+const LONGEST_PROBE: Duration = Duration::from_secs(3);
+/// How long an unused connection may take to show that it lives.
+const LONGEST_PING: Duration = Duration::from_secs(1);
+/// A connection that was unused for a shorter time is taken without a ping.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// The name by which servers mark their connections. The schema follows it, in a form that is never cut off.
 const SERVER: &str = "countersign server";
@@ -48,20 +64,30 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
          SELECT set_config('application_name', '{name} ' || md5(current_schema()), false)"
     );
     let others = CHANGES + LEDGER_WRITERS + OTHERS;
+    let silence = Silence::default();
+    let patience = Patience::of(LONGEST_STATEMENT, silence.clone());
+    let pool = async |connections, settings| pool(address, connections, settings, patience.clone(), &silence).await;
     Ok(Store {
         engine: Engine::Postgres,
         url: DatabaseUrl::Postgres(address.clone()),
         options: *options,
-        reads: pool(address, options.connections.saturating_sub(others).max(1), reads).await?,
-        changes: pool(address, CHANGES, changes).await?,
-        ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger).await?,
+        reads: pool(options.connections.saturating_sub(others).max(1), reads).await?,
+        changes: pool(CHANGES, changes).await?,
+        ledger: pool(LEDGER_WRITERS + OTHERS, ledger).await?,
         permits: WritePermits::default(),
         file: None,
     })
 }
 
-async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Result<AnyPool, StoreError> {
-    let pool = AnyPoolOptions::new()
+async fn pool(
+    address: &PostgresUrl,
+    connections: u32,
+    settings: String,
+    patience: Patience,
+    silence: &Silence,
+) -> Result<Pool, StoreError> {
+    let silence = silence.clone();
+    let options = AnyPoolOptions::new()
         .max_connections(connections)
         // One connection is opened at the start, so that the first request need not wait for it.
         .min_connections(1)
@@ -69,40 +95,58 @@ async fn pool(address: &PostgresUrl, connections: u32, settings: String) -> Resu
         .acquire_timeout(Duration::from_secs(3))
         .idle_timeout(Duration::from_secs(600))
         .max_lifetime(None)
-        // A broken connection is found when it is returned to the pool. After a restart of the database, the first
-        // request that uses the connection finds it.
-        .test_before_acquire(true)
-        .after_connect(move |connection: &mut AnyConnection, _| {
-            let settings = settings.clone();
+        // The driver's own test waits without a limit. See the two tests below.
+        .test_before_acquire(false)
+        .before_acquire(move |connection: &mut AnyConnection, meta| {
+            let silence = silence.clone();
             Box::pin(async move {
-                connection.execute(AssertSqlSafe(settings).into_sql_str()).await?;
-                Ok(())
+                if meta.idle_for < TRUSTED_FOR {
+                    return Ok(true);
+                }
+                let lives = ping(connection).await;
+                if matches!(&lives, Err(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut) {
+                    silence.noticed();
+                }
+                lives.map(|()| true)
             })
         })
-        .connect(address.expose())
-        .await?;
-    Ok(pool)
+        // The driver pings a connection that comes back, without a limit. Until the answer comes, the connection has a
+        // place in the pool. So a silent network would use up all places.
+        .after_release(|connection: &mut AnyConnection, _| {
+            Box::pin(async move { ping(connection).await.map(|()| true) })
+        });
+    Pool::open(options, address.expose(), settings, patience).await
+}
+
+/// Asks the connection for a sign of life.
+async fn ping(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let answer = tokio::time::timeout(LONGEST_PING, connection.ping()).await;
+    answer.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// Brings the schema up to date, under a lock of the database. A migration has no time limit, and may wait for another
 /// one.
 pub(crate) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
-    let pool = pool(address, 1, "SET statement_timeout = 0; SET lock_timeout = 0".to_owned()).await?;
-    let result = migrations::run(&pool, Engine::Postgres).await;
+    let settings = "SET statement_timeout = 0; SET lock_timeout = 0".to_owned();
+    let pool = pool(address, 1, settings, Patience::default(), &Silence::default()).await?;
+    let result = migrations::run(&mut *pool.acquire().await?, Engine::Postgres).await;
     pool.close().await;
     result
 }
 
 /// The number of connections that servers have to this database.
-pub(crate) async fn servers(pool: &AnyPool) -> Result<i64, StoreError> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS n FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = $1 || ' ' || md5(current_schema())",
-    )
-    .bind(SERVER)
-    .fetch_one(pool)
-    .await?;
-    Columns::of("pg_stat_activity", &row).get("n")
+pub(crate) async fn servers(store: &Store) -> Result<i64, StoreError> {
+    let sql = "SELECT COUNT(*) AS n FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = $1 || ' ' || md5(current_schema())";
+    sql!(sql; SERVER).about("pg_stat_activity").one(store).await
+}
+
+/// See [`Store::probe_write`].
+pub(crate) async fn probe_write(pool: &Pool, now: Timestamp) -> Result<Timestamp, StoreError> {
+    let sql = "INSERT INTO write_probe (id, written_at) VALUES (1, $1)
+               ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at
+               RETURNING CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    pool.patience().shortened(LONGEST_PROBE).wait(sql!(sql; now).one(pool)).await
 }
 
 /// A lock that a change takes alone, and that transactions of the ledger share. It is held until the transaction ends.
@@ -131,14 +175,15 @@ impl ChangeLock {
 /// Waits until no other process rolls exchanges up. Two processes that roll up the same exchanges would wait for each
 /// other.
 pub(crate) async fn wait_for_rollup(transaction: &mut Transaction) -> Result<(), StoreError> {
-    let sql = "SELECT pg_advisory_xact_lock(CAST(CAST(CAST('pending_exchanges' AS REGCLASS) AS OID) AS BIGINT))";
-    sqlx::query(sql).execute(&mut **transaction).await?;
-    Ok(())
+    sql!("SELECT pg_advisory_xact_lock(CAST(CAST(CAST('pending_exchanges' AS REGCLASS) AS OID) AS BIGINT))")
+        .execute(transaction)
+        .await
 }
 
 /// Begins a transaction that holds this lock. See the documentation of [`crate::store`].
-pub(crate) async fn begin(pool: &AnyPool, lock: ChangeLock) -> Result<Transaction, StoreError> {
-    let mut transaction = Transaction::from(pool.begin().await?);
-    sqlx::query(AssertSqlSafe(format!("SELECT {}", lock.expression()))).execute(&mut *transaction).await?;
+pub(crate) async fn begin(pool: &Pool, lock: ChangeLock) -> Result<Transaction, StoreError> {
+    let mut transaction = pool.begin("BEGIN", None).await?;
+    let lock = lock.expression();
+    composed_sql!("SELECT {lock}").execute(&mut transaction).await?;
     Ok(transaction)
 }

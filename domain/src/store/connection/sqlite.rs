@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
+use sqlx::{AnyConnection, Connection, Row};
 
 use crate::store::connection::migrations;
+use crate::store::connection::pool::{Patience, Pool};
 use crate::store::connection::transaction::{WritePermit, WritePermits};
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::connection::{LedgerDurability, Store, StoreOptions};
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
+use crate::store::sql;
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -143,12 +145,12 @@ async fn left(connection: &mut AnyConnection, checkpoint: &'static str) -> Resul
 }
 
 /// Brings the schema up to date, under a lock on a file beside the database.
-pub(crate) async fn migrate(changes: &AnyPool, path: &Path) -> Result<(), StoreError> {
+pub(crate) async fn migrate(changes: &Pool, path: &Path) -> Result<(), StoreError> {
     let lock = private_file(&path.with_added_extension("migration"), false)?;
     let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
     // Neither a panic nor a shutdown interrupts the wait for the lock.
     let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
-    migrations::run(changes, Engine::Sqlite).await?;
+    migrations::run(&mut *changes.acquire().await?, Engine::Sqlite).await?;
     lock.unlock().map_err(StoreError::File)
 }
 
@@ -176,8 +178,8 @@ fn sqlite_url(path: &Path) -> Result<String, StoreError> {
     Ok(url)
 }
 
-pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Result<AnyPool, StoreError> {
-    let pool = AnyPoolOptions::new()
+pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Result<Pool, StoreError> {
+    let options = AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(None)
@@ -188,25 +190,16 @@ pub(crate) async fn pool(path: &Path, connections: u32, pragmas: String) -> Resu
         .before_acquire(|connection: &mut AnyConnection, _| {
             let is_free = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_free) })
-        })
-        .after_connect(move |connection: &mut AnyConnection, _| {
-            let pragmas = pragmas.clone();
-            Box::pin(async move {
-                connection.execute(EVERY_CONNECTION).await?;
-                connection.execute(AssertSqlSafe(pragmas).into_sql_str()).await?;
-                Ok(())
-            })
-        })
-        .connect(&sqlite_url(path)?)
-        .await?;
-    Ok(pool)
+        });
+    // A file needs no time limit: SQLite's own ends what waits for a lock.
+    Pool::open(options, &sqlite_url(path)?, format!("{EVERY_CONNECTION} {pragmas}"), Patience::default()).await
 }
 
 /// On a file system that cannot share memory, SQLite silently falls back to a journal under which readers block
 /// writers.
-async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
-    let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await?.try_get(0)?;
-    let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(pool).await?.try_get(0)?;
+async fn check_journal(pool: &Pool) -> Result<(), StoreError> {
+    let mode: String = sql!("PRAGMA journal_mode").one(pool).await?;
+    let synchronous: i64 = sql!("PRAGMA synchronous").one(pool).await?;
     tracing::debug!(mode, synchronous, "the database's journal");
     if mode == "wal" {
         return Ok(());
@@ -216,8 +209,8 @@ async fn check_journal(pool: &AnyPool) -> Result<(), StoreError> {
     )))
 }
 
-async fn check_version(pool: &AnyPool) -> Result<(), StoreError> {
-    let version: String = sqlx::query("SELECT sqlite_version()").fetch_one(pool).await?.try_get(0)?;
+async fn check_version(pool: &Pool) -> Result<(), StoreError> {
+    let version: String = sql!("SELECT sqlite_version()").one(pool).await?;
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
     if (next(), next(), next()) < OLDEST_SQLITE {

@@ -1,11 +1,13 @@
 //! Statements: a text with the values of its parameters, run where it is told, and read into types.
 
 use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, SqlSafeStr};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr};
 
 use crate::store::columns::{Columns, FromRow, Parameter, ParameterValue};
 use crate::store::connection::Store;
+use crate::store::connection::pool::{Patience, Pool, is_broken};
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::Result;
 
@@ -64,11 +66,10 @@ impl Statement {
 
     /// Runs the statement. Returns how many rows it changed.
     pub(crate) async fn affected<'on>(self, on: impl On<'on>) -> Result<u64> {
-        let done = match on.connection() {
-            Any(pool) => self.query.execute(pool).await?,
-            This(connection) => self.query.execute(connection).await?,
-        };
-        Ok(done.rows_affected())
+        let mut taken = on.connection().take().await?;
+        let (connection, patience) = taken.parts();
+        let done = patience.wait(self.query.execute(connection)).await;
+        Ok(taken.end(done)?.rows_affected())
     }
 
     /// Runs the statement. Returns whether it changed a row.
@@ -84,10 +85,10 @@ impl Statement {
     }
 
     async fn first(self, connection: StatementConnection<'_>) -> Result<Option<AnyRow>> {
-        Ok(match connection {
-            Any(pool) => self.query.fetch_optional(pool).await?,
-            This(connection) => self.query.fetch_optional(connection).await?,
-        })
+        let mut taken = connection.take().await?;
+        let (connection, patience) = taken.parts();
+        let row = patience.wait(self.query.fetch_optional(connection)).await;
+        taken.end(row)
     }
 
     /// Whether there is a row.
@@ -113,11 +114,10 @@ impl Statement {
 
     /// All rows, in a collection of any kind.
     pub(crate) async fn collect<'on, T: FromRow, C: FromIterator<T>>(self, on: impl On<'on>) -> Result<C> {
-        let rows = match on.connection() {
-            Any(pool) => self.query.fetch_all(pool).await?,
-            This(connection) => self.query.fetch_all(connection).await?,
-        };
-        rows.iter().map(|row| read(self.table, row)).collect()
+        let mut taken = on.connection().take().await?;
+        let (connection, patience) = taken.parts();
+        let rows = patience.wait(self.query.fetch_all(connection)).await;
+        taken.end(rows)?.iter().map(|row| read(self.table, row)).collect()
     }
 }
 
@@ -133,32 +133,70 @@ pub(crate) trait On<'on> {
 /// See [`On`]. It is an enum and not a type of the trait: the compiler cannot see that futures with such types are
 /// [`Send`].
 pub(crate) enum StatementConnection<'on> {
-    Any(&'on AnyPool),
+    /// A connection of this pool.
+    OneOf(&'on Pool),
+    /// The connection of this transaction.
+    In(&'on mut Transaction),
+    /// This connection, without a time limit.
     This(&'on mut AnyConnection),
 }
 
-use StatementConnection::{Any, This};
-
-impl<'on> On<'on> for &'on Store {
-    fn connection(self) -> StatementConnection<'on> {
-        Any(self.reads())
+impl<'on> StatementConnection<'on> {
+    async fn take(self) -> Result<Taken<'on>> {
+        Ok(match self {
+            Self::OneOf(pool) => Taken::Own(pool.acquire().await?, pool.patience().clone()),
+            Self::In(transaction) => Taken::Lent(transaction.patience().clone(), transaction),
+            Self::This(connection) => Taken::Lent(Patience::default(), connection),
+        })
     }
 }
 
-impl<'on> On<'on> for &'on AnyPool {
+/// A connection for one statement.
+enum Taken<'on> {
+    Own(PoolConnection<Any>, Patience),
+    Lent(Patience, &'on mut AnyConnection),
+}
+
+impl Taken<'_> {
+    fn parts(&mut self) -> (&mut AnyConnection, &Patience) {
+        match self {
+            Self::Own(connection, patience) => (connection, patience),
+            Self::Lent(patience, connection) => (connection, patience),
+        }
+    }
+
+    /// Throws the connection away if it is broken. Otherwise the pool would wait for its last answer.
+    fn end<T>(self, done: std::result::Result<T, sqlx::Error>) -> Result<T> {
+        let done = done.map_err(Into::into);
+        if let Self::Own(connection, _) = self
+            && is_broken(&done)
+        {
+            drop(connection.detach());
+        }
+        done
+    }
+}
+
+impl<'on> On<'on> for &'on Store {
     fn connection(self) -> StatementConnection<'on> {
-        Any(self)
+        StatementConnection::OneOf(&self.reads)
+    }
+}
+
+impl<'on> On<'on> for &'on Pool {
+    fn connection(self) -> StatementConnection<'on> {
+        StatementConnection::OneOf(self)
     }
 }
 
 impl<'on> On<'on> for &'on mut Transaction {
     fn connection(self) -> StatementConnection<'on> {
-        This(self)
+        StatementConnection::In(self)
     }
 }
 
 impl<'on> On<'on> for &'on mut AnyConnection {
     fn connection(self) -> StatementConnection<'on> {
-        This(self)
+        StatementConnection::This(self)
     }
 }

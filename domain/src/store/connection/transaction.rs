@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::{Any, AnyConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::store::connection::pool::Patience;
 use crate::store::error::StoreError;
 
 /// How long a transaction waits for its permit.
@@ -17,22 +18,27 @@ pub struct Transaction {
     inner: sqlx::Transaction<'static, Any>,
     /// Released when the transaction has ended.
     _permit: Option<WritePermit>,
+    patience: Patience,
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: sqlx::Transaction<'static, Any>, permit: Option<WritePermit>) -> Self {
-        Self { inner, _permit: permit }
+    pub(crate) fn new(inner: sqlx::Transaction<'static, Any>, permit: Option<WritePermit>, patience: Patience) -> Self {
+        Self { inner, _permit: permit, patience }
+    }
+
+    /// How long one of its statements is waited for.
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
+    /// The same without a limit, for a transaction that copies or changes everything.
+    pub(crate) fn be_patient(&mut self) {
+        self.patience = Patience::default();
     }
 
     /// Commits the transaction.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
-    }
-}
-
-impl From<sqlx::Transaction<'static, Any>> for Transaction {
-    fn from(inner: sqlx::Transaction<'static, Any>) -> Self {
-        Self::new(inner, None)
+        Ok(self.patience.wait(self.inner.commit()).await?)
     }
 }
 
@@ -63,6 +69,7 @@ pub(crate) type WritePermit = OwnedMutexGuard<()>;
 impl WritePermits {
     pub(crate) async fn acquire(&self) -> Result<WritePermit, StoreError> {
         let waiting = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.0).lock_owned());
-        waiting.await.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolTimedOut))
+        let problem = || std::io::Error::other("another change takes too long");
+        waiting.await.map_err(|_| StoreError::Unavailable(sqlx::Error::Io(problem())))
     }
 }

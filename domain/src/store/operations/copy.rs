@@ -11,7 +11,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 40] = [
+const TABLES: [&str; 41] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -52,6 +52,7 @@ const TABLES: [&str; 40] = [
     "recovery_codes",
     "pending_sign_ins",
     "passkeys",
+    "write_probe",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;
@@ -146,6 +147,7 @@ impl Store {
             for sql in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
                 sql!(sql).execute(&mut *transaction).await?;
             }
+            transaction.be_patient();
         }
         Ok(())
     }
@@ -204,8 +206,8 @@ impl Store {
     /// A transaction that reads the database as it is at one moment.
     async fn snapshot(&self) -> Result<Transaction> {
         let mut snapshot: Transaction = match self.engine {
-            Engine::Sqlite => self.reads.begin().await?.into(),
-            Engine::Postgres => self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?.into(),
+            Engine::Sqlite => self.begin_read().await?,
+            Engine::Postgres => self.reads.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", None).await?,
         };
         self.take_its_time(&mut snapshot).await?;
         Ok(snapshot)
@@ -219,7 +221,7 @@ async fn check(file: &Path) -> Result<Counts, CopyError> {
     if verdict != "ok" {
         return Err(StoreError::Inconsistent { table: "the copy", detail: verdict }.into());
     }
-    let counts = count_all(&mut *copy.acquire().await.map_err(StoreError::from)?).await;
+    let counts = count_all(&mut *copy.acquire().await?).await;
     copy.close().await;
     Ok(counts?)
 }

@@ -24,7 +24,7 @@ pub(crate) struct Wrapped {
 }
 
 pub(crate) async fn all(store: &Store) -> Result<Vec<Wrapped>> {
-    let mut transaction = store.reads().begin().await?.into();
+    let mut transaction = store.begin_read().await?;
     all_in(&mut transaction).await
 }
 

@@ -15,7 +15,7 @@ use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{AuthenticatorState, ClientProof, LAST_USE_INTERVAL, Refusal, check_alive};
 use crate::prelude::{Context, Fault, Timestamp};
 use crate::services::ledger::rules::LedgerError;
-use crate::store::{self, StoreError};
+use crate::store;
 use crate::token::assertion::{self, AssertionPurpose};
 use crate::token::client_authentication::presented::{PresentedSecret, SecretValue};
 use crate::token::grants::{GrantType, refuse_assertion};
@@ -159,7 +159,7 @@ async fn check(
     // Only a single-use proof must wait for a write permit.
     let mut transaction = match single_use {
         Some(_) => context.store.begin_exchange().await?,
-        None => context.store.reads().begin().await.map_err(StoreError::from)?.into(),
+        None => context.store.begin_read().await?,
     };
     let state = match store::token::batch::authenticator_state(&mut transaction, engine, proof).await? {
         Some(Ok(state)) if named.is_none_or(|named| *named == state.client_id) => state,
@@ -191,7 +191,7 @@ async fn check(
 /// replaced. During a replacement people watch every use.
 fn is_news(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> bool {
     state.retires_at.is_some()
-        || state.last_used_at.is_none_or(|last| now.since(last) >= LAST_USE_INTERVAL)
+        || state.last_used_at.is_none_or(|last| !last.is_recent(now, LAST_USE_INTERVAL))
         || state.last_used_from != address
 }
 

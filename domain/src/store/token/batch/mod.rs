@@ -12,7 +12,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Deserialize;
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId};
@@ -21,7 +20,7 @@ use crate::model::server::scope::Scopes;
 use crate::model::token::{AuthenticatorState, ClientProof, IssuedToken, SingleUse};
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::credential::authenticators::KeyRow;
-use crate::store::{Engine, Result, Store, StoreError, Transaction};
+use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, sql};
 
 /// A table of authenticators.
 struct AuthenticatorTable {
@@ -294,10 +293,8 @@ pub(crate) async fn authenticator_state(
         Engine::Postgres => "json_build_array",
     };
     let sql = kind.select(&format!("CAST({list}({}) AS TEXT)", kind.columns()), "$1");
-    let row = sqlx::query(AssertSqlSafe(sql)).bind(found).fetch_optional(&mut **transaction).await?;
-    let Some(row) = row else { return Ok(None) };
-    let state: String = row.try_get(0)?;
-    Ok(Some(StateRow::parse(&state, kind.table)))
+    let state: Option<String> = Statement::composed(sql).bind(found).optional(transaction).await?;
+    Ok(state.map(|state| StateRow::parse(&state, kind.table)))
 }
 
 /// Uses one assertion up, outside of a batch; false when it was used before.
@@ -306,13 +303,7 @@ pub(crate) async fn use_assertion(
     client_id: &ClientId,
     once: &SingleUse,
 ) -> Result<bool, StoreError> {
-    let used = sqlx::query(USE_ASSERTION)
-        .bind(client_id.as_str())
-        .bind(&once.jti)
-        .bind(once.until.millis())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(used.rows_affected() > 0)
+    sql!(USE_ASSERTION; *client_id, once.jti, once.until).changed(transaction).await
 }
 
 /// Uses the assertion `$2` of the client `$1` up, which must be remembered until `$3`; changes nothing when it was used

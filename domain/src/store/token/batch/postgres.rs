@@ -24,7 +24,8 @@ use crate::base::id::ClientId;
 use crate::model::server::McpServer;
 use crate::model::token::ClientProof;
 use crate::store::columns::list;
-use crate::store::connection::postgres::ChangeLock;
+use crate::store::connection::pool::Patience;
+use crate::store::connection::postgres::{ChangeLock, LONGEST_OF_BATCH};
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
 use crate::store::server;
 use crate::store::token::batch::{
@@ -129,7 +130,16 @@ pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Res
     let positions = asked.iter().enumerate();
     let parameter: Vec<_> =
         positions.map(|(position, (client_id, since))| (position, client_id.as_str(), since.millis())).collect();
-    let row = sqlx::query(KEYS_OF_CLIENTS.as_str()).bind(to_json(&parameter)).fetch_one(store.reads()).await?;
+    let patience = patience(store);
+    let mut connection = store.read_connection().await?;
+    let found = sqlx::query(KEYS_OF_CLIENTS.as_str()).bind(to_json(&parameter));
+    let row = match patience.wait(found.fetch_one(&mut *connection)).await {
+        Ok(row) => row,
+        Err(error) => {
+            drop(connection.detach());
+            return Err(error.into());
+        }
+    };
     let rows: Vec<(usize, KeyRow)> = Columns::of("client_keys", &row).json("keys")?;
     let mut keys: Vec<Vec<KeyRow>> = asked.iter().map(|_| Vec::new()).collect();
     for (position, row) in rows {
@@ -140,9 +150,15 @@ pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Res
     Ok(keys)
 }
 
+/// How long a statement of a batch is waited for.
+fn patience(store: &Store) -> Patience {
+    store.patience().shortened(LONGEST_OF_BATCH)
+}
+
 /// A connection, kept from one batch to the next while requests wait. To return it to the pool and take it again would
 /// cost two more round trips.
 pub(crate) struct Batches {
+    patience: Patience,
     store: Store,
     connection: Option<PoolConnection<Any>>,
     /// Whether the batch took the shared lock in a transaction before it read.
@@ -151,7 +167,7 @@ pub(crate) struct Batches {
 
 impl Batches {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, connection: None, is_held: false }
+        Self { patience: patience(&store), store, connection: None, is_held: false }
     }
 
     /// Returns the connection to the pool until the next batch.
@@ -178,31 +194,26 @@ impl Batches {
         let [secrets, keys, identities] = asked(proofs);
         let mut connection = self.take().await?;
         if self.is_held
-            && let Err(error) = hold(&mut connection).await
+            && let Err(error) = self.patience.wait(hold(&mut connection)).await
         {
             return self.keep_if_ok(connection, Err(error));
         }
-        let rows = sqlx::query(READ.as_str())
-            .bind(now.millis())
-            .bind(secrets)
-            .bind(keys)
-            .bind(identities)
-            .fetch_all(&mut *connection)
-            .await;
+        let read = sqlx::query(READ.as_str()).bind(now.millis()).bind(secrets).bind(keys).bind(identities);
+        let rows = self.patience.wait(read.fetch_all(&mut *connection)).await;
         let read = rows.map_err(StoreError::from).and_then(|rows| batch_state(&rows, proofs.len()));
         self.keep_if_ok(connection, read)
     }
 
     pub(crate) async fn mcp_servers(&mut self) -> Result<Vec<McpServer>, StoreError> {
         let mut connection = self.take().await?;
-        let servers = server::list(&mut *connection).await;
+        let servers = self.patience.wait(server::list(&mut *connection)).await;
         self.keep_if_ok(connection, servers)
     }
 
     pub(crate) async fn write(&mut self, head: i64, entries: &[LedgerEntry<'_>]) -> Result<BatchOutcome, StoreError> {
         let mut connection = self.take().await?;
-        let written = match write(&mut connection, head, entries).await {
-            Ok(written) if self.is_held => end(&mut connection, "COMMIT").await.map(|()| written),
+        let written = match self.patience.wait(write(&mut connection, head, entries)).await {
+            Ok(written) if self.is_held => self.patience.wait(end(&mut connection, "COMMIT")).await.map(|()| written),
             written => written,
         };
         self.keep_if_ok(connection, written)
@@ -211,7 +222,7 @@ impl Batches {
     pub(crate) async fn roll_back(&mut self) -> Result<(), StoreError> {
         if self.is_held {
             let mut connection = self.take().await?;
-            let ended = end(&mut connection, "ROLLBACK").await;
+            let ended = self.patience.wait(end(&mut connection, "ROLLBACK")).await;
             self.keep_if_ok(connection, ended)?;
         }
         Ok(())
@@ -228,12 +239,12 @@ impl Batches {
     /// that is still open in it.
     fn keep_if_ok<T>(
         &mut self,
-        mut connection: PoolConnection<Any>,
+        connection: PoolConnection<Any>,
         result: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match &result {
             Ok(_) => self.connection = Some(connection),
-            Err(_) => connection.close_on_drop(),
+            Err(_) => drop(connection.detach()),
         }
         result
     }
