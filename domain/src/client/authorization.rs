@@ -52,7 +52,7 @@ pub enum RequestError {
     /// error, and may follow a link.
     Link {
         /// The error, for the person.
-        problem: &'static str,
+        problem: String,
         /// Where the link leads, in a word.
         host: String,
         /// The address of the link.
@@ -88,12 +88,12 @@ pub async fn check(
     };
 
     let state = form.get("state");
-    let refuse = |code, description| {
+    let refuse = |code, description: &str| {
         let address = refusal(context, &redirect_uri, state, code, description);
         if may_redirect(&client, &redirect_uri) {
             return RequestError::Redirect(address);
         }
-        RequestError::Link { problem: description, host: redirect_uri.host(), address }
+        RequestError::Link { problem: description.to_owned(), host: redirect_uri.host(), address }
     };
     match form.get("response_type") {
         Some("code") => {}

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::base::clock::Timestamp;
 use crate::base::encoding::base32;
+use crate::base::id::PersonId;
 use crate::base::random::Random;
 use crate::base::text::debug_as;
 use crate::crypto::keys::purpose::AUTHENTICATOR_APP;
@@ -31,12 +32,12 @@ impl TotpSecret {
         Self(bytes)
     }
 
-    pub(crate) fn wrap(&self, keys: &MasterKey, random: &dyn Random) -> Result<String, KeyError> {
-        keys.wrap(AUTHENTICATOR_APP, &self.0, random)
+    pub(crate) fn wrap(&self, keys: &MasterKey, person: &PersonId, random: &dyn Random) -> Result<String, KeyError> {
+        keys.wrap(AUTHENTICATOR_APP, person.as_str(), &self.0, random)
     }
 
-    pub(crate) fn unwrap(keys: &MasterKey, wrapped: &str) -> Result<Self, KeyError> {
-        Ok(Self(keys.unwrap(AUTHENTICATOR_APP, wrapped)?))
+    pub(crate) fn unwrap(keys: &MasterKey, person: &PersonId, wrapped: &str) -> Result<Self, KeyError> {
+        Ok(Self(keys.unwrap(AUTHENTICATOR_APP, person.as_str(), wrapped)?))
     }
 
     /// The secret in the form that people type into an app.

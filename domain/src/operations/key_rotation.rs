@@ -98,8 +98,8 @@ pub async fn rewrap(context: &Context, actor: &Actor, new: &MasterKey) -> Result
     let mut change = context.begin_change().await?;
     let values = store::operations::wrapped::all_in(&mut change).await?;
     for value in &values {
-        let plain = old.unwrap(value.purpose, &value.wrapped)?;
-        let wrapped = new.wrap(value.purpose, &plain, context.random.as_ref())?;
+        let plain = old.unwrap(value.purpose, &value.row, &value.wrapped)?;
+        let wrapped = new.wrap(value.purpose, &value.row, &plain, context.random.as_ref())?;
         store::operations::wrapped::replace(&mut change, value, &wrapped).await?;
     }
     let event =

@@ -47,8 +47,8 @@ impl SigningKeys {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Missing`] when no key may sign now, [`KeyError::Damaged`] when one cannot be opened. What was
-    /// opened before is dropped in both cases: a key that is gone from the database must not sign.
+    /// [`KeyError::Missing`] when no key may sign now, [`KeyError::Damaged`] or [`KeyError::ForeignPublicHalf`] when
+    /// one cannot be opened. What was opened before is dropped in both cases: a key that is gone from the database must not sign.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
         self.read(store, now).await.1
     }
@@ -66,8 +66,8 @@ impl SigningKeys {
         for row in &rows {
             let known = self.opened.read().unwrap_or_else(PoisonError::into_inner).keys.get(&row.kid).cloned();
             let opened = match known {
-                Some(key) => Ok(key),
-                None => SigningKey::open(&self.master, row).map(Arc::new),
+                Some(key) if key.is_of(row) => Ok(key),
+                _ => SigningKey::open(&self.master, row).map(Arc::new),
             };
             match opened {
                 Ok(key) => drop(keys.insert(row.kid.clone(), key)),

@@ -161,8 +161,9 @@ pub async fn add(
         let message = format!("There are {MOST} webhooks already. Remove one first.");
         return Err(FieldError::new("name", message).into());
     }
-    let url = context.keys.master.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
-    let wrapped = secret.wrap(&context.keys.master, context.random.as_ref())?;
+    let url =
+        context.keys.master.wrap(WEBHOOK_URL, webhook.id.as_str(), checked.url.as_bytes(), context.random.as_ref())?;
+    let wrapped = secret.wrap(&context.keys.master, &webhook.id, context.random.as_ref())?;
     store::webhook::insert(&mut change, &webhook, &url, &wrapped).await?;
     // The event holds only the host: the rest of an address may be a secret that gives access.
     let details = json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) });
@@ -212,7 +213,7 @@ pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &Webh
     let checked = draft.check(context)?;
     let url_before = address(context, id).await?;
     let (mut change, before) = begin_for(context, actor, id).await?;
-    let url = context.keys.master.wrap(WEBHOOK_URL, checked.url.as_bytes(), context.random.as_ref())?;
+    let url = context.keys.master.wrap(WEBHOOK_URL, id.as_str(), checked.url.as_bytes(), context.random.as_ref())?;
     let after = Webhook { name: checked.name, host: checked.host, events: checked.events, ..before.clone() };
     let mut changes = Changes::default();
     changes.note("name", &before.name, &after.name);
@@ -261,7 +262,7 @@ pub async fn replace_secret(
     form_token: Option<&str>,
 ) -> Result<(Webhook, SigningSecret), WebhookError> {
     let secret = SigningSecret::generate(context.random.as_ref());
-    let wrapped = secret.wrap(&context.keys.master, context.random.as_ref())?;
+    let wrapped = secret.wrap(&context.keys.master, id, context.random.as_ref())?;
     let (mut change, mut webhook) = begin_for(context, actor, id).await?;
     change.use_form_token(form_token, id.as_str(), sent_before).await?;
     let now = change.now();

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::base::id::WebhookId;
 use crate::base::random::Random;
 use crate::base::text::debug_as;
 use crate::crypto::keys::purpose::WEBHOOK_SECRET;
@@ -24,12 +25,12 @@ impl SigningSecret {
         Self(bytes)
     }
 
-    pub(crate) fn wrap(&self, keys: &MasterKey, random: &dyn Random) -> Result<String, KeyError> {
-        keys.wrap(WEBHOOK_SECRET, &self.0, random)
+    pub(crate) fn wrap(&self, keys: &MasterKey, webhook: &WebhookId, random: &dyn Random) -> Result<String, KeyError> {
+        keys.wrap(WEBHOOK_SECRET, webhook.as_str(), &self.0, random)
     }
 
-    pub(crate) fn unwrap(keys: &MasterKey, wrapped: &str) -> Result<Self, KeyError> {
-        Ok(Self(keys.unwrap(WEBHOOK_SECRET, wrapped)?))
+    pub(crate) fn unwrap(keys: &MasterKey, webhook: &WebhookId, wrapped: &str) -> Result<Self, KeyError> {
+        Ok(Self(keys.unwrap(WEBHOOK_SECRET, webhook.as_str(), wrapped)?))
     }
 
     /// The secret itself, for the one answer that shows it.

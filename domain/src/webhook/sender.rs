@@ -46,11 +46,11 @@ pub(crate) struct Route {
 impl Route {
     pub(crate) async fn open(context: &Context, id: &WebhookId) -> Result<Option<Self>, Fault> {
         let Some(wrapped) = store::webhook::route(&context.store, id).await? else { return Ok(None) };
-        let url = context.keys.master.unwrap(WEBHOOK_URL, &wrapped.url)?;
+        let url = context.keys.master.unwrap(WEBHOOK_URL, id.as_str(), &wrapped.url)?;
         let url = std::str::from_utf8(&url).map_err(|_| KeyError::Damaged(WEBHOOK_URL))?.to_owned();
-        let mut secrets = vec![(SigningSecret::unwrap(&context.keys.master, &wrapped.secret)?, None)];
+        let mut secrets = vec![(SigningSecret::unwrap(&context.keys.master, id, &wrapped.secret)?, None)];
         if let Some((previous, until)) = &wrapped.previous {
-            secrets.push((SigningSecret::unwrap(&context.keys.master, previous)?, Some(*until)));
+            secrets.push((SigningSecret::unwrap(&context.keys.master, id, previous)?, Some(*until)));
         }
         Ok(Some(Self { url: Zeroizing::new(url), secrets }))
     }

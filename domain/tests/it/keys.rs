@@ -1,4 +1,5 @@
 use domain::audit::{Verdict, verify};
+use domain::context::Context;
 use domain::crypto::keys::KeyError;
 use domain::crypto::keys::master::MasterKey;
 use domain::crypto::password::Password;
@@ -9,7 +10,7 @@ use domain::operations::key_rotation::rewrap;
 use domain::person::{NewPerson, create_administrator, second_factor};
 use domain::services::keyring::check_master_key;
 use domain::testing::Instance;
-use domain::webhook::{self, WebhookDraft};
+use domain::webhook::{self, WebhookDraft, WebhookError};
 
 use crate::support::{draft, exchanged, generated, operator};
 
@@ -61,4 +62,47 @@ async fn a_backup_is_proved_before_it_counts() {
     let refused = backup::write(context, &file, &mut |_, _| {}).await;
     assert!(matches!(refused, Err(backup::BackupError::Keys(KeyError::WrongMasterKey { .. }))), "{refused:?}");
     assert!(!file.exists(), "what could not be proved is not left behind");
+}
+
+/// What somebody does who can write to the database and has no master key.
+async fn write(context: &Context, sql: &'static str, values: &[&str]) {
+    let mut transaction = context.store.begin().await.expect("begins");
+    let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
+    query.execute(&mut *transaction).await.expect("writes");
+    transaction.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn a_wrapped_value_of_another_row_does_not_open() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let mut hooks = Vec::new();
+    for name in ["one", "two"] {
+        let url = format!("https://{name}.example.com/x");
+        let hook = WebhookDraft { name: name.to_owned(), url, events: vec![EventKind::Revoked] };
+        hooks.push(webhook::add(context, &operator(), &hook, None).await.expect("adds").0.id);
+    }
+    for column in ["url", "secret"] {
+        let sql = format!("SELECT {column} FROM webhooks WHERE id = $1");
+        let mut transaction = context.store.begin().await.expect("begins");
+        let value: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(hooks[1].as_str())
+            .fetch_one(&mut *transaction)
+            .await
+            .expect("reads");
+        drop(transaction);
+        let sql = if column == "url" {
+            "UPDATE webhooks SET url = $1 WHERE id = $2"
+        } else {
+            "UPDATE webhooks SET secret = $1 WHERE id = $2"
+        };
+        write(context, sql, &[&value, hooks[0].as_str()]).await;
+        let opened = webhook::address(context, &hooks[0]).await;
+        assert!(
+            matches!(opened, Err(WebhookError::Fault(Fault::Keys(KeyError::Damaged(_))))),
+            "{column}: the other webhook's receiver would be asked"
+        );
+        let address = webhook::address(context, &hooks[1]).await.expect("unchanged");
+        assert_eq!(address, "https://two.example.com/x");
+    }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use domain::audit::{self, Verdict};
 use domain::context::Context;
+use domain::services::keyring::open_all;
 
 use super::shared::{CliError, Progress, instance};
 use crate::audit_export::Format;
@@ -15,7 +16,7 @@ const PAGE: u16 = 1000;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Prove that no entry was changed, removed or reordered
+    /// Prove that no entry was changed, removed or reordered, and that the instance’s keys are its own
     Verify,
     /// Print every entry, oldest first
     Export {
@@ -31,6 +32,8 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
         Command::Verify => match audit::verify(context).await? {
             Verdict::Intact { entries } => {
                 println!("The audit log is intact: {entries} entries.");
+                // Whoever can write to the database could also have replaced a key.
+                open_all(&context.store, &context.keys).await?;
                 Ok(())
             }
             Verdict::Broken { seq, reason } => {

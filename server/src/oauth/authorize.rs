@@ -53,7 +53,7 @@ async fn checked(visit: Visit, query: &str) -> Result<(Visit, Viewer, Authorizat
         Err(RequestError::SignIn) => Err(sign_in_for_request(query)),
         Err(RequestError::Page(problem)) => Err(respond(visit, async { Ok(consent::refused(&problem)) }).await),
         Err(RequestError::Link { problem, host, address }) => {
-            Err(respond(visit, async move { Ok(consent::refused_with_link(problem, &host, address)) }).await)
+            Err(respond(visit, async move { Ok(consent::refused_with_link(&problem, &host, address)) }).await)
         }
         Err(RequestError::Redirect(address)) => Err(Redirect::to(&address).into_response()),
         Err(RequestError::Fault(fault)) => Err(respond::refuse(visit, fault).await),

@@ -13,10 +13,13 @@ use domain::crypto::secret::PlainSecret;
 use domain::model::actor::Actor;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::server::ScopeDescription;
+use domain::operations::backup;
 use domain::server::{ServerDraft, add};
+use domain::testing::Instance;
 use serde_json::Value;
 use sqlx::{Connection, Executor};
 
+use crate::interactive::is_accepted;
 use crate::support::{App, FORM, basic, basic_of, until};
 
 const GRANT: &str = "grant_type=client_credentials";
@@ -425,5 +428,38 @@ async fn one_slash_at_the_end_names_the_same_server_and_the_audience_is_as_regis
         assert_eq!(unscoped.json()["error"], "invalid_scope");
         let description = unscoped.json()["error_description"].to_string();
         assert!(description.contains("The scopes of this server are: docs:read."), "{description}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_key_that_somebody_wrote_into_the_database_is_neither_published_nor_believed() {
+    let app = App::new().await;
+    let (_, token) = app.access_token(&[]).await;
+    assert!(is_accepted(&app, &token).await);
+    let jwks = app.get("/mcp/oauth/jwks").await.json();
+    let kid = jwks["keys"][0]["kid"].as_str().expect("a kid").to_owned();
+
+    // The key of whoever can write to the database and has no master key.
+    let thief = Instance::new().await;
+    let thief = thief.context.keys.signing.jwks(&thief.context.store, app.instance.context.now()).await.expect("keys");
+    let mut planted = thief["keys"][0].clone();
+    let own_kid = planted["kid"].as_str().expect("a kid").to_owned();
+    for kid_of_it in [kid.as_str(), own_kid.as_str()] {
+        planted["kid"] = Value::from(kid_of_it);
+        let mut transaction = app.instance.context.store.begin().await.expect("begins");
+        let sql = "UPDATE signing_keys SET public_jwk = $1 WHERE kid = $2";
+        sqlx::query(sql).bind(planted.to_string()).bind(&kid).execute(&mut *transaction).await.expect("writes");
+        transaction.commit().await.expect("commits");
+        app.instance.clock.advance(Duration::from_secs(6));
+        let jwks = app.get("/mcp/oauth/jwks").await;
+        assert!(jwks.status.is_server_error(), "{}", jwks.body);
+        assert!(!jwks.body.contains(planted["x"].as_str().expect("a coordinate")));
+        assert_eq!(app.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+        let call = Request::post("/mcp").header("authorization", format!("Bearer {token}"));
+        let call = call.header("content-type", "application/json").body(Body::from("{}")).expect("a request");
+        assert_eq!(app.send(call).await.status, StatusCode::SERVICE_UNAVAILABLE);
+        let file = app.instance.folder().join(format!("{}.db", planted["kid"].as_str().expect("a kid")));
+        let backup = backup::write(&app.instance.context, &file, &mut |_, _| {}).await;
+        assert!(backup.is_err_and(|error| error.to_string().contains(&kid)));
     }
 }

@@ -13,6 +13,15 @@ use crate::crypto::keys::KeyError;
 /// Length of the master key in bytes.
 pub(crate) const MASTER_KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
+/// The form of values that are bound to their row.
+const BOUND: &str = "w2";
+/// The form of earlier versions.
+const UNBOUND: &str = "w1";
+
+/// What the wrapping authenticates. No purpose holds a zero byte.
+fn place(purpose: &str, row: &str) -> String {
+    format!("{purpose}\0{row}")
+}
 
 /// Wraps every secret of the database. Never stored in it.
 pub struct MasterKey {
@@ -58,16 +67,21 @@ impl MasterKey {
         &self.id
     }
 
-    /// Encrypts `plain` as `w1$<master key id>$<base64url of nonce and ciphertext>`. The purpose is authenticated:
-    /// a value moved to another row does not open.
-    pub fn wrap(&self, purpose: &str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+    /// Encrypts `plain` as `w2$<master key id>$<base64url of nonce and ciphertext>`. The purpose and `row`, the
+    /// identifier of the row that holds the value, are authenticated: a value that was moved to another row does not
+    /// open.
+    pub fn wrap(&self, purpose: &str, row: &str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+        self.seal(BOUND, place(purpose, row).as_bytes(), plain, random)
+    }
+
+    fn seal(&self, form: &str, place: &[u8], plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
         let mut nonce = [0u8; NONCE_BYTES];
         random.fill(&mut nonce);
         let mut sealed = plain.to_vec();
         self.wrapping
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose), &mut sealed)
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place), &mut sealed)
             .map_err(|_| KeyError::Crypto("wrapping a key"))?;
-        Ok(format!("w1${}${}", self.id, URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat())))
+        Ok(format!("{form}${}${}", self.id, URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat())))
     }
 
     /// Opens what [`MasterKey::wrap`] made.
@@ -75,17 +89,52 @@ impl MasterKey {
     /// # Errors
     ///
     /// [`KeyError::WrongMasterKey`] when it names another key, [`KeyError::Damaged`] when it does not open.
-    pub(crate) fn unwrap(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    pub(crate) fn unwrap(
+        &self,
+        purpose: &'static str,
+        row: &str,
+        wrapped: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.open(BOUND, place(purpose, row).as_bytes(), purpose, wrapped)
+    }
+
+    /// Opens a value in the form of earlier versions, which authenticates only the purpose. Only the first start of
+    /// this version reads such values.
+    pub(crate) fn unwrap_unbound(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.open(UNBOUND, purpose.as_bytes(), purpose, wrapped)
+    }
+
+    /// Whether the value has the form of earlier versions.
+    pub(crate) fn is_unbound(wrapped: &str) -> bool {
+        wrapped.split('$').next() == Some(UNBOUND)
+    }
+
+    /// Encrypts in the form of earlier versions.
+    #[cfg(test)]
+    pub(crate) fn wrap_unbound(&self, purpose: &str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+        self.seal(UNBOUND, purpose.as_bytes(), plain, random)
+    }
+
+    fn open(
+        &self,
+        form: &str,
+        place: &[u8],
+        purpose: &'static str,
+        wrapped: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let damaged = || KeyError::Damaged(purpose);
         let fields: Vec<&str> = wrapped.split('$').collect();
-        let ["w1", key_id, sealed] = fields[..] else { return Err(damaged()) };
+        let [found, key_id, sealed] = fields[..] else { return Err(damaged()) };
+        if found != form {
+            return Err(damaged());
+        }
         if key_id != self.id {
             return Err(KeyError::WrongMasterKey { expected: key_id.to_owned(), found: self.id.clone() });
         }
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).map_err(|_| damaged())?);
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_BYTES).ok_or_else(damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
-        let plain = self.wrapping.open_in_place(nonce, Aad::from(purpose), sealed).map_err(|_| damaged())?;
+        let plain = self.wrapping.open_in_place(nonce, Aad::from(place), sealed).map_err(|_| damaged())?;
         Ok(Zeroizing::new(plain.to_vec()))
     }
 }
@@ -98,16 +147,21 @@ mod tests {
     use crate::testing::SeededRandom;
 
     #[test]
-    fn a_wrapped_value_opens_only_with_its_key_and_purpose() {
+    fn a_wrapped_value_opens_only_with_its_key_and_purpose_and_in_its_row() {
         let random = SeededRandom::new(3);
         let master = MasterKey::new(&[7; 32]);
-        let wrapped = master.wrap("pepper", b"the value", &random).expect("wraps");
+        let wrapped = master.wrap("pepper", "row 1", b"the value", &random).expect("wraps");
         assert!(!wrapped.contains("the value"));
-        assert_eq!(master.unwrap("pepper", &wrapped).expect("opens").as_slice(), b"the value");
-        assert!(matches!(master.unwrap("audit", &wrapped), Err(KeyError::Damaged("audit"))));
+        assert_eq!(master.unwrap("pepper", "row 1", &wrapped).expect("opens").as_slice(), b"the value");
+        assert!(matches!(master.unwrap("audit", "row 1", &wrapped), Err(KeyError::Damaged("audit"))));
+        assert!(matches!(master.unwrap("pepper", "row 2", &wrapped), Err(KeyError::Damaged("pepper"))));
         let other = MasterKey::new(&[8; 32]);
-        assert!(matches!(other.unwrap("pepper", &wrapped), Err(KeyError::WrongMasterKey { .. })));
-        assert!(matches!(master.unwrap("pepper", "w1$x"), Err(KeyError::Damaged(_))));
+        assert!(matches!(other.unwrap("pepper", "row 1", &wrapped), Err(KeyError::WrongMasterKey { .. })));
+        assert!(matches!(master.unwrap("pepper", "row 1", "w2$x"), Err(KeyError::Damaged(_))));
+        let earlier = master.wrap_unbound("pepper", b"the value", &random).expect("wraps");
+        assert!(MasterKey::is_unbound(&earlier) && !MasterKey::is_unbound(&wrapped));
+        assert!(matches!(master.unwrap("pepper", "row 1", &earlier), Err(KeyError::Damaged(_))));
+        assert_eq!(master.unwrap_unbound("pepper", &earlier).expect("opens").as_slice(), b"the value");
     }
 
     #[test]

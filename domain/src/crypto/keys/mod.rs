@@ -31,6 +31,13 @@ pub enum KeyError {
     /// A wrapped value cannot be opened although it names the right master key.
     #[error("the stored {0} is damaged")]
     Damaged(&'static str),
+    /// The stored public half of a signing key is not that of its private half. Something else than Countersign has
+    /// written to the database.
+    #[error("the stored public half of the signing key {kid} does not belong to its private half")]
+    ForeignPublicHalf {
+        /// The key's identifier.
+        kid: String,
+    },
     /// The database has been initialised, but a key is missing; a new one is never made silently, because every
     /// verifier trusts the old one.
     #[error("the stored {0} is missing")]

@@ -1,5 +1,5 @@
-//! The purposes that values are wrapped for. The wrapping authenticates the purpose: a value that was moved to another
-//! place does not open.
+//! The purposes that values are wrapped for. The wrapping authenticates the purpose and the identifier of the row: a
+//! value that was moved to another place does not open.
 
 pub(crate) const PEPPER: &str = "pepper";
 pub(crate) const AUDIT: &str = "audit";

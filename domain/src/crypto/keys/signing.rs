@@ -70,6 +70,14 @@ impl KeyPair {
         }
     }
 
+    fn public(&self) -> Option<PublicKey> {
+        match self {
+            Self::Ecdsa(pair) => PublicKey::of_p256_point(pair.public_key().as_ref()),
+            Self::Ed25519(pair) => PublicKey::of_ed25519(pair.public_key().as_ref()),
+            Self::Rsa(pair, _) => PublicKey::of_rsa_der(pair.public_key().as_ref()),
+        }
+    }
+
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match self {
             Self::Ecdsa(pair) => Ok(pair.sign(&CryptoRandom::new(), message)?.as_ref().to_vec()),
@@ -105,22 +113,41 @@ pub struct SigningKey {
     algorithm: TokenAlgorithm,
     pair: KeyPair,
     decoding: DecodingKey,
+    /// The public half, derived from the private half.
     pub(crate) public_jwk: Value,
+    /// The public half as the row holds it.
+    stored_jwk: String,
     /// `base64url({"alg":…,"kid":…,"typ":"at+jwt"})` and a dot: the same for every token of the key.
     access_token_header: String,
 }
 
 impl SigningKey {
+    /// Opens the key. Its public half is derived from the private half, which only the master key can write.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::ForeignPublicHalf`] when the row holds another public half: whoever wrote it has its private half.
     pub(crate) fn open(master: &MasterKey, row: &SigningKeyRow) -> Result<Self, KeyError> {
         const DAMAGED: KeyError = KeyError::Damaged(SIGNING_KEY);
-        let pkcs8 = master.unwrap(SIGNING_KEY, &row.wrapped)?;
+        let pkcs8 = master.unwrap(SIGNING_KEY, &row.kid, &row.wrapped)?;
         let algorithm = TokenAlgorithm::parse(&row.alg).ok_or(DAMAGED)?;
         let pair = KeyPair::open(algorithm, &pkcs8).ok_or(DAMAGED)?;
-        let public_jwk: Value = serde_json::from_str(&row.public_jwk).map_err(|_| DAMAGED)?;
+        let public = pair.public().ok_or(DAMAGED)?;
+        let stored = PublicKey::from_stored(&row.public_jwk).map(|stored| stored.thumbprint());
+        if stored.as_ref() != Some(&public.thumbprint()) || stored.as_ref() != Some(&row.kid) {
+            return Err(KeyError::ForeignPublicHalf { kid: row.kid.clone() });
+        }
+        let public_jwk = published(&public, algorithm);
         let jwk: Jwk = serde_json::from_value(public_jwk.clone()).map_err(|_| DAMAGED)?;
         let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| DAMAGED)?;
         let access_token_header = header(algorithm, &row.kid, "at+jwt");
-        Ok(Self { kid: row.kid.clone(), algorithm, pair, decoding, public_jwk, access_token_header })
+        let (kid, stored_jwk) = (row.kid.clone(), row.public_jwk.clone());
+        Ok(Self { kid, algorithm, pair, decoding, public_jwk, stored_jwk, access_token_header })
+    }
+
+    /// Whether the row still says what it said when the key was opened.
+    pub(crate) fn is_of(&self, row: &SigningKeyRow) -> bool {
+        self.stored_jwk == row.public_jwk && self.algorithm.as_str() == row.alg
     }
 
     /// The key's identifier: its RFC 7638 thumbprint.
@@ -182,18 +209,23 @@ pub(crate) fn generate(
 ) -> Result<SigningKeyRow, KeyError> {
     let (pkcs8, public) = generate_pair(algorithm).ok_or(KeyError::Crypto("generating a signing key"))?;
     let kid = public.thumbprint();
-    let mut jwk = public.to_jwk();
-    jwk["alg"] = Value::from(algorithm.as_str());
-    jwk["kid"] = Value::from(kid.as_str());
-    jwk["use"] = Value::from("sig");
     Ok(SigningKeyRow {
-        public_jwk: jwk.to_string(),
-        wrapped: master.wrap(SIGNING_KEY, &pkcs8, random)?,
+        public_jwk: published(&public, algorithm).to_string(),
+        wrapped: master.wrap(SIGNING_KEY, &kid, &pkcs8, random)?,
         kid,
         alg: algorithm.as_str().to_owned(),
         created_at: now,
         active_from: now,
     })
+}
+
+/// The public half as the JWK that is published.
+fn published(public: &PublicKey, algorithm: TokenAlgorithm) -> Value {
+    let mut jwk = public.to_jwk();
+    jwk["alg"] = Value::from(algorithm.as_str());
+    jwk["kid"] = Value::from(public.thumbprint());
+    jwk["use"] = Value::from("sig");
+    jwk
 }
 
 fn generate_pair(algorithm: TokenAlgorithm) -> Option<(Zeroizing<Vec<u8>>, PublicKey)> {
@@ -210,12 +242,8 @@ fn generate_pair(algorithm: TokenAlgorithm) -> Option<(Zeroizing<Vec<u8>>, Publi
             copy(pkcs8.as_ref())
         }
     };
-    let public = match KeyPair::open(algorithm, &pkcs8)? {
-        KeyPair::Ecdsa(pair) => PublicKey::of_p256_point(pair.public_key().as_ref()),
-        KeyPair::Ed25519(pair) => PublicKey::of_ed25519(pair.public_key().as_ref()),
-        KeyPair::Rsa(pair, _) => PublicKey::of_rsa_der(pair.public_key().as_ref()),
-    };
-    Some((pkcs8, public?))
+    let public = KeyPair::open(algorithm, &pkcs8)?.public()?;
+    Some((pkcs8, public))
 }
 
 #[cfg(test)]

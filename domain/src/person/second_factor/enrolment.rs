@@ -47,7 +47,7 @@ pub async fn find_recovery(context: &Context, person: &PersonId) -> Result<Recov
 /// that still waits is forgotten.
 pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> Result<TotpSecret> {
     let secret = TotpSecret::generate(context.random.as_ref());
-    let wrapped = secret.wrap(&context.keys.master, context.random.as_ref())?;
+    let wrapped = secret.wrap(&context.keys.master, person, context.random.as_ref())?;
     let mut change = context.begin_change().await?;
     let now = change.now();
     if !store::person::second_factor::begin_app(&mut change, person, &wrapped, now).await? {
@@ -62,12 +62,16 @@ pub async fn begin_app(context: &Context, actor: &Actor, person: &PersonId) -> R
 /// a browser that has seen it: `shown` is the value of [`shown_token`].
 pub async fn unconfirmed_app(context: &Context, person: &PersonId, shown: &str) -> Result<TotpSecret> {
     let stored = store::person::second_factor::app(&context.store, person).await?;
-    let secret = waiting(context, stored)?;
+    let secret = waiting(context, person, stored)?;
     require_shown(context, person, &secret, shown)?;
     Ok(secret)
 }
 
-fn waiting(context: &Context, stored: Option<store::person::second_factor::StoredApp>) -> Result<TotpSecret> {
+fn waiting(
+    context: &Context,
+    person: &PersonId,
+    stored: Option<store::person::second_factor::StoredApp>,
+) -> Result<TotpSecret> {
     let stored = stored.ok_or(SecondFactorError::NotFound)?;
     if stored.confirmed_at.is_some() {
         return Err(SecondFactorError::Exists);
@@ -75,7 +79,7 @@ fn waiting(context: &Context, stored: Option<store::person::second_factor::Store
     if context.now().since(stored.created_at) >= ENROLMENT_LIFETIME {
         return Err(SecondFactorError::NotFound);
     }
-    Ok(TotpSecret::unwrap(&context.keys.master, &stored.wrapped)?)
+    Ok(TotpSecret::unwrap(&context.keys.master, person, &stored.wrapped)?)
 }
 
 /// The page that shows `secret` sends this token back with the first code. The token proves that the sender has seen
@@ -109,7 +113,7 @@ pub async fn confirm_app(
     }
     let mut change = context.begin_change().await?;
     let stored = store::person::second_factor::app(&mut change, &person.id).await?;
-    let secret = waiting(context, stored)?;
+    let secret = waiting(context, &person.id, stored)?;
     require_shown(context, &person.id, &secret, shown)?;
     let digits: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let now = change.now();

@@ -52,7 +52,7 @@ pub(crate) async fn use_code(change: &mut Change<'_>, person: &Person, typed: &s
     if digits.len() == totp::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let stored = store::person::second_factor::app(&mut *change, &person.id).await?;
         let Some(stored) = stored.filter(|app| app.confirmed_at.is_some()) else { return Ok(None) };
-        let secret = TotpSecret::unwrap(&context.keys.master, &stored.wrapped)?;
+        let secret = TotpSecret::unwrap(&context.keys.master, &person.id, &stored.wrapped)?;
         let Some(step) = secret.step_of(&digits, now) else { return Ok(None) };
         let used = store::person::second_factor::use_step(change, &person.id, step).await?;
         return Ok(used.then_some(Means::App));

@@ -65,6 +65,13 @@ pub(crate) async fn published_signing_keys(store: &Store, now: Timestamp) -> Res
     sql!(sql; now).all(store).await
 }
 
+/// Every signing key, also those that left the JWKS.
+pub(crate) async fn signing_keys(store: &Store) -> Result<Vec<SigningKeyRow>> {
+    sql!("SELECT kid, alg, public_jwk, wrapped, created_at, active_from FROM signing_keys ORDER BY kid")
+        .all(store)
+        .await
+}
+
 /// A signing key, as an administrator sees it.
 #[derive(Debug, Clone)]
 pub struct SigningKeyState {

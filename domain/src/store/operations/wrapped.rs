@@ -19,8 +19,9 @@ pub(crate) struct Wrapped {
     pub purpose: &'static str,
     /// The value.
     pub wrapped: String,
+    /// The identifier of its row.
+    pub row: String,
     place: (&'static str, &'static str, &'static str),
-    key: String,
 }
 
 pub(crate) async fn all(store: &Store) -> Result<Vec<Wrapped>> {
@@ -38,7 +39,7 @@ pub(crate) async fn all_in(transaction: &mut Transaction) -> Result<Vec<Wrapped>
         for (row, wrapped) in rows {
             let purpose = purpose.or_else(|| purpose::INSTANCE_KEYS.into_iter().find(|known| *known == row));
             let wrong = || StoreError::Inconsistent { table, detail: format!("row_key is {row:?}") };
-            found.push(Wrapped { purpose: purpose.ok_or_else(wrong)?, wrapped, place: (table, key, column), key: row });
+            found.push(Wrapped { purpose: purpose.ok_or_else(wrong)?, wrapped, row, place: (table, key, column) });
         }
     }
     Ok(found)
@@ -47,5 +48,5 @@ pub(crate) async fn all_in(transaction: &mut Transaction) -> Result<Vec<Wrapped>
 /// Replaces the wrapped value.
 pub(crate) async fn replace(transaction: &mut Transaction, old: &Wrapped, wrapped: &str) -> Result<()> {
     let (table, key, column) = old.place;
-    composed_sql!("UPDATE {table} SET {column} = $1 WHERE {key} = $2"; wrapped, old.key).execute(transaction).await
+    composed_sql!("UPDATE {table} SET {column} = $1 WHERE {key} = $2"; wrapped, old.row).execute(transaction).await
 }
