@@ -1,9 +1,13 @@
 //! What a restore ended, and how long rows are kept.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
+use crate::model::audit::Target;
 use crate::model::person::authority::Role;
 
 /// How something ended.
@@ -34,6 +38,27 @@ pub enum How {
     AdministrationTaken,
     /// The person is no longer in the team, or has a lesser role there: the value.
     RoleTaken(Option<Role>),
+    /// A rotation set the moment at which a secret or key stops working, or its life was shortened.
+    EndSet,
+    /// The credential lost rights: scopes, address ranges, its life, rules of its assertions, or its team.
+    CredentialNarrowed,
+    /// The credential was given to a team that the backup does not know. It is disabled: nobody may manage it who lost
+    /// it, and it belongs to nobody else.
+    TeamUnknown,
+    /// A secret was reported as leaked.
+    Leaked,
+    /// The password of the person was changed. The operator is not asked: a later password always wins.
+    PasswordChanged,
+    /// Redirect URIs of the client were removed, or the client was reported as leaked.
+    ClientNarrowed,
+    /// The webhook was removed.
+    WebhookRemoved,
+    /// The webhook was paused.
+    WebhookPaused,
+    /// The webhook has another address or another signing secret.
+    WebhookChanged,
+    /// An access token was revoked.
+    TokenRevoked,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -49,6 +74,71 @@ pub struct Ended {
     pub at: Timestamp,
     /// How it ended.
     pub how: How,
+    /// The values of the former database that end it again, where one statement of its own does not.
+    pub later: Vec<LaterValue>,
+}
+
+/// A value of a column that a restore carries over from the former database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaterValue {
+    pub(crate) table: &'static str,
+    /// The column that identifies the row.
+    pub(crate) key: &'static str,
+    /// The value of that column.
+    pub(crate) id: String,
+    pub(crate) column: &'static str,
+    /// A text, a number, or nothing.
+    pub(crate) value: Value,
+    /// Whether the column holds numbers. Nothing has a type too.
+    pub(crate) is_number: bool,
+}
+
+/// The kinds of things that end or lose rights. A restore compares the kinds that the audit log of the former database
+/// names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum EndingKind {
+    /// Credentials, and their secrets, keys and identities.
+    Credentials,
+    /// People, and how they sign in.
+    People,
+    /// Roles in teams.
+    Roles,
+    /// Clients.
+    Clients,
+    /// Webhooks.
+    Webhooks,
+    /// Access tokens.
+    Tokens,
+    /// Signing keys.
+    SigningKeys,
+}
+
+/// The part of the former database's audit log that the backup does not have.
+#[derive(Debug, Default)]
+pub(crate) struct SinceBackup {
+    /// The kinds of things that ended or lost rights.
+    pub kinds: BTreeSet<EndingKind>,
+    /// The things that an entry is about, by the word of their [`Target`](crate::model::audit::Target): name, and the
+    /// moment of the last entry that ended or narrowed something.
+    pub targets: BTreeMap<&'static str, BTreeMap<String, (String, Timestamp)>>,
+}
+
+impl SinceBackup {
+    /// The things of this kind that an entry is about, by their identifiers.
+    pub(crate) fn about(&self, target: Target) -> impl Iterator<Item = (&str, &str, Timestamp)> {
+        let things = self.targets.get(target.as_str()).into_iter().flatten();
+        things.map(|(id, (name, at))| (id.as_str(), name.as_str(), *at))
+    }
+
+    /// The name of the thing, and the moment of its last entry.
+    pub(crate) fn find(&self, target: Target, id: &str) -> Option<&(String, Timestamp)> {
+        self.targets.get(target.as_str())?.get(id)
+    }
+
+    /// The identifiers of these things.
+    pub(crate) fn ids(&self, target: Target) -> Vec<&str> {
+        self.about(target).map(|(id, _, _)| id).collect()
+    }
 }
 
 /// How long each kind of row is kept.

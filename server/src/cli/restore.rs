@@ -8,7 +8,7 @@ use domain::base::clock::{Clock, SystemClock};
 use domain::context::Context;
 use domain::model::operations::{Ended, How};
 use domain::operations::backup::{self, BackupError};
-use domain::operations::restore::{self, Difference};
+use domain::operations::restore::{self, Difference, SinceEntry};
 use domain::store::{DatabaseUrl, Store};
 
 use super::backup::copy as copy_into;
@@ -102,27 +102,27 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
     Ok(())
 }
 
-/// PostgreSQL: restores into an empty database.
+/// PostgreSQL: restores into an empty database. The copy of the backup is finished first and then written in one
+/// transaction. So the database never holds a restore that is not finished: when this command is killed, the database
+/// is as empty as before.
 async fn restore_to_postgres(config: &Config, arguments: &Arguments, copy: &Path) -> Result<(), CliError> {
     let source = instance::open_at(config, &DatabaseUrl::Sqlite(copy.to_owned())).await?;
-    let copied = copy_to_postgres(config, arguments, &source).await;
+    let result = copy_to_postgres(config, arguments, &source).await;
     source.close().await;
-    let prepared = copied?;
-    let summary = instance::with(config, async |context| prepared.finish(context, arguments).await).await?;
-    println!("{summary}");
+    println!("{}", result?);
     Ok(())
 }
 
-async fn copy_to_postgres(config: &Config, arguments: &Arguments, source: &Context) -> Result<Prepared, CliError> {
+async fn copy_to_postgres(config: &Config, arguments: &Arguments, source: &Context) -> Result<String, CliError> {
     let former = open_former(config, arguments.former.as_deref()).await?;
     let prepared = prepare(source, former.as_ref(), arguments).await;
     close(former).await;
-    let prepared = prepared?;
+    let summary = prepared?.finish(source, arguments).await?;
     let url = config.storage.database_url();
     let target = open_store(config, &url).await?;
     let problem = format!("{url} is not empty: restore into a new database");
     copy_into(source, target, ConfigError::new("database_url", problem)).await?;
-    Ok(prepared)
+    Ok(summary)
 }
 
 /// Opens the database that the backup replaces, when `--former` names it.
@@ -163,6 +163,9 @@ async fn prepare(copy: &Context, former: Option<&Store>, arguments: &Arguments) 
         Some(former) => restore::compare(former, &copy.store, SystemClock::default().now()).await?,
         None => Difference::default(),
     };
+    if !difference.unknown.is_empty() && !arguments.bring_back {
+        return Err(CliError::Failed(not_understood(&difference)));
+    }
     if !difference.is_empty() && !arguments.end_again && !arguments.bring_back {
         return Err(CliError::Failed(refusal(&difference)));
     }
@@ -182,31 +185,77 @@ impl Prepared {
             (false, true) => "What had ended since is ended again.",
             (false, false) => "What had ended since works again.",
         };
-        Ok(format!(
+        let mut lines = vec![format!(
             "Restored {} rows; {} wrapped keys open, {} audit entries are unbroken. {sessions} sessions ended, and with \
              them open invitations, connected apps and personal tokens: people allow and generate those again. {ended}",
             proof.rows(),
             proof.opened,
             proof.entries
-        ))
+        )];
+        if arguments.end_again {
+            list(&mut lines, "Ended again:", difference.ended.iter().map(line));
+        }
+        let title = "These passwords were changed since the backup. The later password holds:";
+        list(&mut lines, title, difference.passwords.iter().map(line));
+        list(&mut lines, LOST, difference.lost.iter().map(entry));
+        list(&mut lines, LEFT, difference.left.iter().map(entry));
+        Ok(lines.join("\n"))
+    }
+}
+
+const LOST: &str = "These were made since the backup, and are gone:";
+const LEFT: &str = "Still to be done:";
+
+/// Adds the first of these items below a title; nothing when there is none.
+fn list(lines: &mut Vec<String>, title: &str, mut items: impl ExactSizeIterator<Item = String>) {
+    if items.len() > 0 {
+        lines.push(title.to_owned());
+        lines.extend(items.by_ref().take(MOST_LINES));
+    }
+    if items.len() > 0 {
+        lines.push(format!("  and {} more", items.len()));
     }
 }
 
 /// The message that lists what would work again, and the options.
 fn refusal(difference: &Difference) -> String {
     let mut lines = vec!["these had ended since the backup was made, and would work again:".to_owned()];
+    let dropped = difference.dropped.iter().map(|alg| format!("  the signing key of {alg}, which was dropped"));
+    let rotated = difference.rotated.iter().map(|alg| format!("  the signing key of {alg}, which was replaced"));
+    lines.extend(dropped.chain(rotated));
+    let rest = difference.ended.len().saturating_sub(MOST_LINES);
     lines.extend(difference.ended.iter().take(MOST_LINES).map(line));
-    if difference.ended.len() > MOST_LINES {
-        lines.push(format!("  and {} more", difference.ended.len() - MOST_LINES));
+    if rest > 0 {
+        lines.push(format!("  and {rest} more"));
     }
-    lines.extend(
-        difference.dropped.iter().map(|algorithm| format!("  the signing key of {algorithm}, which was dropped")),
-    );
+    list(&mut lines, "These changes cannot be carried over:", difference.left.iter().map(entry));
+    list(&mut lines, LOST, difference.lost.iter().map(entry));
     lines.push(
         "Nothing was restored. Say --end-again to end them in what is restored, or --bring-back to let them work."
             .to_owned(),
     );
     lines.join("\n")
+}
+
+/// The message about entries of the audit log that this version does not understand.
+fn not_understood(difference: &Difference) -> String {
+    let mut lines = vec!["the audit log since the backup holds entries that this version does not know:".to_owned()];
+    let rest = difference.unknown.len().saturating_sub(MOST_LINES);
+    lines.extend(difference.unknown.iter().take(MOST_LINES).map(entry));
+    if rest > 0 {
+        lines.push(format!("  and {rest} more"));
+    }
+    lines.push(
+        "They may have ended anything, and nothing was restored. Restore with the version that wrote them. Say \
+         --bring-back only if everything that ended since the backup may work again."
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+fn entry(entry: &SinceEntry) -> String {
+    let SinceEntry { at, action, target_id, target_name, meaning } = entry;
+    format!("  {} {action}  {target_id}  {target_name}: {meaning}", at.rfc3339())
 }
 
 fn line(ended: &Ended) -> String {
@@ -223,6 +272,16 @@ fn line(ended: &Ended) -> String {
         How::AdministrationTaken => "administration taken",
         How::RoleTaken(None) => "role in the team taken",
         How::RoleTaken(Some(_)) => "given a lesser role in the team",
+        How::EndSet => "a secret or key got another end",
+        How::CredentialNarrowed => "rights, limits or team changed",
+        How::TeamUnknown => "given to a team that the backup does not know; it is disabled instead",
+        How::Leaked => "a secret reported as leaked",
+        How::PasswordChanged => "password changed",
+        How::ClientNarrowed => "redirect URIs changed, or reported as leaked",
+        How::WebhookRemoved => "webhook removed",
+        How::WebhookPaused => "webhook paused",
+        How::WebhookChanged => "webhook given another address or secret",
+        How::TokenRevoked => "access token revoked",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())
 }

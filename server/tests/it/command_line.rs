@@ -394,3 +394,31 @@ fn a_backup_is_whole_private_and_never_overwrites() {
     let list = folder.json(&["--database-url", &url, "credential", "list", "--format", "json"]);
     assert_eq!(list[0]["client_id"], created["client_id"]);
 }
+
+#[test]
+fn a_restore_tells_what_ended_what_is_lost_and_what_is_left() {
+    let folder = Folder::new("restore");
+    let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    let id = created["client_id"].as_str().expect("a text");
+    assert!(folder.run(&["backup", "copy.db"]).status.success());
+    assert!(folder.run(&["credential", "rotate", id, "--overlap", "1m"]).status.success());
+    let made = folder.json(&["credential", "create", "--name", "made later", "--format", "json"]);
+    let made = made["client_id"].as_str().expect("a text");
+    assert!(folder.run(&["keys", "rewrap"]).status.success());
+
+    let old_key = ["--master-key-file", "data/master.key.old1", "restore", "copy.db"];
+    let asked = folder.run(&old_key);
+    let said = text(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(1), "{said}");
+    for part in [id, "got another end", "--end-again", made, "its secret or key does not work", "keys rewrap"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let restored = folder.run(&[&old_key[..], &["--end-again"]].concat());
+    let said = text(&restored.stdout);
+    assert!(restored.status.success(), "{restored:?}");
+    for part in [id, "Ended again:", made, "Still to be done:", "keys rewrap"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let shown = folder.run(&["--master-key-file", "data/master.key.old1", "credential", "show", id]);
+    assert!(shown.status.success(), "{shown:?}");
+}

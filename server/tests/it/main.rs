@@ -19,6 +19,7 @@ mod metrics;
 mod openid;
 mod passkeys;
 mod personal_tokens;
+mod restore;
 mod revocation;
 mod roles;
 mod routes;

@@ -112,6 +112,50 @@ fn a_restored_database_does_not_bring_back_what_was_revoked() {
     restores(&site, &target, &["--former", &site.database_url]);
 }
 
+/// Makes the tables of a database as empty as they are before anything is copied into them.
+const EMPTY: &str = "ALTER TABLE audit DISABLE TRIGGER USER;
+    DO $$ DECLARE name TEXT; BEGIN
+        FOR name IN SELECT tablename FROM pg_tables
+                    WHERE schemaname = current_schema() AND tablename NOT LIKE '\\_%' LOOP
+            EXECUTE 'TRUNCATE ' || quote_ident(name) || ' CASCADE';
+        END LOOP;
+    END $$;
+    ALTER TABLE audit ENABLE TRIGGER USER";
+/// Lets whoever copies credentials wait for a lock.
+const HOLD: &str = "CREATE FUNCTION hold() RETURNS TRIGGER LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+    CREATE TRIGGER hold BEFORE INSERT ON credentials FOR EACH ROW EXECUTE FUNCTION hold()";
+const HELD: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted";
+
+#[test]
+fn a_restore_that_is_killed_leaves_the_database_empty() {
+    let (site, target) = (Site::new(), Site::new());
+    let kept = site.credential("kept");
+    assert!(site.run(&["backup", "copy.db"]).status.success());
+    let file = site.folder.join("copy.db");
+    let restore = ["restore", file.to_str().expect("a path"), "--former", &site.database_url];
+    target.credential("for the schema");
+    target.sql(EMPTY);
+    target.sql(HOLD);
+    let mut holder = target.session();
+    holder.run("SELECT pg_advisory_lock(4711);");
+    let mut killed = target.command(&restore).spawn().expect("starts");
+    while target.sql(HELD).trim() == "0" {
+        assert!(killed.try_wait().expect("a state").is_none(), "it waits in the middle");
+    }
+    killed.kill().expect("ends");
+    killed.wait().expect("is over");
+    drop(holder);
+    // The change of the table waits for the transaction that was left.
+    target.sql("DROP TRIGGER hold ON credentials");
+    let rows =
+        "SELECT (SELECT COUNT(*) FROM people) + (SELECT COUNT(*) FROM instance_keys) + (SELECT COUNT(*) FROM audit)";
+    assert_eq!(target.sql(rows).trim(), "0");
+    let again = target.run(&restore);
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(target.serve().exchange(&kept).status, 200);
+}
+
 #[test]
 fn nothing_shows_what_opens_the_database() {
     let site = Site::new();

@@ -1,11 +1,14 @@
 //! The statements of a restore. They find what ended after the backup was made, and keep it from working again.
+//! [`narrowed`] compares single columns.
+
+mod narrowed;
 
 use std::collections::{HashMap, HashSet};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId};
 use crate::model::client::consent::EndCause;
-use crate::model::operations::{Ended, How};
+use crate::model::operations::{Ended, EndingKind, How, LaterValue, SinceBackup};
 use crate::model::person::authority::Role;
 use crate::store::client::consent::{self, ConsentSelection};
 use crate::store::client::personal_token::{self, PersonalTokenSelection};
@@ -15,10 +18,50 @@ use crate::store::{Result, Statement, Store, Transaction, composed_sql, sql, to_
 
 /// Rows that are compared at once.
 const PAGE: usize = 1000;
+/// How many bits of the status lists may have been given out since the backup, when no database says it. A bit that is
+/// given out twice would revoke a token of something else. Bits cost nothing while nobody has them.
+const UNKNOWN_BITS: i64 = 1_000_000;
 
-/// What has ended in `former` and still works in `backup`.
-pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<Ended>> {
+/// What has ended or lost rights in `former`, and still works or has them in `backup`. Only kinds of things that the
+/// audit log of `former` names are compared.
+pub(crate) async fn ended_since(former: &Store, backup: &Store, since: &SinceBackup) -> Result<Vec<Ended>> {
     let stores = (former, backup);
+    let mut ended = Vec::new();
+    for kind in &since.kinds {
+        match kind {
+            EndingKind::Credentials => {
+                let gone = ended_credentials(stores).await?;
+                let narrowed = narrowed::credentials(stores, since, &gone).await?;
+                ended.extend(gone.into_iter().chain(narrowed));
+            }
+            EndingKind::People => ended.extend(ended_of_people(stores).await?),
+            EndingKind::Roles => ended.extend(taken_roles(former, backup).await?),
+            EndingKind::Clients => {
+                ended.extend(only_in_backup(stores, How::ClientRemoved, REMOVED_CLIENTS, PRESENT_CLIENTS).await?);
+                ended.extend(removed_documents(former, backup).await?);
+                ended.extend(ended_client_secrets(former, backup).await?);
+                ended.extend(narrowed::clients(stores, since).await?);
+            }
+            EndingKind::Webhooks => ended.extend(narrowed::webhooks(stores, since).await?),
+            EndingKind::Tokens => ended.extend(revoked_tokens(stores).await?),
+            // See `dropped_algorithms`.
+            EndingKind::SigningKeys => {}
+        }
+    }
+    Ok(ended)
+}
+
+/// People whose password was changed in `former`, with the later password.
+pub(crate) async fn changed_passwords(former: &Store, backup: &Store, since: &SinceBackup) -> Result<Vec<Ended>> {
+    narrowed::passwords((former, backup), since).await
+}
+
+const REMOVED_CLIENTS: &str = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM clients
+     WHERE removed_at IS NOT NULL ORDER BY client_id";
+const PRESENT_CLIENTS: &str = "SELECT client_id AS id FROM clients WHERE removed_at IS NULL";
+
+/// Credentials that were revoked or disabled, and secrets, keys and identities that were revoked.
+async fn ended_credentials(stores: (&Store, &Store)) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
     for (column, how) in [("revoked_at", How::Revoked), ("disabled_at", How::Disabled)] {
         // A credential that was revoked need not be disabled as well.
@@ -43,17 +86,17 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         // A revoked credential ends with everything that proves it, so these rows need no entry of their own.
         ended.extend(found.into_iter().filter(|one| one.client_id.as_ref().is_none_or(|id| !revoked.contains(id))));
     }
+    Ok(ended)
+}
+
+/// People who were disabled or lost the administration, and ways to sign in that were removed.
+async fn ended_of_people(stores: (&Store, &Store)) -> Result<Vec<Ended>> {
+    let mut ended = Vec::new();
     for (how, gone, going) in [
         (
             How::PersonDisabled,
             "SELECT '' AS client_id, name, id, disabled_at AS at FROM people WHERE disabled_at IS NOT NULL ORDER BY id",
             "SELECT id FROM people WHERE disabled_at IS NULL",
-        ),
-        (
-            How::ClientRemoved,
-            "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM clients
-             WHERE removed_at IS NOT NULL ORDER BY client_id",
-            "SELECT client_id AS id FROM clients WHERE removed_at IS NULL",
         ),
         (
             How::OpenIdDisconnected,
@@ -75,16 +118,19 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store) -> Result<Vec<En
         ),
     ] {
         ended.extend(only_in_backup(stores, how, gone, going).await?);
-        // Things of one kind follow each other in the list, whichever comparison found them.
-        if how == How::ClientRemoved {
-            ended.extend(removed_documents(former, backup).await?);
-            ended.extend(ended_client_secrets(former, backup).await?);
-        } else if how == How::PasskeyRemoved {
-            ended.extend(removed_apps(former, backup).await?);
+        if how == How::PasskeyRemoved {
+            ended.extend(removed_apps(stores.0, stores.1).await?);
         }
     }
-    ended.extend(taken_roles(former, backup).await?);
     Ok(ended)
+}
+
+/// Access tokens of credentials that were revoked one by one. Tokens of consents end with their consents.
+async fn revoked_tokens(stores: (&Store, &Store)) -> Result<Vec<Ended>> {
+    let gone = "SELECT l.client_id AS client_id, c.name AS name, l.jti AS id, l.revoked_at AS at
+         FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id
+         WHERE l.revoked_at IS NOT NULL ORDER BY l.jti";
+    only_in_backup(stores, How::TokenRevoked, gone, "SELECT jti AS id FROM ledger WHERE revoked_at IS NULL").await
 }
 
 /// Rows that `gone` selects in `former` although `going` still selects them in `backup`. `gone` reads the client ID (of
@@ -97,7 +143,7 @@ async fn rows(store: &Store, sql: &str, how: How) -> Result<Vec<Ended>> {
     let rows: Vec<(String, String, String, Timestamp)> = Statement::composed(sql).all(store).await?;
     let ended = rows.into_iter().map(|(client_id, name, id, at)| {
         let client_id = ClientId::parse(&client_id);
-        Ended { client_id, name, id, at, how }
+        Ended { client_id, name, id, at, how, later: Vec::new() }
     });
     Ok(ended.collect())
 }
@@ -140,7 +186,7 @@ async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ende
     let mut ended = Vec::new();
     for (id, name, present, at) in secrets.all::<(String, String, Option<String>, Timestamp)>(former).await? {
         if in_backup.get(&id).is_some_and(|working| present.as_ref() != Some(working)) {
-            ended.push(Ended { client_id: None, name, id, at, how: How::ClientSecretEnded });
+            ended.push(Ended { client_id: None, name, id, at, how: How::ClientSecretEnded, later: Vec::new() });
         }
     }
     Ok(ended)
@@ -164,15 +210,17 @@ async fn removed_apps(former: &Store, backup: &Store) -> Result<Vec<Ended>> {
         let is_same = present.get(&id).is_none_or(|app| *app == begun);
         let Some(begun) = begun.filter(|_| !is_same) else { continue };
         let at = last(former, &id, "second_factor.removed").await?.unwrap_or(begun);
-        removed.push(Ended { client_id: None, name, id, at, how: How::AppRemoved });
+        removed.push(Ended { client_id: None, name, id, at, how: How::AppRemoved, later: Vec::new() });
     }
     Ok(removed)
 }
 
-/// Roles in teams of `backup` that are missing or lesser in `former`. If `former` does not know the team or the person,
-/// it does not say that a role was taken away.
+/// Roles in teams of `backup` that are missing or lesser in `former`. If `former` never knew the team or the person, it
+/// does not say that a role was taken away.
 async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>> {
-    let known: HashSet<String> = sql!("SELECT id FROM teams UNION ALL SELECT id FROM people").collect(former).await?;
+    let known = "SELECT id FROM teams UNION ALL SELECT id FROM people
+         UNION ALL SELECT target_id AS id FROM audit WHERE action = 'team.removed'";
+    let known: HashSet<String> = sql!(known).collect(former).await?;
     let roles = "SELECT t.id || '/' || p.id AS id, m.role AS role, t.id AS team, p.id AS person,
              p.name || ' in ' || t.name AS name
          FROM memberships AS m JOIN teams AS t ON t.id = m.team_id JOIN people AS p ON p.id = m.person_id
@@ -183,8 +231,9 @@ async fn taken_roles(former: &Store, backup: &Store) -> Result<Vec<Ended>> {
     for (id, role, team, person, name) in in_backup {
         let now = present.get(&id).copied();
         if known.contains(&team) && known.contains(&person) && now < Some(role) {
-            let at = last(former, &team, "team.role_changed").await?.unwrap_or(Timestamp::from_millis(0));
-            taken.push(Ended { client_id: None, name, id, at, how: How::RoleTaken(now) });
+            let changed = last(former, &team, "team.role_changed").await?;
+            let at = last(former, &team, "team.removed").await?.or(changed).unwrap_or(Timestamp::from_millis(0));
+            taken.push(Ended { client_id: None, name, id, at, how: How::RoleTaken(now), later: Vec::new() });
         }
     }
     Ok(taken)
@@ -252,10 +301,11 @@ pub(crate) async fn reset_after_restore(
     let sql = "INSERT INTO counters (name, value)
          VALUES ('restored_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     sql!(sql; now).execute(&mut *transaction).await?;
-    if let Some(taken) = taken_bits {
-        let sql = "UPDATE counters SET value = $1 WHERE name = 'status_index' AND value < $1";
-        sql!(sql; taken).execute(&mut *transaction).await?;
-    }
+    let sql = match taken_bits {
+        Some(_) => "UPDATE counters SET value = $1 WHERE name = 'status_index' AND value < $1",
+        None => "UPDATE counters SET value = value + $1 WHERE name = 'status_index'",
+    };
+    sql!(sql; taken_bits.unwrap_or(UNKNOWN_BITS)).execute(&mut *transaction).await?;
     Ok(ended)
 }
 
@@ -269,6 +319,22 @@ pub(crate) async fn revoke_authenticator(
     composed_sql!("UPDATE {table} SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"; at, id)
         .execute(transaction)
         .await
+}
+
+/// Writes a value of the former database.
+pub(crate) async fn write_later(transaction: &mut Transaction, later: &LaterValue) -> Result<()> {
+    let LaterValue { table, key, id, column, value, is_number } = later;
+    let sql = format!("UPDATE {table} SET {column} = $1 WHERE {key} = $2");
+    let statement = match is_number {
+        true => Statement::composed(sql).bind(&value.as_i64()),
+        false => Statement::composed(sql).bind(&value.as_str()),
+    };
+    statement.bind(id).execute(transaction).await
+}
+
+/// Ends one access token.
+pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &str, at: Timestamp) -> Result<()> {
+    sql!("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL"; at, jti).execute(transaction).await
 }
 
 /// Removes a passkey.

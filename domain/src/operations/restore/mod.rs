@@ -1,11 +1,19 @@
-//! Replacing a database with a backup. What ended after the backup was made must not come back unnoticed. So the backup
-//! is compared with the database that it replaces, and the differences end again when the operator says so.
+//! Replacing a database with a backup. What ended after the backup was made must not come back unnoticed.
+//!
+//! The audit log of the former database says what happened since: [`effect`] knows the meaning of each action, and an
+//! action that is not known counts as a difference. Then the rows of both databases are compared, and the operator says
+//! whether the later state is carried over.
+//!
+//! Rejected: to compare columns alone. A new column that ends something would be forgotten without a message.
+
+mod effect;
+mod since;
 
 use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId};
+use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId, WebhookId};
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::operations::{Ended, How};
@@ -14,14 +22,25 @@ use crate::operations::key_rotation::{self, RotationError, RotationMode};
 use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target, Timestamp, through_fault};
 use crate::store::{self, Store};
 
+pub use self::since::SinceEntry;
+
 /// What a backup would bring back.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// Credentials and their secrets, keys and identities; people, their roles, apps, passkeys and OpenID accounts; and
-    /// clients.
+    /// What ended or lost rights: the later state can be carried over.
     pub ended: Vec<Ended>,
     /// Algorithms with a signing key that the backup holds and that had been removed before the restore.
     pub dropped: HashSet<String>,
+    /// Other algorithms whose signing key was replaced in order.
+    pub rotated: Vec<String>,
+    /// Audit entries that this version does not understand. They may have ended anything.
+    pub unknown: Vec<SinceEntry>,
+    /// Changes that cannot be carried over, and what remains to be done.
+    pub left: Vec<SinceEntry>,
+    /// What was made since the backup, and what it means that it is gone.
+    pub lost: Vec<SinceEntry>,
+    /// Passwords that were changed. The operator is not asked about them: the later password always wins.
+    pub passwords: Vec<Ended>,
     /// The number of status list bits that were given out.
     taken_bits: Option<i64>,
     /// Recovery codes that were used or replaced. The operator is not asked about them: they are never brought back.
@@ -31,7 +50,11 @@ pub struct Difference {
 impl Difference {
     /// Whether the backup would bring back nothing.
     pub fn is_empty(&self) -> bool {
-        self.ended.is_empty() && self.dropped.is_empty()
+        self.ended.is_empty()
+            && self.dropped.is_empty()
+            && self.rotated.is_empty()
+            && self.unknown.is_empty()
+            && self.left.is_empty()
     }
 }
 
@@ -53,16 +76,24 @@ through_fault!(RestoreError);
 
 /// What had ended in `former` and works in `backup`. The schema of both must be up to date.
 pub async fn compare(former: &Store, backup: &Store, now: Timestamp) -> Result<Difference, Fault> {
+    let log = since::read(former, backup).await?;
+    let dropped = store::operations::restore::dropped_algorithms(former, backup, now).await?;
     Ok(Difference {
-        ended: store::operations::restore::ended_since(former, backup).await?,
-        dropped: store::operations::restore::dropped_algorithms(former, backup, now).await?,
+        ended: store::operations::restore::ended_since(former, backup, &log.since).await?,
+        rotated: log.rotated.into_iter().filter(|algorithm| !dropped.contains(algorithm)).collect(),
+        dropped,
+        unknown: log.unknown,
+        left: log.left,
+        lost: log.lost,
+        passwords: store::operations::restore::changed_passwords(former, backup, &log.since).await?,
         taken_bits: Some(store::token::status_list::taken(former).await?),
         spent_codes: store::operations::restore::spent_codes(former, backup).await?,
     })
 }
 
 /// Prepares a restored database for use, in one change. Sessions and invitations end, and assertions from before this
-/// moment are refused. With `end_again`, everything in `difference` ends too. Returns how many sessions ended.
+/// moment are refused. Later passwords are carried over. With `end_again`, everything in `difference` ends too. Returns
+/// how many sessions ended.
 pub async fn finish(
     context: &Context,
     actor: &Actor,
@@ -78,8 +109,9 @@ pub async fn finish(
         "ended_since_the_backup": difference.ended.len() + difference.dropped.len(),
         "ended_again": end_again,
         "recovery_codes_ended": difference.spent_codes.len(),
+        "passwords_carried_over": difference.passwords.len(),
     }))];
-    for one in difference.ended.iter().filter(|_| end_again) {
+    for one in difference.ended.iter().filter(|_| end_again).chain(&difference.passwords) {
         events.push(end(&mut change, one, now).await?);
     }
     if end_again {
@@ -91,6 +123,14 @@ pub async fn finish(
         let algorithm = TokenAlgorithm::parse(algorithm).ok_or(Fault::Damaged)?;
         key_rotation::rotate(context, actor, algorithm, RotationMode::Emergency).await?;
     }
+    for algorithm in difference.rotated.iter().filter(|_| end_again) {
+        let algorithm = TokenAlgorithm::parse(algorithm).ok_or(Fault::Damaged)?;
+        match key_rotation::rotate(context, actor, algorithm, RotationMode::Ordered).await {
+            // The backup has a rotation of its own under way, or no server of this algorithm.
+            Err(RotationError::UnderWay | RotationError::NoSuchKey) => {}
+            result => drop(result?),
+        }
+    }
     Ok(sessions)
 }
 
@@ -100,19 +140,18 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
     let mut id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str).to_owned();
     let person = || PersonId::parse(&one.id).ok_or(Fault::Damaged);
     let client = || AppClientId::parse(&one.id).ok_or(Fault::Damaged);
+    for later in &one.later {
+        store::operations::restore::write_later(change, later).await?;
+    }
     let (action, target) = match (&one.how, &one.client_id) {
-        (How::Revoked, Some(id)) => {
-            store::credential::revoke(change, id, now, Some("Revoked before the restore")).await?;
-            (Action::CredentialRevoked, Target::Credential)
-        }
-        (How::Disabled, Some(id)) => {
-            store::credential::set_disabled(change, id, Some(now)).await?;
-            (Action::CredentialDisabled, Target::Credential)
-        }
-        (How::AuthenticatorRevoked(table), Some(id)) => {
-            store::operations::restore::revoke_authenticator(change, table, &one.id, now).await?;
-            credential::update_ends_of(change, id).await?;
-            (Action::CredentialEdited, Target::Credential)
+        (_, Some(id)) => (end_of_credential(change, one, id, now).await?, Target::Credential),
+        (How::PasswordChanged, _) => (Action::PersonPasswordChanged, Target::Person),
+        (How::ClientNarrowed, _) => (Action::ClientChanged, Target::Client),
+        (How::WebhookPaused, _) => (Action::WebhookPaused, Target::Webhook),
+        (How::WebhookChanged, _) => (Action::WebhookEdited, Target::Webhook),
+        (How::WebhookRemoved, _) => {
+            store::webhook::remove(change, &WebhookId::parse(&one.id).ok_or(Fault::Damaged)?).await?;
+            (Action::WebhookRemoved, Target::Webhook)
         }
         (How::PersonDisabled, _) => {
             store::person::set_disabled(change, &person()?, Some(now)).await?;
@@ -160,7 +199,50 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
             details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
             (Action::TeamRoleChanged, Target::Team)
         }
-        (_, None) => return Err(Fault::Damaged.into()),
+        (
+            How::Revoked
+            | How::Disabled
+            | How::AuthenticatorRevoked(_)
+            | How::EndSet
+            | How::CredentialNarrowed
+            | How::TeamUnknown
+            | How::Leaked
+            | How::TokenRevoked,
+            None,
+        ) => return Err(Fault::Damaged.into()),
     };
     Ok(Event::new(action, target, &id, &one.name).with(details))
+}
+
+/// Ends one thing of a credential again. Returns the action of the audit event.
+async fn end_of_credential(
+    change: &mut Change<'_>,
+    one: &Ended,
+    id: &ClientId,
+    now: Timestamp,
+) -> Result<Action, RestoreError> {
+    Ok(match one.how {
+        How::Revoked => {
+            store::credential::revoke(change, id, now, Some("Revoked before the restore")).await?;
+            Action::CredentialRevoked
+        }
+        How::Disabled => {
+            store::credential::set_disabled(change, id, Some(now)).await?;
+            Action::CredentialDisabled
+        }
+        How::TeamUnknown => Action::CredentialDisabled,
+        How::TokenRevoked => {
+            store::operations::restore::revoke_token(change, &one.id, now).await?;
+            Action::TokenRevoked
+        }
+        How::AuthenticatorRevoked(table) => {
+            store::operations::restore::revoke_authenticator(change, table, &one.id, now).await?;
+            credential::update_ends_of(change, id).await?;
+            Action::CredentialEdited
+        }
+        _ => {
+            credential::update_ends_of(change, id).await?;
+            Action::CredentialEdited
+        }
+    })
 }

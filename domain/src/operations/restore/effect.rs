@@ -1,0 +1,136 @@
+//! What each kind of audit entry means for a restore of a backup that is older than the entry.
+
+use serde_json::{Map, Value};
+
+use crate::model::audit::AuditEntry;
+use crate::model::operations::EndingKind;
+use crate::prelude::Action;
+
+/// The kinds of things that an action ends or narrows; the comparison looks for them in both databases. Empty: it
+/// tells or gives something, or it is about sessions, consents, personal tokens or invitations, and every restore ends
+/// all of those.
+///
+/// There is no arm for "all others": who adds an action says here what it ends, and `server/tests/it/restore.rs` says
+/// with which test.
+pub(super) fn ends(action: Action) -> &'static [EndingKind] {
+    use EndingKind::{Clients, Credentials, People, Roles, SigningKeys, Tokens, Webhooks};
+    match action {
+        Action::CredentialRevoked
+        | Action::CredentialDisabled
+        | Action::CredentialEdited
+        | Action::CredentialKeyRemoved
+        | Action::CredentialIdentityRemoved
+        | Action::CredentialRotationStarted
+        | Action::CredentialRotationExtended
+        | Action::CredentialRotationFinished
+        | Action::CredentialRotationCancelled
+        | Action::CredentialLeaked => &[Credentials],
+        Action::EmergencyStopped => &[Credentials, Clients],
+        Action::PersonDisabled
+        | Action::PersonAdministratorChanged
+        | Action::PersonPasswordChanged
+        | Action::PersonOpenIdConnected
+        | Action::PersonOpenIdDisconnected
+        | Action::SecondFactorAdded
+        | Action::SecondFactorRemoved
+        | Action::PasskeyAdded
+        | Action::PasskeyRemoved
+        | Action::RecoveryCodesReplaced
+        | Action::RecoveryCodeUsed => &[People],
+        Action::TeamRoleChanged | Action::TeamRemoved => &[Roles],
+        Action::ClientChanged
+        | Action::ClientSecretEnded
+        | Action::ClientSecretReplaced
+        | Action::ClientRemoved
+        | Action::LeakReported => &[Clients],
+        Action::WebhookEdited | Action::WebhookPaused | Action::WebhookRemoved | Action::WebhookSecretReplaced => {
+            &[Webhooks]
+        }
+        Action::TokenRevoked => &[Tokens],
+        Action::SigningKeyRotated => &[SigningKeys],
+        Action::PersonCreated
+        | Action::PersonRenamed
+        | Action::PersonEnabled
+        | Action::TeamCreated
+        | Action::TeamRenamed
+        | Action::InvitationCreated
+        | Action::InvitationAccepted
+        | Action::InvitationWithdrawn
+        | Action::SessionStarted
+        | Action::SessionRefused
+        | Action::SessionSecondStepAsked
+        | Action::SessionEnded
+        | Action::CredentialGenerated
+        | Action::CredentialImported
+        | Action::CredentialKeyAdded
+        | Action::CredentialIdentityAdded
+        | Action::CredentialEnabled
+        | Action::CredentialExpiring
+        | Action::CredentialRetiredSecretTried
+        | Action::InstanceRestored
+        | Action::EmergencyUndone
+        // See `left`.
+        | Action::MasterKeyReplaced
+        | Action::McpServerAdded
+        // The issuer comes with the settings.
+        | Action::McpServerMoved
+        | Action::WebhookAdded
+        | Action::WebhookResumed
+        | Action::ClientAdded
+        // Nobody used these clients, and each may register again.
+        | Action::ClientsPruned
+        | Action::GrantAllowed
+        | Action::GrantDenied
+        | Action::GrantEnded
+        | Action::PersonalTokenGenerated
+        | Action::PersonalTokenRevoked => &[],
+    }
+}
+
+/// For an action that makes something: what it means that the backup does not have it.
+pub(super) fn lost(action: Action) -> Option<&'static str> {
+    Some(match action {
+        Action::CredentialGenerated => "the credential is gone: its secret or key does not work",
+        Action::CredentialImported => "imported credentials are gone: import them again",
+        Action::CredentialRotationStarted => "the new secret or key is gone, and programs may have it: rotate again",
+        Action::CredentialKeyAdded => "the added key is gone: assertions with it are refused",
+        Action::CredentialIdentityAdded => "the added identity is gone: its tokens are refused",
+        Action::PersonCreated => "the person has no account: invite them again",
+        Action::SecondFactorAdded => "this factor is gone: without another one, the password alone signs in",
+        Action::PasskeyAdded => "this passkey is gone and does not sign in",
+        Action::RecoveryCodesReplaced => "neither the old nor the new recovery codes work",
+        Action::PersonOpenIdConnected => "this OpenID account is not connected any more",
+        Action::TeamCreated => "the team is gone",
+        Action::ClientAdded => "the client is gone: add it again, or let it register again",
+        Action::ClientSecretReplaced => "neither the old nor the new secret works: replace it once more",
+        Action::WebhookAdded => "the webhook is gone",
+        Action::McpServerAdded => "the MCP server is not registered",
+        Action::SigningKeyRotated => "the new signing key is gone, and its tokens are refused",
+        _ => return None,
+    })
+}
+
+/// For an action that cannot be carried over: what remains to be done after the restore.
+pub(super) fn left(action: Action) -> Option<&'static str> {
+    const REWRAP: &str = "the backup is wrapped under the master key of before: run countersign keys rewrap after it";
+    (action == Action::MasterKeyReplaced).then_some(REWRAP)
+}
+
+/// The fields of an edit that the comparison does not know. Such a field may have narrowed something.
+pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> {
+    const RESTORED: [&str; 3] = ["restored", "first_ended_at", "id"];
+    let known: &[&str] = match action {
+        Action::CredentialEdited => {
+            &["name", "description", "scopes", "token_lifetime", "ip_ranges", "hard_end_at", "assertions", "team"]
+        }
+        Action::WebhookEdited => &["name", "host", "events", "address"],
+        Action::ClientChanged => &["name", "redirect_uris"],
+        _ => return Vec::new(),
+    };
+    let fields: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
+    fields
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !known.contains(&&**name) && !RESTORED.contains(&&**name))
+        .collect()
+}

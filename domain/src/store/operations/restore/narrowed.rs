@@ -1,0 +1,348 @@
+//! Single columns of things that an audit entry since the backup is about: which value is the narrower one.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ClientId;
+use crate::model::audit::Target;
+use crate::model::operations::{Ended, How, LaterValue, SinceBackup};
+use crate::model::server::scope::Scopes;
+use crate::store::operations::keys::instance_keys;
+use crate::store::operations::restore::PAGE;
+use crate::store::{Engine, Result, Store, StoreError, composed_sql, sql, to_json};
+
+/// Which of two values of a column is carried over.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// A moment of an end; absent: never. The earlier one.
+    Earlier,
+    /// A moment since which something holds; absent: it does not hold. The one of the former database, if it holds only
+    /// there.
+    Since,
+    /// A permission, given at a moment. Its absence wins.
+    Without,
+    /// The value of the former database, if it differs.
+    Later,
+    /// A list: what is in both lists. If that is nothing, the list of the former database, because an empty list may
+    /// mean "everything" or make the thing useless.
+    InBoth,
+    /// The same for scopes, which are one text.
+    ScopesInBoth,
+    /// The same for address ranges. A range counts as "in both" if a range of the other list contains it. An empty list
+    /// means every address.
+    RangesInBoth,
+}
+
+/// Columns of one table.
+struct Columns {
+    table: &'static str,
+    /// The column that identifies a row.
+    key: &'static str,
+    /// The column with the identifier that the audit entry has.
+    owner: &'static str,
+    numbers: &'static [(&'static str, Rule)],
+    texts: &'static [(&'static str, Rule)],
+    how: How,
+}
+
+const CREDENTIALS: Columns = Columns {
+    table: "credentials",
+    key: "client_id",
+    owner: "client_id",
+    numbers: &[
+        ("token_lifetime", Rule::Later),
+        ("expires_at", Rule::Earlier),
+        ("token_endpoint_audience_since", Rule::Without),
+        ("reusable_assertions_since", Rule::Without),
+        ("jwt_bearer_since", Rule::Without),
+    ],
+    texts: &[("scopes", Rule::ScopesInBoth), ("mcp_servers", Rule::InBoth), ("ip_ranges", Rule::RangesInBoth)],
+    how: How::CredentialNarrowed,
+};
+
+const TEAMS: Columns = Columns {
+    table: "credentials",
+    key: "client_id",
+    owner: "client_id",
+    numbers: &[],
+    texts: &[("team_id", Rule::Later)],
+    how: How::CredentialNarrowed,
+};
+
+/// The ends of secrets and of keys. A rotation can be cancelled or get another deadline: the latest decision holds.
+const ENDS: [Columns; 2] = [ends_of("client_secrets"), ends_of("client_keys")];
+
+const fn ends_of(table: &'static str) -> Columns {
+    Columns {
+        table,
+        key: "id",
+        owner: "client_id",
+        numbers: &[("retires_at", Rule::Later), ("expires_at", Rule::Earlier)],
+        texts: &[],
+        how: How::EndSet,
+    }
+}
+
+const LEAKS: Columns = Columns {
+    table: "client_secrets",
+    key: "id",
+    owner: "client_id",
+    numbers: &[("leaked_at", Rule::Since)],
+    texts: &[("leaked_where", Rule::Since)],
+    how: How::Leaked,
+};
+
+const PASSWORDS: Columns = Columns {
+    table: "people",
+    key: "id",
+    owner: "id",
+    numbers: &[("password_changed_at", Rule::Later)],
+    texts: &[("password_hash", Rule::Later)],
+    how: How::PasswordChanged,
+};
+
+const CLIENTS: Columns = Columns {
+    table: "clients",
+    key: "client_id",
+    owner: "client_id",
+    numbers: &[("leaked_at", Rule::Since)],
+    texts: &[("redirect_uris", Rule::InBoth)],
+    how: How::ClientNarrowed,
+};
+
+const PAUSES: Columns = Columns {
+    table: "webhooks",
+    key: "id",
+    owner: "id",
+    numbers: &[("paused_at", Rule::Since), ("gone_at", Rule::Since)],
+    texts: &[],
+    how: How::WebhookPaused,
+};
+
+const ROUTES: Columns = Columns {
+    table: "webhooks",
+    key: "id",
+    owner: "id",
+    numbers: &[("secret_made_at", Rule::Later), ("previous_until", Rule::Later)],
+    texts: &[("host", Rule::Later), ("url", Rule::Later), ("secret", Rule::Later), ("previous_secret", Rule::Later)],
+    how: How::WebhookChanged,
+};
+
+/// Rights of credentials, the ends of their secrets and keys, and what leaked. `gone` holds what has ended altogether.
+pub(super) async fn credentials(stores: (&Store, &Store), since: &SinceBackup, gone: &[Ended]) -> Result<Vec<Ended>> {
+    let mut found = Vec::new();
+    for columns in [&CREDENTIALS, &ENDS[0], &ENDS[1], &LEAKS] {
+        found.extend(columns.compare(stores, since, Target::Credential).await?);
+    }
+    let teams: HashSet<String> = sql!("SELECT id FROM teams").collect(stores.1).await?;
+    for mut moved in TEAMS.compare(stores, since, Target::Credential).await? {
+        if moved.later.iter().any(|later| later.value.as_str().is_none_or(|team| !teams.contains(team))) {
+            let disabled = json!(moved.at.millis());
+            moved.later = vec![CREDENTIALS.later("disabled_at", moved.id.clone(), disabled, true)];
+            moved.how = How::TeamUnknown;
+        }
+        found.push(moved);
+    }
+    let ended: HashSet<&str> = gone.iter().filter(|one| one.how != How::Disabled).map(|one| one.id.as_str()).collect();
+    let is_over = |one: &Ended| {
+        ended.contains(one.id.as_str()) || one.client_id.as_ref().is_some_and(|id| ended.contains(id.as_str()))
+    };
+    found.retain(|one| !is_over(one));
+    Ok(found)
+}
+
+/// Passwords that were changed.
+pub(super) async fn passwords(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
+    PASSWORDS.compare(stores, since, Target::Person).await
+}
+
+/// Redirect URIs that were removed, and clients that were reported as leaked.
+pub(super) async fn clients(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
+    CLIENTS.compare(stores, since, Target::Client).await
+}
+
+/// Webhooks that were removed, paused, or given another address or secret. Addresses and secrets are wrapped under the
+/// master key: if that was replaced since, the webhook is paused instead.
+pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
+    let (former, backup) = stores;
+    let present: HashSet<String> = sql!("SELECT id FROM webhooks").collect(former).await?;
+    let known: HashSet<String> = sql!("SELECT id FROM webhooks").collect(backup).await?;
+    let gone = since.about(Target::Webhook).filter(|(id, ..)| known.contains(*id) && !present.contains(*id));
+    let mut found: Vec<Ended> =
+        gone.map(|(id, name, at)| ended(None, name, id, at, How::WebhookRemoved, Vec::new())).collect();
+    found.extend(PAUSES.compare(stores, since, Target::Webhook).await?);
+    let same_key = wrapped_under(former).await? == wrapped_under(backup).await?;
+    for mut changed in ROUTES.compare(stores, since, Target::Webhook).await? {
+        if !same_key {
+            changed.later = vec![PAUSES.later("paused_at", changed.id.clone(), json!(changed.at.millis()), true)];
+        }
+        found.push(changed);
+    }
+    Ok(found)
+}
+
+/// The identifier of the master key of a database. Every wrapped value begins with it.
+async fn wrapped_under(store: &Store) -> Result<Option<String>> {
+    let keys = instance_keys(store).await?;
+    Ok(keys.first().and_then(|key| key.wrapped.split('$').nth(1)).map(str::to_owned))
+}
+
+fn ended(client_id: Option<ClientId>, name: &str, id: &str, at: Timestamp, how: How, later: Vec<LaterValue>) -> Ended {
+    Ended { client_id, name: name.to_owned(), id: id.to_owned(), at, how, later }
+}
+
+impl Columns {
+    /// The things of this kind whose values in `former` are narrower than in `backup`.
+    async fn compare(
+        &self,
+        (former, backup): (&Store, &Store),
+        since: &SinceBackup,
+        target: Target,
+    ) -> Result<Vec<Ended>> {
+        let mut found = Vec::new();
+        for ids in since.ids(target).chunks(PAGE) {
+            let before = self.rows(backup, ids).await?;
+            for ((owner, id), values) in self.rows(former, ids).await? {
+                let Some(older) = before.get(&(owner.clone(), id.clone())) else { continue };
+                let later = self.narrower(&id, older, &values);
+                if let (false, Some((name, at))) = (later.is_empty(), since.find(target, &owner)) {
+                    let client = (target == Target::Credential).then(|| ClientId::parse(&owner)).flatten();
+                    found.push(ended(client, name, &id, *at, self.how, later));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows of these owners: owner and identifier, and the values in the order of the columns.
+    async fn rows(&self, store: &Store, owners: &[&str]) -> Result<BTreeMap<(String, String), Vec<Value>>> {
+        let Self { table, key, owner, .. } = self;
+        let names: Vec<&str> = self.numbers.iter().chain(self.texts).map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        let list = match store.engine() {
+            Engine::Sqlite => "json_array",
+            Engine::Postgres => "json_build_array",
+        };
+        let asked = store.engine().elements("$1", "asked");
+        let owners: Vec<[&str; 1]> = owners.iter().map(|owner| [*owner]).collect();
+        let rows: Vec<(String, String, String)> = composed_sql!(
+            "SELECT {owner} AS owner, {key} AS row_key, CAST({list}({names}) AS TEXT) AS row_values FROM {table}
+             WHERE {owner} IN (SELECT asked.value ->> 0 FROM {asked})"; to_json(&owners)
+        )
+        .about(self.table)
+        .all(store)
+        .await?;
+        let read = |(owner, id, values): (String, String, String)| match serde_json::from_str(&values) {
+            Ok(values) => Ok(((owner, id), values)),
+            Err(error) => Err(StoreError::Inconsistent { table: self.table, detail: format!("{id}: {error}") }),
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    fn narrower(&self, id: &str, before: &[Value], now: &[Value]) -> Vec<LaterValue> {
+        let columns =
+            self.numbers.iter().map(|column| (column, true)).chain(self.texts.iter().map(|column| (column, false)));
+        let compared = columns.zip(before.iter().zip(now)).filter_map(|(((name, rule), is_number), (before, now))| {
+            Some(self.later(name, id.to_owned(), rule.narrower(before, now)?, is_number))
+        });
+        compared.collect()
+    }
+
+    fn later(&self, column: &'static str, id: String, value: Value, is_number: bool) -> LaterValue {
+        LaterValue { table: self.table, key: self.key, id, column, value, is_number }
+    }
+}
+
+impl Rule {
+    /// The value to carry over; `None`: the value of the backup is narrow enough.
+    fn narrower(self, before: &Value, now: &Value) -> Option<Value> {
+        let wanted = match self {
+            Self::Later => now.clone(),
+            Self::Since if before.is_null() => now.clone(),
+            Self::Since => return None,
+            Self::Without if now.is_null() => Value::Null,
+            Self::Without => return None,
+            Self::Earlier => match (before.as_i64(), now.as_i64()) {
+                (Some(before), Some(now)) => json!(before.min(now)),
+                (before, now) => json!(before.or(now)),
+            },
+            Self::InBoth => {
+                in_both(before, now, |now, before| now.iter().filter(|one| before.contains(one)).cloned().collect())?
+            }
+            Self::RangesInBoth => in_both(before, now, ranges_in_both)?,
+            Self::ScopesInBoth => {
+                let [before, now] = [before, now].map(|scopes| Scopes::parse(scopes.as_str().unwrap_or_default()));
+                let (before, now) = before.zip(now)?;
+                let both = before.intersection(&now);
+                json!(if both.is_empty() { now.to_string() } else { both.to_string() })
+            }
+        };
+        (wanted != *before).then_some(wanted)
+    }
+}
+
+/// The texts of two JSON lists that `common` finds in both; else the present list.
+fn in_both(before: &Value, now: &Value, common: impl Fn(&[String], &[String]) -> Vec<String>) -> Option<Value> {
+    let list = |value: &Value| serde_json::from_str::<Vec<String>>(value.as_str()?).ok();
+    let (before, now) = (list(before)?, list(now)?);
+    let both = common(&now, &before);
+    // As a set: an order says nothing.
+    if both.len() == before.len() && before.iter().all(|one| both.contains(one)) {
+        return None;
+    }
+    Some(json!(to_json(if both.is_empty() { &now } else { &both })))
+}
+
+fn ranges_in_both(now: &[String], before: &[String]) -> Vec<String> {
+    if now.is_empty() || before.is_empty() {
+        return [now, before].concat();
+    }
+    let parse = |ranges: &[String]| ranges.iter().filter_map(|range| range.parse::<IpNet>().ok()).collect::<Vec<_>>();
+    let (now, before) = (parse(now), parse(before));
+    let inside = |inner: &[IpNet], outer: &[IpNet]| -> Vec<IpNet> {
+        inner.iter().filter(|range| outer.iter().any(|other| other.contains(*range))).copied().collect()
+    };
+    let mut both: Vec<String> =
+        [inside(&now, &before), inside(&before, &now)].concat().iter().map(ToString::to_string).collect();
+    both.sort();
+    both.dedup();
+    both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrower_value_wins_and_an_equal_one_is_left_alone() {
+        let list = |ranges: &[&str]| json!(to_json(&ranges));
+        for (rule, before, now, expected) in [
+            (Rule::Earlier, json!(5), json!(3), Some(json!(3))),
+            (Rule::Earlier, json!(3), json!(5), None),
+            (Rule::Earlier, Value::Null, json!(5), Some(json!(5))),
+            (Rule::Earlier, json!(3), Value::Null, None),
+            (Rule::Since, Value::Null, json!(3), Some(json!(3))),
+            (Rule::Since, json!(3), Value::Null, None),
+            (Rule::Without, json!(3), Value::Null, Some(Value::Null)),
+            (Rule::Without, Value::Null, json!(3), None),
+            (Rule::Later, json!("a"), json!("b"), Some(json!("b"))),
+            (Rule::Later, json!("a"), json!("a"), None),
+            (Rule::ScopesInBoth, json!("a b"), json!("b c"), Some(json!("b"))),
+            (Rule::ScopesInBoth, json!("a"), json!("a b"), None),
+            (Rule::ScopesInBoth, json!("a"), json!("b"), Some(json!("b"))),
+            (Rule::InBoth, list(&["a", "b"]), list(&["b", "c"]), Some(list(&["b"]))),
+            (Rule::InBoth, list(&["a"]), list(&["b"]), Some(list(&["b"]))),
+            (Rule::InBoth, list(&["a", "b"]), list(&["b", "a"]), None),
+            (Rule::RangesInBoth, list(&[]), list(&["10.0.0.0/8"]), Some(list(&["10.0.0.0/8"]))),
+            (Rule::RangesInBoth, list(&["10.0.0.0/8"]), list(&[]), None),
+            (Rule::RangesInBoth, list(&["10.0.0.0/8"]), list(&["10.1.0.0/16", "::/0"]), Some(list(&["10.1.0.0/16"]))),
+            (Rule::RangesInBoth, list(&["10.1.0.0/16"]), list(&["10.0.0.0/8"]), None),
+            (Rule::RangesInBoth, list(&["10.0.0.0/8"]), list(&["192.0.2.0/24"]), Some(list(&["192.0.2.0/24"]))),
+        ] {
+            assert_eq!(rule.narrower(&before, &now), expected, "{before} {now}");
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! Replacing a database by a backup: what happened since the backup stays so, and is told.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::base::clock::Clock;
+use domain::base::id::{AppClientId, ClientId};
+use domain::client::{self, ClientDraft};
+use domain::context::Context;
+use domain::credential::edit::{Edit, edit};
+use domain::credential::generate::Generated;
+use domain::credential::rotate::{self, Overlap};
+use domain::credential::{disable, inspect, revoke};
+use domain::crypto::keys::MasterKey;
+use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::crypto::password::Password;
+use domain::incident::emergency_stop;
+use domain::model::actor::Actor;
+use domain::model::audit::Action;
+use domain::model::credential::Credential;
+use domain::model::incident::{Means, Selection, StopRequest};
+use domain::model::operations::How;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::ports::{Fetch, Post};
+use domain::model::webhook::EventKind;
+use domain::operations::instance::open_instance;
+use domain::operations::key_rotation::{self, RotationMode};
+use domain::operations::restore::{self, Difference};
+use domain::person::{self, manage, team};
+use domain::store::{DatabaseUrl, Store, StoreOptions};
+use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
+use domain::webhook::{self, WebhookDraft};
+use server::state::AppState;
+
+use crate::support::{App, EMAIL, PASSWORD, basic, router};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const GRANT: &str = "grant_type=client_credentials";
+
+fn operator() -> Actor {
+    Actor::command_line("operator")
+}
+
+/// A backup of the app's database.
+struct Backup {
+    store: Store,
+}
+
+impl Backup {
+    async fn of(app: &App) -> Self {
+        let file = app.instance.folder().join("copy.db");
+        app.instance.context.store.backup(&file, &mut |_, _| {}).await.expect("a backup");
+        let store = Store::open(&DatabaseUrl::Sqlite(file), &StoreOptions::default()).await.expect("opens");
+        Self { store }
+    }
+
+    async fn compare(&self, app: &App) -> Difference {
+        let context = &app.instance.context;
+        restore::compare(&context.store, &self.store, context.now()).await.expect("compares")
+    }
+
+    /// The instance in the backup, in the same world.
+    async fn open(
+        self,
+        clock: &Arc<FixedClock>,
+        issuers: &Arc<FakeIssuers>,
+        receiver: &Arc<FakeReceiver>,
+        former: &Context,
+    ) -> Context {
+        open_instance(
+            self.store,
+            Arc::new(MasterKey::new(&[42; 32])),
+            Arc::clone(clock) as Arc<dyn Clock>,
+            Arc::new(SeededRandom::new(7)),
+            Arc::clone(issuers) as Arc<dyn Fetch>,
+            Arc::clone(receiver) as Arc<dyn Post>,
+            (*former.settings).clone(),
+        )
+        .await
+        .expect("opens")
+    }
+
+    /// Restores the backup, and serves it.
+    async fn restored(self, app: App, end_again: bool) -> (App, Difference) {
+        let difference = self.compare(&app).await;
+        let instance = app.instance;
+        let context = self.open(&instance.clock, &instance.issuers, &instance.receiver, &instance.context).await;
+        restore::finish(&context, &operator(), &difference, end_again).await.expect("restores");
+        let mut restored = App { instance, router: router(AppState::new(context.clone(), vec![], vec![])) };
+        restored.instance.context = context;
+        (restored, difference)
+    }
+}
+
+async fn exchange(app: &App, generated: &Generated) -> StatusCode {
+    app.token(&[("authorization", &basic(generated))], GRANT).await.status
+}
+
+async fn found(app: &App, id: &ClientId) -> Credential {
+    inspect::find(&app.instance.context, &Authority::Everything, id).await.expect("reads").expect("a credential")
+}
+
+/// An edit that changes nothing.
+fn same(credential: &Credential) -> Edit {
+    Edit {
+        team: None,
+        name: credential.name.clone(),
+        description: credential.description.clone(),
+        scopes: credential.scopes.iter().map(str::to_owned).collect(),
+        token_lifetime: credential.token_lifetime,
+        ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect(),
+        expires_at: credential.expires_at,
+        assertions: credential.assertions,
+    }
+}
+
+/// How and of which credential the differences ended.
+fn told(difference: &Difference) -> Vec<(How, Option<&str>)> {
+    difference.ended.iter().map(|one| (one.how, one.client_id.as_ref().map(ClientId::as_str))).collect()
+}
+
+#[tokio::test]
+async fn a_secret_that_a_rotation_ended_stays_ended() {
+    let app = App::new().await;
+    let old = app.generated("job", &[]).await;
+    let id = old.credential.client_id.clone();
+    let backup = Backup::of(&app).await;
+    assert!(backup.compare(&app).await.is_empty());
+    let context = &app.instance.context;
+    let new = rotate::secret(context, &operator(), &id, Overlap::For(MINUTE), None, None).await.expect("rotates");
+    app.instance.clock.advance(2 * MINUTE);
+    assert_eq!(exchange(&app, &old).await, StatusCode::UNAUTHORIZED);
+    let (app, difference) = backup.restored(app, true).await;
+    assert_eq!(told(&difference), [(How::EndSet, Some(id.as_str()))]);
+    assert_eq!(exchange(&app, &old).await, StatusCode::UNAUTHORIZED, "it had ended");
+    // The new secret is not in the backup, and that is told.
+    assert_eq!(exchange(&app, &new).await, StatusCode::UNAUTHORIZED);
+    let lost: Vec<(&str, &str)> =
+        difference.lost.iter().map(|one| (one.action.as_str(), one.target_id.as_str())).collect();
+    assert_eq!(lost, [("credential.rotation_started", id.as_str())]);
+}
+
+#[tokio::test]
+async fn what_was_ended_for_good_stays_ended() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    app.signed_in().await;
+    let colleague = person::NewPerson {
+        name: "Grace".to_owned(),
+        email: "grace@example.com".to_owned(),
+        password: Password::new(PASSWORD.to_owned()),
+    };
+    let grace = person::create_administrator(&context, &operator(), colleague).await.expect("a colleague");
+    let revoked = app.generated("revoked", &[]).await;
+    let rotated = app.generated("rotated", &[]).await;
+    let id = rotated.credential.client_id.clone();
+    rotate::secret(&context, &operator(), &id, Overlap::For(MINUTE), None, None).await.expect("rotates");
+    let backup = Backup::of(&app).await;
+    revoke::revoke(&context, &operator(), &revoked.credential.client_id, "leaked").await.expect("revokes");
+    rotate::finish(&context, &operator(), &id).await.expect("finishes");
+    manage::disable(&context, &operator(), &grace.id).await.expect("disables");
+    let (app, difference) = backup.restored(app, true).await;
+    assert_eq!(
+        told(&difference),
+        [
+            (How::Revoked, Some(revoked.credential.client_id.as_str())),
+            (How::AuthenticatorRevoked("client_secrets"), Some(id.as_str())),
+            (How::PersonDisabled, None),
+        ]
+    );
+    assert_eq!(exchange(&app, &revoked).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(exchange(&app, &rotated).await, StatusCode::UNAUTHORIZED);
+    let answer = app.browser().sign_in_as("grace@example.com", PASSWORD).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn narrower_rights_and_limits_stay_narrow() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let limited = app.generated("limited", &["mcp:read", "credentials:read"]).await;
+    let moved = app.generated("moved", &[]).await;
+    let stays = app.generated("stays", &[]).await;
+    let backup = Backup::of(&app).await;
+    let team = team::create(&context, &operator(), "New").await.expect("a team").id;
+    let end = context.now().plus(90 * 24 * 60 * MINUTE);
+    let narrowed = Edit {
+        scopes: vec!["mcp:read".to_owned()],
+        ip_ranges: vec!["198.51.100.0/24".to_owned()],
+        expires_at: Some(end),
+        ..same(&limited.credential)
+    };
+    edit(&context, &operator(), &limited.credential.client_id, &narrowed).await.expect("edits");
+    let elsewhere = Edit { team: Some(team), ..same(&moved.credential) };
+    edit(&context, &operator(), &moved.credential.client_id, &elsewhere).await.expect("edits");
+    let wider = Edit { scopes: vec!["mcp:read".into(), "credentials:write".into()], ..same(&stays.credential) };
+    edit(&context, &operator(), &stays.credential.client_id, &wider).await.expect("edits");
+
+    let (app, difference) = backup.restored(app, true).await;
+    let (limited_id, moved_id) = (&limited.credential.client_id, &moved.credential.client_id);
+    assert_eq!(
+        told(&difference),
+        [(How::CredentialNarrowed, Some(limited_id.as_str())), (How::TeamUnknown, Some(moved_id.as_str()))],
+        "what was only widened is as in the backup"
+    );
+    assert_eq!(exchange(&app, &limited).await, StatusCode::UNAUTHORIZED, "192.0.2.1 is in no range");
+    let credential = found(&app, limited_id).await;
+    assert_eq!(credential.scopes.to_string(), "mcp:read");
+    assert_eq!(credential.expires_at.map(|at| at.seconds() / 86_400), Some(end.seconds() / 86_400));
+    assert_eq!(exchange(&app, &moved).await, StatusCode::UNAUTHORIZED, "nobody of the old team may use it");
+    assert_eq!(exchange(&app, &stays).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_later_password_holds_without_a_question() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let backup = Backup::of(&app).await;
+    let new = "a later otter paints doors";
+    let fields = [("current_password", PASSWORD), ("new_password", new)];
+    let answer = browser.submit("/account", "/account/password", &fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    drop(browser);
+    let (app, difference) = backup.restored(app, false).await;
+    assert!(difference.is_empty(), "there is nothing to decide");
+    assert_eq!(difference.passwords.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["Ada Lovelace"]);
+    assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(app.browser().sign_in(new).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn webhooks_that_were_removed_paused_or_changed_stay_so() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let mut ids = Vec::new();
+    for name in ["gone", "paused", "renewed", "kept"] {
+        let draft = WebhookDraft {
+            name: name.to_owned(),
+            url: format!("https://{name}.example/hook"),
+            events: vec![EventKind::Revoked],
+        };
+        ids.push(webhook::add(&context, &operator(), &draft, None).await.expect("added").0.id);
+    }
+    let backup = Backup::of(&app).await;
+    app.instance.clock.advance(MINUTE);
+    webhook::remove(&context, &operator(), &ids[0]).await.expect("removed");
+    webhook::pause(&context, &operator(), &ids[1], false).await.expect("paused");
+    let (renewed, _) = webhook::replace_secret(&context, &operator(), &ids[2], None).await.expect("replaced");
+    let (app, difference) = backup.restored(app, true).await;
+    let mut ended: Vec<(String, How)> = difference.ended.iter().map(|one| (one.name.clone(), one.how)).collect();
+    ended.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [("gone", How::WebhookRemoved), ("paused", How::WebhookPaused), ("renewed", How::WebhookChanged)];
+    assert_eq!(ended, expected.map(|(name, how)| (name.to_owned(), how)));
+    let find = async |place: usize| webhook::find(&app.instance.context, &ids[place]).await.expect("reads");
+    assert!(find(0).await.is_none());
+    assert!(find(1).await.expect("a webhook").paused_at.is_some());
+    assert_eq!(find(2).await.expect("a webhook").secret_made_at, renewed.secret_made_at);
+    assert!(find(3).await.expect("a webhook").paused_at.is_none());
+}
+
+#[tokio::test]
+async fn a_redirect_uri_that_was_removed_stays_removed() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let draft = |uris: &[&str]| ClientDraft {
+        name: "Portal".to_owned(),
+        redirect_uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
+        confidential: false,
+    };
+    let (good, bad, new) =
+        ("https://portal.example/callback", "https://lost.example/callback", "https://new.example/callback");
+    let (portal, _) = client::create(&context, &operator(), &draft(&[good, bad]), None).await.expect("made");
+    let backup = Backup::of(&app).await;
+    client::edit(&context, &operator(), &portal.id, &draft(&[good, new])).await.expect("edits");
+    let (app, difference) = backup.restored(app, true).await;
+    assert_eq!(difference.ended.iter().map(|one| one.how).collect::<Vec<_>>(), [How::ClientNarrowed]);
+    let id = AppClientId::parse(portal.id.as_str()).expect("an identifier");
+    let found = client::find(&app.instance.context, &id).await.expect("reads").expect("a client");
+    assert_eq!(found.redirect_uris.iter().map(|uri| uri.as_str()).collect::<Vec<_>>(), [good]);
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_stays_revoked() {
+    let app = App::new().await;
+    let (owner, token) = app.access_token(&["tokens:introspect"]).await;
+    let backup = Backup::of(&app).await;
+    let call = async |app: &App, path: &str| {
+        let body = format!("token={token}");
+        let request = axum::http::Request::post(path).header("content-type", crate::support::FORM);
+        let request = request.header("authorization", basic(&owner)).body(body.into()).expect("a request");
+        app.send(request).await
+    };
+    assert_eq!(call(&app, "/mcp/oauth/revoke").await.status, StatusCode::OK);
+    let (app, difference) = backup.restored(app, true).await;
+    let id = owner.credential.client_id.as_str();
+    assert_eq!(told(&difference), [(How::TokenRevoked, Some(id))]);
+    let asked = app.send(
+        axum::http::Request::post("/mcp")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#.into())
+            .expect("a request"),
+    );
+    assert_eq!(asked.await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_stop_of_many_a_role_and_a_signing_key_stay_ended() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    app.signed_in().await;
+    let ada = person::find_by_email(&context, EMAIL).await.expect("reads").expect("Ada");
+    let team = team::create(&context, &operator(), "Short-lived").await.expect("a team").id;
+    team::set_role(&context, &operator(), &team, &ada.id, Some(Role::Member)).await.expect("given");
+    let stopped = app.generated("stopped", &[]).await;
+    let backup = Backup::of(&app).await;
+    team::remove(&context, &operator(), &team).await.expect("removed");
+    let order = StopRequest { selection: &Selection::default(), means: Means::Disable, reason: "drill" };
+    emergency_stop::stop(&context, &operator(), &order, 1, |_| {}).await.expect("stops");
+    key_rotation::rotate(&context, &operator(), TokenAlgorithm::default(), RotationMode::Ordered)
+        .await
+        .expect("rotates");
+    let (app, difference) = backup.restored(app, true).await;
+    let mut told: Vec<How> = difference.ended.iter().map(|one| one.how).collect();
+    told.sort_by_key(|how| format!("{how:?}"));
+    assert_eq!(told, [How::Disabled, How::RoleTaken(None)]);
+    assert_eq!(difference.rotated, ["ES256"]);
+    assert_eq!(exchange(&app, &stopped).await, StatusCode::UNAUTHORIZED);
+    assert!(team::members(&app.instance.context, &team).await.expect("reads").is_empty());
+    assert_eq!(key_rotation::list(&app.instance.context).await.expect("reads").len(), 2, "the rotation begins again");
+    disable::enable(&app.instance.context, &operator(), &stopped.credential.client_id).await.expect("enables");
+    assert_eq!(exchange(&app, &stopped).await, StatusCode::OK, "nothing else happened to it");
+}
+
+#[tokio::test]
+async fn an_action_or_a_field_that_is_not_known_counts_as_a_difference() {
+    use sqlx::{Connection, Executor};
+    let app = App::new().await;
+    let backup = Backup::of(&app).await;
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(app.instance.database_url()).await.expect("opens");
+    for (action, details) in [("credential.frobnicated", "{}"), ("credential.edited", r#"{"name":1,"colour":2}"#)] {
+        let sql = "INSERT INTO audit (seq, at, actor_kind, actor_id, actor_name, action, target_kind, target_id,
+                                      target_name, details, previous, mac)
+                   SELECT MAX(seq) + 1, 0, 'system', '', '', 'ACTION', 'credential', 'x', 'job', 'DETAILS', '', ''
+                   FROM audit";
+        let sql = sql.replace("ACTION", action).replace("DETAILS", details);
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("inserts");
+    }
+    connection.close().await.expect("closes");
+    let difference = backup.compare(&app).await;
+    assert!(!difference.is_empty());
+    let unknown: Vec<&str> = difference.unknown.iter().map(|one| one.meaning.as_str()).collect();
+    assert_eq!(unknown.len(), 2);
+    assert!(unknown[0].contains("the action") && unknown[1].contains("colour"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn without_a_former_database_no_position_of_a_status_list_is_given_out_twice() {
+    let app = App::new().await;
+    app.generated("in the backup", &[]).await;
+    let backup = Backup::of(&app).await;
+    let position = async |app: &App| {
+        let (_, token) = app.access_token(&[]).await;
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a payload")).expect("base64url");
+        let claims: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
+        assert!(claims["status"]["status_list"]["idx"].is_i64(), "{claims}");
+        claims["status"].clone()
+    };
+    let taken = position(&app).await;
+    let instance = &app.instance;
+    let context = backup.open(&instance.clock, &instance.issuers, &instance.receiver, &instance.context).await;
+    restore::finish(&context, &operator(), &Difference::default(), false).await.expect("restores");
+    let mut restored = App { router: router(AppState::new(context.clone(), vec![], vec![])), ..app };
+    restored.instance.context = context;
+    assert_ne!(position(&restored).await, taken, "what was given out after the backup is not known");
+}
+
+/// The test of each action that ends something: a file of this folder and a function there. An empty name: a restore
+/// need not carry it over. A new action needs a line here, and a test.
+fn test_of(action: Action) -> [&'static str; 2] {
+    match action {
+        Action::CredentialRotationStarted
+        | Action::CredentialRotationExtended
+        | Action::CredentialRotationCancelled => ["restore", "a_secret_that_a_rotation_ended_stays_ended"],
+        Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
+        Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
+        Action::WebhookEdited
+        | Action::WebhookPaused
+        | Action::WebhookSecretReplaced
+        | Action::WebhookRemoved => ["restore", "webhooks_that_were_removed_paused_or_changed_stay_so"],
+        Action::ClientChanged => ["restore", "a_redirect_uri_that_was_removed_stays_removed"],
+        Action::TokenRevoked => ["restore", "a_token_that_was_revoked_stays_revoked"],
+        Action::CredentialDisabled | Action::EmergencyStopped | Action::TeamRemoved | Action::SigningKeyRotated => {
+            ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]
+        }
+        Action::CredentialRevoked
+        | Action::CredentialKeyRemoved
+        | Action::CredentialIdentityRemoved
+        | Action::CredentialRotationFinished
+        | Action::CredentialLeaked
+        | Action::PersonDisabled => ["restore", "what_was_ended_for_good_stays_ended"],
+        Action::ClientRemoved | Action::ClientSecretEnded | Action::ClientSecretReplaced | Action::LeakReported => {
+            ["client_documents", "a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back"]
+        }
+        Action::PersonOpenIdDisconnected => {
+            ["openid", "a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back"]
+        }
+        Action::SecondFactorRemoved
+        | Action::RecoveryCodeUsed
+        | Action::RecoveryCodesReplaced => {
+            ["second_factor", "a_backup_brings_back_neither_a_removed_app_nor_spent_codes"]
+        }
+        Action::PasskeyRemoved => ["passkeys", "a_backup_does_not_bring_a_removed_passkey_back_unnoticed"],
+        Action::PersonAdministratorChanged | Action::TeamRoleChanged => {
+            ["roles", "a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in"]
+        }
+        Action::MasterKeyReplaced => ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"],
+        // Only gives, makes or tells something.
+        Action::PersonCreated
+        | Action::PersonRenamed
+        | Action::PersonOpenIdConnected
+        | Action::PersonEnabled
+        | Action::SecondFactorAdded
+        | Action::PasskeyAdded
+        | Action::TeamCreated
+        | Action::TeamRenamed
+        | Action::InstanceRestored
+        | Action::EmergencyUndone
+        | Action::McpServerAdded
+        | Action::McpServerMoved
+        | Action::WebhookAdded
+        | Action::WebhookResumed
+        | Action::ClientAdded
+        | Action::ClientsPruned
+        | Action::CredentialGenerated
+        | Action::CredentialImported
+        | Action::CredentialKeyAdded
+        | Action::CredentialIdentityAdded
+        | Action::CredentialEnabled
+        | Action::CredentialExpiring
+        | Action::CredentialRetiredSecretTried
+        // Every restore ends these.
+        | Action::InvitationCreated
+        | Action::InvitationAccepted
+        | Action::InvitationWithdrawn
+        | Action::SessionStarted
+        | Action::SessionRefused
+        | Action::SessionSecondStepAsked
+        | Action::SessionEnded
+        | Action::GrantAllowed
+        | Action::GrantDenied
+        | Action::GrantEnded
+        | Action::PersonalTokenGenerated
+        | Action::PersonalTokenRevoked => ["", ""],
+    }
+}
+
+#[test]
+fn each_action_that_ends_something_has_a_test_of_its_restore() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for [file, test] in Action::ALL.map(test_of).into_iter().filter(|[file, _]| !file.is_empty()) {
+        let source = fs::read_to_string(folder.join(file).with_extension("rs")).expect("a file of tests");
+        assert!(source.contains(&format!("fn {test}(")), "{file}: {test}");
+    }
+}
