@@ -30,7 +30,7 @@ export class Countersign {
   private log!: Promise<void>;
 
   private constructor(
-    private readonly folder: string,
+    readonly folder: string,
     private readonly variables: Record<string, string>,
   ) {}
 

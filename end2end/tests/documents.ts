@@ -15,6 +15,12 @@ export const program = (name: string) => after(`runs: ${name}`);
 /** The file of the documents under the comment `<!-- file: NAME -->`. */
 export const file = (name: string) => after(`file: ${name}`);
 
+/** This line, which must be in a document, also between back quotes. */
+export function line(code: string): string {
+  if (!text.includes(code)) throw new Error(`no document has “${code}”`);
+  return code;
+}
+
 /** The same text with one thing changed; the thing must be there. */
 export function changed(text: string, from: string, to: string): string {
   if (!text.includes(from)) throw new Error(`“${from}” is not in:\n${text}`);

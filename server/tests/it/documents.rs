@@ -25,8 +25,10 @@ const SECRET_VARIABLES: [&str; 4] = [
 ];
 /// What a variable of the documents may hold.
 const CLIENT_ID: &str = "csc_0000000000000000000000";
-/// Documents with commands that no test can run: builds, what needs root, the tests themselves.
-const WITH_COMMANDS_BY_HAND: [&str; 3] = ["README.md", "CONTRIBUTING.md", "docs/operate.md"];
+/// Languages of commands, programs, and configurations of other programs.
+const RUN: [&str; 10] = ["sh", "python", "js", "", "bash", "console", "nginx", "caddyfile", "haproxy", "yaml"];
+/// Documents with commands that no test can run: builds, what needs root, the tests themselves; and Traefik.
+const WITH_COMMANDS_BY_HAND: [&str; 4] = ["README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/proxies.md"];
 const LONGEST_PARAGRAPH: usize = 80;
 const LONGEST_LINE: usize = 120;
 const LONGEST_PAGE: usize = 150;
@@ -296,7 +298,7 @@ fn every_program_is_run_by_a_test() {
     let mut names = BTreeSet::new();
     for document in documents() {
         let path = &document.path;
-        for (marker, text) in document.code(&["sh", "python", "js", "", "bash", "console"]) {
+        for (marker, text) in document.code(&RUN) {
             match marker.split_once(": ") {
                 Some(("runs", name)) => {
                     assert!(names.insert(name.to_owned()), "{path}: two programs are named {name}");
